@@ -1,0 +1,308 @@
+"""What the pipelines answer with: frozen, printable, and exportable.
+
+Offsets follow the one convention of the project: positive means that the sound comes late.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from jaxtyping import Float32
+
+from avmatch.core.clock import frames_from_seconds, milliseconds_from_seconds
+from avmatch.core.errors import MediaError, MissingExtraError, Reason, Stage
+from avmatch.core.files import write_text_atomically
+
+if TYPE_CHECKING:
+    import pandas
+
+Status = Literal["ok", "uncertain", "failed"]
+Verdict = Literal["in_sync", "early_noticed", "late_noticed", "early_unacceptable", "late_unacceptable"]
+
+MATCH_COLUMNS = ("video", "audio", "confidence", "score", "offset_ms", "cue", "runner_up", "runner_up_score")
+CANDIDATE_COLUMNS = ("video", "rank", "audio", "score", "confidence", "offset_ms")
+FAILURE_COLUMNS = ("path", "stage", "message")
+SYNC_COLUMNS = (
+    "path",
+    "offset_ms",
+    "offset_frames",
+    "fps",
+    "confidence",
+    "cue",
+    "status",
+    "reason",
+    "verdict",
+)
+
+Cell = str | float | int | None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One input that could not be used: a row of errors.csv."""
+
+    path: str
+    stage: Stage
+    message: str
+    reason: Reason = "unreadable"
+
+    @classmethod
+    def from_error(cls, error: MediaError) -> Failure:
+        """The row that tells of `error`."""
+        return cls(error.path, error.stage, error.message, error.reason)
+
+    def row(self) -> tuple[Cell, ...]:
+        """The cells under FAILURE_COLUMNS."""
+        return (self.path, self.stage, self.message)
+
+
+@dataclass(frozen=True)
+class Match:
+    """What was decided for one video.
+
+    Attributes:
+        video: the path as the user named it.
+        audio: its partner, or None.
+        confidence: probability in 0…1 that `audio` is right (for no partner: of its best candidate).
+        score: fused score of the pair, in nats (log-likelihood ratio); comparable within a run.
+        offset_seconds: how late the sound is; None without a partner.
+        cue: the name of the cue that decided, "" without a partner.
+        runner_up: the next best audio for this video, or None.
+        runner_up_score: its fused score.
+    """
+
+    video: str
+    audio: str | None
+    confidence: float
+    score: float | None
+    offset_seconds: float | None
+    cue: str
+    runner_up: str | None = None
+    runner_up_score: float | None = None
+
+    def row(self) -> tuple[Cell, ...]:
+        """The cells under MATCH_COLUMNS."""
+        return (
+            self.video,
+            self.audio,
+            round(self.confidence, 4),
+            _rounded(self.score),
+            _offset_ms(self.offset_seconds),
+            self.cue,
+            self.runner_up,
+            _rounded(self.runner_up_score),
+        )
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One audio considered for one video; rank 1 is the best."""
+
+    video: str
+    rank: int
+    audio: str
+    score: float
+    confidence: float
+    offset_seconds: float
+
+    def row(self) -> tuple[Cell, ...]:
+        """The cells under CANDIDATE_COLUMNS."""
+        return (
+            self.video,
+            self.rank,
+            self.audio,
+            _rounded(self.score),
+            round(self.confidence, 4),
+            _offset_ms(self.offset_seconds),
+        )
+
+
+@dataclass(frozen=True, repr=False)
+class Preview:
+    """What the report shows of one file.
+
+    Attributes:
+        duration_seconds: length of the stream that was used.
+        thumbnail_jpeg: a small picture of a video, or None.
+        peaks: about 200 values in 0…1, the loudness contour of an audio file; empty for a video.
+    """
+
+    duration_seconds: float
+    thumbnail_jpeg: bytes | None = None
+    peaks: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MatchResult:
+    """Every decision of one `match` run.
+
+    Attributes:
+        matches: one per video, in the order of the input, failed videos included.
+        unmatched_audio: the usable audio files that no video got.
+        candidates: the best few audio files of each video, best first.
+        videos, audio: the paths of the similarity matrix's rows and columns (usable files only).
+        similarity: (videos, audio) fused scores in nats.
+        failures: the inputs that could not be used.
+        settings: cues and options of the run, as JSON can hold them.
+        notes: remarks for a person (lengths that differ, and the like).
+        previews: what a report shows of each usable file, by path.
+    """
+
+    matches: tuple[Match, ...]
+    unmatched_audio: tuple[str, ...]
+    candidates: tuple[Candidate, ...]
+    videos: tuple[str, ...]
+    audio: tuple[str, ...]
+    similarity: Float32[np.ndarray, "N M"]
+    failures: tuple[Failure, ...] = ()
+    settings: Mapping[str, object] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    previews: Mapping[str, Preview] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        expected = (len(self.videos), len(self.audio))
+        if self.similarity.shape != expected:
+            raise ValueError(f"similarity must have shape {expected}, got {self.similarity.shape}")
+
+    def __repr__(self) -> str:
+        paired = sum(match.audio is not None for match in self.matches)
+        return (
+            f"MatchResult({len(self.matches)} videos, {len(self.audio)} audio, {paired} paired, "
+            f"{len(self.failures)} failed)"
+        )
+
+    def to_csv(self, path: str | Path) -> None:
+        """Write matches.csv's content to `path`."""
+        write_text_atomically(Path(path), csv_text(MATCH_COLUMNS, (match.row() for match in self.matches)))
+
+    def to_frame(self) -> pandas.DataFrame:
+        """The matches as a pandas table with MATCH_COLUMNS. Raises MissingExtraError without pandas."""
+        return _frame(MATCH_COLUMNS, [match.row() for match in self.matches])
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SyncResult:
+    """The offset between a picture and its sound.
+
+    Attributes:
+        path: the argument unchanged, or the file found below it.
+        offset_seconds: how late the sound comes; None when failed.
+        fps: frames a second of the picture (the mean, where it varies); None when failed.
+        confidence: probability in 0…1 that the offset is right within 80 ms.
+        cue: the name of the cue that decided; "" when failed.
+        status: ok, uncertain or failed.
+        reason: why not ok; None when ok.
+        lags_seconds, curve: the fused score (nats) at each offset tried, for plots; empty when failed.
+        message: for a person; tells what is wrong and the remedy.
+    """
+
+    path: str
+    offset_seconds: float | None
+    fps: float | None
+    confidence: float
+    cue: str
+    status: Status
+    reason: Reason | None = None
+    lags_seconds: tuple[float, ...] = ()
+    curve: tuple[float, ...] = ()
+    message: str = ""
+
+    def __repr__(self) -> str:
+        offset = "None" if self.offset_seconds is None else f"{self.offset_seconds:+.3f} s"
+        return (
+            f"SyncResult({self.path!r}, offset: {offset}, confidence: {self.confidence:.2f}, {self.status})"
+        )
+
+    @property
+    def offset_ms(self) -> float | None:
+        """The offset in milliseconds."""
+        return _offset_ms(self.offset_seconds)
+
+    @property
+    def offset_frames(self) -> float | None:
+        """The offset in frames of the picture, to a hundredth."""
+        if self.offset_seconds is None or self.fps is None:
+            return None
+        return round(frames_from_seconds(self.offset_seconds, self.fps), 2)
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """How ITU-R BT.1359 judges the offset; None when failed."""
+        return None if self.offset_seconds is None else itu_verdict(self.offset_seconds)
+
+    def row(self) -> tuple[Cell, ...]:
+        """The cells under SYNC_COLUMNS."""
+        return (
+            self.path,
+            self.offset_ms,
+            self.offset_frames,
+            None if self.fps is None else round(self.fps, 3),
+            round(self.confidence, 4),
+            self.cue,
+            self.status,
+            self.reason,
+            self.verdict,
+        )
+
+    def to_json(self) -> str:
+        """One JSON object on one line, with the keys SYNC_COLUMNS."""
+        return json.dumps(dict(zip(SYNC_COLUMNS, self.row(), strict=True)), ensure_ascii=False)
+
+    def to_csv(self, path: str | Path) -> None:
+        """Write this one result, under its header, to `path`."""
+        write_text_atomically(Path(path), csv_text(SYNC_COLUMNS, [self.row()]))
+
+    def to_frame(self) -> pandas.DataFrame:
+        """The result as a pandas table of one row. Raises MissingExtraError without pandas."""
+        return _frame(SYNC_COLUMNS, [self.row()])
+
+
+#: ITU-R BT.1359-1, figure 2: detectability +45 ms to -125 ms and acceptability +90 ms to -185 ms, where the
+#: recommendation's positive sign means that the sound is *early*, the opposite of ours.
+EARLY_NOTICED_SECONDS, LATE_NOTICED_SECONDS = -0.045, 0.125
+EARLY_UNACCEPTABLE_SECONDS, LATE_UNACCEPTABLE_SECONDS = -0.090, 0.185
+
+
+def itu_verdict(offset_seconds: float) -> Verdict:
+    """Whether viewers notice, or refuse, an offset (ITU-R BT.1359-1); positive = the sound comes late."""
+    if offset_seconds < EARLY_UNACCEPTABLE_SECONDS:
+        return "early_unacceptable"
+    if offset_seconds < EARLY_NOTICED_SECONDS:
+        return "early_noticed"
+    if offset_seconds > LATE_UNACCEPTABLE_SECONDS:
+        return "late_unacceptable"
+    if offset_seconds > LATE_NOTICED_SECONDS:
+        return "late_noticed"
+    return "in_sync"
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
+    """A CSV document with a header; None becomes an empty cell."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return buffer.getvalue()
+
+
+def _frame(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> pandas.DataFrame:
+    try:
+        import pandas
+    except ImportError as error:
+        raise MissingExtraError("pandas", "pandas", "to_frame()") from error
+    return pandas.DataFrame.from_records(list(rows), columns=list(columns))
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
+def _offset_ms(seconds: float | None) -> float | None:
+    return None if seconds is None else milliseconds_from_seconds(seconds)

@@ -48,7 +48,7 @@ byId("sort").addEventListener("change", sort);
 
 // ---- matrix
 
-const MAX_LABELS = 28, MAX_CELL = 34, MIN_EXTENT = 96, MAX_HEIGHT = 720, LABEL_LENGTH = 104;
+const MAX_LABELS = 28, MAX_CELL = 52, MIN_EXTENT = 96, MAX_HEIGHT = 640, LABEL_LENGTH = 104;
 const numRows = data.videos.length, numColumns = data.audio.length;
 const cellRows = data.cells.length, cellColumns = cellRows ? data.cells[0].length : 0;
 const pooled = cellRows < numRows || cellColumns < numColumns;
@@ -108,9 +108,10 @@ function heatImage() {
 }
 
 function fitted(pen, text, width) {
-  let cut = text;
-  while (cut.length > 1 && pen.measureText(cut + "…").width > width) cut = cut.slice(0, -1);
-  return cut === text ? text : cut + "…";
+  if (pen.measureText(text).width <= width) return text;
+  let length = text.length - 1;
+  while (length > 1 && pen.measureText(`${text.slice(0, length)}…`).width > width) length -= 1;
+  return `${text.slice(0, length)}…`;
 }
 
 function drawLabels(pen) {
@@ -282,6 +283,7 @@ if (canvas !== null) {
   canvas.addEventListener("pointerdown", pointAt);
   canvas.addEventListener("dblclick", goToVideo);
   canvas.addEventListener("keydown", onKey);
+  draw();
   new ResizeObserver(() => requestAnimationFrame(drawIfResized)).observe(canvas.parentElement);
   for (const query of ["(prefers-color-scheme: dark)", "print"]) matchMedia(query).addEventListener("change", draw);
 }

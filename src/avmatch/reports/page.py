@@ -255,7 +255,7 @@ def _confidence(confidence: float) -> str:
     width = 100 * min(1.0, max(0.0, confidence)) if math.isfinite(confidence) else 0
     word = '<span class="check">check</span>' if is_doubtful(confidence) else ""
     return (
-        f'<span class="sureness"><b>{percent(confidence).replace(" ", "&nbsp;")}</b>{word}</span>'
+        f'<span class="sureness"><b>{percent(confidence)}</b>{word}</span>'
         f'<span class="bar" aria-hidden="true"><i style="width:{width:.0f}%"></i></span>'
     )
 

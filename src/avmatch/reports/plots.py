@@ -75,7 +75,6 @@ def _draw_matrix(axes: Axes, result: MatchResult) -> None:
 
     picture = matrix_picture(result, _MAX_PLOT_CELLS)
     heat = LinearSegmentedColormap.from_list("heat", _HEAT)
-    heat.set_bad("#ffffff")
     image = axes.imshow(
         np.ma.masked_invalid(picture.cells),
         cmap=heat,

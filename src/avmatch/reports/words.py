@@ -17,11 +17,12 @@ DOUBTFUL_BELOW = 0.8
 TOGETHER_SECONDS = 0.020
 #: From here on milliseconds stop being readable (a clip placed inside a long recording).
 _SECONDS_FROM = 10.0
+_CONTROL_PICTURES = 0x2400  # the block of Unicode that draws ␀, ␁ …
 _INVISIBLE_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
 def shown(text: str) -> str:
-    """`text` on one line, with control characters and undecodable bytes as visible escapes."""
+    """`text` on one line: control characters as their pictures (␊, ␛), undecodable bytes as �."""
     return "".join(_visible(character) for character in text)
 
 
@@ -76,4 +77,6 @@ def is_doubtful(confidence: float) -> bool:
 def _visible(character: str) -> str:
     if unicodedata.category(character) not in _INVISIBLE_CATEGORIES:
         return character
-    return character.encode("unicode_escape").decode("ascii")
+    # No backslash escapes: they would look like separators of a Windows path.
+    code = ord(character)
+    return chr(_CONTROL_PICTURES + code) if code < ord(" ") else "\N{REPLACEMENT CHARACTER}"

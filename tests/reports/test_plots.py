@@ -1,0 +1,82 @@
+"""The PNG files: there, whole, and with the right things marked."""
+
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from avmatch.core.results import Match, SyncResult
+from avmatch.reports.plots import plot_match, plot_sync
+
+LAGS = tuple(np.linspace(-1.0, 1.0, 81).tolist())
+CURVE = tuple(float(np.exp(-(((lag - 0.15) / 0.05) ** 2))) for lag in LAGS)
+ACCENT_BGR = (0x69, 0x61, 0x0D)
+
+
+def picture(path: Path) -> np.ndarray:
+    image = cv2.imread(str(path))
+    assert image is not None
+    assert min(image.shape[:2]) > 300
+    return image
+
+
+def columns_of(image: np.ndarray, colour_bgr: tuple[int, int, int]) -> np.ndarray:
+    """The columns in which most of the height has this colour: vertical lines."""
+    return np.flatnonzero((image == colour_bgr).all(axis=2).mean(axis=0) > 0.6)
+
+
+def sync_result(offset_seconds: float, name: str = "clip.mp4") -> SyncResult:
+    return SyncResult(name, offset_seconds, 25.0, 0.9, "mouth", "ok", None, LAGS, CURVE)
+
+
+def test_chosen_offset_is_marked_where_it_is(tmp_path):
+    middles = []
+    for offset_seconds in (-0.5, 0.0, 0.5):
+        plot_sync(sync_result(offset_seconds), tmp_path / "sync.png")
+        middles.append(columns_of(picture(tmp_path / "sync.png"), ACCENT_BGR).mean())
+    assert middles[2] - middles[1] == pytest.approx(middles[1] - middles[0], abs=2)
+    assert middles[2] - middles[1] > 200
+
+
+def test_failed_sync_has_a_picture_too(tmp_path):
+    failed = SyncResult("c.mp4", None, None, 0.0, "", "failed", "silence", message="the sound is silent")
+    plot_sync(failed, tmp_path / "sync.png")
+    assert columns_of(picture(tmp_path / "sync.png"), ACCENT_BGR).size == 0
+
+
+@pytest.mark.parametrize(
+    "name", ["a $x_{$ b.mp4", "シーン\n🎬.mp4", b"caf\xe9.mp4".decode("utf-8", "surrogateescape")]
+)
+def test_names_are_drawn_as_they_are(build, tmp_path, name):
+    plot_sync(sync_result(0.1, name), tmp_path / "sync.png")
+    plot_match(
+        build(1, videos=(name,), matches=(Match(name, None, 0.1, None, None, ""),)), tmp_path / "m.png"
+    )
+    picture(tmp_path / "sync.png")
+    picture(tmp_path / "m.png")
+
+
+def test_matrix_with_numbers_that_are_not_finite(build, tmp_path):
+    similarity = np.array([[np.nan, np.inf], [-np.inf, 2.0]], dtype=np.float32)
+    plot_match(build(2, similarity=similarity), tmp_path / "matrix.png")
+    strongest_bgr = (0x3D, 0x36, 0x07)
+    share = (picture(tmp_path / "matrix.png") == strongest_bgr).all(axis=2).mean()
+    assert 0.1 < share < 0.3  # one cell of four, in about two thirds of the picture
+
+
+def test_matrix_of_nothing(empty, tmp_path):
+    plot_match(empty, tmp_path / "matrix.png")
+    picture(tmp_path / "matrix.png")
+
+
+def test_large_matrix(build, tmp_path):
+    plot_match(build(800), tmp_path / "matrix.png")
+    picture(tmp_path / "matrix.png")
+
+
+def test_pictures_never_touch_pyplot(tmp_path):
+    plot_sync(sync_result(0.1), tmp_path / "sync.png")
+    assert "matplotlib.pyplot" not in sys.modules
+    assert [path.name for path in tmp_path.iterdir()] == ["sync.png"]

@@ -1,0 +1,143 @@
+"""What a person reads: sentences, words for names and numbers, the table of the terminal."""
+
+import io
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from avmatch.core.results import Match, MatchResult, SyncResult
+from avmatch.reports.sentence import sync_sentence
+from avmatch.reports.table import match_table
+from avmatch.reports.words import (
+    folder_and_name,
+    is_doubtful,
+    lateness,
+    percent,
+    score_text,
+    shortened,
+    shown,
+)
+
+
+@pytest.mark.parametrize(
+    ("offset_seconds", "expected"),
+    [
+        (0.120, "the sound comes 120 ms (3.0 frames) late; viewers do not notice"),
+        (0.140, "the sound comes 140 ms (3.5 frames) late; viewers notice"),
+        (-0.080, "the sound comes 80 ms (2.0 frames) early; viewers notice"),
+        (-0.200, "the sound comes 200 ms (5.0 frames) early; viewers notice and find it unacceptable"),
+        (0.004, "picture and sound are together (+4 ms)"),
+        (-0.020, "picture and sound are together (-20 ms)"),
+    ],
+)
+def test_sentence_of_a_sure_offset(offset_seconds, expected):
+    assert sync_sentence(SyncResult("c.mp4", offset_seconds, 25.0, 0.9, "mouth", "ok")) == expected
+
+
+def test_sentence_without_frames_where_the_rate_is_unknown():
+    sentence = sync_sentence(SyncResult("c.mp4", 0.12, None, 0.9, "mouth", "ok"))
+    assert sentence == "the sound comes 120 ms late; viewers do not notice"
+
+
+@pytest.mark.parametrize(
+    ("message", "tail"),
+    [("two peaks are equally high", "two peaks are equally high"), ("", "low confidence")],
+)
+def test_uncertain_sentence_says_why(message, tail):
+    result = SyncResult("c.mp4", 0.12, 25.0, 0.41, "mouth", "uncertain", "low_confidence", message=message)
+    expected = (
+        "the sound comes 120 ms (3.0 frames) late; viewers do not notice — uncertain (confidence 0.41): "
+    )
+    assert sync_sentence(result) == expected + tail
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (
+            "it has no sound: name one with --audio",
+            "no offset found (no audio): it has no sound: name one with --audio",
+        ),
+        ("", "no offset found (no audio)"),
+    ],
+)
+def test_failed_sentence_gives_reason_and_remedy(message, expected):
+    assert (
+        sync_sentence(SyncResult("c.mp4", None, None, 0.0, "", "failed", "no_audio", message=message))
+        == expected
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (0.1204, "120 ms late"),
+        (-0.08, "80 ms early"),
+        (0.0002, "0 ms"),
+        (-83.42, "83.4 s early"),
+        (None, "—"),
+        (float("nan"), "—"),
+    ],
+)
+def test_lateness(seconds, expected):
+    assert lateness(seconds) == expected
+
+
+def test_probabilities_are_never_rounded_to_certainty():
+    assert [percent(value) for value in (1.0, 0.996, 0.87, 0.001, float("nan"))] == [
+        "> 99 %",
+        "> 99 %",
+        "87 %",
+        "< 1 %",
+        "—",
+    ]
+    assert [is_doubtful(value) for value in (0.79, 0.8, float("nan"))] == [True, False, True]
+
+
+def test_scores_carry_their_sign():
+    assert [score_text(value) for value in (5.04, -2.0, None, float("inf"))] == ["+5.0", "−2.0", "—", "—"]
+
+
+def test_names_are_shown_on_one_line():
+    assert shown("a\n\x1b[31m\udce9 é🎬") == "a␊␛[31m� é🎬"
+    assert folder_and_name("a/b\\c.mp4") == ("a/b\\", "c.mp4")
+    assert folder_and_name("folder/") == ("", "folder/")
+
+
+def test_long_paths_are_cut_in_the_middle():
+    path = "rushes/2024/a very long folder/another one/A001_C007.mp4"
+    short = shortened(path, 30)
+    assert len(short) == 30
+    assert short.startswith("rushes/2")
+    assert short.endswith("/A001_C007.mp4")
+    assert shortened("short.mp4", 30) == "short.mp4"
+
+
+def printed(result: MatchResult) -> list[str]:
+    console = Console(file=io.StringIO(), width=160)
+    console.print(match_table(result))
+    return console.file.getvalue().splitlines()
+
+
+def line_of(lines: list[str], text: str) -> str:
+    (line,) = [line for line in lines if text in line]
+    return line
+
+
+def test_table_marks_doubt_and_says_plainly_what_is_missing():
+    matches = (
+        Match("sure.mp4", "s.wav", 0.95, 7.0, 0.12, "mouth", "d.wav", 1.0),
+        Match("[red]doubt.mp4", "d.wav", 0.41, 1.0, -0.08, "motion"),
+        Match("alone.mp4", None, 0.12, None, None, "", "d.wav", -1.0),
+        Match("broken.mp4", None, 0.0, None, None, ""),
+    )
+    videos, audio = ("sure.mp4", "[red]doubt.mp4", "alone.mp4"), ("s.wav", "d.wav")
+    lines = printed(MatchResult(matches, (), (), videos, audio, np.zeros((3, 2), dtype=np.float32)))
+    assert "0.95" in line_of(lines, "sure.mp4")
+    assert "?" not in line_of(lines, "sure.mp4")
+    assert "? 0.41" in line_of(lines, "[red]doubt.mp4")
+    assert "80 ms early" in line_of(lines, "[red]doubt.mp4")
+    assert [cell.strip() for cell in line_of(lines, "alone.mp4").split("│")[2:6]] == ["—"] * 4
+    assert "could not be used" in line_of(lines, "broken.mp4")
+    assert lines[-1].strip() == "? 1 to check"

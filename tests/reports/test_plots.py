@@ -1,5 +1,6 @@
 """The PNG files: there, whole, and with the right things marked."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -76,7 +77,14 @@ def test_large_matrix(build, tmp_path):
     picture(tmp_path / "matrix.png")
 
 
-def test_pictures_never_touch_pyplot(tmp_path):
-    plot_sync(sync_result(0.1), tmp_path / "sync.png")
-    assert "matplotlib.pyplot" not in sys.modules
+def test_matplotlib_comes_only_with_a_picture_and_never_pyplot(tmp_path):
+    code = (
+        "import sys; from pathlib import Path; import avmatch.reports.output; from avmatch.reports import plots\n"
+        "from avmatch.core.results import SyncResult\n"
+        "assert 'matplotlib' not in sys.modules\n"
+        "plots.plot_sync(SyncResult('c', None, None, 0.0, '', 'failed'), Path(sys.argv[1]))\n"
+        "assert 'matplotlib' in sys.modules\n"
+        "assert 'matplotlib.pyplot' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "sync.png")], check=True)
     assert [path.name for path in tmp_path.iterdir()] == ["sync.png"]

@@ -100,7 +100,7 @@ def test_scores_carry_their_sign():
 
 
 def test_names_are_shown_on_one_line():
-    assert shown("a\n\x1b[31m\udce9 é🎬") == "a␊␛[31m� é🎬"
+    assert shown("a\n\x1b[31m\udce9\u202e é🎬") == "a␊␛[31m�� é🎬"
     assert folder_and_name("a/b\\c.mp4") == ("a/b\\", "c.mp4")
     assert folder_and_name("folder/") == ("", "folder/")
 

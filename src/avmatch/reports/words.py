@@ -17,6 +17,8 @@ DOUBTFUL_BELOW = 0.8
 TOGETHER_SECONDS = 0.020
 #: From here on milliseconds stop being readable (a clip placed inside a long recording).
 _SECONDS_FROM = 10.0
+#: They make "gpm.exe" read "exe.mpg".
+_DIRECTION_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _CONTROL_PICTURES = 0x2400  # the block of Unicode that draws ␀, ␁ …
 _INVISIBLE_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
@@ -75,7 +77,7 @@ def is_doubtful(confidence: float) -> bool:
 
 
 def _visible(character: str) -> str:
-    if unicodedata.category(character) not in _INVISIBLE_CATEGORIES:
+    if unicodedata.category(character) not in _INVISIBLE_CATEGORIES and character not in _DIRECTION_CONTROLS:
         return character
     # No backslash escapes: they would look like separators of a Windows path.
     code = ord(character)

@@ -79,7 +79,8 @@ def test_large_matrix(build, tmp_path):
 
 def test_matplotlib_comes_only_with_a_picture_and_never_pyplot(tmp_path):
     code = (
-        "import sys; from pathlib import Path; import avmatch.reports.output; from avmatch.reports import plots\n"
+        "import sys; from pathlib import Path\n"
+        "import avmatch.reports.output; from avmatch.reports import plots\n"
         "from avmatch.core.results import SyncResult\n"
         "assert 'matplotlib' not in sys.modules\n"
         "plots.plot_sync(SyncResult('c', None, None, 0.0, '', 'failed'), Path(sys.argv[1]))\n"

@@ -1,0 +1,161 @@
+"""Mouth signals: what the lips of every face do, frame by frame, without a trained model.
+
+    frames → face boxes → the face now and one frame ago, cut out at the same place → a few numbers
+
+Both patches are cut at the same place, so a jittering box can't look like motion; what the whole head does
+is measured on the upper face and taken off. Nothing but the numbers is kept.
+
+Letters in shapes: T frames, H rows, W columns, K channels.
+"""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from jaxtyping import Float32, Float64, UInt8
+
+from avmatch.core.signals import VideoFrames
+from avmatch.frontends.faces import KEY_SECONDS, FaceDetector, FaceTracker, LocatedFrame, Sighting
+
+MOUTH_CHANNELS = ("motion", "opening", "openness")
+"""``motion``: log of the mouth's change since the frame before, beyond the head's. ``opening``: how fast the
+mouth's region stretches vertically, per frame. ``openness``: how dark its middle is against the rest."""
+
+MIN_TRACK_SECONDS = 0.4
+MIN_SEEN_SHARE = 0.4  # of the key frames of a track, in which the detector must have found the face
+FACE_PIXELS = 64  # patches are this wide, and a quarter higher
+UPPER = (slice(12, 38), slice(8, 56))  # brows, eyes, nose
+MOUTH = (slice(42, 74), slice(14, 50))  # from under the nose to the chin
+INNER = (slice(48, 66), slice(22, 42))  # lips
+
+
+@dataclass(frozen=True, eq=False)
+class MouthTrack:
+    """One face from its appearance to its leaving or a shot cut.
+
+    Attributes:
+        pts_seconds: (T,) presentation times.
+        boxes: (T, 4) smoothed face box: x, y, width, height as a share of the picture's width and height.
+        signals: (T, K) mouth signals, named in `MOUTH_CHANNELS`.
+    """
+
+    pts_seconds: Float64[np.ndarray, " T"]
+    boxes: Float32[np.ndarray, "T 4"]
+    signals: Float32[np.ndarray, "T K"]
+
+    def __post_init__(self) -> None:
+        num_frames = len(self.pts_seconds)
+        if self.boxes.shape != (num_frames, 4) or self.signals.shape != (num_frames, len(MOUTH_CHANNELS)):
+            raise ValueError(f"{num_frames} times, boxes {self.boxes.shape}, signals {self.signals.shape}")
+
+    def __len__(self) -> int:
+        return len(self.pts_seconds)
+
+
+@dataclass(eq=False)
+class _Growing:
+    """A track that is being written: flat, compact arrays."""
+
+    pts_seconds: array[float] = field(default_factory=lambda: array("d"))
+    boxes: array[float] = field(default_factory=lambda: array("f"))
+    signals: array[float] = field(default_factory=lambda: array("f"))
+
+
+class MouthFrontEnd:
+    """Mouth signals of all faces of one video, streaming.
+
+    Args:
+        detector: finds the faces; the Haar cascades when left out.
+    """
+
+    def __init__(self, detector: FaceDetector | None = None) -> None:
+        self._tracker = FaceTracker(detector)
+        self._growing: dict[int, _Growing] = {}
+        self._previous: UInt8[np.ndarray, "H W"] | None = None
+
+    def push(self, frames: VideoFrames) -> None:
+        """Take the next frames (T, H, W)."""
+        for image, pts_seconds in zip(frames.data, frames.pts_seconds, strict=True):
+            for located in self._tracker.push(image, float(pts_seconds)):
+                self._measure(located)
+
+    def finish(self) -> tuple[MouthTrack, ...]:
+        """The tracks that lasted and were seen often enough, in the order of their appearance."""
+        for located in self._tracker.finish():
+            self._measure(located)
+        tracks = (_track(grown, self._tracker.sightings[number]) for number, grown in self._growing.items())
+        return tuple(track for track in tracks if track is not None)
+
+    def _measure(self, located: LocatedFrame) -> None:
+        image = located.image
+        previous = image if self._previous is None else self._previous
+        size = np.array(image.shape[::-1] * 2, np.float32)
+        for number, box in located.boxes.items():
+            grown = self._growing.setdefault(number, _Growing())
+            grown.pts_seconds.append(located.pts_seconds)
+            grown.boxes.extend((box / size).tolist())
+            grown.signals.extend(mouth_signals(face_patch(previous, box), face_patch(image, box)))
+        self._previous = image
+
+
+def _track(grown: _Growing, sighting: Sighting) -> MouthTrack | None:
+    """The finished track up to where the face was last seen; None when it's too short or doubtful."""
+    pts_seconds = np.array(grown.pts_seconds)
+    num_frames = int(np.searchsorted(pts_seconds, sighting.last_seconds + KEY_SECONDS, side="right"))
+    pts_seconds = pts_seconds[:num_frames]
+    duration_seconds = pts_seconds[-1] - pts_seconds[0]
+    too_short = duration_seconds < MIN_TRACK_SECONDS
+    if too_short or sighting.hits < MIN_SEEN_SHARE * (1 + duration_seconds / KEY_SECONDS):
+        return None
+    boxes = np.array(grown.boxes, np.float32).reshape(-1, 4)[:num_frames]
+    signals = np.array(grown.signals, np.float32).reshape(-1, len(MOUTH_CHANNELS))[:num_frames]
+    signals[0] = signals[1]  # the first frame has nothing before it to be compared with
+    return MouthTrack(pts_seconds, boxes, signals)
+
+
+def face_patch(
+    image: UInt8[np.ndarray, "H W"], box: Float32[np.ndarray, " 4"]
+) -> Float32[np.ndarray, "80 64"]:
+    """The face in a standard size, with a quarter more at the chin, which opens below the box."""
+    width = max(8, round(float(box[2])))
+    height = width * 5 // 4
+    centre = (float(box[0] + box[2] / 2), float(box[1] + height / 2))
+    part = cv2.getRectSubPix(image, (width, height), centre)
+    shape = (FACE_PIXELS, FACE_PIXELS * 5 // 4)
+    return cv2.resize(part, shape, interpolation=cv2.INTER_AREA).astype(np.float32)
+
+
+def mouth_signals(
+    before: Float32[np.ndarray, "80 64"], now: Float32[np.ndarray, "80 64"]
+) -> tuple[float, float, float]:
+    """The channels of `MOUTH_CHANNELS` from a face one frame ago and now, cut out at the same place.
+
+    Small shifts u, v (columns, rows) obey the gradient equation of Lucas and Kanade (1981),
+    Iₓu + I_y v + I_t = 0, which least squares solve: over the upper face for the head's shift, and over
+    the mouth, where v may grow with the row, for the opening.
+    """
+    before, now = cv2.GaussianBlur(before, (0, 0), 1.5), cv2.GaussianBlur(now, (0, 0), 1.5)
+    mean = (before + now) / 2
+    columns, rows = (
+        cv2.Sobel(mean, cv2.CV_32F, 1, 0, scale=1 / 8),
+        cv2.Sobel(mean, cv2.CV_32F, 0, 1, scale=1 / 8),
+    )
+    change = now - before
+    head = _shift(columns[UPPER], rows[UPPER], change[UPPER])
+    beyond = change + head[0] * columns + head[1] * rows
+    motion = np.log(1.0 + float(np.abs(beyond[MOUTH]).mean()))
+    height = np.linspace(-1, 1, now[MOUTH].shape[0], dtype=np.float32)[:, None]
+    opening = _shift(columns[MOUTH], rows[MOUTH], change[MOUTH], rows[MOUTH] * height)[2]
+    openness = float(now[MOUTH].mean() - now[INNER].mean()) / (float(now[UPPER].std()) + 1.0)
+    return motion, opening, openness
+
+
+def _shift(*terms: Float32[np.ndarray, "H W"]) -> tuple[float, ...]:
+    """Least-squares factors of the gradients that explain the change (third term) with the opposite sign."""
+    columns, rows, change, *more = (term.ravel() for term in terms)
+    gradients = np.stack([columns, rows, *more])
+    normal = gradients @ gradients.T + 1.0 * np.eye(len(gradients), dtype=np.float32)
+    return tuple(-np.linalg.solve(normal, gradients @ change))

@@ -1,0 +1,118 @@
+"""The small features that stand for a file once it has been decoded: all that cues ever see.
+
+Every array runs on a regular clock of its own rate; `start_seconds` is the time of its first tick on the
+file's clock. Letters in shapes: T ticks, C channels, G grid cells, B bands, K signals, D dimensions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float
+
+#: Ticks a second of the motion and mouth signals, and of everything that is compared with them.
+TICK_RATE_HZ = 25
+#: Ticks a second of the audio bands.
+BAND_RATE_HZ = 100
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MouthTrack:
+    """The mouth of one face, from its appearance to its leaving or to a shot cut.
+
+    Attributes:
+        pts_seconds: (T,) times of the frames.
+        boxes: (T, 4) smoothed face box: x, y, width, height as shares of the picture's width and height.
+        signals: (T, K) mouth signals, in the order of frontends.mouth.MOUTH_CHANNELS.
+    """
+
+    pts_seconds: Float[np.ndarray, "T"]
+    boxes: Float[np.ndarray, "T 4"]
+    signals: Float[np.ndarray, "T K"]
+
+    def __post_init__(self) -> None:
+        num = len(self.pts_seconds)
+        if self.boxes.shape != (num, 4) or self.signals.ndim != 2 or len(self.signals) != num:
+            raise ValueError(f"{num} times, but boxes {self.boxes.shape} and signals {self.signals.shape}")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Embeddings:
+    """Unit vectors of a learned tower at a regular rate: (T, D), `rate_hz` a second."""
+
+    data: Float[np.ndarray, "T D"]
+    rate_hz: float
+    start_seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.data.ndim != 2:
+            raise ValueError(f"Embeddings.data must be (ticks, dimensions), got shape {self.data.shape}")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class AudioFeatures:
+    """What is kept of a sound.
+
+    Attributes:
+        start_seconds: time of the first band tick.
+        flux: (T, B) rise of the log-mel spectrum, mean per band, BAND_RATE_HZ a second.
+        level: (T, B) mean log-mel power per band (nepers), same clock.
+        duration_seconds: length of the stream.
+        peak: largest absolute sample, to tell silence.
+        peaks: about 200 values in 0…1, the loudness contour for the report.
+        embeddings: unit vectors by model name.
+    """
+
+    start_seconds: float
+    flux: Float[np.ndarray, "T B"]
+    level: Float[np.ndarray, "T B"]
+    duration_seconds: float
+    peak: float
+    peaks: tuple[float, ...] = ()
+    embeddings: Mapping[str, Embeddings] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.flux.shape != self.level.shape or self.flux.ndim != 2:
+            raise ValueError(
+                f"flux {self.flux.shape} and level {self.level.shape} must be equal (ticks, bands)"
+            )
+
+    def __repr__(self) -> str:
+        return f"AudioFeatures(bands: {self.flux.shape}, duration_seconds: {self.duration_seconds:.2f})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class VideoFeatures:
+    """What is kept of a picture.
+
+    Attributes:
+        start_seconds: time of the first motion tick.
+        motion: (T, C, G) motion levels, TICK_RATE_HZ a second; channels as in frontends.motion.MOTION_CHANNELS.
+        mouths: the face tracks.
+        fps: mean frames a second.
+        duration_seconds: from the first frame to the end of the last.
+        thumbnail_jpeg: a small picture for the report.
+        scratch: the features of the video's own sound, where it was asked for and there is one.
+        embeddings: unit vectors by model name.
+    """
+
+    start_seconds: float
+    motion: Float[np.ndarray, "T C G"]
+    mouths: tuple[MouthTrack, ...]
+    fps: float
+    duration_seconds: float
+    thumbnail_jpeg: bytes = b""
+    scratch: AudioFeatures | None = None
+    embeddings: Mapping[str, Embeddings] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.motion.ndim != 3:
+            raise ValueError(f"motion must be (ticks, channels, cells), got shape {self.motion.shape}")
+
+    def __repr__(self) -> str:
+        return (
+            f"VideoFeatures(motion: {self.motion.shape}, {len(self.mouths)} mouths, fps: {self.fps:.2f}, "
+            f"duration_seconds: {self.duration_seconds:.2f})"
+        )

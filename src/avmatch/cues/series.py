@@ -1,0 +1,67 @@
+"""From features to comparable signals: trends removed, outliers clipped, on a known clock.
+
+Both sides get the same treatment, so that their correlation speaks of events and not of loudness, exposure or one
+single bang: subtract the Gaussian average of the surroundings, divide by the local deviation, clip.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Float32
+from scipy.ndimage import gaussian_filter1d, uniform_filter1d
+
+from avmatch.core.features import BAND_RATE_HZ, TICK_RATE_HZ, AudioFeatures
+
+TREND_SECONDS = 0.6
+DEVIATION_SECONDS = 5.0
+CLIP_DEVIATIONS = 3.0
+SMOOTHING_SECONDS = 0.02
+ONSET_OFFSET = 1.0  # added before the logarithm: below this much flux, differences don't matter
+_BANDS_PER_TICK = BAND_RATE_HZ // TICK_RATE_HZ
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """Signals on a regular clock: values (T, H), first value at `start_seconds`."""
+
+    start_seconds: float
+    rate_hz: float
+    values: Float32[np.ndarray, "T H"]
+
+    def index(self, time_seconds: float) -> int:
+        """The value nearest to a time; may lie outside."""
+        return round((time_seconds - self.start_seconds) * self.rate_hz)
+
+
+def flattened(values: Float[np.ndarray, "T H"], rate_hz: float) -> Float32[np.ndarray, "T H"]:
+    """Remove the trend, divide by the local deviation, clip (in that order), along time."""
+    values = np.asarray(values, np.float32)
+    smooth = gaussian_filter1d(values, SMOOTHING_SECONDS * rate_hz, axis=0)
+    flat = smooth - gaussian_filter1d(smooth, TREND_SECONDS * rate_hz, axis=0, mode="reflect")
+    sigma = DEVIATION_SECONDS * rate_hz
+    deviation = np.sqrt(gaussian_filter1d(flat * flat, sigma, axis=0, mode="reflect", truncate=2.0))
+    # A floor relative to the whole: stretches without any event must not be blown up into events.
+    floor = 0.1 * np.sqrt((flat * flat).mean(axis=0)) + 1e-6
+    limit = CLIP_DEVIATIONS
+    return np.clip(flat / np.maximum(deviation, floor), -limit, limit).astype(np.float32)
+
+
+def onset_series(audio: AudioFeatures) -> Series:
+    """The onset strength of a sound at BAND_RATE_HZ: log of the mean flux over one video tick."""
+    flux = audio.flux.astype(np.float32).mean(axis=1)
+    mean = uniform_filter1d(flux, _BANDS_PER_TICK, mode="nearest") * _BANDS_PER_TICK
+    # An even-length average sits half a value early.
+    start = audio.start_seconds - 0.5 / BAND_RATE_HZ
+    return Series(start, BAND_RATE_HZ, flattened(np.log(mean + ONSET_OFFSET)[:, None], BAND_RATE_HZ))
+
+
+def autocorrelation(values: Float[np.ndarray, "T H"], num_lags: int) -> Float[np.ndarray, "H K"]:
+    """Normalised autocorrelation at lags 1…num_lags, (H, num_lags); zero beyond the signal's length."""
+    size = 2 * max(len(values), 1)
+    spectrum = np.fft.rfft(values, size, axis=0)
+    full = np.fft.irfft(np.abs(spectrum) ** 2, size, axis=0)[: min(len(values), num_lags + 1)]
+    out = np.zeros((values.shape[1], num_lags))
+    out[:, : len(full) - 1] = (full[1:] / np.maximum(full[:1], 1e-9)).T
+    return out

@@ -1,0 +1,140 @@
+"""How probable is it that two signals move together? The arithmetic shared by the synchrony cues.
+
+Two normalised signals with correlation R over T independent ticks are more probable under "they belong together"
+than under "they don't" by −T/2 · log(1 − R²) nats (the Gaussian log-likelihood ratio, with the correlation
+estimated; only R > 0 counts). Ticks of real signals aren't independent; by Bartlett's formula ("On the theoretical
+specification of sampling properties of autocorrelated time series", 1946) they count as
+
+    T_eff = T / (1 + 2 Σ_k ρ_video(k) · ρ_audio(k)).
+
+Long files are cut into windows of ten seconds on a common grid, and the nats of the windows are added: what moves,
+and where, may change from one to the next.
+
+Letters in shapes: H signals of a video, M audio files, L lags, T ticks of a window, K autocorrelation lags.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Float32
+
+from avmatch.core.features import TICK_RATE_HZ
+from avmatch.cues.series import Series, autocorrelation
+
+WINDOW_TICKS = 10 * TICK_RATE_HZ
+MIN_WINDOW_TICKS = TICK_RATE_HZ // 2
+AUTOCORRELATION_LAGS = TICK_RATE_HZ
+MAX_CORRELATION = 0.9
+MIN_INFLATION = 0.5
+MIN_OVERLAP = 0.3  # share of a window that both sides must cover
+
+
+@dataclass(frozen=True, eq=False)
+class VideoWindow:
+    """Ten seconds or less of a video's signals, on the common grid.
+
+    Attributes:
+        index: number of the window; it begins at index · 10 s.
+        signals: (H, WINDOW_TICKS) zero mean and unit norm over the ticks covered, zero elsewhere.
+        covered: (WINDOW_TICKS,) 1 where the video has a tick.
+        autocorrelation: (H, K).
+    """
+
+    index: int
+    signals: Float32[np.ndarray, "H T"]
+    covered: Float32[np.ndarray, "T"]
+    autocorrelation: Float[np.ndarray, "H K"]
+
+
+def video_windows(series: Series) -> list[VideoWindow]:
+    """Cut a video's signals (at TICK_RATE_HZ) into windows on the common grid."""
+    first = round(series.start_seconds * TICK_RATE_HZ - 0.5)
+    windows = []
+    for index in range(first // WINDOW_TICKS, (first + len(series.values) - 1) // WINDOW_TICKS + 1):
+        begin = max(0, index * WINDOW_TICKS - first)
+        part = series.values[begin : (index + 1) * WINDOW_TICKS - first]
+        if len(part) < MIN_WINDOW_TICKS:
+            continue
+        offset = first + begin - index * WINDOW_TICKS
+        windows.append(_window(index, offset, part))
+    return windows
+
+
+def _window(index: int, offset: int, part: Float32[np.ndarray, "t H"]) -> VideoWindow:
+    centred = part - part.mean(axis=0)
+    norm = np.linalg.norm(centred, axis=0)
+    unit = np.where(norm > 1e-3, centred / np.maximum(norm, 1e-3), 0.0)
+    signals = np.zeros((part.shape[1], WINDOW_TICKS), np.float32)
+    signals[:, offset : offset + len(part)] = unit.T
+    covered = np.zeros(WINDOW_TICKS, np.float32)
+    covered[offset : offset + len(part)] = 1.0
+    return VideoWindow(index, signals, covered, autocorrelation(unit, AUTOCORRELATION_LAGS))
+
+
+@dataclass(frozen=True, eq=False)
+class AudioWindows:
+    """One window's worth of every sound, shifted by every lag.
+
+    Attributes:
+        shifted: (M, L, T) the sounds' signals at tick + lag; 0 outside a sound.
+        inside: (M, L, T) whether the sound has a value there.
+        autocorrelation: (M, K) of the whole sounds.
+    """
+
+    shifted: Float32[np.ndarray, "M L T"]
+    inside: Float32[np.ndarray, "M L T"]
+    autocorrelation: Float[np.ndarray, "M K"]
+
+
+def audio_windows(
+    sounds: Sequence[Series], index: int, lags_seconds: Float[np.ndarray, "L"]
+) -> AudioWindows:
+    """Read every sound (one signal each) under window `index` at every lag."""
+    ticks_seconds = (index * WINDOW_TICKS + np.arange(WINDOW_TICKS) + 0.5) / TICK_RATE_HZ
+    times = lags_seconds[:, None] + ticks_seconds[None]
+    shape = (len(sounds), *times.shape)
+    shifted, inside = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    correlations = np.zeros((len(sounds), AUTOCORRELATION_LAGS))
+    for number, sound in enumerate(sounds):
+        at = np.rint((times - sound.start_seconds) * sound.rate_hz).astype(np.int64)
+        valid = (at >= 0) & (at < len(sound.values))
+        shifted[number][valid] = sound.values[at[valid], 0]
+        inside[number] = valid
+        stride = round(sound.rate_hz / TICK_RATE_HZ)
+        thinned = sound.values[::stride] - sound.values.mean()
+        correlations[number] = autocorrelation(thinned, AUTOCORRELATION_LAGS)[0]
+    return AudioWindows(shifted, inside, correlations)
+
+
+def correlation_nats(video: VideoWindow, sounds: AudioWindows) -> Float32[np.ndarray, "H M L"]:
+    """Nats of every signal of one window against every sound at every lag, as the module's story derives."""
+    num_sounds, num_lags, ticks = sounds.shifted.shape
+    overlap = (sounds.inside.reshape(-1, ticks) @ video.covered).reshape(num_sounds, num_lags)
+    flat = sounds.shifted.reshape(-1, ticks)
+    mean = (flat @ video.covered) / np.maximum(overlap.ravel(), 1.0)
+    energy = (flat * flat) @ video.covered - mean * mean * overlap.ravel()
+    share = overlap.ravel() / max(float(video.covered.sum()), 1.0)
+    # The picture's norm over the overlap is not known per lag; its share of the ticks stands for it.
+    scale = np.sqrt(np.maximum(energy, 0.0) * share)
+    scale = np.where((scale > 1e-3) & (share >= MIN_OVERLAP), 1.0 / np.maximum(scale, 1e-3), 0.0)
+    product = video.signals @ flat.T - video.signals.sum(axis=1, keepdims=True) * mean[None]
+    correlation = np.clip(product * scale[None].astype(np.float32), 0.0, MAX_CORRELATION)
+    inflation = 1.0 + 2.0 * video.autocorrelation @ sounds.autocorrelation.T
+    ticks_eff = overlap[None] / np.maximum(inflation, MIN_INFLATION)[:, :, None]
+    nats = np.log(1.0 - correlation * correlation).reshape(-1, num_sounds, num_lags)
+    result: Float32[np.ndarray, "H M L"] = (-0.5 * ticks_eff).astype(np.float32) * nats
+    return result
+
+
+def log_mean_exp(
+    nats: Float32[np.ndarray, "H *rest"], weights: Float[np.ndarray, "H"]
+) -> Float32[np.ndarray, "*rest"]:
+    """log Σ_h w_h · exp(nats_h): one of the H signals is tied to the sound, with prior w."""
+    shape = (-1,) + (1,) * (nats.ndim - 1)
+    share = (weights / max(float(weights.sum()), 1e-12)).astype(np.float32).reshape(shape)
+    peak = nats.max(axis=0)
+    total: Float32[np.ndarray, "*rest"] = np.log((share * np.exp(nats - peak)).sum(axis=0) + 1e-30) + peak
+    return total

@@ -1,0 +1,128 @@
+"""Picture → where and when something strikes, bounces or turns, streaming.
+
+Sound is made where motion *changes*: a stick that stops, a ball that turns round. So the signal is not how much
+moves but how the optical flow (Kroeger et al., "Fast optical flow using dense inverse search", 2016) changes from
+one frame to the next. Four channels, each pooled over a grid of 8×8 cells, so that one moving thing in a corner
+counts:
+
+- acceleration: |v₁ − v₀|
+- bounce: the upward part of v₁ − v₀ (things fall down and are thrown up)
+- reversal: −v₁·v₀ where that is positive
+- change: |grey difference|, to tell where anything moves at all (flow is noise where there is no texture)
+
+v in pixels of a picture 160 wide per thirtieth of a second. The value belongs to the frame between the two flows and
+holds from half a frame before it to half a frame after it; averaging this step function over the ticks of a regular
+clock makes every frame rate, also a varying one, look the same.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from jaxtyping import Float, Float32, UInt8
+
+from avmatch.core.features import TICK_RATE_HZ
+from avmatch.core.signals import VideoFrames
+
+MOTION_CHANNELS = ("acceleration", "bounce", "reversal", "change")
+GRID = 8
+SIDE_PX = 160
+REFERENCE_INTERVAL_SECONDS = 1 / 30
+#: Frames that follow sooner are passed over: faster than this, flow per frame drowns in its own noise.
+MIN_INTERVAL_SECONDS = 1 / 33
+#: Mean grey difference below which a frame repeats the one before (pulldown, screen recordings).
+REPEAT_DIFFERENCE = 0.02
+MIN_SIDE_PX = 32
+
+
+class MotionFrontEnd:
+    """Collects VideoFrames blocks (in order of time) and answers with the motion signals."""
+
+    def __init__(self) -> None:
+        self._flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+        self._picture: UInt8[np.ndarray, "h w"] | None = None
+        self._velocity: Float32[np.ndarray, "h w 2"] | None = None
+        self._times: list[float] = []
+        self._levels: list[np.ndarray] = []
+
+    def push(self, frames: VideoFrames) -> None:
+        """Take the next block."""
+        for picture, time_seconds in zip(frames.data, frames.pts_seconds.tolist(), strict=True):
+            self._take(picture, time_seconds)
+
+    def finish(self) -> tuple[float, Float[np.ndarray, "T 4 64"]]:
+        """(time of the first tick, levels per tick). No tick if there were fewer than three frames."""
+        if len(self._levels) < 2:
+            return 0.0, np.zeros((0, len(MOTION_CHANNELS), GRID * GRID), np.float16)
+        times = np.array(self._times)
+        middles = (times[:-1] + times[1:]) / 2  # level k+1 holds between middles k and k+1
+        levels = np.stack(self._levels[1:])
+        return resample_steps(middles, levels, TICK_RATE_HZ)
+
+    def _take(self, picture: UInt8[np.ndarray, "H W"], time_seconds: float) -> None:
+        small = _shrunk(picture)
+        if self._picture is not None and self._picture.shape == small.shape:
+            interval = time_seconds - self._times[-1]
+            if interval < MIN_INTERVAL_SECONDS or _is_repeat(small, self._picture):
+                return
+            velocity = self._flow.calc(self._picture, small, None) * (REFERENCE_INTERVAL_SECONDS / interval)
+            previous = velocity if self._velocity is None else self._velocity
+            self._levels.append(_cells(previous, velocity, cv2.absdiff(small, self._picture)))
+            self._velocity = velocity
+        self._picture = small
+        self._times.append(time_seconds)
+
+
+def resample_steps(
+    edges_seconds: Float[np.ndarray, "E"], levels: Float[np.ndarray, "S *rest"], rate_hz: float
+) -> tuple[float, Float[np.ndarray, "T *rest"]]:
+    """Average a step function over the ticks of a regular clock.
+
+    Args:
+        edges_seconds: (S+1,) where the steps begin, and where the last one ends.
+        levels: (S, …) value of each step.
+        rate_hz: ticks a second; tick k of the clock covers k/rate … (k+1)/rate.
+
+    Returns:
+        (middle of the first tick in seconds, (T, …) averages as float16).
+    """
+    first = int(np.floor(edges_seconds[0] * rate_hz))
+    count = max(1, int(np.ceil(edges_seconds[-1] * rate_hz)) - first)
+    ticks = (first + np.arange(count + 1)) / rate_hz
+    step = np.clip(np.searchsorted(edges_seconds, ticks, side="right") - 1, 0, len(levels) - 1)
+    width = np.diff(edges_seconds)
+    flat = levels.reshape(len(levels), -1)
+    total = np.zeros((len(levels) + 1, flat.shape[1]))
+    np.cumsum(flat * width[:, None], axis=0, out=total[1:])
+    share = np.clip(ticks - edges_seconds[step], 0.0, width[step])
+    integral = total[step] + share[:, None] * flat[step]
+    out = (np.diff(integral, axis=0) * rate_hz).astype(np.float16)
+    return (first + 0.5) / rate_hz, out.reshape((count, *levels.shape[1:]))
+
+
+def _shrunk(picture: UInt8[np.ndarray, "H W"]) -> UInt8[np.ndarray, "h w"]:
+    height, width = picture.shape
+    scale = SIDE_PX / max(height, width)
+    size = (max(MIN_SIDE_PX, round(width * scale)), max(MIN_SIDE_PX, round(height * scale)))
+    shrunk: UInt8[np.ndarray, "h w"] = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    return shrunk
+
+
+def _is_repeat(a: UInt8[np.ndarray, "h w"], b: UInt8[np.ndarray, "h w"]) -> bool:
+    return float(cv2.norm(a, b, cv2.NORM_L1)) < REPEAT_DIFFERENCE * a.size
+
+
+def _cells(
+    v0: Float32[np.ndarray, "h w 2"], v1: Float32[np.ndarray, "h w 2"], difference: UInt8[np.ndarray, "h w"]
+) -> Float[np.ndarray, "4 64"]:
+    change = v1 - v0
+    channels = cv2.merge(
+        [
+            cv2.magnitude(change[..., 0], change[..., 1]),
+            np.maximum(0.0, -change[..., 1]),
+            np.maximum(0.0, -(v0 * v1).sum(axis=2)),
+            difference.astype(np.float32),
+        ]
+    )
+    pooled = cv2.resize(channels, (GRID, GRID), interpolation=cv2.INTER_AREA)
+    return pooled.reshape(GRID * GRID, -1).T.astype(np.float16)

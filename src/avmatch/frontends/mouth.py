@@ -5,6 +5,10 @@
 Both patches are cut at the same place, so a jittering box can't look like motion; what the whole head does
 is measured on the upper face and taken off. Nothing but the numbers is kept.
 
+``motion`` and ``lip_drop`` tell of the time between the frame before and this one: place them half a frame
+earlier than its time. Of what was tried, the lower lip's speed against the slope of the energy at 500 to
+2500 Hz says most, on people who talk without a pause too.
+
 Letters in shapes: T frames, H rows, W columns, K channels.
 """
 
@@ -20,16 +24,19 @@ from jaxtyping import Float32, Float64, UInt8
 from avmatch.core.signals import VideoFrames
 from avmatch.frontends.faces import KEY_SECONDS, FaceDetector, FaceTracker, LocatedFrame, Sighting
 
-MOUTH_CHANNELS = ("motion", "opening", "openness")
-"""``motion``: log of the mouth's change since the frame before, beyond the head's. ``opening``: how fast the
-mouth's region stretches vertically, per frame. ``openness``: how dark its middle is against the rest."""
+MOUTH_CHANNELS = ("motion", "lip_drop", "openness")
+"""``motion``: log of how much the mouth changed since the frame before, beyond the head's shift.
+``lip_drop``: how far the lower lip and the chin went down against the head, in face widths.
+``openness``: log of how dark the dark between the lips is, against the upper face."""
 
 MIN_TRACK_SECONDS = 0.4
 MIN_SEEN_SHARE = 0.4  # of the key frames of a track, in which the detector must have found the face
-FACE_PIXELS = 64  # patches are this wide, and a quarter higher
-UPPER = (slice(12, 38), slice(8, 56))  # brows, eyes, nose
+FACE_PIXELS = 64  # patches are this wide, and a quarter higher; the parts below are (rows, columns) of them
+UPPER_FACE = (slice(12, 38), slice(8, 56))  # brows, eyes, nose: what moves with the head
 MOUTH = (slice(42, 74), slice(14, 50))  # from under the nose to the chin
-INNER = (slice(48, 66), slice(22, 42))  # lips
+LIPS = (slice(46, 64), slice(22, 42))
+LOWER_LIP = (slice(52, 74), slice(18, 46))
+BLUR_PIXELS = 1.5  # makes steps of up to two pixels a frame fit the gradient equation
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,31 +138,32 @@ def face_patch(
 def mouth_signals(
     before: Float32[np.ndarray, "80 64"], now: Float32[np.ndarray, "80 64"]
 ) -> tuple[float, float, float]:
-    """The channels of `MOUTH_CHANNELS` from a face one frame ago and now, cut out at the same place.
+    """The `MOUTH_CHANNELS` of a face one frame ago and now, cut out at the same place."""
+    before, now = (cv2.GaussianBlur(patch, (0, 0), BLUR_PIXELS) for patch in (before, now))
+    mean, change = (before + now) / 2, now - before
+    across = cv2.Sobel(mean, cv2.CV_32F, 1, 0, scale=1 / 8)
+    down = cv2.Sobel(mean, cv2.CV_32F, 0, 1, scale=1 / 8)
+    head = shift(across[UPPER_FACE], down[UPPER_FACE], change[UPPER_FACE])
+    lip = shift(across[LOWER_LIP], down[LOWER_LIP], change[LOWER_LIP])
+    beyond = change[MOUTH] + head[0] * across[MOUTH] + head[1] * down[MOUTH]
+    motion = float(np.log1p(np.abs(beyond).mean()))
+    dark, usual = float(np.percentile(now[LIPS], 10)), float(np.median(now[UPPER_FACE]))
+    return motion, (lip[1] - head[1]) / FACE_PIXELS, float(np.log((usual + 10) / (dark + 10)))
 
-    Small shifts u, v (columns, rows) obey the gradient equation of Lucas and Kanade (1981),
-    Iₓu + I_y v + I_t = 0, which least squares solve: over the upper face for the head's shift, and over
-    the mouth, where v may grow with the row, for the opening.
+
+def shift(
+    across: Float32[np.ndarray, "H W"], down: Float32[np.ndarray, "H W"], change: Float32[np.ndarray, "H W"]
+) -> tuple[float, float]:
+    """How far a part of the picture went, in pixels to the right and down.
+
+    Least squares over the part of I_x u + I_y v + I_t = 0 (Lucas and Kanade, 1981).
+
+    Args:
+        across, down: the picture's slopes I_x and I_y.
+        change: its change I_t.
     """
-    before, now = cv2.GaussianBlur(before, (0, 0), 1.5), cv2.GaussianBlur(now, (0, 0), 1.5)
-    mean = (before + now) / 2
-    columns, rows = (
-        cv2.Sobel(mean, cv2.CV_32F, 1, 0, scale=1 / 8),
-        cv2.Sobel(mean, cv2.CV_32F, 0, 1, scale=1 / 8),
-    )
-    change = now - before
-    head = _shift(columns[UPPER], rows[UPPER], change[UPPER])
-    beyond = change + head[0] * columns + head[1] * rows
-    motion = np.log(1.0 + float(np.abs(beyond[MOUTH]).mean()))
-    height = np.linspace(-1, 1, now[MOUTH].shape[0], dtype=np.float32)[:, None]
-    opening = _shift(columns[MOUTH], rows[MOUTH], change[MOUTH], rows[MOUTH] * height)[2]
-    openness = float(now[MOUTH].mean() - now[INNER].mean()) / (float(now[UPPER].std()) + 1.0)
-    return motion, opening, openness
-
-
-def _shift(*terms: Float32[np.ndarray, "H W"]) -> tuple[float, ...]:
-    """Least-squares factors of the gradients that explain the change (third term) with the opposite sign."""
-    columns, rows, change, *more = (term.ravel() for term in terms)
-    gradients = np.stack([columns, rows, *more])
-    normal = gradients @ gradients.T + 1.0 * np.eye(len(gradients), dtype=np.float32)
-    return tuple(-np.linalg.solve(normal, gradients @ change))
+    xx, xy, yy = (float((a * b).sum()) for a, b in ((across, across), (across, down), (down, down)))
+    xt, yt = float((across * change).sum()), float((down * change).sum())
+    xx, yy = xx + 1.0, yy + 1.0  # a flat part has not moved
+    determinant = xx * yy - xy * xy
+    return (xy * yt - yy * xt) / determinant, (xy * xt - xx * yt) / determinant

@@ -1,1 +1,1 @@
-"""The media room."""
+"""Files and bytes → frames and samples with true times, and back. The only room that knows FFmpeg (PyAV)."""

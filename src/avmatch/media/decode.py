@@ -1,0 +1,269 @@
+"""One pass over a file: packets → grey frames and mono samples, each with its time.
+
+Times are presentation times of the container, from the file's beginning: streams that start apart, edit lists, encoder
+priming (FFmpeg trims what the container declares) and varying frame rates are all in them. Memory is bounded:
+frames come in blocks of at most 32, sound in blocks of about a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import av
+import av.container
+import cv2
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from avmatch.core.clock import samples_from_seconds, seconds_from_samples
+from avmatch.core.errors import MediaError, Reason
+from avmatch.core.signals import AudioSamples, VideoFrames
+from avmatch.media.source import audio_stream, opened, origin_seconds, unreadable, video_stream
+
+BLOCK_FRAMES = 32
+BLOCK_SECONDS = 1.0
+#: Timestamps of sound that jump by less than this are rounding.
+JUMP_SECONDS = 0.02
+#: A gap longer than this is a broken timestamp, not silence.
+MAX_GAP_SECONDS = 600.0
+MAX_BAD_PACKETS = 10_000
+_PLANES_WITH_LUMA = ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12", "gray")
+
+
+def decode(
+    path: str | Path,
+    *,
+    video: bool = True,
+    audio: bool = True,
+    max_side_px: int = 640,
+    sample_rate_hz: int = 16000,
+    num_threads: int = 0,
+) -> Iterator[VideoFrames | AudioSamples]:
+    """Decode picture and sound of a file in one pass.
+
+    Args:
+        path: any file that FFmpeg reads.
+        video, audio: which streams are wanted; with both, what exists is given.
+        max_side_px: frames are shrunk until their longer side has at most this many pixels.
+        sample_rate_hz: sound is mixed to mono (mean of the channels) and resampled to this rate.
+        num_threads: decoder threads; 0 = as many as there are cores.
+
+    Yields:
+        VideoFrames and AudioSamples in the order of the file, each kind in order of time.
+
+    Raises:
+        MediaError: the file can't be read, or has nothing of what is wanted.
+    """
+    with opened(path) as container:
+        picture = video_stream(container) if video else None
+        sound = audio_stream(container) if audio else None
+        if picture is None and sound is None:
+            raise _missing(path, video=video, audio=audio)
+        origin = origin_seconds(container)
+        sinks: dict[int, _PictureSink | _SoundSink] = {}
+        if picture is not None:
+            picture.thread_type = "AUTO"
+            picture.codec_context.thread_count = num_threads
+            sinks[picture.index] = _PictureSink(origin, max_side_px, _rate(picture))
+        if sound is not None:
+            sinks[sound.index] = _SoundSink(origin, sample_rate_hz)
+        yielded = False
+        for block in _blocks(path, container, sinks):
+            yielded = True
+            yield block
+        if not yielded:
+            raise MediaError(
+                path,
+                "nothing in it can be decoded; the file is damaged or cut off: copy it again",
+                stage="decode",
+                reason="no_frames",
+            )
+
+
+def read_audio(path: str | Path, *, sample_rate_hz: int = 16000) -> AudioSamples:
+    """The whole sound of a file, mono. Raises MediaError as `decode` does."""
+    blocks = [
+        block
+        for block in decode(path, video=False, sample_rate_hz=sample_rate_hz)
+        if isinstance(block, AudioSamples)
+    ]
+    data = np.concatenate([block.data for block in blocks], axis=1)
+    return AudioSamples(data, sample_rate_hz, blocks[0].pts_seconds)
+
+
+def _missing(path: str | Path, *, video: bool, audio: bool) -> MediaError:
+    reason: Reason = "no_video" if video else "no_audio"
+    wanted = "picture or sound" if video and audio else "picture" if video else "sound"
+    return MediaError(
+        path, f"there is no {wanted} in it; check that it is the right file", stage="open", reason=reason
+    )
+
+
+def _rate(stream: av.VideoStream) -> float:
+    rate = stream.average_rate or stream.guessed_rate
+    return float(rate) if rate else 25.0
+
+
+def _blocks(
+    path: str | Path, container: av.container.InputContainer, sinks: dict[int, _PictureSink | _SoundSink]
+) -> Iterator[VideoFrames | AudioSamples]:
+    bad_packets = 0
+    packets = container.demux([container.streams[index] for index in sinks])
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.FFmpegError:  # the file ends in the middle, or worse: keep what came before
+            packet = None
+        if packet is None:
+            break
+        try:
+            frames = packet.decode()
+        except av.FFmpegError as error:
+            bad_packets += 1
+            if bad_packets > MAX_BAD_PACKETS:
+                raise unreadable(path, error, "decode") from error
+            continue
+        for frame in frames:
+            yield from sinks[packet.stream.index].take(frame)
+    for sink in sinks.values():
+        yield from sink.flush()
+
+
+@dataclass
+class _PictureSink:
+    origin_seconds: float
+    max_side_px: int
+    fps: float
+    _frames: list[np.ndarray] = field(default_factory=list)
+    _times: list[float] = field(default_factory=list)
+    _last_seconds: float | None = None
+
+    def take(self, frame: av.VideoFrame) -> Iterator[VideoFrames]:
+        time_seconds = self._time(frame)
+        if self._last_seconds is not None and time_seconds <= self._last_seconds:
+            return  # shown at the time of another frame, or before it: players drop it too
+        self._last_seconds = time_seconds
+        picture = _grey(frame, self.max_side_px)
+        if self._frames and (picture.shape != self._frames[0].shape or len(self._frames) >= BLOCK_FRAMES):
+            yield from self.flush()
+        self._frames.append(picture)
+        self._times.append(time_seconds)
+
+    def flush(self) -> Iterator[VideoFrames]:
+        if self._frames:
+            block = VideoFrames(np.stack(self._frames), np.array(self._times))
+            self._frames, self._times = [], []
+            yield block
+
+    def _time(self, frame: av.VideoFrame) -> float:
+        if frame.pts is not None and frame.time_base:
+            return float(frame.pts * frame.time_base) - self.origin_seconds
+        return 0.0 if self._last_seconds is None else self._last_seconds + 1.0 / self.fps
+
+
+def _grey(frame: av.VideoFrame, max_side_px: int) -> UInt8[np.ndarray, "H W"]:
+    """Luma of a frame, shrunk and upright."""
+    scale = min(1.0, max_side_px / max(frame.width, frame.height))
+    width, height = max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
+    if frame.format.name in _PLANES_WITH_LUMA:
+        plane = frame.planes[0]
+        rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)[:, : frame.width]
+        shrink = scale < 1.0
+        grey = cv2.resize(rows, (width, height), interpolation=cv2.INTER_AREA) if shrink else rows.copy()
+    else:
+        grey = frame.reformat(width, height, "gray", interpolation="AREA").to_ndarray()
+    turns = round(frame.rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(grey, turns)) if turns else grey
+
+
+@dataclass
+class _SoundSink:
+    origin_seconds: float
+    sample_rate_hz: int
+    _resampler: av.AudioResampler | None = None
+    _source_rate_hz: int = 0
+    _start_seconds: float | None = None
+    _read_seconds: float = 0.0  # how much of the source's time has been fed to the resampler
+    _pending: list[np.ndarray] = field(default_factory=list)
+    _num_pending: int = 0
+    _num_yielded: int = 0
+
+    def take(self, frame: av.AudioFrame) -> Iterator[AudioSamples]:
+        data = _mono(frame)
+        if not len(data) or frame.sample_rate <= 0:
+            return
+        if frame.sample_rate != self._source_rate_hz:
+            self._drain()
+            self._source_rate_hz = frame.sample_rate
+            self._resampler = av.AudioResampler("fltp", "mono", self.sample_rate_hz)
+        self._feed(self._aligned(data, self._time(frame)))
+        if self._num_pending >= BLOCK_SECONDS * self.sample_rate_hz:
+            yield self._block()
+
+    def flush(self) -> Iterator[AudioSamples]:
+        self._drain()
+        if self._num_pending:
+            yield self._block()
+
+    def _time(self, frame: av.AudioFrame) -> float | None:
+        if frame.pts is None or not frame.time_base:
+            return None
+        return float(frame.pts * frame.time_base) - self.origin_seconds
+
+    def _aligned(
+        self, data: Float32[np.ndarray, "S"], time_seconds: float | None
+    ) -> Float32[np.ndarray, "S"]:
+        """Silence in front where time has passed unheard; nothing of what has been heard already."""
+        if self._start_seconds is None:
+            self._start_seconds = time_seconds or 0.0
+        if time_seconds is None:
+            return data
+        gap = time_seconds - (self._start_seconds + self._read_seconds)
+        if abs(gap) <= JUMP_SECONDS or abs(gap) > MAX_GAP_SECONDS:
+            return data
+        num = samples_from_seconds(abs(gap), self._source_rate_hz)
+        return np.concatenate([np.zeros(num, np.float32), data]) if gap > 0 else data[num:]
+
+    def _feed(self, data: Float32[np.ndarray, "S"]) -> None:
+        self._read_seconds += seconds_from_samples(len(data), self._source_rate_hz)
+        for chunk in np.array_split(data, max(1, len(data) // (1 << 16))):
+            if len(chunk) and self._resampler is not None:
+                frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(chunk[None]), "fltp", "mono")
+                frame.sample_rate = self._source_rate_hz
+                self._keep(self._resampler.resample(frame))
+
+    def _drain(self) -> None:
+        if self._resampler is not None:
+            self._keep(self._resampler.resample(None))
+            self._resampler = None
+
+    def _keep(self, frames: list[av.AudioFrame]) -> None:
+        for frame in frames:
+            self._pending.append(frame.to_ndarray()[0])
+            self._num_pending += frame.samples
+
+    def _block(self) -> AudioSamples:
+        data = np.concatenate(self._pending).astype(np.float32)[None]
+        start = (self._start_seconds or 0.0) + seconds_from_samples(self._num_yielded, self.sample_rate_hz)
+        self._num_yielded += data.shape[1]
+        self._pending, self._num_pending = [], 0
+        return AudioSamples(data, self.sample_rate_hz, start)
+
+
+def _mono(frame: av.AudioFrame) -> Float32[np.ndarray, "S"]:
+    """The mean of the channels as float; swresample's own downmix drops channels and needs a known layout."""
+    data = frame.to_ndarray()
+    if not frame.format.is_planar:
+        data = data.reshape(-1, len(frame.layout.channels)).T
+    if data.dtype == np.uint8:
+        scaled = (data.astype(np.float32) - 128.0) / 128.0
+    elif np.issubdtype(data.dtype, np.integer):
+        scaled = data.astype(np.float32) / float(np.iinfo(data.dtype).max + 1)
+    else:
+        scaled = data.astype(np.float32)
+    mono: Float32[np.ndarray, "S"] = np.nan_to_num(
+        scaled.mean(axis=0, dtype=np.float32), posinf=0.0, neginf=0.0
+    )
+    return mono

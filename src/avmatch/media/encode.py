@@ -1,0 +1,132 @@
+"""Frames and samples → small media files: for synthetic clips and tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import av.container
+import numpy as np
+from jaxtyping import UInt8
+
+from avmatch.core.errors import UsageError
+from avmatch.core.files import atomic_path
+from avmatch.core.signals import AudioSamples
+
+AUDIO_CODECS = {
+    ".wav": "pcm_s16le",
+    ".flac": "flac",
+    ".mp3": "libmp3lame",
+    ".m4a": "aac",
+    ".aac": "aac",
+    ".mp4": "aac",
+    ".mov": "aac",
+    ".mkv": "aac",
+    ".ogg": "libopus",
+    ".opus": "libopus",
+    ".webm": "libopus",
+}
+_OPUS_RATE_HZ = 48000
+_VIDEO_TIME_BASE = Fraction(1, 90000)
+_FRAME_SAMPLES = 1024
+
+
+def write_clip(
+    path: Path,
+    frames: Iterable[UInt8[np.ndarray, "H W 3"]],
+    *,
+    fps: float | Fraction,
+    audio: AudioSamples | None = None,
+    crf: int = 23,
+    frame_times_seconds: Sequence[float] | None = None,
+) -> None:
+    """Write RGB frames as h264, with `audio` as AAC where given. One thread, so that equal input gives equal bytes.
+
+    Args:
+        path: where to; the container follows the suffix.
+        frames: (H, W, 3) pictures with even sides.
+        fps: frames a second.
+        audio: its `pts_seconds` is where the sound starts on the clip's clock.
+        crf: x264's quality, lower is better.
+        frame_times_seconds: a time for each frame, for varying frame rates.
+
+    Raises:
+        UsageError: the sides are odd, or there is no frame.
+    """
+    with atomic_path(path) as temporary, av.open(str(temporary), "w") as container:
+        rate = Fraction(fps).limit_denominator(1001)
+        picture = container.add_stream("libx264", rate=rate, options={"crf": str(crf), "preset": "veryfast"})
+        picture.pix_fmt = "yuv420p"
+        picture.codec_context.thread_count = 1
+        picture.codec_context.time_base = _VIDEO_TIME_BASE
+        sound = None if audio is None else _sound_stream(container, path, audio)
+        number = -1
+        for number, pixels in enumerate(frames):
+            if number == 0:
+                picture.height, picture.width = _even(path, pixels)
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), "rgb24")
+            time = number / rate if frame_times_seconds is None else Fraction(frame_times_seconds[number])
+            frame.pts, frame.time_base = round(time / _VIDEO_TIME_BASE), _VIDEO_TIME_BASE
+            container.mux(picture.encode(frame))
+        if number < 0:
+            raise UsageError(f"{path}: a clip needs at least one frame")
+        container.mux(picture.encode(None))
+        if audio is not None and sound is not None:
+            _encode_sound(container, sound, audio)
+
+
+def write_audio(path: Path, audio: AudioSamples) -> None:
+    """Write a sound; the codec follows the suffix (AUDIO_CODECS). Raises UsageError for an unknown suffix."""
+    with atomic_path(path) as temporary, av.open(str(temporary), "w") as container:
+        stream = _sound_stream(container, path, audio)
+        _encode_sound(container, stream, audio)
+
+
+def _even(path: Path, pixels: UInt8[np.ndarray, "H W 3"]) -> tuple[int, int]:
+    height, width = pixels.shape[:2]
+    if height % 2 or width % 2:
+        raise UsageError(f"{path}: h264 needs even sides, got {width}×{height}; crop or pad by one pixel")
+    return height, width
+
+
+def _sound_stream(container: av.container.OutputContainer, path: Path, audio: AudioSamples) -> av.AudioStream:
+    codec = AUDIO_CODECS.get(path.suffix.lower())
+    if codec is None:
+        raise UsageError(f"{path}: unknown suffix for sound; use one of {', '.join(AUDIO_CODECS)}")
+    rate = _OPUS_RATE_HZ if codec == "libopus" else audio.sample_rate_hz
+    layout = {1: "mono", 2: "stereo", 6: "5.1"}.get(audio.data.shape[0])
+    if layout is None:
+        raise UsageError(f"{path}: can write 1, 2 or 6 channels, got {audio.data.shape[0]}")
+    stream: av.AudioStream = container.add_stream(codec, rate=rate, layout=layout)
+    if not codec.startswith(("pcm", "flac")):
+        stream.bit_rate = 64_000 * audio.data.shape[0] + 64_000
+    return stream
+
+
+def _encode_sound(
+    container: av.container.OutputContainer, stream: av.AudioStream, audio: AudioSamples
+) -> None:
+    rate = stream.codec_context.sample_rate
+    resampler = av.AudioResampler(stream.codec_context.format, stream.codec_context.layout, rate)
+    fifo = av.AudioFifo()
+    layout = stream.codec_context.layout.name
+    for begin in range(0, audio.data.shape[1], _FRAME_SAMPLES):
+        chunk = np.ascontiguousarray(audio.data[:, begin : begin + _FRAME_SAMPLES], np.float32)
+        frame = av.AudioFrame.from_ndarray(chunk, "fltp", layout)
+        frame.sample_rate = audio.sample_rate_hz
+        for resampled in resampler.resample(frame):
+            resampled.pts = None
+            fifo.write(resampled)
+    for resampled in resampler.resample(None):
+        resampled.pts = None
+        fifo.write(resampled)
+    size = stream.codec_context.frame_size or _FRAME_SAMPLES
+    position = round(audio.pts_seconds * rate)
+    while fifo.samples:
+        frame = fifo.read(min(size, fifo.samples), partial=True)
+        frame.pts, frame.time_base = position, Fraction(1, rate)
+        position += frame.samples
+        container.mux(stream.encode(frame))
+    container.mux(stream.encode(None))

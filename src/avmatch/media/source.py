@@ -1,0 +1,90 @@
+"""Opening a file from a stranger: only as what it is, only that file, and with errors that teach.
+
+A media file may be a playlist in disguise that names other files or addresses. So the path is opened with the `file:`
+protocol alone, and only with demuxers that read a single file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import av
+import av.container
+import av.stream
+
+from avmatch.core.errors import MediaError, Reason, Stage
+
+_FORMATS = (
+    "aac,ac3,aiff,amr,ape,apng,asf,au,avi,caf,dts,dv,eac3,flac,flv,gif,gxf,h264,hevc,ivf,m4v,matroska,mjpeg,mov,mp3,"
+    "mpeg,mpegts,mpegvideo,mxf,nut,ogg,rm,tta,voc,w64,wav,webm,wv,yuv4mpegpipe"
+)
+OPTIONS = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
+
+
+@contextmanager
+def opened(path: str | Path, stage: Stage = "open") -> Iterator[av.container.InputContainer]:
+    """The file as an FFmpeg container; MediaError names what is wrong with it."""
+    file = Path(path)
+    _check(file, path, stage)
+    try:
+        container = av.open(f"file:{file}", options=OPTIONS, metadata_errors="replace")
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise unreadable(path, error, stage) from error
+    try:
+        yield container
+    finally:
+        container.close()
+
+
+def _check(file: Path, path: str | Path, stage: Stage) -> None:
+    def error(message: str, reason: Reason = "unreadable") -> MediaError:
+        return MediaError(path, message, stage=stage, reason=reason)
+
+    try:
+        if not file.exists():
+            raise error("there is no such file; check the name")
+        if not file.is_file():
+            raise error("not a file; name a media file, or a folder of them to `match` or `sync`")
+        if file.stat().st_size == 0:
+            raise error("the file is empty (0 bytes); copy or record it again")
+    except OSError as os_error:  # a loop of links, a name too long, no permission
+        raise error(
+            f"the file can't be reached ({os_error.strerror or os_error}); check the link"
+        ) from os_error
+
+
+def unreadable(path: str | Path, error: Exception, stage: Stage) -> MediaError:
+    """The MediaError for what FFmpeg says it can't read."""
+    if isinstance(error, PermissionError):
+        return MediaError(path, "no permission to read it; change its mode", stage=stage, reason="unreadable")
+    detail = getattr(error, "strerror", None) or str(error)
+    return MediaError(
+        path,
+        f"not readable as audio or video ({detail}); the file is damaged, cut off or not media: "
+        "play it to see, then copy or convert it again",
+        stage=stage,
+        reason="unreadable",
+    )
+
+
+def video_stream(container: av.container.InputContainer) -> av.VideoStream | None:
+    """The first moving picture (cover art isn't one)."""
+    for stream in container.streams.video:
+        if not stream.disposition & av.stream.Disposition.attached_pic and stream.codec_context is not None:
+            return stream
+    return None
+
+
+def audio_stream(container: av.container.InputContainer) -> av.AudioStream | None:
+    """The sound that a player would choose."""
+    streams = [stream for stream in container.streams.audio if stream.codec_context is not None]
+    defaults = [stream for stream in streams if stream.disposition & av.stream.Disposition.default]
+    return (defaults or streams or [None])[0]
+
+
+def origin_seconds(container: av.container.InputContainer) -> float:
+    """Where the file's clock begins: broadcast files start at some other time than zero, and players hide it."""
+    start: int | None = container.start_time
+    return max(0.0, start / av.time_base) if start is not None else 0.0

@@ -69,6 +69,6 @@ class Cue(Protocol):
         self,
         videos: Sequence[VideoFeatures],
         audios: Sequence[AudioFeatures],
-        lags_seconds: Float[np.ndarray, "L"],
+        lags_seconds: Float[np.ndarray, L],
     ) -> Curves:
         """Evidence for every pair at every offset; positive lag = the sound comes late."""

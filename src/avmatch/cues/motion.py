@@ -1,7 +1,8 @@
 """Motion–onset synchrony: does something strike, bounce or turn just when the sound sets in?
 
 Each of the three motion channels (frontends/motion.py) votes on its own; within a channel, one cell of the picture,
-the more probable the more it moves, is taken to be the source of the sound.
+the more probable the more it moves, is taken to be the source of the sound. The onsets of the sound count fully,
+its level, which also tells how it dies away, counts half.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from jaxtyping import Float, Float32
 from avmatch.core.errors import Reason
 from avmatch.core.features import TICK_RATE_HZ, AudioFeatures, VideoFeatures
 from avmatch.cues.evidence import Calibration, Curves
-from avmatch.cues.series import Series, flattened, onset_series
+from avmatch.cues.series import Series, flattened, level_series, onset_series
 from avmatch.cues.synchrony import (
     AudioWindows,
     VideoWindow,
@@ -31,9 +32,8 @@ NUM_CELLS = 24
 #: Cells are blurred copies of their neighbours and flow is noisy: their nats overstate, and are tempered before
 #: the source is summed out, so that several cells that agree count more than one that shouts.
 TEMPER = 0.3
-#: Motion is seen this much later than the onset is heard in clips that are in sync (flow peaks around the impact,
-#: the onset's window reaches ahead); measured on the development clips.
-LATENCY_SECONDS = 0.0
+SOUND_SIGNALS = ((onset_series, 1.0), (level_series, 0.5))
+CALIBRATION = Calibration(weight=2.0)
 CHANGE = 3
 STATIC_CHANGE = 0.02
 SILENT_PEAK = 1e-4
@@ -43,36 +43,37 @@ SILENT_PEAK = 1e-4
 class MotionCue:
     """Evidence from the changes of motion in the whole picture."""
 
-    calibration: Calibration = Calibration(weight=1.0)
+    calibration: Calibration = CALIBRATION
     name: str = "motion"
 
     def curves(
         self,
         videos: Sequence[VideoFeatures],
         audios: Sequence[AudioFeatures],
-        lags_seconds: Float[np.ndarray, "L"],
+        lags_seconds: Float[np.ndarray, L],
     ) -> Curves:
         """Evidence for every pair at every offset (see Cue)."""
         video_reasons = tuple(video_reason(video) for video in videos)
         audio_reasons = tuple(audio_reason(audio) for audio in audios)
         nats = np.zeros((len(videos), len(audios), len(lags_seconds)), np.float32)
         heard = [number for number, reason in enumerate(audio_reasons) if reason is None]
-        sounds = [onset_series(audios[number]) for number in heard]
-        by_window: dict[int, list[tuple[int, VideoWindow, Float[np.ndarray, "C"]]]] = {}
+        sounds = [(weight, [series(audios[number]) for number in heard]) for series, weight in SOUND_SIGNALS]
+        by_window: dict[int, list[tuple[int, VideoWindow, Float[np.ndarray, C]]]] = {}
         for number, (video, reason) in enumerate(zip(videos, video_reasons, strict=True)):
             if reason is None:
                 series, weights = motion_series(video)
                 for window in video_windows(series):
                     by_window.setdefault(window.index, []).append((number, window, weights))
-        for index, members in by_window.items() if sounds else ():
-            shifted = audio_windows(sounds, index, lags_seconds + LATENCY_SECONDS)
-            for number, window, weights in members:
-                nats[number][heard] += window_nats(window, weights, shifted)
+        for index, members in by_window.items() if heard else ():
+            for sound_weight, signals in sounds:
+                shifted = audio_windows(signals, index, lags_seconds)
+                for number, window, weights in members:
+                    nats[number][heard] += sound_weight * window_nats(window, weights, shifted)
         return Curves(nats, video_reasons, audio_reasons)
 
 
 def window_nats(
-    window: VideoWindow, weights: Float[np.ndarray, "C"], sounds: AudioWindows
+    window: VideoWindow, weights: Float[np.ndarray, C], sounds: AudioWindows
 ) -> Float32[np.ndarray, "M L"]:
     """The channels' nats added, each with its most probable cells summed out."""
     per_signal = correlation_nats(window, sounds)
@@ -81,7 +82,7 @@ def window_nats(
     return total
 
 
-def motion_series(video: VideoFeatures) -> tuple[Series, Float[np.ndarray, "C"]]:
+def motion_series(video: VideoFeatures) -> tuple[Series, Float[np.ndarray, C]]:
     """The log levels of each channel's most active cells, flattened, and the cells' prior weights."""
     activity = video.motion[:, CHANGE].mean(axis=0, dtype=np.float32)
     cells = np.argsort(-activity, kind="stable")[:NUM_CELLS]

@@ -19,6 +19,7 @@ DEVIATION_SECONDS = 5.0
 CLIP_DEVIATIONS = 3.0
 SMOOTHING_SECONDS = 0.02
 ONSET_OFFSET = 1.0  # added before the logarithm: below this much flux, differences don't matter
+LEVEL_FLOOR = 1e-4  # 40 dB below the loudest
 _BANDS_PER_TICK = BAND_RATE_HZ // TICK_RATE_HZ
 
 
@@ -51,10 +52,20 @@ def flattened(values: Float[np.ndarray, "T H"], rate_hz: float) -> Float32[np.nd
 def onset_series(audio: AudioFeatures) -> Series:
     """The onset strength of a sound at BAND_RATE_HZ: log of the mean flux over one video tick."""
     flux = audio.flux.astype(np.float32).mean(axis=1)
-    mean = uniform_filter1d(flux, _BANDS_PER_TICK, mode="nearest") * _BANDS_PER_TICK
+    return _tick_averaged(audio, flux * _BANDS_PER_TICK, ONSET_OFFSET)
+
+
+def level_series(audio: AudioFeatures) -> Series:
+    """The level of a sound at BAND_RATE_HZ: log of the mean power over one video tick."""
+    power = np.exp(audio.level.astype(np.float32)).mean(axis=1)
+    return _tick_averaged(audio, power, LEVEL_FLOOR * float(power.max(initial=1e-9)))
+
+
+def _tick_averaged(audio: AudioFeatures, values: Float32[np.ndarray, "T"], offset: float) -> Series:
+    mean = uniform_filter1d(values, _BANDS_PER_TICK, mode="nearest")
     # An even-length average sits half a value early.
     start = audio.start_seconds - 0.5 / BAND_RATE_HZ
-    return Series(start, BAND_RATE_HZ, flattened(np.log(mean + ONSET_OFFSET)[:, None], BAND_RATE_HZ))
+    return Series(start, BAND_RATE_HZ, flattened(np.log(mean + offset)[:, None], BAND_RATE_HZ))
 
 
 def autocorrelation(values: Float[np.ndarray, "T H"], num_lags: int) -> Float[np.ndarray, "H K"]:

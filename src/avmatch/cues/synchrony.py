@@ -45,7 +45,7 @@ class VideoWindow:
 
     index: int
     signals: Float32[np.ndarray, "H T"]
-    covered: Float32[np.ndarray, "T"]
+    covered: Float32[np.ndarray, T]
     autocorrelation: Float[np.ndarray, "H K"]
 
 
@@ -89,9 +89,7 @@ class AudioWindows:
     autocorrelation: Float[np.ndarray, "M K"]
 
 
-def audio_windows(
-    sounds: Sequence[Series], index: int, lags_seconds: Float[np.ndarray, "L"]
-) -> AudioWindows:
+def audio_windows(sounds: Sequence[Series], index: int, lags_seconds: Float[np.ndarray, L]) -> AudioWindows:
     """Read every sound (one signal each) under window `index` at every lag."""
     ticks_seconds = (index * WINDOW_TICKS + np.arange(WINDOW_TICKS) + 0.5) / TICK_RATE_HZ
     times = lags_seconds[:, None] + ticks_seconds[None]
@@ -130,7 +128,7 @@ def correlation_nats(video: VideoWindow, sounds: AudioWindows) -> Float32[np.nda
 
 
 def log_mean_exp(
-    nats: Float32[np.ndarray, "H *rest"], weights: Float[np.ndarray, "H"]
+    nats: Float32[np.ndarray, H *rest], weights: Float[np.ndarray, H]
 ) -> Float32[np.ndarray, "*rest"]:
     """log Σ_h w_h · exp(nats_h): one of the H signals is tied to the sound, with prior w."""
     shape = (-1,) + (1,) * (nats.ndim - 1)

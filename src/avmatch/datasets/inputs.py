@@ -1,0 +1,125 @@
+"""What the user pointed at → a list of files: a folder, a glob, a single file, or a CSV/Parquet manifest.
+
+Paths come back as the user would recognise them: the argument joined with the relative part, so that equal stems in
+different folders stay apart. Folders are searched recursively, in natural order (clip2 before clip10); links to folders
+are followed once, so a loop of links ends.
+"""
+
+from __future__ import annotations
+
+import csv
+import glob
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from avmatch.core.errors import MissingExtraError, UsageError
+
+VIDEO_SUFFIXES = frozenset(
+    ".3g2 .3gp .asf .avi .dv .flv .gif .ivf .m1v .m2t .m2ts .m2v .m4v .mjpeg .mjpg .mkv .mov .mp4 .mpe .mpeg .mpg .mts"
+    " .mxf .nut .ogv .qt .rm .rmvb .ts .vob .webm .wmv .y4m".split()
+)
+AUDIO_SUFFIXES = frozenset(
+    ".aac .ac3 .aif .aifc .aiff .amr .ape .au .caf .dts .eac3 .flac .m4a .m4b .mka .mp2 .mp3 .oga .ogg .opus .snd .tta"
+    " .voc .w64 .wav .wave .weba .wma .wv".split()
+)
+MANIFEST_SUFFIXES = frozenset({".csv", ".parquet"})
+_GLOB_SIGNS = re.compile(r"[*?\[]")
+
+
+def list_videos(argument: str | Path) -> tuple[str, ...]:
+    """The video files that an argument names. Raises UsageError if there are none."""
+    return _listed(argument, VIDEO_SUFFIXES, "video")
+
+
+def list_audio(argument: str | Path) -> tuple[str, ...]:
+    """The audio files that an argument names; in a folder without any, its videos (for their sound)."""
+    return _listed(argument, AUDIO_SUFFIXES, "audio", also=VIDEO_SUFFIXES)
+
+
+def natural_key(path: str) -> tuple[tuple[int, int, str], ...]:
+    """Sorts runs of digits by their value: clip2 < clip10."""
+    parts = re.split(r"(\d+)", path.casefold())
+    return tuple((1, int(part), "") if part.isdecimal() else (0, 0, part) for part in parts if part)
+
+
+def _listed(
+    argument: str | Path, suffixes: frozenset[str], noun: str, also: frozenset[str] = frozenset()
+) -> tuple[str, ...]:
+    text = os.fspath(argument)
+    path = Path(text)
+    if path.is_dir():
+        everything = list(_walk(text))
+        found = _with_suffix(everything, suffixes) or _with_suffix(everything, also)
+    elif path.suffix.lower() in MANIFEST_SUFFIXES and path.is_file():
+        return _manifest(path)
+    elif path.exists() or path.is_symlink():
+        return (text,)  # whatever its suffix says: it was named on purpose
+    elif _GLOB_SIGNS.search(text):
+        found = [name for name in glob.glob(text, recursive=True) if not Path(name).is_dir()]
+    else:
+        raise UsageError(f"{text}: no such file or folder; give a folder, a file, a quoted glob or a CSV with a path column")
+    if not found:
+        known = " ".join(sorted(suffixes))
+        raise UsageError(f"{text}: no {noun} files found there; files are recognised by their suffix: {known}")
+    return tuple(sorted(found, key=natural_key))
+
+
+def _with_suffix(paths: Sequence[str], suffixes: frozenset[str]) -> list[str]:
+    return [path for path in paths if Path(path).suffix.lower() in suffixes]
+
+
+def _walk(folder: str) -> Iterator[str]:
+    seen: set[tuple[int, int]] = set()
+    for root, folders, files in os.walk(folder, followlinks=True):
+        try:
+            status = os.stat(root)
+        except OSError:
+            folders.clear()
+            continue
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in files:
+            if not name.startswith("."):
+                yield os.path.join(root, name)  # noqa: PTH118  keeps the user's spelling, "./x" included
+
+
+def _manifest(path: Path) -> tuple[str, ...]:
+    """The `path` column, relative to the manifest's folder where not absolute; order kept, repeats dropped."""
+    names = _parquet_paths(path) if path.suffix.lower() == ".parquet" else _csv_paths(path)
+    names = [name for name in names if name]
+    if not names:
+        raise UsageError(f"{path}: the manifest names no file; it needs a column `path` with a file a row")
+    return tuple(dict.fromkeys(os.fspath(path.parent / name) for name in names))
+
+
+def _csv_paths(path: Path) -> list[str]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            _need_path_column(path, reader.fieldnames or [])
+            return [(row["path"] or "").strip() for row in reader]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"{path}: not a CSV in UTF-8 ({error}); save it as UTF-8 with a header row") from error
+
+
+def _parquet_paths(path: Path) -> list[str]:
+    try:
+        from pyarrow import ArrowException, parquet
+    except ImportError as error:
+        raise MissingExtraError("pyarrow", "parquet", "reading a Parquet manifest") from error
+    try:
+        table = parquet.read_table(path)
+    except (ArrowException, OSError) as error:
+        raise UsageError(f"{path}: not a readable Parquet file ({error})") from error
+    _need_path_column(path, table.column_names)
+    return [str(name or "").strip() for name in table.column("path").to_pylist()]
+
+
+def _need_path_column(path: Path, columns: Sequence[str]) -> None:
+    if "path" not in columns:
+        raise UsageError(f"{path}: a manifest needs a column named `path`, found: {', '.join(columns) or 'none'}")

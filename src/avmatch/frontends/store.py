@@ -1,0 +1,120 @@
+"""Features on disk: one .npz a file, named by the content it was made from and by how it was made.
+
+No pickle: arrays and a JSON text. A file that can't be read back counts as absent and is made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from avmatch.core.features import AudioFeatures, Embeddings, MouthTrack, VideoFeatures
+from avmatch.core.files import write_bytes_atomically
+
+#: Part of every name: raise it when a front end changes.
+FEATURES_VERSION = 1
+#: Files up to this size are hashed whole, larger ones at evenly spaced places.
+HASH_WHOLE_BYTES = 64 << 20
+_NUM_PLACES, _PLACE_BYTES = 64, 1 << 20
+
+
+def content_hash(path: str | Path) -> str:
+    """A name for a file's content: BLAKE2 over its size and bytes (64 places of 1 MiB of a large file)."""
+    file = Path(path)
+    size = file.stat().st_size
+    digest = hashlib.blake2b(str(size).encode(), digest_size=16)
+    with file.open("rb") as stream:
+        if size <= HASH_WHOLE_BYTES:
+            digest.update(stream.read())
+        else:
+            for place in range(_NUM_PLACES):
+                stream.seek(place * (size - _PLACE_BYTES) // (_NUM_PLACES - 1))
+                digest.update(stream.read(_PLACE_BYTES))
+    return digest.hexdigest()
+
+
+def entry(folder: Path, content: str, kind: str, settings: str) -> Path:
+    """Where the features of a content are kept."""
+    key = hashlib.blake2b(f"{FEATURES_VERSION}/{kind}/{settings}".encode(), digest_size=6).hexdigest()
+    return folder / content[:2] / f"{content}-{kind}-{key}.npz"
+
+
+def save(path: Path, features: VideoFeatures | AudioFeatures) -> None:
+    """Write features, whole or not at all."""
+    arrays: dict[str, np.ndarray] = {}
+    texts = _pack(features, "", arrays)
+    buffer = io.BytesIO()
+    np.savez(buffer, json=np.array(json.dumps(texts)), **arrays)
+    write_bytes_atomically(path, buffer.getvalue())
+
+
+def load(path: Path) -> VideoFeatures | AudioFeatures | None:
+    """Read features back; None if there are none, or they are damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = dict(stored)
+        return _unpack(json.loads(str(arrays["json"])), "", arrays)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def _pack(features: VideoFeatures | AudioFeatures, prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, object]:
+    towers = {name: [item.rate_hz, item.start_seconds] for name, item in features.embeddings.items()}
+    for name, item in features.embeddings.items():
+        arrays[f"{prefix}embedding/{name}"] = item.data
+    texts: dict[str, object] = {
+        "start_seconds": features.start_seconds,
+        "duration_seconds": features.duration_seconds,
+        "embeddings": towers,
+    }
+    if isinstance(features, AudioFeatures):
+        arrays |= {f"{prefix}flux": features.flux, f"{prefix}level": features.level}
+        return texts | {"kind": "audio", "peak": features.peak, "peaks": list(features.peaks)}
+    arrays[f"{prefix}motion"] = features.motion
+    arrays[f"{prefix}thumbnail"] = np.frombuffer(features.thumbnail_jpeg, np.uint8)
+    for number, track in enumerate(features.mouths):
+        for field in ("pts_seconds", "boxes", "signals"):
+            arrays[f"{prefix}mouth/{number}/{field}"] = getattr(track, field)
+    scratch = None if features.scratch is None else _pack(features.scratch, f"{prefix}scratch/", arrays)
+    return texts | {"kind": "video", "fps": features.fps, "mouths": len(features.mouths), "scratch": scratch}
+
+
+def _unpack(texts: dict, prefix: str, arrays: dict[str, np.ndarray]) -> VideoFeatures | AudioFeatures:  # type: ignore[type-arg]
+    embeddings = {
+        name: Embeddings(arrays[f"{prefix}embedding/{name}"], rate, start)
+        for name, (rate, start) in texts["embeddings"].items()
+    }
+    if texts["kind"] == "audio":
+        return AudioFeatures(
+            start_seconds=texts["start_seconds"],
+            flux=arrays[f"{prefix}flux"],
+            level=arrays[f"{prefix}level"],
+            duration_seconds=texts["duration_seconds"],
+            peak=texts["peak"],
+            peaks=tuple(texts["peaks"]),
+            embeddings=embeddings,
+        )
+    mouths = tuple(
+        MouthTrack(*(arrays[f"{prefix}mouth/{number}/{field}"] for field in ("pts_seconds", "boxes", "signals")))
+        for number in range(texts["mouths"])
+    )
+    video = VideoFeatures(
+        start_seconds=texts["start_seconds"],
+        motion=arrays[f"{prefix}motion"],
+        mouths=mouths,
+        fps=texts["fps"],
+        duration_seconds=texts["duration_seconds"],
+        thumbnail_jpeg=arrays[f"{prefix}thumbnail"].tobytes(),
+        embeddings=embeddings,
+    )
+    if texts["scratch"] is None:
+        return video
+    scratch = _unpack(texts["scratch"], f"{prefix}scratch/", arrays)
+    assert isinstance(scratch, AudioFeatures)
+    return replace(video, scratch=scratch)

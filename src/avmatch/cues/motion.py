@@ -72,9 +72,7 @@ class MotionCue:
         return Curves(nats, video_reasons, audio_reasons)
 
 
-def window_nats(
-    window: VideoWindow, weights: Float[np.ndarray, C], sounds: AudioWindows
-) -> Float32[np.ndarray, "M L"]:
+def window_nats(window: VideoWindow, weights: Float[np.ndarray, C], sounds: AudioWindows) -> Float32[np.ndarray, "M L"]:
     """The channels' nats added, each with its most probable cells summed out."""
     per_signal = correlation_nats(window, sounds)
     per_channel = (TEMPER * per_signal).reshape(-1, len(weights), *per_signal.shape[1:])

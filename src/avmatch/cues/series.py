@@ -7,6 +7,7 @@ single bang: subtract the Gaussian average of the surroundings, divide by the lo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import numpy as np
 from jaxtyping import Float, Float32
@@ -31,9 +32,11 @@ class Series:
     rate_hz: float
     values: Float32[np.ndarray, "T H"]
 
-    def index(self, time_seconds: float) -> int:
-        """The value nearest to a time; may lie outside."""
-        return round((time_seconds - self.start_seconds) * self.rate_hz)
+    @cached_property
+    def autocorrelation(self) -> Float[np.ndarray, "H K"]:
+        """Of the signals thinned to TICK_RATE_HZ, at lags of 1…TICK_RATE_HZ ticks."""
+        thinned = self.values[:: round(self.rate_hz / TICK_RATE_HZ)]
+        return autocorrelation(thinned - thinned.mean(axis=0), TICK_RATE_HZ)
 
 
 def flattened(values: Float[np.ndarray, "T H"], rate_hz: float) -> Float32[np.ndarray, "T H"]:
@@ -49,19 +52,21 @@ def flattened(values: Float[np.ndarray, "T H"], rate_hz: float) -> Float32[np.nd
     return np.clip(flat / np.maximum(deviation, floor), -limit, limit).astype(np.float32)
 
 
+@lru_cache(maxsize=64)  # few long recordings are read at many offsets; features are compared by identity
 def onset_series(audio: AudioFeatures) -> Series:
     """The onset strength of a sound at BAND_RATE_HZ: log of the mean flux over one video tick."""
     flux = audio.flux.astype(np.float32).mean(axis=1)
     return _tick_averaged(audio, flux * _BANDS_PER_TICK, ONSET_OFFSET)
 
 
+@lru_cache(maxsize=64)
 def level_series(audio: AudioFeatures) -> Series:
     """The level of a sound at BAND_RATE_HZ: log of the mean power over one video tick."""
     power = np.exp(audio.level.astype(np.float32)).mean(axis=1)
     return _tick_averaged(audio, power, LEVEL_FLOOR * float(power.max(initial=1e-9)))
 
 
-def _tick_averaged(audio: AudioFeatures, values: Float32[np.ndarray, "T"], offset: float) -> Series:
+def _tick_averaged(audio: AudioFeatures, values: Float32[np.ndarray, T], offset: float) -> Series:
     mean = uniform_filter1d(values, _BANDS_PER_TICK, mode="nearest")
     # An even-length average sits half a value early.
     start = audio.start_seconds - 0.5 / BAND_RATE_HZ

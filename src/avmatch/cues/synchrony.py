@@ -26,7 +26,7 @@ from avmatch.cues.series import Series, autocorrelation
 
 WINDOW_TICKS = 10 * TICK_RATE_HZ
 MIN_WINDOW_TICKS = TICK_RATE_HZ // 2
-AUTOCORRELATION_LAGS = TICK_RATE_HZ
+AUTOCORRELATION_LAGS = TICK_RATE_HZ  # one second
 MAX_CORRELATION = 0.9
 MIN_INFLATION = 0.5
 MIN_OVERLAP = 0.3  # share of a window that both sides must cover
@@ -101,9 +101,7 @@ def audio_windows(sounds: Sequence[Series], index: int, lags_seconds: Float[np.n
         valid = (at >= 0) & (at < len(sound.values))
         shifted[number][valid] = sound.values[at[valid], 0]
         inside[number] = valid
-        stride = round(sound.rate_hz / TICK_RATE_HZ)
-        thinned = sound.values[::stride] - sound.values.mean()
-        correlations[number] = autocorrelation(thinned, AUTOCORRELATION_LAGS)[0]
+        correlations[number] = sound.autocorrelation[0]
     return AudioWindows(shifted, inside, correlations)
 
 
@@ -127,9 +125,7 @@ def correlation_nats(video: VideoWindow, sounds: AudioWindows) -> Float32[np.nda
     return result
 
 
-def log_mean_exp(
-    nats: Float32[np.ndarray, H *rest], weights: Float[np.ndarray, H]
-) -> Float32[np.ndarray, "*rest"]:
+def log_mean_exp(nats: Float32[np.ndarray, H * rest], weights: Float[np.ndarray, H]) -> Float32[np.ndarray, "*rest"]:
     """log Σ_h w_h · exp(nats_h): one of the H signals is tied to the sound, with prior w."""
     shape = (-1,) + (1,) * (nats.ndim - 1)
     share = (weights / max(float(weights.sum()), 1e-12)).astype(np.float32).reshape(shape)

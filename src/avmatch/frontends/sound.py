@@ -8,6 +8,8 @@ log spectrum). Both are averaged over eight equal groups of mel bands. The clock
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from jaxtyping import Float, Float32
 
@@ -18,7 +20,6 @@ SAMPLE_RATE_HZ = 16000
 NUM_MELS = 64
 NUM_BANDS = 8
 MEL_RANGE_HZ = (60.0, 7800.0)
-#: The lowest and highest frequency of each band's mel filters, for those who pick bands by frequency.
 HOP_SAMPLES = SAMPLE_RATE_HZ // BAND_RATE_HZ
 WINDOW_SAMPLES = 400
 FFT_SAMPLES = 512
@@ -29,22 +30,23 @@ NUM_PEAKS = 200
 _ENVELOPE_TICKS = 10  # one envelope value each 0.1 s, thinned to NUM_PEAKS at the end
 
 
-def hz_from_mel(mel: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+def hz_from_mel(mel: Float[np.ndarray, ...]) -> Float[np.ndarray, ...]:
     """O'Shaughnessy's mel scale, inverted."""
     return 700.0 * (10.0 ** (mel / 2595.0) - 1.0)
 
 
-def mel_edges_hz() -> Float[np.ndarray, "66"]:
+def mel_edges_hz() -> Float[np.ndarray, 66]:
     """The corner frequencies of the triangular mel filters."""
     low, high = (2595.0 * np.log10(1.0 + hz / 700.0) for hz in MEL_RANGE_HZ)
     return hz_from_mel(np.linspace(low, high, NUM_MELS + 2))
 
 
-def band_centres_hz() -> Float[np.ndarray, "8"]:
+def band_centres_hz() -> Float[np.ndarray, 8]:
     """The middle frequency of each of the eight bands."""
     return mel_edges_hz()[1:-1].reshape(NUM_BANDS, -1).mean(axis=1)
 
 
+@lru_cache(maxsize=1)
 def mel_filters() -> Float32[np.ndarray, "F M"]:
     """Triangular filters from FFT bins to mel bands."""
     edges = mel_edges_hz()
@@ -54,14 +56,35 @@ def mel_filters() -> Float32[np.ndarray, "F M"]:
     return np.maximum(0.0, np.minimum(rising, falling)).T.astype(np.float32)
 
 
+def analysis_window() -> Float32[np.ndarray, 512]:
+    """A Hann window of 25 ms in the middle of the FFT's frame."""
+    window = np.zeros(FFT_SAMPLES, np.float32)
+    margin = (FFT_SAMPLES - WINDOW_SAMPLES) // 2
+    window[margin : margin + WINDOW_SAMPLES] = np.hanning(WINDOW_SAMPLES)
+    return window
+
+
+def mel_power(samples: Float32[np.ndarray, S], num_ticks: int) -> Float32[np.ndarray, "T 64"]:
+    """Mel power of `num_ticks` frames; frame k begins at sample k · HOP_SAMPLES."""
+    frames = np.lib.stride_tricks.sliding_window_view(samples, FFT_SAMPLES)[::HOP_SAMPLES][:num_ticks]
+    spectrum = np.abs(np.fft.rfft(frames * analysis_window(), axis=1)).astype(np.float32)
+    power: Float32[np.ndarray, "T 64"] = spectrum**2 @ mel_filters()
+    return power
+
+
+def log_mel(samples: Float32[np.ndarray, S]) -> Float32[np.ndarray, "T 64"]:
+    """Log-mel of a stretch of sound, one frame per HOP_SAMPLES, the first centred on the first sample."""
+    margin = FFT_SAMPLES // 2
+    logarithm: Float32[np.ndarray, "T 64"] = np.log(
+        mel_power(np.pad(samples, (margin, margin)), len(samples) // HOP_SAMPLES) + 1e-6
+    )
+    return logarithm
+
+
 class SoundFrontEnd:
     """Collects AudioSamples blocks (mono, 16 kHz, in order of time) and answers with AudioFeatures."""
 
     def __init__(self) -> None:
-        self._filters = mel_filters()
-        self._window = np.zeros(FFT_SAMPLES, np.float32)
-        margin = (FFT_SAMPLES - WINDOW_SAMPLES) // 2
-        self._window[margin : margin + WINDOW_SAMPLES] = np.hanning(WINDOW_SAMPLES)
         # Half a window of silence in front puts the middle of the first window on the first sample.
         self._pending = np.zeros(FFT_SAMPLES // 2, np.float32)
         self._start_seconds: float | None = None
@@ -109,8 +132,7 @@ class SoundFrontEnd:
 
     def _take_block(self, ticks: int) -> None:
         """Spectrum of the next `ticks` windows; settles the block before, whose surroundings are now known."""
-        windows = np.lib.stride_tricks.sliding_window_view(self._pending, FFT_SAMPLES)[::HOP_SAMPLES][:ticks]
-        power = np.abs(np.fft.rfft(windows * self._window, axis=1)).astype(np.float32) ** 2 @ self._filters
+        power = mel_power(self._pending, ticks)
         self._pending = self._pending[ticks * HOP_SAMPLES :].copy()
         ceiling = float(power.max())
         if self._powers:
@@ -138,7 +160,7 @@ def _grouped(mels: Float[np.ndarray, "T M"]) -> np.ndarray:
     return mels.reshape(len(mels), NUM_BANDS, -1).mean(axis=2).astype(np.float16)
 
 
-def _contour(loudness: Float32[np.ndarray, "T"]) -> tuple[float, ...]:
+def _contour(loudness: Float32[np.ndarray, T]) -> tuple[float, ...]:
     """At most NUM_PEAKS maxima of the loudness, scaled to 0…1."""
     edges = np.unique(np.linspace(0, len(loudness), NUM_PEAKS + 1).astype(int)[:-1])
     maxima = np.maximum.reduceat(loudness, edges)

@@ -1,9 +1,9 @@
 """Many cues, every pair, every offset → one score, one offset and one deciding cue per pair.
 
 Nats of the cues are weighted by their calibrations and added offset by offset, so that cues must agree on *when*. The
-score of a pair is log of the mean over the offsets of exp(nats): the evidence with the unknown offset averaged out,
-all offsets of the range being equally probable beforehand. The offset is where the sum is highest, refined by a
-parabola through the peak.
+score of a pair is the evidence with the unknown offset averaged out, log Σ_o p(o) · exp(nats_o), under a prior over
+the offsets; the offset is where nats and prior together are highest, refined by a parabola through the peak. Blocks of
+videos and chunks of offsets keep memory bounded.
 
 Letters in shapes: N videos, M audio files, L offsets.
 """
@@ -22,6 +22,23 @@ from avmatch.cues.evidence import Cue
 
 #: Bound on the size of one block of (videos, audio, offsets).
 BLOCK_VALUES = 8_000_000
+#: Bound on the offsets tried at once.
+CHUNK_LAGS = 2048
+#: In one-to-one work most recordings were started and cut together: half of the prior is within this of zero.
+USUAL_OFFSET_SECONDS = 0.06
+_USUAL_SHARE = 0.5
+
+
+def usual_offsets(lags_seconds: Float[np.ndarray, L]) -> Float[np.ndarray, L]:
+    """Log prior over offsets: half around zero, half anywhere in the range."""
+    near = np.exp(-0.5 * (lags_seconds / USUAL_OFFSET_SECONDS) ** 2)
+    prior = _USUAL_SHARE * near / near.sum() + (1.0 - _USUAL_SHARE) / len(lags_seconds)
+    return np.log(prior)
+
+
+def any_offset(lags_seconds: Float[np.ndarray, L]) -> Float[np.ndarray, L]:
+    """Log prior over offsets: all equal."""
+    return np.full(len(lags_seconds), -np.log(len(lags_seconds)))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -45,48 +62,65 @@ def fused_scores(
     cues: Sequence[Cue],
     videos: Sequence[VideoFeatures],
     audios: Sequence[AudioFeatures],
-    lags_seconds: Float[np.ndarray, "L"],
+    lags_seconds: Float[np.ndarray, L],
+    log_prior: Float[np.ndarray, L],
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> Scores:
-    """Score every pair, a block of videos at a time so that memory stays bounded."""
+    """Score every pair. `log_prior` is over the offsets (usual_offsets, any_offset) and sums to one in probability."""
     shape = (len(videos), len(audios))
-    nats, offsets = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-    deciding = np.full(shape, -1)
-    step = max(1, BLOCK_VALUES // max(1, len(audios) * len(lags_seconds)))
+    scores = Scores(
+        nats=np.full(shape, -np.inf, np.float32),
+        offset_seconds=np.zeros(shape, np.float32),
+        deciding=np.full(shape, -1),
+        cue_names=tuple(cue.name for cue in cues),
+    )
+    chunks = [slice(begin, begin + CHUNK_LAGS) for begin in range(0, len(lags_seconds), CHUNK_LAGS)]
+    width = min(CHUNK_LAGS, len(lags_seconds))
+    step = max(1, BLOCK_VALUES // max(1, len(audios) * width))
     for begin in range(0, len(videos), step):
-        block = slice(begin, begin + step)
-        curves = [
-            cue.calibration.weight * cue.curves(videos[block], audios, lags_seconds).nats for cue in cues
-        ]
-        total: Float32[np.ndarray, "n M L"] = np.sum(curves, axis=0)
-        nats[block] = evidence(total)
-        peak = total.argmax(axis=2)
-        offsets[block] = refined_peaks(total, peak, lags_seconds)
-        at_peak = np.stack([np.take_along_axis(curve, peak[..., None], axis=2)[..., 0] for curve in curves])
-        deciding[block] = np.where(np.abs(at_peak).max(axis=0) > 0.0, at_peak.argmax(axis=0), -1)
+        block = slice(begin, min(begin + step, len(videos)))
+        best = np.full((block.stop - begin, len(audios)), -np.inf, np.float32)
+        for chunk in chunks:
+            curves = [
+                cue.calibration.weight * cue.curves(videos[block], audios, lags_seconds[chunk]).nats for cue in cues
+            ]
+            _take_chunk(scores, block, best, np.stack(curves), lags_seconds[chunk], log_prior[chunk])
         if progress is not None:
-            progress(min(begin + step, len(videos)), len(videos))
-    return Scores(nats, offsets, deciding, tuple(cue.name for cue in cues))
+            progress(block.stop, len(videos))
+    return scores
 
 
-def evidence(nats: Float32[np.ndarray, "*rest L"]) -> Float32[np.ndarray, "*rest"]:
-    """log mean over offsets of exp(nats)."""
-    total: Float32[np.ndarray, "*rest"] = logsumexp(nats, axis=-1) - np.log(nats.shape[-1])
-    return total
+def _take_chunk(
+    scores: Scores,
+    block: slice,
+    best: Float32[np.ndarray, "n M"],
+    curves: Float32[np.ndarray, "C n M l"],
+    lags_seconds: Float[np.ndarray, l],
+    log_prior: Float[np.ndarray, l],
+) -> None:
+    """Fold a chunk of offsets into a block's scores, offsets and deciding cues."""
+    posterior = curves.sum(axis=0) + log_prior.astype(np.float32)
+    scores.nats[block] = np.logaddexp(scores.nats[block], logsumexp(posterior, axis=2))
+    peak = posterior.argmax(axis=2)
+    height = np.take_along_axis(posterior, peak[..., None], axis=2)[..., 0]
+    better = height > best
+    at_peak = np.take_along_axis(curves, np.broadcast_to(peak[..., None], (*curves.shape[:3], 1)), axis=3)[..., 0]
+    deciding = np.where(np.abs(at_peak).max(axis=0) > 0.0, at_peak.argmax(axis=0), -1)
+    best[better] = height[better]
+    scores.offset_seconds[block][better] = refined_peaks(posterior, peak, lags_seconds)[better]
+    scores.deciding[block][better] = deciding[better]
 
 
 def refined_peaks(
-    curves: Float32[np.ndarray, "n M L"], peak: Int[np.ndarray, "n M"], lags_seconds: Float[np.ndarray, "L"]
+    curves: Float32[np.ndarray, "n M L"], peak: Int[np.ndarray, "n M"], lags_seconds: Float[np.ndarray, L]
 ) -> Float32[np.ndarray, "n M"]:
     """The offset of each curve's maximum, refined by the parabola through it and its neighbours."""
     last = curves.shape[2] - 1
     if last < 2:
         return lags_seconds[peak].astype(np.float32)
     inner = np.clip(peak, 1, last - 1)
-    left, middle, right = (
-        np.take_along_axis(curves, (inner + step)[..., None], axis=2)[..., 0] for step in (-1, 0, 1)
-    )
+    left, middle, right = (np.take_along_axis(curves, (inner + step)[..., None], axis=2)[..., 0] for step in (-1, 0, 1))
     bend = left - 2 * middle + right
     shift = np.where(bend < -1e-9, 0.5 * (left - right) / np.minimum(bend, -1e-9), 0.0)
     shift = np.where(inner == peak, np.clip(shift, -0.5, 0.5), 0.0)

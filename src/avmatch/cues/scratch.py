@@ -1,0 +1,88 @@
+"""Scratch sound: the camera's own sound against the recording, by FFT cross-correlation.
+
+Eight bands of onset flux at 100 Hz, flattened, are correlated band by band (Wiener–Khinchin); the nats follow from the
+mean correlation over the bands as in `synchrony.py`. When this can tell, it all but decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Float32
+
+from avmatch.core.errors import Reason
+from avmatch.core.features import BAND_RATE_HZ, AudioFeatures, VideoFeatures
+from avmatch.cues.evidence import Calibration, Curves
+from avmatch.cues.motion import audio_reason
+from avmatch.cues.series import flattened
+
+CALIBRATION = Calibration(weight=1.0)
+#: Bands of one sound rise together: they count as this many independent ones.
+INDEPENDENT_BANDS = 2.0
+MIN_OVERLAP_SECONDS = 0.5
+MAX_CORRELATION = 0.99
+
+
+@dataclass(frozen=True)
+class ScratchCue:
+    """Evidence from the video's own sound."""
+
+    calibration: Calibration = CALIBRATION
+    name: str = "scratch"
+
+    def curves(
+        self,
+        videos: Sequence[VideoFeatures],
+        audios: Sequence[AudioFeatures],
+        lags_seconds: Float[np.ndarray, L],
+    ) -> Curves:
+        """Evidence for every pair at every offset (see Cue)."""
+        video_reasons = tuple(_reason(video) for video in videos)
+        audio_reasons = tuple(audio_reason(audio) for audio in audios)
+        nats = np.zeros((len(videos), len(audios), len(lags_seconds)), np.float32)
+        recordings = [_bands(audio) for audio in audios]
+        for row, video in enumerate(videos):
+            if video.scratch is None or video_reasons[row] is not None:
+                continue
+            own = _bands(video.scratch)
+            for column, audio in enumerate(audios):
+                if audio_reasons[column] is None:
+                    shift = audio.start_seconds - video.scratch.start_seconds
+                    nats[row, column] = _nats(own, recordings[column], lags_seconds - shift)
+        return Curves(nats, video_reasons, audio_reasons)
+
+
+def _reason(video: VideoFeatures) -> Reason | None:
+    return "no_audio" if video.scratch is None else audio_reason(video.scratch)
+
+
+def _bands(audio: AudioFeatures) -> Float32[np.ndarray, "T B"]:
+    return flattened(np.log1p(audio.flux.astype(np.float32)), BAND_RATE_HZ)
+
+
+def _nats(
+    own: Float32[np.ndarray, "S B"], recording: Float32[np.ndarray, "T B"], lags_seconds: Float[np.ndarray, L]
+) -> Float32[np.ndarray, L]:
+    """Cross-correlation over all shifts at once, read at the lags asked for (linear in between)."""
+    size = 1 << (len(own) + len(recording)).bit_length()
+
+    def correlated(a: Float[np.ndarray, "S B"], b: Float[np.ndarray, "T B"]) -> Float[np.ndarray, size]:
+        spectrum = np.fft.rfft(a, size, axis=0).conj() * np.fft.rfft(b, size, axis=0)
+        return np.fft.irfft(spectrum.sum(axis=1), size)
+
+    ones_own, ones_recording = np.ones_like(own), np.ones_like(recording)
+    product = correlated(own, recording)
+    energy = correlated(own**2, ones_recording) * correlated(ones_own, recording**2)
+    overlap = correlated(ones_own, ones_recording) / own.shape[1]
+    correlation = product / np.sqrt(np.maximum(energy, 1e-6))
+    correlation = np.where(overlap >= MIN_OVERLAP_SECONDS * BAND_RATE_HZ, correlation, 0.0)
+    shifts = np.arange(-len(own), len(recording))
+    at = np.interp(lags_seconds * BAND_RATE_HZ, shifts, correlation[shifts], left=0.0, right=0.0)
+    ticks = np.interp(lags_seconds * BAND_RATE_HZ, shifts, overlap[shifts], left=0.0, right=0.0)
+    capped = np.clip(at, 0.0, MAX_CORRELATION)
+    nats: Float32[np.ndarray, L] = (
+        -0.5 * INDEPENDENT_BANDS * ticks / 4.0 * np.log(1.0 - capped**2)  # 4 band ticks are one independent one
+    ).astype(np.float32)
+    return nats

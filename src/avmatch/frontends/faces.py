@@ -23,7 +23,7 @@ from jaxtyping import Float, Float32, UInt8
 KEY_SECONDS = 0.24
 MAX_WAITING_FRAMES = 16
 SCAN_SECONDS = 1.0
-EMPTY_SCAN_SECONDS = 2.0
+MAX_EMPTY_SECONDS = 2.0  # as long as nobody is there the pauses between scans grow up to this
 NEVER = -1e9  # seconds; long before any frame
 MAX_FACES = 6
 MAX_MISSES = 2
@@ -48,7 +48,7 @@ class HaarDetector:
     Viola and Jones, *Rapid object detection using a boosted cascade of simple features*, CVPR 2001.
 
     Args:
-        min_face_share: smallest face to look for, as a share of the picture's height.
+        min_face_share: smallest face to look for, as a share of the picture's shorter side.
     """
 
     WINDOW = 24  # smallest face that the cascades know, pixels
@@ -72,7 +72,7 @@ class HaarDetector:
         self, cascade: cv2.CascadeClassifier, image: UInt8[np.ndarray, "H W"], min_share: float
     ) -> Float32[np.ndarray, "N 4"]:
         """Search at the scale where the smallest face fills the cascade's window: time goes with pixels."""
-        scale = min(1.0, self.WINDOW / (min_share * image.shape[0]))
+        scale = min(1.0, self.WINDOW / (min_share * min(image.shape)))
         small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         found = cascade.detectMultiScale(small, scaleFactor=1.2, minNeighbors=3, minSize=(self.WINDOW,) * 2)
         return np.asarray(found, np.float32).reshape(-1, 4) / np.float32(scale)
@@ -209,6 +209,7 @@ class FaceTracker:
         self._waiting: list[tuple[np.ndarray, float]] = []
         self._key_seconds = NEVER
         self._scan_seconds = NEVER
+        self._empty_seconds = KEY_SECONDS
         self.sightings: dict[int, Sighting] = {}
 
     def push(self, image: UInt8[np.ndarray, "H W"], pts_seconds: float) -> list[LocatedFrame]:
@@ -216,7 +217,7 @@ class FaceTracker:
         settled: list[LocatedFrame] = []
         if self._cuts.is_cut(image):
             settled = self.finish()
-            self._scan_seconds = NEVER
+            self._scan_seconds, self._empty_seconds = NEVER, KEY_SECONDS
         self._waiting.append((image.copy(), pts_seconds))
         if pts_seconds - self._key_seconds < KEY_SECONDS and len(self._waiting) < MAX_WAITING_FRAMES:
             return settled
@@ -225,25 +226,30 @@ class FaceTracker:
         return settled
 
     def finish(self) -> list[LocatedFrame]:
-        """End all tracks; give back the frames that were waiting, the boxes where they were last."""
-        for face in self._faces.values():
-            face.previous = face.box
-        settled = self._settle(self._key_seconds)
+        """End all tracks; give back the frames that were waiting."""
+        settled: list[LocatedFrame] = []
+        if self._waiting:
+            self._find_again(*self._waiting[-1])
+            settled = self._settle(self._waiting[-1][1])
         self._faces = {}
         self._key_seconds = NEVER
         return settled
 
     def _look(self, image: np.ndarray, pts_seconds: float) -> None:
         """Find the known faces again; scan the whole picture for new ones when it is time."""
-        for face in self._faces.values():
-            face.see(self._near(image, face.box), pts_seconds)
+        self._find_again(image, pts_seconds)
         lost = any(face.misses == 1 for face in self._faces.values())
-        period = SCAN_SECONDS if self._faces else EMPTY_SCAN_SECONDS
+        period = SCAN_SECONDS if self._faces else self._empty_seconds
         if not lost and pts_seconds - self._scan_seconds < period:
             return
         self._scan_seconds = pts_seconds
         for box in self._detector.detect(image)[:MAX_FACES]:
             self._meet(box, pts_seconds)
+        self._empty_seconds = KEY_SECONDS if self._faces else min(2 * self._empty_seconds, MAX_EMPTY_SECONDS)
+
+    def _find_again(self, image: np.ndarray, pts_seconds: float) -> None:
+        for face in self._faces.values():
+            face.see(self._near(image, face.box), pts_seconds)
 
     def _near(self, image: np.ndarray, box: np.ndarray) -> np.ndarray | None:
         """The face that overlaps the box most, searched in its surroundings at a small scale."""

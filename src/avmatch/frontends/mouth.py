@@ -123,9 +123,7 @@ def _track(grown: _Growing, sighting: Sighting) -> MouthTrack | None:
     return MouthTrack(pts_seconds, boxes, signals)
 
 
-def face_patch(
-    image: UInt8[np.ndarray, "H W"], box: Float32[np.ndarray, " 4"]
-) -> Float32[np.ndarray, "80 64"]:
+def face_patch(image: UInt8[np.ndarray, "H W"], box: Float32[np.ndarray, " 4"]) -> Float32[np.ndarray, "80 64"]:
     """The face in a standard size, with a quarter more at the chin, which opens below the box."""
     width = max(8, round(float(box[2])))
     height = width * 5 // 4

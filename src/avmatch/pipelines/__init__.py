@@ -1,1 +1,1 @@
-"""The pipelines room."""
+"""The stories, one file each: decode → front end → encode → score → decide."""

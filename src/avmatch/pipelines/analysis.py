@@ -1,0 +1,249 @@
+"""Turn each file once into small features.
+
+    decode → front ends → features (→ cache)
+
+Every file is decoded once, streaming; what the cache has is not decoded at all. A file that can't be used becomes a
+Failure, and the others go on.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+import cv2
+import numpy as np
+import platformdirs
+from jaxtyping import UInt8
+
+from avmatch.core.errors import MediaError
+from avmatch.core.features import AudioFeatures, VideoFeatures
+from avmatch.core.results import Failure
+from avmatch.core.signals import AudioSamples, VideoFrames
+from avmatch.encoders.tower import AudioEncoder, TowerPair, VideoEncoder
+from avmatch.frontends import store
+from avmatch.frontends.motion import MotionFrontEnd
+from avmatch.frontends.mouth import MouthFrontEnd
+from avmatch.frontends.sound import SoundFrontEnd
+from avmatch.media.decode import decode
+
+THUMBNAIL_SIDE_PX = 160
+_FAULTS = (MediaError, OSError, ValueError, ArithmeticError, MemoryError, cv2.error)
+
+Answer = TypeVar("Answer")
+Progress = Callable[[str, int, int], None]
+"""Called with (stage, done, total) as a long job goes on."""
+
+
+def default_cache_dir() -> Path:
+    """Where features are kept unless told otherwise."""
+    return Path(platformdirs.user_cache_dir("avmatch"))
+
+
+@dataclass(frozen=True)
+class Analyser:
+    """How files are turned into features.
+
+    Attributes:
+        cache_dir: where features are kept; None = nowhere.
+        model: learned towers to run as well, or None.
+        num_threads: decoder threads per file; 0 = as many as there are cores.
+    """
+
+    cache_dir: Path | None = None
+    model: TowerPair | None = None
+    num_threads: int = 0
+
+    def video(self, path: str) -> VideoFeatures:
+        """Features of a file's picture. Raises MediaError."""
+        picture, _ = self._analyse(path, picture=True, sound=False)
+        if picture is None:
+            raise _no_picture(path)
+        return picture
+
+    def audio(self, path: str) -> AudioFeatures:
+        """Features of a file's sound. Raises MediaError."""
+        _, sound = self._analyse(path, picture=False, sound=True)
+        if sound is None:
+            raise _no_sound(path)
+        return sound
+
+    def video_with_scratch(self, path: str) -> VideoFeatures:
+        """Features of a file's picture, and of its own sound if there is any. Raises MediaError."""
+        picture, sound = self._analyse(path, picture=True, sound=True)
+        if picture is None:
+            raise _no_picture(path)
+        return replace(picture, scratch=sound)
+
+    def both(self, path: str) -> tuple[VideoFeatures, AudioFeatures]:
+        """Features of a file's picture and of its sound, in one pass. Raises MediaError if one is missing."""
+        picture, sound = self._analyse(path, picture=True, sound=True)
+        if picture is None:
+            raise _no_picture(path)
+        if sound is None:
+            raise _no_sound(path)
+        return picture, sound
+
+    def _analyse(
+        self, path: str, *, picture: bool, sound: bool
+    ) -> tuple[VideoFeatures | None, AudioFeatures | None]:
+        """Look into the cache, decode what is missing, and keep it."""
+        entries = self._entries(path)
+        seen = store.load(entries[0]) if picture and entries else None
+        heard = store.load(entries[1]) if sound and entries else None
+        need_picture, need_sound = picture and seen is None, sound and heard is None
+        if need_picture or need_sound:
+            made_picture, made_sound = self._decode(path, picture=need_picture, sound=need_sound)
+            for made, place in zip((made_picture, made_sound), entries or (None, None), strict=True):
+                if made is not None and place is not None:
+                    store.save(place, made)
+            seen, heard = made_picture or seen, made_sound or heard
+        assert seen is None or isinstance(seen, VideoFeatures)
+        assert heard is None or isinstance(heard, AudioFeatures)
+        return seen, heard
+
+    def _entries(self, path: str) -> tuple[Path, Path] | None:
+        if self.cache_dir is None or not Path(path).is_file():
+            return None
+        content = store.content_hash(path)
+        models = ("", "") if self.model is None else (self.model.video.fingerprint, self.model.audio.fingerprint)
+        return (
+            store.entry(self.cache_dir, content, "video", models[0]),
+            store.entry(self.cache_dir, content, "audio", models[1]),
+        )
+
+    def _decode(
+        self, path: str, *, picture: bool, sound: bool
+    ) -> tuple[VideoFeatures | None, AudioFeatures | None]:
+        watcher = _PictureWatcher(self.model) if picture else None
+        listener = _SoundListener(self.model) if sound else None
+        for block in decode(path, video=picture, audio=sound, num_threads=self.num_threads):
+            if isinstance(block, VideoFrames) and watcher is not None:
+                watcher.push(block)
+            elif isinstance(block, AudioSamples) and listener is not None:
+                listener.push(block)
+        return (
+            None if watcher is None else watcher.finish(),
+            None if listener is None else listener.finish(),
+        )
+
+
+def analyse_all(
+    analyse: Callable[[str], Answer],
+    paths: Sequence[str],
+    stage: str,
+    progress: Progress | None = None,
+    num_workers: int = 0,
+) -> list[Answer | Failure]:
+    """Analyse files side by side; the answers come in the order of `paths`, failures in the place of features."""
+
+    def guarded(path: str) -> Answer | Failure:
+        try:
+            return analyse(path)
+        except MediaError as error:
+            return Failure.from_error(error)
+        except _FAULTS as error:
+            message = f"could not be analysed ({type(error).__name__}: {error}); copy or convert it again"
+            return Failure(path, "features", message)
+
+    def counted(answers: Iterator[Answer | Failure]) -> Iterator[Answer | Failure]:
+        for done, answer in enumerate(answers, start=1):
+            if progress is not None:
+                progress(stage, done, len(paths))
+            yield answer
+
+    with ThreadPoolExecutor(num_workers or os.cpu_count() or 1) as pool:
+        return list(counted(pool.map(guarded, paths)))
+
+
+class _PictureWatcher:
+    """All front ends of the picture, fed with the same frames."""
+
+    def __init__(self, model: TowerPair | None) -> None:
+        self._motion, self._mouth = MotionFrontEnd(), MouthFrontEnd()
+        self._encoder = None if model is None else VideoEncoder(model.video)
+        self._name = "" if model is None else model.name
+        self._num_blocks = self._num_frames = 0
+        self._first_seconds = self._last_seconds = 0.0
+        self._thumbnail = b""
+
+    def push(self, frames: VideoFrames) -> None:
+        """Take the next block."""
+        if self._num_frames == 0:
+            self._first_seconds = float(frames.pts_seconds[0])
+        self._last_seconds = float(frames.pts_seconds[-1])
+        self._num_frames += len(frames)
+        self._num_blocks += 1
+        if self._num_blocks & (self._num_blocks - 1) == 0:  # blocks 1, 2, 4, 8 …: from the middle of the file
+            self._thumbnail = _jpeg(frames.data[len(frames) // 2])
+        self._motion.push(frames)
+        self._mouth.push(frames)
+        if self._encoder is not None:
+            self._encoder.push(frames)
+
+    def finish(self) -> VideoFeatures | None:
+        """The features; None without a frame."""
+        if self._num_frames == 0:
+            return None
+        span = self._last_seconds - self._first_seconds
+        fps = (self._num_frames - 1) / span if span > 0 else 25.0
+        start_seconds, motion = self._motion.finish()
+        embeddings = None if self._encoder is None else self._encoder.finish()
+        return VideoFeatures(
+            start_seconds=start_seconds,
+            motion=motion,
+            mouths=self._mouth.finish(),
+            fps=fps,
+            duration_seconds=span + 1.0 / fps,
+            thumbnail_jpeg=self._thumbnail,
+            embeddings={} if embeddings is None else {self._name: embeddings},
+        )
+
+
+class _SoundListener:
+    """All front ends of the sound, fed with the same samples."""
+
+    def __init__(self, model: TowerPair | None) -> None:
+        self._sound = SoundFrontEnd()
+        self._encoder = None if model is None else AudioEncoder(model.audio)
+        self._name = "" if model is None else model.name
+
+    def push(self, samples: AudioSamples) -> None:
+        """Take the next block."""
+        self._sound.push(samples)
+        if self._encoder is not None:
+            self._encoder.push(samples)
+
+    def finish(self) -> AudioFeatures | None:
+        """The features; None without a sample."""
+        features = self._sound.finish()
+        embeddings = None if self._encoder is None else self._encoder.finish()
+        if features is None or embeddings is None:
+            return features
+        return replace(features, embeddings={self._name: embeddings})
+
+
+def _jpeg(picture: UInt8[np.ndarray, "H W"]) -> bytes:
+    scale = min(1.0, THUMBNAIL_SIDE_PX / max(picture.shape))
+    size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
+    _, encoded = cv2.imencode(".jpg", cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
+    return bytes(encoded)
+
+
+def _no_picture(path: str) -> MediaError:
+    return MediaError(
+        path, "there is no picture in it that can be decoded; check that it is a video", stage="decode", reason="no_video"
+    )
+
+
+def _no_sound(path: str) -> MediaError:
+    return MediaError(
+        path,
+        "there is no sound in it that can be decoded; name the sound's file (`sync --audio`) or check the recording",
+        stage="decode",
+        reason="no_audio",
+    )

@@ -1,0 +1,118 @@
+"""Plucked strings: a plectrum wanders from string to string, and each string that it crosses vibrates.
+
+The plectrum's way across the strings is a cubic through the plucks, with its speed at each of them given; it
+leaves the strings sideways in between. A real string moves too fast for a camera: what is drawn is the first
+mode at a rate that a camera would show (the stroboscopic effect), inside its blur.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from scipy.interpolate import CubicHermiteSpline
+
+from avmatch.datasets.synth.drawing import mixed, polygon, random_colour, stroke
+from avmatch.datasets.synth.sound import mix, string_voice
+from avmatch.datasets.synth.stage import BLACK, Act, Colour, Image, Stage, Strike
+
+SWING_SECONDS = 0.3
+CURVE = np.linspace(0, 1, 17)
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """How the strings are laid: along the picture's width, or its height where `upright`. In pixels."""
+
+    places: Float[np.ndarray, " N"]
+    start: float
+    end: float
+    upright: bool
+
+    def points(self, along: Float[np.ndarray, " P"], across: Float[np.ndarray, " P"]) -> Float[np.ndarray, "P 2"]:
+        """Picture coordinates of places given along and across the strings."""
+        return np.stack([across, along] if self.upright else [along, across], axis=1)
+
+
+def strings(rng: np.random.Generator, stage: Stage) -> Act:
+    """Three to six strings and a plectrum."""
+    frame = _frame(rng, stage)
+    strikes = _plucks(rng, len(frame.places), stage.duration_seconds)
+    times = np.array([strike.time_seconds for strike in strikes])
+    sound = mix(strikes, [string_voice(rng) for _ in frame.places], stage.duration_seconds)
+    spacing = float(np.diff(frame.places).min())
+    speeds = 5 * spacing * rng.uniform(0.7, 1.5, len(times)) * rng.choice([-1, 1], len(times))
+    path = CubicHermiteSpline(times, frame.places[[strike.voice for strike in strikes]], speeds)
+    colours = [random_colour(rng, 0.5) for _ in frame.places]
+    rates = rng.uniform(7, 11, len(frame.places))
+    wood, plectrum = random_colour(rng, 0.2, 0.7), random_colour(rng, 0.4)
+    hand = frame.start + (frame.end - frame.start) * rng.uniform(0.25, 0.75)
+
+    def paint(image: Image, time_seconds: float) -> None:
+        _paint_body(image, frame, spacing, wood)
+        num_plucks = bisect_right(strikes, time_seconds, key=lambda strike: strike.time_seconds)
+        latest = {strike.voice: strike for strike in strikes[:num_plucks]}
+        for index, colour in enumerate(colours):
+            swing = _swing(latest.get(index), time_seconds) * 0.3 * spacing
+            phase = float(np.cos(2 * np.pi * rates[index] * time_seconds))
+            _paint_string(image, frame, index, (swing, phase), colour)
+        if times[0] <= time_seconds < times[-1]:
+            share = (time_seconds - times[num_plucks - 1]) / (times[num_plucks] - times[num_plucks - 1])
+            lift = 4 * share * (1 - share) * 0.7 * spacing
+            _paint_plectrum(image, frame, (hand + lift, float(path(time_seconds))), spacing, plectrum)
+
+    return Act(paint, sound, times)
+
+
+def _frame(rng: np.random.Generator, stage: Stage) -> Frame:
+    upright = bool(rng.random() < 0.5)
+    length, breadth = (stage.height, stage.width) if upright else (stage.width, stage.height)
+    num_strings = int(rng.integers(3, 7))
+    room = rng.uniform(0.15, 0.3) * breadth
+    places = np.linspace(room, breadth - room, num_strings) + rng.uniform(-0.05, 0.05) * breadth
+    return Frame(places, rng.uniform(0.03, 0.15) * length, rng.uniform(0.85, 0.97) * length, upright)
+
+
+def _plucks(rng: np.random.Generator, num_strings: int, duration_seconds: float) -> list[Strike]:
+    strikes: list[Strike] = []
+    time_seconds = rng.uniform(0.05, 0.4)
+    while time_seconds < duration_seconds:
+        strikes.append(Strike(time_seconds, rng.uniform(0.5, 1.3), int(rng.integers(num_strings))))
+        time_seconds += rng.uniform(0.18, 0.85)
+    return strikes
+
+
+def _swing(latest: Strike | None, time_seconds: float) -> float:
+    """How far the string swings, about 1 just after it was plucked."""
+    if latest is None:
+        return 0.0
+    return latest.strength * float(np.exp((latest.time_seconds - time_seconds) / SWING_SECONDS))
+
+
+def _paint_body(image: Image, frame: Frame, spacing: float, colour: Colour) -> None:
+    edges = np.array([frame.places[0] - 0.6 * spacing, frame.places[-1] + 0.6 * spacing])
+    ends = np.array([frame.start, frame.end])
+    polygon(image, frame.points(ends[[0, 1, 1, 0]], edges[[0, 0, 1, 1]]), colour)
+    for end in ends:
+        stroke(image, frame.points(np.full(2, end), edges), mixed(colour, BLACK, 0.5), 4)
+
+
+def _paint_string(image: Image, frame: Frame, index: int, swing_and_phase: tuple[float, float], colour: Colour) -> None:
+    """The string as it is now, inside the blur of its swing."""
+    swing, phase = swing_and_phase
+    along = frame.start + (frame.end - frame.start) * CURVE
+    bow = swing * np.sin(np.pi * CURVE)
+    if swing > 0.5:
+        ring = np.concatenate([along, along[::-1]]), frame.places[index] + np.concatenate([bow, -bow[::-1]])
+        polygon(image, frame.points(*ring), mixed(colour, BLACK, 0.35))
+    stroke(image, frame.points(along, frame.places[index] + phase * bow), colour, 2)
+
+
+def _paint_plectrum(image: Image, frame: Frame, place: tuple[float, float], spacing: float, colour: Colour) -> None:
+    along, across = place
+    size = 0.45 * spacing
+    corners = along + size * np.array([0.0, 1.8, 1.8]), across + size * np.array([0.0, -0.8, 0.8])
+    polygon(image, frame.points(*corners), colour)
+    stroke(image, frame.points(*(corner[[0, 1, 2, 0]] for corner in corners)), mixed(colour, BLACK, 0.5), 1)

@@ -20,6 +20,7 @@ import cv2.data
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
+CASCADE_WINDOW = 24  # side of the smallest face that the cascades find, pixels
 KEY_SECONDS = 0.24
 MAX_WAITING_FRAMES = 16
 SCAN_SECONDS = 1.0
@@ -51,8 +52,6 @@ class HaarDetector:
         min_face_share: smallest face to look for, as a share of the picture's shorter side.
     """
 
-    WINDOW = 24  # smallest face that the cascades know, pixels
-
     def __init__(self, min_face_share: float = 0.08) -> None:
         self.min_face_share = min_face_share
         self._frontal = _cascade("haarcascade_frontalface_alt2.xml")
@@ -60,22 +59,30 @@ class HaarDetector:
 
     def detect(self, image: UInt8[np.ndarray, "H W"]) -> Float32[np.ndarray, "N 4"]:
         """Boxes (N, 4) of the faces in pixels, largest first."""
-        boxes = self._search(self._frontal, image, self.min_face_share)
-        if len(boxes) == 0:
-            boxes = self._search(self._profile, image, 2 * self.min_face_share)
-        if len(boxes) == 0:
-            boxes = self._search(self._profile, np.ascontiguousarray(image[:, ::-1]), 2 * self.min_face_share)
-            boxes[:, 0] = image.shape[1] - boxes[:, 0] - boxes[:, 2]
+        boxes = _search(self._frontal, image, self.min_face_share, min_neighbours=4)
+        for flip in (False, True):
+            if len(boxes) == 0:
+                boxes = self._profiles(image, flip)
         return boxes[np.argsort(-boxes[:, 2], kind="stable")]
 
-    def _search(
-        self, cascade: cv2.CascadeClassifier, image: UInt8[np.ndarray, "H W"], min_share: float
-    ) -> Float32[np.ndarray, "N 4"]:
-        """Search at the scale where the smallest face fills the cascade's window: time goes with pixels."""
-        scale = min(1.0, self.WINDOW / (min_share * min(image.shape)))
-        small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        found = cascade.detectMultiScale(small, scaleFactor=1.2, minNeighbors=3, minSize=(self.WINDOW,) * 2)
-        return np.asarray(found, np.float32).reshape(-1, 4) / np.float32(scale)
+    def _profiles(self, image: UInt8[np.ndarray, "H W"], flip: bool) -> Float32[np.ndarray, "N 4"]:
+        """Profiles, which are found in things too: only large and sure ones. The cascade knows one direction."""
+        turned = np.ascontiguousarray(image[:, ::-1]) if flip else image
+        boxes = _search(self._profile, turned, 2 * self.min_face_share, min_neighbours=6)
+        if flip:
+            boxes[:, 0] = image.shape[1] - boxes[:, 0] - boxes[:, 2]
+        return boxes
+
+
+def _search(
+    cascade: cv2.CascadeClassifier, image: UInt8[np.ndarray, "H W"], min_share: float, min_neighbours: int
+) -> Float32[np.ndarray, "N 4"]:
+    """Search at the scale where the smallest face fills the cascade's window: time goes with pixels."""
+    scale = min(1.0, CASCADE_WINDOW / (min_share * min(image.shape)))
+    small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    smallest = (CASCADE_WINDOW, CASCADE_WINDOW)
+    found = cascade.detectMultiScale(small, scaleFactor=1.2, minNeighbors=min_neighbours, minSize=smallest)
+    return np.asarray(found, np.float32).reshape(-1, 4) / np.float32(scale)
 
 
 def _cascade(name: str) -> cv2.CascadeClassifier:

@@ -1,5 +1,52 @@
-"""The command line: one file per command, each a few lines around a pipeline."""
+"""The command line: one file per command, each a few lines around a pipeline.
+
+Results go to stdout or into files; progress and remarks to stderr. Exit codes: 0 = every input has its row somewhere,
+1 = nothing could be done, 2 = wrong usage.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from avmatch.cli.doctor import doctor
+from avmatch.cli.match import match
+from avmatch.cli.sync import sync
+from avmatch.cli.synth import synth
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Which sound belongs to which silent picture, and by how much they are apart.",
+)
+for command in (match, sync, synth, doctor):
+    app.command()(command)
+
+
+@app.callback()
+def version(
+    show: bool = typer.Option(False, "--version", help="Print the version and leave.", is_eager=True),
+) -> None:
+    """Which sound belongs to which silent picture, and by how much they are apart."""
+    if show:
+        import avmatch
+
+        print(avmatch.__version__)
+        raise typer.Exit
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line; expected errors become one line on stderr."""
+    from avmatch.core.errors import AvmatchError, UsageError
+
+    try:
+        app()
+    except AvmatchError as error:
+        print(f"avmatch: {error}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, UsageError) else 1)
+    except BrokenPipeError:  # the reader of our output has gone: `avmatch … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

@@ -37,6 +37,9 @@ class MouthTrack:
         if self.boxes.shape != (num, 4) or self.signals.ndim != 2 or len(self.signals) != num:
             raise ValueError(f"{num} times, but boxes {self.boxes.shape} and signals {self.signals.shape}")
 
+    def __len__(self) -> int:
+        return len(self.pts_seconds)
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Embeddings:
@@ -75,9 +78,7 @@ class AudioFeatures:
 
     def __post_init__(self) -> None:
         if self.flux.shape != self.level.shape or self.flux.ndim != 2:
-            raise ValueError(
-                f"flux {self.flux.shape} and level {self.level.shape} must be equal (ticks, bands)"
-            )
+            raise ValueError(f"flux {self.flux.shape} and level {self.level.shape} must be equal (ticks, bands)")
 
     def __repr__(self) -> str:
         return f"AudioFeatures(bands: {self.flux.shape}, duration_seconds: {self.duration_seconds:.2f})"

@@ -216,9 +216,7 @@ class SyncResult:
 
     def __repr__(self) -> str:
         offset = "None" if self.offset_seconds is None else f"{self.offset_seconds:+.3f} s"
-        return (
-            f"SyncResult({self.path!r}, offset: {offset}, confidence: {self.confidence:.2f}, {self.status})"
-        )
+        return f"SyncResult({self.path!r}, offset: {offset}, confidence: {self.confidence:.2f}, {self.status})"
 
     @property
     def offset_ms(self) -> float | None:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import numpy as np
 from jaxtyping import Float, Float32
+from scipy.special import expit, logit
 
 from avmatch.core.errors import Reason
 from avmatch.core.features import AudioFeatures, VideoFeatures
@@ -42,16 +43,25 @@ class Curves:
 
 @dataclass(frozen=True)
 class Calibration:
-    """How a cue's nats become probabilities; measured on development clips (benchmarks/calibrate.py).
+    """How far a cue's nats may be believed; measured on development clips (benchmarks/calibrate.py).
 
     Attributes:
-        weight: nats are multiplied by this before cues are added up (they overlap and overstate).
-        slope, intercept: log-odds that an offset is right within 80 ms = slope · logit(posterior mass) + intercept.
+        weight: nats are multiplied by this before cues are added up.
+        mass_slope, contrast_slope, intercept: log-odds that an offset is right within 80 ms
+            = mass_slope · logit(posterior mass near the peak) + contrast_slope · (peak − median of the curve, in nats)
+            + intercept.
     """
 
     weight: float = 1.0
-    slope: float = 1.0
+    mass_slope: float = 1.0
+    contrast_slope: float = 0.0
     intercept: float = 0.0
+
+    def probability(self, mass: float, contrast: float) -> float:
+        """The frequency with which offsets with this mass and contrast were right."""
+        clipped = min(max(mass, 1e-6), 1.0 - 1e-6)
+        log_odds = self.mass_slope * logit(clipped) + self.contrast_slope * contrast + self.intercept
+        return float(expit(log_odds))
 
 
 class Cue(Protocol):

@@ -33,7 +33,9 @@ NUM_CELLS = 24
 #: the source is summed out, so that several cells that agree count more than one that shouts.
 TEMPER = 0.3
 SOUND_SIGNALS = ((onset_series, 1.0), (level_series, 0.5))
-CALIBRATION = Calibration(weight=2.0)
+#: In clips that are in sync the onset is found this much before the change of motion.
+LATENCY_SECONDS = -0.015
+CALIBRATION = Calibration(weight=1.2, mass_slope=0.27, contrast_slope=0.25, intercept=-1.18)
 CHANGE = 3
 STATIC_CHANGE = 0.02
 SILENT_PEAK = 1e-4
@@ -66,7 +68,7 @@ class MotionCue:
                     by_window.setdefault(window.index, []).append((number, window, weights))
         for index, members in by_window.items() if heard else ():
             for sound_weight, signals in sounds:
-                shifted = audio_windows(signals, index, lags_seconds)
+                shifted = audio_windows(signals, index, lags_seconds + LATENCY_SECONDS)
                 for number, window, weights in members:
                     nats[number][heard] += sound_weight * window_nats(window, weights, shifted)
         return Curves(nats, video_reasons, audio_reasons)

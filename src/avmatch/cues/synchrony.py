@@ -5,7 +5,9 @@ than under "they don't" by −T/2 · log(1 − R²) nats (the Gaussian log-likel
 estimated; only R > 0 counts). Ticks of real signals aren't independent; by Bartlett's formula ("On the theoretical
 specification of sampling properties of autocorrelated time series", 1946) they count as
 
-    T_eff = T / (1 + 2 Σ_k ρ_video(k) · ρ_audio(k)).
+    T_eff = (T − T₀) / (1 + 2 Σ_k ρ_video(k) · ρ_audio(k)),
+
+where T₀ ticks are lost to flattening: with them, clips of one second and of ten are equally well calibrated.
 
 Long files are cut into windows of ten seconds on a common grid, and the nats of the windows are added: what moves,
 and where, may change from one to the next.
@@ -25,7 +27,8 @@ from avmatch.core.features import TICK_RATE_HZ
 from avmatch.cues.series import Series, autocorrelation
 
 WINDOW_TICKS = 10 * TICK_RATE_HZ
-MIN_WINDOW_TICKS = TICK_RATE_HZ // 2
+LOST_TICKS = 18  # T₀
+MIN_WINDOW_TICKS = LOST_TICKS + 2
 AUTOCORRELATION_LAGS = TICK_RATE_HZ  # one second
 MAX_CORRELATION = 0.9
 MIN_INFLATION = 0.5
@@ -119,7 +122,8 @@ def correlation_nats(video: VideoWindow, sounds: AudioWindows) -> Float32[np.nda
     product = video.signals @ flat.T - video.signals.sum(axis=1, keepdims=True) * mean[None]
     correlation = np.clip(product * scale[None].astype(np.float32), 0.0, MAX_CORRELATION)
     inflation = 1.0 + 2.0 * video.autocorrelation @ sounds.autocorrelation.T
-    ticks_eff = overlap[None] / np.maximum(inflation, MIN_INFLATION)[:, :, None]
+    kept = 1.0 - LOST_TICKS / float(video.covered.sum())
+    ticks_eff = kept * overlap[None] / np.maximum(inflation, MIN_INFLATION)[:, :, None]
     nats = np.log(1.0 - correlation * correlation).reshape(-1, num_sounds, num_lags)
     result: Float32[np.ndarray, "H M L"] = (-0.5 * ticks_eff).astype(np.float32) * nats
     return result

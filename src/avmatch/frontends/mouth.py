@@ -19,8 +19,9 @@ from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
-from jaxtyping import Float32, Float64, UInt8
+from jaxtyping import Float32, UInt8
 
+from avmatch.core.features import MouthTrack
 from avmatch.core.signals import VideoFrames
 from avmatch.frontends.faces import KEY_SECONDS, FaceDetector, FaceTracker, LocatedFrame, Sighting
 
@@ -37,29 +38,6 @@ MOUTH = (slice(42, 74), slice(14, 50))  # from under the nose to the chin
 LIPS = (slice(46, 64), slice(22, 42))
 LOWER_LIP = (slice(52, 74), slice(18, 46))
 BLUR_PIXELS = 1.5  # makes steps of up to two pixels a frame fit the gradient equation
-
-
-@dataclass(frozen=True, eq=False)
-class MouthTrack:
-    """One face from its appearance to its leaving or a shot cut.
-
-    Attributes:
-        pts_seconds: (T,) presentation times.
-        boxes: (T, 4) smoothed face box: x, y, width, height as a share of the picture's width and height.
-        signals: (T, K) mouth signals, named in `MOUTH_CHANNELS`.
-    """
-
-    pts_seconds: Float64[np.ndarray, " T"]
-    boxes: Float32[np.ndarray, "T 4"]
-    signals: Float32[np.ndarray, "T K"]
-
-    def __post_init__(self) -> None:
-        num_frames = len(self.pts_seconds)
-        if self.boxes.shape != (num_frames, 4) or self.signals.shape != (num_frames, len(MOUTH_CHANNELS)):
-            raise ValueError(f"{num_frames} times, boxes {self.boxes.shape}, signals {self.signals.shape}")
-
-    def __len__(self) -> int:
-        return len(self.pts_seconds)
 
 
 @dataclass(eq=False)

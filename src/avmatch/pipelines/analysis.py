@@ -88,9 +88,7 @@ class Analyser:
             raise _no_sound(path)
         return picture, sound
 
-    def _analyse(
-        self, path: str, *, picture: bool, sound: bool
-    ) -> tuple[VideoFeatures | None, AudioFeatures | None]:
+    def _analyse(self, path: str, *, picture: bool, sound: bool) -> tuple[VideoFeatures | None, AudioFeatures | None]:
         """Look into the cache, decode what is missing, and keep it."""
         entries = self._entries(path)
         seen = store.load(entries[0]) if picture and entries else None
@@ -116,9 +114,7 @@ class Analyser:
             store.entry(self.cache_dir, content, "audio", models[1]),
         )
 
-    def _decode(
-        self, path: str, *, picture: bool, sound: bool
-    ) -> tuple[VideoFeatures | None, AudioFeatures | None]:
+    def _decode(self, path: str, *, picture: bool, sound: bool) -> tuple[VideoFeatures | None, AudioFeatures | None]:
         watcher = _PictureWatcher(self.model) if picture else None
         listener = _SoundListener(self.model) if sound else None
         for block in decode(path, video=picture, audio=sound, num_threads=self.num_threads):
@@ -236,7 +232,10 @@ def _jpeg(picture: UInt8[np.ndarray, "H W"]) -> bytes:
 
 def _no_picture(path: str) -> MediaError:
     return MediaError(
-        path, "there is no picture in it that can be decoded; check that it is a video", stage="decode", reason="no_video"
+        path,
+        "there is no picture in it that can be decoded; check that it is a video",
+        stage="decode",
+        reason="no_video",
     )
 
 

@@ -8,7 +8,7 @@ Each arrow is one room of the package; this file is the only place that knows th
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -30,6 +30,9 @@ from avmatch.encoders.tower import TowerPair, load_pair
 from avmatch.matching import assignment
 from avmatch.matching.fusion import Scores, any_offset, fused_scores, usual_offsets
 from avmatch.pipelines.analysis import Analyser, Progress, analyse_all
+
+#: Offsets are tried this far apart in one-to-one work: lips agree with the voice for ±60 ms only.
+LAG_STEP_SECONDS = 0.02
 
 Paths = str | Path | Sequence[str | Path]
 Features = TypeVar("Features", VideoFeatures, AudioFeatures)
@@ -95,9 +98,7 @@ def match(
     analyser = Analyser(cache_dir, towers, num_threads=1)
     watch = analyser.video_with_scratch if settings.use_scratch else analyser.video
     video_paths, audio_paths = _listed(videos, list_videos), _listed(audios, list_audio)
-    seen, video_failures = _sorted_out(
-        video_paths, analyse_all(watch, video_paths, "videos", progress, num_workers)
-    )
+    seen, video_failures = _sorted_out(video_paths, analyse_all(watch, video_paths, "videos", progress, num_workers))
     heard, audio_failures = _sorted_out(
         audio_paths, analyse_all(analyser.audio, audio_paths, "audio", progress, num_workers)
     )
@@ -119,11 +120,9 @@ def cues_for(settings: MatchSettings, model: TowerPair | None) -> tuple[Cue, ...
     return tuple(cues)
 
 
-def _listed(argument: Paths, lister: type | object) -> tuple[str, ...]:
-    assert callable(lister)
+def _listed(argument: Paths, lister: Callable[[str | Path], tuple[str, ...]]) -> tuple[str, ...]:
     if isinstance(argument, str | Path):
-        listed: tuple[str, ...] = lister(argument)
-        return listed
+        return lister(argument)
     if not argument:
         raise UsageError("an empty list of files was given")
     return tuple(dict.fromkeys(os.fspath(path) for path in argument))
@@ -156,11 +155,11 @@ def _scored(
 
 def _lags(
     seen: Mapping[str, VideoFeatures], heard: Mapping[str, AudioFeatures], settings: MatchSettings
-) -> Float[np.ndarray, "L"]:
+) -> Float[np.ndarray, L]:
     """One-to-one: ± the range. Many: wherever a video can lie inside the longest recording."""
     if not settings.many:
-        steps = int(np.ceil(settings.max_offset_seconds * TICK_RATE_HZ))
-        return np.arange(-steps, steps + 1) / TICK_RATE_HZ
+        steps = int(np.ceil(settings.max_offset_seconds / LAG_STEP_SECONDS))
+        return np.arange(-steps, steps + 1) * LAG_STEP_SECONDS
     longest = max((sound.duration_seconds for sound in heard.values()), default=0.0)
     return np.arange(-TICK_RATE_HZ, int(longest * TICK_RATE_HZ) + 1) / TICK_RATE_HZ
 
@@ -204,7 +203,7 @@ class _Table:
 
     scores: Scores
     confidence: Float64[np.ndarray, "N M"]
-    partner: Int[np.ndarray, "N"]
+    partner: Int[np.ndarray, N]
     audio_paths: tuple[str, ...]
 
     def match(self, path: str, row: int) -> Match:
@@ -266,9 +265,7 @@ def _notes(
     )
 
 
-def _previews(
-    seen: Mapping[str, VideoFeatures], heard: Mapping[str, AudioFeatures]
-) -> dict[str, Preview]:
+def _previews(seen: Mapping[str, VideoFeatures], heard: Mapping[str, AudioFeatures]) -> dict[str, Preview]:
     videos = {path: Preview(item.duration_seconds, item.thumbnail_jpeg or None) for path, item in seen.items()}
     sounds = {path: Preview(item.duration_seconds, None, item.peaks) for path, item in heard.items()}
     both = {

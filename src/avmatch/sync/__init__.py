@@ -1,1 +1,1 @@
-"""The sync room."""
+"""The offset between two streams, and how sure it is."""

@@ -1,0 +1,5 @@
+"""`python -m avmatch`."""
+
+from avmatch.cli import main
+
+main()

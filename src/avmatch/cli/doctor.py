@@ -1,0 +1,11 @@
+"""`avmatch doctor`: what is installed, and what it can do."""
+
+from __future__ import annotations
+
+
+def doctor() -> None:
+    """Print versions, codecs, and the models found with their licences."""
+    from avmatch.pipelines.diagnosis import diagnosis
+
+    for line in diagnosis():
+        print(line)

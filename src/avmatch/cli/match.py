@@ -1,0 +1,53 @@
+"""`avmatch match`: which audio belongs to which video."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def match(
+    videos: Annotated[str, typer.Argument(help="Folder, glob, file or CSV/Parquet manifest of silent videos.")],
+    audios: Annotated[str, typer.Argument(help="The same for the recordings; the sound of videos counts too.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the tables, the matrix and report.html.")],
+    max_offset: Annotated[float, typer.Option(help="Search offsets up to this many seconds.")] = 0.5,
+    many: Annotated[bool, typer.Option("--many", help="One recording may serve several videos.")] = False,
+    complete: Annotated[bool, typer.Option("--complete", help="Give everyone a partner.")] = False,
+    min_confidence: Annotated[float, typer.Option(help="Below this confidence a pair is no pair.")] = 0.5,
+    no_duration: Annotated[bool, typer.Option("--no-duration", help="Ignore how long files are.")] = False,
+    use_scratch: Annotated[bool, typer.Option("--use-scratch", help="Use the videos' own sound as well.")] = False,
+    model: Annotated[Path | None, typer.Option(help="Folder with a learned model's ONNX towers.")] = None,
+    mux: Annotated[Path | None, typer.Option(help="Also write each matched video with its sound here.")] = None,
+    top_k: Annotated[int, typer.Option(help="Candidates listed for each video.")] = 10,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a video instead of the table.")] = False,
+    cache: Annotated[Path | None, typer.Option(help="Keep features here instead of the user's cache.")] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep no features.")] = False,
+) -> None:
+    """Say which audio belongs to which video, and write tables and a report."""
+    from rich.console import Console
+
+    from avmatch.cli.bars import progress_bars
+    from avmatch.pipelines import delivery
+    from avmatch.pipelines.analysis import default_cache_dir
+    from avmatch.pipelines.match import MatchSettings
+    from avmatch.pipelines.match import match as run
+
+    settings = MatchSettings(max_offset, min_confidence, complete, many, not no_duration, use_scratch, top_k)
+    cache_dir = None if no_cache else cache or default_cache_dir()
+    with progress_bars() as progress:
+        result = run(videos, audios, settings, model=model, cache_dir=cache_dir, progress=progress)
+        if mux is not None:
+            result = delivery.mux_matches(result, videos, mux, progress)
+    report = delivery.write_match(result, out)
+    if json:
+        print(*delivery.match_lines(result), sep="\n")
+    else:
+        Console().print(delivery.terminal_table(result))
+        print(f"{delivery.summary(result)}; the report is {report}")
+    for note in (*result.notes, *(f"{failure.path}: {failure.message}" for failure in result.failures)):
+        print(note, file=sys.stderr)
+    if not result.videos or not result.audio:
+        raise typer.Exit(1)

@@ -1,0 +1,37 @@
+"""`avmatch sync`: how late does the sound come?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def sync(
+    paths: Annotated[list[str], typer.Argument(help="Video files, folders or globs.")],
+    audio: Annotated[Path | None, typer.Option(help="Measure this sound against the picture instead.")] = None,
+    max_offset: Annotated[float, typer.Option(help="Search offsets up to this many seconds.")] = 1.0,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a file instead of a sentence.")] = False,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Also write a CSV.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="PNG of the evidence; a folder for several files.")] = None,
+    model: Annotated[Path | None, typer.Option(help="Folder with a learned model's ONNX towers.")] = None,
+    cache: Annotated[Path | None, typer.Option(help="Keep features here instead of the user's cache.")] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep no features.")] = False,
+) -> None:
+    """Measure the offset between picture and sound; positive = the sound comes late."""
+    from avmatch.cli.bars import progress_bars
+    from avmatch.pipelines import delivery
+    from avmatch.pipelines.analysis import default_cache_dir
+    from avmatch.pipelines.sync import expand, sync_all
+
+    files = list(dict.fromkeys(file for path in paths for file in expand(path)))
+    cache_dir = None if no_cache else cache or default_cache_dir()
+    with progress_bars() as progress:
+        results = sync_all(
+            files, audio=audio, max_offset_seconds=max_offset, model=model, cache_dir=cache_dir, progress=progress
+        )
+    delivery.write_sync(results, out, plot)
+    print(*delivery.sync_lines(results, as_json=json), sep="\n")
+    if all(result.status == "failed" for result in results):
+        raise typer.Exit(1)

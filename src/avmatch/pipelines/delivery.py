@@ -1,0 +1,112 @@
+"""Results → what the user gets: the folder of `match`, muxed videos, lines for the terminal, plots.
+
+result → files, whole or not at all → lines
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rich.table import Table
+
+from avmatch.core.errors import MediaError, UsageError
+from avmatch.core.results import MATCH_COLUMNS, Failure, Match, MatchResult, SyncResult
+from avmatch.media.mux import mux
+from avmatch.pipelines.analysis import Progress
+from avmatch.reports.output import write_match_output, write_sync_csv
+from avmatch.reports.plots import plot_sync
+from avmatch.reports.sentence import sync_sentence
+from avmatch.reports.table import match_table
+
+REPORT_NAME = "report.html"
+
+
+def write_match(result: MatchResult, out: Path) -> Path:
+    """Write every file of a `match` run into `out`; returns the path of the report."""
+    write_match_output(result, out)
+    return out / REPORT_NAME
+
+
+def match_lines(result: MatchResult) -> Iterator[str]:
+    """One JSON object a video, with the keys MATCH_COLUMNS."""
+    for item in result.matches:
+        yield json.dumps(dict(zip(MATCH_COLUMNS, item.row(), strict=True)), ensure_ascii=False)
+
+
+def terminal_table(result: MatchResult) -> Table:
+    """The matches as a table for the terminal, doubtful ones marked."""
+    return match_table(result)
+
+
+def summary(result: MatchResult) -> str:
+    """The run in one line."""
+    paired = sum(item.audio is not None for item in result.matches)
+    return (
+        f"{paired} of {len(result.matches)} videos paired, {len(result.unmatched_audio)} recordings left over, "
+        f"{len(result.failures)} files could not be used"
+    )
+
+
+def mux_matches(result: MatchResult, videos: str, folder: Path, progress: Progress | None = None) -> MatchResult:
+    """Write each matched video with its sound at the found offset into `folder`, names and subfolders unchanged.
+
+    A pair that can't be muxed becomes a Failure of the result that is returned.
+    """
+    pairs = [item for item in result.matches if item.audio is not None]
+    targets = _targets([item.video for item in pairs], videos, folder)
+    failures = []
+    for done, (item, target) in enumerate(zip(pairs, targets, strict=True), start=1):
+        try:
+            _mux(item, target)
+        except MediaError as error:
+            failures.append(Failure.from_error(error))
+        except (OSError, UsageError) as error:
+            failures.append(Failure(item.video, "mux", f"not muxed: {error}"))
+        if progress is not None:
+            progress("mux", done, len(pairs))
+    return replace(result, failures=(*result.failures, *failures))
+
+
+def _mux(item: Match, target: Path) -> None:
+    assert item.audio is not None
+    mux(Path(item.video), Path(item.audio), target, offset_seconds=item.offset_seconds or 0.0)
+
+
+def _targets(paths: Sequence[str], argument: str, folder: Path) -> list[Path]:
+    """Where each video goes: its path below what the user named, never outside `folder`."""
+    root = argument if Path(argument).is_dir() else _common_folder(paths)
+    return [folder / os.path.relpath(path, root) for path in paths]
+
+
+def _common_folder(paths: Sequence[str]) -> str:
+    return os.path.commonpath([os.path.dirname(os.path.abspath(path)) for path in paths]) if paths else "."  # noqa: PTH100, PTH120
+
+
+def sync_lines(results: Sequence[SyncResult], *, as_json: bool) -> Iterator[str]:
+    """One JSON object, or one sentence, a file."""
+    for result in results:
+        yield result.to_json() if as_json else f"{result.path}: {sync_sentence(result)}"
+
+
+def write_sync(results: Sequence[SyncResult], table: Path | None, plot: Path | None) -> None:
+    """Write the CSV and the plots that were asked for.
+
+    Args:
+        table: a CSV.
+        plot: a PNG for one file, a folder of PNGs for several.
+    """
+    if table is not None:
+        write_sync_csv(results, table)
+    if plot is None:
+        return
+    if len(results) == 1 and not plot.is_dir():
+        plot_sync(results[0], plot)
+        return
+    if plot.is_file():
+        raise UsageError(f"{plot}: several files need a folder for their plots, and this is a file")
+    for result, target in zip(results, _targets([result.path for result in results], "", plot), strict=True):
+        plot_sync(result, target.with_name(target.name + ".png"))

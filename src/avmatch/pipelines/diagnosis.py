@@ -1,0 +1,44 @@
+"""What is installed here, and what it can do: the text of `avmatch doctor`."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator
+from importlib import metadata, resources
+
+import avmatch
+from avmatch.media.probe import codec_report, library_versions
+from avmatch.pipelines.analysis import default_cache_dir
+
+_LIBRARIES = ("numpy", "scipy", "av", "opencv-python-headless", "onnxruntime", "matplotlib")
+_OPTIONAL = {"pyarrow": "parquet", "pandas": "pandas", "torch": "train"}
+
+
+def diagnosis() -> Iterator[str]:
+    """Lines for a person, or for a bug report."""
+    yield f"avmatch {avmatch.__version__}, Python {platform.python_version()}, {platform.platform()}"
+    yield f"{os.cpu_count()} cores; features are kept in {default_cache_dir()}"
+    yield "libraries: " + ", ".join(f"{name} {_version(name)}" for name in _LIBRARIES)
+    yield "FFmpeg: " + ", ".join(f"{name} {version}" for name, version in library_versions().items())
+    codecs = codec_report()
+    yield "codecs: " + ", ".join(name for name, there in codecs.items() if there)
+    missing = [name for name, there in codecs.items() if not there]
+    yield "codecs missing: " + (", ".join(missing) or "none")
+    for name, extra in _OPTIONAL.items():
+        found = _version(name)
+        yield f"optional: {name} {found}" if found else f"optional: {name} absent (pip install 'avmatch[{extra}]')"
+    models = sorted(item.name for item in _weights() if item.name.endswith(".onnx"))
+    yield "models: " + (", ".join(models) or "none shipped with this version; cues that need no training are used")
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _weights() -> list[resources.abc.Traversable]:
+    folder = resources.files("avmatch") / "weights"
+    return list(folder.iterdir()) if folder.is_dir() else []

@@ -1,0 +1,137 @@
+"""Measure the offset between a picture and its sound.
+
+decode → front end → curves over offsets → one offset, how sure, and what viewers would say
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from avmatch.core.errors import MediaError, Reason, UsageError
+from avmatch.core.features import AudioFeatures, VideoFeatures
+from avmatch.core.results import Failure, SyncResult
+from avmatch.cues.evidence import Cue
+from avmatch.cues.learned import EmbeddingCue
+from avmatch.cues.motion import MotionCue
+from avmatch.cues.mouth import MouthCue
+from avmatch.datasets.inputs import list_videos
+from avmatch.encoders.tower import TowerPair, load_pair
+from avmatch.pipelines.analysis import Analyser, Progress, analyse_all
+from avmatch.sync.offset import OffsetEstimate, estimate_offset
+
+DEFAULT_MAX_OFFSET_SECONDS = 1.0
+#: From this confidence on, an offset may be acted on.
+OK_CONFIDENCE = 0.75
+_REMEDIES: dict[Reason, str] = {
+    "static_picture": "nothing moves in the picture, so there is nothing to compare the sound with",
+    "silence": "the sound is silent",
+    "too_short": "the clip is too short to tell; give half a second or more, better several",
+    "no_face": "there is no face in the picture",
+    "low_confidence": "several offsets fit about equally well; a longer clip, or one with distinct events, would tell",
+}
+
+
+def sync(
+    path: str | Path,
+    *,
+    audio: str | Path | None = None,
+    max_offset_seconds: float = DEFAULT_MAX_OFFSET_SECONDS,
+    model: str | Path | None = None,
+    cache_dir: Path | None = None,
+) -> SyncResult:
+    """Measure how late a file's own sound comes, or the sound of `audio` against its picture.
+
+    Args:
+        path: a video file.
+        audio: a sound file, or another video for its sound; None = the file's own sound.
+        max_offset_seconds: offsets up to this are searched.
+        model: a folder with the ONNX towers of a learned cue (encoders/tower.py).
+        cache_dir: where features are kept between runs; None = nowhere.
+
+    Raises:
+        UsageError: the range is not a positive number of seconds up to an hour.
+        MediaError: never; a file that can't be used gives status "failed" and says why.
+    """
+    (result,) = sync_all(
+        [str(path)], audio=audio, max_offset_seconds=max_offset_seconds, model=model, cache_dir=cache_dir
+    )
+    return result
+
+
+def sync_all(
+    paths: Sequence[str],
+    *,
+    audio: str | Path | None = None,
+    max_offset_seconds: float = DEFAULT_MAX_OFFSET_SECONDS,
+    model: str | Path | None = None,
+    cache_dir: Path | None = None,
+    progress: Progress | None = None,
+) -> tuple[SyncResult, ...]:
+    """`sync` for many files at once; the results come in the order of `paths`."""
+    if not 0.0 < max_offset_seconds <= 3600.0:
+        raise UsageError(f"max_offset_seconds must be above 0 and at most 3600, got {max_offset_seconds}")
+    towers = None if model is None else load_pair(model)
+    analyser = Analyser(cache_dir, towers, num_threads=1 if len(paths) > 1 else 0)
+    other = _other_sound(analyser, audio)
+
+    def measured(path: str) -> SyncResult:
+        try:
+            video, sound = (analyser.video(path), other) if other is not None else analyser.both(path)
+        except MediaError as error:
+            return _failed(path, error.reason, error.message)
+        return _result(
+            path, video, estimate_offset(cues_for(towers), video, sound, max_offset_seconds=max_offset_seconds)
+        )
+
+    if isinstance(other, Failure):
+        return tuple(_failed(path, other.reason, f"{other.path}: {other.message}") for path in paths)
+    answers = analyse_all(measured, paths, "files", progress)
+    return tuple(
+        _failed(answer.path, answer.reason, answer.message) if isinstance(answer, Failure) else answer
+        for answer in answers
+    )
+
+
+def expand(argument: str) -> tuple[str, ...]:
+    """The files that an argument of `sync` names. Raises UsageError if there are none."""
+    return list_videos(argument)
+
+
+def cues_for(model: TowerPair | None) -> tuple[Cue, ...]:
+    """The cues that know about time."""
+    cues: list[Cue] = [MotionCue(), MouthCue()]
+    if model is not None:
+        told = model.video.description
+        cues.append(EmbeddingCue(model.name, told.scale, told.baseline, told.independent_seconds))
+    return tuple(cues)
+
+
+def _other_sound(analyser: Analyser, audio: str | Path | None) -> AudioFeatures | Failure | None:
+    if audio is None:
+        return None
+    (answer,) = analyse_all(analyser.audio, [str(audio)], "audio")
+    return answer
+
+
+def _failed(path: str, reason: Reason, message: str) -> SyncResult:
+    return SyncResult(path, None, None, 0.0, "", "failed", reason, message=message)
+
+
+def _result(path: str, video: VideoFeatures, estimate: OffsetEstimate) -> SyncResult:
+    if estimate.offset_seconds is None:
+        reason = estimate.reasons.get("motion") or next(iter(estimate.reasons.values()), "static_picture")
+        return _failed(path, reason, _REMEDIES.get(reason, "no cue can tell"))
+    sure = estimate.confidence >= OK_CONFIDENCE
+    return SyncResult(
+        path=path,
+        offset_seconds=estimate.offset_seconds,
+        fps=video.fps,
+        confidence=estimate.confidence,
+        cue=estimate.cue,
+        status="ok" if sure else "uncertain",
+        reason=None if sure else "low_confidence",
+        lags_seconds=tuple(estimate.lags_seconds.tolist()),
+        curve=tuple(estimate.nats.tolist()),
+        message="" if sure else _REMEDIES["low_confidence"],
+    )

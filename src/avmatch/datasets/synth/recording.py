@@ -17,7 +17,7 @@ from avmatch.core.signals import AudioSamples
 from avmatch.datasets.synth.sound import SAMPLE_RATE_HZ, Wave, coloured_noise, tilt, with_rms
 from avmatch.datasets.synth.voice import random_speech, speak
 
-TILTS_DB_PER_OCTAVE = (-5.0, 5.0)
+TILTS_DB_PER_OCTAVE = (-8.0, 3.0)
 AMBIENCE_DB = (-45.0, -28.0)  # under the sound
 LEVELS_DBFS = (-40.0, -24.0)
 PEAK = 0.95

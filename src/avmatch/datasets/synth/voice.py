@@ -14,7 +14,7 @@ import scipy.signal
 from jaxtyping import Float
 
 from avmatch.core.clock import samples_from_seconds
-from avmatch.datasets.synth.sound import SAMPLE_RATE_HZ, Wave, log_uniform, with_rms
+from avmatch.datasets.synth.sound import SAMPLE_RATE_HZ, Wave, log_uniform, tilt, with_rms
 
 WEIGHT_RATE_HZ = 200
 
@@ -34,6 +34,7 @@ VOWELS = (
     Vowel((570, 840, 2410), 0.75, 0.25),  # law
     Vowel((300, 870, 2240), 0.35, 0.05),  # do
 )
+BRIGHTNESS_DB_PER_OCTAVE = (2.0, 11.0)  # of the pulses, which alone would be dull
 BANDWIDTHS_HZ = (80.0, 110.0, 160.0)
 
 
@@ -84,7 +85,7 @@ def speak(rng: np.random.Generator, speech: Speech, duration_seconds: float) -> 
         formants_hz = throat * np.array(vowel.formants_hz)
         filtered = scipy.signal.sosfilt(_resonances(formants_hz), source)
         sound += np.interp(times, grid, weights) * with_rms(filtered, 1.0)
-    return np.asarray(sound, np.float32)
+    return tilt(np.asarray(sound, np.float32), rng.uniform(*BRIGHTNESS_DB_PER_OCTAVE))
 
 
 def _source(rng: np.random.Generator, num_samples: int) -> Float[np.ndarray, " S"]:
@@ -95,7 +96,7 @@ def _source(rng: np.random.Generator, num_samples: int) -> Float[np.ndarray, " S
     phase = np.cumsum(pitch_hz / SAMPLE_RATE_HZ) % 1.0
     open_phase = np.minimum(phase / 0.6, 1.0)
     pulses = np.sin(np.pi * open_phase**2)  # opens slowly, shuts fast
-    breath = rng.uniform(0.01, 0.08) * rng.standard_normal(num_samples)
+    breath = rng.uniform(0.02, 0.1) * rng.standard_normal(num_samples)
     return np.diff(pulses + 0.2 * breath, prepend=0.0)
 
 

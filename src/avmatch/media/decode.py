@@ -29,6 +29,7 @@ JUMP_SECONDS = 0.02
 #: A gap longer than this is a broken timestamp, not silence.
 MAX_GAP_SECONDS = 600.0
 MAX_BAD_PACKETS = 10_000
+_CHUNK_SAMPLES = 1 << 16
 _PLANES_WITH_LUMA = ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12", "gray")
 
 
@@ -91,6 +92,17 @@ def read_audio(path: str | Path, *, sample_rate_hz: int = 16000) -> AudioSamples
     ]
     data = np.concatenate([block.data for block in blocks], axis=1)
     return AudioSamples(data, sample_rate_hz, blocks[0].pts_seconds)
+
+
+def decode_sound(path: str | Path) -> Iterator[AudioSamples]:
+    """The sound of a file with its own channels and sample rate, in blocks. Raises MediaError as `decode` does."""
+    with opened(path) as container:
+        sound = audio_stream(container)
+        if sound is None:
+            raise _missing(path, video=False, audio=True)
+        for block in _blocks(path, container, {sound.index: _SoundSink(origin_seconds(container), None)}):
+            assert isinstance(block, AudioSamples)
+            yield block
 
 
 def _missing(path: str | Path, *, video: bool, audio: bool) -> MediaError:
@@ -180,26 +192,28 @@ def _grey(frame: av.VideoFrame, max_side_px: int) -> UInt8[np.ndarray, "H W"]:
 
 @dataclass
 class _SoundSink:
+    """Mono at `sample_rate_hz`; where that is None, all channels at the source's own rate."""
+
     origin_seconds: float
-    sample_rate_hz: int
+    sample_rate_hz: int | None
     _resampler: av.AudioResampler | None = None
     _source_rate_hz: int = 0
     _start_seconds: float | None = None
-    _read_seconds: float = 0.0  # how much of the source's time has been fed to the resampler
+    _read_seconds: float = 0.0  # how much of the source's time has been taken
     _pending: list[np.ndarray] = field(default_factory=list)
     _num_pending: int = 0
     _num_yielded: int = 0
 
     def take(self, frame: av.AudioFrame) -> Iterator[AudioSamples]:
-        data = _mono(frame)
-        if not len(data) or frame.sample_rate <= 0:
+        data = _channels(frame)
+        if not data.size or frame.sample_rate <= 0:
             return
+        if self.sample_rate_hz is not None:
+            data = data.mean(axis=0, keepdims=True, dtype=np.float32)
         if frame.sample_rate != self._source_rate_hz:
-            self._drain()
-            self._source_rate_hz = frame.sample_rate
-            self._resampler = av.AudioResampler("fltp", "mono", self.sample_rate_hz)
+            yield from self._change_rate(frame.sample_rate)
         self._feed(self._aligned(data, self._time(frame)))
-        if self._num_pending >= BLOCK_SECONDS * self.sample_rate_hz:
+        if self._num_pending >= BLOCK_SECONDS * self._rate_hz:
             yield self._block()
 
     def flush(self) -> Iterator[AudioSamples]:
@@ -207,14 +221,22 @@ class _SoundSink:
         if self._num_pending:
             yield self._block()
 
+    @property
+    def _rate_hz(self) -> int:
+        return self.sample_rate_hz or self._source_rate_hz
+
+    def _change_rate(self, sample_rate_hz: int) -> Iterator[AudioSamples]:
+        yield from self.flush()
+        self._source_rate_hz = sample_rate_hz
+        if self.sample_rate_hz is not None:
+            self._resampler = av.AudioResampler("fltp", "mono", self.sample_rate_hz)
+
     def _time(self, frame: av.AudioFrame) -> float | None:
         if frame.pts is None or not frame.time_base:
             return None
         return float(frame.pts * frame.time_base) - self.origin_seconds
 
-    def _aligned(
-        self, data: Float32[np.ndarray, "S"], time_seconds: float | None
-    ) -> Float32[np.ndarray, "S"]:
+    def _aligned(self, data: Float32[np.ndarray, "C S"], time_seconds: float | None) -> Float32[np.ndarray, "C S"]:
         """Silence in front where time has passed unheard; nothing of what has been heard already."""
         if self._start_seconds is None:
             self._start_seconds = time_seconds or 0.0
@@ -224,15 +246,19 @@ class _SoundSink:
         if abs(gap) <= JUMP_SECONDS or abs(gap) > MAX_GAP_SECONDS:
             return data
         num = samples_from_seconds(abs(gap), self._source_rate_hz)
-        return np.concatenate([np.zeros(num, np.float32), data]) if gap > 0 else data[num:]
+        return np.pad(data, ((0, 0), (num, 0))) if gap > 0 else data[:, num:]
 
-    def _feed(self, data: Float32[np.ndarray, "S"]) -> None:
-        self._read_seconds += seconds_from_samples(len(data), self._source_rate_hz)
-        for chunk in np.array_split(data, max(1, len(data) // (1 << 16))):
-            if len(chunk) and self._resampler is not None:
-                frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(chunk[None]), "fltp", "mono")
-                frame.sample_rate = self._source_rate_hz
-                self._keep(self._resampler.resample(frame))
+    def _feed(self, data: Float32[np.ndarray, "C S"]) -> None:
+        self._read_seconds += seconds_from_samples(data.shape[1], self._source_rate_hz)
+        if self._resampler is None:
+            self._pending.append(data)
+            self._num_pending += data.shape[1]
+            return
+        for begin in range(0, data.shape[1], _CHUNK_SAMPLES):
+            chunk = np.ascontiguousarray(data[:, begin : begin + _CHUNK_SAMPLES])
+            frame = av.AudioFrame.from_ndarray(chunk, "fltp", "mono")
+            frame.sample_rate = self._source_rate_hz
+            self._keep(self._resampler.resample(frame))
 
     def _drain(self) -> None:
         if self._resampler is not None:
@@ -241,19 +267,21 @@ class _SoundSink:
 
     def _keep(self, frames: list[av.AudioFrame]) -> None:
         for frame in frames:
-            self._pending.append(frame.to_ndarray()[0])
+            self._pending.append(frame.to_ndarray())
             self._num_pending += frame.samples
 
     def _block(self) -> AudioSamples:
-        data = np.concatenate(self._pending).astype(np.float32)[None]
-        start = (self._start_seconds or 0.0) + seconds_from_samples(self._num_yielded, self.sample_rate_hz)
+        num_channels = self._pending[0].shape[0]
+        parts = [part if len(part) == num_channels else part[:1].repeat(num_channels, axis=0) for part in self._pending]
+        data = np.concatenate(parts, axis=1, dtype=np.float32)
+        start = (self._start_seconds or 0.0) + seconds_from_samples(self._num_yielded, self._rate_hz)
         self._num_yielded += data.shape[1]
         self._pending, self._num_pending = [], 0
-        return AudioSamples(data, self.sample_rate_hz, start)
+        return AudioSamples(data, self._rate_hz, start)
 
 
-def _mono(frame: av.AudioFrame) -> Float32[np.ndarray, "S"]:
-    """The mean of the channels as float; swresample's own downmix drops channels and needs a known layout."""
+def _channels(frame: av.AudioFrame) -> Float32[np.ndarray, "C S"]:
+    """The samples as float, a row a channel (swresample's own downmix drops channels and needs a known layout)."""
     data = frame.to_ndarray()
     if not frame.format.is_planar:
         data = data.reshape(-1, len(frame.layout.channels)).T
@@ -263,7 +291,5 @@ def _mono(frame: av.AudioFrame) -> Float32[np.ndarray, "S"]:
         scaled = data.astype(np.float32) / float(np.iinfo(data.dtype).max + 1)
     else:
         scaled = data.astype(np.float32)
-    mono: Float32[np.ndarray, "S"] = np.nan_to_num(
-        scaled.mean(axis=0, dtype=np.float32), posinf=0.0, neginf=0.0
-    )
-    return mono
+    finite: Float32[np.ndarray, "C S"] = np.nan_to_num(scaled, nan=0.0, posinf=0.0, neginf=0.0)
+    return finite

@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 import av.container
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float32, UInt8
 
 from avmatch.core.errors import UsageError
 from avmatch.core.files import atomic_path
@@ -24,6 +24,7 @@ AUDIO_CODECS = {
     ".mp4": "aac",
     ".mov": "aac",
     ".mkv": "aac",
+    ".avi": "libmp3lame",
     ".ogg": "libopus",
     ".opus": "libopus",
     ".webm": "libopus",
@@ -31,6 +32,7 @@ AUDIO_CODECS = {
 _OPUS_RATE_HZ = 48000
 _VIDEO_TIME_BASE = Fraction(1, 90000)
 _FRAME_SAMPLES = 1024
+_CHUNK_SAMPLES = 1 << 16
 
 
 def write_clip(
@@ -105,28 +107,51 @@ def _sound_stream(container: av.container.OutputContainer, path: Path, audio: Au
     return stream
 
 
-def _encode_sound(
-    container: av.container.OutputContainer, stream: av.AudioStream, audio: AudioSamples
-) -> None:
-    rate = stream.codec_context.sample_rate
-    resampler = av.AudioResampler(stream.codec_context.format, stream.codec_context.layout, rate)
-    fifo = av.AudioFifo()
-    layout = stream.codec_context.layout.name
-    for begin in range(0, audio.data.shape[1], _FRAME_SAMPLES):
-        chunk = np.ascontiguousarray(audio.data[:, begin : begin + _FRAME_SAMPLES], np.float32)
-        frame = av.AudioFrame.from_ndarray(chunk, "fltp", layout)
-        frame.sample_rate = audio.sample_rate_hz
-        for resampled in resampler.resample(frame):
-            resampled.pts = None
-            fifo.write(resampled)
-    for resampled in resampler.resample(None):
-        resampled.pts = None
-        fifo.write(resampled)
-    size = stream.codec_context.frame_size or _FRAME_SAMPLES
-    position = round(audio.pts_seconds * rate)
-    while fifo.samples:
-        frame = fifo.read(min(size, fifo.samples), partial=True)
-        frame.pts, frame.time_base = position, Fraction(1, rate)
-        position += frame.samples
-        container.mux(stream.encode(frame))
-    container.mux(stream.encode(None))
+def _encode_sound(container: av.container.OutputContainer, stream: av.AudioStream, audio: AudioSamples) -> None:
+    writer = SoundWriter(container, stream, audio.sample_rate_hz, audio.pts_seconds)
+    writer.write(audio.data)
+    writer.close()
+
+
+class SoundWriter:
+    """Encodes blocks of samples into a stream of an open container, gaplessly from `start_seconds` on."""
+
+    def __init__(
+        self,
+        container: av.container.OutputContainer,
+        stream: av.AudioStream,
+        sample_rate_hz: int,
+        start_seconds: float = 0.0,
+    ) -> None:
+        self._container, self._stream, self._rate_hz = container, stream, sample_rate_hz
+        self._context = stream.codec_context
+        self._resampler = av.AudioResampler(self._context.format, self._context.layout, self._context.sample_rate)
+        self._fifo = av.AudioFifo()
+        self._position = round(start_seconds * self._context.sample_rate)
+
+    def write(self, data: Float32[np.ndarray, "C S"]) -> None:
+        """Take samples with as many channels as the stream has."""
+        for begin in range(0, data.shape[1], _CHUNK_SAMPLES):
+            chunk = np.ascontiguousarray(data[:, begin : begin + _CHUNK_SAMPLES], np.float32)
+            frame = av.AudioFrame.from_ndarray(chunk, "fltp", self._context.layout.name)
+            frame.sample_rate = self._rate_hz
+            self._queue(self._resampler.resample(frame))
+        self._encode(self._context.frame_size or _FRAME_SAMPLES, last=False)
+
+    def close(self) -> None:
+        """Flush what the resampler and the encoder hold back."""
+        self._queue(self._resampler.resample(None))
+        self._encode(self._context.frame_size or _FRAME_SAMPLES, last=True)
+        self._container.mux(self._stream.encode(None))
+
+    def _queue(self, frames: list[av.AudioFrame]) -> None:
+        for frame in frames:
+            frame.pts = None
+            self._fifo.write(frame)
+
+    def _encode(self, size: int, *, last: bool) -> None:
+        while self._fifo.samples >= size or (last and self._fifo.samples):
+            frame = self._fifo.read(min(size, self._fifo.samples), partial=True)
+            frame.pts, frame.time_base = self._position, Fraction(1, self._context.sample_rate)
+            self._position += frame.samples
+            self._container.mux(self._stream.encode(frame))

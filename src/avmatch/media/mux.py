@@ -1,0 +1,163 @@
+"""Put a sound under a picture, at the right time: the picture's packets are copied, never encoded again.
+
+The sound is encoded (AAC; Opus in webm, MP3 in avi) at its own rate and with its own channels. What would be heard before
+the picture starts is cut to the sample, what comes later is preceded by real silence, and what outlasts the picture is cut:
+every player agrees on that, which can't be said of edit lists. The video's own sound stays as a second track.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import av.container
+import av.stream
+import numpy as np
+from jaxtyping import Float32
+
+from avmatch.core.clock import samples_from_seconds
+from avmatch.core.errors import MediaError, UsageError
+from avmatch.core.files import atomic_path
+from avmatch.core.signals import AudioSamples
+from avmatch.media.decode import decode_sound
+from avmatch.media.encode import SoundWriter
+from avmatch.media.source import audio_stream, opened, origin_seconds, video_stream
+
+_CODECS = {".webm": "libopus", ".ogv": "libopus", ".ogg": "libopus", ".avi": "libmp3lame"}
+_AAC_RATES_HZ = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
+_MP3_RATES_HZ = (48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
+_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
+_MAX_CHANNELS = {"libmp3lame": 2}
+
+
+def mux(video: Path, audio: Path, out: Path, *, offset_seconds: float) -> None:
+    """Write `video`'s picture with `audio`'s sound to `out`.
+
+    Args:
+        video: the picture; its packets are copied bit for bit, its own sound becomes the second track.
+        audio: the sound, from any file.
+        out: the new file; the container follows the suffix.
+        offset_seconds: how late the sound comes (audio time = picture time + offset); it is moved earlier by this.
+
+    Raises:
+        UsageError: `out` is one of the originals.
+        MediaError: an input can't be read, or the container can't hold the streams (stage "mux").
+    """
+    if out.exists() and any(out.samefile(original) for original in (video, audio) if original.exists()):
+        raise UsageError(f"{out}: this would overwrite an original; choose another folder for the muxed files")
+    try:
+        with opened(video, "mux") as source, atomic_path(out) as temporary:
+            picture = video_stream(source)
+            if picture is None:
+                raise MediaError(video, "there is no picture in it to copy", stage="mux", reason="no_video")
+            with av.open(str(temporary), "w") as target:
+                _write(source, picture, target, audio, out, offset_seconds)
+    except (av.FFmpegError, ValueError) as error:
+        if isinstance(error, MediaError):
+            raise
+        message = f"can't be muxed into {out.suffix} ({error}); convert the video to .mkv or .mp4 first"
+        raise MediaError(video, message, stage="mux", reason="unsupported") from error
+
+
+def _write(
+    source: av.container.InputContainer,
+    picture: av.VideoStream,
+    target: av.container.OutputContainer,
+    audio: Path,
+    out: Path,
+    offset_seconds: float,
+) -> None:
+    copies: dict[int, av.stream.Stream] = {picture.index: target.add_stream_from_template(picture)}
+    origin = origin_seconds(source)
+    begin = _start_seconds(picture)
+    blocks = _on_picture_clock(decode_sound(audio), begin, origin - offset_seconds)
+    sound = _Sound(target, blocks, out, begin)
+    own = audio_stream(source)
+    if own is not None:
+        copies[own.index] = target.add_stream_from_template(own)
+    end = begin
+    for packet in source.demux([source.streams[index] for index in copies]):
+        if packet.dts is None:
+            continue
+        if packet.stream.index == picture.index and packet.pts is not None:
+            end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+            sound.write_until(end)
+        packet.stream = copies[packet.stream.index]
+        target.mux(packet)
+    sound.close()
+
+
+def _start_seconds(stream: av.VideoStream) -> float:
+    return 0.0 if stream.start_time is None else float(stream.start_time * stream.time_base)
+
+
+def _on_picture_clock(
+    blocks: Iterator[AudioSamples], begin_seconds: float, shift_seconds: float
+) -> Iterator[AudioSamples]:
+    """The sound from the picture's start on: shifted, cut to the sample, or with silence in front."""
+    first = True
+    for block in blocks:
+        rate = block.sample_rate_hz
+        excess = samples_from_seconds(begin_seconds - (block.pts_seconds + shift_seconds), rate)
+        data = block.data[:, max(0, excess) :]
+        if first and excess < 0:
+            data = np.pad(data, ((0, 0), (-excess, 0)))
+        if data.shape[1]:
+            first = False
+            yield AudioSamples(data, rate, begin_seconds)
+
+
+class _Sound:
+    """The new track: fed block by block, as far as the picture has come."""
+
+    def __init__(
+        self, target: av.container.OutputContainer, blocks: Iterator[AudioSamples], out: Path, begin_seconds: float
+    ) -> None:
+        self._blocks = blocks
+        self._pending = next(blocks, None)
+        self._written_seconds = begin_seconds
+        first = self._pending or AudioSamples(np.zeros((1, 0), np.float32), 48000)
+        codec = _CODECS.get(out.suffix.lower(), "aac")
+        self._num_channels = _channels(first.data.shape[0], codec)
+        self._rate_hz = first.sample_rate_hz
+        stream: av.AudioStream = target.add_stream(
+            codec, rate=_rate(first.sample_rate_hz, codec), layout=_LAYOUTS[self._num_channels]
+        )
+        stream.bit_rate = 96_000 * self._num_channels
+        self._writer = SoundWriter(target, stream, self._rate_hz, begin_seconds)
+
+    def write_until(self, time_seconds: float) -> None:
+        """Encode what is heard before `time_seconds` of the picture's clock."""
+        while self._pending is not None and self._written_seconds < time_seconds:
+            block = self._pending
+            room = samples_from_seconds(time_seconds - self._written_seconds, block.sample_rate_hz)
+            if room <= 0:
+                return
+            now = block.data[:, :room]
+            self._writer.write(self._mixed(now))
+            self._written_seconds += now.shape[1] / block.sample_rate_hz
+            rest = block.data[:, room:]
+            self._pending = (
+                AudioSamples(rest, block.sample_rate_hz) if rest.shape[1] else next(self._blocks, None)
+            )
+
+    def close(self) -> None:
+        """Finish the track; what is left of the sound outlasts the picture."""
+        self._writer.close()
+
+    def _mixed(self, data: Float32[np.ndarray, "C S"]) -> Float32[np.ndarray, "c S"]:
+        if data.shape[0] == self._num_channels:
+            return data
+        mono = data.mean(axis=0, keepdims=True, dtype=np.float32)
+        return mono.repeat(self._num_channels, axis=0)
+
+
+def _channels(num_channels: int, codec: str) -> int:
+    """The source's channels where the codec has a layout for them, else a mono mix."""
+    return num_channels if num_channels in _LAYOUTS and num_channels <= _MAX_CHANNELS.get(codec, 8) else 1
+
+
+def _rate(sample_rate_hz: int, codec: str) -> int:
+    allowed = {"aac": _AAC_RATES_HZ, "libmp3lame": _MP3_RATES_HZ}.get(codec, (48000,))
+    return sample_rate_hz if sample_rate_hz in allowed else 48000

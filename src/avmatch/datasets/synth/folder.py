@@ -126,7 +126,7 @@ def synthesise(
 ) -> list[SynthPair]:
     """Write `out`/videos, `out`/audio and `out`/truth.csv.
 
-    Files that an earlier run left there are replaced, others are left alone.
+    Files that an earlier run left there are replaced, others are left alone. truth.csv is written last.
 
     Args:
         out: the folder; made where it is missing.
@@ -139,7 +139,7 @@ def synthesise(
     Raises:
         UsageError: the sides of a size are odd.
     """
-    for old in (*out.glob("videos/v_*.mp4"), *out.glob("audio/a_*.*")):
+    for old in (*out.glob("truth.csv"), *out.glob("videos/v_*.mp4"), *out.glob("audio/a_*.*")):
         old.unlink()
     plans = _plans(config)
     videos = [plan for plan in plans if plan.pair.video is not None]

@@ -18,7 +18,7 @@ from avmatch.datasets.synth.drawing import mixed, polygon, random_colour, stroke
 from avmatch.datasets.synth.sound import mix, string_voice
 from avmatch.datasets.synth.stage import BLACK, Act, Colour, Image, Stage, Strike
 
-SWING_SECONDS = 0.3
+SWING_SECONDS = 0.16
 CURVE = np.linspace(0, 1, 17)
 
 

@@ -64,12 +64,12 @@ def random_speech(rng: np.random.Generator, duration_seconds: float) -> Speech:
     onsets: list[float] = []
     start = rng.uniform(0.05, 0.4)
     while start < duration_seconds:
-        rise, hold, fall = rng.uniform(0.05, 0.09), rng.uniform(0.03, 0.2), rng.uniform(0.06, 0.14)
+        rise, hold, fall = rng.uniform(0.05, 0.09), rng.uniform(0.02, 0.26), rng.uniform(0.06, 0.14)
         knees = np.cumsum([start, rise, hold, fall])
         bump = np.interp(times, knees, [0, 1, 1, 0])
         weights[rng.integers(len(VOWELS))] += rng.uniform(0.4, 1.0) * (0.5 - 0.5 * np.cos(np.pi * bump))
         onsets.append(start + rise / 2)
-        start = knees[-1] + (rng.uniform(0.25, 0.7) if rng.random() < 0.2 else rng.uniform(-0.03, 0.12))
+        start = knees[-1] + (rng.uniform(0.25, 0.7) if rng.random() < 0.25 else rng.uniform(-0.03, 0.12))
     return Speech(weights, np.array(onsets))
 
 

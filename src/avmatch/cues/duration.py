@@ -1,9 +1,9 @@
 """Duration: a recording is about as long as the picture that it belongs to. Weak on purpose.
 
-Files that belong together were often cut together, and then differ by less than a tenth of a second; but many
-were not, and in many folders everything has the same length. So the evidence is the log-likelihood ratio between "half of
-the true partners differ by a Laplace-distributed time of 50 ms, the others as strangers do" and "as strangers do", where
-strangers are the gallery itself; it can add at most log 2 … 3 nats and never takes away more than log 2.
+Files that belong together were often cut together, and then differ by less than a tenth of a second; but many were
+not, and in many folders everything has the same length. So the evidence is the log-likelihood ratio between "half of
+the true partners differ by a Laplace-distributed time of 50 ms, the others as strangers do" and "as strangers do",
+where strangers are the gallery itself. It adds at most one nat and takes away at most log 2.
 """
 
 from __future__ import annotations

@@ -25,10 +25,13 @@ from avmatch.cues.synchrony import (
     log_mean_exp,
     video_windows,
 )
+from avmatch.frontends.motion import GRID
 
 #: Added before the logarithm, per channel: below this much, motion is noise of the flow.
 CHANNEL_OFFSETS = (0.1, 0.03, 0.03)
-NUM_CELLS = 24
+NUM_CELLS = 18
+#: Prior that a quarter of the picture, or all of it, tells more than any single cell (things that wander about).
+QUARTERS_PRIOR, WHOLE_PRIOR = 0.1, 0.1
 #: Cells are blurred copies of their neighbours and flow is noisy: their nats overstate, and are tempered before
 #: the source is summed out, so that several cells that agree count more than one that shouts.
 TEMPER = 0.3
@@ -83,15 +86,36 @@ def window_nats(window: VideoWindow, weights: Float[np.ndarray, C], sounds: Audi
 
 
 def motion_series(video: VideoFeatures) -> tuple[Series, Float[np.ndarray, C]]:
-    """The log levels of each channel's most active cells, flattened, and the cells' prior weights."""
+    """Flattened log levels, and prior weights of their sources.
+
+    For each channel in turn: the most active cells, the four quarters, the mean and the maximum of the whole picture.
+    """
     activity = video.motion[:, CHANGE].mean(axis=0, dtype=np.float32)
     cells = np.argsort(-activity, kind="stable")[:NUM_CELLS]
     signals = []
     for channel, offset in enumerate(CHANNEL_OFFSETS):
         levels = video.motion[:, channel].astype(np.float32)
-        signals.append(np.log(levels[:, cells] + offset))
+        whole = (levels.mean(axis=1, keepdims=True), levels.max(axis=1, keepdims=True))
+        signals.append(np.log(np.concatenate([levels[:, cells], _quarters(levels), *whole], axis=1) + offset))
     values = flattened(np.concatenate(signals, axis=1), TICK_RATE_HZ)
-    return Series(video.start_seconds, TICK_RATE_HZ, values), np.sqrt(activity[cells]) + 1e-9
+    weights = (
+        (1.0 - QUARTERS_PRIOR - WHOLE_PRIOR) * _shares(activity[cells]),
+        QUARTERS_PRIOR * _shares(_quarters(activity[None])[0]),
+        WHOLE_PRIOR * np.full(2, 0.5),
+    )
+    return Series(video.start_seconds, TICK_RATE_HZ, values), np.concatenate(weights)
+
+
+def _quarters(levels: Float32[np.ndarray, "T 64"]) -> Float32[np.ndarray, "T 4"]:
+    half = GRID // 2
+    means: Float32[np.ndarray, "T 4"] = levels.reshape(-1, 2, half, 2, half).mean(axis=(2, 4)).reshape(-1, 4)
+    return means
+
+
+def _shares(activity: Float[np.ndarray, C]) -> Float[np.ndarray, C]:
+    """What moves more is the more probable source, but not in proportion."""
+    root = np.sqrt(activity) + 1e-9
+    return root / root.sum()
 
 
 def video_reason(video: VideoFeatures) -> Reason | None:

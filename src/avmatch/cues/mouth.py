@@ -61,14 +61,16 @@ class MouthCue:
             shifted = [audio_windows(signals, index, lags_seconds + LATENCY_SECONDS) for signals in sounds]
             for number, windows in members.items():
                 for faces in at_once(windows):
-                    per_face = np.stack([
-                        TEMPER
-                        * sum(
-                            correlation_nats(_only(window, channel), heard_there)[0]
-                            for (channel, _), heard_there in zip(PAIRS, shifted, strict=True)
-                        )
-                        for window in faces
-                    ])
+                    per_face = np.stack(
+                        [
+                            TEMPER
+                            * sum(
+                                correlation_nats(_only(window, channel), heard_there)[0]
+                                for (channel, _), heard_there in zip(PAIRS, shifted, strict=True)
+                            )
+                            for window in faces
+                        ]
+                    )
                     nats[number][heard] += log_mean_exp(per_face, np.ones(len(faces)))
         video_reasons: tuple[Reason | None, ...] = tuple(None if found else "no_face" for found in tracks)
         return Curves(nats, video_reasons, audio_reasons)

@@ -86,9 +86,7 @@ def decode(
 def read_audio(path: str | Path, *, sample_rate_hz: int = 16000) -> AudioSamples:
     """The whole sound of a file, mono. Raises MediaError as `decode` does."""
     blocks = [
-        block
-        for block in decode(path, video=False, sample_rate_hz=sample_rate_hz)
-        if isinstance(block, AudioSamples)
+        block for block in decode(path, video=False, sample_rate_hz=sample_rate_hz) if isinstance(block, AudioSamples)
     ]
     data = np.concatenate([block.data for block in blocks], axis=1)
     return AudioSamples(data, sample_rate_hz, blocks[0].pts_seconds)
@@ -108,9 +106,7 @@ def decode_sound(path: str | Path) -> Iterator[AudioSamples]:
 def _missing(path: str | Path, *, video: bool, audio: bool) -> MediaError:
     reason: Reason = "no_video" if video else "no_audio"
     wanted = "picture or sound" if video and audio else "picture" if video else "sound"
-    return MediaError(
-        path, f"there is no {wanted} in it; check that it is the right file", stage="open", reason=reason
-    )
+    return MediaError(path, f"there is no {wanted} in it; check that it is the right file", stage="open", reason=reason)
 
 
 def _rate(stream: av.VideoStream) -> float:

@@ -33,6 +33,8 @@ _OPUS_RATE_HZ = 48000
 _VIDEO_TIME_BASE = Fraction(1, 90000)
 _FRAME_SAMPLES = 1024
 _CHUNK_SAMPLES = 1 << 16
+#: Macroblock trees and adaptive B-frames make x264 depend on where its buffers happen to lie.
+_REPEATABLE = "mbtree=0:b-adapt=0"
 
 
 def write_clip(
@@ -59,7 +61,9 @@ def write_clip(
     """
     with atomic_path(path) as temporary, av.open(str(temporary), "w") as container:
         rate = Fraction(fps).limit_denominator(1001)
-        picture = container.add_stream("libx264", rate=rate, options={"crf": str(crf), "preset": "veryfast"})
+        picture = container.add_stream(
+            "libx264", rate=rate, options={"crf": str(crf), "preset": "veryfast", "x264-params": _REPEATABLE}
+        )
         picture.pix_fmt = "yuv420p"
         picture.codec_context.thread_count = 1
         picture.codec_context.time_base = _VIDEO_TIME_BASE

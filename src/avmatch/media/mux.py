@@ -138,9 +138,7 @@ class _Sound:
             self._writer.write(self._mixed(now))
             self._written_seconds += now.shape[1] / block.sample_rate_hz
             rest = block.data[:, room:]
-            self._pending = (
-                AudioSamples(rest, block.sample_rate_hz) if rest.shape[1] else next(self._blocks, None)
-            )
+            self._pending = AudioSamples(rest, block.sample_rate_hz) if rest.shape[1] else next(self._blocks, None)
 
     def close(self) -> None:
         """Finish the track; what is left of the sound outlasts the picture."""

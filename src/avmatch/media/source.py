@@ -50,9 +50,7 @@ def _check(file: Path, path: str | Path, stage: Stage) -> None:
         if file.stat().st_size == 0:
             raise error("the file is empty (0 bytes); copy or record it again")
     except OSError as os_error:  # a loop of links, a name too long, no permission
-        raise error(
-            f"the file can't be reached ({os_error.strerror or os_error}); check the link"
-        ) from os_error
+        raise error(f"the file can't be reached ({os_error.strerror or os_error}); check the link") from os_error
 
 
 def unreadable(path: str | Path, error: Exception, stage: Stage) -> MediaError:

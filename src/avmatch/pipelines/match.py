@@ -28,6 +28,7 @@ from avmatch.cues.scratch import ScratchCue
 from avmatch.datasets.inputs import list_audio, list_videos
 from avmatch.encoders.tower import TowerPair, load_pair
 from avmatch.matching import assignment
+from avmatch.matching.confidence import confidences
 from avmatch.matching.fusion import Scores, any_offset, fused_scores, usual_offsets
 from avmatch.pipelines.analysis import Analyser, Progress, analyse_all
 
@@ -172,9 +173,8 @@ def _decided(
     settings: MatchSettings,
     failures: tuple[Failure, ...],
 ) -> MatchResult:
-    confidence_of = assignment.row_confidences if settings.many else assignment.confidences
     assign = assignment.many_to_one if settings.many else assignment.one_to_one
-    confidence = confidence_of(scores.nats)
+    confidence = confidences(scores.nats, shared=settings.many)
     partner = assign(scores.nats, confidence, min_confidence=settings.min_confidence, complete=settings.complete)
     audio_paths = tuple(heard)
     rows = {path: row for row, path in enumerate(seen)}

@@ -1,6 +1,6 @@
 """Must-show 3: `avmatch match` on `avmatch synth`: clean, at 0 dB, with unmatched extras, and each trick alone.
 
-    python benchmarks/synthetic.py [--scenes 100] [--seed 7]
+python benchmarks/synthetic.py [--scenes 100] [--seed 7]
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from avmatch.core.signals import VideoFrames
 from avmatch.datasets.synth import SynthConfig, synthesise
 from avmatch.media.decode import decode, read_audio
-from avmatch.core.signals import VideoFrames
 from avmatch.pipelines.match import MatchSettings, match
 
 
@@ -40,7 +40,8 @@ def accuracy(folder: Path, settings: MatchSettings) -> None:
             if good and item.offset_seconds is not None:
                 errors_ms.append(abs(item.offset_seconds * 1000 - float(row["offset_ms"])))
     kinds = ", ".join(f"{kind} {np.mean(values):.2f}" for kind, values in sorted(by_kind.items()))
-    print(f"    {np.mean(right) * 100:5.1f} % of {len(right)} right ({kinds}); median offset error {np.median(errors_ms):.0f} ms")
+    error_ms = float(np.median(errors_ms))
+    print(f"    {np.mean(right) * 100:5.1f} % of {len(right)} right ({kinds}); median offset error {error_ms:.0f} ms")
     if extras:
         lonely = {Path(row["video"] or row["audio"]).name for row in extras}
         said = {Path(item.video).name for item in result.matches if item.audio is None}
@@ -53,7 +54,10 @@ def accuracy(folder: Path, settings: MatchSettings) -> None:
 
 def tricks(folder: Path) -> None:
     rows = [row for row in truth(folder) if row["video"] and row["audio"]]
-    seen = {row["video"]: np.concatenate([block.data.reshape(len(block), -1) for block in frames(folder / row["video"])]) for row in rows}
+    seen = {
+        row["video"]: np.concatenate([block.data.reshape(len(block), -1) for block in frames(folder / row["video"])])
+        for row in rows
+    }
     heard = {row["audio"]: read_audio(folder / row["audio"]) for row in rows}
     length_v = [len(seen[row["video"]]) / fps(folder / row["video"]) for row in rows]
     length_a = [heard[row["audio"]].duration_seconds for row in rows]
@@ -74,7 +78,8 @@ def tricks(folder: Path) -> None:
         cost = np.abs(np.asarray(a)[:, None] - np.asarray(b)[None])
         i, j = linear_sum_assignment(cost)
         top1 = (cost.argmin(axis=1) == np.arange(len(rows))).mean()
-        print(f"    {name:24s} assigned {np.mean(i == j) * len(rows):.0f} of {len(rows)} (chance 1), top-1 {top1 * len(rows):.0f}")
+        num = len(rows)
+        print(f"    {name:24s} assigned {np.mean(i == j) * num:.0f} of {num} (chance 1), top-1 {top1 * num:.0f}")
 
 
 def frames(path: Path) -> list[VideoFrames]:
@@ -105,7 +110,10 @@ def main() -> None:
         for name, config in (
             ("clean", SynthConfig(options.scenes, seed=options.seed)),
             ("0 dB", SynthConfig(options.scenes, seed=options.seed, snr_db=0.0)),
-            ("damaged, late by 120 ms", SynthConfig(options.scenes, seed=options.seed, damage=True, offset_seconds=0.12)),
+            (
+                "damaged, late by 120 ms",
+                SynthConfig(options.scenes, seed=options.seed, damage=True, offset_seconds=0.12),
+            ),
             ("extras", SynthConfig(options.scenes, seed=options.seed, extra_videos=extra, extra_audio=extra)),
         ):
             out = Path(folder) / name.replace(" ", "_").replace(",", "")

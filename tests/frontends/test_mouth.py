@@ -198,8 +198,8 @@ def test_blocks_make_no_difference():
 
 
 def test_a_track_checks_its_shapes():
-    with pytest.raises(ValueError, match="5 times, boxes"):
-        MouthTrack(np.zeros(5), np.zeros((5, 4), np.float32), np.zeros((5, 2), np.float32))
+    with pytest.raises(ValueError, match="5 times, but boxes"):
+        MouthTrack(np.zeros(5), np.zeros((5, 4), np.float32), np.zeros((4, 3), np.float32))
 
 
 @pytest.mark.shared

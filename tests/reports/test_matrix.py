@@ -27,9 +27,7 @@ def test_what_has_no_partner_comes_last(build):
 
 def test_one_sound_for_several_videos_makes_a_staircase(build):
     sounds = ("a/take 2.wav", "a/take 0.wav", "a/take 2.wav")
-    matches = tuple(
-        Match(f"v/clip {i}.mp4", sound, 0.9, 1.0, 0.0, "motion") for i, sound in enumerate(sounds)
-    )
+    matches = tuple(Match(f"v/clip {i}.mp4", sound, 0.9, 1.0, 0.0, "motion") for i, sound in enumerate(sounds))
     picture = matrix_picture(build(3, matches=matches))
     assert picture.rows == (0, 2, 1)
     assert picture.partners == (0, 0, 1)

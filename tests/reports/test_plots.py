@@ -47,14 +47,10 @@ def test_failed_sync_has_a_picture_too(tmp_path):
     assert columns_of(picture(tmp_path / "sync.png"), ACCENT_BGR).size == 0
 
 
-@pytest.mark.parametrize(
-    "name", ["a $x_{$ b.mp4", "シーン\n🎬.mp4", b"caf\xe9.mp4".decode("utf-8", "surrogateescape")]
-)
+@pytest.mark.parametrize("name", ["a $x_{$ b.mp4", "シーン\n🎬.mp4", b"caf\xe9.mp4".decode("utf-8", "surrogateescape")])
 def test_names_are_drawn_as_they_are(build, tmp_path, name):
     plot_sync(sync_result(0.1, name), tmp_path / "sync.png")
-    plot_match(
-        build(1, videos=(name,), matches=(Match(name, None, 0.1, None, None, ""),)), tmp_path / "m.png"
-    )
+    plot_match(build(1, videos=(name,), matches=(Match(name, None, 0.1, None, None, ""),)), tmp_path / "m.png")
     picture(tmp_path / "sync.png")
     picture(tmp_path / "m.png")
 

@@ -46,9 +46,7 @@ def test_sentence_without_frames_where_the_rate_is_unknown():
 )
 def test_uncertain_sentence_says_why(message, tail):
     result = SyncResult("c.mp4", 0.12, 25.0, 0.41, "mouth", "uncertain", "low_confidence", message=message)
-    expected = (
-        "the sound comes 120 ms (3.0 frames) late; viewers do not notice — uncertain (confidence 0.41): "
-    )
+    expected = "the sound comes 120 ms (3.0 frames) late; viewers do not notice — uncertain (confidence 0.41): "
     assert sync_sentence(result) == expected + tail
 
 
@@ -63,10 +61,7 @@ def test_uncertain_sentence_says_why(message, tail):
     ],
 )
 def test_failed_sentence_gives_reason_and_remedy(message, expected):
-    assert (
-        sync_sentence(SyncResult("c.mp4", None, None, 0.0, "", "failed", "no_audio", message=message))
-        == expected
-    )
+    assert sync_sentence(SyncResult("c.mp4", None, None, 0.0, "", "failed", "no_audio", message=message)) == expected
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ class MouthTrack:
         signals: (T, K) mouth signals, in the order of frontends.mouth.MOUTH_CHANNELS.
     """
 
-    pts_seconds: Float[np.ndarray, T]
+    pts_seconds: Float[np.ndarray, " T"]
     boxes: Float[np.ndarray, "T 4"]
     signals: Float[np.ndarray, "T K"]
 

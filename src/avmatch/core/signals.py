@@ -53,7 +53,7 @@ class VideoFrames:
     """
 
     data: UInt8[np.ndarray, "T H W"]
-    pts_seconds: Float[np.ndarray, T]
+    pts_seconds: Float[np.ndarray, " T"]
 
     def __post_init__(self) -> None:
         if self.data.ndim != 3:

@@ -34,7 +34,7 @@ class DurationCue:
         self,
         videos: Sequence[VideoFeatures],
         audios: Sequence[AudioFeatures],
-        lags_seconds: Float[np.ndarray, L],
+        lags_seconds: Float[np.ndarray, " L"],
     ) -> Curves:
         """Evidence for every pair at every offset (see Cue)."""
         seen = np.array([video.duration_seconds for video in videos])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Float32
@@ -64,6 +64,7 @@ class Calibration:
         return float(expit(log_odds))
 
 
+@runtime_checkable
 class Cue(Protocol):
     """Anything that can tell how well sounds fit pictures."""
 
@@ -79,6 +80,6 @@ class Cue(Protocol):
         self,
         videos: Sequence[VideoFeatures],
         audios: Sequence[AudioFeatures],
-        lags_seconds: Float[np.ndarray, L],
+        lags_seconds: Float[np.ndarray, " L"],
     ) -> Curves:
         """Evidence for every pair at every offset; positive lag = the sound comes late."""

@@ -44,7 +44,7 @@ class EmbeddingCue:
         self,
         videos: Sequence[VideoFeatures],
         audios: Sequence[AudioFeatures],
-        lags_seconds: Float[np.ndarray, L],
+        lags_seconds: Float[np.ndarray, " L"],
     ) -> Curves:
         """Evidence for every pair at every offset (see Cue). A file without vectors abstains."""
         seen = [video.embeddings.get(self.model) for video in videos]
@@ -60,7 +60,9 @@ class EmbeddingCue:
             tuple("too_short" if item is None else None for item in heard),
         )
 
-    def _nats(self, video: Embeddings, audio: Embeddings, lags_seconds: Float[np.ndarray, L]) -> Float32[np.ndarray, L]:
+    def _nats(
+        self, video: Embeddings, audio: Embeddings, lags_seconds: Float[np.ndarray, " L"]
+    ) -> Float32[np.ndarray, " L"]:
         similarity = video.data.astype(np.float32) @ audio.data.astype(np.float32).T
         times = video.start_seconds + np.arange(len(video.data)) / video.rate_hz
         at = np.rint((times[None] + lags_seconds[:, None] - audio.start_seconds) * audio.rate_hz).astype(int)
@@ -68,5 +70,5 @@ class EmbeddingCue:
         steps = np.arange(len(video.data))[None].repeat(len(lags_seconds), axis=0)
         excess = np.where(inside, similarity[steps, np.clip(at, 0, len(audio.data) - 1)] - self.baseline, 0.0)
         independent = 1.0 / (self.independent_seconds * video.rate_hz)
-        nats: Float32[np.ndarray, L] = (self.scale * independent * excess.sum(axis=1)).astype(np.float32)
+        nats: Float32[np.ndarray, " L"] = (self.scale * independent * excess.sum(axis=1)).astype(np.float32)
         return nats

@@ -55,7 +55,7 @@ class MotionCue:
         self,
         videos: Sequence[VideoFeatures],
         audios: Sequence[AudioFeatures],
-        lags_seconds: Float[np.ndarray, L],
+        lags_seconds: Float[np.ndarray, " L"],
     ) -> Curves:
         """Evidence for every pair at every offset (see Cue)."""
         video_reasons = tuple(video_reason(video) for video in videos)
@@ -63,7 +63,7 @@ class MotionCue:
         nats = np.zeros((len(videos), len(audios), len(lags_seconds)), np.float32)
         heard = [number for number, reason in enumerate(audio_reasons) if reason is None]
         sounds = [(weight, [series(audios[number]) for number in heard]) for series, weight in SOUND_SIGNALS]
-        by_window: dict[int, list[tuple[int, VideoWindow, Float[np.ndarray, C]]]] = {}
+        by_window: dict[int, list[tuple[int, VideoWindow, Float[np.ndarray, " C"]]]] = {}
         for number, (video, reason) in enumerate(zip(videos, video_reasons, strict=True)):
             if reason is None:
                 series, weights = motion_series(video)
@@ -77,15 +77,16 @@ class MotionCue:
         return Curves(nats, video_reasons, audio_reasons)
 
 
-def window_nats(window: VideoWindow, weights: Float[np.ndarray, C], sounds: AudioWindows) -> Float32[np.ndarray, "M L"]:
+def window_nats(
+    window: VideoWindow, weights: Float[np.ndarray, " C"], sounds: AudioWindows
+) -> Float32[np.ndarray, "M L"]:
     """The channels' nats added, each with its most probable cells summed out."""
     per_signal = correlation_nats(window, sounds)
     per_channel = (TEMPER * per_signal).reshape(-1, len(weights), *per_signal.shape[1:])
-    total: Float32[np.ndarray, "M L"] = sum(log_mean_exp(nats, weights) for nats in per_channel)
-    return total
+    return np.sum([log_mean_exp(nats, weights) for nats in per_channel], axis=0)
 
 
-def motion_series(video: VideoFeatures) -> tuple[Series, Float[np.ndarray, C]]:
+def motion_series(video: VideoFeatures) -> tuple[Series, Float[np.ndarray, " C"]]:
     """Flattened log levels, and prior weights of their sources.
 
     For each channel in turn: the most active cells, the four quarters, the mean and the maximum of the whole picture.
@@ -112,7 +113,7 @@ def _quarters(levels: Float32[np.ndarray, "T 64"]) -> Float32[np.ndarray, "T 4"]
     return means
 
 
-def _shares(activity: Float[np.ndarray, C]) -> Float[np.ndarray, C]:
+def _shares(activity: Float[np.ndarray, " C"]) -> Float[np.ndarray, " C"]:
     """What moves more is the more probable source, but not in proportion."""
     root = np.sqrt(activity) + 1e-9
     return root / root.sum()

@@ -49,7 +49,7 @@ class MouthCue:
         self,
         videos: Sequence[VideoFeatures],
         audios: Sequence[AudioFeatures],
-        lags_seconds: Float[np.ndarray, L],
+        lags_seconds: Float[np.ndarray, " L"],
     ) -> Curves:
         """Evidence for every pair at every offset (see Cue)."""
         tracks = [[track for track in video.mouths if _lasts(track)] for video in videos]
@@ -124,19 +124,19 @@ def _only(window: VideoWindow, channel: str) -> VideoWindow:
     return VideoWindow(window.index, window.signals[part], window.covered, window.autocorrelation[part])
 
 
-def _loudness(audio: AudioFeatures, low_hz: float, high_hz: float) -> Float32[np.ndarray, T]:
+def _loudness(audio: AudioFeatures, low_hz: float, high_hz: float) -> Float32[np.ndarray, " T"]:
     """Energy in a range, compressed and smoothed; its usual loud level is one."""
     centres = band_centres_hz()
     chosen = (centres >= low_hz) & (centres <= high_hz)
     power = np.exp(audio.level.astype(np.float32)[:, chosen]).sum(axis=1)
     power /= max(float(np.percentile(power, 95)), 1e-9)
-    smooth: Float32[np.ndarray, T] = gaussian_filter1d(
+    smooth: Float32[np.ndarray, " T"] = gaussian_filter1d(
         (power + _FLOOR) ** _LOUDNESS_EXPONENT, _SMOOTHING_SECONDS * BAND_RATE_HZ
     )
     return smooth
 
 
-def _series(audio: AudioFeatures, values: Float[np.ndarray, T]) -> Series:
+def _series(audio: AudioFeatures, values: Float[np.ndarray, " T"]) -> Series:
     return Series(audio.start_seconds, BAND_RATE_HZ, flattened(values[:, None], BAND_RATE_HZ))
 
 

@@ -36,7 +36,7 @@ class ScratchCue:
         self,
         videos: Sequence[VideoFeatures],
         audios: Sequence[AudioFeatures],
-        lags_seconds: Float[np.ndarray, L],
+        lags_seconds: Float[np.ndarray, " L"],
     ) -> Curves:
         """Evidence for every pair at every offset (see Cue)."""
         video_reasons = tuple(_reason(video) for video in videos)
@@ -63,12 +63,12 @@ def _bands(audio: AudioFeatures) -> Float32[np.ndarray, "T B"]:
 
 
 def _nats(
-    own: Float32[np.ndarray, "S B"], recording: Float32[np.ndarray, "T B"], lags_seconds: Float[np.ndarray, L]
-) -> Float32[np.ndarray, L]:
+    own: Float32[np.ndarray, "S B"], recording: Float32[np.ndarray, "T B"], lags_seconds: Float[np.ndarray, " L"]
+) -> Float32[np.ndarray, " L"]:
     """Cross-correlation over all shifts at once, read at the lags asked for (linear in between)."""
     size = 1 << (len(own) + len(recording)).bit_length()
 
-    def correlated(a: Float[np.ndarray, "S B"], b: Float[np.ndarray, "T B"]) -> Float[np.ndarray, size]:
+    def correlated(a: Float[np.ndarray, "S B"], b: Float[np.ndarray, "T B"]) -> Float[np.ndarray, " size"]:
         spectrum = np.fft.rfft(a, size, axis=0).conj() * np.fft.rfft(b, size, axis=0)
         return np.fft.irfft(spectrum.sum(axis=1), size)
 
@@ -82,7 +82,7 @@ def _nats(
     at = np.interp(lags_seconds * BAND_RATE_HZ, shifts, correlation[shifts], left=0.0, right=0.0)
     ticks = np.interp(lags_seconds * BAND_RATE_HZ, shifts, overlap[shifts], left=0.0, right=0.0)
     capped = np.clip(at, 0.0, MAX_CORRELATION)
-    nats: Float32[np.ndarray, L] = (
+    nats: Float32[np.ndarray, " L"] = (
         -0.5 * INDEPENDENT_BANDS * ticks / 4.0 * np.log(1.0 - capped**2)  # 4 band ticks are one independent one
     ).astype(np.float32)
     return nats

@@ -66,7 +66,7 @@ def level_series(audio: AudioFeatures) -> Series:
     return _tick_averaged(audio, power, LEVEL_FLOOR * float(power.max(initial=1e-9)))
 
 
-def _tick_averaged(audio: AudioFeatures, values: Float32[np.ndarray, T], offset: float) -> Series:
+def _tick_averaged(audio: AudioFeatures, values: Float32[np.ndarray, " T"], offset: float) -> Series:
     mean = uniform_filter1d(values, _BANDS_PER_TICK, mode="nearest")
     # An even-length average sits half a value early.
     start = audio.start_seconds - 0.5 / BAND_RATE_HZ

@@ -48,7 +48,7 @@ class VideoWindow:
 
     index: int
     signals: Float32[np.ndarray, "H T"]
-    covered: Float32[np.ndarray, T]
+    covered: Float32[np.ndarray, " T"]
     autocorrelation: Float[np.ndarray, "H K"]
 
 
@@ -92,7 +92,7 @@ class AudioWindows:
     autocorrelation: Float[np.ndarray, "M K"]
 
 
-def audio_windows(sounds: Sequence[Series], index: int, lags_seconds: Float[np.ndarray, L]) -> AudioWindows:
+def audio_windows(sounds: Sequence[Series], index: int, lags_seconds: Float[np.ndarray, " L"]) -> AudioWindows:
     """Read every sound (one signal each) under window `index` at every lag."""
     ticks_seconds = (index * WINDOW_TICKS + np.arange(WINDOW_TICKS) + 0.5) / TICK_RATE_HZ
     times = lags_seconds[:, None] + ticks_seconds[None]
@@ -129,7 +129,7 @@ def correlation_nats(video: VideoWindow, sounds: AudioWindows) -> Float32[np.nda
     return result
 
 
-def log_mean_exp(nats: Float32[np.ndarray, H * rest], weights: Float[np.ndarray, H]) -> Float32[np.ndarray, "*rest"]:
+def log_mean_exp(nats: Float32[np.ndarray, H * rest], weights: Float[np.ndarray, " H"]) -> Float32[np.ndarray, "*rest"]:
     """log Σ_h w_h · exp(nats_h): one of the H signals is tied to the sound, with prior w."""
     shape = (-1,) + (1,) * (nats.ndim - 1)
     share = (weights / max(float(weights.sum()), 1e-12)).astype(np.float32).reshape(shape)

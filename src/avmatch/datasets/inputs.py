@@ -57,9 +57,11 @@ def _listed(
     elif path.exists() or path.is_symlink():
         return (text,)  # whatever its suffix says: it was named on purpose
     elif _GLOB_SIGNS.search(text):
-        found = [name for name in glob.glob(text, recursive=True) if not Path(name).is_dir()]
+        found = [name for name in glob.glob(text, recursive=True) if not Path(name).is_dir()]  # noqa: PTH207
     else:
-        raise UsageError(f"{text}: no such file or folder; give a folder, a file, a quoted glob or a CSV with a path column")
+        raise UsageError(
+            f"{text}: no such file or folder; give a folder, a file, a quoted glob or a CSV with a path column"
+        )
     if not found:
         known = " ".join(sorted(suffixes))
         raise UsageError(f"{text}: no {noun} files found there; files are recognised by their suffix: {known}")
@@ -74,7 +76,7 @@ def _walk(folder: str) -> Iterator[str]:
     seen: set[tuple[int, int]] = set()
     for root, folders, files in os.walk(folder, followlinks=True):
         try:
-            status = os.stat(root)
+            status = Path(root).stat()
         except OSError:
             folders.clear()
             continue

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import cv2
 import cv2.data
@@ -35,6 +35,7 @@ CUT_LEVEL = 12.0  # grey levels that a picture must change by, on average, to be
 CUT_RATIO = 4.0  # … and how many times as much as it has changed lately
 
 
+@runtime_checkable
 class FaceDetector(Protocol):
     """Anything that finds faces in one grey picture."""
 
@@ -213,7 +214,7 @@ class FaceTracker:
         self._detector = detector or HaarDetector()
         self._cuts = CutFinder()
         self._faces: dict[int, _Face] = {}
-        self._waiting: list[tuple[np.ndarray, float]] = []
+        self._waiting: list[tuple[np.ndarray, " float"]] = []
         self._key_seconds = NEVER
         self._scan_seconds = NEVER
         self._empty_seconds = KEY_SECONDS

@@ -39,7 +39,7 @@ class MotionFrontEnd:
     """Collects VideoFrames blocks (in order of time) and answers with the motion signals."""
 
     def __init__(self) -> None:
-        self._flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         self._picture: UInt8[np.ndarray, "h w"] | None = None
         self._velocity: Float32[np.ndarray, "h w 2"] | None = None
         self._times: list[float] = []
@@ -65,7 +65,8 @@ class MotionFrontEnd:
             interval = time_seconds - self._times[-1]
             if interval < MIN_INTERVAL_SECONDS or _is_repeat(small, self._picture):
                 return
-            velocity = self._flow.calc(self._picture, small, None) * (REFERENCE_INTERVAL_SECONDS / interval)
+            flow = self._flow.calc(self._picture, small, None)  # type: ignore[call-overload]
+            velocity = flow * (REFERENCE_INTERVAL_SECONDS / interval)
             previous = velocity if self._velocity is None else self._velocity
             self._levels.append(_cells(previous, velocity, cv2.absdiff(small, self._picture)))
             self._velocity = velocity
@@ -74,7 +75,7 @@ class MotionFrontEnd:
 
 
 def resample_steps(
-    edges_seconds: Float[np.ndarray, E], levels: Float[np.ndarray, S * rest], rate_hz: float
+    edges_seconds: Float[np.ndarray, " E"], levels: Float[np.ndarray, S * rest], rate_hz: float
 ) -> tuple[float, Float[np.ndarray, T * rest]]:
     """Average a step function over the ticks of a regular clock.
 

@@ -35,13 +35,13 @@ def hz_from_mel(mel: Float[np.ndarray, ...]) -> Float[np.ndarray, ...]:
     return 700.0 * (10.0 ** (mel / 2595.0) - 1.0)
 
 
-def mel_edges_hz() -> Float[np.ndarray, 66]:
+def mel_edges_hz() -> Float[np.ndarray, " 66"]:
     """The corner frequencies of the triangular mel filters."""
     low, high = (2595.0 * np.log10(1.0 + hz / 700.0) for hz in MEL_RANGE_HZ)
     return hz_from_mel(np.linspace(low, high, NUM_MELS + 2))
 
 
-def band_centres_hz() -> Float[np.ndarray, 8]:
+def band_centres_hz() -> Float[np.ndarray, " 8"]:
     """The middle frequency of each of the eight bands."""
     return mel_edges_hz()[1:-1].reshape(NUM_BANDS, -1).mean(axis=1)
 
@@ -56,7 +56,7 @@ def mel_filters() -> Float32[np.ndarray, "F M"]:
     return np.maximum(0.0, np.minimum(rising, falling)).T.astype(np.float32)
 
 
-def analysis_window() -> Float32[np.ndarray, 512]:
+def analysis_window() -> Float32[np.ndarray, " 512"]:
     """A Hann window of 25 ms in the middle of the FFT's frame."""
     window = np.zeros(FFT_SAMPLES, np.float32)
     margin = (FFT_SAMPLES - WINDOW_SAMPLES) // 2
@@ -64,7 +64,7 @@ def analysis_window() -> Float32[np.ndarray, 512]:
     return window
 
 
-def mel_power(samples: Float32[np.ndarray, S], num_ticks: int) -> Float32[np.ndarray, "T 64"]:
+def mel_power(samples: Float32[np.ndarray, " S"], num_ticks: int) -> Float32[np.ndarray, "T 64"]:
     """Mel power of `num_ticks` frames; frame k begins at sample k · HOP_SAMPLES."""
     frames = np.lib.stride_tricks.sliding_window_view(samples, FFT_SAMPLES)[::HOP_SAMPLES][:num_ticks]
     spectrum = np.abs(np.fft.rfft(frames * analysis_window(), axis=1)).astype(np.float32)
@@ -72,7 +72,7 @@ def mel_power(samples: Float32[np.ndarray, S], num_ticks: int) -> Float32[np.nda
     return power
 
 
-def log_mel(samples: Float32[np.ndarray, S]) -> Float32[np.ndarray, "T 64"]:
+def log_mel(samples: Float32[np.ndarray, " S"]) -> Float32[np.ndarray, "T 64"]:
     """Log-mel of a stretch of sound, one frame per HOP_SAMPLES, the first centred on the first sample."""
     margin = FFT_SAMPLES // 2
     logarithm: Float32[np.ndarray, "T 64"] = np.log(
@@ -160,7 +160,7 @@ def _grouped(mels: Float[np.ndarray, "T M"]) -> np.ndarray:
     return mels.reshape(len(mels), NUM_BANDS, -1).mean(axis=2).astype(np.float16)
 
 
-def _contour(loudness: Float32[np.ndarray, T]) -> tuple[float, ...]:
+def _contour(loudness: Float32[np.ndarray, " T"]) -> tuple[float, ...]:
     """At most NUM_PEAKS maxima of the loudness, scaled to 0…1."""
     edges = np.unique(np.linspace(0, len(loudness), NUM_PEAKS + 1).astype(int)[:-1])
     maxima = np.maximum.reduceat(loudness, edges)

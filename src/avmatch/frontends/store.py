@@ -50,7 +50,7 @@ def save(path: Path, features: VideoFeatures | AudioFeatures) -> None:
     arrays: dict[str, np.ndarray] = {}
     texts = _pack(features, "", arrays)
     buffer = io.BytesIO()
-    np.savez(buffer, json=np.array(json.dumps(texts)), **arrays)
+    np.savez(buffer, json=np.array(json.dumps(texts)), **arrays)  # type: ignore[arg-type]
     write_bytes_atomically(path, buffer.getvalue())
 
 

@@ -22,7 +22,7 @@ def one_to_one(
     *,
     min_confidence: float = MIN_CONFIDENCE,
     complete: bool = False,
-) -> Int[np.ndarray, N]:
+) -> Int[np.ndarray, " N"]:
     """The audio given to each video, or -1.
 
     Args:
@@ -46,7 +46,7 @@ def many_to_one(
     *,
     min_confidence: float = MIN_CONFIDENCE,
     complete: bool = False,
-) -> Int[np.ndarray, N]:
+) -> Int[np.ndarray, " N"]:
     """The best audio of each video on its own, or -1: one recording may serve several videos."""
     if not nats.size:
         return np.full(nats.shape[0], -1)

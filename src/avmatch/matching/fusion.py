@@ -29,14 +29,14 @@ USUAL_OFFSET_SECONDS = 0.06
 _USUAL_SHARE = 0.5
 
 
-def usual_offsets(lags_seconds: Float[np.ndarray, L]) -> Float[np.ndarray, L]:
+def usual_offsets(lags_seconds: Float[np.ndarray, " L"]) -> Float[np.ndarray, " L"]:
     """Log prior over offsets: half around zero, half anywhere in the range."""
     near = np.exp(-0.5 * (lags_seconds / USUAL_OFFSET_SECONDS) ** 2)
     prior = _USUAL_SHARE * near / near.sum() + (1.0 - _USUAL_SHARE) / len(lags_seconds)
     return np.log(prior)
 
 
-def any_offset(lags_seconds: Float[np.ndarray, L]) -> Float[np.ndarray, L]:
+def any_offset(lags_seconds: Float[np.ndarray, " L"]) -> Float[np.ndarray, " L"]:
     """Log prior over offsets: all equal."""
     return np.full(len(lags_seconds), -np.log(len(lags_seconds)))
 
@@ -62,8 +62,8 @@ def fused_scores(
     cues: Sequence[Cue],
     videos: Sequence[VideoFeatures],
     audios: Sequence[AudioFeatures],
-    lags_seconds: Float[np.ndarray, L],
-    log_prior: Float[np.ndarray, L],
+    lags_seconds: Float[np.ndarray, " L"],
+    log_prior: Float[np.ndarray, " L"],
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> Scores:
@@ -96,8 +96,8 @@ def _take_chunk(
     block: slice,
     best: Float32[np.ndarray, "n M"],
     curves: Float32[np.ndarray, "C n M l"],
-    lags_seconds: Float[np.ndarray, l],
-    log_prior: Float[np.ndarray, l],
+    lags_seconds: Float[np.ndarray, " l"],
+    log_prior: Float[np.ndarray, " l"],
 ) -> None:
     """Fold a chunk of offsets into a block's scores, offsets and deciding cues."""
     posterior = curves.sum(axis=0) + log_prior.astype(np.float32)
@@ -113,7 +113,7 @@ def _take_chunk(
 
 
 def refined_peaks(
-    curves: Float32[np.ndarray, "n M L"], peak: Int[np.ndarray, "n M"], lags_seconds: Float[np.ndarray, L]
+    curves: Float32[np.ndarray, "n M L"], peak: Int[np.ndarray, "n M"], lags_seconds: Float[np.ndarray, " L"]
 ) -> Float32[np.ndarray, "n M"]:
     """The offset of each curve's maximum, refined by the parabola through it and its neighbours."""
     last = curves.shape[2] - 1

@@ -134,7 +134,7 @@ def _blocks(
                 raise unreadable(path, error, "decode") from error
             continue
         for frame in frames:
-            yield from sinks[packet.stream.index].take(frame)
+            yield from sinks[packet.stream.index].take(frame)  # type: ignore[arg-type]  # subtitles were not asked for
     for sink in sinks.values():
         yield from sink.flush()
 
@@ -177,7 +177,7 @@ def _grey(frame: av.VideoFrame, max_side_px: int) -> UInt8[np.ndarray, "H W"]:
     width, height = max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
     if frame.format.name in _PLANES_WITH_LUMA:
         plane = frame.planes[0]
-        rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)[:, : frame.width]
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : frame.width]
         shrink = scale < 1.0
         grey = cv2.resize(rows, (width, height), interpolation=cv2.INTER_AREA) if shrink else rows.copy()
     else:
@@ -284,7 +284,7 @@ def _channels(frame: av.AudioFrame) -> Float32[np.ndarray, "C S"]:
     if data.dtype == np.uint8:
         scaled = (data.astype(np.float32) - 128.0) / 128.0
     elif np.issubdtype(data.dtype, np.integer):
-        scaled = data.astype(np.float32) / float(np.iinfo(data.dtype).max + 1)
+        scaled = data.astype(np.float32) / (float(np.iinfo(data.dtype.str).max) + 1.0)
     else:
         scaled = data.astype(np.float32)
     finite: Float32[np.ndarray, "C S"] = np.nan_to_num(scaled, nan=0.0, posinf=0.0, neginf=0.0)

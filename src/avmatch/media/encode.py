@@ -105,7 +105,8 @@ def _sound_stream(container: av.container.OutputContainer, path: Path, audio: Au
     layout = {1: "mono", 2: "stereo", 6: "5.1"}.get(audio.data.shape[0])
     if layout is None:
         raise UsageError(f"{path}: can write 1, 2 or 6 channels, got {audio.data.shape[0]}")
-    stream: av.AudioStream = container.add_stream(codec, rate=rate, layout=layout)
+    stream = container.add_stream(codec, rate=rate, layout=layout)
+    assert isinstance(stream, av.AudioStream)
     if not codec.startswith(("pcm", "flac")):
         stream.bit_rate = 64_000 * audio.data.shape[0] + 64_000
     return stream
@@ -156,6 +157,7 @@ class SoundWriter:
     def _encode(self, size: int, *, last: bool) -> None:
         while self._fifo.samples >= size or (last and self._fifo.samples):
             frame = self._fifo.read(min(size, self._fifo.samples), partial=True)
+            assert frame is not None
             frame.pts, frame.time_base = self._position, Fraction(1, self._context.sample_rate)
             self._position += frame.samples
             self._container.mux(self._stream.encode(frame))

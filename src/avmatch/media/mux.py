@@ -1,8 +1,9 @@
 """Put a sound under a picture, at the right time: the picture's packets are copied, never encoded again.
 
-The sound is encoded (AAC; Opus in webm, MP3 in avi) at its own rate and with its own channels. What would be heard before
-the picture starts is cut to the sample, what comes later is preceded by real silence, and what outlasts the picture is cut:
-every player agrees on that, which can't be said of edit lists. The video's own sound stays as a second track.
+The sound is encoded (AAC; Opus in webm, MP3 in avi) at its own rate and with its own channels. What would be heard
+before the picture starts is cut to the sample, what comes later is preceded by real silence, and what outlasts the
+picture is cut: every player agrees on that, which can't be said of edit lists. The video's own sound stays as a second
+track.
 """
 
 from __future__ import annotations
@@ -89,7 +90,8 @@ def _write(
 
 
 def _start_seconds(stream: av.VideoStream) -> float:
-    return 0.0 if stream.start_time is None else float(stream.start_time * stream.time_base)
+    start, base = stream.start_time, stream.time_base
+    return 0.0 if start is None or base is None else float(start * base)
 
 
 def _on_picture_clock(
@@ -121,9 +123,8 @@ class _Sound:
         codec = _CODECS.get(out.suffix.lower(), "aac")
         self._num_channels = _channels(first.data.shape[0], codec)
         self._rate_hz = first.sample_rate_hz
-        stream: av.AudioStream = target.add_stream(
-            codec, rate=_rate(first.sample_rate_hz, codec), layout=_LAYOUTS[self._num_channels]
-        )
+        stream = target.add_stream(codec, rate=_rate(first.sample_rate_hz, codec), layout=_LAYOUTS[self._num_channels])
+        assert isinstance(stream, av.AudioStream)
         stream.bit_rate = 96_000 * self._num_channels
         self._writer = SoundWriter(target, stream, self._rate_hz, begin_seconds)
 

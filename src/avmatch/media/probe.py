@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import av
 import av.codec
@@ -85,7 +86,7 @@ def library_versions() -> dict[str, str]:
     return {name: ".".join(map(str, version)) for name, version in av.library_versions.items()}
 
 
-def _has(name: str, mode: str) -> bool:
+def _has(name: str, mode: Literal["r", "w"]) -> bool:
     try:
         av.codec.Codec(name, mode)
     except av.codec.codec.UnknownCodecError:

@@ -79,7 +79,7 @@ def audio_stream(container: av.container.InputContainer) -> av.AudioStream | Non
     """The sound that a player would choose."""
     streams = [stream for stream in container.streams.audio if stream.codec_context is not None]
     defaults = [stream for stream in streams if stream.disposition & av.stream.Disposition.default]
-    return (defaults or streams or [None])[0]
+    return next(iter(defaults or streams), None)
 
 
 def origin_seconds(container: av.container.InputContainer) -> float:

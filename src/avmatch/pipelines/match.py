@@ -156,7 +156,7 @@ def _scored(
 
 def _lags(
     seen: Mapping[str, VideoFeatures], heard: Mapping[str, AudioFeatures], settings: MatchSettings
-) -> Float[np.ndarray, L]:
+) -> Float[np.ndarray, " L"]:
     """One-to-one: ± the range. Many: wherever a video can lie inside the longest recording."""
     if not settings.many:
         steps = int(np.ceil(settings.max_offset_seconds / LAG_STEP_SECONDS))
@@ -203,7 +203,7 @@ class _Table:
 
     scores: Scores
     confidence: Float64[np.ndarray, "N M"]
-    partner: Int[np.ndarray, N]
+    partner: Int[np.ndarray, " N"]
     audio_paths: tuple[str, ...]
 
     def match(self, path: str, row: int) -> Match:
@@ -259,7 +259,8 @@ def _notes(
     if not far:
         return ()
     return (
-        f"{far} of {len(seen)} videos have no recording of their own length (within {settings.max_offset_seconds:g} s). "
+        f"{far} of {len(seen)} videos have no recording of their own length (within {settings.max_offset_seconds:g} "
+        "s). "
         "If recordings run longer than the pictures, use --many to place each video inside its recording, "
         "or raise --max-offset.",
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from avmatch.core.errors import MediaError, Reason, UsageError
+from avmatch.core.errors import Reason, UsageError
 from avmatch.core.features import AudioFeatures, VideoFeatures
 from avmatch.core.results import Failure, SyncResult
 from avmatch.cues.evidence import Cue
@@ -75,17 +75,14 @@ def sync_all(
     analyser = Analyser(cache_dir, towers, num_threads=1 if len(paths) > 1 else 0)
     other = _other_sound(analyser, audio)
 
-    def measured(path: str) -> SyncResult:
-        try:
-            video, sound = (analyser.video(path), other) if other is not None else analyser.both(path)
-        except MediaError as error:
-            return _failed(path, error.reason, error.message)
-        return _result(
-            path, video, estimate_offset(cues_for(towers), video, sound, max_offset_seconds=max_offset_seconds)
-        )
-
     if isinstance(other, Failure):
         return tuple(_failed(path, other.reason, f"{other.path}: {other.message}") for path in paths)
+
+    def measured(path: str) -> SyncResult:
+        video, sound = analyser.both(path) if other is None else (analyser.video(path), other)
+        estimate = estimate_offset(cues_for(towers), video, sound, max_offset_seconds=max_offset_seconds)
+        return _result(path, video, estimate)
+
     answers = analyse_all(measured, paths, "files", progress)
     return tuple(
         _failed(answer.path, answer.reason, answer.message) if isinstance(answer, Failure) else answer
@@ -120,7 +117,7 @@ def _failed(path: str, reason: Reason, message: str) -> SyncResult:
 
 def _result(path: str, video: VideoFeatures, estimate: OffsetEstimate) -> SyncResult:
     if estimate.offset_seconds is None:
-        reason = estimate.reasons.get("motion") or next(iter(estimate.reasons.values()), "static_picture")
+        reason: Reason = estimate.reasons.get("motion", "static_picture")
         return _failed(path, reason, _REMEDIES.get(reason, "no cue can tell"))
     sure = estimate.confidence >= OK_CONFIDENCE
     return SyncResult(

@@ -94,9 +94,7 @@ def _matrix(result: MatchResult) -> str:
 
 def _matrix_data(result: MatchResult) -> dict[str, object]:
     picture = matrix_picture(result)
-    cells = [
-        [round(score, 2) if math.isfinite(score) else None for score in row] for row in picture.cells.tolist()
-    ]
+    cells = [[round(score, 2) if math.isfinite(score) else None for score in row] for row in picture.cells.tolist()]
     return {
         "videos": [shown(result.videos[row]) for row in picture.rows],
         "audio": [shown(result.audio[column]) for column in picture.columns],
@@ -129,12 +127,9 @@ def _sections(result: MatchResult) -> Iterable[str]:
         yield _table_section("audio-alone", "Sounds without partner", ("Sound", "Length"), sound_rows)
     if result.failures:
         rows = [
-            _row("", (_name(failure.path), _text(failure.stage), _text(failure.message)))
-            for failure in result.failures
+            _row("", (_name(failure.path), _text(failure.stage), _text(failure.message))) for failure in result.failures
         ]
-        yield _table_section(
-            "errors", "Files that could not be used", ("File", "Stage", "What happened"), rows
-        )
+        yield _table_section("errors", "Files that could not be used", ("File", "Stage", "What happened"), rows)
     yield from _closing_sections(result)
 
 
@@ -144,15 +139,12 @@ def _closing_sections(result: MatchResult) -> Iterable[str]:
         yield f'<section id="notes"><h2>Notes</h2><ul>{notes}</ul></section>'
     if result.settings:
         entries = "".join(
-            f"<div><dt>{_text(key)}</dt><dd>{_setting(value)}</dd></div>"
-            for key, value in result.settings.items()
+            f"<div><dt>{_text(key)}</dt><dd>{_setting(value)}</dd></div>" for key, value in result.settings.items()
         )
         yield f'<section id="settings"><h2>Settings</h2><dl>{entries}</dl></section>'
 
 
-def _table_section(
-    anchor: str, title: str, headings: Sequence[str], rows: Sequence[str], empty: str = ""
-) -> str:
+def _table_section(anchor: str, title: str, headings: Sequence[str], rows: Sequence[str], empty: str = "") -> str:
     if not rows:
         return f'<section id="{anchor}"><h2>{title}</h2><p class="empty">{empty}</p></section>'
     # The roles are spelled out because rows laid out as grids lose them in some browsers.
@@ -178,8 +170,7 @@ def _pair_row(match: Match, result: MatchResult, video_ids: dict[str, str], audi
         f"<small>score {score_text(match.runner_up_score)}</small>"
     )
     return _row(
-        f'{_id(video_ids, match.video)} class="{"doubtful" if doubtful else "sure"}" '
-        f'data-confidence="{sureness:.4f}"',
+        f'{_id(video_ids, match.video)} class="{"doubtful" if doubtful else "sure"}" data-confidence="{sureness:.4f}"',
         (
             _picture(match.video, result),
             _sound(audio, result, audio_ids),
@@ -240,9 +231,7 @@ def _waveform(peaks: Sequence[float], label: str) -> str:
     edges = [bar * len(peaks) // num_bars for bar in range(num_bars + 1)]
     path = ""
     for bar in range(num_bars):
-        peak = max(
-            (value for value in peaks[edges[bar] : edges[bar + 1]] if math.isfinite(value)), default=0.0
-        )
+        peak = max((value for value in peaks[edges[bar] : edges[bar + 1]] if math.isfinite(value)), default=0.0)
         height = max(1, round(min(1.0, max(0.0, peak)) * _WAVE_HEIGHT))
         path += f"M{2 * bar + 1} {(_WAVE_HEIGHT - height) / 2:g}v{height}"
     return (

@@ -45,12 +45,12 @@ class OffsetEstimate:
     offset_seconds: float | None
     confidence: float
     cue: str
-    lags_seconds: Float[np.ndarray, L]
-    nats: Float[np.ndarray, L]
+    lags_seconds: Float[np.ndarray, " L"]
+    nats: Float[np.ndarray, " L"]
     reasons: dict[str, Reason]
 
 
-def offset_lags(max_offset_seconds: float) -> Float[np.ndarray, L]:
+def offset_lags(max_offset_seconds: float) -> Float[np.ndarray, " L"]:
     """The offsets to try."""
     step = STEP_SECONDS if max_offset_seconds <= WIDE_SECONDS else 4 * STEP_SECONDS
     count = round(max_offset_seconds / step)
@@ -83,8 +83,8 @@ def estimate_offset(
 
 
 def _curve(
-    cue: Cue, video: VideoFeatures, audio: AudioFeatures, lags: Float[np.ndarray, L]
-) -> tuple[Float[np.ndarray, L], Reason | None]:
+    cue: Cue, video: VideoFeatures, audio: AudioFeatures, lags: Float[np.ndarray, " L"]
+) -> tuple[Float[np.ndarray, " L"], Reason | None]:
     parts = []
     for begin in range(0, len(lags), CHUNK_LAGS):
         curves = cue.curves([video], [audio], lags[begin : begin + CHUNK_LAGS])
@@ -94,11 +94,11 @@ def _curve(
     return np.concatenate(parts), None
 
 
-def _contrast(curve: Float[np.ndarray, L], peak: int) -> float:
+def _contrast(curve: Float[np.ndarray, " L"], peak: int) -> float:
     return float(curve[peak] - np.median(curve))
 
 
-def _peak(nats: Float[np.ndarray, L], lags: Float[np.ndarray, L], peak: int) -> tuple[float, float]:
+def _peak(nats: Float[np.ndarray, " L"], lags: Float[np.ndarray, " L"], peak: int) -> tuple[float, float]:
     """The refined offset, and the posterior mass near it."""
     offset = float(lags[peak])
     if 0 < peak < len(lags) - 1:

@@ -87,9 +87,9 @@ def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
 
 
 def _modes(
-    frequencies_hz: Float[np.ndarray, M],
-    amplitudes: Float[np.ndarray, M],
-    decays_seconds: Float[np.ndarray, M],
+    frequencies_hz: Float[np.ndarray, " M"],
+    amplitudes: Float[np.ndarray, " M"],
+    decays_seconds: Float[np.ndarray, " M"],
 ) -> Wave:
     num_samples = samples_from_seconds(AUDIBLE_TIME_CONSTANTS * float(decays_seconds.max()), SAMPLE_RATE_HZ)
     voice = np.zeros(num_samples, np.float32)

@@ -35,7 +35,7 @@ class Stage:
     width: int
     height: int
     duration_seconds: float
-    frame_times_seconds: Float[np.ndarray, T]
+    frame_times_seconds: Float[np.ndarray, " T"]
 
     @property
     def unit(self) -> int:
@@ -69,5 +69,5 @@ class Act:
     """
 
     paint: Paint
-    sound: Float32[np.ndarray, S]
-    event_times_seconds: Float[np.ndarray, E]
+    sound: Float32[np.ndarray, " S"]
+    event_times_seconds: Float[np.ndarray, " E"]

@@ -10,7 +10,7 @@ from avmatch.datasets.synth.stage import Colour, Image
 
 #: OpenCV takes coordinates as integers with this many binary digits after the point.
 SHIFT = 4
-Points = Float[np.ndarray, "P 2"]
+Points = Float[np.ndarray, "*P 2"]
 
 
 def _fixed(value: float) -> int:

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import scipy.fft
-from jaxtyping import Float, Float32
+from jaxtyping import Float
 
 from avmatch.core.clock import samples_from_seconds
 from avmatch.datasets.synth.stage import Strike
 
 SAMPLE_RATE_HZ = 48_000
-Wave = Float32[np.ndarray, " S"]
+Wave = Float[np.ndarray, " _"]
 
 #: Zeros of the Bessel functions over the first: the modes of an ideal membrane (Rossing 2000, table 2.1).
 MEMBRANE_RATIOS = (1.0, 1.594, 2.136, 2.296, 2.653, 2.918, 3.156, 3.501, 3.600, 3.652)

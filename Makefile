@@ -2,16 +2,27 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+LIGHT := .light
+INSTALL := -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: check test light docs bench demo install clean
 
-$(BIN)/.dev: pyproject.toml constraints.txt
+$(BIN)/.light: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e . --group dev
+	$(BIN)/python $(INSTALL) -e .
+	touch $@
+
+$(BIN)/.dev: $(BIN)/.light
+	$(BIN)/python $(INSTALL) --upgrade "pip>=25.1"
+	$(BIN)/python $(INSTALL) --group dev
 	touch $@
 
 install: $(BIN)/.dev
+
+demo: $(BIN)/.light  ## render twenty clips, match them, show the table
+	$(BIN)/avmatch synth demo/clips --scenes 20 --extra-videos 2 --extra-audio 2
+	$(BIN)/avmatch match demo/clips/videos demo/clips/audio -o demo/result
+	@echo "open demo/result/report.html; the truth is in demo/clips/truth.csv"
 
 check: $(BIN)/.dev  ## style, types, layers
 	$(BIN)/ruff format --check .
@@ -21,3 +32,19 @@ check: $(BIN)/.dev  ## style, types, layers
 
 test: $(BIN)/.dev  ## every test; those marked `shared` skip where the clips are absent
 	$(BIN)/python -m pytest
+
+light:  ## a bare install matches and measures without torch
+	rm -rf $(LIGHT)
+	$(PYTHON) -m venv $(LIGHT)
+	$(LIGHT)/bin/python $(INSTALL) .
+	$(LIGHT)/bin/python -I tests/light.py
+
+docs: $(BIN)/.dev  ## docs/commands.md says what --help says, links lead somewhere, examples run
+	$(BIN)/python docs/check.py
+
+bench: $(BIN)/.dev  ## every benchmark that needs no clips; benchmarks/README.md tells of the others
+	$(BIN)/python benchmarks/synthetic.py
+	$(BIN)/python benchmarks/cost.py
+
+clean:
+	rm -rf $(VENV) $(LIGHT) demo build dist

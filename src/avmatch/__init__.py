@@ -1,3 +1,70 @@
-"""avmatch: which sound belongs to which silent picture, and by how much they are apart."""
+"""avmatch: which sound belongs to which silent picture, and by how much they are apart.
+
+    >>> import avmatch
+    >>> result = avmatch.match("videos", "audio")
+    >>> avmatch.sync("clip.mp4").offset_seconds  # positive = the sound comes late
+
+Names are loaded when they are first used: `import avmatch` alone costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "AvmatchError",
+    "Candidate",
+    "Failure",
+    "Match",
+    "MatchResult",
+    "MatchSettings",
+    "MediaError",
+    "MissingExtraError",
+    "ModelError",
+    "SyncResult",
+    "SynthConfig",
+    "UsageError",
+    "__version__",
+    "match",
+    "plot_match",
+    "plot_sync",
+    "sync",
+    "sync_all",
+    "synthesise",
+    "write_match",
+]
+
+if TYPE_CHECKING:
+    from avmatch.core.errors import AvmatchError, MediaError, MissingExtraError, ModelError, UsageError
+    from avmatch.core.results import Candidate, Failure, Match, MatchResult, SyncResult
+    from avmatch.pipelines.delivery import write_match
+    from avmatch.pipelines.match import MatchSettings, match
+    from avmatch.pipelines.sync import sync, sync_all
+    from avmatch.pipelines.synth import SynthConfig, synthesise
+    from avmatch.reports.plots import plot_match, plot_sync
+
+_HOMES = {
+    "avmatch.core.errors": ("AvmatchError", "MediaError", "MissingExtraError", "ModelError", "UsageError"),
+    "avmatch.core.results": ("Candidate", "Failure", "Match", "MatchResult", "SyncResult"),
+    "avmatch.pipelines.delivery": ("write_match",),
+    "avmatch.pipelines.match": ("MatchSettings", "match"),
+    "avmatch.pipelines.sync": ("sync", "sync_all"),
+    "avmatch.pipelines.synth": ("SynthConfig", "synthesise"),
+    "avmatch.reports.plots": ("plot_match", "plot_sync"),
+}
+
+
+def __getattr__(name: str) -> object:
+    for home, names in _HOMES.items():
+        if name in names:
+            value = getattr(import_module(home), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module 'avmatch' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -25,7 +25,7 @@ def synth(
     from rich.progress import Progress
 
     from avmatch.core.clock import seconds_from_milliseconds
-    from avmatch.datasets.synth import SynthConfig, synthesise
+    from avmatch.pipelines.synth import SynthConfig, synthesise
 
     config = SynthConfig(
         num_scenes=scenes,

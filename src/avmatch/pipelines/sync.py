@@ -18,7 +18,7 @@ from avmatch.cues.mouth import MouthCue
 from avmatch.datasets.inputs import list_videos
 from avmatch.encoders.tower import TowerPair, load_pair
 from avmatch.pipelines.analysis import Analyser, Progress, analyse_all
-from avmatch.sync.offset import OffsetEstimate, estimate_offset
+from avmatch.alignment.offset import OffsetEstimate, estimate_offset
 
 DEFAULT_MAX_OFFSET_SECONDS = 1.0
 #: From this confidence on, an offset may be acted on.

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from avmatch.alignment.offset import OffsetEstimate, estimate_offset
 from avmatch.core.errors import Reason, UsageError
 from avmatch.core.features import AudioFeatures, VideoFeatures
 from avmatch.core.results import Failure, SyncResult
@@ -18,7 +19,6 @@ from avmatch.cues.mouth import MouthCue
 from avmatch.datasets.inputs import list_videos
 from avmatch.encoders.tower import TowerPair, load_pair
 from avmatch.pipelines.analysis import Analyser, Progress, analyse_all
-from avmatch.alignment.offset import OffsetEstimate, estimate_offset
 
 DEFAULT_MAX_OFFSET_SECONDS = 1.0
 #: From this confidence on, an offset may be acted on.

@@ -1,8 +1,9 @@
 """Motion–onset synchrony: does something strike, bounce or turn just when the sound sets in?
 
-Each of the three motion channels (frontends/motion.py) votes on its own; within a channel, one cell of the picture,
-the more probable the more it moves, is taken to be the source of the sound. The onsets of the sound count fully,
-its level, which also tells how it dies away, counts half.
+Each of the motion channels (frontends/motion.py) votes on its own; of the last, the grey change, only the rise counts,
+as in the spectral flux of the sound. Within a channel, one cell of the picture, the more probable the more it moves, is
+taken to be the source of the sound. The onsets of the sound count fully, its level, which also tells how it dies away,
+counts half.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from avmatch.cues.synchrony import (
 from avmatch.frontends.motion import GRID
 
 #: Added before the logarithm, per channel: below this much, motion is noise of the flow.
-CHANNEL_OFFSETS = (0.1, 0.03, 0.03)
+CHANNEL_OFFSETS = (0.1, 0.03, 0.03, 0.3)
 NUM_CELLS = 18
 #: Prior that a quarter of the picture, or all of it, tells more than any single cell (things that wander about).
 QUARTERS_PRIOR, WHOLE_PRIOR = 0.1, 0.1
@@ -96,6 +97,8 @@ def motion_series(video: VideoFeatures) -> tuple[Series, Float[np.ndarray, " C"]
     signals = []
     for channel, offset in enumerate(CHANNEL_OFFSETS):
         levels = video.motion[:, channel].astype(np.float32)
+        if channel == CHANGE:
+            levels = np.maximum(0.0, np.diff(levels, axis=0, prepend=levels[:1]))
         whole = (levels.mean(axis=1, keepdims=True), levels.max(axis=1, keepdims=True))
         signals.append(np.log(np.concatenate([levels[:, cells], _quarters(levels), *whole], axis=1) + offset))
     values = flattened(np.concatenate(signals, axis=1), TICK_RATE_HZ)

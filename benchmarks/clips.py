@@ -16,9 +16,13 @@ from pathlib import Path
 import av
 import numpy as np
 
+from avmatch.core.features import AudioFeatures, VideoFeatures
+from avmatch.core.results import Failure
 from avmatch.core.signals import AudioSamples
+from avmatch.datasets.inputs import list_audio, list_videos
 from avmatch.media.decode import decode_sound
 from avmatch.media.encode import write_audio, write_clip
+from avmatch.pipelines.analysis import Analyser, analyse_all
 
 SHARED = Path(os.environ.get("AVMATCH_SHARED", Path(__file__).parents[2] / "shared")) / "data"
 SOUND_RATE_HZ = 48000
@@ -124,3 +128,47 @@ def _separate(job: tuple[Path, int, int, Piece, float]) -> None:
     frames, times = zip(*picture(piece), strict=True)
     write_clip(folder / f"videos/{number:04d}.mp4", frames, fps=25, crf=18, frame_times_seconds=times)
     write_audio(folder / f"audio/{name:04d}.wav", sound(piece, late))
+
+
+@dataclass(frozen=True, eq=False)
+class Gallery:
+    """Features of a folder of separated files, and who belongs to whom.
+
+    Attributes:
+        truth: (N,) the column of each video's sound, -1 = it has none.
+    """
+
+    videos: list[VideoFeatures]
+    audios: list[AudioFeatures]
+    truth: np.ndarray
+
+    def of(self, videos: np.ndarray) -> Gallery:
+        """Only these videos, and their sounds."""
+        columns = self.truth[videos]
+        return Gallery(
+            [self.videos[row] for row in videos],
+            [self.audios[column] for column in columns],
+            np.arange(len(columns)),
+        )
+
+
+def gallery(folder: Path, cache: Path) -> Gallery:
+    """Analyse a folder that has `videos`, `audio` and truth.csv, as `separate` or `avmatch synth` write it."""
+    analyser = Analyser(cache, num_threads=1)
+    videos, audio = list_videos(folder / "videos"), list_audio(folder / "audio")
+    with (folder / "truth.csv").open(newline="") as file:
+        partner = {Path(row["video"]).name: Path(row["audio"]).name for row in csv.DictReader(file) if row["video"]}
+    column = {Path(path).name: number for number, path in enumerate(audio)} | {"": -1}
+    return Gallery(
+        usable(analyse_all(analyser.video, videos, "videos")),
+        usable(analyse_all(analyser.audio, audio, "audio")),
+        np.array([column[partner[Path(path).name]] for path in videos]),
+    )
+
+
+def usable(answers: list) -> list:
+    """All of them, or an error that names the first that could not be analysed."""
+    for answer in answers:
+        if isinstance(answer, Failure):
+            raise SystemExit(f"{answer.path}: {answer.message}")
+    return answers

@@ -1,8 +1,9 @@
 """From the cues' curves over offsets → one offset with a probability that it is right.
 
-The weighted nats of the cues are added; their softmax over the offsets tried is the posterior under a flat prior. The
-offset is its peak, refined by a parabola. A logistic map (Platt, 1999), fitted on development clips for the cue that
-contributed most, turns the posterior mass within ±80 ms of the peak, and how far it stands out, into a frequency.
+The weighted nats of the cues are added to a log prior, a Gaussian with half the range as its deviation: large offsets are
+rarer than small ones. Their softmax over the offsets tried is the posterior, and the offset its peak, refined by a
+parabola. A logistic map (Platt, 1999), fitted on development clips for the cue that contributed most, turns the
+posterior mass within ±80 ms of the peak, and how far the peak stands out, into a frequency.
 
 Letters in shapes: C cues, L offsets.
 """
@@ -26,6 +27,8 @@ TOLERANCE_SECONDS = 0.08
 STEP_SECONDS = 0.01
 WIDE_SECONDS = 5.0
 CHUNK_LAGS = 2048
+#: Deviation of the prior over offsets, as a share of the range.
+USUAL_SHARE = 0.5
 #: A peak at the very edge of the range belongs to something outside it.
 EDGE_CONFIDENCE = 0.3
 
@@ -72,14 +75,13 @@ def estimate_offset(
             reasons[cue.name] = reason
     if not told:
         return OffsetEstimate(None, 0.0, "", lags, np.zeros(len(lags)), reasons)
-    total = np.sum(curves, axis=0)
+    total = np.sum(curves, axis=0) - 0.5 * (lags / (USUAL_SHARE * max_offset_seconds)) ** 2
     peak = int(total.argmax())
     deciding = told[int(np.argmax([_contrast(curve, peak) for curve in curves]))]
-    offset, mass = _peak(total, lags, peak)
-    confidence = deciding.calibration.probability(mass, _contrast(total, peak))
+    confidence = deciding.calibration.probability(*peak_figures(lags, total))
     if peak in (0, len(lags) - 1):
         confidence = min(confidence, EDGE_CONFIDENCE)
-    return OffsetEstimate(offset, confidence, deciding.name, lags, total, reasons)
+    return OffsetEstimate(_refined(total, lags, peak), confidence, deciding.name, lags, total, reasons)
 
 
 def _curve(
@@ -94,17 +96,21 @@ def _curve(
     return np.concatenate(parts), None
 
 
+def peak_figures(lags_seconds: Float[np.ndarray, " L"], nats: Float[np.ndarray, " L"]) -> tuple[float, float]:
+    """What the confidence is made of: the posterior mass near the peak, and how far the peak stands out (nats)."""
+    peak = int(nats.argmax())
+    near = np.abs(lags_seconds - lags_seconds[peak]) <= TOLERANCE_SECONDS + 1e-9
+    return float(softmax(nats)[near].sum()), _contrast(nats, peak)
+
+
 def _contrast(curve: Float[np.ndarray, " L"], peak: int) -> float:
     return float(curve[peak] - np.median(curve))
 
 
-def _peak(nats: Float[np.ndarray, " L"], lags: Float[np.ndarray, " L"], peak: int) -> tuple[float, float]:
-    """The refined offset, and the posterior mass near it."""
-    offset = float(lags[peak])
-    if 0 < peak < len(lags) - 1:
-        left, middle, right = nats[peak - 1 : peak + 2]
-        bend = left - 2 * middle + right
-        if bend < -1e-12:
-            offset += float(0.5 * (left - right) / bend * (lags[1] - lags[0]))
-    near = np.abs(lags - lags[peak]) <= TOLERANCE_SECONDS + 1e-9
-    return offset, float(softmax(nats)[near].sum())
+def _refined(nats: Float[np.ndarray, " L"], lags: Float[np.ndarray, " L"], peak: int) -> float:
+    """The offset of the maximum of the parabola through the peak and its neighbours."""
+    if peak in (0, len(lags) - 1):
+        return float(lags[peak])
+    left, middle, right = nats[peak - 1 : peak + 2]
+    bend = min(left - 2 * middle + right, -1e-12)
+    return float(lags[peak] + np.clip(0.5 * (left - right) / bend, -0.5, 0.5) * (lags[1] - lags[0]))

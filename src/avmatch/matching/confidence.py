@@ -26,7 +26,7 @@ USUAL_PAIRS = 30.0
 USUAL_RIVAL = 1.2
 MIN_SPREAD = 0.02
 #: Weights of score, lead in the row, lead in the column, log gallery size, and the constant (benchmarks/calibrate.py).
-WEIGHTS = (0.499, 0.533, 0.777, -0.518, 0.591)
+WEIGHTS = (0.494, 0.605, 0.716, -0.529, 0.325)
 
 
 def confidences(nats: Float[np.ndarray, "N M"], *, shared: bool = False) -> Float64[np.ndarray, "N M"]:
@@ -38,6 +38,12 @@ def confidences(nats: Float[np.ndarray, "N M"], *, shared: bool = False) -> Floa
     """
     if not nats.size:
         return np.zeros(nats.shape)
+    probability: Float64[np.ndarray, "N M"] = expit(figures(nats, shared=shared) @ WEIGHTS[:-1] + WEIGHTS[-1])
+    return probability
+
+
+def figures(nats: Float[np.ndarray, "N M"], *, shared: bool = False) -> Float64[np.ndarray, "N M 4"]:
+    """What the confidence of each pair is made of: score, lead in the row, lead in the column, log size."""
     scores = np.asarray(nats, np.float64)
     median, spread = _strangers(scores)
     units = (scores - median) / spread
@@ -45,10 +51,8 @@ def confidences(nats: Float[np.ndarray, "N M"], *, shared: bool = False) -> Floa
     lead_in_row = units - np.maximum(_best_other(units), rival)
     lead_in_column = lead_in_row if shared else units - np.maximum(_best_other(units.T).T, rival)
     size = 0.5 * np.log(scores.size)
-    figures = (_damped(scores), _damped(lead_in_row), _damped(lead_in_column), np.full(scores.shape, size))
-    log_odds = WEIGHTS[-1] + sum(weight * figure for weight, figure in zip(WEIGHTS, figures, strict=False))
-    probability: Float64[np.ndarray, "N M"] = expit(log_odds)
-    return probability
+    columns = (_damped(scores), _damped(lead_in_row), _damped(lead_in_column), np.full(scores.shape, size))
+    return np.stack(columns, axis=-1)
 
 
 def _strangers(scores: Float64[np.ndarray, "N M"]) -> tuple[Float64[np.ndarray, "N 1"], Float64[np.ndarray, "N 1"]]:

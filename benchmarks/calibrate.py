@@ -1,0 +1,180 @@
+"""The recipe of every calibration constant: what the cues' evidence was worth on development clips and synthetic ones.
+
+    python benchmarks/calibrate.py WORK
+
+WORK as left by benchmarks/offsets.py and benchmarks/matching.py (made where it is missing). Prints
+
+1. cues/motion.py, cues/mouth.py: mass_slope, contrast_slope, intercept, for the cue that decided. Impacts and other
+   events count equally; clips whose evidence is strong and steady at another offset (sound travels, broadcasts delay)
+   are left out of the fit, not of the figures.
+2. matching/confidence.py: WEIGHTS. Sets count equally, whatever their size; galleries of 2, 5 and 12 with missing
+   partners, and whole ones.
+
+with the frequencies that come out, of folds that were left out: the fit of the others tells how far to trust it.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from clips import Gallery, gallery, pieces, separate
+from offsets import TOLERANCE_SECONDS, shifted
+from scipy.optimize import linear_sum_assignment, minimize
+from scipy.special import expit, logit
+
+from avmatch.alignment.offset import estimate_offset, peak_figures
+from avmatch.datasets.synth import SynthConfig, synthesise
+from avmatch.matching.confidence import figures
+from avmatch.matching.fusion import fused_scores, usual_offsets
+from avmatch.pipelines.analysis import Analyser, analyse_all
+from avmatch.pipelines.match import MatchSettings
+from avmatch.pipelines.match import cues_for as match_cues
+from avmatch.pipelines.sync import cues_for
+from matching import COLLECTIONS as SEPARATED
+from matching import LAGS_SECONDS
+
+SYNTHETIC = {101: {}, 102: {}, 103: {"snr_db": 10.0}, 104: {"snr_db": 0.0}}
+DOUBTFUL_CONTRAST = 9.0
+OTHERS_WEIGHT = 0.43  # 89 impacts and 205 other events count equally
+FIGURES = {"motion": ("mass", "contrast"), "mouth": ("contrast",)}
+
+
+def logistic(figures: np.ndarray, good: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Slopes and intercept of the log-odds; a little ridge on the slopes."""
+    design = np.column_stack([figures, np.ones(len(figures))])
+
+    def loss(slopes: np.ndarray) -> float:
+        log_odds = design @ slopes
+        nll = weight @ (np.logaddexp(0, log_odds) - good * log_odds) / weight.sum()
+        return float(nll + 1e-3 * np.sum(slopes[:-1] ** 2))
+
+    return minimize(loss, np.zeros(design.shape[1])).x
+
+
+def reliability(name: str, told: np.ndarray, good: np.ndarray) -> None:
+    """How often it was right where a confidence was told."""
+    parts = []
+    for low, high in ((0, 0.25), (0.25, 0.5), (0.5, 0.75), (0.75, 0.9), (0.9, 1.01)):
+        inside = (told >= low) & (told < high)
+        if inside.any():
+            parts.append(f"{told[inside].mean():.2f}→{good[inside].mean():.2f} ({inside.sum()})")
+    print(f"    {name:24s} told→right (n): {'  '.join(parts)}")
+
+
+def offsets(work: Path) -> None:
+    analyser, cues = Analyser(work / "cache", num_threads=1), cues_for(None)
+    found = []
+    for collection in ("impacts", "others", "grid", "anchors"):
+        items = shifted(collection, work)
+        features = analyse_all(analyser.both, [item.path for item in items], "files")
+        for item, (video, audio) in zip(items, features, strict=True):
+            estimate = estimate_offset(cues, video, audio, max_offset_seconds=1.0)
+            if estimate.offset_seconds is not None:
+                mass, contrast = peak_figures(estimate.lags_seconds, estimate.nats)
+                good = abs(estimate.offset_seconds - item.late_seconds) <= TOLERANCE_SECONDS
+                found.append((collection, estimate.cue, logit(np.clip(mass, 1e-6, 1 - 1e-6)), contrast, good))
+    collections, deciding, *numbers = zip(*found, strict=True)
+    collection, cue = np.array(collections), np.array(deciding)
+    values = {"mass": np.array(numbers[0]), "contrast": np.array(numbers[1])}
+    good = np.array(numbers[2], float)
+    doubtful = (collection == "others") & (good == 0) & (values["contrast"] > DOUBTFUL_CONTRAST)
+    print(f"offsets: {len(found)} files, {doubtful.sum()} of them with strong evidence for another offset")
+    for name, used in FIGURES.items():
+        table = np.column_stack([values[figure] for figure in used])
+        rows = (cue == name) & ~doubtful
+        weight = np.where(collection == "others", OTHERS_WEIGHT, 1.0)
+        slopes = logistic(table[rows], good[rows], weight[rows])
+        print(f"  {name}: " + ", ".join(f"{a} {s:.3f}" for a, s in zip((*used, "intercept"), slopes, strict=True)))
+        fold = np.random.default_rng(0).integers(0, 5, len(found))
+        told = np.zeros(len(found))
+        for number in range(5):
+            train = rows & (fold != number)
+            fitted = logistic(table[train], good[train], weight[train])
+            told[fold == number] = expit(np.column_stack([table, np.ones(len(table))])[fold == number] @ fitted)
+        for part in sorted(set(collection[cue == name])):
+            inside = (cue == name) & (collection == part)
+            reliability(part, told[inside], good[inside])
+
+
+def galleries(work: Path) -> dict[str, Gallery]:
+    """Whole galleries; events also impacts alone and a quarter of all."""
+    found = {}
+    for collection in ("events", "grid", "anchors"):
+        chosen = pieces(collection, *SEPARATED[collection])
+        late = {"together": np.zeros(len(chosen)), "apart": np.random.default_rng(3).uniform(-0.4, 0.4, len(chosen))}
+        for start, seconds in late.items():
+            folder = work / f"{collection}-{start}"
+            if not (folder / "truth.csv").exists():
+                separate(folder, chosen, seconds.tolist())
+            whole = gallery(folder, work / "cache")
+            found[f"{collection} {start}"] = whole
+            found[f"{collection} {start} / 5"] = whole.of(np.arange(0, len(chosen), 5))
+            if collection == "events":
+                found[f"impacts {start}"] = whole.of(np.flatnonzero([piece.is_impact for piece in chosen]))
+    for seed, options in SYNTHETIC.items():
+        folder = work / f"synthetic-{seed}"
+        if not (folder / "truth.csv").exists():
+            synthesise(folder, SynthConfig(100, seed=seed, extra_videos=20, extra_audio=20, **options))
+        found[f"synthetic {seed}"] = gallery(folder, work / "cache")
+    return found
+
+
+def small(nats: np.ndarray, truth: np.ndarray, size: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """A dozen galleries of `size` videos; one in five has no partner there."""
+    rng, found = np.random.default_rng(size), []
+    paired = np.flatnonzero(truth >= 0)
+    for _ in range(12):
+        videos = rng.choice(paired, size, replace=False)
+        strangers = rng.random(size) < 0.2
+        columns = np.unique(np.where(strangers, rng.choice(nats.shape[1], size), truth[videos]))
+        place = {column: number for number, column in enumerate(columns.tolist())}
+        found.append((nats[np.ix_(videos, columns)], np.array([place.get(c, -1) for c in truth[videos].tolist()])))
+    return found
+
+
+def confidence(work: Path) -> None:
+    cues = match_cues(MatchSettings(), None)
+    sets: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
+    for name, items in galleries(work).items():
+        nats = fused_scores(cues, items.videos, items.audios, LAGS_SECONDS, usual_offsets(LAGS_SECONDS)).nats
+        sets[name] = [(nats, items.truth)]
+        for size in (2, 5, 12):
+            sets[f"{name}: {size}"] = small(nats, items.truth, size)
+    told = {name: [_assigned(*item) for item in items] for name, items in sets.items()}
+    table = {name: np.concatenate([item[0] for item in items]) for name, items in told.items()}
+    good = {name: np.concatenate([item[1] for item in items]) for name, items in told.items()}
+
+    def fit(keep: Callable[[str], bool]) -> np.ndarray:
+        names = [name for name in sets if keep(name)]
+        weight = np.concatenate([np.full(len(good[name]), 1 / len(good[name])) for name in names])
+        return logistic(
+            np.concatenate([table[name] for name in names]), np.concatenate([good[name] for name in names]), weight
+        )
+
+    print("match confidence: score, lead in row, lead in column, log size, constant:")
+    print("  WEIGHTS = (" + ", ".join(f"{value:.3f}" for value in fit(lambda _: True)) + ")")
+    for family in ("events", "impacts", "grid", "anchors", "synthetic"):
+        weights = fit(lambda name, family=family: not name.startswith(family))
+        for name in (name for name in sets if name.startswith(family)):
+            log_odds = np.column_stack([table[name], np.ones(len(table[name]))]) @ weights
+            reliability(name, expit(log_odds), good[name])
+
+
+def _assigned(nats: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    rows, columns = linear_sum_assignment(-nats.astype(np.float64))
+    return figures(nats)[rows, columns], (truth[rows] == columns).astype(float)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("work", type=Path)
+    work = parser.parse_args().work
+    offsets(work)
+    confidence(work)
+
+
+if __name__ == "__main__":
+    main()

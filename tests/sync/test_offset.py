@@ -1,0 +1,119 @@
+"""One offset out of the curves of cues: its place, its doubts, and the reasons of the silent."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from avmatch.alignment.offset import EDGE_CONFIDENCE, WIDE_SECONDS, estimate_offset, offset_lags
+from avmatch.core.errors import Reason
+from avmatch.core.features import AudioFeatures, VideoFeatures
+from avmatch.cues.evidence import Calibration, Curves
+
+VIDEO = VideoFeatures(0.0, np.zeros((1, 1, 1)), (), 25.0, 5.0)
+AUDIO = AudioFeatures(0.0, np.zeros((1, 1)), np.zeros((1, 1)), 5.0, 1.0)
+PLAIN = Calibration()
+
+
+@dataclass(frozen=True)
+class FakeCue:
+    """Gaussian bumps of evidence at these seconds, so high; silent for a reason."""
+
+    bumps: tuple[tuple[float, float], ...] = ()
+    name: str = "fake"
+    calibration: Calibration = PLAIN
+    video_reason: Reason | None = None
+    audio_reason: Reason | None = None
+
+    def curves(self, videos, audios, lags_seconds):
+        nats = sum(high * np.exp(-0.5 * ((lags_seconds - at) / 0.04) ** 2) for at, high in self.bumps)
+        nats = np.broadcast_to(nats, (1, 1, len(lags_seconds))).astype(np.float32)
+        return Curves(nats, (self.video_reason,), (self.audio_reason,))
+
+
+def estimate(*cues, max_offset_seconds=1.0):
+    return estimate_offset(cues, VIDEO, AUDIO, max_offset_seconds=max_offset_seconds)
+
+
+@pytest.mark.parametrize("at", [-0.333, -0.1, 0.0, 0.0042, 0.257, 0.87])
+def test_a_clear_peak_is_found_between_the_steps(at):
+    found = estimate(FakeCue(((at, 30.0),)))
+    assert found.offset_seconds == pytest.approx(at, abs=0.003)
+    assert found.confidence > 0.9
+    assert (found.cue, found.reasons) == ("fake", {})
+
+
+@pytest.mark.parametrize("at", [-7.5, 12.34])
+def test_wide_ranges_take_larger_steps_and_are_refined_too(at):
+    found = estimate(FakeCue(((at, 30.0),)), max_offset_seconds=20.0)
+    assert found.offset_seconds == pytest.approx(at, abs=0.01)
+    assert found.nats.shape == found.lags_seconds.shape == (1001,)
+
+
+@pytest.mark.parametrize("max_offset_seconds", [0.5, 1.0, WIDE_SECONDS, 60.0])
+def test_the_offsets_tried_are_even_symmetric_and_reach_the_range(max_offset_seconds):
+    lags = offset_lags(max_offset_seconds)
+    np.testing.assert_allclose(lags, -lags[::-1])
+    np.testing.assert_allclose(np.diff(lags), lags[1] - lags[0])
+    assert lags[-1] == pytest.approx(max_offset_seconds)
+
+
+@pytest.mark.parametrize("at", [-1.5, 1.5])
+def test_a_peak_at_the_edge_belongs_to_something_outside(at):
+    class Slope(FakeCue):
+        def curves(self, videos, audios, lags_seconds):
+            nats = (100.0 * np.sign(at) * lags_seconds).astype(np.float32)[None, None]
+            return Curves(nats, (None,), (None,))
+
+    found = estimate(Slope())
+    assert found.offset_seconds == pytest.approx(np.sign(at) * 1.0)
+    assert found.confidence <= EDGE_CONFIDENCE
+
+
+def test_two_peaks_alike_are_doubtful():
+    twice = FakeCue(((-0.3, 12.0), (0.3, 12.0)))
+    assert estimate(twice).confidence < 0.6 < estimate(FakeCue(((0.3, 12.0),))).confidence
+
+
+def test_nothing_in_the_curve_is_no_confidence():
+    assert estimate(FakeCue(((0.0, 0.0),))).confidence < 0.3
+
+
+def test_cues_add_up():
+    """Each cue has a higher peak elsewhere; together they agree."""
+    first = FakeCue(((0.2, 10.0), (-0.5, 12.0)), "first")
+    second = FakeCue(((0.2, 10.0), (0.6, 12.0)), "second")
+    assert estimate(first).offset_seconds == pytest.approx(-0.5, abs=0.01)
+    assert estimate(second).offset_seconds == pytest.approx(0.6, abs=0.01)
+    assert estimate(first, second).offset_seconds == pytest.approx(0.2, abs=0.01)
+
+
+def test_a_weight_counts():
+    loud = FakeCue(((0.4, 10.0),), "loud", Calibration(weight=0.5))
+    trusted = FakeCue(((-0.2, 8.0),), "trusted")
+    found = estimate(loud, trusted)
+    assert found.offset_seconds == pytest.approx(-0.2, abs=0.01)
+    assert found.cue == "trusted"
+
+
+def test_the_calibration_is_that_of_the_deciding_cue():
+    doubter = Calibration(intercept=-20.0)
+    small, large = ((0.1, 3.0),), ((0.1, 20.0),)
+    assert estimate(FakeCue(large, "a", doubter), FakeCue(small, "b")).confidence < 0.1
+    assert estimate(FakeCue(small, "a", doubter), FakeCue(large, "b")).confidence > 0.9
+
+
+def test_silent_cues_say_why_and_the_others_go_on():
+    silent = FakeCue(name="mouth", video_reason="no_face")
+    found = estimate(silent, FakeCue(((0.1, 20.0),), "motion"))
+    assert found.offset_seconds == pytest.approx(0.1, abs=0.01)
+    assert (found.cue, found.reasons) == ("motion", {"mouth": "no_face"})
+
+
+def test_where_every_cue_is_silent_there_is_no_offset():
+    found = estimate(
+        FakeCue(name="motion", video_reason="static_picture"), FakeCue(name="mouth", audio_reason="silence")
+    )
+    assert found.offset_seconds is None
+    assert (found.confidence, found.cue) == (0.0, "")
+    assert found.reasons == {"motion": "static_picture", "mouth": "silence"}

@@ -39,9 +39,9 @@ def list_audio(argument: str | Path) -> tuple[str, ...]:
 
 
 def natural_key(path: str) -> tuple[tuple[int, int, str], ...]:
-    """Sorts runs of digits by their value: clip2 < clip10."""
+    """Sorts runs of digits by their value, and before letters: 3 < clip2 < clip10."""
     parts = re.split(r"(\d+)", path.casefold())
-    return tuple((1, int(part), "") if part.isdecimal() else (0, 0, part) for part in parts if part)
+    return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part)
 
 
 def _listed(
@@ -65,7 +65,7 @@ def _listed(
     if not found:
         known = " ".join(sorted(suffixes))
         raise UsageError(f"{text}: no {noun} files found there; files are recognised by their suffix: {known}")
-    return tuple(sorted(found, key=natural_key))
+    return tuple(sorted(sorted(found), key=natural_key))  # names that differ in case only: not as the disk has them
 
 
 def _with_suffix(paths: Sequence[str], suffixes: frozenset[str]) -> list[str]:

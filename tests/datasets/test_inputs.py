@@ -39,7 +39,8 @@ def test_a_folder_is_searched_recursively_in_natural_order(tmp_path):
     ],
 )
 def test_natural_order(names):
-    assert sorted(names[::-1], key=natural_key) == names
+    backwards = names[::-1]
+    assert sorted(backwards, key=natural_key) == names
 
 
 def test_names_that_differ_in_case_only_have_one_order(tmp_path):

@@ -32,6 +32,7 @@ from avmatch.frontends.sound import SoundFrontEnd
 from avmatch.media.decode import decode
 
 THUMBNAIL_SIDE_PX = 160
+_ABSENT = frozenset({"no_video", "no_audio", "no_frames"})
 _FAULTS = (MediaError, OSError, ValueError, ArithmeticError, MemoryError, cv2.error)
 
 Answer = TypeVar("Answer")
@@ -95,7 +96,13 @@ class Analyser:
         heard = store.load(entries[1]) if sound and entries else None
         need_picture, need_sound = picture and seen is None, sound and heard is None
         if need_picture or need_sound:
-            made_picture, made_sound = self._decode(path, picture=need_picture, sound=need_sound)
+            try:
+                made_picture, made_sound = self._decode(path, picture=need_picture, sound=need_sound)
+            except MediaError as error:
+                # In one pass a stream that isn't there is no error, so it is none either when its sibling is kept.
+                if (seen or heard) is None or error.reason not in _ABSENT:
+                    raise
+                made_picture = made_sound = None
             for made, place in zip((made_picture, made_sound), entries or (None, None), strict=True):
                 if made is not None and place is not None:
                     store.save(place, made)

@@ -1,0 +1,211 @@
+"""`avmatch match` on real files: what it writes, what it says, and that the pairs are right."""
+
+import json
+
+import numpy as np
+import pytest
+
+import avmatch as package
+
+COLUMNS = {
+    "matches.csv": "video,audio,confidence,score,offset_ms,cue,runner_up,runner_up_score",
+    "unmatched_audio.csv": "audio",
+    "candidates.csv": "video,rank,audio,score,confidence,offset_ms",
+    "errors.csv": "path,stage,message",
+}
+FILES = {*COLUMNS, "similarity.npy", "similarity.json", "report.html"}
+
+
+def files(folder):
+    return sorted(str(path) for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize(("name", "header"), COLUMNS.items())
+def test_the_tables_have_the_promised_columns(matched, name, header):
+    assert (matched / name).read_text(encoding="utf-8").splitlines()[0] == header
+
+
+def test_the_folder_holds_our_files_and_leaves_others_alone(matched):
+    assert {path.name for path in matched.iterdir()} == FILES | {"mine.txt"}
+    assert (matched / "mine.txt").read_text() == "not yours"
+
+
+def test_every_input_has_its_row(matched, clips, table):
+    matches, errors = table(matched / "matches.csv"), table(matched / "errors.csv")
+    unmatched = {row["audio"] for row in table(matched / "unmatched_audio.csv")}
+    failed = {row["path"] for row in errors}
+    assert sorted(row["video"] for row in matches) == files(clips / "videos")
+    given = {row["audio"] for row in matches if row["audio"]}
+    assert sorted(given | unmatched | {path for path in failed if "/audio/" in path}) == files(clips / "audio")
+    assert not given & unmatched
+    assert {path.rsplit("/", 1)[1] for path in failed} == {"text.mp4", "with space ü.mp4", "cut off.flac"}
+    assert all(row["stage"] in ("open", "decode") and row["message"] for row in errors)
+
+
+def test_the_pairs_are_right(matched, truth, table):
+    rows = [row for row in table(matched / "matches.csv") if row["video"] in truth]
+    assert len(rows) == 11
+    assert sum(row["audio"] == truth[row["video"]] for row in rows) >= 10
+    for row in rows:
+        if row["audio"]:
+            assert float(row["confidence"]) >= 0.5
+            assert row["cue"] in ("motion", "mouth", "duration")
+            assert abs(float(row["offset_ms"])) < 150
+
+
+def test_the_matrix_is_described(matched, truth, clips, table):
+    similarity = np.load(matched / "similarity.npy", allow_pickle=False)
+    told = json.loads((matched / "similarity.json").read_text(encoding="utf-8"))
+    assert similarity.dtype == np.float32
+    assert similarity.shape == (len(told["videos"]), len(told["audio"])) == (11, 11)
+    assert set(told) == {"videos", "audio", "version", "cues", "settings"}
+    assert told["version"] == package.__version__
+    assert told["cues"] == ["motion", "mouth", "duration"]
+    assert told["settings"]["max_offset_seconds"] == 0.5
+    assert set(told["videos"]) == set(truth)
+    assert set(told["audio"]) <= set(files(clips / "audio"))
+    for row in table(matched / "matches.csv"):
+        if row["audio"]:
+            score = similarity[told["videos"].index(row["video"]), told["audio"].index(row["audio"])]
+            assert float(row["score"]) == pytest.approx(score, abs=1e-3)
+
+
+def test_candidates_are_ranked_and_as_many_as_asked_for(avmatch, matched, clips, cache, table, tmp_path):
+    rows = table(matched / "candidates.csv")
+    by_video = {video: [row for row in rows if row["video"] == video] for video in {row["video"] for row in rows}}
+    assert len(by_video) == 11
+    for ranked in by_video.values():
+        assert [row["rank"] for row in ranked] == [str(rank) for rank in range(1, 11)]
+        scores = [float(row["score"]) for row in ranked]
+        assert scores == sorted(scores, reverse=True)
+    avmatch("match", clips / "videos", clips / "audio", "-o", tmp_path, "--cache", cache, "--top-k", 2)
+    assert len(table(tmp_path / "candidates.csv")) == 2 * 11
+
+
+def test_the_runner_up_is_the_best_of_the_others(matched, table):
+    ranked = table(matched / "candidates.csv")
+    for row in table(matched / "matches.csv"):
+        others = [item["audio"] for item in ranked if item["video"] == row["video"] and item["audio"] != row["audio"]]
+        assert row["runner_up"] == (others[0] if others else "")
+
+
+def test_a_second_run_from_the_cache_writes_the_same_bytes(avmatch, clips, cache, matched, tmp_path):
+    avmatch("match", clips / "videos", clips / "audio", "-o", tmp_path, "--cache", cache)
+    for name in (*COLUMNS, "similarity.npy", "similarity.json"):
+        assert (tmp_path / name).read_bytes() == (matched / name).read_bytes(), name
+
+
+def test_complete_gives_everyone_a_partner_and_raises_nobodys_confidence(
+    avmatch, clips, cache, matched, table, tmp_path
+):
+    avmatch("match", clips / "videos", clips / "audio", "-o", tmp_path, "--cache", cache, "--complete")
+    assert (tmp_path / "candidates.csv").read_bytes() == (matched / "candidates.csv").read_bytes()
+    before = {row["video"]: row for row in table(matched / "matches.csv")}
+    after = [row for row in table(tmp_path / "matches.csv") if row["score"]]
+    assert len(after) == len({row["audio"] for row in after}) == 11
+    assert any(not before[row["video"]]["audio"] for row in after)
+    for row in after:
+        if row["audio"] == before[row["video"]]["audio"]:
+            assert row["confidence"] == before[row["video"]]["confidence"]
+        else:
+            assert float(row["confidence"]) < 0.5
+    assert table(tmp_path / "unmatched_audio.csv") == []
+
+
+def test_json_goes_to_stdout_and_remarks_to_stderr(avmatch, clips, cache, matched, table, tmp_path):
+    run = avmatch("match", clips / "videos", clips / "audio", "-o", tmp_path, "--cache", cache, "--json")
+    lines = [json.loads(line) for line in run.stdout.splitlines()]
+    expected = table(matched / "matches.csv")
+    assert [set(line) for line in lines] == [set(COLUMNS["matches.csv"].split(","))] * len(expected)
+    assert [line["video"] for line in lines] == [row["video"] for row in expected]
+    assert [line["audio"] or "" for line in lines] == [row["audio"] for row in expected]
+    assert "text.mp4" in run.stderr
+    assert "cut off.flac" in run.stderr
+
+
+def test_the_table_for_people(avmatch, clips, cache, tmp_path):
+    run = avmatch("match", clips / "videos", clips / "audio", "-o", tmp_path, "--cache", cache)
+    assert "runner-up" in run.stdout
+    assert "3 files could not be used" in run.stdout
+    assert str(tmp_path / "report.html") in run.stdout.replace("\n", "")
+
+
+def test_paths_stay_as_given_and_other_ways_to_name_the_files_agree(avmatch, clips, cache, matched, table, tmp_path):
+    """A relative folder, a glob and a manifest: the same pairs."""
+    (tmp_path / "list.csv").write_text("path\n" + "\n".join(files(clips / "videos")))
+    expected = [row["audio"].removeprefix(f"{clips}/") for row in table(matched / "matches.csv")]
+    for videos, audio, out in (
+        ("videos", "./audio", "relative"),
+        ("videos/**/*.mp4", "audio/*", "glob"),
+        (tmp_path / "list.csv", "audio", "manifest"),
+    ):
+        avmatch("match", videos, audio, "-o", tmp_path / out, "--cache", cache, cwd=clips)
+        rows = table(tmp_path / out / "matches.csv")
+        assert sorted(row["audio"].removeprefix("./") for row in rows) == sorted(expected)
+    assert rows[0]["video"].startswith(str(clips))
+    assert table(tmp_path / "relative" / "matches.csv")[0]["video"] == "videos/sub/v_0001.mp4"
+    assert all(row["runner_up"].startswith("./audio/") for row in table(tmp_path / "relative/matches.csv")[:1])
+
+
+def test_lengths_that_differ_are_said_with_the_remedy(avmatch, clips, cache, tmp_path):
+    avmatch("synth", tmp_path / "long", "--scenes", 1, "--duration", 9, "--kind", "drums")
+    run = avmatch("match", clips / "videos", tmp_path / "long" / "audio", "-o", tmp_path / "out", "--cache", cache)
+    assert "--many" in run.stderr
+    assert "--max-offset" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("nowhere", "audio"), "nowhere: no such file or folder"),
+        (("videos", "audio/*.xyz"), "no audio files found"),
+        (("videos", "audio", "--min-confidence", "2"), "min_confidence must be in 0…1"),
+        (("videos", "audio", "--max-offset", "-1"), "max_offset_seconds must be in"),
+        (("videos", "audio", "--top-k", "0"), "top_k must be at least 1"),
+        (("videos", "audio", "--max-offset", "soon"), "soon"),
+        (("videos", "audio", "--unknown"), "--unknown"),
+        (("videos",), "AUDIOS"),
+    ],
+)
+def test_wrong_usage_exits_2_with_a_line_that_says_why(avmatch, clips, tmp_path, arguments, message):
+    run = avmatch("match", *arguments, "-o", tmp_path / "out", cwd=clips, exits=2)
+    assert message in run.stderr
+    assert run.stdout == ""
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_out_that_is_a_file_is_wrong_usage(avmatch, clips, cache, tmp_path):
+    (tmp_path / "out").write_text("mine")
+    run = avmatch("match", clips / "videos", clips / "audio", "-o", tmp_path / "out", "--cache", cache, exits=2)
+    assert "can't be used as the output folder" in run.stderr
+    assert (tmp_path / "out").read_text() == "mine"
+
+
+def test_nothing_usable_exits_1_and_still_says_why_file_by_file(avmatch, clips, table, tmp_path):
+    run = avmatch("match", clips / "videos" / "text.mp4", clips / "audio", "-o", tmp_path, exits=1)
+    assert "text.mp4" in run.stderr
+    assert [row["path"] for row in table(tmp_path / "errors.csv")][:1] == [str(clips / "videos" / "text.mp4")]
+    assert np.load(tmp_path / "similarity.npy").shape == (0, 11)
+
+
+def test_a_reader_that_leaves_early_gets_no_traceback(command, clips, cache, tmp_path):
+    with command("match", clips / "videos", clips / "audio", "-o", tmp_path, "--cache", cache, "--json") as process:
+        process.stdout.close()
+        assert process.wait(timeout=60) in (0, 1)
+        stderr = process.stderr.read()
+    assert "Traceback" not in stderr
+    assert "BrokenPipeError" not in stderr
+
+
+@pytest.mark.slow
+def test_odd_and_broken_files_each_get_their_row(avmatch, media, table, tmp_path):
+    avmatch("match", media, media, "-o", tmp_path, "--no-cache")
+    matches, errors = table(tmp_path / "matches.csv"), table(tmp_path / "errors.csv")
+    told = json.loads((tmp_path / "similarity.json").read_text(encoding="utf-8"))
+    failed = {row["path"] for row in errors}
+    assert len(matches) > 5
+    assert failed
+    assert {row["video"] for row in matches} == set(told["videos"]) | (failed & {row["video"] for row in matches})
+    for row in matches:
+        assert (row["video"] in failed) == (row["video"] not in told["videos"])
+    assert np.isfinite(np.load(tmp_path / "similarity.npy")).all()

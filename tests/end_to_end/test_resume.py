@@ -1,0 +1,61 @@
+"""Kill −9 in the middle and start again: the same result, and nothing half-written."""
+
+import time
+
+import pytest
+
+TABLES = ("matches.csv", "unmatched_audio.csv", "candidates.csv", "errors.csv", "similarity.json", "similarity.npy")
+
+
+def killed(process, ready):
+    """Kill as soon as there is something of what was waited for."""
+    deadline = time.monotonic() + 60
+    with process:
+        while not ready() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.002)
+        finished = process.poll() is not None
+        process.kill()
+        process.wait()
+    return not finished
+
+
+def results(out):
+    """The files in OUT that count: a temporary name begins with `.avmatch-`."""
+    return {path.name: path.read_bytes() for path in out.glob("*") if not path.name.startswith(".avmatch-")}
+
+
+def assert_same_tables(out, expected):
+    found = results(out)
+    for name in TABLES:
+        assert found[name] == (expected / name).read_bytes(), name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("num_entries", [1, 6])
+def test_killed_while_it_analyses(avmatch, command, clips, matched, tmp_path, num_entries):
+    out, cache = tmp_path / "out", tmp_path / "cache"
+    arguments = ("match", clips / "videos", clips / "audio", "-o", out, "--cache", cache)
+    assert killed(command(*arguments), lambda: len(entries(cache)) >= num_entries)
+    assert not out.exists()
+    kept = {path: path.stat().st_mtime_ns for path in entries(cache)}
+    avmatch(*arguments)
+    assert_same_tables(out, matched)
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept  # what was done isn't done again
+
+
+def entries(cache):
+    return [path for path in cache.rglob("*.npz") if not path.name.startswith(".avmatch-")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["matches.csv", "similarity.json"])
+def test_killed_while_it_writes(avmatch, command, clips, cache, matched, tmp_path, name):
+    arguments = ("match", clips / "videos", clips / "audio", "-o", tmp_path, "--cache", cache)
+    killed(command(*arguments), lambda: (tmp_path / name).exists())
+    found = results(tmp_path)
+    assert name in found
+    for file, content in found.items():
+        if file in TABLES:
+            assert content == (matched / file).read_bytes(), file
+    avmatch(*arguments)
+    assert_same_tables(tmp_path, matched)

@@ -26,16 +26,21 @@ for command in (match, sync, synth, doctor):
     app.command()(command)
 
 
-@app.callback()
-def version(
-    show: bool = typer.Option(False, "--version", help="Print the version and leave.", is_eager=True),
-) -> None:
-    """Which sound belongs to which silent picture, and by how much they are apart."""
-    if show:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         import avmatch
 
         print(avmatch.__version__)
         raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: bool = typer.Option(
+        False, "--version", help="Print the version and leave.", callback=_print_version, is_eager=True
+    ),
+) -> None:
+    """Which sound belongs to which silent picture, and by how much they are apart."""
 
 
 def main() -> None:

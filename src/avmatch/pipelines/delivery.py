@@ -78,7 +78,7 @@ def _mux(item: Match, target: Path) -> None:
 
 def _targets(paths: Sequence[str], argument: str, folder: Path) -> list[Path]:
     """Where each video goes: its path below what the user named, never outside `folder`."""
-    root = argument if Path(argument).is_dir() else _common_folder(paths)
+    root = argument if argument and Path(argument).is_dir() else _common_folder(paths)
     return [folder / os.path.relpath(path, root) for path in paths]
 
 

@@ -20,14 +20,14 @@ def command(tmp_path_factory) -> Callable[..., subprocess.Popen[str]]:
     """Starts `avmatch` with these arguments, in a process of its own with a cache of its own."""
     environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache")), "COLUMNS": "160"}
 
-    def start(*arguments: object, cwd: Path | None = None) -> subprocess.Popen[str]:
+    def start(*arguments: object, cwd: Path | None = None, **variables: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-m", "avmatch", *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             cwd=cwd,
-            env=environment,
+            env=environment | variables,
         )
 
     return start
@@ -37,8 +37,10 @@ def command(tmp_path_factory) -> Callable[..., subprocess.Popen[str]]:
 def avmatch(command) -> Run:
     """Runs `avmatch` to its end; whatever was asked, there is never a traceback."""
 
-    def run(*arguments: object, cwd: Path | None = None, exits: int = 0) -> subprocess.CompletedProcess[str]:
-        with command(*arguments, cwd=cwd) as process:
+    def run(
+        *arguments: object, cwd: Path | None = None, exits: int = 0, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        with command(*arguments, cwd=cwd, **variables) as process:
             stdout, stderr = process.communicate(timeout=TIMEOUT_SECONDS)
         assert "Traceback" not in stderr
         assert process.returncode == exits, stderr

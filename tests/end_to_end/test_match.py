@@ -1,6 +1,8 @@
 """`avmatch match` on real files: what it writes, what it says, and that the pairs are right."""
 
 import json
+import os
+import shutil
 
 import numpy as np
 import pytest
@@ -189,6 +191,24 @@ def test_an_out_that_is_a_file_is_wrong_usage(avmatch, clips, cache, tmp_path):
     run = avmatch("match", clips / "videos", clips / "audio", "-o", tmp_path / "out", "--cache", cache, exits=2)
     assert "can't be used as the output folder" in run.stderr
     assert (tmp_path / "out").read_text() == "mine"
+
+
+def test_a_cache_that_can_t_be_written_is_wrong_usage(avmatch, clips, tmp_path):
+    (tmp_path / "cache").write_text("mine")
+    arguments = ("--cache", tmp_path / "cache" / "deep")
+    run = avmatch("match", clips / "videos", clips / "audio", "-o", tmp_path / "out", *arguments, exits=2)
+    assert "features can't be kept there" in run.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_names_that_the_terminal_can_t_show_are_escaped(avmatch, clips, tmp_path):
+    """Neither a name that isn't UTF-8, nor a terminal that isn't."""
+    odd = os.fsencode(tmp_path) + b"/\xff\xc3\xbc.mp4"
+    shutil.copy(clips / "videos" / "v_0001.mp4", odd)
+    arguments = (tmp_path, clips / "audio" / "*.flac", "--complete", "--no-cache", "-o", tmp_path / "out")
+    assert "1 of 1 videos" in avmatch("match", *arguments, PYTHONIOENCODING="ascii").stdout
+    (line,) = avmatch("match", *arguments, "--json", PYTHONIOENCODING="utf-8").stdout.splitlines()
+    assert os.fsencode(json.loads(line)["video"]) == odd
 
 
 def test_nothing_usable_exits_1_and_still_says_why_file_by_file(avmatch, clips, table, tmp_path):

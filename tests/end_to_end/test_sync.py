@@ -162,6 +162,13 @@ def test_names_with_spaces_umlauts_and_a_leading_dash(avmatch, shifted, tmp_path
         assert answer["offset_ms"] == pytest.approx(200, abs=80)
 
 
+def test_a_table_that_can_t_be_written_is_said_in_a_line(avmatch, shifted, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    run = avmatch("sync", shifted / "late.mp4", "-o", tmp_path / "file" / "table.csv", exits=1)
+    assert run.stderr.startswith("avmatch: ")
+    assert str(tmp_path / "file") in run.stderr
+
+
 def test_a_range_that_excludes_the_offset_is_not_ok(avmatch, shifted):
     (answer,) = told(avmatch("sync", shifted / "late.mp4", "--max-offset", "0.1", "--json"))
     assert abs(answer["offset_ms"]) <= 100

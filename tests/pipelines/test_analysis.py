@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from avmatch.core.errors import MediaError
+from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.results import Failure
 from avmatch.core.signals import AudioSamples
 from avmatch.datasets.synth import SynthConfig, synthesise
@@ -136,6 +136,12 @@ def test_no_cache_keeps_nothing(clips, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Analyser().both(str(clips / "own" / "clip.mp4"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_cache_that_can_t_be_written_is_said_before_any_work(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(UsageError, match=r"file/deep: features can't be kept there \(Not a directory\); .*--no-cache"):
+        Analyser(tmp_path / "file" / "deep")
 
 
 def test_features_say_how_long_and_how_fast(clips):

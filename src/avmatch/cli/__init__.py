@@ -6,6 +6,7 @@ Results go to stdout or into files; progress and remarks to stderr. Exit codes: 
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -47,11 +48,13 @@ def main() -> None:
     """Run the command line; expected errors become one line on stderr."""
     from avmatch.core.errors import AvmatchError, UsageError
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # file names needn't be UTF-8, nor need the terminal
     try:
         app()
-    except AvmatchError as error:
-        print(f"avmatch: {error}", file=sys.stderr)
-        sys.exit(2 if isinstance(error, UsageError) else 1)
     except BrokenPipeError:  # the reader of our output has gone: `avmatch … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except (AvmatchError, OSError) as error:
+        print(f"avmatch: {error}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, UsageError) else 1)

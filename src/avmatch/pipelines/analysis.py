@@ -9,6 +9,7 @@ Failure, and the others go on.
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ import numpy as np
 import platformdirs
 from jaxtyping import UInt8
 
-from avmatch.core.errors import MediaError
+from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.features import AudioFeatures, VideoFeatures
 from avmatch.core.results import Failure
 from avmatch.core.signals import AudioSamples, VideoFrames
@@ -53,11 +54,26 @@ class Analyser:
         cache_dir: where features are kept; None = nowhere.
         model: learned towers to run as well, or None.
         num_threads: decoder threads per file; 0 = as many as there are cores.
+
+    Raises:
+        UsageError: nothing can be written into `cache_dir`.
     """
 
     cache_dir: Path | None = None
     model: TowerPair | None = None
     num_threads: int = 0
+
+    def __post_init__(self) -> None:
+        if self.cache_dir is None:
+            return
+        try:
+            self.cache_dir.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=self.cache_dir).close()
+        except OSError as error:
+            raise UsageError(
+                f"{self.cache_dir}: features can't be kept there ({error.strerror}); "
+                "name another folder (--cache) or keep none (--no-cache)"
+            ) from error
 
     def video(self, path: str) -> VideoFeatures:
         """Features of a file's picture. Raises MediaError."""

@@ -225,17 +225,3 @@ def test_a_reader_that_leaves_early_gets_no_traceback(command, clips, cache, tmp
         stderr = process.stderr.read()
     assert "Traceback" not in stderr
     assert "BrokenPipeError" not in stderr
-
-
-@pytest.mark.slow
-def test_odd_and_broken_files_each_get_their_row(avmatch, media, table, tmp_path):
-    avmatch("match", media, media, "-o", tmp_path, "--no-cache")
-    matches, errors = table(tmp_path / "matches.csv"), table(tmp_path / "errors.csv")
-    told = json.loads((tmp_path / "similarity.json").read_text(encoding="utf-8"))
-    failed = {row["path"] for row in errors}
-    assert len(matches) > 5
-    assert failed
-    assert {row["video"] for row in matches} == set(told["videos"]) | (failed & {row["video"] for row in matches})
-    for row in matches:
-        assert (row["video"] in failed) == (row["video"] not in told["videos"])
-    assert np.isfinite(np.load(tmp_path / "similarity.npy")).all()

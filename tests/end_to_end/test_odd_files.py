@@ -1,0 +1,35 @@
+"""Odd and broken files: each gets its row, none a traceback, and the good ones are answered all the same."""
+
+import json
+
+import numpy as np
+import pytest
+
+from avmatch.datasets.inputs import list_audio, list_videos
+
+
+@pytest.mark.slow
+def test_match_gives_every_file_its_row(avmatch, media, table, tmp_path):
+    avmatch("match", media, media, "-o", tmp_path, "--use-scratch", "--no-cache")
+    told = json.loads((tmp_path / "similarity.json").read_text(encoding="utf-8"))
+    matches, failed = table(tmp_path / "matches.csv"), {row["path"] for row in table(tmp_path / "errors.csv")}
+    assert [row["video"] for row in matches] == list(list_videos(media))
+    assert {row["video"] for row in matches} - failed == set(told["videos"])
+    given = {row["audio"] for row in matches if row["audio"]}
+    unmatched = {row["audio"] for row in table(tmp_path / "unmatched_audio.csv")}
+    assert given | unmatched == set(told["audio"])
+    assert set(told["audio"]) == set(list_audio(media)) - failed
+    assert np.isfinite(np.load(tmp_path / "similarity.npy")).all()
+    assert told["videos"]
+    assert told["audio"]
+    assert failed
+
+
+@pytest.mark.slow
+def test_sync_gives_every_file_its_line(avmatch, media):
+    answers = [json.loads(line) for line in avmatch("sync", media, "--json", "--no-cache").stdout.splitlines()]
+    assert [answer["path"] for answer in answers] == list(list_videos(media))
+    for answer in answers:
+        assert (answer["offset_ms"] is None) == (answer["status"] == "failed")
+        assert (answer["reason"] is None) == (answer["status"] == "ok")
+    assert {answer["status"] for answer in answers} > {"failed"}

@@ -24,7 +24,7 @@ def frames_from_seconds(seconds: float, fps: float) -> float:
 
 def milliseconds_from_seconds(seconds: float) -> float:
     """`seconds` in milliseconds, rounded to the tenth that files are written with."""
-    return round(seconds * MILLISECONDS_PER_SECOND, 1)
+    return round(seconds * MILLISECONDS_PER_SECOND, 1) + 0.0  # −0.0 becomes 0.0
 
 
 def seconds_from_milliseconds(milliseconds: float) -> float:

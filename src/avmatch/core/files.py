@@ -38,8 +38,11 @@ def write_bytes_atomically(target: Path, content: bytes) -> None:
 
 
 def write_text_atomically(target: Path, content: str) -> None:
-    """Write `content` as UTF-8 to `target`, whole or not at all."""
-    write_bytes_atomically(target, content.encode("utf-8"))
+    """Write `content` as UTF-8 to `target`, whole or not at all.
+
+    Bytes of file names that are not UTF-8, which Python keeps as lone surrogates, are written with backslashes.
+    """
+    write_bytes_atomically(target, content.encode("utf-8", "backslashreplace"))
 
 
 def _umask() -> int:

@@ -228,7 +228,7 @@ class SyncResult:
         """The offset in frames of the picture, to a hundredth."""
         if self.offset_seconds is None or self.fps is None:
             return None
-        return round(frames_from_seconds(self.offset_seconds, self.fps), 2)
+        return round(frames_from_seconds(self.offset_seconds, self.fps), 2) + 0.0  # −0.0 becomes 0.0
 
     @property
     def verdict(self) -> Verdict | None:

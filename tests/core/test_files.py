@@ -1,0 +1,74 @@
+"""Files appear whole or not at all."""
+
+import os
+import stat
+
+import pytest
+
+from avmatch.core.files import atomic_path, write_bytes_atomically, write_text_atomically
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_block_that_fails_leaves_the_target_and_nothing_else(tmp_path):
+    target = tmp_path / "matches.csv"
+    target.write_bytes(b"before")
+    with pytest.raises(RuntimeError, match="half way"), atomic_path(target) as temporary:
+        temporary.write_bytes(b"af")
+        raise RuntimeError("half way")
+    assert target.read_bytes() == b"before"
+    assert names(tmp_path) == ["matches.csv"]
+
+
+def test_a_block_that_is_interrupted_leaves_nothing(tmp_path):
+    with pytest.raises(KeyboardInterrupt, match="stop"), atomic_path(tmp_path / "new.csv"):
+        raise KeyboardInterrupt("stop")
+    assert names(tmp_path) == []
+
+
+def test_the_target_is_untouched_until_the_block_ends(tmp_path):
+    target = tmp_path / "a.mp4"
+    target.write_bytes(b"before")
+    with atomic_path(target) as temporary:
+        temporary.write_bytes(b"after")
+        assert target.read_bytes() == b"before"
+        assert temporary.parent == tmp_path
+        assert temporary.suffix == ".mp4"
+    assert target.read_bytes() == b"after"
+    assert names(tmp_path) == ["a.mp4"]
+
+
+def test_a_writer_that_takes_its_file_away_is_told(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"avmatch-"), atomic_path(tmp_path / "a.csv") as temporary:
+        temporary.unlink()
+    assert names(tmp_path) == []
+
+
+def test_folders_are_made(tmp_path):
+    write_bytes_atomically(tmp_path / "deep" / "down" / "a.bin", b"\x00\xff")
+    assert (tmp_path / "deep" / "down" / "a.bin").read_bytes() == b"\x00\xff"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permission bits are POSIX")
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600)])
+def test_permissions_follow_the_umask(tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        write_bytes_atomically(tmp_path / "a.csv", b"")
+        assert os.umask(umask) == umask
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a.csv").stat().st_mode) == mode
+
+
+def test_text_is_utf8_as_it_is(tmp_path):
+    write_text_atomically(tmp_path / "a.csv", "naïve,日本\r\n")
+    assert (tmp_path / "a.csv").read_bytes() == "naïve,日本\r\n".encode()
+
+
+def test_bytes_that_are_no_utf8_are_written_with_backslashes(tmp_path):
+    name = os.fsdecode(b"caf\xe9.mov") if os.name == "posix" else "caf\udce9.mov"
+    write_text_atomically(tmp_path / "a.csv", f"{name},ok\n")
+    assert (tmp_path / "a.csv").read_text(encoding="utf-8") == "caf\\udce9.mov,ok\n"

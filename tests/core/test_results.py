@@ -1,0 +1,188 @@
+"""Results: tables, JSON, verdicts."""
+
+import csv
+import io
+import json
+import math
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from avmatch.core.errors import MediaError, MissingExtraError
+from avmatch.core.results import (
+    CANDIDATE_COLUMNS,
+    FAILURE_COLUMNS,
+    MATCH_COLUMNS,
+    SYNC_COLUMNS,
+    Candidate,
+    Failure,
+    Match,
+    MatchResult,
+    SyncResult,
+    csv_text,
+    itu_verdict,
+)
+
+PAIRED = Match("v/a.mp4", "s/1.wav", 0.98765, 12.345678, 0.12, "motion", "s/2.wav", 3.00004)
+ALONE = Match("v/b.mp4", None, 0.1, None, None, "")
+
+
+def match_result(**changes):
+    parts = {
+        "matches": (PAIRED, ALONE),
+        "unmatched_audio": ("s/2.wav",),
+        "candidates": (Candidate("v/a.mp4", 1, "s/1.wav", 12.3, 0.98, 0.12),),
+        "videos": ("v/a.mp4", "v/b.mp4"),
+        "audio": ("s/1.wav", "s/2.wav"),
+        "similarity": np.zeros((2, 2), np.float32),
+    }
+    return MatchResult(**parts | changes)
+
+
+def sync_result(offset_seconds=0.12, fps=25.0):
+    return SyncResult("a.mp4", offset_seconds, fps, 0.87654321, "mouth", "uncertain", "low_confidence")
+
+
+def failed():
+    return SyncResult("b.mp4", None, None, 0.0, "", "failed", "silence", message="there is only silence in it")
+
+
+@pytest.mark.parametrize(
+    ("border", "inside", "outside", "beyond"),
+    [
+        (-0.045, "in_sync", "early_noticed", -math.inf),
+        (0.125, "in_sync", "late_noticed", math.inf),
+        (-0.090, "early_noticed", "early_unacceptable", -math.inf),
+        (0.185, "late_noticed", "late_unacceptable", math.inf),
+    ],
+)
+def test_the_verdict_changes_just_beyond_each_border(border, inside, outside, beyond):
+    assert itu_verdict(border) == inside
+    assert itu_verdict(math.nextafter(border, beyond)) == outside
+
+
+def test_sound_and_picture_together_are_in_sync():
+    assert itu_verdict(0.0) == "in_sync"
+
+
+def test_rows_fit_their_columns():
+    assert dict(zip(MATCH_COLUMNS, PAIRED.row(), strict=True)) == {
+        "video": "v/a.mp4",
+        "audio": "s/1.wav",
+        "confidence": 0.9877,
+        "score": 12.3457,
+        "offset_ms": 120.0,
+        "cue": "motion",
+        "runner_up": "s/2.wav",
+        "runner_up_score": 3.0,
+    }
+    assert dict(zip(CANDIDATE_COLUMNS, Candidate("v", 2, "s", 1.00006, 0.5, -0.04).row(), strict=True)) == {
+        "video": "v",
+        "rank": 2,
+        "audio": "s",
+        "score": 1.0001,
+        "confidence": 0.5,
+        "offset_ms": -40.0,
+    }
+    error = MediaError("x.mov", "it is empty", stage="open", reason="unreadable")
+    failure = Failure.from_error(error)
+    assert dict(zip(FAILURE_COLUMNS, failure.row(), strict=True)) == {
+        "path": "x.mov",
+        "stage": "open",
+        "message": "it is empty",
+    }
+    assert failure.reason == "unreadable"
+
+
+def test_csv_has_a_header_and_empty_cells_for_none():
+    assert csv_text(("a", "b"), [("x", None), (1, 0.5)]) == "a,b\nx,\n1,0.5\n"
+
+
+@given(cell=st.text(st.characters(exclude_characters="\r\n\0", exclude_categories=["Cs"])))
+def test_any_name_survives_the_csv(cell):
+    assert list(csv.reader(io.StringIO(csv_text(("path", "x"), [(cell, 1)])))) == [["path", "x"], [cell, "1"]]
+
+
+def test_a_match_result_writes_a_row_for_every_video(tmp_path):
+    match_result().to_csv(tmp_path / "matches.csv")
+    assert (tmp_path / "matches.csv").read_text() == (
+        "video,audio,confidence,score,offset_ms,cue,runner_up,runner_up_score\n"
+        "v/a.mp4,s/1.wav,0.9877,12.3457,120.0,motion,s/2.wav,3.0\n"
+        "v/b.mp4,,0.1,,,,,\n"
+    )
+
+
+def test_a_match_result_becomes_a_table():
+    pandas = pytest.importorskip("pandas")
+    frame = match_result().to_frame()
+    assert tuple(frame.columns) == MATCH_COLUMNS
+    assert frame["audio"].tolist()[0] == "s/1.wav"
+    assert pandas.isna(frame["audio"][1])
+    assert frame["confidence"].tolist() == [0.9877, 0.1]
+
+
+@pytest.mark.parametrize("result", [match_result(), sync_result()], ids=["match", "sync"])
+def test_tables_without_pandas_name_the_extra(monkeypatch, result):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(MissingExtraError, match=r"to_frame\(\) needs pandas: pip install 'avmatch\[pandas\]'"):
+        result.to_frame()
+
+
+def test_a_match_result_wants_a_matrix_that_fits():
+    with pytest.raises(ValueError, match=r"similarity must have shape \(2, 2\), got \(2, 3\)"):
+        match_result(similarity=np.zeros((2, 3), np.float32))
+
+
+def test_results_print_their_counts():
+    assert repr(match_result()) == "MatchResult(2 videos, 2 audio, 1 paired, 0 failed)"
+    assert repr(sync_result()) == "SyncResult('a.mp4', offset: +0.120 s, confidence: 0.88, uncertain)"
+    assert repr(failed()) == "SyncResult('b.mp4', offset: None, confidence: 0.00, failed)"
+
+
+def test_a_sync_result_is_one_line_of_json():
+    line = sync_result(fps=30000 / 1001).to_json()
+    assert "\n" not in line
+    assert list(json.loads(line).items()) == [
+        ("path", "a.mp4"),
+        ("offset_ms", 120.0),
+        ("offset_frames", 3.6),
+        ("fps", 29.97),
+        ("confidence", 0.8765),
+        ("cue", "mouth"),
+        ("status", "uncertain"),
+        ("reason", "low_confidence"),
+        ("verdict", "in_sync"),
+    ]
+
+
+def test_a_failed_sync_has_neither_offset_nor_verdict():
+    record = json.loads(failed().to_json())
+    assert tuple(record) == SYNC_COLUMNS
+    assert [record[key] for key in ("offset_ms", "offset_frames", "fps", "verdict")] == [None] * 4
+    assert (record["status"], record["reason"]) == ("failed", "silence")
+
+
+def test_names_stay_readable_in_json():
+    assert "naïve 日本.mp4" in SyncResult("naïve 日本.mp4", None, None, 0.0, "", "failed").to_json()
+
+
+def test_hardly_early_is_not_minus_nothing_in_frames():
+    assert math.copysign(1.0, sync_result(offset_seconds=-1e-6).offset_frames) == 1.0
+
+
+def test_a_sync_result_writes_one_row(tmp_path):
+    sync_result().to_csv(tmp_path / "sync.csv")
+    assert (tmp_path / "sync.csv").read_text() == (
+        "path,offset_ms,offset_frames,fps,confidence,cue,status,reason,verdict\n"
+        "a.mp4,120.0,3.0,25.0,0.8765,mouth,uncertain,low_confidence,in_sync\n"
+    )
+
+
+def test_a_sync_result_becomes_a_table_of_one_row():
+    pytest.importorskip("pandas")
+    frame = sync_result().to_frame()
+    assert tuple(frame.columns) == SYNC_COLUMNS
+    assert frame["offset_ms"].tolist() == [120.0]

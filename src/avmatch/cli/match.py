@@ -16,7 +16,7 @@ def match(
     max_offset: Annotated[float, typer.Option(help="Search offsets up to this many seconds.")] = 0.5,
     many: Annotated[bool, typer.Option("--many", help="One recording may serve several videos.")] = False,
     complete: Annotated[bool, typer.Option("--complete", help="Give everyone a partner.")] = False,
-    min_confidence: Annotated[float, typer.Option(help="Below this confidence a pair is no pair.")] = 0.5,
+    min_confidence: Annotated[float, typer.Option(help="Below this confidence a pair is no pair.")] = 0.35,
     no_duration: Annotated[bool, typer.Option("--no-duration", help="Ignore how long files are.")] = False,
     use_scratch: Annotated[bool, typer.Option("--use-scratch", help="Use the videos' own sound as well.")] = False,
     model: Annotated[Path | None, typer.Option(help="Folder with a learned model's ONNX towers.")] = None,

@@ -33,6 +33,8 @@ MIN_INTERVAL_SECONDS = 1 / 33
 #: Mean grey difference below which a frame repeats the one before (pulldown, screen recordings).
 REPEAT_DIFFERENCE = 0.02
 MIN_SIDE_PX = 32
+#: Flow is refined down to half of the picture's size (1; OpenCV's preset stops at 2, a quarter): small things count.
+FINEST_SCALE = 1
 
 
 class MotionFrontEnd:
@@ -40,6 +42,7 @@ class MotionFrontEnd:
 
     def __init__(self) -> None:
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+        self._flow.setFinestScale(FINEST_SCALE)
         self._picture: UInt8[np.ndarray, "h w"] | None = None
         self._velocity: Float32[np.ndarray, "h w 2"] | None = None
         self._times: list[float] = []

@@ -175,7 +175,7 @@ def _decided(
 ) -> MatchResult:
     assign = assignment.many_to_one if settings.many else assignment.one_to_one
     confidence = confidences(scores.nats, shared=settings.many)
-    partner = assign(scores.nats, confidence, min_confidence=settings.min_confidence, complete=settings.complete)
+    partner = assign(confidence, min_confidence=settings.min_confidence, complete=settings.complete)
     audio_paths = tuple(heard)
     rows = {path: row for row, path in enumerate(seen)}
     taken = set(partner.tolist())

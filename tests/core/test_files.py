@@ -12,12 +12,17 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
+def write_half(target):
+    with atomic_path(target) as temporary:
+        temporary.write_bytes(b"af")
+        raise RuntimeError("half way")
+
+
 def test_a_block_that_fails_leaves_the_target_and_nothing_else(tmp_path):
     target = tmp_path / "matches.csv"
     target.write_bytes(b"before")
-    with pytest.raises(RuntimeError, match="half way"), atomic_path(target) as temporary:
-        temporary.write_bytes(b"af")
-        raise RuntimeError("half way")
+    with pytest.raises(RuntimeError, match="half way"):
+        write_half(target)
     assert target.read_bytes() == b"before"
     assert names(tmp_path) == ["matches.csv"]
 

@@ -64,7 +64,9 @@ class MotionFrontEnd:
 
     def _take(self, picture: UInt8[np.ndarray, "H W"], time_seconds: float) -> None:
         small = _shrunk(picture)
-        if self._picture is not None and self._picture.shape == small.shape:
+        if self._picture is not None:
+            if small.shape != self._picture.shape:  # the stream changes its size: go on in the first one
+                small = cv2.resize(small, self._picture.shape[::-1], interpolation=cv2.INTER_AREA)
             interval = time_seconds - self._times[-1]
             if interval < MIN_INTERVAL_SECONDS or _is_repeat(small, self._picture):
                 return

@@ -27,6 +27,7 @@ FLUX_LAG_TICKS = 2
 FLOOR = 1e-4
 BLOCK_TICKS = 1000
 NUM_PEAKS = 200
+LARGEST_SAMPLE = 1e5  # sound is about ±1; some float files hold ±32768
 _ENVELOPE_TICKS = 10  # one envelope value each 0.1 s, thinned to NUM_PEAKS at the end
 
 
@@ -72,11 +73,17 @@ def mel_power(samples: Float32[np.ndarray, " S"], num_ticks: int) -> Float32[np.
     return power
 
 
+def finite_samples(samples: Float32[np.ndarray, " S"]) -> Float32[np.ndarray, " S"]:
+    """What is no number is silence, and no sample is so large that its power overflows: damaged float files."""
+    finite = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
+    return np.clip(finite, -LARGEST_SAMPLE, LARGEST_SAMPLE)
+
+
 def log_mel(samples: Float32[np.ndarray, " S"]) -> Float32[np.ndarray, "T 64"]:
     """Log-mel of a stretch of sound, one frame per HOP_SAMPLES, the first centred on the first sample."""
     margin = FFT_SAMPLES // 2
     logarithm: Float32[np.ndarray, "T 64"] = np.log(
-        mel_power(np.pad(samples, (margin, margin)), len(samples) // HOP_SAMPLES) + 1e-6
+        mel_power(np.pad(finite_samples(samples), (margin, margin)), len(samples) // HOP_SAMPLES) + 1e-6
     )
     return logarithm
 
@@ -103,7 +110,7 @@ class SoundFrontEnd:
             raise ValueError(f"expected mono at {SAMPLE_RATE_HZ} Hz, got {samples!r}")
         if self._start_seconds is None:
             self._start_seconds = samples.pts_seconds
-        data = np.nan_to_num(samples.data[0])
+        data = finite_samples(samples.data[0])
         self._num_samples += len(data)
         if len(data):
             self._peak = max(self._peak, float(np.abs(data).max()))

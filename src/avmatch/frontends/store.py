@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import zipfile
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,8 @@ FEATURES_VERSION = 2
 #: Files up to this size are hashed whole, larger ones at evenly spaced places.
 HASH_WHOLE_BYTES = 64 << 20
 _NUM_PLACES, _PLACE_BYTES = 64, 1 << 20
+#: What numpy, zipfile and json raise on files that are cut short, altered, or something else.
+_DAMAGES = (OSError, EOFError, ValueError, TypeError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 def content_hash(path: str | Path) -> str:
@@ -57,10 +60,10 @@ def save(path: Path, features: VideoFeatures | AudioFeatures) -> None:
 def load(path: Path) -> VideoFeatures | AudioFeatures | None:
     """Read features back; None if there are none, or they are damaged."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             arrays = dict(stored)
         return _unpack(json.loads(str(arrays["json"])), "", arrays)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except _DAMAGES:
         return None
 
 

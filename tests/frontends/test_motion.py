@@ -61,10 +61,10 @@ def motion(*blocks):
     }
 
 
-def strongest(times, signal, num=len(BOUNCES)):
-    """Times of the highest peaks, in order."""
+def strongest(times, signal):
+    """Times of the highest peaks, as many as there are bounces, in order."""
     signal, found = signal.copy(), []
-    for _ in range(num):
+    for _ in BOUNCES:
         at = int(signal.argmax())
         found.append(times[at])
         signal[max(0, at - 4) : at + 5] = -1.0

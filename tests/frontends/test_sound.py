@@ -1,5 +1,7 @@
 """Onset flux and level: where clicks are, whatever the blocks and the gain."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -24,7 +26,7 @@ def features(data, cuts=(), pts_seconds=0.0):
     """The features of (S,) samples pushed in blocks that end at `cuts`."""
     front_end = SoundFrontEnd()
     edges = [0, *sorted(cuts), len(data)]
-    for begin, end in zip(edges[:-1], edges[1:], strict=True):
+    for begin, end in pairwise(edges):
         start = pts_seconds + begin / SAMPLE_RATE_HZ
         front_end.push(AudioSamples(data[None, begin:end].astype(np.float32), SAMPLE_RATE_HZ, start))
     return front_end.finish()

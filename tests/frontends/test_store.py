@@ -125,7 +125,7 @@ def test_files_that_are_something_else_are_absent(tmp_path, content):
     assert store.load(path) is None
 
 
-@pytest.mark.parametrize("mask", [0x01, 0x08, 0x40, 0xFF])
+@pytest.mark.parametrize("mask", [0x01, 0xFF])
 def test_a_file_with_an_altered_byte_is_absent_or_whole(tmp_path, mask):
     """A byte may be altered where nothing is lost; it never gives other features, or an error."""
     features = audio_features(flux=array(2, 8), level=array(2, 8), embeddings={})

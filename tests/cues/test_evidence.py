@@ -1,0 +1,36 @@
+"""The door of the cues: curves fit their sides, calibration gives probabilities."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from avmatch.cues.evidence import Calibration, Curves
+
+
+def test_curves_must_fit_their_sides():
+    with pytest.raises(ValueError, match=r"nats must begin with shape \(2, 1\), got \(1, 2, 5\)"):
+        Curves(np.zeros((1, 2, 5), np.float32), (None, None), (None,))
+
+
+@pytest.mark.parametrize(
+    ("video_reason", "audio_reason", "expected"),
+    [(None, None, None), ("no_face", "silence", "no_face"), (None, "silence", "silence")],
+)
+def test_the_reason_of_a_pair_is_the_first(video_reason, audio_reason, expected):
+    assert Curves(np.zeros((1, 1, 3), np.float32), (video_reason,), (audio_reason,)).reason() == expected
+
+
+@given(mass=st.floats(0.0, 1.0), contrast=st.floats(0.0, 1000.0))
+def test_probabilities_are_probabilities(mass, contrast):
+    calibration = Calibration(mass_slope=0.5, contrast_slope=0.2, intercept=-1.0)
+    assert 0.0 < calibration.probability(mass, contrast) <= 1.0
+
+
+def test_a_plain_calibration_believes_the_mass():
+    assert Calibration().probability(0.8, 12.0) == pytest.approx(0.8)
+
+
+def test_more_mass_and_contrast_are_believed_more():
+    calibration = Calibration(mass_slope=0.3, contrast_slope=0.2, intercept=-1.4)
+    assert calibration.probability(0.9, 5.0) > calibration.probability(0.5, 5.0) > calibration.probability(0.5, 1.0)

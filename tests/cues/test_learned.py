@@ -1,0 +1,82 @@
+"""Learned cues: unit vectors that are alike at one lag."""
+
+import numpy as np
+import pytest
+
+from avmatch.core.features import AudioFeatures, Embeddings, VideoFeatures
+from avmatch.cues.evidence import Cue
+from avmatch.cues.learned import EmbeddingCue
+
+LAGS = np.arange(-25, 26) * 0.04
+RATE_HZ = 25.0
+
+
+def unit(vectors):
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def vectors(seed, num=150, noise=0.0):
+    """(num, 16) unit vectors; the same seed with noise gives vectors that are alike."""
+    truth = np.random.default_rng(seed).standard_normal((num, 16))
+    return unit(truth + noise * np.random.default_rng(seed + 99).standard_normal((num, 16))).astype(np.float16)
+
+
+def video(data, start_seconds=0.0):
+    towers = {} if data is None else {"lips": Embeddings(data, RATE_HZ, start_seconds)}
+    return VideoFeatures(0.0, np.zeros((0, 4, 64), np.float16), (), 25.0, 6.0, embeddings=towers)
+
+
+def audio(data, start_seconds=0.0):
+    towers = {} if data is None else {"lips": Embeddings(data, RATE_HZ, start_seconds)}
+    return AudioFeatures(0.0, np.zeros((0, 8), np.float16), np.zeros((0, 8), np.float16), 6.0, 0.5, embeddings=towers)
+
+
+def test_it_is_a_cue_named_after_its_model():
+    assert isinstance(EmbeddingCue("lips"), Cue)
+    assert EmbeddingCue("lips").name == "lips"
+
+
+@pytest.mark.parametrize("ticks", [-7, 0, 12])
+@pytest.mark.parametrize("start_seconds", [0.0, 3.217])
+def test_the_evidence_peaks_at_the_lag(ticks, start_seconds):
+    heard = np.roll(vectors(1, noise=0.7), ticks, axis=0)
+    curves = EmbeddingCue("lips", scale=5.0).curves([video(vectors(1), start_seconds)], [audio(heard)], LAGS)
+    lag_seconds = ticks / RATE_HZ - start_seconds
+    wide = np.arange(-120, 60) * 0.04
+    nats = EmbeddingCue("lips", scale=5.0).curves([video(vectors(1), start_seconds)], [audio(heard)], wide).nats[0, 0]
+    assert wide[nats.argmax()] == pytest.approx(lag_seconds, abs=0.021)
+    assert curves.nats.shape == (1, 1, len(LAGS))
+
+
+def test_every_picture_prefers_its_own_sound():
+    seeds = range(5)
+    videos = [video(vectors(seed)) for seed in seeds]
+    audios = [audio(vectors(seed, noise=0.5)) for seed in seeds]
+    best = EmbeddingCue("lips").curves(videos, audios, LAGS).nats.max(axis=2)
+    assert best.diagonal().min() > 3.0 * best[~np.eye(5, dtype=bool)].max()
+
+
+def test_nats_follow_from_scale_baseline_and_independence():
+    """150 ticks of similarity 1 at 25 a second, one independent each 0.4 s: 15 steps of 2 · (1 − 0.25)."""
+    cue = EmbeddingCue("lips", scale=2.0, baseline=0.25, independent_seconds=0.4)
+    same = vectors(1).astype(np.float32)
+    nats = cue.curves([video(same)], [audio(same)], np.zeros(1)).nats
+    assert nats[0, 0, 0] == pytest.approx(15 * 2.0 * 0.75, rel=1e-2)
+
+
+def test_only_the_overlap_counts():
+    cue = EmbeddingCue("lips")
+    nats = cue.curves([video(vectors(1))], [audio(vectors(1)[:75])], np.array([0.0, 3.0, -100.0, 100.0])).nats[0, 0]
+    assert nats[0] == pytest.approx(75 / 5, rel=1e-2)
+    assert abs(nats[1]) < 2.0
+    assert not nats[2:].any()
+
+
+def test_files_without_vectors_abstain():
+    curves = EmbeddingCue("lips").curves(
+        [video(None), video(vectors(1))], [audio(vectors(1)), audio(None)], np.zeros(1)
+    )
+    assert curves.video_reasons == ("too_short", None)
+    assert curves.audio_reasons == (None, "too_short")
+    np.testing.assert_array_equal(curves.nats[..., 0] != 0.0, [[False, False], [True, False]])
+    assert curves.reason() == "too_short"

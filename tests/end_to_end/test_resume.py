@@ -2,9 +2,12 @@
 
 import time
 
+import numpy as np
 import pytest
 
-TABLES = ("matches.csv", "unmatched_audio.csv", "candidates.csv", "errors.csv", "similarity.json", "similarity.npy")
+TABLES = ("matches.csv", "unmatched_audio.csv", "candidates.csv", "errors.csv")
+MACHINE_READ = (*TABLES, "similarity.json", "similarity.npy")
+NUMBERS = {"confidence": 2e-4, "score": 2e-4, "runner_up_score": 2e-4, "offset_ms": 0.11}
 
 
 def killed(process, ready):
@@ -24,22 +27,31 @@ def results(out):
     return {path.name: path.read_bytes() for path in out.glob("*") if not path.name.startswith(".avmatch-")}
 
 
-def assert_same_tables(out, expected):
-    found = results(out)
+def assert_same_tables(table, out, expected):
+    """Cell by cell: the last bit of a motion level may fall either way, and with it the last digit of a number."""
     for name in TABLES:
-        assert found[name] == (expected / name).read_bytes(), name
+        rows, wanted = table(out / name), table(expected / name)
+        assert len(rows) == len(wanted)
+        for row, other in zip(rows, wanted, strict=True):
+            for column, cell in row.items():
+                if column in NUMBERS and cell and other[column]:
+                    assert float(cell) == pytest.approx(float(other[column]), abs=NUMBERS[column])
+                else:
+                    assert cell == other[column], (name, column)
+    assert (out / "similarity.json").read_bytes() == (expected / "similarity.json").read_bytes()
+    np.testing.assert_allclose(np.load(out / "similarity.npy"), np.load(expected / "similarity.npy"), atol=1e-4)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("num_entries", [1, 6])
-def test_killed_while_it_analyses(avmatch, command, clips, matched, tmp_path, num_entries):
+def test_killed_while_it_analyses(avmatch, command, clips, matched, table, tmp_path, num_entries):
     out, cache = tmp_path / "out", tmp_path / "cache"
     arguments = ("match", clips / "videos", clips / "audio", "-o", out, "--cache", cache)
     assert killed(command(*arguments), lambda: len(entries(cache)) >= num_entries)
     assert not out.exists()
     kept = {path: path.stat().st_mtime_ns for path in entries(cache)}
     avmatch(*arguments)
-    assert_same_tables(out, matched)
+    assert_same_tables(table, out, matched)
     assert {path: path.stat().st_mtime_ns for path in kept} == kept  # what was done isn't done again
 
 
@@ -49,13 +61,13 @@ def entries(cache):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["matches.csv", "similarity.json"])
-def test_killed_while_it_writes(avmatch, command, clips, cache, matched, tmp_path, name):
+def test_killed_while_it_writes(avmatch, command, clips, cache, matched, table, tmp_path, name):
     arguments = ("match", clips / "videos", clips / "audio", "-o", tmp_path, "--cache", cache)
     killed(command(*arguments), lambda: (tmp_path / name).exists())
     found = results(tmp_path)
     assert name in found
     for file, content in found.items():
-        if file in TABLES:
+        if file in MACHINE_READ:
             assert content == (matched / file).read_bytes(), file
     avmatch(*arguments)
-    assert_same_tables(tmp_path, matched)
+    assert_same_tables(table, tmp_path, matched)

@@ -30,6 +30,8 @@ JUMP_SECONDS = 0.02
 MAX_GAP_SECONDS = 600.0
 MAX_BAD_PACKETS = 10_000
 _CHUNK_SAMPLES = 1 << 16
+#: Sample rates outside of this are a damaged header; a few bytes at 1 Hz would become hours of sound.
+_MIN_RATE_HZ, _MAX_RATE_HZ = 1000, 10_000_000
 _PLANES_WITH_LUMA = ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12", "gray")
 
 
@@ -70,17 +72,7 @@ def decode(
             sinks[picture.index] = _PictureSink(origin, max_side_px, _rate(picture))
         if sound is not None:
             sinks[sound.index] = _SoundSink(origin, sample_rate_hz)
-        yielded = False
-        for block in _blocks(path, container, sinks):
-            yielded = True
-            yield block
-        if not yielded:
-            raise MediaError(
-                path,
-                "nothing in it can be decoded; the file is damaged or cut off: copy it again",
-                stage="decode",
-                reason="no_frames",
-            )
+        yield from _checked(path, _blocks(path, container, sinks))
 
 
 def read_audio(path: str | Path, *, sample_rate_hz: int = 16000) -> AudioSamples:
@@ -98,7 +90,9 @@ def decode_sound(path: str | Path) -> Iterator[AudioSamples]:
         sound = audio_stream(container)
         if sound is None:
             raise _missing(path, video=False, audio=True)
-        for block in _blocks(path, container, {sound.index: _SoundSink(origin_seconds(container), None)}):
+        for block in _checked(
+            path, _blocks(path, container, {sound.index: _SoundSink(origin_seconds(container), None)})
+        ):
             assert isinstance(block, AudioSamples)
             yield block
 
@@ -107,6 +101,23 @@ def _missing(path: str | Path, *, video: bool, audio: bool) -> MediaError:
     reason: Reason = "no_video" if video else "no_audio"
     wanted = "picture or sound" if video and audio else "picture" if video else "sound"
     return MediaError(path, f"there is no {wanted} in it; check that it is the right file", stage="open", reason=reason)
+
+
+def _checked(path: str | Path, blocks: Iterator[VideoFrames | AudioSamples]) -> Iterator[VideoFrames | AudioSamples]:
+    """The blocks; MediaError if there are none, or in a format of pixels or samples that can't be converted."""
+    empty = True
+    try:
+        for block in blocks:
+            empty = False
+            yield block
+    except MediaError:
+        raise
+    except (av.FFmpegError, ValueError) as error:
+        message = f"can't be converted ({error}); convert the file to mp4 or wav first"
+        raise MediaError(path, message, stage="decode", reason="unsupported") from error
+    if empty:
+        message = "nothing in it can be decoded; the file is damaged or cut off: copy it again"
+        raise MediaError(path, message, stage="decode", reason="no_frames")
 
 
 def _rate(stream: av.VideoStream) -> float:
@@ -202,15 +213,16 @@ class _SoundSink:
 
     def take(self, frame: av.AudioFrame) -> Iterator[AudioSamples]:
         data = _channels(frame)
-        if not data.size or frame.sample_rate <= 0:
+        if not data.size or not _MIN_RATE_HZ <= frame.sample_rate <= _MAX_RATE_HZ:
             return
         if self.sample_rate_hz is not None:
             data = data.mean(axis=0, keepdims=True, dtype=np.float32)
         if frame.sample_rate != self._source_rate_hz:
             yield from self._change_rate(frame.sample_rate)
-        self._feed(self._aligned(data, self._time(frame)))
-        if self._num_pending >= BLOCK_SECONDS * self._rate_hz:
-            yield self._block()
+        for part in self._aligned(data, self._time(frame)):
+            self._feed(part)
+            if self._num_pending >= BLOCK_SECONDS * self._rate_hz:
+                yield self._block()
 
     def flush(self) -> Iterator[AudioSamples]:
         self._drain()
@@ -232,17 +244,23 @@ class _SoundSink:
             return None
         return float(frame.pts * frame.time_base) - self.origin_seconds
 
-    def _aligned(self, data: Float32[np.ndarray, "C S"], time_seconds: float | None) -> Float32[np.ndarray, "C S"]:
+    def _aligned(
+        self, data: Float32[np.ndarray, "C S"], time_seconds: float | None
+    ) -> Iterator[Float32[np.ndarray, "C S"]]:
         """Silence in front where time has passed unheard; nothing of what has been heard already."""
         if self._start_seconds is None:
             self._start_seconds = time_seconds or 0.0
-        if time_seconds is None:
-            return data
-        gap = time_seconds - (self._start_seconds + self._read_seconds)
-        if abs(gap) <= JUMP_SECONDS or abs(gap) > MAX_GAP_SECONDS:
-            return data
+        gap = 0.0 if time_seconds is None else time_seconds - (self._start_seconds + self._read_seconds)
+        if not JUMP_SECONDS < abs(gap) <= MAX_GAP_SECONDS:
+            yield data
+            return
         num = samples_from_seconds(abs(gap), self._source_rate_hz)
-        return np.pad(data, ((0, 0), (num, 0))) if gap > 0 else data[:, num:]
+        if gap < 0:
+            yield data[:, num:]
+            return
+        for begin in range(0, num, _CHUNK_SAMPLES):  # a long silence in pieces, so that blocks stay small
+            yield np.zeros((len(data), min(_CHUNK_SAMPLES, num - begin)), np.float32)
+        yield data
 
     def _feed(self, data: Float32[np.ndarray, "C S"]) -> None:
         self._read_seconds += seconds_from_samples(data.shape[1], self._source_rate_hz)

@@ -129,7 +129,9 @@ def correlation_nats(video: VideoWindow, sounds: AudioWindows) -> Float32[np.nda
     return result
 
 
-def log_mean_exp(nats: Float32[np.ndarray, H * rest], weights: Float[np.ndarray, " H"]) -> Float32[np.ndarray, "*rest"]:
+def log_mean_exp(
+    nats: Float32[np.ndarray, " H *rest"], weights: Float[np.ndarray, " H"]
+) -> Float32[np.ndarray, "*rest"]:
     """log Σ_h w_h · exp(nats_h): one of the H signals is tied to the sound, with prior w."""
     shape = (-1,) + (1,) * (nats.ndim - 1)
     share = (weights / max(float(weights.sum()), 1e-12)).astype(np.float32).reshape(shape)

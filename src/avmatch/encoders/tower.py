@@ -6,29 +6,46 @@ The graph's metadata property `avmatch` is a JSON object:
     {"model": "lips", "side": "audio", "input": "logmel", "rate_hz": 25, "num_mels": 64}
 
 A video tower takes float32 (1, T, H, W) grey frames in 0…1 at `rate_hz`; an audio tower takes float32 (1, T', 64)
-log-mel at 100 a second, T' = T · 100 / rate_hz. Both give (1, T, D). Optional keys `scale`, `baseline` and
-`independent_seconds` tell how similarity becomes evidence (cues/learned.py).
+log-mel at 100 a second, T' = T · 100 / rate_hz, so `rate_hz` divides 100. Both give (1, T, D). Optional keys `scale`,
+`baseline` and `independent_seconds` tell how similarity becomes evidence (cues/learned.py).
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 import onnxruntime
-from jaxtyping import Float32
+from jaxtyping import Float32, UInt8
+from onnxruntime.capi import onnxruntime_pybind11_state as onnxruntime_errors
 
 from avmatch.core.errors import ModelError
 from avmatch.core.features import BAND_RATE_HZ, Embeddings
 from avmatch.core.signals import AudioSamples, VideoFrames
-from avmatch.frontends.sound import HOP_SAMPLES, SAMPLE_RATE_HZ, log_mel
+from avmatch.frontends.sound import NUM_MELS, SAMPLE_RATE_HZ, log_mel
 
 #: Longest stretch run through a network at once.
 CHUNK_SECONDS = 20.0
+#: A frame this little more than half a tick early still waits for the next one (every second frame at twice the rate).
+ROUNDING_TICKS = 1e-3
 _FILES = {"video": "video.onnx", "audio": "audio.onnx"}
+_INPUTS = {"video": "frames", "audio": "logmel"}
+#: What ONNX Runtime raises on graphs that it can't load, or that don't take what they are given.
+_GRAPH_ERRORS = (
+    RuntimeError,
+    ValueError,
+    onnxruntime_errors.Fail,
+    onnxruntime_errors.InvalidArgument,
+    onnxruntime_errors.InvalidGraph,
+    onnxruntime_errors.InvalidProtobuf,
+    onnxruntime_errors.NotImplemented,
+    onnxruntime_errors.RuntimeException,
+)
 
 
 @dataclass(frozen=True)
@@ -41,9 +58,20 @@ class TowerDescription:
     rate_hz: float
     height_px: int = 0
     width_px: int = 0
+    num_mels: int = NUM_MELS
     scale: float = 1.0
     baseline: float = 0.0
     independent_seconds: float = 0.2
+
+    def __post_init__(self) -> None:
+        if self.input != _INPUTS.get(self.side):
+            raise ValueError(f"side {self.side!r} with input {self.input!r}; known are {_INPUTS}")
+        if self.rate_hz < 1 or BAND_RATE_HZ % self.rate_hz:
+            raise ValueError(f"rate_hz must divide {BAND_RATE_HZ} and be at least 1, got {self.rate_hz}")
+        if self.side == "video" and min(self.height_px, self.width_px) <= 0:
+            raise ValueError(f"height_px and width_px must be positive, got {self.height_px} and {self.width_px}")
+        if self.num_mels != NUM_MELS:
+            raise ValueError(f"num_mels must be {NUM_MELS}, got {self.num_mels}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,14 +82,18 @@ class Tower:
     session: onnxruntime.InferenceSession
     fingerprint: str
 
-    def encode(self, inputs: Float32[np.ndarray, T * rest]) -> Float32[np.ndarray, "t D"]:
-        """Unit vectors for one stretch."""
+    def encode(self, inputs: Float32[np.ndarray, " t *rest"], num_ticks: int) -> Float32[np.ndarray, "T D"]:
+        """Unit vectors for one stretch of `num_ticks`. Raises ModelError if the graph can't give them."""
         name = self.session.get_inputs()[0].name
-        output = np.asarray(self.session.run(None, {name: inputs[None]})[0], np.float32)
-        if output.ndim != 3 or output.shape[0] != 1:
-            raise ModelError(f"{self.description.model}: a tower must give (1, T, D), got {output.shape}")
+        who = f"{self.description.model}: the {self.description.side} tower"
+        try:
+            output = np.asarray(self.session.run(None, {name: inputs[None]})[0], np.float32)
+        except _GRAPH_ERRORS as error:
+            raise ModelError(f"{who} doesn't take {inputs[None].shape} ({error}); export it again") from error
+        if output.ndim != 3 or output.shape[:2] != (1, num_ticks):
+            raise ModelError(f"{who} must give (1, {num_ticks}, D), got {output.shape}; export it again")
         norm = np.linalg.norm(output[0], axis=1, keepdims=True)
-        vectors: Float32[np.ndarray, "t D"] = output[0] / np.maximum(norm, 1e-9)
+        vectors: Float32[np.ndarray, "T D"] = output[0] / np.maximum(norm, 1e-9)
         return vectors
 
 
@@ -99,24 +131,16 @@ def load_tower(path: Path, side: str) -> Tower:
     options.log_severity_level = 3
     try:
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except (RuntimeError, ValueError, OSError) as error:
+    except _GRAPH_ERRORS as error:
         raise ModelError(f"{path}: not an ONNX model that can be run ({error}); export it again") from error
     text = session.get_modelmeta().custom_metadata_map.get("avmatch")
     try:
         description = TowerDescription(**json.loads(text or "null"))
     except (TypeError, ValueError) as error:
         raise ModelError(f"{path}: no usable `avmatch` description in the graph's metadata ({error})") from error
-    expected = {"video": "frames", "audio": "logmel"}[side]
-    if (description.side, description.input) != (side, expected) or description.rate_hz <= 0:
-        raise ModelError(f"{path}: expected a {side} tower fed with {expected}, got {description}")
-    return Tower(description, session, f"{len(content)}-{hash_of(content)}")
-
-
-def hash_of(content: bytes) -> str:
-    """A short name for a model's bytes."""
-    import hashlib
-
-    return hashlib.blake2b(content, digest_size=8).hexdigest()
+    if description.side != side:
+        raise ModelError(f"{path}: expected a tower for {side}, got one for {description.side}")
+    return Tower(description, session, hashlib.blake2b(content, digest_size=8).hexdigest())
 
 
 class VideoEncoder:
@@ -127,21 +151,20 @@ class VideoEncoder:
         self._ticks: list[np.ndarray] = []
         self._vectors: list[np.ndarray] = []
         self._start_seconds: float | None = None
+        self._shown: UInt8[np.ndarray, "H W"] | None = None
         self._num_ticks = 0
 
     def push(self, frames: VideoFrames) -> None:
-        """Take the next block: the newest frame at each tick of the tower's clock."""
-        size = (self._tower.description.width_px, self._tower.description.height_px)
+        """Take the next block: a tick gets the first frame from half a tick before it on; in gaps the last one stays."""
         for picture, time_seconds in zip(frames.data, frames.pts_seconds.tolist(), strict=True):
             if self._start_seconds is None:
                 self._start_seconds = time_seconds
-            due = (time_seconds - self._start_seconds) * self._tower.description.rate_hz + 0.5
-            while self._num_ticks < due:
-                small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-                self._ticks.append(small.astype(np.float32) / 255.0)
-                self._num_ticks += 1
-                if len(self._ticks) >= CHUNK_SECONDS * self._tower.description.rate_hz:
-                    self._run()
+            place = (time_seconds - self._start_seconds) * self._tower.description.rate_hz
+            end_tick = math.ceil(place + 0.5 - ROUNDING_TICKS)
+            if self._shown is not None:
+                self._fill(self._shown, end_tick - 1)
+            self._fill(picture, end_tick)
+            self._shown = picture
 
     def finish(self) -> Embeddings | None:
         """The vectors; None without a frame."""
@@ -152,9 +175,19 @@ class VideoEncoder:
             np.concatenate(self._vectors).astype(np.float16), self._tower.description.rate_hz, self._start_seconds
         )
 
+    def _fill(self, picture: UInt8[np.ndarray, "H W"], end_tick: int) -> None:
+        """Show `picture` at all ticks before `end_tick` that have none yet."""
+        size = (self._tower.description.width_px, self._tower.description.height_px)
+        while self._num_ticks < end_tick:
+            small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+            self._ticks.append(small.astype(np.float32) / 255.0)
+            self._num_ticks += 1
+            if len(self._ticks) >= CHUNK_SECONDS * self._tower.description.rate_hz:
+                self._run()
+
     def _run(self) -> None:
         if self._ticks:
-            self._vectors.append(self._tower.encode(np.stack(self._ticks)))
+            self._vectors.append(self._tower.encode(np.stack(self._ticks), len(self._ticks)))
             self._ticks = []
 
 
@@ -163,6 +196,7 @@ class AudioEncoder:
 
     def __init__(self, tower: Tower) -> None:
         self._tower = tower
+        self._samples_per_tick = round(SAMPLE_RATE_HZ / tower.description.rate_hz)
         self._pending: list[np.ndarray] = []
         self._num_pending = 0
         self._vectors: list[np.ndarray] = []
@@ -174,21 +208,23 @@ class AudioEncoder:
             self._start_seconds = samples.pts_seconds
         self._pending.append(samples.data[0])
         self._num_pending += samples.data.shape[1]
-        if self._num_pending >= CHUNK_SECONDS * SAMPLE_RATE_HZ:
-            self._run(int(CHUNK_SECONDS * SAMPLE_RATE_HZ))
+        chunk_ticks = round(CHUNK_SECONDS * self._tower.description.rate_hz)
+        while self._num_pending >= chunk_ticks * self._samples_per_tick:
+            self._run(chunk_ticks)
 
     def finish(self) -> Embeddings | None:
-        """The vectors; None if the sound is shorter than a step."""
-        step = round(BAND_RATE_HZ / self._tower.description.rate_hz) * HOP_SAMPLES
-        self._run(self._num_pending // step * step)
+        """The vectors; None if the sound is shorter than a tick."""
+        self._run(self._num_pending // self._samples_per_tick)
         if self._start_seconds is None or not self._vectors:
             return None
         return Embeddings(
             np.concatenate(self._vectors).astype(np.float16), self._tower.description.rate_hz, self._start_seconds
         )
 
-    def _run(self, num_samples: int) -> None:
-        data = np.concatenate(self._pending) if self._pending else np.zeros(0, np.float32)
-        if num_samples > 0:
-            self._vectors.append(self._tower.encode(log_mel(data[:num_samples])))
+    def _run(self, num_ticks: int) -> None:
+        if num_ticks == 0:
+            return
+        num_samples = num_ticks * self._samples_per_tick
+        data = np.concatenate(self._pending)
+        self._vectors.append(self._tower.encode(log_mel(data[:num_samples]), num_ticks))
         self._pending, self._num_pending = [data[num_samples:]], len(data) - num_samples

@@ -80,8 +80,8 @@ class MotionFrontEnd:
 
 
 def resample_steps(
-    edges_seconds: Float[np.ndarray, " E"], levels: Float[np.ndarray, S * rest], rate_hz: float
-) -> tuple[float, Float[np.ndarray, T * rest]]:
+    edges_seconds: Float[np.ndarray, " E"], levels: Float[np.ndarray, " S *rest"], rate_hz: float
+) -> tuple[float, Float[np.ndarray, " T *rest"]]:
     """Average a step function over the ticks of a regular clock.
 
     Args:

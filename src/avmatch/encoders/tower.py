@@ -155,7 +155,7 @@ class VideoEncoder:
         self._num_ticks = 0
 
     def push(self, frames: VideoFrames) -> None:
-        """Take the next block: a tick gets the first frame from half a tick before it on; in gaps the last one stays."""
+        """Take the next block: a tick gets the first frame since half a tick before; in gaps the last one stays."""
         for picture, time_seconds in zip(frames.data, frames.pts_seconds.tolist(), strict=True):
             if self._start_seconds is None:
                 self._start_seconds = time_seconds

@@ -89,7 +89,7 @@ class Tower:
         try:
             output = np.asarray(self.session.run(None, {name: inputs[None]})[0], np.float32)
         except _GRAPH_ERRORS as error:
-            raise ModelError(f"{who} doesn't take {inputs[None].shape} ({error}); export it again") from error
+            raise ModelError(f"{who} doesn't take {inputs[None].shape} ({_one_line(error)}); export it again") from error
         if output.ndim != 3 or output.shape[:2] != (1, num_ticks):
             raise ModelError(f"{who} must give (1, {num_ticks}, D), got {output.shape}; export it again")
         norm = np.linalg.norm(output[0], axis=1, keepdims=True)
@@ -132,7 +132,7 @@ def load_tower(path: Path, side: str) -> Tower:
     try:
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except _GRAPH_ERRORS as error:
-        raise ModelError(f"{path}: not an ONNX model that can be run ({error}); export it again") from error
+        raise ModelError(f"{path}: not an ONNX model that can be run ({_one_line(error)}); export it again") from error
     text = session.get_modelmeta().custom_metadata_map.get("avmatch")
     try:
         description = TowerDescription(**json.loads(text or "null"))
@@ -141,6 +141,10 @@ def load_tower(path: Path, side: str) -> Tower:
     if description.side != side:
         raise ModelError(f"{path}: expected a tower for {side}, got one for {description.side}")
     return Tower(description, session, hashlib.blake2b(content, digest_size=8).hexdigest())
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 class VideoEncoder:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from scipy.signal import correlate
 
 from avmatch.core.signals import AudioSamples
 from avmatch.media.encode import write_audio, write_clip
@@ -80,6 +81,13 @@ def six_channels() -> AudioSamples:
     return AudioSamples(data, mono.sample_rate_hz)
 
 
+def lateness_seconds(sound: AudioSamples) -> float:
+    """How much later `sound` clicks, on its file's clock, than CLICKS_SECONDS (to a sample)."""
+    reference = clicks(sound.sample_rate_hz).data[0]
+    lag = int(np.argmax(correlate(sound.data[0], reference, method="fft"))) - (len(reference) - 1)
+    return sound.pts_seconds + lag / sound.sample_rate_hz
+
+
 def make_all(folder: Path) -> None:
     """Write all of them to `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -97,6 +105,12 @@ def flip_bytes(content: bytes, rng: np.random.Generator, *, share: float) -> byt
     return data.tobytes()
 
 
+def turned(content: bytes) -> bytes:
+    """An mp4 that is to be shown turned clockwise by 90 degrees, as phones write them."""
+    begin = content.index(_IDENTITY_MATRIX, content.index(b"tkhd"))
+    return content[:begin] + _QUARTER_TURN_MATRIX + content[begin + len(_QUARTER_TURN_MATRIX) :]
+
+
 def _make_good(folder: Path) -> None:
     write_clip(folder / "good.mp4", pictures(), fps=FPS, audio=clicks())
     (folder / UNICODE_NAME).write_bytes((folder / "good.mp4").read_bytes())
@@ -110,12 +124,7 @@ def _make_odd_pictures(folder: Path) -> None:
     write_clip(folder / "short.mp4", pictures(0.1), fps=FPS, audio=clicks(duration_seconds=0.1))
     write_clip(folder / "static.mp4", (picture(0.0) for _ in pictures()), fps=FPS, audio=clicks())
     write_clip(folder / "vfr.mkv", map(picture, VFR_SECONDS), fps=FPS, audio=clicks(), frame_times_seconds=VFR_SECONDS)
-    upright = (folder / "good.mp4").read_bytes()
-    movie, track = upright.index(_IDENTITY_MATRIX), upright.index(b"tkhd")
-    turn = upright.index(_IDENTITY_MATRIX, track)  # the first matrix is the whole movie's
-    assert movie < track < turn
-    rotated = upright[:turn] + _QUARTER_TURN_MATRIX + upright[turn + len(_QUARTER_TURN_MATRIX) :]
-    (folder / "rotated.mp4").write_bytes(rotated)
+    (folder / "rotated.mp4").write_bytes(turned((folder / "good.mp4").read_bytes()))
     _write_ten_bit(folder / "ten_bit.mp4")
     late_times = [LATE_SECONDS + number / FPS for number in range(round(DURATION_SECONDS * FPS))]
     for suffix in (".mp4", ".mkv"):

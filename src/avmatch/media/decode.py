@@ -186,14 +186,13 @@ def _grey(frame: av.VideoFrame, max_side_px: int) -> UInt8[np.ndarray, "H W"]:
     """Luma of a frame, shrunk and upright."""
     scale = min(1.0, max_side_px / max(frame.width, frame.height))
     width, height = max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
-    if frame.format.name in _PLANES_WITH_LUMA:
-        plane = frame.planes[0]
-        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : frame.width]
-        shrink = scale < 1.0
-        grey = cv2.resize(rows, (width, height), interpolation=cv2.INTER_AREA) if shrink else rows.copy()
-    else:
-        grey = frame.reformat(width, height, "gray", interpolation="AREA").to_ndarray()
     turns = round(frame.rotation / 90) % 4
+    if frame.format.name not in _PLANES_WITH_LUMA:
+        frame = frame.reformat(width, height, "yuv420p", interpolation="AREA")
+    plane = frame.planes[0]
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : frame.width]
+    same = rows.shape == (height, width)
+    grey = rows.copy() if same else cv2.resize(rows, (width, height), interpolation=cv2.INTER_AREA)
     return np.ascontiguousarray(np.rot90(grey, turns)) if turns else grey
 
 

@@ -260,7 +260,7 @@ def test_towers_that_do_not_belong_together_are_refused(tmp_path, change):
 
 def test_graphs_that_take_something_else_are_told(tmp_path):
     pair = load_pair(write_pair(tmp_path, ticks=7))
-    with pytest.raises(ModelError, match=r"tiny: the video tower doesn't take \(1, 10, 4, 6\) .*export it again"):
+    with pytest.raises(ModelError, match=r"tiny: the video tower can't take \(1, 10, 4, 6\) .*export it again"):
         encode_frames(pair, pictures(10), PICTURE_TIMES[:10])
 
 

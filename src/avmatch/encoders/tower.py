@@ -89,7 +89,7 @@ class Tower:
         try:
             output = np.asarray(self.session.run(None, {name: inputs[None]})[0], np.float32)
         except _GRAPH_ERRORS as error:
-            raise ModelError(f"{who} doesn't take {inputs[None].shape} ({_one_line(error)}); export it again") from error
+            raise ModelError(f"{who} can't take {inputs[None].shape} ({_one_line(error)}); export it again") from error
         if output.ndim != 3 or output.shape[:2] != (1, num_ticks):
             raise ModelError(f"{who} must give (1, {num_ticks}, D), got {output.shape}; export it again")
         norm = np.linalg.norm(output[0], axis=1, keepdims=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -24,7 +25,7 @@ AUDIO_CODECS = {
     ".mp4": "aac",
     ".mov": "aac",
     ".mkv": "aac",
-    ".avi": "libmp3lame",
+    ".avi": "pcm_s16le",  # AVI has no way to tell how long an encoder's priming is
     ".ogg": "libopus",
     ".opus": "libopus",
     ".webm": "libopus",
@@ -57,9 +58,9 @@ def write_clip(
         frame_times_seconds: a time for each frame, for varying frame rates.
 
     Raises:
-        UsageError: the sides are odd, or there is no frame.
+        UsageError: the sides are odd, there is no frame, or the suffix is unknown.
     """
-    with atomic_path(path) as temporary, av.open(str(temporary), "w") as container:
+    with _created(path) as container:
         rate = Fraction(fps).limit_denominator(1001)
         picture = container.add_stream(
             "libx264", rate=rate, options={"crf": str(crf), "preset": "veryfast", "x264-params": _REPEATABLE}
@@ -85,9 +86,18 @@ def write_clip(
 
 def write_audio(path: Path, audio: AudioSamples) -> None:
     """Write a sound; the codec follows the suffix (AUDIO_CODECS). Raises UsageError for an unknown suffix."""
-    with atomic_path(path) as temporary, av.open(str(temporary), "w") as container:
+    with _created(path) as container:
         stream = _sound_stream(container, path, audio)
         _encode_sound(container, stream, audio)
+
+
+@contextmanager
+def _created(path: Path) -> Iterator[av.container.OutputContainer]:
+    """A new file, without the random numbers that Matroska and Ogg would like in it."""
+    if path.suffix.lower() not in AUDIO_CODECS:
+        raise UsageError(f"{path}: unknown suffix; use one of {', '.join(AUDIO_CODECS)}")
+    with atomic_path(path) as temporary, av.open(str(temporary), "w", options={"fflags": "+bitexact"}) as container:
+        yield container
 
 
 def _even(path: Path, pixels: UInt8[np.ndarray, "H W 3"]) -> tuple[int, int]:
@@ -98,9 +108,7 @@ def _even(path: Path, pixels: UInt8[np.ndarray, "H W 3"]) -> tuple[int, int]:
 
 
 def _sound_stream(container: av.container.OutputContainer, path: Path, audio: AudioSamples) -> av.AudioStream:
-    codec = AUDIO_CODECS.get(path.suffix.lower())
-    if codec is None:
-        raise UsageError(f"{path}: unknown suffix for sound; use one of {', '.join(AUDIO_CODECS)}")
+    codec = AUDIO_CODECS[path.suffix.lower()]
     rate = _OPUS_RATE_HZ if codec == "libopus" else audio.sample_rate_hz
     layout = {1: "mono", 2: "stereo", 6: "5.1"}.get(audio.data.shape[0])
     if layout is None:

@@ -1,6 +1,6 @@
 """Put a sound under a picture, at the right time: the picture's packets are copied, never encoded again.
 
-The sound is encoded (AAC; Opus in webm, MP3 in avi) at its own rate and with its own channels. What would be heard
+The sound is encoded (AAC; Opus in webm, PCM in avi) at its own rate and with its own channels. What would be heard
 before the picture starts is cut to the sample, what comes later is preceded by real silence, and what outlasts the
 picture is cut: every player agrees on that, which can't be said of edit lists. The video's own sound stays as a second
 track.
@@ -25,11 +25,13 @@ from avmatch.media.decode import decode_sound
 from avmatch.media.encode import SoundWriter
 from avmatch.media.source import audio_stream, opened, origin_seconds, video_stream
 
-_CODECS = {".webm": "libopus", ".ogv": "libopus", ".ogg": "libopus", ".avi": "libmp3lame"}
-_AAC_RATES_HZ = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
-_MP3_RATES_HZ = (48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
+_CODECS = {".webm": "libopus", ".ogv": "libopus", ".ogg": "libopus", ".avi": "pcm_s16le"}
+#: What a codec can do; the others take any rate.
+_RATES_HZ = {
+    "aac": (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000),
+    "libopus": (48000,),
+}
 _LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
-_MAX_CHANNELS = {"libmp3lame": 2}
 
 
 def mux(video: Path, audio: Path, out: Path, *, offset_seconds: float) -> None:
@@ -121,7 +123,7 @@ class _Sound:
         self._written_seconds = begin_seconds
         first = self._pending or AudioSamples(np.zeros((1, 0), np.float32), 48000)
         codec = _CODECS.get(out.suffix.lower(), "aac")
-        self._num_channels = _channels(first.data.shape[0], codec)
+        self._num_channels = first.data.shape[0] if first.data.shape[0] in _LAYOUTS else 1  # else a mono mix
         self._rate_hz = first.sample_rate_hz
         stream = target.add_stream(codec, rate=_rate(first.sample_rate_hz, codec), layout=_LAYOUTS[self._num_channels])
         assert isinstance(stream, av.AudioStream)
@@ -152,11 +154,6 @@ class _Sound:
         return mono.repeat(self._num_channels, axis=0)
 
 
-def _channels(num_channels: int, codec: str) -> int:
-    """The source's channels where the codec has a layout for them, else a mono mix."""
-    return num_channels if num_channels in _LAYOUTS and num_channels <= _MAX_CHANNELS.get(codec, 8) else 1
-
-
 def _rate(sample_rate_hz: int, codec: str) -> int:
-    allowed = {"aac": _AAC_RATES_HZ, "libmp3lame": _MP3_RATES_HZ}.get(codec, (48000,))
-    return sample_rate_hz if sample_rate_hz in allowed else 48000
+    """The source's own where the codec has it."""
+    return sample_rate_hz if sample_rate_hz in _RATES_HZ.get(codec, (sample_rate_hz,)) else 48000

@@ -81,7 +81,7 @@ def _write(
         copies[own.index] = target.add_stream_from_template(own)
     end = begin
     for packet in source.demux([source.streams[index] for index in copies]):
-        if packet.dts is None:
+        if not packet.size:  # marks the end
             continue
         if packet.stream.index == picture.index and packet.pts is not None:
             end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))

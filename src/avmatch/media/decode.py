@@ -32,6 +32,14 @@ MAX_BAD_PACKETS = 10_000
 _CHUNK_SAMPLES = 1 << 16
 #: Sample rates outside of this are a damaged header; a few bytes at 1 Hz would become hours of sound.
 _MIN_RATE_HZ, _MAX_RATE_HZ = 1000, 10_000_000
+_SAMPLE_TYPES: dict[str, type[np.generic]] = {
+    "u8": np.uint8,
+    "s16": np.int16,
+    "s32": np.int32,
+    "s64": np.int64,
+    "flt": np.float32,
+    "dbl": np.float64,
+}
 _PLANES_WITH_LUMA = ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12", "gray")
 
 
@@ -104,15 +112,13 @@ def _missing(path: str | Path, *, video: bool, audio: bool) -> MediaError:
 
 
 def _checked(path: str | Path, blocks: Iterator[VideoFrames | AudioSamples]) -> Iterator[VideoFrames | AudioSamples]:
-    """The blocks; MediaError if there are none, or in a format of pixels or samples that can't be converted."""
+    """The blocks; MediaError if there are none, or in a format that can't be converted."""
     empty = True
     try:
         for block in blocks:
             empty = False
             yield block
-    except MediaError:
-        raise
-    except (av.FFmpegError, ValueError) as error:
+    except av.FFmpegError as error:
         message = f"can't be converted ({error}); convert the file to mp4 or wav first"
         raise MediaError(path, message, stage="decode", reason="unsupported") from error
     if empty:
@@ -294,11 +300,18 @@ class _SoundSink:
 
 
 def _channels(frame: av.AudioFrame) -> Float32[np.ndarray, "C S"]:
-    """The samples as float, a row a channel (swresample's own downmix drops channels and needs a known layout)."""
-    data = frame.to_ndarray()
-    if not frame.format.is_planar:
-        data = data.reshape(-1, len(frame.layout.channels)).T
-    if data.dtype == np.uint8:
+    """The samples as float, a row a channel (swresample's own downmix drops channels and needs a known layout).
+
+    Read plane by plane, because PyAV's own conversion reads past the last of eight or more planes, and crashes.
+    """
+    num_channels, dtype = frame.layout.nb_channels, _SAMPLE_TYPES[frame.format.packed.name]
+    if frame.format.is_planar:
+        planes = frame.planes[:num_channels]
+        data = np.stack([np.frombuffer(memoryview(plane), dtype, frame.samples) for plane in planes])
+    else:
+        packed = np.frombuffer(memoryview(frame.planes[0]), dtype, frame.samples * num_channels)
+        data = packed.reshape(-1, num_channels).T
+    if dtype is np.uint8:
         scaled = (data.astype(np.float32) - 128.0) / 128.0
     elif np.issubdtype(data.dtype, np.integer):
         scaled = data.astype(np.float32) / (float(np.iinfo(data.dtype.str).max) + 1.0)

@@ -145,8 +145,8 @@ class SoundWriter:
     def write(self, data: Float32[np.ndarray, "C S"]) -> None:
         """Take samples with as many channels as the stream has."""
         for begin in range(0, data.shape[1], _CHUNK_SAMPLES):
-            chunk = np.ascontiguousarray(data[:, begin : begin + _CHUNK_SAMPLES], np.float32)
-            frame = av.AudioFrame.from_ndarray(chunk, "fltp", self._context.layout.name)
+            chunk = data[:, begin : begin + _CHUNK_SAMPLES].T.reshape(1, -1)  # PyAV can't make frames of eight planes
+            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(chunk), "flt", self._context.layout.name)
             frame.sample_rate = self._rate_hz
             self._queue(self._resampler.resample(frame))
         self._encode(self._context.frame_size or _FRAME_SAMPLES, last=False)

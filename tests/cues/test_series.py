@@ -1,10 +1,20 @@
 """Series: trends go, events stay, outliers are clipped, times are right."""
 
+import weakref
+
 import numpy as np
 import pytest
 
 from avmatch.core.features import BAND_RATE_HZ, TICK_RATE_HZ, AudioFeatures
-from avmatch.cues.series import CLIP_DEVIATIONS, Series, autocorrelation, flattened, level_series, onset_series
+from avmatch.cues.series import (
+    CLIP_DEVIATIONS,
+    Series,
+    accent_series,
+    autocorrelation,
+    flattened,
+    level_series,
+    onset_series,
+)
 
 TICKS = 30 * TICK_RATE_HZ
 TIMES = np.arange(TICKS) / TICK_RATE_HZ
@@ -65,7 +75,7 @@ def test_signals_do_not_mix():
     np.testing.assert_allclose(both[:, 1:], flattened(events(1), TICK_RATE_HZ), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("series", [onset_series, level_series])
+@pytest.mark.parametrize("series", [onset_series, level_series, accent_series])
 @pytest.mark.parametrize("start_seconds", [0.0, 1.37])
 def test_events_of_a_sound_keep_their_time(series, start_seconds):
     flux = np.full((600, 8), 0.05, np.float32)
@@ -78,10 +88,12 @@ def test_events_of_a_sound_keep_their_time(series, start_seconds):
     assert np.average(times, weights=weights) == pytest.approx(start_seconds + 3.0, abs=0.002)
 
 
-@pytest.mark.parametrize("series", [onset_series, level_series])
-def test_a_sound_is_worked_on_once(series):
+def test_a_sound_is_worked_on_once_and_forgotten_with_it():
     one = sound(np.zeros((200, 8), np.float32))
-    assert series(one) is series(one)
+    kept = weakref.ref(accent_series(one))
+    assert accent_series(one) is kept()
+    del one
+    assert kept() is None
 
 
 def test_autocorrelation_is_that_of_the_definition():

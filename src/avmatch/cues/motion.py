@@ -2,8 +2,7 @@
 
 Each of the motion channels (frontends/motion.py) votes on its own; of the last, the grey change, only the rise counts,
 as in the spectral flux of the sound. Within a channel, one cell of the picture, the more probable the more it moves, is
-taken to be the source of the sound. The onsets of the sound count fully, its level, which also tells how it dies away,
-counts half.
+taken to be the source of the sound.
 
 Where a face fills the picture it is the mouth that speaks, and what else moves misleads: there the evidence is worth
 a third.
@@ -20,29 +19,30 @@ from jaxtyping import Float, Float32
 from avmatch.core.errors import Reason
 from avmatch.core.features import TICK_RATE_HZ, AudioFeatures, VideoFeatures
 from avmatch.cues.evidence import Calibration, Curves
-from avmatch.cues.series import Series, flattened, level_series, onset_series
+from avmatch.cues.series import Series, accent_series, flattened
 from avmatch.cues.synchrony import (
     AudioWindows,
     VideoWindow,
     audio_windows,
     correlation_nats,
+    in_blocks,
     log_mean_exp,
+    thinned,
     video_windows,
 )
 from avmatch.frontends.motion import GRID
 
 #: Added before the logarithm, per channel: below this much, motion is noise of the flow.
 CHANNEL_OFFSETS = (0.1, 0.03, 0.03, 0.3)
-NUM_CELLS = 18
+NUM_CELLS = 12
 #: Prior that a quarter of the picture, or all of it, tells more than any single cell (things that wander about).
 QUARTERS_PRIOR, WHOLE_PRIOR = 0.1, 0.1
 #: Cells are blurred copies of their neighbours and flow is noisy: their nats overstate, and are tempered before
 #: the source is summed out, so that several cells that agree count more than one that shouts.
 TEMPER = 0.3
-SOUND_SIGNALS = ((onset_series, 1.0), (level_series, 0.5))
 #: In clips that are in sync the onset is found this much before the change of motion.
 LATENCY_SECONDS = -0.015
-CALIBRATION = Calibration(weight=1.2, mass_slope=0.328, contrast_slope=0.225, intercept=-1.39)
+CALIBRATION = Calibration(weight=1.7, mass_slope=0.498, contrast_slope=0.173, intercept=-0.916)
 #: What the evidence is worth in a close-up of a face, and the widths of a face (share of the picture) between which a
 #: picture becomes one: drummers seen whole have faces, too.
 CLOSE_UP_WORTH = 1 / 3
@@ -68,9 +68,10 @@ class MotionCue:
         """Evidence for every pair at every offset (see Cue)."""
         video_reasons = tuple(video_reason(video) for video in videos)
         audio_reasons = tuple(audio_reason(audio) for audio in audios)
-        nats = np.zeros((len(videos), len(audios), len(lags_seconds)), np.float32)
+        lags, between = thinned(lags_seconds)
+        nats = np.zeros((len(videos), len(audios), len(lags)), np.float32)
         heard = [number for number, reason in enumerate(audio_reasons) if reason is None]
-        sounds = [(weight, [series(audios[number]) for number in heard]) for series, weight in SOUND_SIGNALS]
+        sounds = [accent_series(audios[number]) for number in heard]
         by_window: dict[int, list[tuple[int, VideoWindow, Float[np.ndarray, " C"]]]] = {}
         for number, (video, reason) in enumerate(zip(videos, video_reasons, strict=True)):
             if reason is None:
@@ -78,12 +79,12 @@ class MotionCue:
                 for window in video_windows(series):
                     by_window.setdefault(window.index, []).append((number, window, weights))
         for index, members in by_window.items() if heard else ():
-            for sound_weight, signals in sounds:
-                shifted = audio_windows(signals, index, lags_seconds + LATENCY_SECONDS)
-                for number, window, weights in members:
-                    worth = sound_weight * (1.0 - (1.0 - CLOSE_UP_WORTH) * close_up(videos[number]))
-                    nats[number][heard] += np.float32(worth) * window_nats(window, weights, shifted)
-        return Curves(nats, video_reasons, audio_reasons)
+            blocks = in_blocks(audio_windows(sounds, index, lags + LATENCY_SECONDS))
+            for number, window, weights in members:
+                worth = np.float32(1.0 - (1.0 - CLOSE_UP_WORTH) * close_up(videos[number]))
+                found = np.concatenate([window_nats(window, weights, block) for block in blocks])
+                nats[number][heard] += worth * found
+        return Curves(between(nats), video_reasons, audio_reasons)
 
 
 def window_nats(

@@ -6,8 +6,10 @@ single bang: subtract the Gaussian average of the surroundings, divide by the lo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from jaxtyping import Float, Float32
@@ -20,6 +22,7 @@ DEVIATION_SECONDS = 5.0
 CLIP_DEVIATIONS = 3.0
 SMOOTHING_SECONDS = 0.02
 ONSET_OFFSET = 1.0  # added before the logarithm: below this much flux, differences don't matter
+LEVEL_SHARE = 0.5
 LEVEL_FLOOR = 1e-4  # 40 dB below the loudest
 _BANDS_PER_TICK = BAND_RATE_HZ // TICK_RATE_HZ
 
@@ -52,14 +55,34 @@ def flattened(values: Float[np.ndarray, "T H"], rate_hz: float) -> Float32[np.nd
     return np.clip(flat / np.maximum(deviation, floor), -limit, limit).astype(np.float32)
 
 
-@lru_cache(maxsize=64)  # few long recordings are read at many offsets; features are compared by identity
+def remembered(make: Callable[[AudioFeatures], Series]) -> Callable[[AudioFeatures], Series]:
+    """Keep what is made of a sound for as long as the sound lives: it is read against every block of videos."""
+    kept: WeakKeyDictionary[AudioFeatures, Series] = WeakKeyDictionary()
+
+    def get(audio: AudioFeatures) -> Series:
+        series = kept.get(audio)
+        if series is None:
+            series = kept[audio] = make(audio)
+        return series
+
+    return get
+
+
+@remembered
+def accent_series(audio: AudioFeatures) -> Series:
+    """Where the sound sets in, and how it dies away: the onset strength, and half of the level, at BAND_RATE_HZ."""
+    onset, level = onset_series(audio), level_series(audio)
+    values = onset.values + LEVEL_SHARE * level.values
+    deviation = max(float(values.std()), 1e-6)
+    return Series(onset.start_seconds, onset.rate_hz, (values / deviation).astype(np.float32))
+
+
 def onset_series(audio: AudioFeatures) -> Series:
     """The onset strength of a sound at BAND_RATE_HZ: log of the mean flux over one video tick."""
     flux = audio.flux.astype(np.float32).mean(axis=1)
     return _tick_averaged(audio, flux * _BANDS_PER_TICK, ONSET_OFFSET)
 
 
-@lru_cache(maxsize=64)
 def level_series(audio: AudioFeatures) -> Series:
     """The level of a sound at BAND_RATE_HZ: log of the mean power over one video tick."""
     power = np.exp(audio.level.astype(np.float32)).mean(axis=1)

@@ -17,8 +17,8 @@ Letters in shapes: H signals of a video, M audio files, L lags, T ticks of a win
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float, Float32
@@ -33,6 +33,7 @@ AUTOCORRELATION_LAGS = TICK_RATE_HZ  # one second
 MAX_CORRELATION = 0.9
 MIN_INFLATION = 0.5
 MIN_OVERLAP = 0.3  # share of a window that both sides must cover
+BLOCK_SOUNDS = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +91,27 @@ class AudioWindows:
     shifted: Float32[np.ndarray, "M L T"]
     inside: Float32[np.ndarray, "M L T"]
     autocorrelation: Float[np.ndarray, "M K"]
+    _under: dict[bytes, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+
+    def under(
+        self, covered: Float32[np.ndarray, " T"]
+    ) -> tuple[Float32[np.ndarray, "M L"], Float32[np.ndarray, "M L"]]:
+        """(ticks in common, what a product with unit signals must be multiplied by to be a correlation).
+
+        Remembered for the last pattern: most videos of a folder cover a window alike.
+        """
+        key = covered.tobytes()
+        if key not in self._under:
+            self._under.clear()
+            overlap = self.inside @ covered
+            mean = (self.shifted @ covered) / np.maximum(overlap, 1.0)
+            energy = np.einsum("mlt,mlt,t->ml", self.shifted, self.shifted, covered) - mean * mean * overlap
+            share = overlap / max(float(covered.sum()), 1.0)
+            # The picture's norm over the overlap is not known per lag; its share of the ticks stands for it.
+            norm = np.sqrt(np.maximum(energy, 0.0) * share)
+            usable = (norm > 1e-3) & (share >= MIN_OVERLAP)
+            self._under[key] = overlap, np.where(usable, 1.0 / np.maximum(norm, 1e-3), 0.0).astype(np.float32)
+        return self._under[key]
 
 
 def audio_windows(sounds: Sequence[Series], index: int, lags_seconds: Float[np.ndarray, " L"]) -> AudioWindows:
@@ -108,33 +130,57 @@ def audio_windows(sounds: Sequence[Series], index: int, lags_seconds: Float[np.n
     return AudioWindows(shifted, inside, correlations)
 
 
+def in_blocks(sounds: AudioWindows) -> list[AudioWindows]:
+    """A few sounds at a time: what is made of them stays in the processor's cache."""
+    parts = [slice(begin, begin + BLOCK_SOUNDS) for begin in range(0, len(sounds.shifted), BLOCK_SOUNDS)]
+    return [AudioWindows(sounds.shifted[part], sounds.inside[part], sounds.autocorrelation[part]) for part in parts]
+
+
 def correlation_nats(video: VideoWindow, sounds: AudioWindows) -> Float32[np.ndarray, "H M L"]:
     """Nats of every signal of one window against every sound at every lag, as the module's story derives."""
     num_sounds, num_lags, ticks = sounds.shifted.shape
-    overlap = (sounds.inside.reshape(-1, ticks) @ video.covered).reshape(num_sounds, num_lags)
-    flat = sounds.shifted.reshape(-1, ticks)
-    mean = (flat @ video.covered) / np.maximum(overlap.ravel(), 1.0)
-    energy = (flat * flat) @ video.covered - mean * mean * overlap.ravel()
-    share = overlap.ravel() / max(float(video.covered.sum()), 1.0)
-    # The picture's norm over the overlap is not known per lag; its share of the ticks stands for it.
-    scale = np.sqrt(np.maximum(energy, 0.0) * share)
-    scale = np.where((scale > 1e-3) & (share >= MIN_OVERLAP), 1.0 / np.maximum(scale, 1e-3), 0.0)
-    product = video.signals @ flat.T - video.signals.sum(axis=1, keepdims=True) * mean[None]
-    correlation = np.clip(product * scale[None].astype(np.float32), 0.0, MAX_CORRELATION)
+    overlap, scale = sounds.under(video.covered)
+    # The picture's signals have no mean, so that of the sounds needn't be taken off.
+    nats = (video.signals @ sounds.shifted.reshape(-1, ticks).T).reshape(-1, num_sounds, num_lags)
     inflation = 1.0 + 2.0 * video.autocorrelation @ sounds.autocorrelation.T
     kept = 1.0 - LOST_TICKS / float(video.covered.sum())
-    ticks_eff = kept * overlap[None] / np.maximum(inflation, MIN_INFLATION)[:, :, None]
-    nats = np.log(1.0 - correlation * correlation).reshape(-1, num_sounds, num_lags)
-    result: Float32[np.ndarray, "H M L"] = (-0.5 * ticks_eff).astype(np.float32) * nats
-    return result
+    nats *= scale
+    np.clip(nats, 0.0, MAX_CORRELATION, out=nats)
+    np.multiply(nats, nats, out=nats)
+    np.subtract(1.0, nats, out=nats)
+    np.log(nats, out=nats)
+    nats *= overlap
+    nats *= (-0.5 * kept / np.maximum(inflation, MIN_INFLATION)).astype(np.float32)[:, :, None]
+    return nats
+
+
+def thinned(
+    lags_seconds: Float[np.ndarray, " L"],
+) -> tuple[Float[np.ndarray, " l"], Callable[[Float32[np.ndarray, "N M l"]], Float32[np.ndarray, "N M L"]]]:
+    """Every second lag where that is still a tick apart or less, and what fills in the others.
+
+    Signals with ticks of 40 ms make curves so smooth that cubic interpolation loses nothing.
+    """
+    fine = len(lags_seconds) > 5 and len(lags_seconds) % 2 == 1
+    if not fine or lags_seconds[2] - lags_seconds[0] > 1.001 / TICK_RATE_HZ:
+        return lags_seconds, lambda nats: nats
+
+    def filled(nats: Float32[np.ndarray, "N M l"]) -> Float32[np.ndarray, "N M L"]:
+        whole = np.empty((*nats.shape[:2], len(lags_seconds)), np.float32)
+        whole[..., ::2] = nats
+        near = nats[..., :-1] + nats[..., 1:]
+        whole[..., 1::2] = 0.5 * near
+        whole[..., 3:-3:2] = (9.0 * near[..., 1:-1] - nats[..., :-3] - nats[..., 3:]) / 16.0
+        return whole
+
+    return lags_seconds[::2], filled
 
 
 def log_mean_exp(
     nats: Float32[np.ndarray, " H *rest"], weights: Float[np.ndarray, " H"]
 ) -> Float32[np.ndarray, "*rest"]:
     """log Σ_h w_h · exp(nats_h): one of the H signals is tied to the sound, with prior w."""
-    shape = (-1,) + (1,) * (nats.ndim - 1)
-    share = (weights / max(float(weights.sum()), 1e-12)).astype(np.float32).reshape(shape)
+    share = (weights / max(float(weights.sum()), 1e-12)).astype(np.float32)
     peak = nats.max(axis=0)
-    total: Float32[np.ndarray, "*rest"] = np.log((share * np.exp(nats - peak)).sum(axis=0) + 1e-30) + peak
-    return total
+    terms = np.exp(nats - peak)
+    return np.log(np.tensordot(share, terms, axes=1) + 1e-30) + peak

@@ -78,7 +78,7 @@ def analysis(path: str) -> None:
     total = seconds(lambda: analyser.both(path))
     print(f"1080p, one file, {NUM_THREADS} threads, media seconds a second:")
     print(f"  decode alone          {length / decoding:6.1f}")
-    print(f"  decode, shrink, mix   {length / shrunk:6.1f}  = {shrunk / decoding:.2f} × the time of the decode")
+    print(f"  decode, shrink, mix   {length / shrunk:6.1f}  = {shrunk / decoding:.2f} × the decode")
     print(f"  features alone        {length / max(total - shrunk, 1e-3):6.1f}")
     print(
         f"  total                 {length / total:6.1f}  = {total / decoding:.2f} × the time of the decode (at most 3)"
@@ -129,7 +129,8 @@ def repeat_packets(source: str, target: Path, length_seconds: float) -> None:
             stream.index: out.add_stream_from_template(stream) for stream in first.streams if stream.type != "data"
         }
         packets = [packet for packet in first.demux() if packet.dts is not None]
-        length = max(float((packet.pts + packet.duration) * packet.time_base) for packet in packets)
+        ends = [float((packet.pts + packet.duration) * packet.time_base) for packet in packets]
+        length = max(ends) - min(float(packet.dts * packet.time_base) for packet in packets)
         kept = [(p.stream.index, bytes(p), p.pts, p.dts, p.duration, p.time_base, p.is_keyframe) for p in packets]
         for turn in range(round(length_seconds / length)):
             for index, data, pts, dts, duration, base, keyframe in kept:

@@ -165,8 +165,11 @@ def test_a_failed_sync_has_neither_offset_nor_verdict():
     assert (record["status"], record["reason"]) == ("failed", "silence")
 
 
-def test_names_stay_readable_in_json():
-    assert "naïve 日本.mp4" in SyncResult("naïve 日本.mp4", None, None, 0.0, "", "failed").to_json()
+def test_json_is_ascii_whatever_the_name():
+    """A terminal that knows nothing else would otherwise be sent what is no JSON."""
+    text = SyncResult("naïve 日本.mp4", None, None, 0.0, "", "failed").to_json()
+    assert text.isascii()
+    assert json.loads(text)["path"] == "naïve 日本.mp4"
 
 
 def test_hardly_early_is_not_minus_nothing_in_frames():

@@ -1,7 +1,7 @@
 """From the cues' curves over offsets → one offset with a probability that it is right.
 
-The weighted nats of the cues are added to a log prior, a Gaussian with half the range as its deviation: large offsets are
-rarer than small ones. Their softmax over the offsets tried is the posterior, and the offset its peak, refined by a
+The weighted nats of the cues are added to a log prior, a Gaussian with half the range as its deviation: large offsets
+are rarer than small ones. Their softmax over the offsets tried is the posterior, and the offset its peak, refined by a
 parabola. A logistic map (Platt, 1999), fitted on development clips for the cue that contributed most, turns the
 posterior mass within ±80 ms of the peak, and how far the peak stands out, into a frequency.
 

@@ -251,7 +251,7 @@ class SyncResult:
 
     def to_json(self) -> str:
         """One JSON object on one line, with the keys SYNC_COLUMNS."""
-        return json.dumps(dict(zip(SYNC_COLUMNS, self.row(), strict=True)), ensure_ascii=False)
+        return json.dumps(dict(zip(SYNC_COLUMNS, self.row(), strict=True)))
 
     def to_csv(self, path: str | Path) -> None:
         """Write this one result, under its header, to `path`."""

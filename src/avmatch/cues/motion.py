@@ -109,8 +109,9 @@ def motion_series(video: VideoFeatures) -> tuple[Series, Float[np.ndarray, " C"]
         if channel == CHANGE:
             levels = np.maximum(0.0, np.diff(levels, axis=0, prepend=levels[:1]))
         whole = (levels.mean(axis=1, keepdims=True), levels.max(axis=1, keepdims=True))
-        signals.append(np.log(np.concatenate([levels[:, cells], _quarters(levels), *whole], axis=1) + offset))
-    values = flattened(np.concatenate(signals, axis=1), TICK_RATE_HZ)
+        together = np.concatenate([levels[:, cells], _quarters(levels), *whole], axis=1)
+        signals.append(flattened(np.log(together + offset), TICK_RATE_HZ))
+    values = np.concatenate(signals, axis=1)
     weights = (
         (1.0 - QUARTERS_PRIOR - WHOLE_PRIOR) * _shares(activity[cells]),
         QUARTERS_PRIOR * _shares(_quarters(activity[None])[0]),

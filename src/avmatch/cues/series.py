@@ -21,6 +21,7 @@ TREND_SECONDS = 0.6
 DEVIATION_SECONDS = 5.0
 CLIP_DEVIATIONS = 3.0
 SMOOTHING_SECONDS = 0.02
+_COLUMNS = 16
 ONSET_OFFSET = 1.0  # added before the logarithm: below this much flux, differences don't matter
 LEVEL_SHARE = 0.5
 LEVEL_FLOOR = 1e-4  # 40 dB below the loudest
@@ -44,7 +45,14 @@ class Series:
 
 def flattened(values: Float[np.ndarray, "T H"], rate_hz: float) -> Float32[np.ndarray, "T H"]:
     """Remove the trend, divide by the local deviation, clip (in that order), along time."""
-    values = np.asarray(values, np.float32)
+    flat = np.empty(values.shape, np.float32)
+    for begin in range(0, values.shape[1], _COLUMNS):  # a few at a time: long files have many ticks
+        columns = slice(begin, begin + _COLUMNS)
+        flat[:, columns] = _flattened(np.asarray(values[:, columns], np.float32), rate_hz)
+    return flat
+
+
+def _flattened(values: Float32[np.ndarray, "T H"], rate_hz: float) -> Float32[np.ndarray, "T H"]:
     smooth = gaussian_filter1d(values, SMOOTHING_SECONDS * rate_hz, axis=0)
     flat = smooth - gaussian_filter1d(smooth, TREND_SECONDS * rate_hz, axis=0, mode="reflect")
     sigma = DEVIATION_SECONDS * rate_hz

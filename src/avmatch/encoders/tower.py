@@ -17,17 +17,20 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-import onnxruntime
 from jaxtyping import Float32, UInt8
-from onnxruntime.capi import onnxruntime_pybind11_state as onnxruntime_errors
 
 from avmatch.core.errors import ModelError
 from avmatch.core.features import BAND_RATE_HZ, Embeddings
 from avmatch.core.signals import AudioSamples, VideoFrames
+from avmatch.encoders.runtime import open_session, run_session
 from avmatch.frontends.sound import NUM_MELS, SAMPLE_RATE_HZ, log_mel
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
 #: Longest stretch run through a network at once.
 CHUNK_SECONDS = 20.0
@@ -35,17 +38,6 @@ CHUNK_SECONDS = 20.0
 ROUNDING_TICKS = 1e-3
 _FILES = {"video": "video.onnx", "audio": "audio.onnx"}
 _INPUTS = {"video": "frames", "audio": "logmel"}
-#: What ONNX Runtime raises on graphs that it can't load, or that don't take what they are given.
-_GRAPH_ERRORS = (
-    RuntimeError,
-    ValueError,
-    onnxruntime_errors.Fail,
-    onnxruntime_errors.InvalidArgument,
-    onnxruntime_errors.InvalidGraph,
-    onnxruntime_errors.InvalidProtobuf,
-    onnxruntime_errors.NotImplemented,
-    onnxruntime_errors.RuntimeException,
-)
 
 
 @dataclass(frozen=True)
@@ -79,17 +71,13 @@ class Tower:
     """A loaded graph and its description."""
 
     description: TowerDescription
-    session: onnxruntime.InferenceSession
+    session: InferenceSession
     fingerprint: str
 
     def encode(self, inputs: Float32[np.ndarray, " t *rest"], num_ticks: int) -> Float32[np.ndarray, "T D"]:
         """Unit vectors for one stretch of `num_ticks`. Raises ModelError if the graph can't give them."""
-        name = self.session.get_inputs()[0].name
         who = f"{self.description.model}: the {self.description.side} tower"
-        try:
-            output = np.asarray(self.session.run(None, {name: inputs[None]})[0], np.float32)
-        except _GRAPH_ERRORS as error:
-            raise ModelError(f"{who} can't take {inputs[None].shape} ({_one_line(error)}); export it again") from error
+        output = np.asarray(run_session(self.session, who, inputs[None]), np.float32)
         if output.ndim != 3 or output.shape[:2] != (1, num_ticks):
             raise ModelError(f"{who} must give (1, {num_ticks}, D), got {output.shape}; export it again")
         norm = np.linalg.norm(output[0], axis=1, keepdims=True)
@@ -127,12 +115,7 @@ def load_tower(path: Path, side: str) -> Tower:
     if not path.is_file():
         raise ModelError(f"{path}: no such model file; a model folder holds {' and '.join(_FILES.values())}")
     content = path.read_bytes()
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    try:
-        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except _GRAPH_ERRORS as error:
-        raise ModelError(f"{path}: not an ONNX model that can be run ({_one_line(error)}); export it again") from error
+    session = open_session(path, content)
     text = session.get_modelmeta().custom_metadata_map.get("avmatch")
     try:
         description = TowerDescription(**json.loads(text or "null"))
@@ -141,10 +124,6 @@ def load_tower(path: Path, side: str) -> Tower:
     if description.side != side:
         raise ModelError(f"{path}: expected a tower for {side}, got one for {description.side}")
     return Tower(description, session, hashlib.blake2b(content, digest_size=8).hexdigest())
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
 
 
 class VideoEncoder:

@@ -35,6 +35,7 @@ REPEAT_DIFFERENCE = 0.02
 MIN_SIDE_PX = 32
 #: Flow is refined down to half of the picture's size (1; OpenCV's preset stops at 2, a quarter): small things count.
 FINEST_SCALE = 1
+_COLUMNS = 16
 
 
 class MotionFrontEnd:
@@ -97,12 +98,14 @@ def resample_steps(
     ticks = (first + np.arange(count + 1)) / rate_hz
     step = np.clip(np.searchsorted(edges_seconds, ticks, side="right") - 1, 0, len(levels) - 1)
     width = np.diff(edges_seconds)
+    share = np.clip(ticks - edges_seconds[step], 0.0, width[step])[:, None]
     flat = levels.reshape(len(levels), -1)
-    total = np.zeros((len(levels) + 1, flat.shape[1]))
-    np.cumsum(flat * width[:, None], axis=0, out=total[1:])
-    share = np.clip(ticks - edges_seconds[step], 0.0, width[step])
-    integral = total[step] + share[:, None] * flat[step]
-    out = (np.diff(integral, axis=0) * rate_hz).astype(np.float16)
+    out = np.empty((count, flat.shape[1]), np.float16)
+    for begin in range(0, flat.shape[1], _COLUMNS):  # a few at a time: long files have many steps
+        columns = flat[:, begin : begin + _COLUMNS].astype(np.float64)
+        total = np.concatenate([np.zeros((1, columns.shape[1])), np.cumsum(columns * width[:, None], axis=0)])
+        integral = total[step] + share * columns[step]
+        out[:, begin : begin + _COLUMNS] = np.diff(integral, axis=0) * rate_hz
     return (first + 0.5) / rate_hz, out.reshape((count, *levels.shape[1:]))
 
 

@@ -12,6 +12,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -21,7 +22,7 @@ import numpy as np
 import platformdirs
 from jaxtyping import UInt8
 
-from avmatch.core.errors import MediaError, UsageError
+from avmatch.core.errors import MediaError, ModelError, UsageError
 from avmatch.core.features import AudioFeatures, VideoFeatures
 from avmatch.core.results import Failure
 from avmatch.core.signals import AudioSamples, VideoFrames
@@ -165,6 +166,8 @@ def analyse_all(
             return analyse(path)
         except MediaError as error:
             return Failure.from_error(error)
+        except ModelError:  # not this file's fault: every other one would fail as well
+            raise
         except _FAULTS as error:
             message = f"could not be analysed ({type(error).__name__}: {error}); copy or convert it again"
             return Failure(path, "features", message)
@@ -175,8 +178,19 @@ def analyse_all(
                 progress(stage, done, len(paths))
             yield answer
 
-    with ThreadPoolExecutor(num_workers or os.cpu_count() or 1) as pool:
+    with one_thread_each(), ThreadPoolExecutor(num_workers or os.cpu_count() or 1) as pool:
         return list(counted(pool.map(guarded, paths)))
+
+
+@contextmanager
+def one_thread_each() -> Iterator[None]:
+    """Keep OpenCV to the thread that calls it: files go side by side, and its own threads make flow unrepeatable."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
 
 
 class _PictureWatcher:

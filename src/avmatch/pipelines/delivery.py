@@ -34,7 +34,7 @@ def write_match(result: MatchResult, out: Path) -> Path:
 def match_lines(result: MatchResult) -> Iterator[str]:
     """One JSON object a video, with the keys MATCH_COLUMNS."""
     for item in result.matches:
-        yield json.dumps(dict(zip(MATCH_COLUMNS, item.row(), strict=True)), ensure_ascii=False)
+        yield json.dumps(dict(zip(MATCH_COLUMNS, item.row(), strict=True)))
 
 
 def terminal_table(result: MatchResult) -> Table:

@@ -10,7 +10,7 @@ a third.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,7 @@ from jaxtyping import Float, Float32
 from avmatch.core.errors import Reason
 from avmatch.core.features import TICK_RATE_HZ, AudioFeatures, VideoFeatures
 from avmatch.cues.evidence import Calibration, Curves
-from avmatch.cues.series import Series, accent_series, flattened
+from avmatch.cues.series import Series, accent_series, flattened, level_series, onset_series
 from avmatch.cues.synchrony import (
     AudioWindows,
     VideoWindow,
@@ -34,15 +34,20 @@ from avmatch.frontends.motion import GRID
 
 #: Added before the logarithm, per channel: below this much, motion is noise of the flow.
 CHANNEL_OFFSETS = (0.1, 0.03, 0.03, 0.3)
-NUM_CELLS = 12
+NUM_CELLS = 18
 #: Prior that a quarter of the picture, or all of it, tells more than any single cell (things that wander about).
-QUARTERS_PRIOR, WHOLE_PRIOR = 0.1, 0.1
+QUARTERS_PRIOR, WHOLE_PRIOR = 0.1, 0.15
 #: Cells are blurred copies of their neighbours and flow is noisy: their nats overstate, and are tempered before
 #: the source is summed out, so that several cells that agree count more than one that shouts.
 TEMPER = 0.3
+#: Signals of the sound, and what their nats are worth. A million pairs have time for one signal; a single file for two,
+#: onset and level, each of which finds its own cells.
+SoundSignals = tuple[tuple[Callable[[AudioFeatures], Series], float], ...]
+TOGETHER: SoundSignals = ((accent_series, 1.0),)
+APART: SoundSignals = ((onset_series, 0.7), (level_series, 0.35))
 #: In clips that are in sync the onset is found this much before the change of motion.
 LATENCY_SECONDS = -0.015
-CALIBRATION = Calibration(weight=1.7, mass_slope=0.498, contrast_slope=0.173, intercept=-0.916)
+CALIBRATION = Calibration(weight=1.7, mass_slope=0.334, contrast_slope=0.283, intercept=-1.296)
 #: What the evidence is worth in a close-up of a face, and the widths of a face (share of the picture) between which a
 #: picture becomes one: drummers seen whole have faces, too.
 CLOSE_UP_WORTH = 1 / 3
@@ -57,6 +62,7 @@ class MotionCue:
     """Evidence from the changes of motion in the whole picture."""
 
     calibration: Calibration = CALIBRATION
+    sounds: SoundSignals = TOGETHER
     name: str = "motion"
 
     def curves(
@@ -71,7 +77,7 @@ class MotionCue:
         lags, between = thinned(lags_seconds)
         nats = np.zeros((len(videos), len(audios), len(lags)), np.float32)
         heard = [number for number, reason in enumerate(audio_reasons) if reason is None]
-        sounds = [accent_series(audios[number]) for number in heard]
+        sounds = [(worth, [series(audios[number]) for number in heard]) for series, worth in self.sounds]
         by_window: dict[int, list[tuple[int, VideoWindow, Float[np.ndarray, " C"]]]] = {}
         for number, (video, reason) in enumerate(zip(videos, video_reasons, strict=True)):
             if reason is None:
@@ -79,11 +85,12 @@ class MotionCue:
                 for window in video_windows(series):
                     by_window.setdefault(window.index, []).append((number, window, weights))
         for index, members in by_window.items() if heard else ():
-            blocks = in_blocks(audio_windows(sounds, index, lags + LATENCY_SECONDS))
-            for number, window, weights in members:
-                worth = np.float32(1.0 - (1.0 - CLOSE_UP_WORTH) * close_up(videos[number]))
-                found = np.concatenate([window_nats(window, weights, block) for block in blocks])
-                nats[number][heard] += worth * found
+            for sound_worth, signals in sounds:
+                blocks = in_blocks(audio_windows(signals, index, lags + LATENCY_SECONDS))
+                for number, window, weights in members:
+                    worth = sound_worth * (1.0 - (1.0 - CLOSE_UP_WORTH) * close_up(videos[number]))
+                    found = np.concatenate([window_nats(window, weights, block) for block in blocks])
+                    nats[number][heard] += np.float32(worth) * found
         return Curves(between(nats), video_reasons, audio_reasons)
 
 

@@ -1,14 +1,14 @@
 """From features to comparable signals: trends removed, outliers clipped, on a known clock.
 
 Both sides get the same treatment, so that their correlation speaks of events and not of loudness, exposure or one
-single bang: subtract the Gaussian average of the surroundings, divide by the local deviation, clip.
+single bang: subtract the average of the surroundings, divide by the local deviation, clip.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, wraps
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -23,7 +23,7 @@ CLIP_DEVIATIONS = 3.0
 SMOOTHING_SECONDS = 0.02
 _COLUMNS = 16
 ONSET_OFFSET = 1.0  # added before the logarithm: below this much flux, differences don't matter
-LEVEL_SHARE = 0.5
+LEVEL_SHARE = 0.35
 LEVEL_FLOOR = 1e-4  # 40 dB below the loudest
 _BANDS_PER_TICK = BAND_RATE_HZ // TICK_RATE_HZ
 
@@ -54,19 +54,25 @@ def flattened(values: Float[np.ndarray, "T H"], rate_hz: float) -> Float32[np.nd
 
 def _flattened(values: Float32[np.ndarray, "T H"], rate_hz: float) -> Float32[np.ndarray, "T H"]:
     smooth = gaussian_filter1d(values, SMOOTHING_SECONDS * rate_hz, axis=0)
-    flat = smooth - gaussian_filter1d(smooth, TREND_SECONDS * rate_hz, axis=0, mode="reflect")
-    sigma = DEVIATION_SECONDS * rate_hz
-    deviation = np.sqrt(gaussian_filter1d(flat * flat, sigma, axis=0, mode="reflect", truncate=2.0))
+    flat = smooth - surroundings(smooth, TREND_SECONDS * rate_hz)
+    deviation = np.sqrt(np.maximum(surroundings(flat * flat, DEVIATION_SECONDS * rate_hz), 0.0))
     # A floor relative to the whole: stretches without any event must not be blown up into events.
     floor = 0.1 * np.sqrt((flat * flat).mean(axis=0)) + 1e-6
     limit = CLIP_DEVIATIONS
     return np.clip(flat / np.maximum(deviation, floor), -limit, limit).astype(np.float32)
 
 
+def surroundings(values: Float32[np.ndarray, "T H"], sigma: float) -> Float32[np.ndarray, "T H"]:
+    """Average under a triangle with deviation `sigma` (ticks): two running means, however wide."""
+    width = 2 * round(sigma * 6**0.5 / 2) + 1
+    return uniform_filter1d(uniform_filter1d(values, width, axis=0), width, axis=0)
+
+
 def remembered(make: Callable[[AudioFeatures], Series]) -> Callable[[AudioFeatures], Series]:
     """Keep what is made of a sound for as long as the sound lives: it is read against every block of videos."""
     kept: WeakKeyDictionary[AudioFeatures, Series] = WeakKeyDictionary()
 
+    @wraps(make)
     def get(audio: AudioFeatures) -> Series:
         series = kept.get(audio)
         if series is None:
@@ -78,19 +84,21 @@ def remembered(make: Callable[[AudioFeatures], Series]) -> Callable[[AudioFeatur
 
 @remembered
 def accent_series(audio: AudioFeatures) -> Series:
-    """Where the sound sets in, and how it dies away: the onset strength, and half of the level, at BAND_RATE_HZ."""
+    """Where the sound sets in, and a third as strong how it dies away: onset strength and level, at BAND_RATE_HZ."""
     onset, level = onset_series(audio), level_series(audio)
     values = onset.values + LEVEL_SHARE * level.values
     deviation = max(float(values.std()), 1e-6)
     return Series(onset.start_seconds, onset.rate_hz, (values / deviation).astype(np.float32))
 
 
+@remembered
 def onset_series(audio: AudioFeatures) -> Series:
     """The onset strength of a sound at BAND_RATE_HZ: log of the mean flux over one video tick."""
     flux = audio.flux.astype(np.float32).mean(axis=1)
     return _tick_averaged(audio, flux * _BANDS_PER_TICK, ONSET_OFFSET)
 
 
+@remembered
 def level_series(audio: AudioFeatures) -> Series:
     """The level of a sound at BAND_RATE_HZ: log of the mean power over one video tick."""
     power = np.exp(audio.level.astype(np.float32)).mean(axis=1)

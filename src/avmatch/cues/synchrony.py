@@ -33,7 +33,7 @@ AUTOCORRELATION_LAGS = TICK_RATE_HZ  # one second
 MAX_CORRELATION = 0.9
 MIN_INFLATION = 0.5
 MIN_OVERLAP = 0.3  # share of a window that both sides must cover
-BLOCK_SOUNDS = 64
+BLOCK_SOUNDS = 128
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Float32, Int
-from scipy.special import logsumexp
 
 from avmatch.core.features import AudioFeatures, VideoFeatures
 from avmatch.cues.evidence import Cue
@@ -101,9 +100,10 @@ def _take_chunk(
 ) -> None:
     """Fold a chunk of offsets into a block's scores, offsets and deciding cues."""
     posterior = curves.sum(axis=0) + log_prior.astype(np.float32)
-    scores.nats[block] = np.logaddexp(scores.nats[block], logsumexp(posterior, axis=2))
     peak = posterior.argmax(axis=2)
     height = np.take_along_axis(posterior, peak[..., None], axis=2)[..., 0]
+    whole = height + np.log(np.exp(posterior - height[..., None]).sum(axis=2))
+    scores.nats[block] = np.logaddexp(scores.nats[block], whole)
     better = height > best
     at_peak = np.take_along_axis(curves, np.broadcast_to(peak[..., None], (*curves.shape[:3], 1)), axis=3)[..., 0]
     deciding = np.where(np.abs(at_peak).max(axis=0) > 0.0, at_peak.argmax(axis=0), -1)

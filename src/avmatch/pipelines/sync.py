@@ -14,7 +14,7 @@ from avmatch.core.features import AudioFeatures, VideoFeatures
 from avmatch.core.results import Failure, SyncResult
 from avmatch.cues.evidence import Cue
 from avmatch.cues.learned import EmbeddingCue
-from avmatch.cues.motion import MotionCue
+from avmatch.cues.motion import APART, MotionCue
 from avmatch.cues.mouth import MouthCue
 from avmatch.datasets.inputs import list_videos
 from avmatch.encoders.tower import TowerPair, load_pair
@@ -97,7 +97,7 @@ def expand(argument: str) -> tuple[str, ...]:
 
 def cues_for(model: TowerPair | None) -> tuple[Cue, ...]:
     """The cues that know about time."""
-    cues: list[Cue] = [MotionCue(), MouthCue()]
+    cues: list[Cue] = [MotionCue(sounds=APART), MouthCue()]
     if model is not None:
         told = model.video.description
         cues.append(EmbeddingCue(model.name, told.scale, told.baseline, told.independent_seconds))

@@ -1,0 +1,16 @@
+"""Measure the offset of every video in a folder; print those that viewers would notice, worst first.
+
+python examples/worst_offsets.py FOLDER
+"""
+
+import sys
+from pathlib import Path
+
+import avmatch
+
+files = [str(path) for path in sorted(Path(sys.argv[1]).rglob("*.mp4"))]
+sure = [result for result in avmatch.sync_all(files) if result.status == "ok"]
+for result in sorted(sure, key=lambda result: -abs(result.offset_seconds)):
+    if result.verdict != "in_sync":
+        print(f"{result.offset_ms:+7.0f} ms  {result.verdict:18s}  {result.path}")
+print(f"{len(sure)} of {len(files)} files could be measured with confidence")

@@ -15,7 +15,9 @@ from avmatch.cues.synchrony import (
     WINDOW_TICKS,
     audio_windows,
     correlation_nats,
+    in_blocks,
     log_mean_exp,
+    thinned,
     video_windows,
 )
 
@@ -132,3 +134,28 @@ def test_log_mean_exp_is_scipys(nats, weights):
     share = (weights / weights.sum())[:, None, None]
     expected = logsumexp(nats.astype(np.float64), b=share, axis=0)
     np.testing.assert_allclose(log_mean_exp(nats, weights), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_every_second_lag_is_enough_for_a_smooth_curve():
+    lags, between = thinned(LAGS)
+    np.testing.assert_array_equal(lags, LAGS[::2])
+    curve = np.exp(-0.5 * (LAGS / 0.06) ** 2).astype(np.float32)
+    np.testing.assert_allclose(between(curve[None, None, ::2])[0, 0], curve, atol=0.012)
+
+
+@pytest.mark.parametrize("lags", [np.arange(5) * 0.01, np.arange(50) * 0.02, np.arange(-25, 26) * 0.04])
+def test_lags_that_are_few_even_or_far_apart_are_all_tried(lags):
+    kept, between = thinned(lags)
+    nats = np.ones((1, 1, len(lags)), np.float32)
+    np.testing.assert_array_equal(kept, lags)
+    assert between(nats) is nats
+
+
+def test_blocks_of_sounds_give_what_all_of_them_give():
+    rng = np.random.default_rng(1)
+    picture = series_of_picture(smooth_noise(rng, 4, 0.08), 0.0)
+    sounds = [Series(0.0, BAND_RATE_HZ, smooth_noise(rng, seconds, 0.05)) for seconds in rng.uniform(2, 6, 300)]
+    (window,) = video_windows(picture)
+    together = audio_windows(sounds, 0, LAGS)
+    parts = np.concatenate([correlation_nats(window, block) for block in in_blocks(together)], axis=1)
+    np.testing.assert_allclose(parts, correlation_nats(window, together), rtol=1e-4, atol=1e-4)

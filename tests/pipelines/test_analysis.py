@@ -1,6 +1,7 @@
 """Each stream is decoded once, what the cache has not at all, and a file that fails takes no other with it."""
 
-from collections import Counter
+import threading
+from collections import Counter, deque
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from avmatch.core.signals import AudioSamples
 from avmatch.datasets.synth import SynthConfig, synthesise
 from avmatch.media.encode import write_audio, write_clip
 from avmatch.pipelines import analysis
-from avmatch.pipelines.analysis import Analyser, analyse_all
+from avmatch.pipelines.analysis import Analyser, ahead, analyse_all
 from avmatch.pipelines.match import MatchSettings, match
 from avmatch.pipelines.sync import sync_all
 
@@ -230,3 +231,22 @@ def test_a_match_names_its_failures_and_keeps_a_row_for_each_video(clips, tmp_pa
     assert result.similarity.shape == (2, 2)
     failed = result.matches[-1]
     assert (failed.audio, failed.confidence, failed.score, failed.runner_up) == (None, 0.0, None, None)
+
+
+def test_blocks_made_ahead_come_in_order_and_errors_where_they_are_wanted():
+    def blocks():
+        yield from range(5)
+        raise ValueError("the sixth is broken")
+
+    taken = []
+    with pytest.raises(ValueError, match="the sixth is broken"):
+        deque(map(taken.append, ahead(blocks())), maxlen=0)
+    assert taken == [0, 1, 2, 3, 4]
+
+
+def test_who_stops_early_leaves_no_thread_behind():
+    before = threading.active_count()
+    endless = ahead(iter(range(10**9)))
+    assert next(endless) == 0
+    endless.close()
+    assert threading.active_count() == before

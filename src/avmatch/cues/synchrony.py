@@ -121,10 +121,14 @@ def audio_windows(sounds: Sequence[Series], index: int, lags_seconds: Float[np.n
     shape = (len(sounds), *times.shape)
     shifted, inside = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     correlations = np.zeros((len(sounds), AUTOCORRELATION_LAGS))
+    places: dict[tuple[float, float, int], tuple[np.ndarray, np.ndarray]] = {}  # many sounds begin and end alike
     for number, sound in enumerate(sounds):
-        at = np.rint((times - sound.start_seconds) * sound.rate_hz).astype(np.int64)
-        valid = (at >= 0) & (at < len(sound.values))
-        shifted[number][valid] = sound.values[at[valid], 0]
+        key = (sound.start_seconds, sound.rate_hz, len(sound.values))
+        if key not in places:
+            at = np.rint((times - sound.start_seconds) * sound.rate_hz).astype(np.int64)
+            places[key] = np.clip(at, 0, len(sound.values) - 1), (at >= 0) & (at < len(sound.values))
+        at, valid = places[key]
+        np.multiply(sound.values[:, 0][at], valid, out=shifted[number])
         inside[number] = valid
         correlations[number] = sound.autocorrelation[0]
     return AudioWindows(shifted, inside, correlations)

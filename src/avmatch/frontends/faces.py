@@ -214,7 +214,7 @@ class FaceTracker:
         self._detector = detector or HaarDetector()
         self._cuts = CutFinder()
         self._faces: dict[int, _Face] = {}
-        self._waiting: list[tuple[np.ndarray, " float"]] = []
+        self._waiting: list[tuple[np.ndarray, float]] = []
         self._key_seconds = NEVER
         self._scan_seconds = NEVER
         self._empty_seconds = KEY_SECONDS

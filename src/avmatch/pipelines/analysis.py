@@ -9,10 +9,12 @@ Failure, and the others go on.
 from __future__ import annotations
 
 import os
+import queue
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -38,6 +40,7 @@ _ABSENT = frozenset({"no_video", "no_audio", "no_frames"})
 _FAULTS = (MediaError, OSError, ValueError, ArithmeticError, MemoryError, cv2.error)
 
 Answer = TypeVar("Answer")
+Item = TypeVar("Item")
 Progress = Callable[[str, int, int], None]
 """Called with (stage, done, total) as a long job goes on."""
 
@@ -141,7 +144,8 @@ class Analyser:
     def _decode(self, path: str, *, picture: bool, sound: bool) -> tuple[VideoFeatures | None, AudioFeatures | None]:
         watcher = _PictureWatcher(self.model) if picture else None
         listener = _SoundListener(self.model) if sound else None
-        for block in decode(path, video=picture, audio=sound, num_threads=self.num_threads):
+        blocks = decode(path, video=picture, audio=sound, num_threads=self.num_threads)
+        for block in blocks if self.num_threads == 1 else ahead(blocks):
             if isinstance(block, VideoFrames) and watcher is not None:
                 watcher.push(block)
             elif isinstance(block, AudioSamples) and listener is not None:
@@ -150,6 +154,35 @@ class Analyser:
             None if watcher is None else watcher.finish(),
             None if listener is None else listener.finish(),
         )
+
+
+def ahead(blocks: Iterator[Item]) -> Iterator[Item]:
+    """Give the blocks one by one while the next two are being made in another thread."""
+    made: queue.Queue[Item | BaseException | None] = queue.Queue(maxsize=2)
+    wanted = True
+
+    def make() -> None:
+        try:
+            for block in blocks:
+                made.put(block)
+                if not wanted:
+                    return
+            made.put(None)
+        except BaseException as error:  # noqa: BLE001  raised again where the blocks are wanted
+            made.put(error)
+
+    thread = threading.Thread(target=make, daemon=True)
+    thread.start()
+    try:
+        while (block := made.get()) is not None:
+            if isinstance(block, BaseException):
+                raise block
+            yield block
+    finally:
+        wanted = False
+        while thread.is_alive():
+            with suppress(queue.Empty):
+                made.get(timeout=0.05)
 
 
 def analyse_all(

@@ -25,10 +25,10 @@ from avmatch.reports.table import match_table
 REPORT_NAME = "report.html"
 
 
-def write_match(result: MatchResult, out: Path) -> Path:
+def write_match(result: MatchResult, out: str | Path) -> Path:
     """Write every file of a `match` run into `out`; returns the path of the report."""
-    write_match_output(result, out)
-    return out / REPORT_NAME
+    write_match_output(result, Path(out))
+    return Path(out) / REPORT_NAME
 
 
 def match_lines(result: MatchResult) -> Iterator[str]:

@@ -40,7 +40,7 @@ _MAX_PLOT_CELLS = 700
 _LABEL_WIDTH = 26
 
 
-def plot_match(result: MatchResult, path: Path) -> None:
+def plot_match(result: MatchResult, path: str | Path) -> None:
     """Write the similarity matrix, decided pairs on the diagonal, as a PNG to `path`."""
     from matplotlib.figure import Figure
 
@@ -55,7 +55,7 @@ def plot_match(result: MatchResult, path: Path) -> None:
     _save(figure, path)
 
 
-def plot_sync(result: SyncResult, path: Path) -> None:
+def plot_sync(result: SyncResult, path: str | Path) -> None:
     """Write the score over the offset, with the chosen offset and the bands of ITU-R BT.1359, as a PNG."""
     from matplotlib.figure import Figure
 
@@ -160,8 +160,8 @@ def _say(axes: Axes, text: str) -> None:
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=_MUTED)
 
 
-def _save(figure: Figure, path: Path) -> None:
-    with atomic_path(path) as temporary, warnings.catch_warnings():
+def _save(figure: Figure, path: str | Path) -> None:
+    with atomic_path(Path(path)) as temporary, warnings.catch_warnings():
         # A name in a script that the font lacks is drawn as boxes; that is no reason to trouble the user.
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from", category=UserWarning)
         figure.savefig(temporary, format="png", dpi=_DOTS_PER_INCH, facecolor="#ffffff")

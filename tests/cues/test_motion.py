@@ -157,3 +157,13 @@ def test_weights_are_shares():
     assert weights.sum() == pytest.approx(1.0)
     assert series.values.shape == (200, 4 * len(weights))
     assert weights[0] == weights[:18].max()  # the cell that moves most
+
+
+def test_long_videos_are_worked_on_in_stretches(monkeypatch):
+    levels = np.random.default_rng(0).gamma(1, 1, (300, 4, 64)).astype(np.float16)
+    long = VideoFeatures(0.02, levels, (), 25.0, 12.0)
+    whole, weights = motion_series(long)
+    monkeypatch.setattr("avmatch.cues.motion.STRETCH_TICKS", 64)
+    pieces, other_weights = motion_series(long)
+    np.testing.assert_array_equal(pieces.values, whole.values)
+    np.testing.assert_array_equal(other_weights, weights)

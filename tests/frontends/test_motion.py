@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hypothesis_numpy
 
 from avmatch.core.features import TICK_RATE_HZ
 from avmatch.core.signals import VideoFrames
-from avmatch.frontends.motion import GRID, MOTION_CHANNELS, MotionFrontEnd, resample_steps
+from avmatch.frontends.motion import GRID, MOTION_CHANNELS, MotionFrontEnd, TickAverages, resample_steps
 
 HEIGHT, WIDTH = 120, 160
 SECONDS = 4.0
@@ -194,3 +194,22 @@ def test_resampling_steps_that_fit_the_clock_changes_nothing():
     start, ticks = resample_steps(0.4 + np.arange(6) / TICK_RATE_HZ, levels, TICK_RATE_HZ)
     assert start == pytest.approx(0.42)
     np.testing.assert_allclose(ticks[:5], levels, atol=2e-3)
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([7, 100, 1024]))
+def test_averages_settled_piece_by_piece_are_those_of_the_whole(seed, waiting):
+    rng = np.random.default_rng(seed)
+    widths = rng.choice(
+        [0.02, 0.033, 0.04, 0.0417, 0.3, 3.0], rng.integers(1, 300), p=[0.2, 0.3, 0.3, 0.15, 0.04, 0.01]
+    )
+    edges = rng.uniform(0, 5) + np.concatenate([[0.0], np.cumsum(widths)])
+    levels = rng.gamma(1, 1, (len(widths), 2, 3)).astype(np.float16)
+    start, expected = resample_steps(edges, levels, 25)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("avmatch.frontends.motion.STEPS_WAITING", waiting)
+        averages = TickAverages(25)
+        for begin, end, level in zip(edges, edges[1:], levels, strict=False):
+            averages.push(float(begin), float(end), level)
+        found_start, found = averages.finish()
+    assert found_start == start
+    np.testing.assert_allclose(found, expected, atol=4e-3, rtol=2e-3)

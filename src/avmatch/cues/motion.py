@@ -54,6 +54,8 @@ CLOSE_UP_WORTH = 1 / 3
 CLOSE_UP_WIDTHS = (0.15, 0.3)
 CHANGE = 3
 STATIC_CHANGE = 0.02
+#: Long files are worked on in stretches, so that memory stays small.
+STRETCH_TICKS = 1 << 14
 SILENT_PEAK = 1e-4
 
 
@@ -110,21 +112,30 @@ def motion_series(video: VideoFeatures) -> tuple[Series, Float[np.ndarray, " C"]
     """
     activity = video.motion[:, CHANGE].mean(axis=0, dtype=np.float32)
     cells = np.argsort(-activity, kind="stable")[:NUM_CELLS]
-    signals = []
+    num_signals = len(cells) + 4 + 2
+    values = np.empty((len(video.motion), len(CHANNEL_OFFSETS) * num_signals), np.float32)
     for channel, offset in enumerate(CHANNEL_OFFSETS):
-        levels = video.motion[:, channel].astype(np.float32)
-        if channel == CHANGE:
-            levels = np.maximum(0.0, np.diff(levels, axis=0, prepend=levels[:1]))
-        whole = (levels.mean(axis=1, keepdims=True), levels.max(axis=1, keepdims=True))
-        together = np.concatenate([levels[:, cells], _quarters(levels), *whole], axis=1)
-        signals.append(flattened(np.log(together + offset), TICK_RATE_HZ))
-    values = np.concatenate(signals, axis=1)
+        columns = slice(channel * num_signals, (channel + 1) * num_signals)
+        for begin in range(0, len(values), STRETCH_TICKS):
+            levels = _levels(video, channel, begin)
+            whole = (levels.mean(axis=1, keepdims=True), levels.max(axis=1, keepdims=True))
+            together = np.concatenate([levels[:, cells], _quarters(levels), *whole], axis=1)
+            values[begin : begin + STRETCH_TICKS, columns] = np.log(together + offset)
+        values[:, columns] = flattened(values[:, columns], TICK_RATE_HZ)
     weights = (
         (1.0 - QUARTERS_PRIOR - WHOLE_PRIOR) * _shares(activity[cells]),
         QUARTERS_PRIOR * _shares(_quarters(activity[None])[0]),
         WHOLE_PRIOR * np.full(2, 0.5),
     )
     return Series(video.start_seconds, TICK_RATE_HZ, values), np.concatenate(weights)
+
+
+def _levels(video: VideoFeatures, channel: int, begin: int) -> Float32[np.ndarray, "t 64"]:
+    """A stretch of one channel; of the grey change its rise."""
+    levels = video.motion[max(begin - 1, 0) : begin + STRETCH_TICKS, channel].astype(np.float32)
+    if channel == CHANGE:
+        levels = np.maximum(0.0, np.diff(levels, axis=0, prepend=levels[:1]))
+    return levels[1:] if begin else levels
 
 
 def close_up(video: VideoFeatures) -> float:

@@ -36,6 +36,7 @@ MIN_SIDE_PX = 32
 #: Flow is refined down to half of the picture's size (1; OpenCV's preset stops at 2, a quarter): small things count.
 FINEST_SCALE = 1
 _COLUMNS = 16
+STEPS_WAITING = 1024
 
 
 class MotionFrontEnd:
@@ -46,8 +47,8 @@ class MotionFrontEnd:
         self._flow.setFinestScale(FINEST_SCALE)
         self._picture: UInt8[np.ndarray, "h w"] | None = None
         self._velocity: Float32[np.ndarray, "h w 2"] | None = None
-        self._times: list[float] = []
-        self._levels: list[np.ndarray] = []
+        self._times: list[float] = []  # of the last two frames
+        self._ticks = TickAverages(TICK_RATE_HZ)
 
     def push(self, frames: VideoFrames) -> None:
         """Take the next block."""
@@ -56,12 +57,8 @@ class MotionFrontEnd:
 
     def finish(self) -> tuple[float, Float[np.ndarray, "T 4 64"]]:
         """(time of the first tick, levels per tick). No tick if there were fewer than three frames."""
-        if len(self._levels) < 2:
-            return 0.0, np.zeros((0, len(MOTION_CHANNELS), GRID * GRID), np.float16)
-        times = np.array(self._times)
-        middles = (times[:-1] + times[1:]) / 2  # level k+1 holds between middles k and k+1
-        levels = np.stack(self._levels[1:])
-        return resample_steps(middles, levels, TICK_RATE_HZ)
+        found = self._ticks.finish()
+        return found or (0.0, np.zeros((0, len(MOTION_CHANNELS), GRID * GRID), np.float16))
 
     def _take(self, picture: UInt8[np.ndarray, "H W"], time_seconds: float) -> None:
         small = _shrunk(picture)
@@ -74,10 +71,57 @@ class MotionFrontEnd:
             flow = self._flow.calc(self._picture, small, None)  # type: ignore[call-overload]
             velocity = flow * (REFERENCE_INTERVAL_SECONDS / interval)
             previous = velocity if self._velocity is None else self._velocity
-            self._levels.append(_cells(previous, velocity, cv2.absdiff(small, self._picture)))
+            if len(self._times) == 2:  # from half a frame before the frame between the two flows to half a frame after
+                before, between = self._times
+                levels = _cells(previous, velocity, cv2.absdiff(small, self._picture))
+                self._ticks.push((before + between) / 2, (between + time_seconds) / 2, levels)
             self._velocity = velocity
         self._picture = small
-        self._times.append(time_seconds)
+        self._times = [*self._times[-1:], time_seconds]
+
+
+class TickAverages:
+    """`resample_steps` for steps that come one after the other: no more than STEPS_WAITING of them are kept."""
+
+    def __init__(self, rate_hz: float) -> None:
+        self._rate_hz = rate_hz
+        self._edges: list[float] = []
+        self._levels: list[np.ndarray] = []
+        self._start_seconds: float | None = None
+        self._done: list[np.ndarray] = []
+        self._num_done = 0
+
+    def push(self, begin_seconds: float, end_seconds: float, level: Float[np.ndarray, "*rest"]) -> None:
+        """Take the next step, which begins where the one before it ended."""
+        self._edges = self._edges or [begin_seconds]
+        self._edges.append(end_seconds)
+        self._levels.append(level)
+        if len(self._levels) >= STEPS_WAITING:
+            self._average(to_the_end=False)
+
+    def finish(self) -> tuple[float, Float[np.ndarray, " T *rest"]] | None:
+        """What `resample_steps` gives for all steps; None if there was none."""
+        if self._levels:
+            self._average(to_the_end=True)
+        if self._start_seconds is None:
+            return None
+        return self._start_seconds, np.concatenate(self._done)
+
+    def _average(self, *, to_the_end: bool) -> None:
+        """Settle the ticks that no later step can change; keep the steps that reach into others."""
+        edges = np.array(self._edges)
+        start_seconds, ticks = resample_steps(edges, np.stack(self._levels), self._rate_hz)
+        if self._start_seconds is None:
+            self._start_seconds = start_seconds
+        first = round((start_seconds - self._start_seconds) * self._rate_hz)
+        end = (
+            len(ticks) if to_the_end else int(np.floor(edges[-1] * self._rate_hz - start_seconds * self._rate_hz + 0.5))
+        )
+        self._done.append(ticks[self._num_done - first : end])
+        self._num_done = first + end
+        settled_seconds = self._start_seconds + (self._num_done - 0.5) / self._rate_hz
+        keep = max(int(np.searchsorted(edges, settled_seconds, side="right")) - 1, 0)
+        self._edges, self._levels = self._edges[keep:], self._levels[keep:]
 
 
 def resample_steps(

@@ -98,14 +98,13 @@ class AudioWindows:
     ) -> tuple[Float32[np.ndarray, "M L"], Float32[np.ndarray, "M L"]]:
         """(ticks in common, what a product with unit signals must be multiplied by to be a correlation).
 
-        Remembered for the last pattern: most videos of a folder cover a window alike.
+        Remembered: most videos of a folder cover a window alike.
         """
         key = covered.tobytes()
         if key not in self._under:
-            self._under.clear()
             overlap = self.inside @ covered
             mean = (self.shifted @ covered) / np.maximum(overlap, 1.0)
-            energy = np.einsum("mlt,mlt,t->ml", self.shifted, self.shifted, covered) - mean * mean * overlap
+            energy = (self.shifted * self.shifted) @ covered - mean * mean * overlap
             share = overlap / max(float(covered.sum()), 1.0)
             # The picture's norm over the overlap is not known per lag; its share of the ticks stands for it.
             norm = np.sqrt(np.maximum(energy, 0.0) * share)
@@ -126,9 +125,10 @@ def audio_windows(sounds: Sequence[Series], index: int, lags_seconds: Float[np.n
         key = (sound.start_seconds, sound.rate_hz, len(sound.values))
         if key not in places:
             at = np.rint((times - sound.start_seconds) * sound.rate_hz).astype(np.int64)
-            places[key] = np.clip(at, 0, len(sound.values) - 1), (at >= 0) & (at < len(sound.values))
+            places[key] = at, ((at >= 0) & (at < len(sound.values))).astype(np.float32)
         at, valid = places[key]
-        np.multiply(sound.values[:, 0][at], valid, out=shifted[number])
+        np.take(sound.values[:, 0], at, out=shifted[number], mode="clip")
+        shifted[number] *= valid
         inside[number] = valid
         correlations[number] = sound.autocorrelation[0]
     return AudioWindows(shifted, inside, correlations)

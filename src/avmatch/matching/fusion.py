@@ -20,7 +20,7 @@ from avmatch.core.features import AudioFeatures, VideoFeatures
 from avmatch.cues.evidence import Cue
 
 #: Bound on the size of one block of (videos, audio, offsets).
-BLOCK_VALUES = 8_000_000
+BLOCK_VALUES = 16_000_000
 #: Bound on the offsets tried at once.
 CHUNK_LAGS = 2048
 #: In one-to-one work most recordings were started and cut together: half of the prior is within this of zero.
@@ -84,7 +84,7 @@ def fused_scores(
             curves = [
                 cue.calibration.weight * cue.curves(videos[block], audios, lags_seconds[chunk]).nats for cue in cues
             ]
-            _take_chunk(scores, block, best, np.stack(curves), lags_seconds[chunk], log_prior[chunk])
+            _take_chunk(scores, block, best, curves, lags_seconds[chunk], log_prior[chunk])
         if progress is not None:
             progress(block.stop, len(videos))
     return scores
@@ -94,18 +94,20 @@ def _take_chunk(
     scores: Scores,
     block: slice,
     best: Float32[np.ndarray, "n M"],
-    curves: Float32[np.ndarray, "C n M l"],
+    curves: Sequence[Float32[np.ndarray, "n M l"]],
     lags_seconds: Float[np.ndarray, " l"],
     log_prior: Float[np.ndarray, " l"],
 ) -> None:
     """Fold a chunk of offsets into a block's scores, offsets and deciding cues."""
-    posterior = curves.sum(axis=0) + log_prior.astype(np.float32)
+    posterior = curves[0] + log_prior.astype(np.float32)
+    for curve in curves[1:]:
+        posterior += curve
     peak = posterior.argmax(axis=2)
     height = np.take_along_axis(posterior, peak[..., None], axis=2)[..., 0]
     whole = height + np.log(np.exp(posterior - height[..., None]).sum(axis=2))
     scores.nats[block] = np.logaddexp(scores.nats[block], whole)
     better = height > best
-    at_peak = np.take_along_axis(curves, np.broadcast_to(peak[..., None], (*curves.shape[:3], 1)), axis=3)[..., 0]
+    at_peak = np.stack([np.take_along_axis(curve, peak[..., None], axis=2)[..., 0] for curve in curves])
     deciding = np.where(np.abs(at_peak).max(axis=0) > 0.0, at_peak.argmax(axis=0), -1)
     best[better] = height[better]
     scores.offset_seconds[block][better] = refined_peaks(posterior, peak, lags_seconds)[better]

@@ -47,7 +47,7 @@ TOGETHER: SoundSignals = ((accent_series, 1.0),)
 APART: SoundSignals = ((onset_series, 0.7), (level_series, 0.35))
 #: In clips that are in sync the onset is found this much before the change of motion.
 LATENCY_SECONDS = -0.015
-CALIBRATION = Calibration(weight=1.7, mass_slope=0.334, contrast_slope=0.283, intercept=-1.296)
+CALIBRATION = Calibration(weight=1.7, mass_slope=0.327, contrast_slope=0.285, intercept=-1.305)
 #: What the evidence is worth in a close-up of a face, and the widths of a face (share of the picture) between which a
 #: picture becomes one: drummers seen whole have faces, too.
 CLOSE_UP_WORTH = 1 / 3

@@ -26,7 +26,7 @@ USUAL_PAIRS = 30.0
 USUAL_RIVAL = 1.2
 MIN_SPREAD = 0.02
 #: Weights of score, lead in the row, lead in the column, log gallery size, and the constant (benchmarks/calibrate.py).
-WEIGHTS = (0.473, 0.595, 0.723, -0.570, 0.470)
+WEIGHTS = (0.450, 0.595, 0.735, -0.557, 0.476)
 
 
 def confidences(nats: Float[np.ndarray, "N M"], *, shared: bool = False) -> Float64[np.ndarray, "N M"]:

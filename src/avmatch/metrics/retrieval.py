@@ -1,0 +1,211 @@
+"""Retrieval between videos and sounds, scored from their similarity matrix.
+
+Rows are videos, columns are audio files, higher is more alike, and the truth is the diagonal. A query's rank is the
+place of its true partner among all candidates, 1 = best. **Ties count against the system**: a candidate just as alike
+stands before the true one, so a constant matrix scores 0 and not 100 %.
+
+R@k is the share of queries whose rank is k or better. The subset scores are those of the STD2022 course: R@k in
+random galleries of 50, averaged over 500 of them.
+
+A matrix may be normalised over its gallery (matching.galleries) before it is scored. The subset scores then normalise
+inside each subset: only the 50 are known there.
+
+Letters in shapes: N videos, M audio files (as many), K values of k.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from jaxtyping import Float, Float64, Int
+
+from avmatch.core.errors import UsageError
+from avmatch.metrics.intervals import bootstrap_interval
+
+Normalise = Callable[[Float[np.ndarray, "N M"]], Float[np.ndarray, "N M"]]
+
+SUBSET_KS = (1, 5)
+
+
+@dataclass(frozen=True)
+class Recall:
+    """A share of the queries, 0…1, with its bootstrap interval over items."""
+
+    share: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class DirectionScores:
+    """One direction's scores.
+
+    Attributes:
+        recall: R@k by k.
+        median_rank: MedR.
+        mean_rank: the mean of the ranks.
+        subset_recall: mean R@k in the random subsets, 0…1, by k; empty without subsets.
+    """
+
+    recall: Mapping[int, Recall]
+    median_rank: float
+    mean_rank: float
+    subset_recall: Mapping[int, float]
+
+    def to_json(self) -> dict[str, object]:
+        """What JSON can hold; k becomes a string."""
+        return {
+            "recall": {str(k): asdict(recall) for k, recall in self.recall.items()},
+            "median_rank": self.median_rank,
+            "mean_rank": self.mean_rank,
+            "subset_recall": {str(k): share for k, share in self.subset_recall.items()},
+        }
+
+
+@dataclass(frozen=True)
+class RetrievalScores:
+    """Both directions' scores of one gallery.
+
+    Attributes:
+        num_items: size of the gallery.
+        subset_size: size of the random subsets, or None.
+        video_to_audio: silent video asked, sounds ranked.
+        audio_to_video: sound asked, videos ranked.
+    """
+
+    num_items: int
+    subset_size: int | None
+    video_to_audio: DirectionScores
+    audio_to_video: DirectionScores
+
+    def to_json(self) -> dict[str, object]:
+        """What JSON can hold."""
+        return {
+            "num_items": self.num_items,
+            "subset_size": self.subset_size,
+            "video_to_audio": self.video_to_audio.to_json(),
+            "audio_to_video": self.audio_to_video.to_json(),
+        }
+
+
+def validate(similarity: Float[np.ndarray, "N M"]) -> None:
+    """Refuse what has no diagonal of true pairs, and NaN, which compares with nothing; infinities are allowed."""
+    if similarity.shape[0] != similarity.shape[1] or not similarity.size:
+        raise UsageError(f"the truth is the diagonal of a square similarity matrix, got shape {similarity.shape}")
+    missing = np.argwhere(np.isnan(similarity))
+    if len(missing):
+        row, column = missing[0]
+        raise UsageError(f"similarity[{row}, {column}] is NaN ({len(missing)} in all); -inf may say 'not at all'")
+
+
+def true_ranks(similarity: Float[np.ndarray, "N M"]) -> Int[np.ndarray, " N"]:
+    """The rank of each row's true column, 1 = best: how many columns are at least as alike, itself included."""
+    validate(similarity)
+    ranks: Int[np.ndarray, " N"] = (similarity >= np.diagonal(similarity)[:, None]).sum(axis=1)
+    return ranks
+
+
+def recall_at(ranks: Int[np.ndarray, " N"], k: int) -> float:
+    """The share of ranks, 0…1, that are `k` or better."""
+    if k < 1:
+        raise UsageError(f"k must be 1 or more, got {k}")
+    return float(np.mean(ranks <= k))
+
+
+def median_rank(ranks: Int[np.ndarray, " N"]) -> float:
+    """MedR: half of the queries find their partner at this rank or better."""
+    return float(np.median(ranks))
+
+
+def mean_rank(ranks: Int[np.ndarray, " N"]) -> float:
+    """The mean of the ranks; in contrast to the median it feels the worst of them."""
+    return float(np.mean(ranks))
+
+
+def subset_recalls(
+    similarity: Float[np.ndarray, "N M"],
+    *,
+    size: int = 50,
+    draws: int = 500,
+    ks: Sequence[int] = SUBSET_KS,
+    seed: int = 0,
+    normalise: Normalise | None = None,
+) -> Float64[np.ndarray, " K"]:
+    """Mean R@k over random subsets of rows with their own columns.
+
+    Args:
+        similarity: (N, N), rows are the queries.
+        size: items of a subset, fewer than N.
+        draws: how many subsets; the same seed draws the same ones of any matrix of N.
+        ks: the values of k.
+        seed: of the draws.
+        normalise: applied to each subset's matrix before it is scored.
+
+    Returns:
+        (K,) shares in 0…1, in the order of `ks`.
+    """
+    validate(similarity)
+    num = len(similarity)
+    if not 1 <= size < num:
+        raise UsageError(f"a subset must be smaller than the gallery of {num} items, and not empty; got size {size}")
+    rng = np.random.default_rng(seed)
+    total = np.zeros(len(ks))
+    for _ in range(draws):
+        chosen = rng.choice(num, size, replace=False)
+        gallery = similarity[np.ix_(chosen, chosen)]
+        ranks = true_ranks(gallery if normalise is None else normalise(gallery))
+        total += [recall_at(ranks, k) for k in ks]
+    return total / draws
+
+
+def evaluate(
+    similarity: Float[np.ndarray, "N M"],
+    *,
+    ks: Sequence[int] = (1, 5, 10, 50),
+    subset_size: int | None = 50,
+    draws: int = 500,
+    seed: int = 0,
+    normalise: Normalise | None = None,
+) -> RetrievalScores:
+    """Every score of a gallery, in both directions.
+
+    Args:
+        similarity: (N, N), raw: videos × audio.
+        ks: the values of k over the whole gallery; the subsets have SUBSET_KS.
+        subset_size: items of a random subset, fewer than N; None scores no subsets.
+        draws: how many subsets.
+        seed: of the subsets and of the bootstrap.
+        normalise: applied to the whole matrix, and afresh inside each subset; rows are the queries, so for audio →
+            video it is given the transposed matrix.
+    """
+    validate(similarity)
+    both = [_direction(queries, ks, subset_size, draws, seed, normalise) for queries in (similarity, similarity.T)]
+    return RetrievalScores(len(similarity), subset_size, video_to_audio=both[0], audio_to_video=both[1])
+
+
+def _direction(
+    similarity: Float[np.ndarray, "N M"],
+    ks: Sequence[int],
+    subset_size: int | None,
+    draws: int,
+    seed: int,
+    normalise: Normalise | None,
+) -> DirectionScores:
+    ranks = true_ranks(similarity if normalise is None else normalise(similarity))
+    subset: dict[int, float] = {}
+    if subset_size is not None:
+        shares = subset_recalls(similarity, size=subset_size, draws=draws, seed=seed, normalise=normalise)
+        subset = dict(zip(SUBSET_KS, shares.tolist(), strict=True))
+    return DirectionScores(
+        recall={k: _recall(ranks, k, seed) for k in ks},
+        median_rank=median_rank(ranks),
+        mean_rank=mean_rank(ranks),
+        subset_recall=subset,
+    )
+
+
+def _recall(ranks: Int[np.ndarray, " N"], k: int, seed: int) -> Recall:
+    interval = bootstrap_interval(ranks <= k, seed)
+    return Recall(recall_at(ranks, k), interval.low, interval.high)

@@ -1,0 +1,73 @@
+"""Intervals of a mean against scipy's and against the binomial distribution."""
+
+import numpy as np
+import pytest
+from scipy.stats import binom, bootstrap, ttest_1samp
+
+from avmatch.core.errors import UsageError
+from avmatch.metrics.intervals import Interval, bootstrap_interval, student_interval
+
+VALUES = np.random.default_rng(3).exponential(size=80)
+
+
+@pytest.mark.parametrize("level", [0.5, 0.95])
+def test_the_bootstrap_is_scipys(level):
+    ours = bootstrap_interval(VALUES, 0, draws=20_000, level=level)
+    theirs = bootstrap(
+        (VALUES,),
+        np.mean,
+        n_resamples=20_000,
+        method="percentile",
+        confidence_level=level,
+        rng=np.random.default_rng(1),
+    ).confidence_interval
+    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=0.01)
+
+
+def test_of_hits_the_bootstrap_is_binomial():
+    hits = np.arange(100) < 30
+    interval = bootstrap_interval(hits, 0, draws=20_000)
+    expected = binom(100, 0.3).ppf([0.025, 0.975]) / 100
+    assert (interval.low, interval.high) == pytest.approx(tuple(expected), abs=0.0101)
+
+
+def test_the_seed_decides_the_bootstrap():
+    assert bootstrap_interval(VALUES, 5) == bootstrap_interval(VALUES, 5)
+    assert bootstrap_interval(VALUES, 5) != bootstrap_interval(VALUES, 6)
+
+
+def test_one_value_or_equal_ones_have_no_width():
+    assert bootstrap_interval(np.array([0.25]), 0) == Interval(0.25, 0.25)
+    assert bootstrap_interval(np.ones(9, bool), 0) == Interval(1.0, 1.0)
+    assert student_interval(np.full(4, 2.0)) == Interval(2.0, 2.0)
+
+
+def test_student_by_hand():
+    # mean 2, sd 1, standard error 1/√3 = 0.57735; t(0.975, 2 degrees) = 4.30265; 2 ± 2.48414
+    interval = student_interval(np.array([1.0, 2.0, 3.0]))
+    assert (interval.low, interval.high) == pytest.approx((-0.48414, 4.48414), abs=1e-5)
+
+
+@pytest.mark.parametrize("level", [0.5, 0.95])
+def test_student_is_scipys(level):
+    ours = student_interval(VALUES, level=level)
+    theirs = ttest_1samp(VALUES, 0.0).confidence_interval(level)
+    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high))
+
+
+@pytest.mark.parametrize(("interval", "fewest"), [(lambda v: bootstrap_interval(v, 0), 1), (student_interval, 2)])
+def test_too_few_values_are_refused(interval, fewest):
+    with pytest.raises(UsageError, match=f"needs {fewest} or more values, got {fewest - 1}"):
+        interval(np.zeros(fewest - 1))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_no_number_is_refused_by_its_place(value):
+    with pytest.raises(UsageError, match=r"values\[2\] is not a finite number"):
+        bootstrap_interval(np.array([0.0, 1.0, value]), 0)
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0, 95.0])
+def test_the_level_is_a_share(level):
+    with pytest.raises(UsageError, match=f"level must lie between 0 and 1, got {level:g}"):
+        student_interval(VALUES, level=level)

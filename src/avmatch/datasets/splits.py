@@ -1,0 +1,54 @@
+"""Which pairs train and which are held back. A group (the pieces of one recording) is never cut through."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Int
+
+from avmatch.core.errors import UsageError
+
+
+def split_by_group(
+    group: Int[np.ndarray, " N"], validation_share: float, seed: int
+) -> tuple[Int[np.ndarray, " A"], Int[np.ndarray, " B"]]:
+    """Rows to train on and rows to validate on, each in rising order.
+
+    Groups are shuffled, and taken for validation until its number of items is as near to the share as it gets. A
+    share above 0 leaves at least one group on either side.
+
+    Raises:
+        UsageError: the share is not in 0…1 (1 excluded), or there is but one group to split.
+    """
+    if not 0 <= validation_share < 1:
+        raise UsageError(f"validation_share must lie in 0…1 and below 1, got {validation_share}")
+    number, sizes = _groups(group)
+    if validation_share == 0:
+        return np.arange(len(group)), np.arange(0)
+    if len(sizes) < 2:
+        raise UsageError(f"{len(group)} items of {len(sizes)} group can't be split; groups are never cut through")
+    shuffled = np.random.default_rng(seed).permutation(len(sizes))
+    distance = np.abs(np.cumsum(sizes[shuffled])[:-1] - validation_share * len(group))
+    held_back = np.isin(number, shuffled[: distance.argmin() + 1])
+    return np.flatnonzero(~held_back), np.flatnonzero(held_back)
+
+
+def group_folds(group: Int[np.ndarray, " N"], num_folds: int, seed: int) -> Int[np.ndarray, " N"]:
+    """The fold of each item, 0…num_folds − 1: groups in shuffled order, each to the fold that is smallest so far.
+
+    Raises:
+        UsageError: there are fewer than two folds, or fewer groups than folds.
+    """
+    number, sizes = _groups(group)
+    if not 2 <= num_folds <= len(sizes):
+        raise UsageError(f"num_folds must lie in 2…{len(sizes)} (the number of groups), got {num_folds}")
+    filled, fold_of_group = np.zeros(num_folds, np.int64), np.empty(len(sizes), np.int64)
+    for one in np.random.default_rng(seed).permutation(len(sizes)):
+        fold_of_group[one] = filled.argmin()
+        filled[fold_of_group[one]] += sizes[one]
+    return fold_of_group[number]
+
+
+def _groups(group: Int[np.ndarray, " N"]) -> tuple[Int[np.ndarray, " N"], Int[np.ndarray, " G"]]:
+    """Each item's group as 0…G − 1, and the sizes of the groups."""
+    _, number, sizes = np.unique(group, return_inverse=True, return_counts=True)
+    return number, sizes

@@ -1,0 +1,62 @@
+"""A CSV or Parquet table as rows of text, with errors that a person can act on."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from avmatch.core.errors import MissingExtraError, UsageError
+
+Row = dict[str, str]
+
+
+def read_table(path: Path) -> tuple[tuple[str, ...], list[Row]]:
+    """The columns and the rows; cells are stripped text, empty where there is nothing.
+
+    Raises:
+        UsageError: the file can't be read, or a row has more cells than the header.
+        MissingExtraError: it is a Parquet file, and pyarrow isn't there.
+    """
+    if not path.is_file():
+        raise UsageError(f"{path}: no such file")
+    columns, rows = _parquet(path) if path.suffix.lower() == ".parquet" else _csv(path)
+    return columns, [{name: _text(cell) for name, cell in row.items()} for row in rows]
+
+
+def need_columns(path: Path, columns: tuple[str, ...], needed: tuple[str, ...]) -> None:
+    """Raises UsageError if one of `needed` isn't among `columns`."""
+    if missing := [name for name in needed if name not in columns]:
+        raise UsageError(f"{path}: needs columns {', '.join(needed)}; lacks {', '.join(missing)}, has {_list(columns)}")
+
+
+def _csv(path: Path) -> tuple[tuple[str, ...], list[dict[str, object]]]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            columns, rows = tuple(reader.fieldnames or ()), list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"{path}: not a CSV in UTF-8 ({error}); save it as UTF-8 with a header row") from error
+    for number, row in enumerate(rows, start=1):
+        if None in row:
+            raise UsageError(f"{path}, row {number}: has more cells than the header ({_list(columns)})")
+    return columns, [dict(row) for row in rows]
+
+
+def _parquet(path: Path) -> tuple[tuple[str, ...], list[dict[str, object]]]:
+    try:
+        from pyarrow import ArrowException, parquet
+    except ImportError as error:
+        raise MissingExtraError("pyarrow", "parquet", "reading a Parquet table") from error
+    try:
+        table = parquet.read_table(path)
+    except (ArrowException, OSError) as error:
+        raise UsageError(f"{path}: not a readable Parquet file ({error})") from error
+    return tuple(table.column_names), table.to_pylist()
+
+
+def _text(cell: object) -> str:
+    return "" if cell is None else str(cell).strip()
+
+
+def _list(columns: tuple[str, ...]) -> str:
+    return ", ".join(columns) or "none"

@@ -39,6 +39,14 @@ def test_every_width_and_place_of_a_mask_is_drawn():
     assert np.any(masks, axis=0).all()
 
 
+def test_masks_are_not_cut_by_the_ends():
+    mel = spectrogram(2, 20)
+    num_masked = sum(
+        (time_masks(np.random.default_rng(seed), mel, 1, 2) != mel).all(axis=1).sum() for seed in range(600)
+    )
+    assert num_masked == pytest.approx(600, abs=80)  # 0, 1 and 2 ticks as often: 600 ± 20
+
+
 def test_several_masks_leave_the_bands_alone_and_take_the_mean():
     mel = spectrogram()
     masked = time_masks(np.random.default_rng(0), mel, 4, 10)

@@ -62,17 +62,22 @@ def test_aligned_towers_cost_less(units):
     assert loss(video, better) < loss(video, audio)
 
 
-def test_pairs_of_the_same_recording_are_left_out_and_positives_never(units):
-    """Two windows of one recording in a batch of three: each direction is that of the batch without the twin."""
-    loss, video, audio = InfoNCE(0.2), units(3, 8), units(3, 8)
-    recording = torch.tensor([7, 7, 9])
-    same = recording[:, None] == recording
-    # By hand: rows and columns 0 and 1 choose between themselves and 2; 2 chooses among all.
+@pytest.mark.parametrize(
+    ("same", "rows", "columns"),
+    [
+        # 0 and 1 are windows of one recording: they choose between themselves and 2, and 2 among all.
+        (((1, 1, 0), (1, 1, 0), (0, 0, 1)), ([0, 2], [1, 2], [0, 1, 2]), ([0, 2], [1, 2], [0, 1, 2])),
+        # Audio 1 isn't wrong for video 0; neither then is video 0 for audio 1, and nothing else changes.
+        (((0, 1, 0), (0, 0, 0), (0, 0, 0)), ([0, 2], [0, 1, 2], [0, 1, 2]), ([0, 1, 2], [1, 2], [0, 1, 2])),
+    ],
+)
+def test_pairs_of_the_same_recording_are_left_out_and_positives_never(units, same, rows, columns):
+    video, audio = units(3, 8), units(3, 8)
     logits = video @ audio.T / 0.2
-    choices = ([0, 2], [1, 2], [0, 1, 2])
-    rows = [logits[i, choice].logsumexp(0) - logits[i, i] for i, choice in enumerate(choices)]
-    columns = [logits[choice, i].logsumexp(0) - logits[i, i] for i, choice in enumerate(choices)]
-    torch.testing.assert_close(loss(video, audio, same=same), torch.stack(rows + columns).mean())
+    to_audio = [logits[i, choice].logsumexp(0) - logits[i, i] for i, choice in enumerate(rows)]
+    to_video = [logits[choice, i].logsumexp(0) - logits[i, i] for i, choice in enumerate(columns)]
+    loss = InfoNCE(0.2)(video, audio, same=torch.tensor(same, dtype=torch.bool))
+    torch.testing.assert_close(loss, torch.stack(to_audio + to_video).mean())
 
 
 def test_videos_that_share_one_audio_aren_t_each_other_s_strangers(units):

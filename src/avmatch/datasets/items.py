@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, runtime_checkable
+from pathlib import Path
+from tokenize import TokenError
+from typing import Protocol, SupportsIndex, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, Int, Shaped
@@ -15,6 +17,18 @@ from jaxtyping import Float32, Int, Shaped
 from avmatch.core.errors import UsageError
 
 KINDS = {"video": ("features", "frames"), "audio": ("features", "logmel")}
+#: What numpy raises on .npy files that aren't whole, or aren't .npy: its header is parsed as Python text.
+_DAMAGES = (
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,
+    OverflowError,
+    SyntaxError,
+    TokenError,
+    RecursionError,
+    MemoryError,
+)
 
 
 @runtime_checkable
@@ -23,7 +37,7 @@ class Items(Protocol):
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, row: int, /) -> np.ndarray: ...
+    def __getitem__(self, row: SupportsIndex, /) -> np.ndarray: ...
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -36,7 +50,7 @@ class Picked:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, row: int, /) -> Shaped[np.ndarray, " T *rest"]:
+    def __getitem__(self, row: SupportsIndex, /) -> Shaped[np.ndarray, " T *rest"]:
         return self.items[int(self.rows[row])]
 
 
@@ -118,6 +132,19 @@ def gather(items: Items, rows: Int[np.ndarray, " B"]) -> Float32[np.ndarray, "B 
                 f"item {row} is {array.shape}; cut or pad them to one length"
             )
     return np.stack(arrays, dtype=np.float32, casting="unsafe")
+
+
+def map_array(path: Path) -> Shaped[np.ndarray, " ..."]:
+    """A .npy file as a memory map, so that a header that lies about its size can't fill the memory. No pickle.
+
+    Raises:
+        ValueError: it is missing, cut short, holds objects, or isn't a .npy file.
+    """
+    try:
+        array: np.ndarray = np.lib.format.open_memmap(path, mode="r")
+    except _DAMAGES as error:
+        raise ValueError(str(error)) from error
+    return array
 
 
 def check_side(side: str, kind: str, rate_hz: float) -> None:

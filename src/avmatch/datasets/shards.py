@@ -13,13 +13,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
+from typing import SupportsIndex
 
 import numpy as np
 from jaxtyping import Int, Shaped
 
 from avmatch.core.errors import UsageError
 from avmatch.core.files import atomic_path, write_text_atomically
-from avmatch.datasets.items import Pairs, check_side, numbered
+from avmatch.datasets.items import Pairs, check_side, map_array, numbered
 
 INDEX, SHARDS_VERSION = "index.json", 1
 SHARD_BYTES = 256 << 20
@@ -43,7 +44,7 @@ class Ragged:
     def __len__(self) -> int:
         return len(self.length)
 
-    def __getitem__(self, row: int, /) -> Shaped[np.ndarray, " T *rest"]:
+    def __getitem__(self, row: SupportsIndex, /) -> Shaped[np.ndarray, " T *rest"]:
         begin = self.begin[row]
         return self.shards[self.shard[row]][begin : begin + self.length[row]]
 
@@ -233,10 +234,9 @@ def _ragged(folder: Path, side: str, lengths: Sequence[int], num_items: Sequence
 def _opened(folder: Path, side: str, number: int) -> np.ndarray:
     path = _shard_path(folder, side, number)
     try:
-        array: np.ndarray = np.lib.format.open_memmap(path, mode="r")
-    except (OSError, EOFError, ValueError, TypeError, OverflowError) as error:
+        return map_array(path)
+    except ValueError as error:
         raise UsageError(f"{path}: the shard is missing, cut short or damaged ({error}); pack the set again") from error
-    return array
 
 
 def _read_index(folder: Path) -> _Index:

@@ -22,7 +22,7 @@ from jaxtyping import Float32, Int, Shaped
 
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.datasets.inputs import natural_key
-from avmatch.datasets.items import Pairs, numbered
+from avmatch.datasets.items import Pairs, map_array, numbered
 from avmatch.datasets.tables import need_columns, read_table
 
 AUDIO, VIDEO, FEATURE_SUFFIX = "afeat", "vfeat", ".npy"
@@ -152,10 +152,10 @@ def _loaded(paths: Sequence[str]) -> Float32[np.ndarray, "N T D"]:
 
 
 def _numbers(path: Path) -> Shaped[np.ndarray, " ..."]:
-    """A .npy file as it lies on the disk (a memory map, so that a length that lies can't fill the memory)."""
+    """A .npy file of numbers as it lies on the disk."""
     try:
-        array = np.lib.format.open_memmap(path, mode="r")
-    except (OSError, EOFError, ValueError, TypeError, OverflowError) as error:
+        array = map_array(path)
+    except ValueError as error:
         raise MediaError(
             path,
             f"not a .npy file of plain numbers ({error}); save it with numpy.save(..., allow_pickle=False)",

@@ -64,7 +64,13 @@ def test_the_shuffled_test_sets_are_not_taken_for_pairs(tmp_path, noise):
         features(tmp_path / "Test" / noise / side, ["0000", "0001"])
     with pytest.raises(UsageError, match="Test is shuffled on either side, its stems are not pairs"):
         read_std2022(tmp_path / "Test" / noise)
-    assert len(list_features(tmp_path / "Test" / noise / "afeat")) == 2
+    (tmp_path / "Test" / noise).rename(tmp_path / "Test" / "Train")
+    assert len(read_std2022(tmp_path / "Test")) == len(read_std2022(tmp_path / "Test" / "Train")) == 2
+
+
+def test_the_shuffled_sides_can_still_be_listed(tmp_path):
+    features(tmp_path / "Test" / "Clean" / "afeat", ["0000", "0001"])
+    assert len(list_features(tmp_path / "Test" / "Clean" / "afeat")) == 2
 
 
 def test_all_items_of_a_side_must_agree(tmp_path):

@@ -27,6 +27,7 @@ from avmatch.datasets.tables import need_columns, read_table
 
 AUDIO, VIDEO, FEATURE_SUFFIX = "afeat", "vfeat", ".npy"
 INDEX_COLUMNS = ("row", "class_id", "category", "youtube_id")
+SHUFFLED = (("Test", "Clean"), ("Test", "Noise"))
 #: What the older edition's uint8 arrays look like, and how they become numbers: x · scale + shift.
 OLD_SHAPES = ((120, 128), (120, 1024))
 OLD_SCALE, OLD_SHIFT = 4 / 255, 4 / 512 - 2
@@ -121,7 +122,7 @@ def _index(path: Path, num: int) -> tuple[list[str], Int[np.ndarray, " N"], tupl
 
 
 def _folders(folder: Path) -> Pairs:
-    if folder.resolve().parent.name == "Test":
+    if folder.resolve().parts[-2:] in SHUFFLED:
         raise UsageError(f"{folder}: Test is shuffled on either side, its stems are not pairs; give the Train folder")
     root = folder if _has_sides(folder) else folder / "Train"
     video, audio = ({Path(path).stem: path for path in list_features(root / side)} for side in (VIDEO, AUDIO))

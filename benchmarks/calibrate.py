@@ -30,7 +30,7 @@ from avmatch.datasets.synth import SynthConfig, synthesise
 from avmatch.matching.confidence import figures
 from avmatch.matching.fusion import fused_scores, usual_offsets
 from avmatch.pipelines.analysis import Analyser, analyse_all
-from avmatch.pipelines.match import MatchSettings
+from avmatch.pipelines.decision import MatchSettings
 from avmatch.pipelines.match import cues_for as match_cues
 from avmatch.pipelines.sync import cues_for
 from matching import COLLECTIONS as SEPARATED

@@ -17,7 +17,8 @@ from scipy.optimize import linear_sum_assignment
 from avmatch.core.signals import VideoFrames
 from avmatch.datasets.synth import SynthConfig, synthesise
 from avmatch.media.decode import decode, read_audio
-from avmatch.pipelines.match import MatchSettings, match
+from avmatch.pipelines.decision import MatchSettings
+from avmatch.pipelines.match import match
 
 
 def truth(folder: Path) -> list[dict[str, str]]:

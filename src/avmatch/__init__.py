@@ -40,8 +40,9 @@ __all__ = [
 if TYPE_CHECKING:
     from avmatch.core.errors import AvmatchError, MediaError, MissingExtraError, ModelError, UsageError
     from avmatch.core.results import Candidate, Failure, Match, MatchResult, SyncResult
+    from avmatch.pipelines.decision import MatchSettings
     from avmatch.pipelines.delivery import write_match
-    from avmatch.pipelines.match import MatchSettings, match
+    from avmatch.pipelines.match import match
     from avmatch.pipelines.sync import sync, sync_all
     from avmatch.pipelines.synth import SynthConfig, synthesise
     from avmatch.reports.plots import plot_match, plot_sync
@@ -49,8 +50,9 @@ if TYPE_CHECKING:
 _HOMES = {
     "avmatch.core.errors": ("AvmatchError", "MediaError", "MissingExtraError", "ModelError", "UsageError"),
     "avmatch.core.results": ("Candidate", "Failure", "Match", "MatchResult", "SyncResult"),
+    "avmatch.pipelines.decision": ("MatchSettings",),
     "avmatch.pipelines.delivery": ("write_match",),
-    "avmatch.pipelines.match": ("MatchSettings", "match"),
+    "avmatch.pipelines.match": ("match",),
     "avmatch.pipelines.sync": ("sync", "sync_all"),
     "avmatch.pipelines.synth": ("SynthConfig", "synthesise"),
     "avmatch.reports.plots": ("plot_match", "plot_sync"),

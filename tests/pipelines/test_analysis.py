@@ -13,7 +13,8 @@ from avmatch.datasets.synth import SynthConfig, synthesise
 from avmatch.media.encode import write_audio, write_clip
 from avmatch.pipelines import analysis
 from avmatch.pipelines.analysis import Analyser, ahead, analyse_all
-from avmatch.pipelines.match import MatchSettings, match
+from avmatch.pipelines.decision import MatchSettings
+from avmatch.pipelines.match import match
 from avmatch.pipelines.sync import sync_all
 
 RATE_HZ = 16_000

@@ -13,9 +13,12 @@ import sys
 import typer
 
 from avmatch.cli.doctor import doctor
+from avmatch.cli.evaluate import evaluate
 from avmatch.cli.match import match
+from avmatch.cli.several import spelled_out
 from avmatch.cli.sync import sync
 from avmatch.cli.synth import synth
+from avmatch.cli.train import train
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -23,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Which sound belongs to which silent picture, and by how much they are apart.",
 )
-for command in (match, sync, synth, doctor):
+for command in (match, sync, train, evaluate, synth, doctor):
     app.command()(command)
 
 
@@ -51,7 +54,7 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names needn't be UTF-8, nor need the terminal
     try:
-        app()
+        app(spelled_out(sys.argv[1:]))
     except BrokenPipeError:  # the reader of our output has gone: `avmatch … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

@@ -19,7 +19,9 @@ def match(
     min_confidence: Annotated[float, typer.Option(help="Below this confidence a pair is no pair.")] = 0.35,
     no_duration: Annotated[bool, typer.Option("--no-duration", help="Ignore how long files are.")] = False,
     use_scratch: Annotated[bool, typer.Option("--use-scratch", help="Use the videos' own sound as well.")] = False,
-    model: Annotated[Path | None, typer.Option(help="Folder with a learned model's ONNX towers.")] = None,
+    model: Annotated[str | None, typer.Option(help="A trained run, a model folder, or a shipped model's name.")] = None,
+    matrix: Annotated[Path | None, typer.Option(help="Also write the videos × audio similarity here, as .npy.")] = None,
+    normalise: Annotated[str, typer.Option(help="The matrix over its gallery: sinkhorn, csls or raw.")] = "sinkhorn",
     mux: Annotated[Path | None, typer.Option(help="Also write each matched video with its sound here.")] = None,
     top_k: Annotated[int, typer.Option(help="Candidates listed for each video.")] = 10,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a video instead of the table.")] = False,
@@ -32,7 +34,7 @@ def match(
     from avmatch.cli.bars import progress_bars
     from avmatch.pipelines import delivery
     from avmatch.pipelines.analysis import default_cache_dir
-    from avmatch.pipelines.match import MatchSettings
+    from avmatch.pipelines.decision import MatchSettings
     from avmatch.pipelines.match import match as run
 
     settings = MatchSettings(max_offset, min_confidence, complete, many, not no_duration, use_scratch, top_k)
@@ -42,6 +44,8 @@ def match(
         if mux is not None:
             result = delivery.mux_matches(result, videos, mux, progress)
     report = delivery.write_match(result, out)
+    if matrix is not None:
+        delivery.write_matrix(result, matrix, normalise)
     if json:
         print(*delivery.match_lines(result), sep="\n")
     else:

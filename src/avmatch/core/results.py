@@ -110,7 +110,7 @@ class Candidate:
     audio: str
     score: float
     confidence: float
-    offset_seconds: float
+    offset_seconds: float | None
 
     def row(self) -> tuple[Cell, ...]:
         """The cells under CANDIDATE_COLUMNS."""

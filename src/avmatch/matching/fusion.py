@@ -46,7 +46,7 @@ class Scores:
 
     Attributes:
         nats: (N, M) log-likelihood ratio of belonging together.
-        offset_seconds: (N, M) where the evidence is strongest.
+        offset_seconds: (N, M) where the evidence is strongest; NaN where whole clips were compared.
         deciding: (N, M) index into `cue_names` of the cue that contributed most; -1 where none could tell.
         cue_names: the names of the cues.
     """

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from rich.table import Table
 
 from avmatch.core.errors import MediaError, UsageError
+from avmatch.core.files import atomic_path
 from avmatch.core.results import MATCH_COLUMNS, Failure, Match, MatchResult, SyncResult
+from avmatch.matching.galleries import csls, sinkhorn
 from avmatch.media.mux import mux
 from avmatch.pipelines.analysis import Progress
 from avmatch.reports.output import write_match_output, write_sync_csv
@@ -23,12 +26,31 @@ from avmatch.reports.sentence import sync_sentence
 from avmatch.reports.table import match_table
 
 REPORT_NAME = "report.html"
+GALLERIES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "sinkhorn": lambda nats: sinkhorn(nats, temperature=1.0),
+    "csls": csls,
+    "raw": lambda nats: nats,
+}
 
 
 def write_match(result: MatchResult, out: str | Path) -> Path:
     """Write every file of a `match` run into `out`; returns the path of the report."""
     write_match_output(result, Path(out))
     return Path(out) / REPORT_NAME
+
+
+def write_matrix(result: MatchResult, path: str | Path, normalise: str = "sinkhorn") -> None:
+    """Write the similarity (rows videos, columns audio, both in natural order) as a `.npy` of float32.
+
+    Args:
+        normalise: over the gallery: "sinkhorn" takes every file to have exactly one partner, "csls" takes nothing for
+            granted, "raw" leaves the nats as they are (matching/galleries.py).
+    """
+    if normalise not in GALLERIES:
+        raise UsageError(f"no normalisation {normalise!r}; there are {', '.join(GALLERIES)}")
+    similarity = GALLERIES[normalise](result.similarity) if result.similarity.size else result.similarity
+    with atomic_path(Path(path)) as temporary, temporary.open("wb") as file:
+        np.save(file, similarity.astype(np.float32))
 
 
 def match_lines(result: MatchResult) -> Iterator[str]:

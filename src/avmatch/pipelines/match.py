@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from jaxtyping import Float, Float64, Int
+from jaxtyping import Float
 
 from avmatch.core.errors import UsageError
 from avmatch.core.features import TICK_RATE_HZ, AudioFeatures, VideoFeatures
-from avmatch.core.results import Candidate, Failure, Match, MatchResult, Preview
+from avmatch.core.results import Failure, MatchResult, Preview
 from avmatch.cues.duration import DurationCue
 from avmatch.cues.evidence import Cue
 from avmatch.cues.learned import EmbeddingCue
@@ -26,48 +26,19 @@ from avmatch.cues.motion import MotionCue
 from avmatch.cues.mouth import MouthCue
 from avmatch.cues.scratch import ScratchCue
 from avmatch.datasets.inputs import list_audio, list_videos
+from avmatch.encoders.clips import load_clip_towers, takes_clip_features
+from avmatch.encoders.folders import model_folder
 from avmatch.encoders.tower import TowerPair, load_pair
-from avmatch.matching import assignment
-from avmatch.matching.confidence import confidences
 from avmatch.matching.fusion import Scores, any_offset, fused_scores, usual_offsets
 from avmatch.pipelines.analysis import Analyser, Progress, analyse_all
+from avmatch.pipelines.decision import MatchSettings, decide
+from avmatch.pipelines.feature_match import match_features
 
 #: Offsets are tried this far apart in one-to-one work: lips agree with the voice for ±60 ms only.
 LAG_STEP_SECONDS = 0.02
 
 Paths = str | Path | Sequence[str | Path]
 Features = TypeVar("Features", VideoFeatures, AudioFeatures)
-
-
-@dataclass(frozen=True)
-class MatchSettings:
-    """What a run was asked for.
-
-    Attributes:
-        max_offset_seconds: offsets up to this are searched (one-to-one work).
-        min_confidence: a pair less probable than this is no pair.
-        complete: force a partner for everyone; raises nobody's confidence.
-        many: one recording may serve several videos, each placed at its own offset inside it.
-        use_duration: let similar lengths count, weakly.
-        use_scratch: let the videos' own sound count.
-        top_k: candidates kept per video.
-    """
-
-    max_offset_seconds: float = 0.5
-    min_confidence: float = assignment.MIN_CONFIDENCE
-    complete: bool = False
-    many: bool = False
-    use_duration: bool = True
-    use_scratch: bool = False
-    top_k: int = 10
-
-    def __post_init__(self) -> None:
-        if not 0.0 <= self.max_offset_seconds <= 3600.0:
-            raise UsageError(f"max_offset_seconds must be in 0…3600, got {self.max_offset_seconds}")
-        if not 0.0 <= self.min_confidence <= 1.0:
-            raise UsageError(f"min_confidence must be in 0…1, got {self.min_confidence}")
-        if self.top_k < 1:
-            raise UsageError(f"top_k must be at least 1, got {self.top_k}")
 
 
 def match(
@@ -85,7 +56,8 @@ def match(
     Args:
         videos, audios: a folder, a glob, a file, a CSV/Parquet manifest with a `path` column, or a list of files.
         settings: what to search and how to decide.
-        model: a folder with the ONNX towers of a learned cue (encoders/tower.py).
+        model: a learned cue's towers: a run, an exported folder, or the name of a model that ships. With towers over
+            clip features (encoders/clips.py), `videos` and `audios` hold `.npy` files of such features.
         cache_dir: where features are kept between runs; None = nowhere.
         num_workers: files analysed at once; 0 = one a core.
         progress: called with (stage, done, total).
@@ -95,7 +67,10 @@ def match(
         ModelError: the model can't be used.
     """
     settings = settings or MatchSettings()
-    towers = None if model is None else load_pair(model)
+    folder = None if model is None else model_folder(model)
+    if folder is not None and takes_clip_features(folder):
+        return match_features(videos, audios, settings, load_clip_towers(folder))
+    towers = None if folder is None else load_pair(folder)
     analyser = Analyser(cache_dir, towers, num_threads=1)
     watch = analyser.video_with_scratch if settings.use_scratch else analyser.video
     video_paths, audio_paths = _listed(videos, list_videos), _listed(audios, list_audio)
@@ -105,7 +80,12 @@ def match(
     )
     cues = cues_for(settings, towers)
     scores = _scored(cues, seen, heard, settings, progress)
-    return _decided(video_paths, seen, heard, scores, settings, (*video_failures, *audio_failures))
+    return replace(
+        decide(video_paths, tuple(seen), tuple(heard), scores, settings),
+        failures=(*video_failures, *audio_failures),
+        notes=_notes(seen, heard, settings),
+        previews=_previews(seen, heard),
+    )
 
 
 def cues_for(settings: MatchSettings, model: TowerPair | None) -> tuple[Cue, ...]:
@@ -163,88 +143,6 @@ def _lags(
         return np.arange(-steps, steps + 1) * LAG_STEP_SECONDS
     longest = max((sound.duration_seconds for sound in heard.values()), default=0.0)
     return np.arange(-TICK_RATE_HZ, int(longest * TICK_RATE_HZ) + 1) / TICK_RATE_HZ
-
-
-def _decided(
-    video_paths: Sequence[str],
-    seen: Mapping[str, VideoFeatures],
-    heard: Mapping[str, AudioFeatures],
-    scores: Scores,
-    settings: MatchSettings,
-    failures: tuple[Failure, ...],
-) -> MatchResult:
-    assign = assignment.many_to_one if settings.many else assignment.one_to_one
-    confidence = confidences(scores.nats, shared=settings.many)
-    partner = assign(confidence, min_confidence=settings.min_confidence, complete=settings.complete)
-    audio_paths = tuple(heard)
-    rows = {path: row for row, path in enumerate(seen)}
-    taken = set(partner.tolist())
-    table = _Table(scores, confidence, partner, audio_paths)
-    return MatchResult(
-        matches=tuple(
-            table.match(path, rows[path]) if path in rows else Match(path, None, 0.0, None, None, "")
-            for path in video_paths
-        ),
-        unmatched_audio=tuple(path for column, path in enumerate(audio_paths) if column not in taken),
-        candidates=tuple(item for path, row in rows.items() for item in table.candidates(path, row, settings.top_k)),
-        videos=tuple(seen),
-        audio=audio_paths,
-        similarity=scores.nats,
-        failures=failures,
-        settings={"cues": list(scores.cue_names), **asdict(settings)},
-        notes=_notes(seen, heard, settings),
-        previews=_previews(seen, heard),
-    )
-
-
-@dataclass(frozen=True, eq=False)
-class _Table:
-    """Scores and decisions, read off a video at a time."""
-
-    scores: Scores
-    confidence: Float64[np.ndarray, "N M"]
-    partner: Int[np.ndarray, " N"]
-    audio_paths: tuple[str, ...]
-
-    def match(self, path: str, row: int) -> Match:
-        """What was decided for the video in this row."""
-        ranked = self._ranked(row)
-        chosen = int(self.partner[row])
-        others = [column for column in ranked if column != chosen]
-        runner_up = others[0] if others else None
-        best = chosen if chosen >= 0 else runner_up
-        return Match(
-            video=path,
-            audio=self.audio_paths[chosen] if chosen >= 0 else None,
-            confidence=0.0 if best is None else float(self.confidence[row, best]),
-            score=float(self.scores.nats[row, chosen]) if chosen >= 0 else None,
-            offset_seconds=float(self.scores.offset_seconds[row, chosen]) if chosen >= 0 else None,
-            cue=self._cue(row, chosen) if chosen >= 0 else "",
-            runner_up=None if runner_up is None else self.audio_paths[runner_up],
-            runner_up_score=None if runner_up is None else float(self.scores.nats[row, runner_up]),
-        )
-
-    def candidates(self, path: str, row: int, top_k: int) -> list[Candidate]:
-        """The best few sounds for the video in this row."""
-        return [
-            Candidate(
-                video=path,
-                rank=rank,
-                audio=self.audio_paths[column],
-                score=float(self.scores.nats[row, column]),
-                confidence=float(self.confidence[row, column]),
-                offset_seconds=float(self.scores.offset_seconds[row, column]),
-            )
-            for rank, column in enumerate(self._ranked(row)[:top_k], start=1)
-        ]
-
-    def _ranked(self, row: int) -> list[int]:
-        order: list[int] = np.argsort(-self.scores.nats[row], kind="stable").tolist()
-        return order
-
-    def _cue(self, row: int, column: int) -> str:
-        index = int(self.scores.deciding[row, column])
-        return self.scores.cue_names[index] if index >= 0 else "none"
 
 
 def _notes(

@@ -42,32 +42,28 @@ _LABEL_WIDTH = 26
 
 def plot_match(result: MatchResult, path: str | Path) -> None:
     """Write the similarity matrix, decided pairs on the diagonal, as a PNG to `path`."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8.0, 7.2), layout="constrained")
+    figure = new_figure((8.0, 7.2))
     axes = figure.subplots()
     paired = sum(match.audio is not None for match in result.matches)
-    _head(axes, f"{len(result.videos)} videos × {len(result.audio)} audio, {paired} paired")
+    set_head(axes, f"{len(result.videos)} videos × {len(result.audio)} audio, {paired} paired")
     if result.similarity.size:
         _draw_matrix(axes, result)
     else:
         _say(axes, "no pair to compare: one side has no usable file")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_sync(result: SyncResult, path: str | Path) -> None:
     """Write the score over the offset, with the chosen offset and the bands of ITU-R BT.1359, as a PNG."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9.0, 4.2), layout="constrained")
+    figure = new_figure((9.0, 4.2))
     axes = figure.subplots()
     name = shortened(folder_and_name(result.path)[1], 80)
-    _head(axes, name, shortened(sync_sentence(result), 120))
+    set_head(axes, name, shortened(sync_sentence(result), 120))
     if result.curve:
         _draw_curve(axes, result)
     else:
         _say(axes, "no curve: the file could not be measured")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _draw_matrix(axes: Axes, result: MatchResult) -> None:
@@ -131,12 +127,20 @@ def _draw_curve(axes: Axes, result: SyncResult) -> None:
     axes.figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8, labelcolor=_MUTED)
 
 
+def new_figure(size_inches: tuple[float, float]) -> Figure:
+    """An empty figure in the house's style."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=size_inches, layout="constrained")
+
+
 def _shade(axes: Axes, start_seconds: float, end_seconds: float, colour: str, label: str) -> None:
     start_ms, end_ms = milliseconds_from_seconds(start_seconds), milliseconds_from_seconds(end_seconds)
     axes.axvspan(start_ms, end_ms, color=colour, linewidth=0, label=label)
 
 
-def _head(axes: Axes, title: str, subtitle: str = "") -> None:
+def set_head(axes: Axes, title: str, subtitle: str = "") -> None:
+    """Title, a line below it, quiet spines."""
     axes.set_title(title, loc="left", color=_INK, fontsize=11, parse_math=False, pad=22 if subtitle else 10)
     if subtitle:
         axes.annotate(
@@ -160,7 +164,8 @@ def _say(axes: Axes, text: str) -> None:
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=_MUTED)
 
 
-def _save(figure: Figure, path: str | Path) -> None:
+def save_figure(figure: Figure, path: str | Path) -> None:
+    """Write a PNG, whole or not at all."""
     with atomic_path(Path(path)) as temporary, warnings.catch_warnings():
         # A name in a script that the font lacks is drawn as boxes; that is no reason to trouble the user.
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from", category=UserWarning)

@@ -1,0 +1,46 @@
+"""`avmatch train`: a recipe and data → a model."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help="Name of the recipe; a wrong one lists them.")],
+    data: Annotated[Path, typer.Argument(help="What to train on, in a layout that the recipe reads.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the run; must be new or empty.")],
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in OUT.")] = False,
+    seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="field=value of the configuration; may be repeated.")
+    ] = None,
+) -> None:
+    """Train a recipe; OUT gets the model, its card, curves, and all that is needed to go on or do it again."""
+    from avmatch.cli.bars import progress_bars
+    from avmatch.core.errors import MissingExtraError
+
+    try:
+        from avmatch.recipes.story import train_recipe
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(error.name or "torch", "train", "training") from error
+    with progress_bars() as progress:
+        result = train_recipe(
+            recipe,
+            data,
+            out,
+            resume=resume,
+            seed=seed,
+            epochs=epochs,
+            device=device,
+            settings=settings or [],
+            progress=progress,
+        )
+    for name, value in result.metrics.items():
+        print(f"{name:>16} {value:.4g}")
+    print(f"the model is {result.model} (best epoch {result.best_epoch + 1} of {result.epochs})", file=sys.stderr)

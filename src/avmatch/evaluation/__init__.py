@@ -1,0 +1,1 @@
+"""Run a model over a benchmark, and write what came of it."""

@@ -1,0 +1,153 @@
+"""Silent video ↔ audio retrieval: how well a model's towers find the partners of a set of known pairs.
+
+    pairs → encode → similarity → metrics, raw and normalised over the gallery, clean and in noise
+
+Noise is added to the audio features at a stated ratio to their own deviation, the same for all models.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32
+
+from avmatch.core.errors import UsageError
+from avmatch.datasets.augment.features import feature_noise
+from avmatch.datasets.items import Pairs
+from avmatch.datasets.pairs import read_pairs
+from avmatch.encoders.clips import ClipTower, ClipTowers, load_clip_towers
+from avmatch.encoders.folders import model_folder
+from avmatch.matching.galleries import csls, sinkhorn
+from avmatch.metrics.retrieval import Normalise, RetrievalScores, evaluate
+
+#: In the towers' evidence (nats) a gallery's softmax needs no other temperature.
+NORMALISATIONS: dict[str, Normalise | None] = {
+    "raw": None,
+    "csls": csls,
+    "sinkhorn": partial(sinkhorn, temperature=1.0),
+}
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What to measure.
+
+    Attributes:
+        ks: of R@k over the whole gallery.
+        subset: size of the random galleries; 0 = none.
+        draws: how many of them.
+        noise_snr_db: also in noise at each of these ratios.
+        held_out: only the pairs that the run held back.
+    """
+
+    ks: tuple[int, ...] = (1, 5, 10, 50)
+    subset: int = 50
+    draws: int = 500
+    noise_snr_db: tuple[float, ...] = ()
+    held_out: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.ks or min(self.ks) < 1 or self.subset < 0 or self.draws < 1:
+            raise UsageError(f"k and draws must be at least 1 and the subset not negative, got {self}")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model, one normalisation, one condition."""
+
+    model: str
+    normalisation: str
+    snr_db: float | None
+    scores: RetrievalScores
+
+
+@dataclass(frozen=True)
+class RetrievalReport:
+    """All rows of one evaluation."""
+
+    data: str
+    num_pairs: int
+    protocol: Protocol
+    rows: tuple[Row, ...]
+
+
+def evaluate_retrieval(models: Sequence[str | Path], data: str | Path, protocol: Protocol) -> RetrievalReport:
+    """Measure each of `models` (the same recipe from several seeds, say) on the pairs of `data`.
+
+    Raises:
+        UsageError: no known layout, a k or subset larger than the gallery, or no record of what was held back.
+        ModelError: a model can't be used.
+    """
+    pairs = read_pairs(data)
+    rows: list[Row] = []
+    for model in models:
+        kept = _held_out(pairs, Path(model)) if protocol.held_out else pairs
+        _check_sizes(protocol, len(kept), data)
+        rows += _measured(str(model), load_clip_towers(model_folder(model)), kept, protocol)
+    return RetrievalReport(str(data), len(kept), protocol, tuple(rows))
+
+
+def similarity_of(
+    towers: ClipTowers, pairs: Pairs, snr_db: float | None = None, seed: int = 0
+) -> Float32[np.ndarray, "N N"]:
+    """The evidence in nats of every video with every audio, the audio's features in noise if asked."""
+    audio = _clips(pairs, "audio")
+    if snr_db is not None:
+        deviation = np.concatenate(audio).std(axis=0)
+        rng = np.random.default_rng(seed)
+        audio = [feature_noise(rng, clip, snr_db, deviation) for clip in audio]
+    told = towers.video.description
+    vectors = _encoded(towers.video, _clips(pairs, "video"), pairs), _encoded(towers.audio, audio, pairs)
+    return np.float32(told.scale) * (vectors[0] @ vectors[1].T - np.float32(told.baseline))
+
+
+def _measured(name: str, towers: ClipTowers, pairs: Pairs, protocol: Protocol) -> list[Row]:
+    rows = []
+    for snr_db in (None, *protocol.noise_snr_db):
+        similarity = similarity_of(towers, pairs, snr_db, protocol.seed)
+        for kind, normalise in NORMALISATIONS.items():
+            scores = evaluate(
+                similarity,
+                ks=protocol.ks,
+                subset_size=protocol.subset or None,
+                draws=protocol.draws,
+                seed=protocol.seed,
+                normalise=normalise,
+            )
+            rows.append(Row(name, kind, snr_db, scores))
+    return rows
+
+
+def _clips(pairs: Pairs, side: str) -> list[Float32[np.ndarray, "_ _"]]:
+    items = pairs.video if side == "video" else pairs.audio
+    return [np.asarray(items[row], np.float32) for row in range(len(pairs))]
+
+
+def _encoded(tower: ClipTower, clips: Sequence[Float32[np.ndarray, "_ _"]], pairs: Pairs) -> Float32[np.ndarray, "N D"]:
+    for name, clip in zip(pairs.names, clips, strict=True):
+        tower.check(name, clip)
+    return tower.encode(clips)
+
+
+def _held_out(pairs: Pairs, run: Path) -> Pairs:
+    record = run / "split.json"
+    if not record.is_file():
+        raise UsageError(f"{run}: no record of what was held back (split.json); give the run's folder")
+    names = set(json.loads(record.read_text(encoding="utf-8"))["validation"])
+    rows = np.array([row for row, name in enumerate(pairs.names) if name in names], np.int64)
+    if not len(rows):
+        raise UsageError(f"{run}: none of its {len(names)} held-back pairs is in these data")
+    return pairs.take(rows)
+
+
+def _check_sizes(protocol: Protocol, num_pairs: int, data: str | Path) -> None:
+    if protocol.subset and protocol.subset >= num_pairs:
+        raise UsageError(f"{data}: {num_pairs} pairs are too few for subsets of {protocol.subset}; set --subset 0")
+    if max(protocol.ks) > num_pairs:
+        raise UsageError(f"{data}: {num_pairs} pairs, so R@{max(protocol.ks)} says nothing; give smaller --k")

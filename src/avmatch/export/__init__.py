@@ -1,0 +1,1 @@
+"""From trained networks to files that need no torch: ONNX graphs and their cards."""

@@ -1,0 +1,96 @@
+"""A network → an ONNX graph with its description inside, checked against the network before anybody sees it.
+
+The graph is exported by torch's dynamo exporter with a free batch and, where the tower takes it, a free length; then
+run by ONNX Runtime on other batch sizes and lengths than it was traced with. A graph that answers otherwise than the
+network is not written.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import warnings
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from torch import Tensor, nn
+
+from avmatch.core.errors import ModelError
+from avmatch.core.files import write_bytes_atomically
+from avmatch.encoders.runtime import open_session, run_session
+
+OPSET = 18
+#: Largest difference between the network's and the graph's answer, for outputs about 1.
+TOLERANCE = 1e-4
+
+
+def export_onnx(
+    network: nn.Module,
+    path: Path,
+    samples: Sequence[Tensor],
+    description: Mapping[str, object],
+    story: Mapping[str, object],
+) -> None:
+    """Write `network`, which takes one tensor and gives one, to `path`.
+
+    Args:
+        samples: inputs for the parity check; the first is traced. Dimensions in which they differ become free.
+        description: what the encoders need to know, the metadata property `avmatch`.
+        story: where it comes from (recipe, config, data, results), the property `avmatch_training`.
+
+    Raises:
+        ModelError: the graph's answer differs from the network's.
+    """
+    network = network.eval()
+    graph = _traced(network, samples)
+    for key, value in (("avmatch", description), ("avmatch_training", story)):
+        graph.metadata_props.add(key=key, value=json.dumps(value))
+    content = graph.SerializeToString()
+    _check_parity(network, path, content, samples)
+    write_bytes_atomically(path, content)
+
+
+def _traced(network: nn.Module, samples: Sequence[Tensor]) -> onnx.ModelProto:
+    first = samples[0]
+    free = {
+        axis: torch.export.Dim.DYNAMIC
+        for axis in range(first.ndim)
+        if any(sample.shape[axis] != first.shape[axis] for sample in samples)
+    }
+    with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")  # the exporter's own, about its own code
+        program = torch.onnx.export(
+            network,
+            (first,),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=["input"],
+            output_names=["output"],
+            dynamic_shapes=(free,),
+            verbose=False,
+        )
+    if program is None:
+        raise ModelError("the exporter gave no graph")
+    return program.model_proto
+
+
+def _check_parity(network: nn.Module, path: Path, content: bytes, samples: Sequence[Tensor]) -> None:
+    session = open_session(path, content)
+    for sample in samples:
+        with torch.no_grad():
+            wanted = network(sample).numpy()
+        got = np.asarray(run_session(session, str(path), sample.numpy()))
+        if got.shape != wanted.shape:
+            raise ModelError(
+                f"{path}: the graph gives {got.shape} for {tuple(sample.shape)}, the network {wanted.shape}"
+            )
+        difference = float(np.abs(got - wanted).max() / max(1.0, float(np.abs(wanted).max())))
+        if not difference <= TOLERANCE:
+            raise ModelError(
+                f"{path}: the graph differs from the network by {difference:.2g} for an input {tuple(sample.shape)}; "
+                "it was not written"
+            )

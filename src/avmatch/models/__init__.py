@@ -1,0 +1,1 @@
+"""Networks: towers and heads. They know nothing of files."""

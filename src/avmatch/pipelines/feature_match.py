@@ -1,0 +1,74 @@
+"""Match clips whose features somebody else computed: folders of `.npy`, one clip a file.
+
+    load → encode → similarity → decide
+
+No decoder and no front end: towers over clip features take the arrays as they are.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32
+
+from avmatch.core.errors import MediaError, UsageError
+from avmatch.core.results import Failure, MatchResult
+from avmatch.datasets.std2022 import list_features, load_feature
+from avmatch.encoders.clips import ClipTower, ClipTowers
+from avmatch.matching.fusion import Scores
+from avmatch.pipelines.decision import MatchSettings, decide
+
+Paths = str | Path | Sequence[str | Path]
+
+
+def match_features(videos: Paths, audios: Paths, settings: MatchSettings, towers: ClipTowers) -> MatchResult:
+    """Say which audio clip belongs to which video clip.
+
+    Args:
+        videos, audios: folders of `.npy` files (T, F), or lists of such files.
+
+    Raises:
+        UsageError: a folder without features, or an option that features can't serve.
+    """
+    if settings.many or settings.use_scratch:
+        raise UsageError(
+            "features of whole clips have no place in time and no scratch sound: leave out --many and --use-scratch, "
+            "or match the media files themselves"
+        )
+    video_paths, audio_paths = _listed(videos), _listed(audios)
+    seen, video_vectors, video_failures = _encoded(towers.video, video_paths)
+    heard, audio_vectors, audio_failures = _encoded(towers.audio, audio_paths)
+    told = towers.video.description
+    nats = np.float32(told.scale) * (video_vectors @ audio_vectors.T - np.float32(told.baseline))
+    unknown = np.full(nats.shape, np.nan, np.float32)
+    scores = Scores(nats, unknown, np.zeros(nats.shape, np.int64), (towers.name,))
+    return replace(decide(video_paths, seen, heard, scores, settings), failures=(*video_failures, *audio_failures))
+
+
+def _listed(argument: Paths) -> tuple[str, ...]:
+    if isinstance(argument, str | Path):
+        return list_features(argument)
+    if not argument:
+        raise UsageError("an empty list of files was given")
+    return tuple(dict.fromkeys(os.fspath(path) for path in argument))
+
+
+def _encoded(
+    tower: ClipTower, paths: Sequence[str]
+) -> tuple[tuple[str, ...], Float32[np.ndarray, "N D"], tuple[Failure, ...]]:
+    """The usable files, their vectors, and the failures."""
+    usable, clips, failures = [], [], []
+    for path in paths:
+        try:
+            clip = load_feature(path)
+            tower.check(path, clip)
+        except MediaError as error:
+            failures.append(Failure.from_error(error))
+        else:
+            usable.append(path)
+            clips.append(clip)
+    return tuple(usable), tower.encode(clips), tuple(failures)

@@ -1,0 +1,1 @@
+"""Functions that return a complete TrainConfig, one file a system."""

@@ -1,0 +1,18 @@
+"""All recipes by their names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from avmatch.core.errors import UsageError
+from avmatch.recipes.two_tower import two_tower, two_tower_kmeans
+from avmatch.training.config import TrainConfig
+
+RECIPES: dict[str, Callable[[], TrainConfig]] = {recipe.__name__: recipe for recipe in (two_tower, two_tower_kmeans)}
+
+
+def recipe(name: str) -> TrainConfig:
+    """The configuration that goes by this name. Raises UsageError, with the names there are."""
+    if name not in RECIPES:
+        raise UsageError(f"no recipe {name!r}; there are {', '.join(sorted(RECIPES))}")
+    return RECIPES[name]()

@@ -1,0 +1,232 @@
+"""The task of two towers over clip features: make the vectors of a pair alike, and those of strangers not.
+
+    features (T, F) ─ tower → unit vector (D,)        similarity = cosine
+
+Losses: softmax over one positive and K sampled negatives, or over the batch in both directions; beside it, in the first
+epochs, the auxiliary task of naming the KMeans cluster of the pair's audio (and of its video, as an option).
+
+Letters in shapes: B pairs, K negatives a pair, N training pairs, T steps, F features, D embedding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Int
+from sklearn.cluster import KMeans
+from torch import Tensor, nn
+
+from avmatch.core.errors import UsageError
+from avmatch.datasets.augment.chain import FeatureAugmentation
+from avmatch.datasets.augment.features import apply_mixup, mixup
+from avmatch.datasets.items import Items, Pairs, gather
+from avmatch.datasets.negatives import Curriculum, Negatives, nearest_wrong
+from avmatch.datasets.pairs import read_pairs
+from avmatch.export.clip_towers import export_clip_towers
+from avmatch.losses.cluster import ClusterHead
+from avmatch.losses.info_nce import InfoNCE
+from avmatch.losses.sampled import sampled_cross_entropy
+from avmatch.metrics.retrieval import evaluate
+from avmatch.models.feature_cnn import FeatureCnn, FeatureCnnConfig
+from avmatch.training.distributed import gathered, gathered_constant
+from avmatch.training.task import Batch
+
+LOSSES = ("sampled", "in_batch")
+#: Clips that go through a tower at once.
+BLOCK = 512
+
+
+@dataclass(frozen=True)
+class ClusterTask:
+    """Name the KMeans cluster of the audio while epoch < `epochs`; `beta` times its loss is added.
+
+    Attributes:
+        num_clusters: 0 = no such task.
+        on_video: whether the video tower has to name the cluster of its own features too.
+    """
+
+    num_clusters: int = 0
+    beta: float = 1.0
+    epochs: int = 3
+    on_video: bool = False
+
+
+@dataclass(frozen=True)
+class FeaturePairs:
+    """The task. Attributes are what its name says; see the module.
+
+    Attributes:
+        loss: "sampled" negatives or "in_batch".
+        num_negatives, curriculum: for "sampled": how many strangers a pair, and of which kinds by epoch.
+        temperature, learn_temperature: of the softmax.
+        mixup: alpha of the mixing of pairs, both sides alike; 0 = off.
+    """
+
+    video: FeatureCnnConfig = field(default_factory=lambda: FeatureCnnConfig(512))
+    audio: FeatureCnnConfig = field(default_factory=lambda: FeatureCnnConfig(128))
+    loss: str = "sampled"
+    num_negatives: int = 16
+    curriculum: Curriculum = field(default_factory=Curriculum)
+    temperature: float = 0.07
+    learn_temperature: bool = True
+    clusters: ClusterTask = field(default_factory=ClusterTask)
+    video_augmentation: FeatureAugmentation = field(default_factory=FeatureAugmentation)
+    audio_augmentation: FeatureAugmentation = field(default_factory=FeatureAugmentation)
+    mixup: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.loss not in LOSSES:
+            raise UsageError(f"loss must be one of {', '.join(LOSSES)}, got {self.loss!r}")
+        if self.mixup and self.loss == "sampled":
+            raise UsageError("mixup needs loss=in_batch: mixed pairs have no strangers of their own")
+
+    def read(self, data: str | Path, cache: Path) -> Pairs:
+        """Clip features of a known layout (datasets/pairs.py)."""
+        pairs = read_pairs(data)
+        for side, wanted in (("video", self.video.num_features), ("audio", self.audio.num_features)):
+            found = getattr(pairs, side)[0].shape
+            if len(found) != 2 or found[1] != wanted:
+                raise UsageError(
+                    f"{data}: {side} features are {found}, the recipe takes (T, {wanted}); "
+                    f"set task.{side}.num_features={found[-1]}"
+                )
+        return pairs
+
+    def learner(self, pairs: Pairs, seed: int) -> TwoTowers:
+        """Towers, losses and cluster labels."""
+        return TwoTowers(self, pairs, seed)
+
+    def source(self, pairs: Pairs, learner: nn.Module, device: torch.device) -> FeatureBatches:
+        """Batches with their negatives; the nearest wrong ones by the present towers where the mix asks for them."""
+        negatives = Negatives(pairs.group)
+        if self.loss == "sampled" and any(mix.hard for _, mix in self.curriculum.stages):
+            video, audio = clip_vectors(learner, pairs, device)
+            negatives.set_nearest(nearest_wrong(video, audio, pairs.group, negatives.num_hard))
+        return FeatureBatches(self, pairs, negatives)
+
+    def validate(self, learner: nn.Module, pairs: Pairs, device: torch.device) -> Mapping[str, float]:
+        """Recall of the held-back pairs, in a gallery of all of them."""
+        video, audio = clip_vectors(learner, pairs, device)
+        return retrieval_metrics(video @ audio.T)
+
+    def export(self, learner: nn.Module, pairs: Pairs, folder: Path, description: Mapping[str, object]) -> None:
+        """video.onnx, audio.onnx and card.md."""
+        export_clip_towers(_towers(learner), pairs, folder, description)
+
+
+class TwoTowers(nn.Module):
+    """Both towers with their losses."""
+
+    def __init__(self, task: FeaturePairs, pairs: Pairs, seed: int) -> None:
+        super().__init__()
+        self.task = task
+        self.video, self.audio = FeatureCnn(task.video), FeatureCnn(task.audio)
+        self.softmax = InfoNCE(task.temperature, task.learn_temperature)
+        if task.clusters.num_clusters:
+            self.audio_clusters = ClusterHead(task.audio.dim, task.clusters.num_clusters)
+            self.register_buffer("audio_label", _cluster_labels(pairs.audio, task.clusters.num_clusters, seed))
+            if task.clusters.on_video:
+                self.video_clusters = ClusterHead(task.video.dim, task.clusters.num_clusters)
+                self.register_buffer("video_label", _cluster_labels(pairs.video, task.clusters.num_clusters, seed))
+
+    def forward(self, batch: Batch, epoch: int) -> dict[str, Float[Tensor, ""]]:
+        """The named losses of a batch."""
+        video, audio = self.video(batch.video), self.audio(batch.audio)
+        losses = {"match_loss": self._match(video, audio, batch)}
+        losses["loss"] = losses["match_loss"]
+        clusters = self.task.clusters
+        if clusters.num_clusters and epoch < clusters.epochs:
+            losses["cluster_loss"] = self._cluster(video, audio, batch.rows)
+            losses["loss"] = losses["match_loss"] + clusters.beta * losses["cluster_loss"]
+        return losses
+
+    def _match(self, video: Float[Tensor, "B D"], audio: Float[Tensor, "B D"], batch: Batch) -> Float[Tensor, ""]:
+        if batch.negatives is not None:
+            strangers = self.audio(batch.negatives.flatten(0, 1)).unflatten(0, batch.negatives.shape[:2])
+            return sampled_cross_entropy(video, audio, strangers, self.softmax.scale())
+        group = gathered_constant(batch.group)
+        return self.softmax(gathered(video), gathered(audio), same=group[:, None] == group[None])
+
+    def _cluster(
+        self, video: Float[Tensor, "B D"], audio: Float[Tensor, "B D"], rows: Int[Tensor, " B"]
+    ) -> Float[Tensor, ""]:
+        loss = self.audio_clusters(audio, self.get_buffer("audio_label")[rows])
+        if not self.task.clusters.on_video:
+            return loss
+        return (loss + self.video_clusters(video, self.get_buffer("video_label")[rows])) / 2
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureBatches:
+    """The source of batches."""
+
+    task: FeaturePairs
+    pairs: Pairs
+    negatives: Negatives
+
+    def __call__(self, rows: Int[np.ndarray, " B"], epoch: int, rng: np.random.Generator) -> Batch:
+        """The pairs of `rows`, augmented, with strangers if the loss wants some."""
+        task = self.task
+        video, audio = gather(self.pairs.video, rows), gather(self.pairs.audio, rows)
+        strangers = None
+        if task.loss == "sampled":
+            drawn = self.negatives.draw(rows, task.num_negatives, task.curriculum.mix_at(epoch), rng)
+            strangers = gather(self.pairs.audio, drawn.ravel())
+            strangers = task.audio_augmentation(rng, strangers, _deviation(strangers))
+            strangers = strangers.reshape(*drawn.shape, *strangers.shape[1:])
+        video = task.video_augmentation(rng, video, _deviation(video))
+        audio = task.audio_augmentation(rng, audio, _deviation(audio))
+        if task.mixup:
+            video, partner, share = mixup(rng, video, task.mixup)
+            audio = apply_mixup(audio, partner, share)
+        return Batch(
+            torch.from_numpy(video),
+            torch.from_numpy(audio),
+            torch.from_numpy(rows),
+            torch.from_numpy(self.pairs.group[rows]),
+            None if strangers is None else torch.from_numpy(strangers),
+        )
+
+
+@torch.no_grad()
+def clip_vectors(
+    learner: nn.Module, pairs: Pairs, device: torch.device
+) -> tuple[Float32[np.ndarray, "N D"], Float32[np.ndarray, "N D"]]:
+    """The vectors of all pairs, by the learner in evaluation mode."""
+    was_training = learner.training
+    learner.eval()
+    sides = []
+    for tower, items in zip(_towers(learner), (pairs.video, pairs.audio), strict=True):
+        parts = np.array_split(np.arange(len(items)), -(-len(items) // BLOCK))
+        vectors = [tower(torch.from_numpy(gather(items, rows)).to(device)).cpu().numpy() for rows in parts if len(rows)]
+        sides.append(np.concatenate(vectors))
+    learner.train(was_training)
+    return sides[0], sides[1]
+
+
+def retrieval_metrics(similarity: Float32[np.ndarray, "N N"]) -> dict[str, float]:
+    """What is logged after each epoch: video → audio, raw."""
+    ks = tuple(k for k in (1, 5, 50) if k <= len(similarity)) or (1,)
+    scores = evaluate(similarity, ks=ks, subset_size=None).video_to_audio
+    return {f"recall@{k}": scores.recall[k].share for k in ks} | {"median_rank": scores.median_rank}
+
+
+def _towers(learner: nn.Module) -> tuple[nn.Module, nn.Module]:
+    return learner.get_submodule("video"), learner.get_submodule("audio")
+
+
+def _cluster_labels(items: Items, num_clusters: int, seed: int) -> Int[Tensor, " N"]:
+    """The KMeans cluster of each item's time average."""
+    averages = np.stack([items[row].astype(np.float32).mean(axis=0) for row in range(len(items))])
+    if len(averages) < num_clusters:
+        raise UsageError(f"{num_clusters} clusters of {len(averages)} items; set task.clusters.num_clusters lower")
+    labels = KMeans(num_clusters, n_init=10, random_state=seed).fit_predict(averages)
+    return torch.from_numpy(labels.astype(np.int64))
+
+
+def _deviation(features: Float32[np.ndarray, "B T F"]) -> Float32[np.ndarray, " F"]:
+    return features.std(axis=(0, 1))

@@ -1,0 +1,40 @@
+"""`avmatch train`, without the command line: a recipe by its name, what the user set, a run."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from avmatch.recipes.book import recipe
+from avmatch.training.config import override
+from avmatch.training.loop import Told, TrainResult, train
+
+
+def train_recipe(
+    name: str,
+    data: str | Path,
+    out: str | Path,
+    *,
+    resume: bool = False,
+    seed: int | None = None,
+    epochs: int | None = None,
+    device: str = "auto",
+    settings: Sequence[str] = (),
+    progress: Told | None = None,
+) -> TrainResult:
+    """Train the recipe `name` on `data` into the folder `out`.
+
+    Args:
+        seed, epochs: replace the recipe's own.
+        settings: `field=value`, for any field of the configuration (training/config.py).
+
+    Raises:
+        UsageError: no such recipe, field or layout, or the folder is in use.
+    """
+    own = [f"{field}={value}" for field, value in (("seed", seed), ("epochs", epochs)) if value is not None]
+    changed = [*own, *settings]
+    config = override(recipe(name), changed)
+    options = [part for setting in changed for part in ("--set", setting)]
+    command = shlex.join(["avmatch", "train", name, str(data), "-o", str(out), *options])
+    return train(config, data, out, resume=resume, device=device, command=command, progress=progress)

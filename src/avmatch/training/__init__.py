@@ -1,0 +1,1 @@
+"""The one loop that trains every recipe: batches, steps, checkpoints, logs."""

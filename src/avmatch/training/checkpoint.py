@@ -1,0 +1,126 @@
+"""All that a run needs to go on as if it had never stopped, in one safetensors file: no pickle, no code.
+
+tensors   learner/…  the weights and buffers;  average/…  their moving average;  optimiser/<parameter>/…  its state
+metadata  `avmatch`: a JSON object with everything that is no tensor (`Progress`)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from avmatch.core.errors import ModelError
+from avmatch.core.files import atomic_path
+
+_KEY = "avmatch"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        epoch, step: the next step to take: `step` of `epoch`.
+        seconds: spent so far.
+        best, best_epoch: of `TrainConfig.best_by`.
+        learning_rate_scale: by how much plateaus have lowered it.
+        stale_epochs: epochs since the best, or since the plateau was acted on.
+        sums: of each loss over the epoch's steps so far.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    seconds: float = 0.0
+    best: float | None = None
+    best_epoch: int = -1
+    learning_rate_scale: float = 1.0
+    stale_epochs: int = 0
+    sums: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """The moving parts of a run."""
+
+    learner: nn.Module
+    optimiser: Optimizer
+    average: Mapping[str, Tensor]
+
+
+def save_checkpoint(path: Path, state: State, progress: Progress) -> None:
+    """Write `path`, whole or not at all."""
+    tensors = {f"learner/{name}": value for name, value in state.learner.state_dict().items()}
+    tensors |= {f"average/{name}": value for name, value in state.average.items()}
+    scalars: dict[str, float] = {}
+    for place, values in state.optimiser.state_dict()["state"].items():
+        for name, value in values.items():
+            if isinstance(value, Tensor):
+                tensors[f"optimiser/{place}/{name}"] = value
+            else:
+                scalars[f"{place}/{name}"] = value
+    _write(path, tensors, {"progress": asdict(progress), "optimiser": scalars})
+
+
+def load_checkpoint(path: Path, state: State) -> Progress:
+    """Put the tensors of `path` back where they were. Raises ModelError if it is no checkpoint of such a learner."""
+    tensors, told = _read(path)
+    try:
+        state.learner.load_state_dict(_under(tensors, "learner/"))
+        for name, value in _under(tensors, "average/").items():
+            state.average[name].copy_(value)
+        packed = state.optimiser.state_dict()
+        packed["state"] = _optimiser_state(_under(tensors, "optimiser/"), told["optimiser"])
+        state.optimiser.load_state_dict(packed)
+        return Progress(**told["progress"])
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise ModelError(f"{path}: not a checkpoint of this recipe ({error}); start a new run") from error
+
+
+def save_weights(path: Path, learner: nn.Module, average: Mapping[str, Tensor]) -> None:
+    """Write the weights alone, averaged where an average is kept."""
+    weights = learner.state_dict() | dict(average)
+    _write(path, {f"learner/{name}": value for name, value in weights.items()}, {})
+
+
+def load_weights(path: Path, learner: nn.Module) -> None:
+    """Read what `save_weights` wrote. Raises ModelError if it doesn't fit."""
+    tensors, _ = _read(path)
+    try:
+        learner.load_state_dict(_under(tensors, "learner/"))
+    except RuntimeError as error:
+        raise ModelError(f"{path}: not the weights of this recipe ({error})") from error
+
+
+def _write(path: Path, tensors: Mapping[str, Tensor], told: Mapping[str, object]) -> None:
+    own = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
+    with atomic_path(path) as temporary:
+        save_file(own, temporary, {_KEY: json.dumps(told)})
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            told = json.loads((file.metadata() or {}).get(_KEY, "{}"))
+            return {name: file.get_tensor(name) for name in file.keys()}, told  # noqa: SIM118  not a mapping
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ModelError(f"{path}: not a readable checkpoint ({error})") from error
+
+
+def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _optimiser_state(tensors: Mapping[str, Tensor], scalars: Mapping[str, float]) -> dict[int, dict[str, object]]:
+    state: dict[int, dict[str, object]] = {}
+    for name, value in (*tensors.items(), *scalars.items()):
+        place, key = name.split("/", 1)
+        state.setdefault(int(place), {})[key] = value
+    return state

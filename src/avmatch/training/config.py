@@ -1,0 +1,153 @@
+"""What a run is: one frozen dataclass that a recipe builds whole, kept as config.json and inside the exported model.
+
+TrainConfig
+├── task: what is learned (data → batches → loss → files); a frozen dataclass of its own, see task.py
+└── the rest: how it is learned, the same for every recipe
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from typing import Any, TypeVar, cast
+
+from avmatch.core.errors import UsageError
+from avmatch.training.task import Task
+
+Config = TypeVar("Config")
+
+OPTIMISERS = ("adam", "adamw", "sgd")
+SCHEDULES = ("constant", "cosine", "plateau")
+
+
+@dataclass(frozen=True)
+class Optimisation:
+    """How weights follow gradients.
+
+    Attributes:
+        optimiser: "adam" (Kingma & Ba 2015), "adamw" (Loshchilov & Hutter 2019) or "sgd" with momentum.
+        learning_rate: at its height.
+        schedule: "constant"; "cosine" to zero at the end of the run; "plateau", times `plateau_factor` after
+            `plateau_epochs` epochs without improvement of `TrainConfig.best_by`.
+        warmup_steps: steps of linear rise from zero before that.
+        gradient_clip: largest norm of the whole gradient; 0 = any.
+    """
+
+    optimiser: str = "adam"
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    momentum: float = 0.9
+    schedule: str = "constant"
+    warmup_steps: int = 0
+    plateau_epochs: int = 5
+    plateau_factor: float = 0.1
+    gradient_clip: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.optimiser not in OPTIMISERS or self.schedule not in SCHEDULES:
+            raise UsageError(f"known optimisers are {OPTIMISERS}, schedules {SCHEDULES}; got {self}")
+        if self.learning_rate <= 0 or self.weight_decay < 0 or self.warmup_steps < 0 or self.gradient_clip < 0:
+            raise UsageError(f"learning_rate must be positive and nothing negative, got {self}")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A complete run.
+
+    Attributes:
+        recipe: the name of the recipe that built this.
+        task: what is learned.
+        epochs: passes over the training pairs.
+        batch_size: pairs of a global batch, over all processes; one optimiser step.
+        accumulate: parts into which a process cuts its share of the batch, to save memory. Losses that compare the
+            pairs of a batch then compare within a part.
+        validation_share: pairs held back, whole recordings; 0 holds none back, and the last weights are the best.
+        best_by: the metric of validation that chooses the best weights; higher is better.
+        patience: stop after this many epochs without improvement; 0 = never.
+        ema_decay: exponential moving average of the weights, which is validated and exported; 0 = off.
+        bf16: forward passes in bfloat16 where it is safe (autocast).
+        seed: of everything random in the run; `split_seed` of what is held back.
+        num_workers: processes that prepare batches; 0 = the training process itself.
+        checkpoint_seconds: a checkpoint at least this often, besides one at the end of each epoch.
+    """
+
+    recipe: str
+    task: Task
+    epochs: int = 20
+    batch_size: int = 64
+    accumulate: int = 1
+    optimisation: Optimisation = field(default_factory=Optimisation)
+    validation_share: float = 0.1
+    split_seed: int = 0
+    best_by: str = "recall@1"
+    patience: int = 0
+    ema_decay: float = 0.0
+    bf16: bool = False
+    seed: int = 0
+    num_workers: int = 0
+    checkpoint_seconds: float = 300.0
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "accumulate"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.epochs < 0:
+            raise UsageError(f"epochs can't be negative, got {self.epochs}")
+        if not 0 <= self.ema_decay < 1:
+            raise UsageError(f"ema_decay must lie in 0…1 and below 1, got {self.ema_decay}")
+
+
+def override(config: Config, settings: Sequence[str]) -> Config:
+    """`config` with fields replaced: each setting is `field=value` or `task.audio.width=64`, the value in JSON.
+
+    Raises:
+        UsageError: no such field (the message lists what there is), or a value of another type.
+    """
+    for setting in settings:
+        path, sign, text = setting.partition("=")
+        if not sign:
+            raise UsageError(f"--set {setting}: expected field=value, for example optimisation.learning_rate=0.001")
+        config = _replaced(config, path.strip().split("."), text.strip(), setting)
+    return config
+
+
+def _replaced(config: Config, path: Sequence[str], text: str, setting: str) -> Config:
+    names = [item.name for item in fields(cast("Any", config))]
+    if path[0] not in names:
+        raise UsageError(
+            f"--set {setting}: {type(config).__name__} has no field {path[0]!r}; it has {', '.join(names)}"
+        )
+    old = getattr(config, path[0])
+    new: object
+    if len(path) > 1:
+        if not is_dataclass(old):
+            raise UsageError(f"--set {setting}: {path[0]} is {old!r}, which has no fields")
+        new = _replaced(old, path[1:], text, setting)
+    elif is_dataclass(old):
+        inner = ", ".join(f"{path[0]}.{item.name}" for item in fields(old))
+        raise UsageError(f"--set {setting}: {path[0]} has fields of its own: {inner}")
+    else:
+        new = _parsed(old, text, setting)
+    return cast("Config", replace(cast("Any", config), **{path[0]: new}))
+
+
+def _parsed(old: object, text: str, setting: str) -> object:
+    """A value like the old one, from JSON or plain text."""
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError:
+        value = text
+    if isinstance(old, float) and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if isinstance(old, tuple) and isinstance(value, list):
+        value = tuple(value)
+    if type(value) is not type(old):
+        raise UsageError(f"--set {setting}: expected a value like {old!r}, got {value!r}")
+    return value
+
+
+def to_json(config: TrainConfig) -> dict[str, Any]:
+    """Plain values, for config.json: what a task is follows from the recipe's name."""
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(config)))
+    return plain

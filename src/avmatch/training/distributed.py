@@ -1,0 +1,81 @@
+"""More than one process: started by torchrun, told apart by rank; embeddings travel so that negatives come from all.
+
+A loss that compares all R·B pairs of a global batch needs everybody's embeddings. `gathered` gives them with their
+gradients: every rank computes the whole loss, each embedding receives the R gradients of R equal losses, and
+DistributedDataParallel divides by R, which leaves the gradient of one process that saw the global batch
+(tests/training/test_distributed.py).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.distributed
+from jaxtyping import Float, Shaped
+from torch import Tensor
+from torch.distributed.nn.functional import all_gather
+
+
+@dataclass(frozen=True)
+class World:
+    """This process among all of them."""
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process writes files and speaks."""
+        return self.rank == 0
+
+    def wait(self) -> None:
+        """Until everybody is here."""
+        if self.size > 1:
+            torch.distributed.barrier()
+
+
+@contextmanager
+def world(device: torch.device) -> Iterator[World]:
+    """The process group that torchrun's environment describes, or a world of one."""
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1:
+        yield World()
+        return
+    torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield World(torch.distributed.get_rank(), size)
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+def pick_device(wanted: str) -> torch.device:
+    """ "auto" is a GPU if there is one (each local rank its own), else the CPU."""
+    if wanted == "auto":
+        wanted = "cuda" if torch.cuda.is_available() else "cpu"
+    if wanted == "cuda":
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    return torch.device(wanted)
+
+
+def gathered(embeddings: Float[Tensor, "B D"]) -> Float[Tensor, "R*B D"]:
+    """Everybody's embeddings in order of rank, with gradients."""
+    if not _is_parallel():
+        return embeddings
+    return torch.cat(all_gather(embeddings))  # type: ignore[no-untyped-call]
+
+
+def gathered_constant(values: Shaped[Tensor, " B"]) -> Shaped[Tensor, " R*B"]:
+    """The same for what needs no gradient."""
+    if not _is_parallel():
+        return values
+    parts = [torch.empty_like(values) for _ in range(torch.distributed.get_world_size())]
+    torch.distributed.all_gather(parts, values.contiguous())
+    return torch.cat(parts)
+
+
+def _is_parallel() -> bool:
+    return torch.distributed.is_available() and torch.distributed.is_initialized()

@@ -1,0 +1,107 @@
+"""The folder of a run: which files it has, and how they are written.
+
+config.json      the complete configuration        command.txt     the line that reproduces the run
+metrics.jsonl    a line an epoch                    curves.png      the same as a picture
+events.out…      the same for TensorBoard           split.json      which pairs were held back
+last.safetensors everything needed to go on         best.safetensors   the weights that were exported
+model/           what is used: ONNX graphs and their card
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from avmatch.core.errors import UsageError
+from avmatch.core.files import write_text_atomically
+from avmatch.training.config import TrainConfig, to_json
+
+#: What `--resume` may change: how far, how often, where; not what is learned.
+FREE_TO_CHANGE = frozenset({"epochs", "num_workers", "checkpoint_seconds", "patience"})
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where a run lives."""
+
+    path: Path
+
+    @property
+    def last(self) -> Path:
+        """The newest checkpoint."""
+        return self.path / "last.safetensors"
+
+    @property
+    def best(self) -> Path:
+        """The weights with the best validation."""
+        return self.path / "best.safetensors"
+
+    @property
+    def model(self) -> Path:
+        """The exported model's folder."""
+        return self.path / "model"
+
+    @property
+    def curves(self) -> Path:
+        """The picture of the metrics."""
+        return self.path / "curves.png"
+
+    @property
+    def metrics(self) -> Path:
+        """A JSON object an epoch."""
+        return self.path / "metrics.jsonl"
+
+    def open(self, config: TrainConfig, command: str, resume: bool) -> bool:
+        """Start or go on; whether there is a checkpoint to go on from.
+
+        Raises:
+            UsageError: the folder isn't empty without `resume`, or holds a run of another configuration.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise UsageError(f"{self.path}: is a file; name a folder for the run")
+        used = self.path.is_dir() and any(self.path.iterdir())
+        if used and not resume:
+            raise UsageError(f"{self.path}: not empty; go on with --resume, or name another folder")
+        if used and resume:
+            self._check_same(config)
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_text_atomically(self.path / "config.json", json.dumps(to_json(config), indent=2) + "\n")
+        write_text_atomically(self.path / "command.txt", command + "\n")
+        return self.last.is_file()
+
+    def read_metrics(self) -> list[dict[str, float]]:
+        """The lines written so far; a torn last line is left out."""
+        lines = self.metrics.read_text(encoding="utf-8").splitlines() if self.metrics.is_file() else []
+        rows = []
+        for line in lines:
+            try:
+                rows.append(json.loads(line))
+            except json.JSONDecodeError:
+                break
+        return rows
+
+    def write_metrics(self, rows: Sequence[Mapping[str, float]]) -> None:
+        """Replace all lines."""
+        write_text_atomically(self.metrics, "".join(json.dumps(dict(row)) + "\n" for row in rows))
+
+    def _check_same(self, config: TrainConfig) -> None:
+        path = self.path / "config.json"
+        if not path.is_file():
+            raise UsageError(f"{self.path}: not empty, and no run to resume (no config.json); name another folder")
+        theirs, ours = _flat(json.loads(path.read_text(encoding="utf-8"))), _flat(to_json(config))
+        differ = [key for key in sorted(theirs | ours) if theirs.get(key) != ours.get(key)]
+        differ = [key for key in differ if key not in FREE_TO_CHANGE]
+        if differ:
+            told = ", ".join(f"{key} {theirs.get(key)!r} → {ours.get(key)!r}" for key in differ)
+            raise UsageError(f"{self.path}: was started with other settings ({told}); resume with the same ones")
+
+
+def _flat(value: object, prefix: str = "") -> dict[str, object]:
+    if not isinstance(value, dict):
+        return {prefix: value}
+    flat: dict[str, object] = {}
+    for key, inner in value.items():
+        flat |= _flat(inner, f"{prefix}.{key}" if prefix else key)
+    return flat

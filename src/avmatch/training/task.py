@@ -1,0 +1,83 @@
+"""What a recipe has to say about the thing it trains; the loop knows the rest.
+
+data ─ read → Pairs ─ source → Batch ─ learner → losses       (training)
+                └──── validate ← learner                      (after each epoch)
+                                 export ← learner → files     (at the end)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from avmatch.datasets.items import Pairs
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """What one forward pass of the training sees. B pairs, K negatives a pair, T ticks.
+
+    Attributes:
+        video, audio: the pairs, row by row.
+        rows: their places among the training pairs.
+        group: their recordings.
+        negatives: sounds that don't belong, if the task draws any.
+    """
+
+    video: Float[Tensor, "B T *shape"]
+    audio: Float[Tensor, "B U *form"]
+    rows: Int[Tensor, " B"]
+    group: Int[Tensor, " B"]
+    negatives: Float[Tensor, "B K U *form"] | None = None
+
+    def to(self, device: torch.device) -> Batch:
+        """The same on `device`."""
+        if device.type == "cpu":
+            return self
+        moved = {name: value.to(device, non_blocking=True) for name, value in vars(self).items() if value is not None}
+        return replace(self, **moved)
+
+
+class Source(Protocol):
+    """Makes batches of training pairs. Lives in the worker processes, if there are any."""
+
+    def __call__(self, rows: Int[np.ndarray, " B"], epoch: int, rng: np.random.Generator) -> Batch:
+        """The batch of `rows`; what is random in it comes from `rng` alone."""
+        ...
+
+
+class Task(Protocol):
+    """What is learned. A frozen dataclass whose fields are the whole description of it."""
+
+    def read(self, data: str | Path, cache: Path) -> Pairs:
+        """The pairs that `data` holds; decoded media are kept in the folder `cache`."""
+        ...
+
+    def learner(self, pairs: Pairs, seed: int) -> nn.Module:
+        """Networks and losses. `forward(batch, epoch)` gives named losses: `loss` is minimised, the others logged.
+
+        What follows from the training pairs in closed form is computed here and kept in buffers.
+        """
+        ...
+
+    def source(self, pairs: Pairs, learner: nn.Module, device: torch.device) -> Source:
+        """Asked anew at the start of each epoch, so that hard negatives follow the learner."""
+        ...
+
+    def validate(self, learner: nn.Module, pairs: Pairs, device: torch.device) -> Mapping[str, float]:
+        """Metrics of the held-back pairs."""
+        ...
+
+    def export(self, learner: nn.Module, pairs: Pairs, folder: Path, description: Mapping[str, object]) -> None:
+        """Write the model's files; `description` (recipe, config, data, results) goes into each of them.
+
+        What has to be calibrated is calibrated on `pairs`: those held back, or all where none were.
+        """
+        ...

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from avmatch.core.errors import ModelError
 from avmatch.core.signals import AudioSamples, VideoFrames
-from avmatch.encoders.tower import CHUNK_SECONDS, AudioEncoder, TowerPair, VideoEncoder, load_pair, load_tower
-from avmatch.frontends.sound import SAMPLE_RATE_HZ, log_mel
+from avmatch.encoders.tower import AudioEncoder, TowerPair, VideoEncoder, load_pair, load_tower
+from avmatch.frontends.sound import CHUNK_SECONDS, SAMPLE_RATE_HZ, log_mel
 
 HEIGHT, WIDTH, DIMENSIONS = 4, 6, 5
 RATE_HZ = 25

@@ -14,28 +14,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32
 
 from avmatch.core.errors import ModelError
 from avmatch.core.features import BAND_RATE_HZ, Embeddings
 from avmatch.core.signals import AudioSamples, VideoFrames
 from avmatch.encoders.runtime import open_session, run_session
-from avmatch.frontends.sound import NUM_MELS, SAMPLE_RATE_HZ, log_mel
+from avmatch.frontends.picture import FrameClock, shades
+from avmatch.frontends.sound import CHUNK_SECONDS, NUM_MELS, LogMelClock
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-#: Longest stretch run through a network at once.
-CHUNK_SECONDS = 20.0
-#: A frame this little more than half a tick early still waits for the next one (every second frame at twice the rate).
-ROUNDING_TICKS = 1e-3
 _FILES = {"video": "video.onnx", "audio": "audio.onnx"}
 _INPUTS = {"video": "frames", "audio": "logmel"}
 
@@ -130,43 +126,23 @@ class VideoEncoder:
     """Collects VideoFrames blocks and answers with the tower's vectors on its clock."""
 
     def __init__(self, tower: Tower) -> None:
+        told = tower.description
         self._tower = tower
+        self._clock = FrameClock(told.rate_hz, told.height_px, told.width_px)
         self._ticks: list[np.ndarray] = []
         self._vectors: list[np.ndarray] = []
-        self._start_seconds: float | None = None
-        self._shown: UInt8[np.ndarray, "H W"] | None = None
-        self._num_ticks = 0
 
     def push(self, frames: VideoFrames) -> None:
-        """Take the next block: a tick gets the first frame since half a tick before; in gaps the last one stays."""
-        for picture, time_seconds in zip(frames.data, frames.pts_seconds.tolist(), strict=True):
-            if self._start_seconds is None:
-                self._start_seconds = time_seconds
-            place = (time_seconds - self._start_seconds) * self._tower.description.rate_hz
-            end_tick = math.ceil(place + 0.5 - ROUNDING_TICKS)
-            if self._shown is not None:
-                self._fill(self._shown, end_tick - 1)
-            self._fill(picture, end_tick)
-            self._shown = picture
+        """Take the next block."""
+        for tick in self._clock.push(frames):
+            self._ticks.append(shades(tick))
+            if len(self._ticks) >= CHUNK_SECONDS * self._clock.rate_hz:
+                self._run()
 
     def finish(self) -> Embeddings | None:
         """The vectors; None without a frame."""
         self._run()
-        if self._start_seconds is None or not self._vectors:
-            return None
-        return Embeddings(
-            np.concatenate(self._vectors).astype(np.float16), self._tower.description.rate_hz, self._start_seconds
-        )
-
-    def _fill(self, picture: UInt8[np.ndarray, "H W"], end_tick: int) -> None:
-        """Show `picture` at all ticks before `end_tick` that have none yet."""
-        size = (self._tower.description.width_px, self._tower.description.height_px)
-        while self._num_ticks < end_tick:
-            small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-            self._ticks.append(small.astype(np.float32) / 255.0)
-            self._num_ticks += 1
-            if len(self._ticks) >= CHUNK_SECONDS * self._tower.description.rate_hz:
-                self._run()
+        return _embeddings(self._tower, self._vectors, self._clock.start_seconds)
 
     def _run(self) -> None:
         if self._ticks:
@@ -179,35 +155,25 @@ class AudioEncoder:
 
     def __init__(self, tower: Tower) -> None:
         self._tower = tower
-        self._samples_per_tick = round(SAMPLE_RATE_HZ / tower.description.rate_hz)
-        self._pending: list[np.ndarray] = []
-        self._num_pending = 0
+        self._clock = LogMelClock(tower.description.rate_hz)
         self._vectors: list[np.ndarray] = []
-        self._start_seconds: float | None = None
 
     def push(self, samples: AudioSamples) -> None:
         """Take the next block."""
-        if self._start_seconds is None:
-            self._start_seconds = samples.pts_seconds
-        self._pending.append(samples.data[0])
-        self._num_pending += samples.data.shape[1]
-        chunk_ticks = round(CHUNK_SECONDS * self._tower.description.rate_hz)
-        while self._num_pending >= chunk_ticks * self._samples_per_tick:
-            self._run(chunk_ticks)
+        self._run(self._clock.push(samples))
 
     def finish(self) -> Embeddings | None:
         """The vectors; None if the sound is shorter than a tick."""
-        self._run(self._num_pending // self._samples_per_tick)
-        if self._start_seconds is None or not self._vectors:
-            return None
-        return Embeddings(
-            np.concatenate(self._vectors).astype(np.float16), self._tower.description.rate_hz, self._start_seconds
-        )
+        self._run(self._clock.finish())
+        return _embeddings(self._tower, self._vectors, self._clock.start_seconds)
 
-    def _run(self, num_ticks: int) -> None:
-        if num_ticks == 0:
-            return
-        num_samples = num_ticks * self._samples_per_tick
-        data = np.concatenate(self._pending)
-        self._vectors.append(self._tower.encode(log_mel(data[:num_samples]), num_ticks))
-        self._pending, self._num_pending = [data[num_samples:]], len(data) - num_samples
+    def _run(self, stretches: Iterable[Float32[np.ndarray, "T 64"]]) -> None:
+        for mel in stretches:
+            num_ticks = round(len(mel) * self._tower.description.rate_hz / BAND_RATE_HZ)
+            self._vectors.append(self._tower.encode(mel, num_ticks))
+
+
+def _embeddings(tower: Tower, vectors: Sequence[np.ndarray], start_seconds: float | None) -> Embeddings | None:
+    if start_seconds is None or not vectors:
+        return None
+    return Embeddings(np.concatenate(vectors).astype(np.float16), tower.description.rate_hz, start_seconds)

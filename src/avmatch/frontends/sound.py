@@ -8,6 +8,7 @@ log spectrum). Both are averaged over eight equal groups of mel bands. The clock
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -27,6 +28,8 @@ FLUX_LAG_TICKS = 2
 FLOOR = 1e-4
 BLOCK_TICKS = 1000
 NUM_PEAKS = 200
+#: Longest stretch of sound whose log-mel is taken at once.
+CHUNK_SECONDS = 20.0
 LARGEST_SAMPLE = 1e5  # sound is about ±1; some float files hold ±32768
 _ENVELOPE_TICKS = 10  # one envelope value each 0.1 s, thinned to NUM_PEAKS at the end
 
@@ -86,6 +89,39 @@ def log_mel(samples: Float32[np.ndarray, " S"]) -> Float32[np.ndarray, "T 64"]:
         mel_power(np.pad(finite_samples(samples), (margin, margin)), len(samples) // HOP_SAMPLES) + 1e-6
     )
     return logarithm
+
+
+class LogMelClock:
+    """Collects AudioSamples blocks (mono, 16 kHz, in order of time) and gives the log-mel of whole ticks.
+
+    It comes in stretches of CHUNK_SECONDS, which are what towers see at once, in training and in use.
+    """
+
+    def __init__(self, rate_hz: float) -> None:
+        self.start_seconds: float | None = None  # of the first tick, which is the first sample's
+        self._samples_per_tick = round(SAMPLE_RATE_HZ / rate_hz)
+        self._chunk_samples = round(CHUNK_SECONDS * rate_hz) * self._samples_per_tick
+        self._pending: list[np.ndarray] = []
+        self._num_pending = 0
+
+    def push(self, samples: AudioSamples) -> Iterator[Float32[np.ndarray, "T 64"]]:
+        """Take the next block; the stretches that it completes."""
+        if self.start_seconds is None:
+            self.start_seconds = samples.pts_seconds
+        self._pending.append(samples.data[0])
+        self._num_pending += samples.data.shape[1]
+        while self._num_pending >= self._chunk_samples:
+            yield self._taken(self._chunk_samples)
+
+    def finish(self) -> Iterator[Float32[np.ndarray, "T 64"]]:
+        """The last stretch, if there is a whole tick left."""
+        if num_ticks := self._num_pending // self._samples_per_tick:
+            yield self._taken(num_ticks * self._samples_per_tick)
+
+    def _taken(self, num_samples: int) -> Float32[np.ndarray, "T 64"]:
+        data = np.concatenate(self._pending)
+        self._pending, self._num_pending = [data[num_samples:]], len(data) - num_samples
+        return log_mel(data[:num_samples])
 
 
 class SoundFrontEnd:

@@ -1,0 +1,257 @@
+"""Media pairs → packed shards: decoded once, then trained on at the speed of the disk.
+
+    list of pairs → decode each file once → ticks of frames, log-mel → cut to the common time → shards
+
+What is packed is what the encoders feed their towers with (frontends/picture.py, LogMelClock): frames on a clock of
+`rate_hz`, log-mel at BAND_RATE_HZ. Tick k of the frames and log-mel k·n … (k + 1)·n − 1 are of one time, n =
+BAND_RATE_HZ / rate_hz.
+
+    failures.json    the pairs that can't be used, and why; they aren't tried again
+
+Letters in shapes: T ticks, U = n·T log-mel ticks, H rows, W columns.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from os.path import relpath
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32, Shaped, UInt8
+
+from avmatch.core.errors import MediaError, UsageError
+from avmatch.core.features import BAND_RATE_HZ
+from avmatch.core.files import write_text_atomically
+from avmatch.core.results import Failure
+from avmatch.core.signals import AudioSamples, VideoFrames
+from avmatch.datasets.items import Pairs
+from avmatch.datasets.pair_lists import MediaPair, read_pair_list
+from avmatch.datasets.shards import ShardWriter, open_shards
+from avmatch.frontends.picture import FrameClock
+from avmatch.frontends.sound import LogMelClock
+from avmatch.media.decode import decode
+
+FAILURES = "failures.json"
+#: Smaller shards than those of features: what waits for its shard is lost with a kill, and takes long to decode.
+SHARD_BYTES = 32 << 20
+
+Told = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class PackSettings:
+    """What is kept of pictures: `rate_hz` ticks a second, which divides BAND_RATE_HZ, of this size."""
+
+    rate_hz: float = 10.0
+    height_px: int = 64
+    width_px: int = 64
+
+    def __post_init__(self) -> None:
+        if self.rate_hz < 1 or BAND_RATE_HZ % self.rate_hz or min(self.height_px, self.width_px) < 1:
+            raise UsageError(f"rate_hz must divide {BAND_RATE_HZ} and sizes must be positive, got {self}")
+
+    @property
+    def mels_per_tick(self) -> int:
+        """Log-mel ticks a tick."""
+        return round(BAND_RATE_HZ / self.rate_hz)
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """One side of a file: (T, …) on a regular clock whose first tick is at `start_seconds` of the file's."""
+
+    data: Shaped[np.ndarray, " T *rest"]
+    start_seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Sides:
+    """What was decoded of one file; None where a side wasn't asked for, or isn't there."""
+
+    video: Track | None
+    audio: Track | None
+
+
+def named_pairs(data: str | Path) -> dict[str, MediaPair]:
+    """The pairs of a list (pair_lists.py) by names that don't depend on where the list lies.
+
+    Raises:
+        UsageError: it is no list of pairs, or names one twice.
+    """
+    folder = Path(data) if Path(data).is_dir() else Path(data).parent
+    named: dict[str, MediaPair] = {}
+    for pair in read_pair_list(data):
+        name = relpath(pair.video, folder)
+        if pair.start_seconds is not None:
+            name += f"@{pair.start_seconds:g}"
+        if pair.audio != pair.video:
+            name += f" + {relpath(pair.audio, folder)}"
+        if name in named:
+            raise UsageError(f"{data}: names {name} twice; a pair must come once")
+        named[name] = pair
+    return named
+
+
+def pack(
+    data: str | Path, folder: str | Path, settings: PackSettings, progress: Told | None = None
+) -> tuple[Pairs, tuple[Failure, ...]]:
+    """Pack the pairs of `data` into shards in `folder`, or what is still missing of them.
+
+    Each file is decoded once, also if many pairs are cut from it; its tracks are kept until the last of them.
+
+    Args:
+        progress: called with (done, total) after each pair.
+
+    Returns:
+        The pairs in the order of the list, and why the others can't be used.
+
+    Raises:
+        UsageError: not a list of pairs, no pair can be used, or the folder was packed with other settings.
+    """
+    folder = Path(folder)
+    pairs = named_pairs(data)
+    failures = _read_failures(folder)
+    writer = ShardWriter(
+        folder,
+        SHARD_BYTES,
+        video_kind="frames",
+        audio_kind="logmel",
+        video_rate_hz=settings.rate_hz,
+        audio_rate_hz=BAND_RATE_HZ,
+    )
+    missing = {name: pair for name, pair in pairs.items() if name not in writer.names | failures.keys()}
+    files = _Files(missing.values(), settings)
+    with writer:
+        for done, (name, pair) in enumerate(missing.items(), start=len(pairs) - len(missing) + 1):
+            try:
+                video, audio = common_part(pair, *files.tracks(pair), settings)
+                writer.add(name, video, audio, group=pair.group, label=pair.label)
+            except MediaError as error:
+                failures[name] = Failure.from_error(error)
+                _write_failures(folder, failures)
+            if progress is not None:
+                progress(done, len(pairs))
+    told = tuple(failures[name] for name in pairs if name in failures)
+    if len(told) == len(pairs):
+        raise UsageError(
+            f"{data}: none of {len(pairs)} pairs can be used; the first: {told[0].path}: {told[0].message}"
+        )
+    packed = open_shards(folder)
+    check_packed(packed, settings, folder)
+    place = {name: row for row, name in enumerate(packed.names)}
+    return packed.take(np.array([place[name] for name in pairs if name in place])), told
+
+
+def check_packed(pairs: Pairs, settings: PackSettings, source: str | Path) -> None:
+    """Raises UsageError if `pairs` aren't packed like this."""
+    found = (pairs.video_kind, pairs.audio_kind, pairs.video_rate_hz, pairs.audio_rate_hz, *pairs.video[0].shape[1:])
+    wanted = ("frames", "logmel", settings.rate_hz, BAND_RATE_HZ, settings.height_px, settings.width_px)
+    if found != wanted:
+        raise UsageError(f"{source}: was packed as {found}, but {wanted} is wanted; pack it into another folder")
+
+
+def decode_tracks(path: str, settings: PackSettings, *, video: bool, audio: bool) -> Sides:
+    """Both sides of a file, or one, in one pass. Raises MediaError if it can't be read."""
+    frames = FrameClock(settings.rate_hz, settings.height_px, settings.width_px)
+    sound = LogMelClock(settings.rate_hz)
+    ticks: list[np.ndarray] = []
+    mels: list[np.ndarray] = []
+    for block in decode(path, video=video, audio=audio):
+        if isinstance(block, VideoFrames):
+            ticks.extend(frames.push(block))
+        else:
+            mels.extend(sound.push(block))
+    mels.extend(sound.finish())
+    return Sides(_track(ticks, frames.start_seconds, np.stack), _track(mels, sound.start_seconds, np.concatenate))
+
+
+def sound_track(samples: AudioSamples, settings: PackSettings) -> Track | None:
+    """The log-mel of a whole sound (mono, 16 kHz); None if it is shorter than a tick."""
+    clock = LogMelClock(settings.rate_hz)
+    mels = [*clock.push(samples), *clock.finish()]
+    return _track(mels, clock.start_seconds, np.concatenate)
+
+
+def common_part(
+    pair: MediaPair, video: Track | None, audio: Track | None, settings: PackSettings
+) -> tuple[UInt8[np.ndarray, "T H W"], Float32[np.ndarray, "U 64"]]:
+    """Both sides over the time that they and the list have in common, the sound as if it weren't late.
+
+    Raises:
+        MediaError: a side isn't there, or they have no whole tick in common.
+    """
+    if video is None:
+        raise MediaError(pair.video, "there is no picture in it that lasts", stage="decode", reason="no_video")
+    if audio is None:
+        raise MediaError(pair.audio, "there is no sound in it that lasts a tick", stage="decode", reason="no_audio")
+    per_tick = settings.mels_per_tick
+    # Log-mel tick i is heard with tick 0 of the picture; where that is before the beginning, ticks are left out.
+    heard = round((video.start_seconds + pair.offset_seconds - audio.start_seconds) * BAND_RATE_HZ)
+    wanted = math.ceil(((pair.start_seconds or 0.0) - video.start_seconds) * settings.rate_hz - 1e-6)
+    first = max(0, math.ceil(-heard / per_tick), wanted if pair.start_seconds is not None else 0)
+    num_ticks = min(len(video.data) - first, (len(audio.data) - heard) // per_tick - first)
+    if pair.duration_seconds is not None:
+        num_ticks = min(num_ticks, round(pair.duration_seconds * settings.rate_hz))
+    if num_ticks < 1:
+        message = f"has no time in common with {pair.audio}; check the list's times and offsets"
+        raise MediaError(pair.video, message, stage="features", reason="too_short")
+    begin = heard + first * per_tick
+    return video.data[first : first + num_ticks], audio.data[begin : begin + num_ticks * per_tick]
+
+
+class _Files:
+    """The tracks of files that pairs still to come want, each file decoded once."""
+
+    def __init__(self, pairs: Iterable[MediaPair], settings: PackSettings) -> None:
+        pairs = tuple(pairs)
+        self._settings = settings
+        self._seen, self._heard = Counter(pair.video for pair in pairs), Counter(pair.audio for pair in pairs)
+        self._asked = self._seen + self._heard
+        self._kept: dict[str, Sides | MediaError] = {}
+
+    def tracks(self, pair: MediaPair) -> tuple[Track | None, Track | None]:
+        """Picture and sound of a pair. Raises MediaError."""
+        video, audio = self._sides(pair.video), self._sides(pair.audio)
+        for side in (video, audio):
+            if isinstance(side, MediaError):
+                raise side
+        assert isinstance(video, Sides)
+        assert isinstance(audio, Sides)
+        return video.video, audio.audio
+
+    def _sides(self, path: str) -> Sides | MediaError:
+        if path not in self._kept:
+            try:
+                self._kept[path] = decode_tracks(
+                    path, self._settings, video=path in self._seen, audio=path in self._heard
+                )
+            except MediaError as error:
+                self._kept[path] = error
+        self._asked[path] -= 1
+        return self._kept[path] if self._asked[path] else self._kept.pop(path)
+
+
+def _track(
+    parts: list[np.ndarray], start_seconds: float | None, joined: Callable[[list[np.ndarray]], np.ndarray]
+) -> Track | None:
+    return Track(joined(parts), start_seconds) if parts and start_seconds is not None else None
+
+
+def _read_failures(folder: Path) -> dict[str, Failure]:
+    path = folder / FAILURES
+    if not path.is_file():
+        return {}
+    try:
+        return {name: Failure(**told) for name, told in json.loads(path.read_text(encoding="utf-8")).items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise UsageError(f"{path}: not a list of failures ({error}); remove it to try them again") from error
+
+
+def _write_failures(folder: Path, failures: Mapping[str, Failure]) -> None:
+    told = {name: asdict(failure) for name, failure in failures.items()}
+    write_text_atomically(folder / FAILURES, json.dumps(told, indent=1) + "\n")

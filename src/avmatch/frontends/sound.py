@@ -26,6 +26,8 @@ WINDOW_SAMPLES = 400
 FFT_SAMPLES = 512
 FLUX_LAG_TICKS = 2
 FLOOR = 1e-4
+#: Added to the mel power of the log-mel that towers take.
+LOG_FLOOR = 1e-6
 BLOCK_TICKS = 1000
 NUM_PEAKS = 200
 #: Longest stretch of sound whose log-mel is taken at once.
@@ -86,7 +88,7 @@ def log_mel(samples: Float32[np.ndarray, " S"]) -> Float32[np.ndarray, "T 64"]:
     """Log-mel of a stretch of sound, one frame per HOP_SAMPLES, the first centred on the first sample."""
     margin = FFT_SAMPLES // 2
     logarithm: Float32[np.ndarray, "T 64"] = np.log(
-        mel_power(np.pad(finite_samples(samples), (margin, margin)), len(samples) // HOP_SAMPLES) + 1e-6
+        mel_power(np.pad(finite_samples(samples), (margin, margin)), len(samples) // HOP_SAMPLES) + LOG_FLOOR
     )
     return logarithm
 

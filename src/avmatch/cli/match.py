@@ -38,6 +38,7 @@ def match(
     from avmatch.pipelines.match import match as run
 
     settings = MatchSettings(max_offset, min_confidence, complete, many, not no_duration, use_scratch, top_k)
+    delivery.check_normalisation(normalise)
     cache_dir = None if no_cache else cache or default_cache_dir()
     with progress_bars() as progress:
         result = run(videos, audios, settings, model=model, cache_dir=cache_dir, progress=progress)

@@ -15,7 +15,7 @@ def sync(
     json: Annotated[bool, typer.Option("--json", help="One JSON object a file instead of a sentence.")] = False,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Also write a CSV.")] = None,
     plot: Annotated[Path | None, typer.Option(help="PNG of the evidence; a folder for several files.")] = None,
-    model: Annotated[Path | None, typer.Option(help="Folder with a learned model's ONNX towers.")] = None,
+    model: Annotated[str | None, typer.Option(help="A trained run, a model folder, or a shipped model's name.")] = None,
     cache: Annotated[Path | None, typer.Option(help="Keep features here instead of the user's cache.")] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep no features.")] = False,
 ) -> None:

@@ -28,7 +28,9 @@ def train(
     try:
         from avmatch.recipes.story import train_recipe
     except ModuleNotFoundError as error:
-        raise MissingExtraError(error.name or "torch", "train", "training") from error
+        if error.name is None or error.name.startswith("avmatch"):
+            raise
+        raise MissingExtraError(error.name, "train", "training") from error
     with progress_bars() as progress:
         result = train_recipe(
             recipe,
@@ -42,5 +44,6 @@ def train(
             progress=progress,
         )
     for name, value in result.metrics.items():
-        print(f"{name:>16} {value:.4g}")
+        if name != "epoch":  # counted from 0 in the files
+            print(f"{name:>16} {value:.4g}")
     print(f"the model is {result.model} (best epoch {result.best_epoch + 1} of {result.epochs})", file=sys.stderr)

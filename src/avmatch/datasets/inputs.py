@@ -25,6 +25,7 @@ AUDIO_SUFFIXES = frozenset(
     " .voc .w64 .wav .wave .weba .wma .wv".split()
 )
 MANIFEST_SUFFIXES = frozenset({".csv", ".parquet"})
+FEATURE_SUFFIXES = frozenset({".npy"})
 _GLOB_SIGNS = re.compile(r"[*?\[]")
 
 
@@ -52,6 +53,11 @@ def _listed(
     if path.is_dir():
         everything = list(_walk(text))
         found = _with_suffix(everything, suffixes) or _with_suffix(everything, also)
+        if not found and _with_suffix(everything, FEATURE_SUFFIXES):
+            raise UsageError(
+                f"{text}: no {noun} files found there, but .npy features; to match those, give --model a model that "
+                "takes features"
+            )
     elif path.suffix.lower() in MANIFEST_SUFFIXES and path.is_file():
         return _manifest(path)
     elif path.exists() or path.is_symlink():

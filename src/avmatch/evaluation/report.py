@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from avmatch.core.files import write_text_atomically
@@ -16,7 +17,10 @@ from avmatch.metrics.paired import spread
 from avmatch.metrics.retrieval import SUBSET_KS, DirectionScores
 
 _DIRECTIONS = (("video → audio", "video_to_audio"), ("audio → video", "audio_to_video"))
-_NOTE = "R@k in % ± half of the 95 % bootstrap interval over items; ties count against the system."
+_TIES = "ties count against the system"
+_INTERVAL = "± half of the 95 % bootstrap interval over items"
+#: Between two columns of the terminal's tables.
+_GAP = 2
 
 
 def json_text(report: RetrievalReport) -> str:
@@ -29,27 +33,38 @@ def json_text(report: RetrievalReport) -> str:
     return json.dumps(told | {"spread": _spreads(report)})
 
 
-def terminal_tables(report: RetrievalReport) -> list[Table]:
-    """A table for each direction."""
+def terminal_tables(report: RetrievalReport, width: int = 80) -> list[Table]:
+    """A table for each direction; the intervals are left out where they would make it wider than `width`."""
+    with_interval = all(_width(_lines(report, direction, True)) <= width for _, direction in _DIRECTIONS)
     tables = []
     for title, direction in _DIRECTIONS:
-        table = Table(title=f"{title}, {report.num_pairs} pairs", title_justify="left", caption=_NOTE)
-        for place, heading in enumerate(_headings(report)):
-            table.add_column(heading, justify="left" if place < 2 else "right", no_wrap=True)
-        for cells in _cells(report, direction):
-            table.add_row(*cells)
+        headings, *lines = _lines(report, direction, with_interval)
+        table = Table(
+            title=f"{title}, {report.num_pairs} pairs, R@k in %",
+            title_justify="left",
+            box=SIMPLE_HEAD,
+            show_edge=False,
+            padding=(0, _GAP - 1, 0, 0),  # the box adds a blank of its own
+        )
+        for place, heading in enumerate(headings):
+            justify = "left" if place < len(_labels(report)) else "right"
+            table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+        for line in lines:
+            table.add_row(*line)
         tables.append(table)
+    tables[-1].caption, tables[-1].caption_justify = _caption(with_interval), "left"
     return tables
 
 
 def markdown_text(report: RetrievalReport) -> str:
     """Both directions as Markdown tables."""
-    lines = [f"# Retrieval on {Path(report.data).name}", "", _NOTE]
+    models = ", ".join(_names(report).values())
+    parts = [f"# Retrieval on {Path(report.data).name}: {models}", "", f"R@k in %; {_caption(True)}."]
     for title, direction in _DIRECTIONS:
-        headings = _headings(report)
-        lines += ["", f"## {title}, {report.num_pairs} pairs", "", _line(headings), _line(["---"] * len(headings))]
-        lines += [_line(cells) for cells in _cells(report, direction)]
-    return "\n".join(lines) + "\n"
+        headings, *lines = _lines(report, direction, True)
+        parts += ["", f"## {title}, {report.num_pairs} pairs", "", _line(headings), _line(["---"] * len(headings))]
+        parts += [_line(cells) for cells in lines]
+    return "\n".join(parts) + "\n"
 
 
 def write_markdown(report: RetrievalReport, path: Path) -> None:
@@ -57,72 +72,90 @@ def write_markdown(report: RetrievalReport, path: Path) -> None:
     write_text_atomically(path, markdown_text(report))
 
 
-def _headings(report: RetrievalReport) -> list[str]:
-    subset = report.protocol.subset
-    of_subset = [f"{k}/{subset}" for k in SUBSET_KS] if subset else []
-    return ["model", "matrix", *(f"R@{k}" for k in report.protocol.ks), "MedR", "mean", *of_subset]
+def _lines(report: RetrievalReport, direction: str, with_interval: bool) -> list[list[str]]:
+    """The cells of a direction's table, the headings first; with several models their mean and deviation last."""
+    names = _names(report)
+    lines = [[*_labels(report), *_figures(report)]]
+    for row in report.rows:
+        scores: DirectionScores = getattr(row.scores, direction)
+        model = [names[row.model]] if len(names) > 1 else []
+        lines.append([*model, _condition(row.normalisation, row.snr_db), *_shown(scores, with_interval)])
+    for (kind, snr_db), rows in _by_condition(report).items():
+        found = [spread(np.array(column)) for column in _columns(rows, direction)]
+        lines.append([f"mean of {len(rows)}", _condition(kind, snr_db), *(f"{item.mean:.1f}" for item in found)])
+        lines.append([f"sd of {len(rows)}", _condition(kind, snr_db), *(f"{item.sd:.1f}" for item in found)])
+    return lines
 
 
-def _cells(report: RetrievalReport, direction: str) -> list[list[str]]:
-    cells = [_row_cells(row, getattr(row.scores, direction), report.protocol.ks) for row in report.rows]
-    if len({row.model for row in report.rows}) > 1:
-        for (kind, snr_db), rows in _by_condition(report).items():
-            scores: list[DirectionScores] = [getattr(row.scores, direction) for row in rows]
-            columns = zip(*(_values(score, report.protocol.ks) for score in scores), strict=True)
-            told = [_plus_minus(values) for values in columns]
-            cells.append([f"mean ± sd of {len(rows)}", kind + _noise(snr_db), *told])
-    return cells
+def _labels(report: RetrievalReport) -> list[str]:
+    return ["model", "matrix"] if len(_names(report)) > 1 else ["matrix"]
 
 
-def _row_cells(row: Row, scores: DirectionScores, ks: Sequence[int]) -> list[str]:
-    recalls = [scores.recall[k] for k in ks]
-    shares = [f"{100 * item.share:.1f} ±{50 * (item.high - item.low):.1f}" for item in recalls]
+def _figures(report: RetrievalReport) -> list[str]:
+    scores = report.rows[0].scores
+    of_subset = [f"{k}/{scores.subset_size}" for k in SUBSET_KS] if scores.subset_size else []
+    return [*(f"R@{k}" for k in scores.video_to_audio.recall), "MedR", "mean", *of_subset]
+
+
+def _shown(scores: DirectionScores, with_interval: bool) -> list[str]:
+    """A row's figures as text, in the order of `_figures`."""
+    recalls = [f"{100 * item.share:.1f}" for item in scores.recall.values()]
+    if with_interval:
+        halves = (50 * (item.high - item.low) for item in scores.recall.values())
+        recalls = [f"{share}±{half:.1f}" for share, half in zip(recalls, halves, strict=True)]
     subset = [f"{100 * share:.1f}" for share in scores.subset_recall.values()]
-    return [
-        Path(row.model).name,
-        row.normalisation + _noise(row.snr_db),
-        *shares,
-        f"{scores.median_rank:g}",
-        f"{scores.mean_rank:.1f}",
-        *subset,
-    ]
+    return [*recalls, f"{scores.median_rank:g}", f"{scores.mean_rank:.1f}", *subset]
 
 
-def _values(scores: DirectionScores, ks: Sequence[int]) -> list[float]:
-    """The numbers of a row in the order of its columns, shares in %."""
-    shares = [100 * scores.recall[k].share for k in ks]
+def _values(scores: DirectionScores) -> list[float]:
+    """The numbers of a row in the order of `_figures`, shares in %."""
+    shares = [100 * item.share for item in scores.recall.values()]
     return [*shares, scores.median_rank, scores.mean_rank, *(100 * share for share in scores.subset_recall.values())]
 
 
 def _by_condition(report: RetrievalReport) -> dict[tuple[str, float | None], list[Row]]:
+    """The rows of all models (seeds) under each condition; empty for one model."""
     groups: dict[tuple[str, float | None], list[Row]] = {}
-    for row in report.rows:
+    for row in report.rows if len(_names(report)) > 1 else ():
         groups.setdefault((row.normalisation, row.snr_db), []).append(row)
     return groups
 
 
+def _columns(rows: Sequence[Row], direction: str) -> list[tuple[float, ...]]:
+    """Each figure over the rows."""
+    return list(zip(*(_values(getattr(row.scores, direction)) for row in rows), strict=True))
+
+
 def _spreads(report: RetrievalReport) -> list[dict[str, object]]:
-    """Mean and deviation over the models (seeds) of each condition; empty for one model."""
-    if len({row.model for row in report.rows}) < 2:
-        return []
-    names = _headings(report)[2:]
+    """Mean and deviation over the models of each condition."""
     found: list[dict[str, object]] = []
     for (kind, snr_db), rows in _by_condition(report).items():
-        for direction in ("video_to_audio", "audio_to_video"):
-            scores: list[DirectionScores] = [getattr(row.scores, direction) for row in rows]
-            columns = zip(*(_values(score, report.protocol.ks) for score in scores), strict=True)
-            told = {name: asdict(spread(np.array(values))) for name, values in zip(names, columns, strict=True)}
+        for _, direction in _DIRECTIONS:
+            columns = zip(_figures(report), _columns(rows, direction), strict=True)
+            told = {name: asdict(spread(np.array(column))) for name, column in columns}
             found.append({"normalisation": kind, "snr_db": snr_db, "direction": direction, "of": told})
     return found
 
 
-def _plus_minus(values: Sequence[float]) -> str:
-    found = spread(np.array(values))
-    return f"{found.mean:.1f} ± {found.sd:.1f}"
+def _names(report: RetrievalReport) -> dict[str, str]:
+    """How each model is called: the last part of its path, unless two would be called the same."""
+    models = list(dict.fromkeys(row.model for row in report.rows))
+    short = [Path(model).resolve().name for model in models]
+    return dict(zip(models, short if len(set(short)) == len(models) else models, strict=True))
 
 
-def _noise(snr_db: float | None) -> str:
-    return "" if snr_db is None else f", {snr_db:g} dB"
+def _condition(normalisation: str, snr_db: float | None) -> str:
+    return normalisation if snr_db is None else f"{normalisation} {snr_db:g} dB"
+
+
+def _caption(with_interval: bool) -> str:
+    return f"{_INTERVAL}; {_TIES}" if with_interval else _TIES
+
+
+def _width(lines: Sequence[Sequence[str]]) -> int:
+    """Of the table that these cells make."""
+    widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
+    return sum(widths) + _GAP * (len(widths) - 1) + 1
 
 
 def _line(cells: Sequence[str]) -> str:

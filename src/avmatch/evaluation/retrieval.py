@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -25,6 +25,9 @@ from avmatch.encoders.folders import model_folder
 from avmatch.matching.galleries import csls, sinkhorn
 from avmatch.metrics.retrieval import Normalise, RetrievalScores, evaluate
 
+#: What is measured unless the user says otherwise, as far as the data have enough pairs.
+DEFAULT_KS = (1, 5, 10, 50)
+DEFAULT_SUBSET = 50
 #: In the towers' evidence (nats) a gallery's softmax needs no other temperature.
 NORMALISATIONS: dict[str, Normalise | None] = {
     "raw": None,
@@ -38,23 +41,26 @@ class Protocol:
     """What to measure.
 
     Attributes:
-        ks: of R@k over the whole gallery.
-        subset: size of the random galleries; 0 = none.
+        ks: of R@k over the whole gallery; None = those of DEFAULT_KS that the data have enough pairs for.
+        subset: size of the random galleries; 0 = none, None = DEFAULT_SUBSET if there are more pairs than that.
         draws: how many of them.
         noise_snr_db: also in noise at each of these ratios.
         held_out: only the pairs that the run held back.
     """
 
-    ks: tuple[int, ...] = (1, 5, 10, 50)
-    subset: int = 50
+    ks: tuple[int, ...] | None = None
+    subset: int | None = None
     draws: int = 500
     noise_snr_db: tuple[float, ...] = ()
     held_out: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not self.ks or min(self.ks) < 1 or self.subset < 0 or self.draws < 1:
-            raise UsageError(f"k and draws must be at least 1 and the subset not negative, got {self}")
+        if min(self.ks or (1,)) < 1 or (self.subset or 0) < 0 or self.draws < 1:
+            raise UsageError(
+                f"k and draws must be at least 1 and the subset not negative, got k {self.ks}, draws {self.draws} and "
+                f"subset {self.subset}"
+            )
 
 
 @dataclass(frozen=True)
@@ -69,28 +75,37 @@ class Row:
 
 @dataclass(frozen=True)
 class RetrievalReport:
-    """All rows of one evaluation."""
+    """All rows of one evaluation.
+
+    Attributes:
+        protocol: as it was carried out, sizes filled in.
+        notes: what was left out, for a person.
+    """
 
     data: str
     num_pairs: int
     protocol: Protocol
     rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
 
 
 def evaluate_retrieval(models: Sequence[str | Path], data: str | Path, protocol: Protocol) -> RetrievalReport:
     """Measure each of `models` (the same recipe from several seeds, say) on the pairs of `data`.
 
     Raises:
-        UsageError: no known layout, a k or subset larger than the gallery, or no record of what was held back.
+        UsageError: no known layout, a k or subset larger than the gallery, no record of what was held back, or the
+            models held back different pairs.
         ModelError: a model can't be used.
     """
     pairs = read_pairs(data)
+    folders = {str(model): model_folder(model) for model in models}
+    if protocol.held_out:
+        pairs = _held_out(pairs, [Path(model) for model in models])
+    protocol, notes = _fitted(protocol, len(pairs), data)
     rows: list[Row] = []
-    for model in models:
-        kept = _held_out(pairs, Path(model)) if protocol.held_out else pairs
-        _check_sizes(protocol, len(kept), data)
-        rows += _measured(str(model), load_clip_towers(model_folder(model)), kept, protocol)
-    return RetrievalReport(str(data), len(kept), protocol, tuple(rows))
+    for name, folder in folders.items():
+        rows += _measured(name, load_clip_towers(folder), pairs, protocol)
+    return RetrievalReport(str(data), len(pairs), protocol, tuple(rows), notes)
 
 
 def similarity_of(
@@ -114,7 +129,7 @@ def _measured(name: str, towers: ClipTowers, pairs: Pairs, protocol: Protocol) -
         for kind, normalise in NORMALISATIONS.items():
             scores = evaluate(
                 similarity,
-                ks=protocol.ks,
+                ks=protocol.ks or DEFAULT_KS,
                 subset_size=protocol.subset or None,
                 draws=protocol.draws,
                 seed=protocol.seed,
@@ -135,19 +150,36 @@ def _encoded(tower: ClipTower, clips: Sequence[Float32[np.ndarray, "_ _"]], pair
     return tower.encode(clips)
 
 
-def _held_out(pairs: Pairs, run: Path) -> Pairs:
-    record = run / "split.json"
-    if not record.is_file():
-        raise UsageError(f"{run}: no record of what was held back (split.json); give the run's folder")
-    names = set(json.loads(record.read_text(encoding="utf-8"))["validation"])
+def _held_out(pairs: Pairs, runs: Sequence[Path]) -> Pairs:
+    """The pairs that every one of `runs` held back."""
+    names = _held_back_names(runs[0])
+    for run in runs[1:]:
+        if _held_back_names(run) != names:
+            raise UsageError(f"{run}: held back other pairs than {runs[0]}; evaluate them one by one")
     rows = np.array([row for row, name in enumerate(pairs.names) if name in names], np.int64)
     if not len(rows):
-        raise UsageError(f"{run}: none of its {len(names)} held-back pairs is in these data")
+        raise UsageError(f"{runs[0]}: none of its {len(names)} held-back pairs is in these data")
     return pairs.take(rows)
 
 
-def _check_sizes(protocol: Protocol, num_pairs: int, data: str | Path) -> None:
+def _held_back_names(run: Path) -> set[str]:
+    record = run / "split.json"
+    if not record.is_file():
+        raise UsageError(f"{run}: no record of what was held back (split.json); give the run's folder")
+    return set(json.loads(record.read_text(encoding="utf-8"))["validation"])
+
+
+def _fitted(protocol: Protocol, num_pairs: int, data: str | Path) -> tuple[Protocol, tuple[str, ...]]:
+    """The protocol with its sizes filled in, and what had to be left out of the usual ones."""
     if protocol.subset and protocol.subset >= num_pairs:
         raise UsageError(f"{data}: {num_pairs} pairs are too few for subsets of {protocol.subset}; set --subset 0")
-    if max(protocol.ks) > num_pairs:
+    if protocol.ks and max(protocol.ks) > num_pairs:
         raise UsageError(f"{data}: {num_pairs} pairs, so R@{max(protocol.ks)} says nothing; give smaller --k")
+    ks = protocol.ks or tuple(k for k in DEFAULT_KS if k <= num_pairs)
+    subset = protocol.subset
+    if subset is None:
+        subset = DEFAULT_SUBSET if num_pairs > DEFAULT_SUBSET else 0
+    left_out = [f"R@{k}" for k in DEFAULT_KS if protocol.ks is None and k > num_pairs]
+    left_out += [f"subsets of {DEFAULT_SUBSET}"] if protocol.subset is None and not subset else []
+    notes = (f"{data}: too few pairs ({num_pairs}) for {' and '.join(left_out)}: left out",) if left_out else ()
+    return replace(protocol, ks=ks, subset=subset), notes

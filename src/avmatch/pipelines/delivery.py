@@ -17,6 +17,7 @@ from rich.table import Table
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.files import atomic_path
 from avmatch.core.results import MATCH_COLUMNS, Failure, Match, MatchResult, SyncResult
+from avmatch.datasets.std2022 import FEATURE_SUFFIX
 from avmatch.matching.galleries import csls, sinkhorn
 from avmatch.media.mux import mux
 from avmatch.pipelines.analysis import Progress
@@ -46,11 +47,16 @@ def write_matrix(result: MatchResult, path: str | Path, normalise: str = "sinkho
         normalise: over the gallery: "sinkhorn" takes every file to have exactly one partner, "csls" takes nothing for
             granted, "raw" leaves the nats as they are (matching/galleries.py).
     """
-    if normalise not in GALLERIES:
-        raise UsageError(f"no normalisation {normalise!r}; there are {', '.join(GALLERIES)}")
+    check_normalisation(normalise)
     similarity = GALLERIES[normalise](result.similarity) if result.similarity.size else result.similarity
     with atomic_path(Path(path)) as temporary, temporary.open("wb") as file:
         np.save(file, similarity.astype(np.float32))
+
+
+def check_normalisation(name: str) -> None:
+    """Raises UsageError if a matrix can't be normalised in this way."""
+    if name not in GALLERIES:
+        raise UsageError(f"no normalisation {name!r}; there are {', '.join(GALLERIES)}")
 
 
 def match_lines(result: MatchResult) -> Iterator[str]:
@@ -77,8 +83,13 @@ def mux_matches(result: MatchResult, videos: str, folder: Path, progress: Progre
     """Write each matched video with its sound at the found offset into `folder`, names and subfolders unchanged.
 
     A pair that can't be muxed becomes a Failure of the result that is returned.
+
+    Raises:
+        UsageError: features were matched, which have no picture to write.
     """
     pairs = [item for item in result.matches if item.audio is not None]
+    if any(Path(item.video).suffix.lower() == FEATURE_SUFFIX for item in pairs):
+        raise UsageError(f"{videos}: features have no picture to write; leave out --mux")
     targets = _targets([item.video for item in pairs], videos, folder)
     failures = []
     for done, (item, target) in enumerate(zip(pairs, targets, strict=True), start=1):

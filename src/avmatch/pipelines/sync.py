@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from avmatch.alignment.offset import OffsetEstimate, estimate_offset
-from avmatch.core.errors import Reason, UsageError
+from avmatch.core.errors import ModelError, Reason, UsageError
 from avmatch.core.features import AudioFeatures, VideoFeatures
 from avmatch.core.results import Failure, SyncResult
 from avmatch.cues.evidence import Cue
@@ -17,6 +17,8 @@ from avmatch.cues.learned import EmbeddingCue
 from avmatch.cues.motion import APART, MotionCue
 from avmatch.cues.mouth import MouthCue
 from avmatch.datasets.inputs import list_videos
+from avmatch.encoders.clips import takes_clip_features
+from avmatch.encoders.folders import model_folder
 from avmatch.encoders.tower import TowerPair, load_pair
 from avmatch.pipelines.analysis import Analyser, Progress, analyse_all
 
@@ -46,11 +48,12 @@ def sync(
         path: a video file.
         audio: a sound file, or another video for its sound; None = the file's own sound.
         max_offset_seconds: offsets up to this are searched.
-        model: a folder with the ONNX towers of a learned cue (encoders/tower.py).
+        model: a learned cue's towers (encoders/tower.py): a run, an exported folder, or the name of a model that ships.
         cache_dir: where features are kept between runs; None = nowhere.
 
     Raises:
         UsageError: the range is not a positive number of seconds up to an hour.
+        ModelError: the model can't be used.
         MediaError: never; a file that can't be used gives status "failed" and says why.
     """
     (result,) = sync_all(
@@ -71,7 +74,7 @@ def sync_all(
     """`sync` for many files at once; the results come in the order of `paths`."""
     if not 0.0 < max_offset_seconds <= 3600.0:
         raise UsageError(f"max_offset_seconds must be above 0 and at most 3600, got {max_offset_seconds}")
-    towers = None if model is None else load_pair(model)
+    towers = None if model is None else _towers(model)
     analyser = Analyser(cache_dir, towers, num_threads=1 if len(paths) > 1 else 0)
     other = _other_sound(analyser, audio)
 
@@ -102,6 +105,13 @@ def cues_for(model: TowerPair | None) -> tuple[Cue, ...]:
         told = model.video.description
         cues.append(EmbeddingCue(model.name, told.scale, told.baseline, told.independent_seconds))
     return tuple(cues)
+
+
+def _towers(model: str | Path) -> TowerPair:
+    folder = model_folder(model)
+    if takes_clip_features(folder):
+        raise ModelError(f"{model}: compares features of whole clips, which have no place in time; give another model")
+    return load_pair(folder)
 
 
 def _other_sound(analyser: Analyser, audio: str | Path | None) -> AudioFeatures | Failure | None:

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from avmatch.core.errors import UsageError
 from avmatch.recipes.book import recipe
 from avmatch.training.config import override
 from avmatch.training.loop import Told, TrainResult, train
@@ -30,11 +31,13 @@ def train_recipe(
         settings: `field=value`, for any field of the configuration (training/config.py).
 
     Raises:
-        UsageError: no such recipe, field or layout, or the folder is in use.
+        UsageError: no such recipe, field or layout, the folder is in use, or there is no run to resume.
     """
     own = [f"{field}={value}" for field, value in (("seed", seed), ("epochs", epochs)) if value is not None]
     changed = [*own, *settings]
     config = override(recipe(name), changed)
+    if resume and not (Path(out) / "config.json").is_file():
+        raise UsageError(f"{out}: no run to resume there (no config.json); leave out --resume to start one")
     options = [part for setting in changed for part in ("--set", setting)]
     command = shlex.join(["avmatch", "train", name, str(data), "-o", str(out), *options])
     return train(config, data, out, resume=resume, device=device, command=command, progress=progress)

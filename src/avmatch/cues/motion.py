@@ -83,8 +83,7 @@ class MotionCue:
         by_window: dict[int, list[tuple[int, VideoWindow, Float[np.ndarray, " C"]]]] = {}
         for number, (video, reason) in enumerate(zip(videos, video_reasons, strict=True)):
             if reason is None:
-                series, weights = motion_series(video)
-                for window in video_windows(series):
+                for window, weights in _windows(video):
                     by_window.setdefault(window.index, []).append((number, window, weights))
         for index, members in by_window.items() if heard else ():
             for sound_worth, signals in sounds:
@@ -94,6 +93,12 @@ class MotionCue:
                     found = np.concatenate([window_nats(window, weights, block) for block in blocks])
                     nats[number][heard] += np.float32(worth) * found
         return Curves(between(nats), video_reasons, audio_reasons)
+
+
+def _windows(video: VideoFeatures) -> list[tuple[VideoWindow, Float[np.ndarray, " C"]]]:
+    """The windows of a video; its whole series is not kept."""
+    series, weights = motion_series(video)
+    return [(window, weights) for window in video_windows(series)]
 
 
 def window_nats(

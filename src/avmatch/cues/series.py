@@ -21,7 +21,7 @@ TREND_SECONDS = 0.6
 DEVIATION_SECONDS = 5.0
 CLIP_DEVIATIONS = 3.0
 SMOOTHING_SECONDS = 0.02
-_COLUMNS = 16
+_BLOCK_VALUES = 1 << 20
 ONSET_OFFSET = 1.0  # added before the logarithm: below this much flux, differences don't matter
 LEVEL_SHARE = 0.35
 LEVEL_FLOOR = 1e-4  # 40 dB below the loudest
@@ -46,8 +46,9 @@ class Series:
 def flattened(values: Float[np.ndarray, "T H"], rate_hz: float) -> Float32[np.ndarray, "T H"]:
     """Remove the trend, divide by the local deviation, clip (in that order), along time."""
     flat = np.empty(values.shape, np.float32)
-    for begin in range(0, values.shape[1], _COLUMNS):  # a few at a time: long files have many ticks
-        columns = slice(begin, begin + _COLUMNS)
+    step = max(1, _BLOCK_VALUES // max(1, len(values)))  # long files have many ticks: a few columns at a time
+    for begin in range(0, values.shape[1], step):
+        columns = slice(begin, begin + step)
         flat[:, columns] = _flattened(np.asarray(values[:, columns], np.float32), rate_hz)
     return flat
 

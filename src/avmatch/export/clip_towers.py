@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import scipy.optimize
+import scipy.special
 import torch
 from jaxtyping import Float, Float32
 from torch import nn

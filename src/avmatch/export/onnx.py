@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import warnings
-from collections.abc import Mapping, Sequence
-from contextlib import redirect_stdout
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +62,7 @@ def _traced(network: nn.Module, samples: Sequence[Tensor]) -> onnx.ModelProto:
         for axis in range(first.ndim)
         if any(sample.shape[axis] != first.shape[axis] for sample in samples)
     }
-    with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
+    with warnings.catch_warnings(), redirect_stdout(io.StringIO()), _without_torchvision():
         warnings.simplefilter("ignore")  # the exporter's own, about its own code
         program = torch.onnx.export(
             network,
@@ -76,6 +77,21 @@ def _traced(network: nn.Module, samples: Sequence[Tensor]) -> onnx.ModelProto:
     if program is None:
         raise ModelError("the exporter gave no graph")
     return program.model_proto
+
+
+@contextmanager
+def _without_torchvision() -> Iterator[None]:
+    """The exporter's remarks that torchvision isn't there, which nothing here needs, aren't logged."""
+
+    def is_told(record: logging.LogRecord) -> bool:
+        return "torchvision is not installed" not in record.getMessage()
+
+    logger = logging.getLogger("torch.onnx._internal.exporter._registration")
+    logger.addFilter(is_told)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_told)
 
 
 def _check_parity(network: nn.Module, path: Path, content: bytes, samples: Sequence[Tensor]) -> None:

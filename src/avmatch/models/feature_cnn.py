@@ -1,6 +1,6 @@
 """A small convolutional tower over the time steps of features that were computed before.
 
-    (B, T, F) ─ [Conv1d over time – BatchNorm – ReLU – Dropout] × n ─ mean over time ─ Linear → unit vectors (B, D)
+    (B, T, F) ─ norm ─ [Conv1d over time – norm – ReLU – Dropout] × n ─ mean over time ─ Linear → unit vectors (B, D)
 
 Letters in shapes: B batch, T time steps, F features, D embedding.
 """
@@ -9,21 +9,35 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from avmatch.core.errors import UsageError
+
 
 @dataclass(frozen=True)
 class FeatureCnnConfig:
-    """Sizes of a tower: `widths` are the channels after each convolution of `kernel` steps."""
+    """Sizes of a tower.
+
+    Attributes:
+        widths: the channels after each convolution of `kernel` steps.
+        norm: "batch", each channel over the batch (Ioffe & Szegedy 2015), or "layer", each clip over its channels and
+            steps (Ba et al. 2016), which doesn't depend on how a batch is cut.
+    """
 
     num_features: int
     widths: tuple[int, ...] = (256, 256)
     kernel: int = 3
     dim: int = 128
     dropout: float = 0.1
+    norm: Literal["batch", "layer"] = "batch"
+
+    def __post_init__(self) -> None:
+        if self.norm not in ("batch", "layer"):
+            raise UsageError(f"norm must be batch or layer, got {self.norm!r}")
 
 
 class FeatureCnn(nn.Module):
@@ -32,12 +46,12 @@ class FeatureCnn(nn.Module):
     def __init__(self, config: FeatureCnnConfig) -> None:
         super().__init__()
         channels = (config.num_features, *config.widths)
-        self.normalise = nn.BatchNorm1d(config.num_features)
+        self.normalise = _norm(config.norm, config.num_features)
         self.steps = nn.Sequential(
             *(
                 nn.Sequential(
                     nn.Conv1d(before, after, config.kernel, padding=config.kernel // 2, bias=False),
-                    nn.BatchNorm1d(after),
+                    _norm(config.norm, after),
                     nn.ReLU(),
                     nn.Dropout(config.dropout),
                 )
@@ -50,3 +64,7 @@ class FeatureCnn(nn.Module):
         """Unit vectors."""
         steps = self.steps(self.normalise(features.transpose(1, 2)))
         return functional.normalize(self.embed(steps.mean(dim=2)), dim=1)
+
+
+def _norm(kind: Literal["batch", "layer"], num_channels: int) -> nn.Module:
+    return nn.BatchNorm1d(num_channels) if kind == "batch" else nn.GroupNorm(1, num_channels)

@@ -83,6 +83,8 @@ class FeaturePairs:
             raise UsageError(f"loss must be one of {', '.join(LOSSES)}, got {self.loss!r}")
         if self.mixup and self.loss == "sampled":
             raise UsageError("mixup needs loss=in_batch: mixed pairs have no strangers of their own")
+        if self.mixup and self.clusters.num_clusters:
+            raise UsageError("mixup and clusters don't go together: a mixed pair has no cluster of its own")
 
     def read(self, data: str | Path, cache: Path) -> Pairs:
         """Clip features of a known layout (datasets/pairs.py)."""
@@ -98,6 +100,8 @@ class FeaturePairs:
 
     def learner(self, pairs: Pairs, seed: int) -> TwoTowers:
         """Towers, losses and cluster labels."""
+        if self.video.dim != self.audio.dim:
+            raise UsageError(f"both towers need one dim, got {self.video.dim} (video) and {self.audio.dim} (audio)")
         return TwoTowers(self, pairs, seed)
 
     def source(self, pairs: Pairs, learner: nn.Module, device: torch.device) -> FeatureBatches:
@@ -135,8 +139,8 @@ class TwoTowers(nn.Module):
 
     def forward(self, batch: Batch, epoch: int) -> dict[str, Float[Tensor, ""]]:
         """The named losses of a batch."""
-        video, audio = self.video(batch.video), self.audio(batch.audio)
-        losses = {"match_loss": self._match(video, audio, batch)}
+        video, (audio, strangers) = self.video(batch.video), self._sounds(batch)
+        losses = {"match_loss": self._match(video, audio, strangers, batch.group)}
         losses["loss"] = losses["match_loss"]
         clusters = self.task.clusters
         if clusters.num_clusters and epoch < clusters.epochs:
@@ -144,11 +148,24 @@ class TwoTowers(nn.Module):
             losses["loss"] = losses["match_loss"] + clusters.beta * losses["cluster_loss"]
         return losses
 
-    def _match(self, video: Float[Tensor, "B D"], audio: Float[Tensor, "B D"], batch: Batch) -> Float[Tensor, ""]:
-        if batch.negatives is not None:
-            strangers = self.audio(batch.negatives.flatten(0, 1)).unflatten(0, batch.negatives.shape[:2])
+    def _sounds(self, batch: Batch) -> tuple[Float[Tensor, "B D"], Float[Tensor, "B K D"] | None]:
+        """Partners and strangers, in one go: were they normalised apart, their statistics would give them away."""
+        if batch.negatives is None:
+            return self.audio(batch.audio), None
+        vectors = self.audio(torch.cat((batch.audio, batch.negatives.flatten(0, 1))))
+        audio, strangers = vectors.split((len(batch.audio), len(vectors) - len(batch.audio)))
+        return audio, strangers.unflatten(0, batch.negatives.shape[:2])
+
+    def _match(
+        self,
+        video: Float[Tensor, "B D"],
+        audio: Float[Tensor, "B D"],
+        strangers: Float[Tensor, "B K D"] | None,
+        group: Int[Tensor, " B"],
+    ) -> Float[Tensor, ""]:
+        if strangers is not None:
             return sampled_cross_entropy(video, audio, strangers, self.softmax.scale())
-        group = gathered_constant(batch.group)
+        group = gathered_constant(group)
         return self.softmax(gathered(video), gathered(audio), same=group[:, None] == group[None])
 
     def _cluster(
@@ -176,10 +193,10 @@ class FeatureBatches:
         if task.loss == "sampled":
             drawn = self.negatives.draw(rows, task.num_negatives, task.curriculum.mix_at(epoch), rng)
             strangers = gather(self.pairs.audio, drawn.ravel())
-            strangers = task.audio_augmentation(rng, strangers, _deviation(strangers))
+            strangers = _augmented(task.audio_augmentation, rng, strangers)
             strangers = strangers.reshape(*drawn.shape, *strangers.shape[1:])
-        video = task.video_augmentation(rng, video, _deviation(video))
-        audio = task.audio_augmentation(rng, audio, _deviation(audio))
+        video = _augmented(task.video_augmentation, rng, video)
+        audio = _augmented(task.audio_augmentation, rng, audio)
         if task.mixup:
             video, partner, share = mixup(rng, video, task.mixup)
             audio = apply_mixup(audio, partner, share)
@@ -228,5 +245,10 @@ def _cluster_labels(items: Items, num_clusters: int, seed: int) -> Int[Tensor, "
     return torch.from_numpy(labels.astype(np.int64))
 
 
-def _deviation(features: Float32[np.ndarray, "B T F"]) -> Float32[np.ndarray, " F"]:
-    return features.std(axis=(0, 1))
+def _augmented(
+    augmentation: FeatureAugmentation, rng: np.random.Generator, features: Float32[np.ndarray, "B T F"]
+) -> Float32[np.ndarray, "B T F"]:
+    """The batch augmented; its own deviation, where noise is added, stands for that of the training set."""
+    wants_noise = augmentation.noise_probability > 0
+    deviation = features.std(axis=(0, 1)) if wants_noise else np.zeros(features.shape[2], np.float32)
+    return augmentation(rng, features, deviation)

@@ -1,6 +1,7 @@
 """All that a run needs to go on as if it had never stopped, in one safetensors file: no pickle, no code.
 
-tensors   learner/…  the weights and buffers;  average/…  their moving average;  optimiser/<parameter>/…  its state
+tensors   learner/…  the weights and buffers;  average/…  their moving average;  optimiser/<parameter>/…  its state;
+          begun/…  the weights and buffers at the start of the epoch, if it isn't over: hard negatives are theirs
 metadata  `avmatch`: a JSON object with everything that is no tensor (`Progress`)
 """
 
@@ -48,17 +49,25 @@ class Progress:
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """The moving parts of a run."""
+    """The moving parts of a run.
+
+    Attributes:
+        average: moving average of the parameters; empty if none is kept.
+        begun: weights and buffers at the start of the epoch.
+    """
 
     learner: nn.Module
     optimiser: Optimizer
     average: Mapping[str, Tensor]
+    begun: dict[str, Tensor] = field(default_factory=dict)
 
 
 def save_checkpoint(path: Path, state: State, progress: Progress) -> None:
     """Write `path`, whole or not at all."""
     tensors = {f"learner/{name}": value for name, value in state.learner.state_dict().items()}
     tensors |= {f"average/{name}": value for name, value in state.average.items()}
+    if progress.step:
+        tensors |= {f"begun/{name}": value for name, value in state.begun.items()}
     scalars: dict[str, float] = {}
     for place, values in state.optimiser.state_dict()["state"].items():
         for name, value in values.items():
@@ -76,6 +85,7 @@ def load_checkpoint(path: Path, state: State) -> Progress:
         state.learner.load_state_dict(_under(tensors, "learner/"))
         for name, value in _under(tensors, "average/").items():
             state.average[name].copy_(value)
+        state.begun.update(_under(tensors, "begun/"))
         packed = state.optimiser.state_dict()
         packed["state"] = _optimiser_state(_under(tensors, "optimiser/"), told["optimiser"])
         state.optimiser.load_state_dict(packed)

@@ -10,15 +10,15 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast, get_args
 
 from avmatch.core.errors import UsageError
 from avmatch.training.task import Task
 
 Config = TypeVar("Config")
 
-OPTIMISERS = ("adam", "adamw", "sgd")
-SCHEDULES = ("constant", "cosine", "plateau")
+OptimiserName = Literal["adam", "adamw", "sgd"]
+Schedule = Literal["constant", "cosine", "plateau"]
 
 
 @dataclass(frozen=True)
@@ -34,19 +34,20 @@ class Optimisation:
         gradient_clip: largest norm of the whole gradient; 0 = any.
     """
 
-    optimiser: str = "adam"
+    optimiser: OptimiserName = "adam"
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
     momentum: float = 0.9
-    schedule: str = "constant"
+    schedule: Schedule = "constant"
     warmup_steps: int = 0
     plateau_epochs: int = 5
     plateau_factor: float = 0.1
     gradient_clip: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.optimiser not in OPTIMISERS or self.schedule not in SCHEDULES:
-            raise UsageError(f"known optimisers are {OPTIMISERS}, schedules {SCHEDULES}; got {self}")
+        for name, known in (("optimiser", OptimiserName), ("schedule", Schedule)):
+            if getattr(self, name) not in get_args(known):
+                raise UsageError(f"{name} must be one of {', '.join(get_args(known))}, got {getattr(self, name)!r}")
         if self.learning_rate <= 0 or self.weight_decay < 0 or self.warmup_steps < 0 or self.gradient_clip < 0:
             raise UsageError(f"learning_rate must be positive and nothing negative, got {self}")
 
@@ -63,7 +64,7 @@ class TrainConfig:
         accumulate: parts into which a process cuts its share of the batch, to save memory. Losses that compare the
             pairs of a batch then compare within a part.
         validation_share: pairs held back, whole recordings; 0 holds none back, and the last weights are the best.
-        best_by: the metric of validation that chooses the best weights; higher is better.
+        best_by: the metric of validation that chooses the best weights; higher is better. Empty: the last are exported.
         patience: stop after this many epochs without improvement; 0 = never.
         ema_decay: exponential moving average of the weights, which is validated and exported; 0 = off.
         bf16: forward passes in bfloat16 where it is safe (autocast).
@@ -138,10 +139,20 @@ def _parsed(old: object, text: str, setting: str) -> object:
         value = json.loads(text)
     except json.JSONDecodeError:
         value = text
-    if isinstance(old, float) and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+    return _like(old, value, setting)
+
+
+def _like(old: object, value: object, setting: str) -> object:
+    """What JSON gave, in the type of the old value: lists are tuples, objects the dataclasses that stood there."""
+    if isinstance(old, float) and type(value) is int:
+        return float(value)
     if isinstance(old, tuple) and isinstance(value, list):
-        value = tuple(value)
+        patterns = [*old, *(old[-1:] * len(value))] or value
+        return tuple(_like(pattern, item, setting) for pattern, item in zip(patterns, value, strict=False))
+    if is_dataclass(old) and isinstance(value, dict):
+        for name, item in value.items():
+            old = _replaced(old, [name], json.dumps(item), setting)
+        return old
     if type(value) is not type(old):
         raise UsageError(f"--set {setting}: expected a value like {old!r}, got {value!r}")
     return value

@@ -12,12 +12,19 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 import torch.distributed
 from jaxtyping import Float, Shaped
 from torch import Tensor
 from torch.distributed.nn.functional import all_gather
+
+from avmatch.core.errors import UsageError
+
+Thing = TypeVar("Thing")
+
+DEVICES = ("auto", "cpu", "cuda")
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,14 @@ class World:
         if self.size > 1:
             torch.distributed.barrier()
 
+    def everybodys(self, thing: Thing) -> list[Thing]:
+        """What each process has for `thing`, in order of rank."""
+        if self.size == 1:
+            return [thing]
+        things = [thing] * self.size
+        torch.distributed.all_gather_object(things, thing)
+        return things
+
 
 @contextmanager
 def world(device: torch.device) -> Iterator[World]:
@@ -45,6 +60,8 @@ def world(device: torch.device) -> Iterator[World]:
     if size == 1:
         yield World()
         return
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
     torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield World(torch.distributed.get_rank(), size)
@@ -53,22 +70,24 @@ def world(device: torch.device) -> Iterator[World]:
 
 
 def pick_device(wanted: str) -> torch.device:
-    """ "auto" is a GPU if there is one (each local rank its own), else the CPU."""
-    if wanted == "auto":
-        wanted = "cuda" if torch.cuda.is_available() else "cpu"
-    if wanted == "cuda":
-        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
-    return torch.device(wanted)
+    """ "auto" is a GPU if there is one (each local rank its own), else the CPU. Raises UsageError."""
+    if wanted not in DEVICES:
+        raise UsageError(f"the device must be one of {', '.join(DEVICES)}, got {wanted!r}")
+    if wanted == "cpu" or (wanted == "auto" and not torch.cuda.is_available()):
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise UsageError("torch finds no CUDA device here; train with --device cpu")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
 
 
-def gathered(embeddings: Float[Tensor, "B D"]) -> Float[Tensor, "R*B D"]:
+def gathered(embeddings: Float[Tensor, "B D"]) -> Float[Tensor, "G D"]:
     """Everybody's embeddings in order of rank, with gradients."""
     if not _is_parallel():
         return embeddings
     return torch.cat(all_gather(embeddings))  # type: ignore[no-untyped-call]
 
 
-def gathered_constant(values: Shaped[Tensor, " B"]) -> Shaped[Tensor, " R*B"]:
+def gathered_constant(values: Shaped[Tensor, " B"]) -> Shaped[Tensor, " G"]:
     """The same for what needs no gradient."""
     if not _is_parallel():
         return values

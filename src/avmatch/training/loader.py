@@ -1,11 +1,12 @@
 """Which process sees which pairs in which step, and who prepares them.
 
 The order of an epoch follows from (seed, epoch), what is random in a batch from (seed, epoch, step, rank): a run that
-was cut off goes on with the very batches that were still to come.
+was cut off goes on with the very batches that were still to come, whoever prepares them.
 """
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -23,33 +24,32 @@ AHEAD = 4
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """The pairs of all steps of one epoch for one process; each step in `accumulate` parts."""
+    """The pairs of all steps of one epoch for one process."""
 
     rows: Int[np.ndarray, "steps part"]
     seed: int
     epoch: int
     rank: int
-    accumulate: int
 
     @property
     def num_steps(self) -> int:
         """Optimiser steps of the epoch."""
         return len(self.rows)
 
-    def seed_of(self, step: int, part: int = 0) -> list[int]:
-        """The seed of all that is random in one part of a step."""
-        return [self.seed, self.epoch, step, part, self.rank]
+    def seed_of(self, step: int) -> list[int]:
+        """The seed of all that is random in a step."""
+        return [self.seed, self.epoch, step, self.rank]
 
 
-def plan_epoch(num_pairs: int, batch_size: int, seed: int, epoch: int, world: World, accumulate: int) -> Plan:
+def plan_epoch(num_pairs: int, batch_size: int, seed: int, epoch: int, world: World) -> Plan:
     """Who sees what in this epoch. The last batch is dropped if it isn't full, unless there is no other."""
     order = epoch_order(num_pairs, seed, epoch)
-    return Plan(shard_of(order, world.rank, world.size, batch_size), seed, epoch, world.rank, accumulate)
+    return Plan(shard_of(order, world.rank, world.size, batch_size), seed, epoch, world.rank)
 
 
 @dataclass(frozen=True, eq=False)
-class _Steps(Dataset[list[Batch]]):
-    """Step i of an epoch, in parts."""
+class _Steps(Dataset[Batch]):
+    """Step i of an epoch."""
 
     source: Source
     plan: Plan
@@ -57,17 +57,12 @@ class _Steps(Dataset[list[Batch]]):
     def __len__(self) -> int:
         return self.plan.num_steps
 
-    def __getitem__(self, step: int) -> list[Batch]:
-        parts = np.array_split(self.plan.rows[step], self.plan.accumulate)
-        return [
-            self.source(rows, self.plan.epoch, np.random.default_rng(self.plan.seed_of(step, part)))
-            for part, rows in enumerate(parts)
-            if len(rows)
-        ]
+    def __getitem__(self, step: int) -> Batch:
+        return self.source(self.plan.rows[step], self.plan.epoch, np.random.default_rng(self.plan.seed_of(step)))
 
 
-def batches(source: Source, plan: Plan, first_step: int, num_workers: int) -> Iterator[list[Batch]]:
-    """The parts of each step from `first_step` on, prepared by `num_workers` processes."""
+def batches(source: Source, plan: Plan, first_step: int, num_workers: int) -> Iterator[Batch]:
+    """The batch of each step from `first_step` on, prepared by `num_workers` processes."""
     steps = _Steps(source, plan)
     loader = DataLoader(
         steps,
@@ -75,6 +70,11 @@ def batches(source: Source, plan: Plan, first_step: int, num_workers: int) -> It
         batch_size=None,
         num_workers=num_workers,
         prefetch_factor=AHEAD if num_workers else None,
-        collate_fn=list,
+        worker_init_fn=_leave_interrupts,
     )
     return iter(loader)
+
+
+def _leave_interrupts(worker: int) -> None:
+    """Ctrl-C reaches the workers too, but it is the training process that ends the run."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

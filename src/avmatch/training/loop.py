@@ -9,9 +9,10 @@ last checkpoint and ends with the same weights, bit for bit on a CPU.
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,6 +29,8 @@ from avmatch.reports.curves import plot_curves
 from avmatch.training.checkpoint import Progress, State, load_checkpoint, load_weights, save_checkpoint, save_weights
 from avmatch.training.config import TrainConfig, to_json
 from avmatch.training.distributed import World, pick_device, world
+from avmatch.training.events import Events
+from avmatch.training.interruption import interruptible
 from avmatch.training.loader import Plan, batches, plan_epoch
 from avmatch.training.optimiser import (
     build_optimiser,
@@ -37,9 +40,12 @@ from avmatch.training.optimiser import (
     update_average,
 )
 from avmatch.training.run import RunFolder
-from avmatch.training.task import Batch
+from avmatch.training.task import Batch, Source
 
 Told = Callable[[str, int, int], None]
+
+#: Steps between two looks at the loss: on a GPU, a look waits for all that was asked of it.
+CHECK_STEPS = 16
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,7 @@ def train(
         UsageError: the folder is in use, or data or settings don't fit the recipe.
         ModelError: the checkpoint isn't one of this recipe.
         TrainingError: the loss is no number any more.
+        KeyboardInterrupt: Ctrl-C, once a checkpoint is written.
     """
     where = pick_device(device)
     folder = RunFolder(Path(out))
@@ -84,7 +91,7 @@ def train(
         everybody.wait()
         pairs = config.task.read(data, folder.path / "cache")
         run = _Run(config, folder, pairs, where, everybody, progress)
-        return run.to_the_end(going_on and folder.last.is_file(), str(data))
+        return run.to_the_end(everybody.everybodys(going_on)[0], str(data))
 
 
 class TrainingError(AvmatchError, ArithmeticError):
@@ -111,7 +118,7 @@ class _Run:
         optimiser = build_optimiser(config.optimisation, learner)
         self.state = State(learner, optimiser, started_average(learner, config.ema_decay))
         self.stepper: nn.Module = learner
-        if everybody.size > 1:
+        if everybody.size > 1 and any(parameter.requires_grad for parameter in learner.parameters()):
             self.stepper = DistributedDataParallel(learner, find_unused_parameters=True)
         self.progress = Progress()
         self.saved_at = time.monotonic()
@@ -123,52 +130,84 @@ class _Run:
             self.progress = load_checkpoint(self.folder.last, self.state)
             self.rows = [row for row in self.folder.read_metrics() if row["epoch"] < self.progress.epoch]
         if self.world.is_first:
-            self._write_split()
-        while self.progress.epoch < self.config.epochs and not self._is_stale():
-            self._epoch()
-        if self.config.epochs == 0 and self.world.is_first:
-            self._close_epoch({})
+            self._write_split(resume)
+        with self._logging():
+            if self.config.epochs == self.progress.epoch == 0:
+                self._close_epoch({})
+            with interruptible() as is_interrupted:
+                while self.progress.epoch < self.config.epochs and not self._is_stale():
+                    self._epoch(is_interrupted)
+                    if is_interrupted():
+                        raise KeyboardInterrupt
         self.world.wait()
         return self._finished(data)
 
-    def _epoch(self) -> None:
+    @contextmanager
+    def _logging(self) -> Iterator[None]:
+        """Epochs that are closed inside are told to TensorBoard."""
+        if not self.world.is_first:
+            yield
+            return
+        with closing(Events(self.folder.path, self.progress.epoch)) as self.events:
+            yield
+
+    def _epoch(self, is_interrupted: Callable[[], bool]) -> None:
         config, epoch = self.config, self.progress.epoch
-        plan = plan_epoch(len(self.train_pairs), config.batch_size, config.seed, epoch, self.world, config.accumulate)
-        source = config.task.source(self.train_pairs, self.state.learner, self.device)
+        plan = plan_epoch(len(self.train_pairs), config.batch_size, config.seed, epoch, self.world)
+        source = self._source()
         begun, before, first = time.monotonic(), self.progress.seconds, self.progress.step
         sums: dict[str, Tensor] = {name: torch.tensor(value) for name, value in self.progress.sums.items()}
         self.stepper.train()
-        for step, parts in enumerate(batches(source, plan, first, config.num_workers), first):
-            self._step(plan, step, parts, sums)
+        for step, batch in enumerate(batches(source, plan, first, config.num_workers), first):
+            self._step(plan, step, batch, sums)
             self.progress = replace(self.progress, step=step + 1, seconds=before + time.monotonic() - begun)
             if self.told is not None:
                 self.told(f"epoch {epoch + 1}/{config.epochs}", step + 1, plan.num_steps)
-            if step + 1 < plan.num_steps and time.monotonic() - self.saved_at > config.checkpoint_seconds:
-                self.progress = replace(self.progress, sums={name: float(value) for name, value in sums.items()})
+            if (step + 1) % CHECK_STEPS == 0:
+                self._finite(sums)
+            is_due = is_interrupted() or time.monotonic() - self.saved_at > config.checkpoint_seconds
+            if is_due and step + 1 < plan.num_steps:
+                self.progress = replace(self.progress, sums=self._finite(sums))
                 self._save()
-        self._close_epoch({name: float(value) / plan.num_steps for name, value in sums.items()})
+                if is_interrupted():
+                    raise KeyboardInterrupt
+        self._close_epoch({name: value / plan.num_steps for name, value in self._finite(sums).items()})
 
-    def _step(self, plan: Plan, step: int, parts: list[Batch], sums: dict[str, Tensor]) -> None:
-        """One optimiser step over all parts of a batch."""
+    def _source(self) -> Source:
+        """The task's, by the weights with which the epoch began, though the run was cut off amid it."""
+        learner, begun = self.state.learner, self.state.begun
+        if self.progress.step == 0:
+            begun.update({name: value.clone() for name, value in learner.state_dict().items()})
+        with _with_weights(learner, begun):
+            return self.config.task.source(self.train_pairs, learner, self.device)
+
+    def _finite(self, sums: Mapping[str, Tensor]) -> dict[str, float]:
+        """The sums as numbers. Raises TrainingError if they are none: no checkpoint is written of such weights."""
+        values = {name: float(value) for name, value in sums.items()}
+        if not math.isfinite(values["loss"]):
+            raise TrainingError(
+                f"{self.folder.path}: the loss became {values['loss']} in epoch {self.progress.epoch}, by step "
+                f"{self.progress.step}; start anew with a lower optimisation.learning_rate, or "
+                "optimisation.gradient_clip=1"
+            )
+        return values
+
+    def _step(self, plan: Plan, step: int, batch: Batch, sums: dict[str, Tensor]) -> None:
+        """One optimiser step, over all parts of a batch."""
         config, state = self.config, self.state
         total_steps = config.epochs * plan.num_steps
         count = plan.epoch * plan.num_steps + step
         rate = learning_rate(config.optimisation, count, total_steps, self.progress.learning_rate_scale)
         set_learning_rate(state.optimiser, rate)
         state.optimiser.zero_grad(set_to_none=True)
-        for part, batch in enumerate(parts):
-            torch.manual_seed(int(np.random.SeedSequence(plan.seed_of(step, part)).generate_state(1)[0]))
+        torch.manual_seed(int(np.random.SeedSequence(plan.seed_of(step)).generate_state(1)[0]))
+        for part in batch.split(config.accumulate):
             with torch.autocast(self.device.type, torch.bfloat16, enabled=config.bf16):
-                losses = self.stepper(batch.to(self.device), plan.epoch)
-            share = len(batch.rows) / sum(len(other.rows) for other in parts)
+                losses = self.stepper(part.to(self.device), plan.epoch)
+            share = len(part.rows) / len(batch.rows)
             (losses["loss"] * share).backward()
             for name, value in losses.items():
-                sums[name] = sums.get(name, torch.zeros(())) + value.detach().cpu() * share
-        if not torch.isfinite(sums["loss"]):
-            raise TrainingError(
-                f"{self.folder.path}: the loss is {float(sums['loss'])} at step {step} of epoch {plan.epoch}; try a "
-                "lower optimisation.learning_rate, or optimisation.gradient_clip=1"
-            )
+                sums[name] = sums.get(name, torch.zeros(())) + value.detach() * share
         if config.optimisation.gradient_clip:
             nn.utils.clip_grad_norm_(state.learner.parameters(), config.optimisation.gradient_clip)
         state.optimiser.step()
@@ -176,12 +215,10 @@ class _Run:
 
     def _close_epoch(self, losses: Mapping[str, float]) -> None:
         """Validate, note, keep the best, save."""
-        config, epoch = self.config, self.progress.epoch
-        with _averaged(self.state):
-            self.state.learner.eval()
-            validation: Mapping[str, float] = {}
-            if len(self.validation_pairs):
-                validation = config.task.validate(self.state.learner, self.validation_pairs, self.device)
+        epoch = self.progress.epoch
+        everybodys = self.world.everybodys(losses)
+        losses = {name: sum(one[name] for one in everybodys) / len(everybodys) for name in losses}
+        validation = self._validation()
         value = self._judged(validation)
         better = value is None or self.progress.best is None or value > self.progress.best
         rate = self.state.optimiser.param_groups[0]["lr"]
@@ -193,11 +230,20 @@ class _Run:
             if better:
                 save_weights(self.folder.best, self.state.learner, self.state.average)
             self.folder.write_metrics(self.rows)
-            plot_curves(self.rows, self.folder.curves)
+            self.events.write(self.rows[-1])
             self._save()
 
+    def _validation(self) -> Mapping[str, float]:
+        """The metrics of the first process, for all: those who disagree on the best would wait for each other."""
+        found: Mapping[str, float] = {}
+        if len(self.validation_pairs) and self.world.is_first:
+            with _with_weights(self.state.learner, self.state.average):
+                self.state.learner.eval()
+                found = self.config.task.validate(self.state.learner, self.validation_pairs, self.device)
+        return self.world.everybodys(found)[0]
+
     def _judged(self, validation: Mapping[str, float]) -> float | None:
-        if not validation:
+        if not validation or not self.config.best_by:
             return None
         if self.config.best_by not in validation:
             raise UsageError(f"best_by={self.config.best_by}: this task measures {', '.join(validation)}")
@@ -230,9 +276,13 @@ class _Run:
             save_checkpoint(self.folder.last, self.state, self.progress)
         self.saved_at = time.monotonic()
 
-    def _write_split(self) -> None:
+    def _write_split(self, resume: bool) -> None:
+        """Which pairs are held back. Raises UsageError if the run was started with others."""
         names = {"train": self.train_pairs.names, "validation": self.validation_pairs.names}
-        write_text_atomically(self.folder.path / "split.json", json.dumps(names, indent=1) + "\n")
+        text, path = json.dumps(names, indent=1) + "\n", self.folder.path / "split.json"
+        if resume and path.is_file() and path.read_text(encoding="utf-8") != text:
+            raise UsageError(f"{self.folder.path}: was started on other data ({path.name} differs); resume on the same")
+        write_text_atomically(path, text)
 
     def _finished(self, data: str) -> TrainResult:
         """Export the best weights with their description."""
@@ -241,6 +291,7 @@ class _Run:
         load_weights(self.folder.best, self.state.learner)
         self.state.learner.eval()
         if self.world.is_first:
+            plot_curves(self.rows, self.folder.curves)
             description = {
                 "recipe": self.config.recipe,
                 "config": to_json(self.config),
@@ -258,16 +309,11 @@ class _Run:
 
 
 @contextmanager
-def _averaged(state: State) -> Iterator[None]:
-    """The learner with its averaged weights, for as long as the block lasts."""
-    if not state.average:
-        yield
-        return
-    weights = {
-        name: value.detach().clone() for name, value in state.learner.named_parameters() if name in state.average
-    }
-    state.learner.load_state_dict(dict(state.average), strict=False)
+def _with_weights(learner: nn.Module, weights: Mapping[str, Tensor]) -> Iterator[None]:
+    """The learner with these weights or buffers, as far as they are named, for as long as the block lasts."""
+    own = {name: value.clone() for name, value in learner.state_dict().items() if name in weights}
+    learner.load_state_dict(weights, strict=False)
     try:
         yield
     finally:
-        state.learner.load_state_dict(weights, strict=False)
+        learner.load_state_dict(own, strict=False)

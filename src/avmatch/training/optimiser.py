@@ -21,9 +21,9 @@ def build_optimiser(settings: Optimisation, learner: nn.Module) -> Optimizer:
     ]
     groups = [group for group in groups if group["params"]] or [{"params": [nn.Parameter(torch.zeros(1))]}]
     if settings.optimiser == "sgd":
-        return SGD(groups, settings.learning_rate, momentum=settings.momentum)
+        return SGD(groups, settings.learning_rate, momentum=settings.momentum, fused=True)
     kind = AdamW if settings.optimiser == "adamw" else Adam
-    return kind(groups, settings.learning_rate)
+    return kind(groups, settings.learning_rate, fused=True)
 
 
 def learning_rate(settings: Optimisation, step: int, num_steps: int, plateau_scale: float) -> float:
@@ -56,6 +56,5 @@ def update_average(average: Mapping[str, Tensor], learner: nn.Module, decay: flo
     if not average:
         return
     decay = min(decay, (1.0 + step) / (10.0 + step))
-    names = [name for name, _ in learner.named_parameters() if name in average]
     weights = dict(learner.named_parameters())
-    torch._foreach_lerp_([average[name] for name in names], [weights[name] for name in names], 1.0 - decay)
+    torch._foreach_lerp_(list(average.values()), [weights[name] for name in average], 1.0 - decay)

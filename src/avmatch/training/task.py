@@ -7,10 +7,10 @@ data ─ read → Pairs ─ source → Batch ─ learner → losses       (train
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -44,7 +44,15 @@ class Batch:
         moved = {name: value.to(device, non_blocking=True) for name, value in vars(self).items() if value is not None}
         return replace(self, **moved)
 
+    def split(self, num_parts: int) -> Iterator[Batch]:
+        """Up to `num_parts` batches of about one size, none of them empty."""
+        size = -(-len(self.rows) // num_parts)
+        given = {name: value.split(size) for name, value in vars(self).items() if value is not None}
+        for parts in zip(*given.values(), strict=True):
+            yield replace(self, **dict(zip(given, parts, strict=True)))
 
+
+@runtime_checkable
 class Source(Protocol):
     """Makes batches of training pairs. Lives in the worker processes, if there are any."""
 
@@ -53,6 +61,7 @@ class Source(Protocol):
         ...
 
 
+@runtime_checkable
 class Task(Protocol):
     """What is learned. A frozen dataclass whose fields are the whole description of it."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from avmatch.models.feature_cnn import FeatureCnnConfig
+from avmatch.recipes.canonical_pairs import CanonicalPairs, Networks, Weights
 from avmatch.recipes.feature_pairs import ClusterTask, FeaturePairs
 from avmatch.training.config import Optimisation, TrainConfig
 
@@ -28,3 +29,26 @@ def two_tower_kmeans() -> TrainConfig:
     plain = two_tower()
     task = FeaturePairs(clusters=ClusterTask(num_clusters=22, beta=1.0, epochs=3))
     return replace(plain, recipe="two_tower_kmeans", task=task)
+
+
+def two_tower_best() -> TrainConfig:
+    """What wins on cross-validation folds: canonical correlations of what and when, beside an ensemble of networks."""
+    return TrainConfig(
+        recipe="two_tower_best",
+        task=CanonicalPairs(networks=Networks(count=6)),
+        epochs=25,
+        batch_size=256,
+        optimisation=Optimisation("adamw", 1e-3, weight_decay=0.05, schedule="cosine", warmup_steps=50),
+        best_by="",
+    )
+
+
+def two_tower_cca() -> TrainConfig:
+    """The baseline: linear canonical correlations of time averages, regularised, all directions alike."""
+    task = CanonicalPairs(
+        weights=Weights(linear=1.0, kernel=0.0, changes=0.0, distances=0.0, distance_directions=0.0),
+        use_deviation=False,
+        power=0.0,
+        num_directions=64,
+    )
+    return TrainConfig(recipe="two_tower_cca", task=task, epochs=0)

@@ -12,8 +12,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from learnable import small_run, small_task, write_pairs
-from processes import ended, started, train_and_die, train_quietly
 from safetensors.torch import load_file
 
 from avmatch.core.errors import UsageError
@@ -23,6 +21,8 @@ from avmatch.recipes.feature_pairs import ClusterTask, FeaturePairs
 from avmatch.training.config import Optimisation, TrainConfig
 from avmatch.training.loader import Plan
 from avmatch.training.loop import train
+from learnable import small_run, small_task, write_pairs
+from processes import ended, started, train_and_die, train_quietly
 
 SHAKEN = FeatureAugmentation(
     shift_probability=0.5, max_shift_steps=2, drop_probability=0.5, noise_probability=0.5, noise_snr_db=(0.0, 10.0)

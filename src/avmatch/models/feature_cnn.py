@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
 from avmatch.core.errors import UsageError
+
+NORMS = ("batch", "layer")
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,11 @@ class FeatureCnnConfig:
     kernel: int = 3
     dim: int = 128
     dropout: float = 0.1
-    norm: Literal["batch", "layer"] = "batch"
+    norm: str = "batch"
 
     def __post_init__(self) -> None:
-        if self.norm not in ("batch", "layer"):
-            raise UsageError(f"norm must be batch or layer, got {self.norm!r}")
+        if self.norm not in NORMS:
+            raise UsageError(f"norm must be one of {', '.join(NORMS)}, got {self.norm!r}")
 
 
 class FeatureCnn(nn.Module):
@@ -66,5 +67,5 @@ class FeatureCnn(nn.Module):
         return functional.normalize(self.embed(steps.mean(dim=2)), dim=1)
 
 
-def _norm(kind: Literal["batch", "layer"], num_channels: int) -> nn.Module:
+def _norm(kind: str, num_channels: int) -> nn.Module:
     return nn.BatchNorm1d(num_channels) if kind == "batch" else nn.GroupNorm(1, num_channels)

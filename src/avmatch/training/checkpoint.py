@@ -119,6 +119,8 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
             told = json.loads((file.metadata() or {}).get(_KEY, "{}"))
+            if not isinstance(told, dict):
+                raise ValueError(f"its {_KEY!r} is no JSON object")
             return {name: file.get_tensor(name) for name in file.keys()}, told  # noqa: SIM118  not a mapping
     except (SafetensorError, OSError, ValueError) as error:
         raise ModelError(f"{path}: not a readable checkpoint ({error})") from error

@@ -10,15 +10,15 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
-from typing import Any, Literal, TypeVar, cast, get_args
+from typing import Any, TypeVar, cast
 
 from avmatch.core.errors import UsageError
 from avmatch.training.task import Task
 
 Config = TypeVar("Config")
 
-OptimiserName = Literal["adam", "adamw", "sgd"]
-Schedule = Literal["constant", "cosine", "plateau"]
+OPTIMISERS = ("adam", "adamw", "sgd")
+SCHEDULES = ("constant", "cosine", "plateau")
 
 
 @dataclass(frozen=True)
@@ -34,20 +34,20 @@ class Optimisation:
         gradient_clip: largest norm of the whole gradient; 0 = any.
     """
 
-    optimiser: OptimiserName = "adam"
+    optimiser: str = "adam"
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
     momentum: float = 0.9
-    schedule: Schedule = "constant"
+    schedule: str = "constant"
     warmup_steps: int = 0
     plateau_epochs: int = 5
     plateau_factor: float = 0.1
     gradient_clip: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, known in (("optimiser", OptimiserName), ("schedule", Schedule)):
-            if getattr(self, name) not in get_args(known):
-                raise UsageError(f"{name} must be one of {', '.join(get_args(known))}, got {getattr(self, name)!r}")
+        for name, known in (("optimiser", OPTIMISERS), ("schedule", SCHEDULES)):
+            if getattr(self, name) not in known:
+                raise UsageError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
         if self.learning_rate <= 0 or self.weight_decay < 0 or self.warmup_steps < 0 or self.gradient_clip < 0:
             raise UsageError(f"learning_rate must be positive and nothing negative, got {self}")
 
@@ -93,8 +93,9 @@ class TrainConfig:
         for name in ("batch_size", "accumulate"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.epochs < 0:
-            raise UsageError(f"epochs can't be negative, got {self.epochs}")
+        for name in ("epochs", "patience", "num_workers"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"{name} can't be negative, got {getattr(self, name)}")
         if not 0 <= self.ema_decay < 1:
             raise UsageError(f"ema_decay must lie in 0…1 and below 1, got {self.ema_decay}")
 

@@ -16,7 +16,8 @@ def spelled_out(arguments: Sequence[str]) -> list[str]:
         if option and _is_number(argument):
             spelled += [argument] if spelled[-1] == option else [option, argument]
             continue
-        option = argument if argument in SEVERAL else ""
+        name = argument.partition("=")[0]
+        option = name if name in SEVERAL else ""
         spelled.append(argument)
     return spelled
 

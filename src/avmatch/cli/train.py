@@ -30,7 +30,7 @@ def train(
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("avmatch"):
             raise
-        raise MissingExtraError(error.name, "train", "training") from error
+        raise MissingExtraError(error.name.partition(".")[0], "train", "training") from error
     with progress_bars() as progress:
         result = train_recipe(
             recipe,

@@ -51,7 +51,7 @@ class ClipDescription:
     def __post_init__(self) -> None:
         if self.side not in ("video", "audio") or self.input != CLIP_INPUT:
             raise ValueError(f"side {self.side!r} with input {self.input!r}; expected video or audio with {CLIP_INPUT}")
-        if min(self.num_features, self.dim) < 1 or self.temperature <= 0 or self.scale <= 0:
+        if min(self.num_features, self.dim) < 1 or self.temperature <= 0 or self.scale <= 0 or self.num_steps < 0:
             raise ValueError(f"num_features, dim, temperature and scale must be positive, got {self}")
 
 

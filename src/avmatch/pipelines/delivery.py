@@ -88,7 +88,7 @@ def mux_matches(result: MatchResult, videos: str, folder: Path, progress: Progre
         UsageError: features were matched, which have no picture to write.
     """
     pairs = [item for item in result.matches if item.audio is not None]
-    if any(Path(item.video).suffix.lower() == FEATURE_SUFFIX for item in pairs):
+    if any(Path(path).suffix.lower() == FEATURE_SUFFIX for path in result.videos):
         raise UsageError(f"{videos}: features have no picture to write; leave out --mux")
     targets = _targets([item.video for item in pairs], videos, folder)
     failures = []

@@ -1,7 +1,7 @@
 """The picture's tower: what a frame shows and what has moved since the frame before, then a look around in time.
 
-    frames (B, T, H, W) in 0…1 ─ [frame, difference to the one before] ─ [Conv2d /2 – BatchNorm – ReLU] × n
-        ─ mean and largest over space ─ TickHead → unit vectors (B, T, D)
+    frames (B, T, H, W) in 0…1 ─ [frame, difference to the one before] ─ Conv2d /4, Conv2d /2 × n, each with
+        BatchNorm and ReLU ─ mean and largest over space ─ TickHead → unit vectors (B, T, D)
 
 Letters in shapes: B batch, T ticks, H rows, W columns, D embedding.
 """
@@ -23,9 +23,9 @@ _DIFFERENCE_GAIN = 5.0
 
 @dataclass(frozen=True)
 class FrameCnnConfig:
-    """Sizes: `widths` are the channels after each convolution, each of which halves the picture."""
+    """Sizes: `widths` are the channels after each convolution; the first shrinks sides to a quarter, others by half."""
 
-    widths: tuple[int, ...] = (16, 32, 64, 96)
+    widths: tuple[int, ...] = (24, 48, 96)
     head: TickHeadConfig = field(default_factory=TickHeadConfig)
 
 
@@ -34,14 +34,8 @@ class FrameCnn(nn.Module):
 
     def __init__(self, config: FrameCnnConfig) -> None:
         super().__init__()
-        self.space = nn.Sequential(
-            *(
-                nn.Sequential(
-                    nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU()
-                )
-                for before, after in pairwise((2, *config.widths))
-            )
-        )
+        halves = [_shrunk(before, after, 3, 2) for before, after in pairwise(config.widths)]
+        self.space = nn.Sequential(_shrunk(2, config.widths[0], 5, 4), *halves)
         self.head = TickHead(2 * config.widths[-1], config.head)
 
     def forward(self, frames: Float[Tensor, "B T H W"]) -> Float[Tensor, "B T D"]:
@@ -52,3 +46,8 @@ class FrameCnn(nn.Module):
         pooled = torch.cat((seen.mean(dim=(2, 3)), seen.amax(dim=(2, 3))), dim=1)
         ticks: Tensor = self.head(pooled.reshape(frames.shape[0], frames.shape[1], -1))
         return ticks
+
+
+def _shrunk(before: int, after: int, kernel: int, stride: int) -> nn.Module:
+    convolution = nn.Conv2d(before, after, kernel, stride, padding=kernel // 2, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(after), nn.ReLU())

@@ -30,12 +30,13 @@ for command in (match, sync, train, evaluate, synth, doctor):
     app.command()(command)
 
 
-def _print_version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> bool:
     if wanted:
         import avmatch
 
         print(avmatch.__version__)
         raise typer.Exit
+    return wanted
 
 
 @app.callback()

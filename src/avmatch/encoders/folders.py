@@ -17,8 +17,9 @@ def model_folder(model: str | Path) -> Path:
         ModelError: it is none of the three; the message lists what ships.
     """
     given = Path(model)
-    for folder in (given, given / "model", WEIGHTS / given.name):
-        if (folder / _FILE).is_file() and (folder.parent != WEIGHTS or given.name == str(model)):
+    shipped_as = [WEIGHTS / given] if given.name == str(model) else []
+    for folder in (given, given / "model", *shipped_as):
+        if (folder / _FILE).is_file():
             return folder
     if (given / "config.json").is_file():
         raise ModelError(f"{model}: the run has no exported model yet; finish it with `avmatch train … --resume`")

@@ -61,6 +61,6 @@ def train_quietly(config: TrainConfig, data: Path, out: Path) -> None:
 
 
 def _as_rank(rank: int, size: int, port: int, job: Callable[..., None], *arguments: object) -> None:
-    told = {"RANK": rank, "WORLD_SIZE": size, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": 1}
+    told = {"RANK": rank, "WORLD_SIZE": size, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     os.environ |= {name: str(value) for name, value in told.items()}
     job(*arguments)

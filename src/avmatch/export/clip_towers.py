@@ -65,7 +65,9 @@ def export_clip_towers(
 def fit_evidence(similarity: Float32[np.ndarray, "N N"]) -> tuple[float, float]:
     """Scale and baseline of the nats, from the similarities of partners (the diagonal) and strangers.
 
-    Logistic regression with both kinds weighted alike, so that its log-odds are a likelihood ratio.
+    Logistic regression with both kinds weighted alike, so that its log-odds are a likelihood ratio. Its targets are not
+    quite 1 and 0 but (N + 1)/(N + 2) and 1/(N + 2) (Platt 1999, "Probabilistic outputs for support vector machines"):
+    a few pairs that happen to be perfectly apart don't make it infinitely sure.
     """
     partners = np.diag(similarity).astype(np.float64)
     strangers = similarity[~np.eye(len(similarity), dtype=bool)].astype(np.float64)
@@ -73,8 +75,11 @@ def fit_evidence(similarity: Float32[np.ndarray, "N N"]) -> tuple[float, float]:
         return 1.0, 0.0
 
     def surprise(weights: Float[np.ndarray, " 2"]) -> float:
-        right = np.logaddexp(0.0, -(weights[0] * partners + weights[1])).mean()
-        return float(right + np.logaddexp(0.0, weights[0] * strangers + weights[1]).mean())
+        return sum(
+            float((np.logaddexp(0.0, sign * (weights[0] * kind + weights[1]))).mean() * share)
+            for kind, own in ((partners, -1.0), (strangers, 1.0))
+            for sign, share in ((own, (len(kind) + 1) / (len(kind) + 2)), (-own, 1 / (len(kind) + 2)))
+        )
 
     slope, offset = scipy.optimize.minimize(surprise, np.array([1.0, 0.0]), method="Nelder-Mead").x
     scale = max(float(slope), 1e-3)

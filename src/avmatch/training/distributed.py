@@ -1,9 +1,9 @@
 """More than one process: started by torchrun, told apart by rank; embeddings travel so that negatives come from all.
 
-A loss that compares all R·B pairs of a global batch needs everybody's embeddings. `gathered` gives them with their
-gradients: every rank computes the whole loss, each embedding receives the R gradients of R equal losses, and
-DistributedDataParallel divides by R, which leaves the gradient of one process that saw the global batch
-(tests/training/test_distributed.py).
+A loss that compares all R·B pairs of a global batch needs everybody's embeddings. Every rank computes that whole loss,
+and so knows the whole gradient of its own embeddings without asking. DistributedDataParallel averages over the ranks
+what has to be summed, therefore `gathered` makes that gradient R times as large: what remains is the gradient of one
+process that saw the global batch (tests/training/test_distributed.py).
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import torch
 import torch.distributed
 from jaxtyping import Float, Shaped
 from torch import Tensor
-from torch.distributed.nn.functional import all_gather
 
 from avmatch.core.errors import UsageError
 
@@ -81,13 +80,18 @@ def pick_device(wanted: str) -> torch.device:
 
 
 def gathered(embeddings: Float[Tensor, "B D"]) -> Float[Tensor, "G D"]:
-    """Everybody's embeddings in order of rank, with gradients."""
+    """Everybody's embeddings in order of rank; the own ones have a gradient, R times as large."""
     if not _is_parallel():
         return embeddings
-    return torch.cat(all_gather(embeddings))  # type: ignore[no-untyped-call]
+    size, rank = torch.distributed.get_world_size(), torch.distributed.get_rank()
+    parts = list(gathered_constant(embeddings.detach()).chunk(size))
+    parts[rank] = embeddings.view_as(embeddings)  # a view, so that the hook doesn't reach other uses
+    if embeddings.requires_grad:
+        parts[rank].register_hook(lambda gradient: gradient * size)
+    return torch.cat(parts)
 
 
-def gathered_constant(values: Shaped[Tensor, " B"]) -> Shaped[Tensor, " G"]:
+def gathered_constant(values: Shaped[Tensor, " B *rest"]) -> Shaped[Tensor, " G *rest"]:
     """The same for what needs no gradient."""
     if not _is_parallel():
         return values

@@ -90,6 +90,8 @@ class RunFolder:
         path = self.path / "config.json"
         if not path.is_file():
             raise UsageError(f"{self.path}: not empty, and no run to resume (no config.json); name another folder")
+        if not self.last.is_file():
+            return  # nothing was learned yet: the data didn't fit those settings, say
         theirs, ours = _flat(json.loads(path.read_text(encoding="utf-8"))), _flat(to_json(config))
         differ = [key for key in sorted(theirs | ours) if theirs.get(key) != ours.get(key)]
         differ = [key for key in differ if key not in FREE_TO_CHANGE]

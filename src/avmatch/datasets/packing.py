@@ -16,8 +16,9 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from os.path import relpath
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.features import BAND_RATE_HZ
 from avmatch.core.files import write_text_atomically
 from avmatch.core.results import Failure
-from avmatch.core.signals import AudioSamples, VideoFrames
+from avmatch.core.signals import VideoFrames
 from avmatch.datasets.items import Pairs
 from avmatch.datasets.pair_lists import MediaPair, read_pair_list
 from avmatch.datasets.shards import ShardWriter, open_shards
@@ -71,10 +72,19 @@ class Track:
 
 @dataclass(frozen=True, eq=False)
 class Sides:
-    """What was decoded of one file; None where a side wasn't asked for, or isn't there."""
+    """What was decoded of one file.
+
+    Attributes:
+        video: None where it wasn't asked for, or isn't there.
+        audio: the same; several where the sound is wanted in several versions (as it is, in noise).
+    """
 
     video: Track | None
-    audio: Track | None
+    audio: tuple[Track | None, ...]
+
+
+Read = Callable[[str, bool, bool], Sides]
+"""Decode a file: its path, whether the picture is wanted, whether the sound is."""
 
 
 def named_pairs(data: str | Path) -> dict[str, MediaPair]:
@@ -125,11 +135,12 @@ def pack(
         audio_rate_hz=BAND_RATE_HZ,
     )
     missing = {name: pair for name, pair in pairs.items() if name not in writer.names | failures.keys()}
-    files = _Files(missing.values(), settings)
+    files = MediaFiles(missing.values(), partial(decode_tracks, settings))
     with writer:
         for done, (name, pair) in enumerate(missing.items(), start=len(pairs) - len(missing) + 1):
             try:
-                video, audio = common_part(pair, *files.tracks(pair), settings)
+                seen, heard = files.tracks(pair)
+                video, audio = common_part(pair, seen, heard[0], settings)
                 writer.add(name, video, audio, group=pair.group, label=pair.label)
             except MediaError as error:
                 failures[name] = Failure.from_error(error)
@@ -155,7 +166,7 @@ def check_packed(pairs: Pairs, settings: PackSettings, source: str | Path) -> No
         raise UsageError(f"{source}: was packed as {found}, but {wanted} is wanted; pack it into another folder")
 
 
-def decode_tracks(path: str, settings: PackSettings, *, video: bool, audio: bool) -> Sides:
+def decode_tracks(settings: PackSettings, path: str, video: bool, audio: bool) -> Sides:
     """Both sides of a file, or one, in one pass. Raises MediaError if it can't be read."""
     frames = FrameClock(settings.rate_hz, settings.height_px, settings.width_px)
     sound = LogMelClock(settings.rate_hz)
@@ -167,14 +178,17 @@ def decode_tracks(path: str, settings: PackSettings, *, video: bool, audio: bool
         else:
             mels.extend(sound.push(block))
     mels.extend(sound.finish())
-    return Sides(_track(ticks, frames.start_seconds, np.stack), _track(mels, sound.start_seconds, np.concatenate))
+    return Sides(frame_track(ticks, frames), (mel_track(mels, sound),))
 
 
-def sound_track(samples: AudioSamples, settings: PackSettings) -> Track | None:
-    """The log-mel of a whole sound (mono, 16 kHz); None if it is shorter than a tick."""
-    clock = LogMelClock(settings.rate_hz)
-    mels = [*clock.push(samples), *clock.finish()]
-    return _track(mels, clock.start_seconds, np.concatenate)
+def frame_track(ticks: Sequence[UInt8[np.ndarray, "H W"]], clock: FrameClock) -> Track | None:
+    """The picture's side; None without a frame."""
+    return None if clock.start_seconds is None else Track(np.stack(ticks), clock.start_seconds)
+
+
+def mel_track(mels: Sequence[Float32[np.ndarray, "_ 64"]], clock: LogMelClock) -> Track | None:
+    """The sound's side; None if it is shorter than a tick."""
+    return Track(np.concatenate(mels), clock.start_seconds) if mels and clock.start_seconds is not None else None
 
 
 def common_part(
@@ -204,42 +218,38 @@ def common_part(
     return video.data[first : first + num_ticks], audio.data[begin : begin + num_ticks * per_tick]
 
 
-class _Files:
-    """The tracks of files that pairs still to come want, each file decoded once."""
+class MediaFiles:
+    """The sides of files that pairs still to come want; each file is read once.
 
-    def __init__(self, pairs: Iterable[MediaPair], settings: PackSettings) -> None:
+    Args:
+        pairs: all that will be asked for, each once.
+        read: decodes a file.
+    """
+
+    def __init__(self, pairs: Iterable[MediaPair], read: Read) -> None:
         pairs = tuple(pairs)
-        self._settings = settings
+        self._read = read
         self._seen, self._heard = Counter(pair.video for pair in pairs), Counter(pair.audio for pair in pairs)
         self._asked = self._seen + self._heard
         self._kept: dict[str, Sides | MediaError] = {}
 
-    def tracks(self, pair: MediaPair) -> tuple[Track | None, Track | None]:
-        """Picture and sound of a pair. Raises MediaError."""
+    def tracks(self, pair: MediaPair) -> tuple[Track | None, tuple[Track | None, ...]]:
+        """Picture and sound of a pair. Raises MediaError if one of its files can't be read."""
         video, audio = self._sides(pair.video), self._sides(pair.audio)
-        for side in (video, audio):
-            if isinstance(side, MediaError):
-                raise side
-        assert isinstance(video, Sides)
-        assert isinstance(audio, Sides)
+        if isinstance(video, MediaError):
+            raise video
+        if isinstance(audio, MediaError):
+            raise audio
         return video.video, audio.audio
 
     def _sides(self, path: str) -> Sides | MediaError:
         if path not in self._kept:
             try:
-                self._kept[path] = decode_tracks(
-                    path, self._settings, video=path in self._seen, audio=path in self._heard
-                )
+                self._kept[path] = self._read(path, path in self._seen, path in self._heard)
             except MediaError as error:
                 self._kept[path] = error
         self._asked[path] -= 1
         return self._kept[path] if self._asked[path] else self._kept.pop(path)
-
-
-def _track(
-    parts: list[np.ndarray], start_seconds: float | None, joined: Callable[[list[np.ndarray]], np.ndarray]
-) -> Track | None:
-    return Track(joined(parts), start_seconds) if parts and start_seconds is not None else None
 
 
 def _read_failures(folder: Path) -> dict[str, Failure]:

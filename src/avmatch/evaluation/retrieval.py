@@ -2,26 +2,29 @@
 
     pairs → encode → similarity → metrics, raw and normalised over the gallery, clean and in noise
 
-Noise is added to the audio features at a stated ratio to their own deviation, the same for all models.
+Noise is added to the audio features at a stated ratio to their own deviation, the same for all models; where a model
+takes media, to the waveform (evaluation/media.py).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Int
 
 from avmatch.core.errors import UsageError
 from avmatch.datasets.augment.features import feature_noise
 from avmatch.datasets.items import Pairs
 from avmatch.datasets.pairs import read_pairs
-from avmatch.encoders.clips import ClipTower, ClipTowers, load_clip_towers
+from avmatch.encoders.clips import ClipTower, ClipTowers, load_clip_towers, takes_clip_features
 from avmatch.encoders.folders import model_folder
+from avmatch.encoders.tower import load_pair
+from avmatch.evaluation.media import MediaList, media_similarities, read_media
 from avmatch.matching.galleries import csls, sinkhorn
 from avmatch.metrics.retrieval import Normalise, RetrievalScores, evaluate
 
@@ -97,14 +100,17 @@ def evaluate_retrieval(models: Sequence[str | Path], data: str | Path, protocol:
             models held back different pairs.
         ModelError: a model can't be used.
     """
-    pairs = read_pairs(data)
     folders = {str(model): model_folder(model) for model in models}
+    takes_clips = {takes_clip_features(folder) for folder in folders.values()}
+    if len(takes_clips) > 1:
+        raise UsageError("some of the models take features of clips and some take media; evaluate them one by one")
+    pairs = read_pairs(data) if takes_clips == {True} else read_media(data)
     if protocol.held_out:
-        pairs = _held_out(pairs, [Path(model) for model in models])
+        pairs = pairs.take(_held_out(pairs.names, [Path(model) for model in models]))
     protocol, notes = _fitted(protocol, len(pairs), data)
     rows: list[Row] = []
     for name, folder in folders.items():
-        rows += _measured(name, load_clip_towers(folder), pairs, protocol)
+        rows += _measured(name, folder, pairs, protocol)
     return RetrievalReport(str(data), len(pairs), protocol, tuple(rows), notes)
 
 
@@ -122,10 +128,10 @@ def similarity_of(
     return np.float32(told.scale) * (vectors[0] @ vectors[1].T - np.float32(told.baseline))
 
 
-def _measured(name: str, towers: ClipTowers, pairs: Pairs, protocol: Protocol) -> list[Row]:
+def _measured(name: str, folder: Path, pairs: Pairs | MediaList, protocol: Protocol) -> list[Row]:
     rows = []
-    for snr_db in (None, *protocol.noise_snr_db):
-        similarity = similarity_of(towers, pairs, snr_db, protocol.seed)
+    conditions = (None, *protocol.noise_snr_db)
+    for snr_db, similarity in zip(conditions, _similarities(folder, pairs, conditions, protocol.seed), strict=True):
         for kind, normalise in NORMALISATIONS.items():
             scores = evaluate(
                 similarity,
@@ -139,6 +145,16 @@ def _measured(name: str, towers: ClipTowers, pairs: Pairs, protocol: Protocol) -
     return rows
 
 
+def _similarities(
+    folder: Path, pairs: Pairs | MediaList, conditions: Sequence[float | None], seed: int
+) -> Iterable[Float32[np.ndarray, "N N"]]:
+    """The matrix of each condition."""
+    if isinstance(pairs, Pairs) and takes_clip_features(folder):
+        towers = load_clip_towers(folder)
+        return (similarity_of(towers, pairs, snr_db, seed) for snr_db in conditions)
+    return media_similarities(load_pair(folder), pairs, conditions, seed)
+
+
 def _clips(pairs: Pairs, side: str) -> list[Float32[np.ndarray, "_ _"]]:
     items = pairs.video if side == "video" else pairs.audio
     return [np.asarray(items[row], np.float32) for row in range(len(pairs))]
@@ -150,16 +166,16 @@ def _encoded(tower: ClipTower, clips: Sequence[Float32[np.ndarray, "_ _"]], pair
     return tower.encode(clips)
 
 
-def _held_out(pairs: Pairs, runs: Sequence[Path]) -> Pairs:
-    """The pairs that every one of `runs` held back."""
+def _held_out(pairs: Sequence[str], runs: Sequence[Path]) -> Int[np.ndarray, " M"]:
+    """The rows of those of the named `pairs` that every one of `runs` held back."""
     names = _held_back_names(runs[0])
     for run in runs[1:]:
         if _held_back_names(run) != names:
             raise UsageError(f"{run}: held back other pairs than {runs[0]}; evaluate them one by one")
-    rows = np.array([row for row, name in enumerate(pairs.names) if name in names], np.int64)
+    rows = np.array([row for row, name in enumerate(pairs) if name in names], np.int64)
     if not len(rows):
         raise UsageError(f"{runs[0]}: none of its {len(names)} held-back pairs is in these data")
-    return pairs.take(rows)
+    return rows
 
 
 def _held_back_names(run: Path) -> set[str]:

@@ -18,7 +18,7 @@ from avmatch.metrics.retrieval import SUBSET_KS, DirectionScores
 
 _DIRECTIONS = (("video → audio", "video_to_audio"), ("audio → video", "audio_to_video"))
 _TIES = "ties count against the system"
-_INTERVAL = "± half of the 95 % bootstrap interval over items"
+_INTERVAL = "± half of the 95 % bootstrap interval"
 #: Between two columns of the terminal's tables.
 _GAP = 2
 

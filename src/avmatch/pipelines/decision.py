@@ -14,7 +14,6 @@ from jaxtyping import Float64, Int
 from avmatch.core.errors import UsageError
 from avmatch.core.results import Candidate, Match, MatchResult
 from avmatch.matching import assignment
-from avmatch.matching.confidence import confidences
 from avmatch.matching.fusion import Scores
 
 
@@ -50,16 +49,21 @@ class MatchSettings:
 
 
 def decide(
-    listed: Sequence[str], videos: Sequence[str], audios: Sequence[str], scores: Scores, settings: MatchSettings
+    listed: Sequence[str],
+    videos: Sequence[str],
+    audios: Sequence[str],
+    scores: Scores,
+    confidence: Float64[np.ndarray, "N M"],
+    settings: MatchSettings,
 ) -> MatchResult:
     """Give every listed video its partner, or none.
 
     Args:
         listed: the videos that were asked for, in the order of the answer.
         videos, audios: the usable files, the rows and columns of `scores`.
+        confidence: the probability that each pair is right.
     """
     assign = assignment.many_to_one if settings.many else assignment.one_to_one
-    confidence = confidences(scores.nats, shared=settings.many)
     partner = assign(confidence, min_confidence=settings.min_confidence, complete=settings.complete)
     rows = {path: row for row, path in enumerate(videos)}
     taken = set(partner.tolist())

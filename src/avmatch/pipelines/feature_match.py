@@ -13,13 +13,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Float64
 
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.results import Failure, MatchResult
 from avmatch.datasets.std2022 import list_features, load_feature
 from avmatch.encoders.clips import ClipTower, ClipTowers
 from avmatch.matching.fusion import Scores
+from avmatch.matching.galleries import sinkhorn
 from avmatch.pipelines.decision import MatchSettings, decide
 
 Paths = str | Path | Sequence[str | Path]
@@ -46,7 +47,19 @@ def match_features(videos: Paths, audios: Paths, settings: MatchSettings, towers
     nats = np.float32(told.scale) * (video_vectors @ audio_vectors.T - np.float32(told.baseline))
     unknown = np.full(nats.shape, np.nan, np.float32)
     scores = Scores(nats, unknown, np.zeros(nats.shape, np.int64), (towers.name,))
-    return replace(decide(video_paths, seen, heard, scores, settings), failures=(*video_failures, *audio_failures))
+    result = decide(video_paths, seen, heard, scores, posterior(nats), settings)
+    return replace(result, failures=(*video_failures, *audio_failures))
+
+
+def posterior(nats: Float32[np.ndarray, "N M"]) -> Float64[np.ndarray, "N M"]:
+    """How probable each pair is where everybody on the smaller side has exactly one partner (matching/galleries.py).
+
+    The nats of clip towers are calibrated on held-back pairs, so this is a frequency as it stands; where some have no
+    partner it is too high.
+    """
+    if not nats.size:
+        return np.zeros(nats.shape)
+    return np.exp(np.minimum(sinkhorn(nats, temperature=1.0), 0.0))
 
 
 def _listed(argument: Paths) -> tuple[str, ...]:

@@ -29,6 +29,7 @@ from avmatch.datasets.inputs import list_audio, list_videos
 from avmatch.encoders.clips import load_clip_towers, takes_clip_features
 from avmatch.encoders.folders import model_folder
 from avmatch.encoders.tower import TowerPair, load_pair
+from avmatch.matching.confidence import confidences
 from avmatch.matching.fusion import Scores, any_offset, fused_scores, usual_offsets
 from avmatch.pipelines.analysis import Analyser, Progress, analyse_all
 from avmatch.pipelines.decision import MatchSettings, decide
@@ -80,8 +81,9 @@ def match(
     )
     cues = cues_for(settings, towers)
     scores = _scored(cues, seen, heard, settings, progress)
+    confidence = confidences(scores.nats, shared=settings.many)
     return replace(
-        decide(video_paths, tuple(seen), tuple(heard), scores, settings),
+        decide(video_paths, tuple(seen), tuple(heard), scores, confidence, settings),
         failures=(*video_failures, *audio_failures),
         notes=_notes(seen, heard, settings),
         previews=_previews(seen, heard),

@@ -87,7 +87,7 @@ def gathered(embeddings: Float[Tensor, "B D"]) -> Float[Tensor, "G D"]:
     parts = list(gathered_constant(embeddings.detach()).chunk(size))
     parts[rank] = embeddings.view_as(embeddings)  # a view, so that the hook doesn't reach other uses
     if embeddings.requires_grad:
-        parts[rank].register_hook(lambda gradient: gradient * size)
+        parts[rank].register_hook(lambda gradient: gradient * size)  # type: ignore[no-untyped-call]
     return torch.cat(parts)
 
 

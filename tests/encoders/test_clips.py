@@ -73,7 +73,7 @@ def test_models_of_clips_are_told_from_others(tmp_path):
         (VIDEO | {"input": "pixels"}, r"no usable `avmatch` .*with input 'pixels'"),
         (VIDEO | {"side": "smell"}, r"no usable `avmatch` .*side 'smell'"),
         (VIDEO | {"dim": 0}, r"no usable `avmatch` .*must be positive"),
-        (VIDEO | {"temperature": 0.0}, r"no usable `avmatch` .*must be positive"),
+        (VIDEO | {"scale": 0.0}, r"no usable `avmatch` .*must be positive"),
         (VIDEO | {"scale": -1.0}, r"no usable `avmatch` .*must be positive"),
         (VIDEO | {"num_steps": -1}, r"no usable `avmatch` .*must be positive"),
         (AUDIO, "expected a tower for video, got one for audio"),

@@ -17,7 +17,7 @@ from avmatch.core.errors import ModelError
 from avmatch.datasets.pairs import read_pairs
 from avmatch.encoders.clips import load_clip_towers
 from avmatch.export import onnx as exporting
-from avmatch.export.clip_towers import export_clip_towers, fit_evidence, fit_temperature
+from avmatch.export.clip_towers import export_clip_towers, fit_evidence
 from avmatch.export.onnx import OPSET, export_onnx
 from avmatch.models.feature_cnn import FeatureCnn, FeatureCnnConfig
 from learnable import AUDIO_FEATURES, VIDEO_FEATURES, write_pairs
@@ -133,18 +133,3 @@ def test_evidence_of_few_pairs_that_are_apart_stays_finite() -> None:
     assert 1.0 < scale < 10.0
     assert 0.2 < baseline < 0.8
     assert fit_evidence(np.ones((1, 1), np.float32)) == (1.0, 0.0)
-
-
-def test_the_temperature_is_the_one_that_made_the_choice() -> None:
-    rng = np.random.default_rng(0)
-    noise = rng.standard_normal((400, 16)).astype(np.float32)
-    video = rng.standard_normal((400, 16)).astype(np.float32)
-    similarity = video @ (0.7 * video + noise).T
-    found = fit_temperature(similarity)
-    cost = [_surprise(similarity / temperature) for temperature in (found * 0.8, found, found * 1.25)]
-    assert cost[1] < min(cost[0], cost[2])
-
-
-def _surprise(logits: np.ndarray) -> float:
-    both = (logits, logits.T)
-    return float(sum((np.log(np.exp(one).sum(axis=1)) - np.diag(one)).mean() for one in both))

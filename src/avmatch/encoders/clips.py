@@ -3,11 +3,11 @@
 The graph's metadata property `avmatch` is a JSON object:
 
     {"model": "two_tower_best", "side": "video", "input": "clip_features", "num_features": 512, "num_steps": 10,
-     "dim": 640, "temperature": 0.05, "scale": 9.0, "baseline": 0.2}
+     "dim": 640, "scale": 9.0, "baseline": 0.2}
 
 A tower takes float32 (B, T, F) and gives (B, D); the product of a video's and an audio's vector is their similarity.
-`num_steps` 0 takes any T. `temperature` is that of the softmax over a gallery, `scale` and `baseline` turn a
-similarity into evidence in nats: both were fitted on held-back pairs.
+`num_steps` 0 takes any T. `scale` and `baseline`, fitted on held-back pairs, turn a similarity into evidence in nats:
+scale · (similarity − baseline).
 
 Letters in shapes: N clips, T time steps, F features, D embedding.
 """
@@ -44,15 +44,14 @@ class ClipDescription:
     num_features: int
     dim: int
     num_steps: int = 0
-    temperature: float = 0.05
     scale: float = 1.0
     baseline: float = 0.0
 
     def __post_init__(self) -> None:
         if self.side not in ("video", "audio") or self.input != CLIP_INPUT:
             raise ValueError(f"side {self.side!r} with input {self.input!r}; expected video or audio with {CLIP_INPUT}")
-        if min(self.num_features, self.dim) < 1 or self.temperature <= 0 or self.scale <= 0 or self.num_steps < 0:
-            raise ValueError(f"num_features, dim, temperature and scale must be positive, got {self}")
+        if min(self.num_features, self.dim) < 1 or self.scale <= 0 or self.num_steps < 0:
+            raise ValueError(f"num_features, dim and scale must be positive, got {self}")
 
 
 @dataclass(frozen=True, eq=False)

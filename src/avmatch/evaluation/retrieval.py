@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,18 +24,12 @@ from avmatch.encoders.clips import ClipTower, ClipTowers, load_clip_towers, take
 from avmatch.encoders.folders import model_folder
 from avmatch.encoders.tower import load_pair
 from avmatch.evaluation.media import MediaList, media_similarities, read_media
-from avmatch.matching.galleries import csls, sinkhorn
-from avmatch.metrics.retrieval import Normalise, RetrievalScores, evaluate
+from avmatch.matching.galleries import NORMALISATIONS
+from avmatch.metrics.retrieval import RetrievalScores, evaluate
 
 #: What is measured unless the user says otherwise, as far as the data have enough pairs.
 DEFAULT_KS = (1, 5, 10, 50)
 DEFAULT_SUBSET = 50
-#: In the towers' evidence (nats) a gallery's softmax needs no other temperature.
-NORMALISATIONS: dict[str, Normalise | None] = {
-    "raw": None,
-    "csls": csls,
-    "sinkhorn": partial(sinkhorn, temperature=1.0),
-}
 
 
 @dataclass(frozen=True)

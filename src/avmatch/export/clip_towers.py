@@ -1,8 +1,7 @@
 """Two towers over clip features → a model folder: video.onnx, audio.onnx, card.md.
 
 What turns a similarity into evidence is fitted here on pairs that were held back: a pair's similarity s becomes
-scale · (s − baseline) nats by logistic regression of partners against strangers, corrected for their numbers; the
-temperature of the softmax over a gallery is the one that makes the true partners most probable.
+scale · (s − baseline) nats by logistic regression of partners against strangers, both kinds weighted alike.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import scipy.optimize
-import scipy.special
 import torch
 from jaxtyping import Float, Float32
 from torch import nn
@@ -54,7 +52,6 @@ def export_clip_towers(
             "num_features": batch.shape[2],
             "dim": video.shape[1],
             "num_steps": num_steps,
-            "temperature": fit_temperature(similarity),
             "scale": scale,
             "baseline": baseline,
         }
@@ -84,19 +81,6 @@ def fit_evidence(similarity: Float32[np.ndarray, "N N"]) -> tuple[float, float]:
     slope, offset = scipy.optimize.minimize(surprise, np.array([1.0, 0.0]), method="Nelder-Mead").x
     scale = max(float(slope), 1e-3)
     return round(scale, 4), round(float(-offset / scale), 4)
-
-
-def fit_temperature(similarity: Float32[np.ndarray, "N N"]) -> float:
-    """The softmax temperature under which the true partners are most probable, both ways."""
-
-    def surprise(log_temperature: float) -> float:
-        logits = similarity.astype(np.float64) / np.exp(log_temperature)
-        rows = scipy.special.logsumexp(logits, axis=1) - np.diag(logits)
-        columns = scipy.special.logsumexp(logits, axis=0) - np.diag(logits)
-        return float(rows.mean() + columns.mean())
-
-    best = scipy.optimize.minimize_scalar(surprise, bounds=(np.log(1e-3), np.log(10.0)), method="bounded").x
-    return round(float(np.exp(best)), 5)
 
 
 def _samples(batch: torch.Tensor, num_steps: int) -> list[torch.Tensor]:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxscript  # noqa: F401  torch's exporter needs it; better to miss it before training than after
 import torch
 from torch import Tensor, nn
 

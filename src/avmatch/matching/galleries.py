@@ -16,6 +16,9 @@ Letters in shapes: N videos (queries), M audio files (candidates).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 from jaxtyping import Float, Float64
 
@@ -83,6 +86,14 @@ def sinkhorn(
         scores += row_sum - _log_sum_exp(scores, axis=1)
         scores += column_sum - _log_sum_exp(scores, axis=0)
     return scores
+
+
+#: Ways to normalise a matrix of nats by name; None leaves it. Nats need no other temperature.
+NORMALISATIONS: dict[str, Callable[[Float[np.ndarray, "N M"]], Float[np.ndarray, "N M"]] | None] = {
+    "raw": None,
+    "csls": csls,
+    "sinkhorn": partial(sinkhorn, temperature=1.0),
+}
 
 
 def _nearness(scores: Float64[np.ndarray, "N M"], neighbours: int) -> Float64[np.ndarray, "N 1"]:

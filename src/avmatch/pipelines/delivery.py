@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.files import atomic_path
 from avmatch.core.results import MATCH_COLUMNS, Failure, Match, MatchResult, SyncResult
 from avmatch.datasets.std2022 import FEATURE_SUFFIX
-from avmatch.matching.galleries import csls, sinkhorn
+from avmatch.matching.galleries import NORMALISATIONS
 from avmatch.media.mux import mux
 from avmatch.pipelines.analysis import Progress
 from avmatch.reports.output import write_match_output, write_sync_csv
@@ -27,11 +27,6 @@ from avmatch.reports.sentence import sync_sentence
 from avmatch.reports.table import match_table
 
 REPORT_NAME = "report.html"
-GALLERIES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "sinkhorn": lambda nats: sinkhorn(nats, temperature=1.0),
-    "csls": csls,
-    "raw": lambda nats: nats,
-}
 
 
 def write_match(result: MatchResult, out: str | Path) -> Path:
@@ -48,15 +43,16 @@ def write_matrix(result: MatchResult, path: str | Path, normalise: str = "sinkho
             granted, "raw" leaves the nats as they are (matching/galleries.py).
     """
     check_normalisation(normalise)
-    similarity = GALLERIES[normalise](result.similarity) if result.similarity.size else result.similarity
+    change = NORMALISATIONS[normalise]
+    similarity = change(result.similarity) if change is not None and result.similarity.size else result.similarity
     with atomic_path(Path(path)) as temporary, temporary.open("wb") as file:
         np.save(file, similarity.astype(np.float32))
 
 
 def check_normalisation(name: str) -> None:
     """Raises UsageError if a matrix can't be normalised in this way."""
-    if name not in GALLERIES:
-        raise UsageError(f"no normalisation {name!r}; there are {', '.join(GALLERIES)}")
+    if name not in NORMALISATIONS:
+        raise UsageError(f"no normalisation {name!r}; there are {', '.join(NORMALISATIONS)}")
 
 
 def match_lines(result: MatchResult) -> Iterator[str]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterator
-from importlib import metadata, resources
+from importlib import metadata
 
 import avmatch
+from avmatch.encoders.folders import shipped_models
 from avmatch.media.probe import codec_report, library_versions
 from avmatch.pipelines.analysis import default_cache_dir
 
@@ -28,8 +29,9 @@ def diagnosis() -> Iterator[str]:
     for name, extra in _OPTIONAL.items():
         found = _version(name)
         yield f"optional: {name} {found}" if found else f"optional: {name} absent (pip install 'avmatch[{extra}]')"
-    models = sorted(item.name for item in _weights() if item.name.endswith(".onnx"))
-    yield "models: " + (", ".join(models) or "none shipped with this version; cues that need no training are used")
+    yield "models: " + (
+        ", ".join(shipped_models()) or "none shipped with this version; cues that need no training are used"
+    )
 
 
 def _version(name: str) -> str:
@@ -37,8 +39,3 @@ def _version(name: str) -> str:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return ""
-
-
-def _weights() -> list[resources.abc.Traversable]:
-    folder = resources.files("avmatch") / "weights"
-    return list(folder.iterdir()) if folder.is_dir() else []

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+# Tiny networks: several threads only wait for each other, on a busy machine fifty times as long as they compute.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 SHARED = Path(os.environ.get("AVMATCH_SHARED", Path(__file__).parents[2] / "shared")) / "data"
 
 

@@ -14,11 +14,17 @@ from avmatch.recipes.feature_pairs import ClusterTask, FeaturePairs
 from avmatch.training.config import Optimisation, TrainConfig
 
 
+#: What isn't told of the published towers: their widths, and how many negatives are drawn.
+_TOWERS = FeaturePairs(
+    video=FeatureCnnConfig(512, widths=(128, 128)), audio=FeatureCnnConfig(128, widths=(128, 128)), num_negatives=8
+)
+
+
 def two_tower() -> TrainConfig:
     """The system as described, without the auxiliary task: 20 epochs, lr 5e-4, a tenth held back."""
     return TrainConfig(
         recipe="two_tower",
-        task=FeaturePairs(video=FeatureCnnConfig(512), audio=FeatureCnnConfig(128)),
+        task=_TOWERS,
         epochs=20,
         optimisation=Optimisation(learning_rate=5e-4),
     )
@@ -27,7 +33,7 @@ def two_tower() -> TrainConfig:
 def two_tower_kmeans() -> TrainConfig:
     """The same with the auxiliary task: 22 clusters, β = 1, N = 3."""
     plain = two_tower()
-    task = FeaturePairs(clusters=ClusterTask(num_clusters=22, beta=1.0, epochs=3))
+    task = replace(_TOWERS, clusters=ClusterTask(num_clusters=22, beta=1.0, epochs=3))
     return replace(plain, recipe="two_tower_kmeans", task=task)
 
 

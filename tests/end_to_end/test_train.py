@@ -200,7 +200,7 @@ def test_the_matrix_may_be_normalised_over_its_gallery(avmatch, trained, feature
         (("match", "{v}", "{a}", "-o", "{new}", "--model", "{empty}"), "no model there; give a run", 1),
         (("match", "{v}", "{a}", "-o", "{new}", "--model", "{run}", "--many"), "leave out --many", 2),
         (("match", "{v}", "{a}", "-o", "{new}", "--model", "{run}", "--mux", "{new}"), "leave out --mux", 2),
-        (("match", "{v}", "{a}", "-o", "{new}", "--normalise", "x"), "no normalisation 'x'; there are sinkhorn", 2),
+        (("match", "{v}", "{a}", "-o", "{new}", "--normalise", "x"), "no normalisation 'x'; there are raw", 2),
         (("sync", "{clip}", "--model", "{run}"), "compares features of whole clips", 1),
     ],
 )

@@ -230,7 +230,7 @@ def test_an_index_that_doesn_t_fit_says_so(tmp_path, index, message):
 def test_an_index_needs_its_columns(tmp_path):
     packed(tmp_path)
     (tmp_path / "index.csv").write_text("row,category\n0,x\n")
-    with pytest.raises(UsageError, match=r"needs columns .*; lacks class_id, youtube_id, has row, category"):
+    with pytest.raises(UsageError, match=r"lacks a column named `class_id`, `youtube_id`, found: row, category"):
         read_std2022(tmp_path)
 
 

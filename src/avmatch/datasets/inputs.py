@@ -7,14 +7,14 @@ are followed once, so a loop of links ends.
 
 from __future__ import annotations
 
-import csv
 import glob
 import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from avmatch.core.errors import MissingExtraError, UsageError
+from avmatch.core.errors import UsageError
+from avmatch.datasets.tables import need_columns, read_table
 
 VIDEO_SUFFIXES = frozenset(
     ".3g2 .3gp .asf .avi .dv .flv .gif .ivf .m1v .m2t .m2ts .m2v .m4v .mjpeg .mjpg .mkv .mov .mp4 .mpe .mpeg .mpg .mts"
@@ -98,36 +98,9 @@ def _walk(folder: str) -> Iterator[str]:
 
 def _manifest(path: Path) -> tuple[str, ...]:
     """The `path` column, relative to the manifest's folder where not absolute; order kept, repeats dropped."""
-    names = _parquet_paths(path) if path.suffix.lower() == ".parquet" else _csv_paths(path)
-    names = [name for name in names if name]
+    columns, rows = read_table(path)
+    need_columns(path, columns, ("path",))
+    names = [row["path"] for row in rows if row["path"]]
     if not names:
         raise UsageError(f"{path}: the manifest names no file; it needs a column `path` with a file a row")
     return tuple(dict.fromkeys(os.fspath(path.parent / name) for name in names))
-
-
-def _csv_paths(path: Path) -> list[str]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            _need_path_column(path, reader.fieldnames or [])
-            return [(row["path"] or "").strip() for row in reader]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"{path}: not a CSV in UTF-8 ({error}); save it as UTF-8 with a header row") from error
-
-
-def _parquet_paths(path: Path) -> list[str]:
-    try:
-        from pyarrow import ArrowException, parquet
-    except ImportError as error:
-        raise MissingExtraError("pyarrow", "parquet", "reading a Parquet manifest") from error
-    try:
-        table = parquet.read_table(path)
-    except (ArrowException, OSError) as error:
-        raise UsageError(f"{path}: not a readable Parquet file ({error})") from error
-    _need_path_column(path, table.column_names)
-    return [str(name or "").strip() for name in table.column("path").to_pylist()]
-
-
-def _need_path_column(path: Path, columns: Sequence[str]) -> None:
-    if "path" not in columns:
-        raise UsageError(f"{path}: a manifest needs a column named `path`, found: {', '.join(columns) or 'none'}")

@@ -26,7 +26,8 @@ def read_table(path: Path) -> tuple[tuple[str, ...], list[Row]]:
 def need_columns(path: Path, columns: tuple[str, ...], needed: tuple[str, ...]) -> None:
     """Raises UsageError if one of `needed` isn't among `columns`."""
     if missing := [name for name in needed if name not in columns]:
-        raise UsageError(f"{path}: needs columns {', '.join(needed)}; lacks {', '.join(missing)}, has {_list(columns)}")
+        named = ", ".join(f"`{name}`" for name in missing)
+        raise UsageError(f"{path}: lacks a column named {named}, found: {_list(columns)}")
 
 
 def _csv(path: Path) -> tuple[tuple[str, ...], list[dict[str, object]]]:
@@ -37,7 +38,7 @@ def _csv(path: Path) -> tuple[tuple[str, ...], list[dict[str, object]]]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"{path}: not a CSV in UTF-8 ({error}); save it as UTF-8 with a header row") from error
     for number, row in enumerate(rows, start=1):
-        if None in row:
+        if any(row.pop(None, ())):  # trailing commas do no harm
             raise UsageError(f"{path}, row {number}: has more cells than the header ({_list(columns)})")
     return columns, [dict(row) for row in rows]
 

@@ -13,7 +13,6 @@ from avmatch.recipes.canonical_pairs import CanonicalPairs, Networks, Weights
 from avmatch.recipes.feature_pairs import ClusterTask, FeaturePairs
 from avmatch.training.config import Optimisation, TrainConfig
 
-
 #: What isn't told of the published towers: their widths, and how many negatives are drawn.
 _TOWERS = FeaturePairs(
     video=FeatureCnnConfig(512, widths=(128, 128)), audio=FeatureCnnConfig(128, widths=(128, 128)), num_negatives=8

@@ -70,7 +70,7 @@ class TrainConfig:
         bf16: forward passes in bfloat16 where it is safe (autocast).
         seed: of everything random in the run; `split_seed` of what is held back.
         num_workers: processes that prepare batches; 0 = the training process itself.
-        checkpoint_seconds: a checkpoint at least this often, besides one at the end of each epoch.
+        checkpoint_seconds: a checkpoint about this often, amid epochs too, and one at the end; 0 = after every step.
     """
 
     recipe: str
@@ -87,7 +87,7 @@ class TrainConfig:
     bf16: bool = False
     seed: int = 0
     num_workers: int = 0
-    checkpoint_seconds: float = 300.0
+    checkpoint_seconds: float = 60.0
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "accumulate"):

@@ -138,6 +138,7 @@ class _Run:
                 while self.progress.epoch < self.config.epochs and not self._is_stale():
                     self._epoch(is_interrupted)
                     if is_interrupted():
+                        self._save()
                         raise KeyboardInterrupt
         self.world.wait()
         return self._finished(data)
@@ -226,11 +227,14 @@ class _Run:
             {"epoch": epoch, "seconds": round(self.progress.seconds, 3), "learning_rate": rate, **losses, **validation}
         )
         self.progress = self._after(value, better)
+        is_over = self.progress.epoch >= self.config.epochs or self._is_stale()
+        is_due = is_over or time.monotonic() - self.saved_at >= self.config.checkpoint_seconds
         if self.world.is_first:
-            if better:
+            if better and (is_due or value is not None):
                 save_weights(self.folder.best, self.state.learner, self.state.average)
             self.folder.write_metrics(self.rows)
             self.events.write(self.rows[-1])
+        if is_due:
             self._save()
 
     def _validation(self) -> Mapping[str, float]:

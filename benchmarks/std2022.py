@@ -85,6 +85,7 @@ class Bench:
     work: Path
     num_folds: int
     fold_seed: int
+    device: str = "cpu"
 
     @cached_property
     def pairs(self) -> Pairs:
@@ -105,7 +106,7 @@ class Bench:
             run = self.work / "run"
             shutil.rmtree(run, ignore_errors=True)
             recipe, *settings = SYSTEMS[system]
-            train_recipe(recipe, packed, run, seed=seed, device="cpu", settings=settings)
+            train_recipe(recipe, packed, run, seed=seed, device=self.device, settings=settings)
             shutil.copytree(run / "model", kept, dirs_exist_ok=True)
         return kept
 

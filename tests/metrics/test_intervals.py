@@ -71,3 +71,22 @@ def test_what_is_no_number_is_refused_by_its_place(value):
 def test_the_level_is_a_share(level):
     with pytest.raises(UsageError, match=f"level must lie between 0 and 1, got {level:g}"):
         student_interval(VALUES, level=level)
+
+
+def test_groups_are_drawn_whole():
+    values, group = np.array([1.0, 1.0, 1.0, 0.0]), np.array(["a", "a", "a", "b"])
+    # Two draws of two groups: both a (1), both b (0), or one of each (3/4), a half of the time.
+    interval = bootstrap_interval(values, 0, group=group, draws=4000, level=0.6)
+    assert interval == Interval(0.0, 1.0)
+    assert bootstrap_interval(values, 0, group=group, draws=4000, level=0.4) == Interval(0.75, 1.0)
+
+
+def test_with_groups_of_one_it_is_the_plain_bootstrap():
+    grouped = bootstrap_interval(VALUES, 0, group=np.arange(len(VALUES)), draws=20_000)
+    plain = bootstrap_interval(VALUES, 0, draws=20_000)
+    assert (grouped.low, grouped.high) == pytest.approx((plain.low, plain.high), abs=0.02)
+
+
+def test_one_group_has_no_interval():
+    with pytest.raises(UsageError, match="an interval by groups needs two or more of them, got 1"):
+        bootstrap_interval(VALUES, 0, group=np.zeros(len(VALUES), int))

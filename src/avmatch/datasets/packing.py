@@ -2,23 +2,27 @@
 
     list of pairs → decode each file once → ticks of frames, log-mel → cut to the common time → shards
 
-What is packed is what the encoders feed their towers with (frontends/picture.py, LogMelClock): frames on a clock of
-`rate_hz`, log-mel at BAND_RATE_HZ. Tick k of the frames and log-mel k·n … (k + 1)·n − 1 are of one time, n =
-BAND_RATE_HZ / rate_hz.
+What is packed is what the encoders feed their towers with: frames on a clock of `rate_hz` (frontends/picture.py), whole
+or the mouth of the face that is longest in sight (frontends/crops.py), and log-mel at BAND_RATE_HZ (LogMelClock), or the
+waveform for recipes that augment that. Tick k of the frames and entries k·n … (k + 1)·n − 1 of the sound are of one
+time, n = audio_rate_hz / rate_hz.
 
     failures.json    the pairs that can't be used, and why; they aren't tried again
 
-Letters in shapes: T ticks, U = n·T log-mel ticks, H rows, W columns.
+Letters in shapes: T ticks, U = n·T entries of the sound, H rows, W columns.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import islice
 from os.path import relpath
 from pathlib import Path
 
@@ -29,37 +33,71 @@ from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.features import BAND_RATE_HZ
 from avmatch.core.files import write_text_atomically
 from avmatch.core.results import Failure
-from avmatch.core.signals import VideoFrames
+from avmatch.core.signals import AudioSamples, VideoFrames
 from avmatch.datasets.items import Pairs
 from avmatch.datasets.pair_lists import MediaPair, read_pair_list
 from avmatch.datasets.shards import ShardWriter, open_shards
+from avmatch.frontends.crops import MouthCrops
+from avmatch.frontends.faces import FaceTracker, LocatedFrame
 from avmatch.frontends.picture import FrameClock
-from avmatch.frontends.sound import LogMelClock
+from avmatch.frontends.sound import SAMPLE_RATE_HZ, LogMelClock, finite_samples
 from avmatch.media.decode import decode
 
 FAILURES = "failures.json"
 #: Smaller shards than those of features: what waits for its shard is lost with a kill, and takes long to decode.
 SHARD_BYTES = 32 << 20
 
+#: What a side is called in `Pairs`, and the rate of the sound.
+VIDEO_KINDS = {"picture": "frames", "mouth": "mouths"}
+AUDIO_RATES_HZ: dict[str, float] = {"logmel": BAND_RATE_HZ, "samples": SAMPLE_RATE_HZ}
+#: Files that are decoded ahead of the one that is packed, for each worker.
+AHEAD = 2
+_LOUDEST = 32767  # int16 of a sample of 1
+
 Told = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class PackSettings:
-    """What is kept of pictures: `rate_hz` ticks a second, which divides BAND_RATE_HZ, of this size."""
+    """What is kept.
+
+    Attributes:
+        rate_hz: ticks of the picture a second; divides BAND_RATE_HZ.
+        height_px, width_px: their size.
+        crop: "picture" or "mouth".
+        sound: "logmel" (U, 64), or "samples": (U,) int16 at SAMPLE_RATE_HZ.
+    """
 
     rate_hz: float = 10.0
     height_px: int = 64
     width_px: int = 64
+    crop: str = "picture"
+    sound: str = "logmel"
 
     def __post_init__(self) -> None:
         if self.rate_hz < 1 or BAND_RATE_HZ % self.rate_hz or min(self.height_px, self.width_px) < 1:
             raise UsageError(f"rate_hz must divide {BAND_RATE_HZ} and sizes must be positive, got {self}")
+        if self.crop not in VIDEO_KINDS or self.sound not in AUDIO_RATES_HZ:
+            raise UsageError(
+                f"crop is one of {', '.join(VIDEO_KINDS)}, sound of {', '.join(AUDIO_RATES_HZ)}, got {self}"
+            )
+        if self.crop == "mouth" and self.height_px != self.width_px:
+            raise UsageError(f"crops of mouths are square, got {self}")
 
     @property
     def mels_per_tick(self) -> int:
         """Log-mel ticks a tick."""
         return round(BAND_RATE_HZ / self.rate_hz)
+
+    @property
+    def audio_rate_hz(self) -> float:
+        """Entries of the sound a second."""
+        return AUDIO_RATES_HZ[self.sound]
+
+    @property
+    def audio_per_tick(self) -> int:
+        """Entries of the sound a tick."""
+        return round(self.audio_rate_hz / self.rate_hz)
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,14 +167,14 @@ def pack(
     writer = ShardWriter(
         folder,
         SHARD_BYTES,
-        video_kind="frames",
-        audio_kind="logmel",
+        video_kind=VIDEO_KINDS[settings.crop],
+        audio_kind=settings.sound,
         video_rate_hz=settings.rate_hz,
-        audio_rate_hz=BAND_RATE_HZ,
+        audio_rate_hz=settings.audio_rate_hz,
     )
     missing = {name: pair for name, pair in pairs.items() if name not in writer.names | failures.keys()}
-    files = MediaFiles(missing.values(), partial(decode_tracks, settings))
-    with writer:
+    with ThreadPoolExecutor(os.cpu_count()) as pool, writer:
+        files = MediaFiles(missing.values(), partial(decode_tracks, settings), pool)
         for done, (name, pair) in enumerate(missing.items(), start=len(pairs) - len(missing) + 1):
             try:
                 seen, heard = files.tracks(pair)
@@ -161,24 +199,91 @@ def pack(
 def check_packed(pairs: Pairs, settings: PackSettings, source: str | Path) -> None:
     """Raises UsageError if `pairs` aren't packed like this."""
     found = (pairs.video_kind, pairs.audio_kind, pairs.video_rate_hz, pairs.audio_rate_hz, *pairs.video[0].shape[1:])
-    wanted = ("frames", "logmel", settings.rate_hz, BAND_RATE_HZ, settings.height_px, settings.width_px)
+    kinds = (VIDEO_KINDS[settings.crop], settings.sound)
+    wanted = (*kinds, settings.rate_hz, settings.audio_rate_hz, settings.height_px, settings.width_px)
     if found != wanted:
         raise UsageError(f"{source}: was packed as {found}, but {wanted} is wanted; pack it into another folder")
 
 
 def decode_tracks(settings: PackSettings, path: str, video: bool, audio: bool) -> Sides:
     """Both sides of a file, or one, in one pass. Raises MediaError if it can't be read."""
-    frames = FrameClock(settings.rate_hz, settings.height_px, settings.width_px)
-    sound = LogMelClock(settings.rate_hz)
-    ticks: list[np.ndarray] = []
-    mels: list[np.ndarray] = []
+    picture = _Mouths(settings, path) if settings.crop == "mouth" else _Pictures(settings)
+    sound = _Waveform() if settings.sound == "samples" else _LogMels(settings)
     for block in decode(path, video=video, audio=audio):
         if isinstance(block, VideoFrames):
-            ticks.extend(frames.push(block))
+            picture.push(block)
         else:
-            mels.extend(sound.push(block))
-    mels.extend(sound.finish())
-    return Sides(frame_track(ticks, frames), (mel_track(mels, sound),))
+            sound.push(block)
+    return Sides(picture.finish() if video else None, (sound.finish(),))
+
+
+class _Pictures:
+    """Whole frames on the clock."""
+
+    def __init__(self, settings: PackSettings) -> None:
+        self._clock = FrameClock(settings.rate_hz, settings.height_px, settings.width_px)
+        self._ticks: list[np.ndarray] = []
+
+    def push(self, frames: VideoFrames) -> None:
+        self._ticks.extend(self._clock.push(frames))
+
+    def finish(self) -> Track | None:
+        return frame_track(self._ticks, self._clock)
+
+
+class _Mouths:
+    """The mouth of the face that is longest in sight."""
+
+    def __init__(self, settings: PackSettings, path: str) -> None:
+        self._path, self._tracker = path, FaceTracker()
+        self._crops = MouthCrops(settings.rate_hz, settings.width_px)
+
+    def push(self, frames: VideoFrames) -> None:
+        for image, pts_seconds in zip(frames.data, frames.pts_seconds.tolist(), strict=True):
+            self._take(self._tracker.push(image, pts_seconds))
+
+    def finish(self) -> Track | None:
+        self._take(self._tracker.finish())
+        tracks = self._crops.finish(self._tracker.sightings)
+        if not tracks:
+            raise MediaError(self._path, "there is no face in it that lasts", stage="features", reason="no_face")
+        longest = max(tracks.values(), key=lambda track: len(track.data))
+        return Track(longest.data, longest.start_seconds)
+
+    def _take(self, settled: Sequence[LocatedFrame]) -> None:
+        for located in settled:
+            self._crops.take(located)
+
+
+class _LogMels:
+    """Log-mel of whole ticks."""
+
+    def __init__(self, settings: PackSettings) -> None:
+        self._clock = LogMelClock(settings.rate_hz)
+        self._mels: list[np.ndarray] = []
+
+    def push(self, samples: AudioSamples) -> None:
+        self._mels.extend(self._clock.push(samples))
+
+    def finish(self) -> Track | None:
+        return mel_track([*self._mels, *self._clock.finish()], self._clock)
+
+
+class _Waveform:
+    """The samples themselves."""
+
+    def __init__(self) -> None:
+        self._start_seconds = 0.0
+        self._data: list[np.ndarray] = []
+
+    def push(self, samples: AudioSamples) -> None:
+        if not self._data:
+            self._start_seconds = samples.pts_seconds
+        scaled = np.clip(finite_samples(samples.data[0]), -1.0, 1.0) * _LOUDEST
+        self._data.append(np.round(scaled).astype(np.int16))
+
+    def finish(self) -> Track | None:
+        return Track(np.concatenate(self._data), self._start_seconds) if self._data else None
 
 
 def frame_track(ticks: Sequence[UInt8[np.ndarray, "H W"]], clock: FrameClock) -> Track | None:
@@ -193,7 +298,7 @@ def mel_track(mels: Sequence[Float32[np.ndarray, "_ 64"]], clock: LogMelClock) -
 
 def common_part(
     pair: MediaPair, video: Track | None, audio: Track | None, settings: PackSettings
-) -> tuple[UInt8[np.ndarray, "T H W"], Float32[np.ndarray, "U 64"]]:
+) -> tuple[UInt8[np.ndarray, "T H W"], Shaped[np.ndarray, U * bands]]:
     """Both sides over the time that they and the list have in common, the sound as if it weren't late.
 
     Raises:
@@ -203,9 +308,9 @@ def common_part(
         raise MediaError(pair.video, "there is no picture in it that lasts", stage="decode", reason="no_video")
     if audio is None:
         raise MediaError(pair.audio, "there is no sound in it that lasts a tick", stage="decode", reason="no_audio")
-    per_tick = settings.mels_per_tick
-    # Log-mel tick i is heard with tick 0 of the picture; where that is before the beginning, ticks are left out.
-    heard = round((video.start_seconds + pair.offset_seconds - audio.start_seconds) * BAND_RATE_HZ)
+    per_tick = settings.audio_per_tick
+    # Entry i of the sound is heard with tick 0 of the picture; where that is before the beginning, ticks are left out.
+    heard = round((video.start_seconds + pair.offset_seconds - audio.start_seconds) * settings.audio_rate_hz)
     wanted = math.ceil(((pair.start_seconds or 0.0) - video.start_seconds) * settings.rate_hz - 1e-6)
     first = max(0, math.ceil(-heard / per_tick), wanted if pair.start_seconds is not None else 0)
     num_ticks = min(len(video.data) - first, (len(audio.data) - heard) // per_tick - first)
@@ -219,19 +324,22 @@ def common_part(
 
 
 class MediaFiles:
-    """The sides of files that pairs still to come want; each file is read once.
+    """The sides of files that pairs still to come want; each file is read once, a few ahead of their turn.
 
     Args:
-        pairs: all that will be asked for, each once.
+        pairs: all that will be asked for, each once, in the order in which they will be.
         read: decodes a file.
+        pool: whose threads read ahead; None reads in the calling thread, when the turn has come.
     """
 
-    def __init__(self, pairs: Iterable[MediaPair], read: Read) -> None:
+    def __init__(self, pairs: Iterable[MediaPair], read: Read, pool: ThreadPoolExecutor | None = None) -> None:
         pairs = tuple(pairs)
-        self._read = read
+        self._read, self._pool = read, pool
         self._seen, self._heard = Counter(pair.video for pair in pairs), Counter(pair.audio for pair in pairs)
         self._asked = self._seen + self._heard
         self._kept: dict[str, Sides | MediaError] = {}
+        self._order = iter(dict.fromkeys(path for pair in pairs for path in (pair.video, pair.audio)))
+        self._coming: dict[str, Future[Sides | MediaError]] = {}
 
     def tracks(self, pair: MediaPair) -> tuple[Track | None, tuple[Track | None, ...]]:
         """Picture and sound of a pair. Raises MediaError if one of its files can't be read."""
@@ -243,13 +351,23 @@ class MediaFiles:
         return video.video, audio.audio
 
     def _sides(self, path: str) -> Sides | MediaError:
+        self._read_ahead()
         if path not in self._kept:
-            try:
-                self._kept[path] = self._read(path, path in self._seen, path in self._heard)
-            except MediaError as error:
-                self._kept[path] = error
+            self._kept[path] = self._coming.pop(path).result() if path in self._coming else self._try(path)
         self._asked[path] -= 1
         return self._kept[path] if self._asked[path] else self._kept.pop(path)
+
+    def _try(self, path: str) -> Sides | MediaError:
+        try:
+            return self._read(path, path in self._seen, path in self._heard)
+        except MediaError as error:
+            return error
+
+    def _read_ahead(self) -> None:
+        if self._pool is None:
+            return
+        for path in islice(self._order, max(AHEAD * (os.cpu_count() or 1) - len(self._coming), 0)):
+            self._coming[path] = self._pool.submit(self._try, path)
 
 
 def _read_failures(folder: Path) -> dict[str, Failure]:

@@ -59,7 +59,9 @@ class TrainConfig:
     Attributes:
         recipe: the name of the recipe that built this.
         task: what is learned.
-        epochs: passes over the training pairs.
+        epochs: rounds of training, each followed by validation.
+        passes: over the training pairs, in each epoch; more than one where pairs are few and each pass sees others of
+            their windows.
         batch_size: pairs of a global batch, over all processes; one optimiser step.
         accumulate: parts into which a process cuts its share of the batch, to save memory. Losses that compare the
             pairs of a batch then compare within a part.
@@ -76,6 +78,7 @@ class TrainConfig:
     recipe: str
     task: Task
     epochs: int = 20
+    passes: int = 1
     batch_size: int = 64
     accumulate: int = 1
     optimisation: Optimisation = field(default_factory=Optimisation)
@@ -90,7 +93,7 @@ class TrainConfig:
     checkpoint_seconds: float = 60.0
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "accumulate"):
+        for name in ("passes", "batch_size", "accumulate"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 1, got {getattr(self, name)}")
         for name in ("epochs", "patience", "num_workers"):

@@ -41,9 +41,9 @@ class Plan:
         return [self.seed, self.epoch, step, self.rank]
 
 
-def plan_epoch(num_pairs: int, batch_size: int, seed: int, epoch: int, world: World) -> Plan:
+def plan_epoch(num_pairs: int, batch_size: int, seed: int, epoch: int, world: World, passes: int = 1) -> Plan:
     """Who sees what in this epoch. The last batch is dropped if it isn't full, unless there is no other."""
-    order = epoch_order(num_pairs, seed, epoch)
+    order = np.concatenate([epoch_order(num_pairs, seed, epoch * passes + number) for number in range(passes)])
     return Plan(shard_of(order, world.rank, world.size, batch_size), seed, epoch, world.rank)
 
 

@@ -154,7 +154,7 @@ class _Run:
 
     def _epoch(self, is_interrupted: Callable[[], bool]) -> None:
         config, epoch = self.config, self.progress.epoch
-        plan = plan_epoch(len(self.train_pairs), config.batch_size, config.seed, epoch, self.world)
+        plan = plan_epoch(len(self.train_pairs), config.batch_size, config.seed, epoch, self.world, config.passes)
         source = self._source()
         begun, before, first = time.monotonic(), self.progress.seconds, self.progress.step
         sums: dict[str, Tensor] = {name: torch.tensor(value) for name, value in self.progress.sums.items()}

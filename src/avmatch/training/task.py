@@ -14,7 +14,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Num
 from torch import Tensor, nn
 
 from avmatch.datasets.items import Pairs
@@ -29,13 +29,15 @@ class Batch:
         rows: their places among the training pairs.
         group: their recordings.
         negatives: sounds that don't belong, if the task draws any.
+        late_ticks: how much later than the video's each sound begins, if the task cuts them apart.
     """
 
-    video: Float[Tensor, "B T *shape"]
-    audio: Float[Tensor, "B U *form"]
+    video: Num[Tensor, "B T *shape"]
+    audio: Num[Tensor, "B U *form"]
     rows: Int[Tensor, " B"]
     group: Int[Tensor, " B"]
     negatives: Float[Tensor, "B K U *form"] | None = None
+    late_ticks: Int[Tensor, " B"] | None = None
 
     def to(self, device: torch.device) -> Batch:
         """The same on `device`."""

@@ -1,0 +1,189 @@
+"""How well vectors of picture and sound tell the offset between them.
+
+A frame is compared with the sound at each offset within ±`max_offset` ticks; **positive = the sound comes late**, so
+column `max_offset + o` compares frame t with tick t + o of the sound. NaN is where there is nothing to compare: the
+clip has no sound there, or the vectors of a tick are NaN themselves (no face in sight). Averages leave NaN out.
+
+**The LRS2 protocol** (Chung and Zisserman, "Out of time", 2016; Chung, Chung and Kang, "Perfect Match", 2019): 31
+offsets within ±15 frames, right within ±1 frame of the truth, from K frames of evidence. A SyncNet looks at windows of
+five frames, so K frames are K − 4 adjacent windows averaged; a model that is dense in time has one vector a frame, and
+K of them. Every start in a clip is a trial, unless a frame's own sound isn't there. At a clip's ends some offsets have
+sound for a few of the K frames only: they take part with these, which makes the task harder, not easier.
+
+**LSE-D and LSE-C** (Prajwal et al., "A lip sync expert is all you need", 2020, after the script of SyncNet): the
+distance at the best offset, and by how much the median over the offsets lies above it.
+
+**Ties count against the system**, as in metrics.retrieval: vectors that are all alike score 0.
+
+Letters in shapes: T frames, U ticks of the sound, D dimensions, O = 2 · max_offset + 1 offsets, S starts, N clips.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+from numpy.lib.stride_tricks import sliding_window_view
+
+from avmatch.core.errors import UsageError
+
+MAX_OFFSET = 15
+#: Right is what is at most so many frames off; of a whole clip also what is at most so many seconds off.
+TOLERANCE_FRAMES, TOLERANCE_SECONDS = 1, 0.08
+_ROUNDING = 1e-9
+
+Rows = Float[np.ndarray, "_ _"]
+
+
+@dataclass(frozen=True)
+class LipSyncErrors:
+    """Prajwal et al. 2020, in the units of the model's vectors: figures of different models can't be compared.
+
+    Attributes:
+        distance: LSE-D, the mean distance at the best offset; the lower the better.
+        confidence: LSE-C, the median of the mean distances less the lowest; the higher the better.
+    """
+
+    distance: float
+    confidence: float
+
+
+@dataclass(frozen=True)
+class OkShares:
+    """What a system dares to say, and how often that is right; `right` is None where it is never sure."""
+
+    ok: float
+    right: float | None
+
+
+def offset_scores(
+    video: Float[np.ndarray, "T D"], audio: Float[np.ndarray, "U D"], max_offset: int = MAX_OFFSET
+) -> Float[np.ndarray, "T O"]:
+    """Similarity of each frame with the sound at each offset: the cosine, given unit vectors.
+
+    Args:
+        video, audio: vectors at one rate, tick 0 of both at the same time.
+        max_offset: in ticks.
+    """
+    return _at_offsets(video, audio, max_offset, lambda seen, heard: (seen * heard).sum(axis=1))
+
+
+def offset_distances(
+    video: Float[np.ndarray, "T D"], audio: Float[np.ndarray, "U D"], max_offset: int = MAX_OFFSET
+) -> Float[np.ndarray, "T O"]:
+    """Euclidean distance instead, for vectors that aren't normalised (SyncNets); its negative is a score."""
+    return _at_offsets(video, audio, max_offset, lambda seen, heard: np.linalg.norm(seen - heard, axis=1))
+
+
+def right_starts(
+    scores: Float[np.ndarray, "T O"], num_frames: int, *, truth: int = 0, window_frames: int = 1
+) -> Bool[np.ndarray, " S"]:
+    """The trials of the LRS2 protocol in one clip: whether each tells the offset within a frame.
+
+    Args:
+        scores: higher is more alike.
+        num_frames: K, the frames of evidence.
+        truth: the true offset in frames, within the offsets tried.
+        window_frames: how many frames one row of `scores` has seen (5 for SyncNets, 1 for dense models).
+
+    Returns:
+        One entry for each start whose sound at the true offset is there; empty if the clip is shorter than K.
+    """
+    num_windows, own = num_frames - window_frames + 1, _column(scores, truth)
+    if num_windows < 1 or window_frames < 1:
+        raise UsageError(f"{num_frames} frames are less than one window of {window_frames}")
+    if len(scores) < num_windows:
+        return np.zeros(0, bool)
+    windows = sliding_window_view(scores, num_windows, axis=0)
+    windows = windows[np.isfinite(windows[:, own]).all(axis=1)]
+    means = _means(windows, axis=2)
+    near = np.abs(np.arange(scores.shape[1]) - own) <= TOLERANCE_FRAMES
+    right: Bool[np.ndarray, " S"] = means[:, near].max(axis=1) > means[:, ~near].max(axis=1)
+    return right
+
+
+def mean_curve(scores: Float[np.ndarray, "T O"]) -> Float[np.ndarray, " O"]:
+    """The mean over the frames at each offset; −inf where no frame has sound."""
+    return _means(scores, axis=0)
+
+
+def clip_offset(curve: Float[np.ndarray, " O"]) -> float:
+    """The offset of the maximum in frames, refined by the parabola through it and its neighbours."""
+    return _refined(curve, int(curve.argmax()))
+
+
+def offset_error(curve: Float[np.ndarray, " O"], truth: float = 0.0) -> float:
+    """By how many frames the offset of the maximum is off; where several are the highest, the worst of them counts.
+
+    Infinite where the curve says nothing.
+    """
+    if not np.isfinite(curve).any():
+        return float("inf")
+    return max(abs(_refined(curve, int(peak)) - truth) for peak in np.flatnonzero(curve == curve.max()))
+
+
+def within_frame(errors_frames: Float[np.ndarray, " N"]) -> Bool[np.ndarray, " N"]:
+    """Which offsets of clips are at most a frame off."""
+    return np.abs(errors_frames) <= TOLERANCE_FRAMES + _ROUNDING
+
+
+def within_80_ms(errors_seconds: Float[np.ndarray, " N"]) -> Bool[np.ndarray, " N"]:
+    """Which offsets of clips are at most 80 ms off."""
+    return np.abs(errors_seconds) <= TOLERANCE_SECONDS + _ROUNDING
+
+
+def ok_shares(is_ok: Bool[np.ndarray, " N"], is_right: Bool[np.ndarray, " N"]) -> OkShares:
+    """The share of clips with status `ok`, and the share of these that are right."""
+    if not len(is_ok):
+        raise UsageError("the shares of no clips can't be told")
+    return OkShares(float(is_ok.mean()), float(is_right[is_ok].mean()) if is_ok.any() else None)
+
+
+def lip_sync_errors(distances: Float[np.ndarray, "T O"]) -> LipSyncErrors | None:
+    """LSE-D and LSE-C of one clip from its `offset_distances`; None if it has nothing to compare."""
+    curve = -_means(-distances, axis=0)
+    curve = curve[np.isfinite(curve)]
+    if not len(curve):
+        return None
+    return LipSyncErrors(float(curve.min()), float(np.median(curve) - curve.min()))
+
+
+def _at_offsets(
+    video: Float[np.ndarray, "T D"],
+    audio: Float[np.ndarray, "U D"],
+    max_offset: int,
+    compare: Callable[[Rows, Rows], Float[np.ndarray, " T"]],
+) -> Float[np.ndarray, "T O"]:
+    if max_offset < TOLERANCE_FRAMES + 1:
+        raise UsageError(f"max_offset must be {TOLERANCE_FRAMES + 1} frames or more, got {max_offset}")
+    num = len(video)
+    padded = np.full((num + 2 * max_offset, audio.shape[1]), np.nan, audio.dtype)
+    padded[max_offset : max_offset + len(audio)] = audio[: num + max_offset]
+    return np.stack([compare(video, padded[place : place + num]) for place in range(2 * max_offset + 1)], axis=1)
+
+
+def _column(scores: Float[np.ndarray, "T O"], truth: int) -> int:
+    middle = scores.shape[1] // 2
+    if abs(truth) > middle:
+        raise UsageError(f"the true offset {truth} lies outside the ±{middle} that were tried")
+    return middle + truth
+
+
+def _means(values: Float[np.ndarray, "*shape"], axis: int) -> Float[np.ndarray, "*rest"]:
+    """Without NaN; −inf, which never wins, where there is nothing else."""
+    there = np.isfinite(values)
+    num = there.sum(axis=axis)
+    total = np.where(there, values, 0.0).sum(axis=axis)
+    return np.where(num > 0, total / np.maximum(num, 1), -np.inf)
+
+
+def _refined(curve: Float[np.ndarray, " O"], peak: int) -> float:
+    place = float(peak - len(curve) // 2)
+    around = curve[peak - 1 : peak + 2]
+    if len(around) < 3 or not np.isfinite(around).all():
+        return place
+    left, middle, right = around
+    bend = left - 2 * middle + right
+    return place + float(0.5 * (left - right) / bend) if bend < 0 else place

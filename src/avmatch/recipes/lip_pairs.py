@@ -1,0 +1,284 @@
+"""The task of towers for talking faces: at each tick, vectors of lips and voice that are alike at the same time.
+
+    mouths (T, 112, 112) ─ augmented ─ LipCnn   → unit vectors (T, D) ┐
+    samples (640 · T)    ─ augmented ─ VoiceCnn → unit vectors (T, D) ┴ similarity = cosine
+
+Picture and sound of a clip are cut out apart, the sound up to a few ticks earlier or later, so that what a network sees
+of where its window ends can't tell it which ticks belong together. Three losses, each a softmax in both directions with
+a temperature of its own:
+
+    tick    which tick of the clip's sound belongs to this frame? (multi-way matching, Chung, Chung and Kang 2019)
+    offset  by how many ticks is the sound late, by the mean similarity over all frames?
+    clip    which sound of the batch belongs to this clip?
+
+Letters in shapes: B pairs, T ticks, S samples, L ticks in common, D embedding.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Int, UInt8
+from torch import Tensor, nn
+from torch.nn import functional
+
+from avmatch.core.errors import UsageError
+from avmatch.datasets.items import Pairs
+from avmatch.datasets.packing import FAILURES, PackSettings, check_packed, pack
+from avmatch.datasets.shards import INDEX, open_shards
+from avmatch.export.media_towers import export_media_towers, fit_evidence_of_ticks
+from avmatch.frontends.sound import FFT_SAMPLES, SAMPLE_RATE_HZ
+from avmatch.losses.info_nce import InfoNCE
+from avmatch.matching.aligned import Vectors, aligned_similarity
+from avmatch.models.lip_towers import LipCnn, LipCnnConfig, VoiceCnn, VoiceCnnConfig
+from avmatch.recipes.mouth_augmentation import MouthAugmentation, MouthFrontEnd
+from avmatch.recipes.voice_augmentation import MARGIN_SAMPLES, VoiceAugmentation, VoiceFrontEnd
+from avmatch.training.task import Batch
+
+RATE_HZ = 25.0
+CROP_PX = 112
+SAMPLES_PER_TICK = round(SAMPLE_RATE_HZ / RATE_HZ)
+#: Pairs that calibrate; more would only take longer.
+MAX_CALIBRATION_PAIRS = 400
+#: Validation looks at clips up to this long, and at offsets of up to so many ticks.
+VALIDATION_TICKS, VALIDATION_OFFSET = 100, 15
+
+
+@dataclass(frozen=True)
+class LipPairs:
+    """The task.
+
+    Attributes:
+        window_ticks: frames, and ticks of the sound, that are cut out of a clip.
+        max_late_ticks: the sound is cut out up to this much earlier or later.
+        speed_probability, max_speed: how often picture and sound are played faster or slower, by up to this share.
+        rate_probability, rate_kept_share: how often the picture loses frames, as a slower camera does, and what stays.
+        tick_weight, offset_weight, clip_weight: of the losses.
+    """
+
+    video: LipCnnConfig = field(default_factory=LipCnnConfig)
+    audio: VoiceCnnConfig = field(default_factory=VoiceCnnConfig)
+    mouth: MouthAugmentation = field(default_factory=MouthAugmentation)
+    voice: VoiceAugmentation = field(default_factory=VoiceAugmentation)
+    window_ticks: int = 24
+    max_late_ticks: int = 6
+    speed_probability: float = 0.5
+    max_speed: float = 0.15
+    rate_probability: float = 0.25
+    rate_kept_share: tuple[float, float] = (0.5, 1.0)
+    tick_weight: float = 1.0
+    offset_weight: float = 0.5
+    clip_weight: float = 0.5
+    temperature: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.video.tcn.dim != self.audio.tcn.dim:
+            raise UsageError(f"video.tcn.dim {self.video.tcn.dim} and audio.tcn.dim {self.audio.tcn.dim} differ")
+        if not 0 <= self.max_late_ticks < self.window_ticks:
+            raise UsageError(f"max_late_ticks must be at least 0 and below window_ticks, got {self}")
+
+    @property
+    def packing(self) -> PackSettings:
+        """What is kept of the media."""
+        return PackSettings(RATE_HZ, CROP_PX, CROP_PX, "mouth", "samples")
+
+    def read(self, data: str | Path, cache: Path) -> Pairs:
+        """Shards as they are; a list of media files (datasets/pair_lists.py) is packed into `cache` first."""
+        if (Path(data) / INDEX).is_file():
+            pairs = open_shards(data)
+            check_packed(pairs, self.packing, data)
+            return pairs
+        pairs, failures = pack(data, cache, self.packing)
+        if failures:
+            warnings.warn(f"{data}: {len(failures)} pairs are left out; {cache / FAILURES} says why", stacklevel=2)
+        return pairs
+
+    def learner(self, pairs: Pairs, seed: int) -> LipTowers:
+        """Front ends, towers and losses."""
+        return LipTowers(self)
+
+    def source(self, pairs: Pairs, learner: nn.Module, device: torch.device) -> LipBatches:
+        """Random windows."""
+        return LipBatches(self, pairs)
+
+    def validate(self, learner: nn.Module, pairs: Pairs, device: torch.device) -> Mapping[str, float]:
+        """How often the offset is right within a tick from 5 and 15 frames, and how often a clip finds its sound."""
+        videos, audios = lip_vectors(learner, pairs, device)
+        found = {
+            f"within_1@{num}": float(
+                np.mean(np.concatenate([_right(v, a, num) for v, a in zip(videos, audios, strict=True)]))
+            )
+            for num in (5, 15)
+        }
+        similarity, _ = aligned_similarity(videos, audios)
+        own = np.diagonal(similarity)
+        return found | {"recall@1": float(np.mean((similarity >= own[:, None]).sum(axis=1) == 1))}
+
+    def export(self, learner: nn.Module, pairs: Pairs, folder: Path, description: Mapping[str, object]) -> None:
+        """video.onnx, audio.onnx and card.md."""
+        some = pairs.take(np.arange(min(len(pairs), MAX_CALIBRATION_PAIRS)))
+        vectors = lip_vectors(learner, some, torch.device("cpu"))
+        evidence = fit_evidence_of_ticks(*aligned_similarity(*vectors), np.arange(len(some)), RATE_HZ)
+        side = self.video.side_px
+        settings = PackSettings(RATE_HZ, side, side, "mouth")
+        towers = learner.get_submodule("video"), learner.get_submodule("audio")
+        export_media_towers(towers, settings, evidence, folder, description)
+
+
+class LipTowers(nn.Module):
+    """Front ends, towers and losses."""
+
+    def __init__(self, task: LipPairs) -> None:
+        super().__init__()
+        self.task = task
+        self.mouth = MouthFrontEnd(task.mouth, task.video.side_px)
+        self.voice = VoiceFrontEnd(task.voice)
+        self.video, self.audio = LipCnn(task.video), VoiceCnn(task.audio)
+        self.tick, self.offset, self.clip = (InfoNCE(task.temperature) for _ in range(3))
+
+    def forward(self, batch: Batch, epoch: int) -> dict[str, Float[Tensor, ""]]:
+        """The named losses of a batch."""
+        assert batch.late_ticks is not None
+        video, audio = self.video(self.mouth(batch.video)), self.audio(self.voice(batch.audio))
+        with torch.autocast(video.device.type, enabled=False):
+            similarity = video @ audio.transpose(1, 2)
+            losses = {
+                "tick_loss": self._tick_loss(similarity, batch.late_ticks),
+                "offset_loss": self._offset_loss(similarity, batch.late_ticks),
+                "clip_loss": self._clip_loss(video, audio, batch.late_ticks),
+            }
+        task = self.task
+        weights = (task.tick_weight, task.offset_weight, task.clip_weight)
+        weighted = [weight * loss for weight, loss in zip(weights, losses.values(), strict=True)]
+        losses["loss"] = torch.stack(weighted).sum()
+        return losses
+
+    def _tick_loss(self, similarity: Float[Tensor, "B T T"], late: Int[Tensor, " B"]) -> Float[Tensor, ""]:
+        """Frame k belongs to tick k − late of the sound, where the window has it."""
+        logits, num = self.tick.scale() * similarity, similarity.shape[1]
+        ticks = torch.arange(num, device=late.device)[None]
+        of_frame, of_sound = ticks - late[:, None], ticks + late[:, None]
+        losses = []
+        for values, own in ((logits, of_frame), (logits.transpose(1, 2), of_sound)):
+            there = (own >= 0) & (own < num)
+            losses.append(functional.cross_entropy(values[there], own[there]))
+        return (losses[0] + losses[1]) / 2
+
+    def _offset_loss(self, similarity: Float[Tensor, "B T T"], late: Int[Tensor, " B"]) -> Float[Tensor, ""]:
+        """The mean of each diagonal that is at least half as long as the window, the own one among them."""
+        reach = similarity.shape[1] // 2
+        means = [similarity.diagonal(offset, 1, 2).mean(dim=1) for offset in range(-reach, reach + 1)]
+        return functional.cross_entropy(self.offset.scale() * torch.stack(means, dim=1), reach - late)
+
+    def _clip_loss(
+        self, video: Float[Tensor, "B T D"], audio: Float[Tensor, "B T D"], late: Int[Tensor, " B"]
+    ) -> Float[Tensor, ""]:
+        """Each clip over the time that its picture and sound have in common."""
+        length = video.shape[1] - self.task.max_late_ticks
+        ticks = torch.arange(length, device=late.device)[None]
+        seen = _rows(video, ticks + late.clamp(min=0)[:, None])
+        heard = _rows(audio, ticks + (-late).clamp(min=0)[:, None])
+        return self.clip(seen / length**0.5, heard / length**0.5)
+
+
+def _rows(vectors: Float[Tensor, "B T D"], ticks: Int[Tensor, "B L"]) -> Float[Tensor, "B L*D"]:
+    return vectors.gather(1, ticks[..., None].expand(-1, -1, vectors.shape[2])).flatten(1)
+
+
+@dataclass(frozen=True, eq=False)
+class LipBatches:
+    """The source of batches."""
+
+    task: LipPairs
+    pairs: Pairs
+
+    def __call__(self, rows: Int[np.ndarray, " B"], epoch: int, rng: np.random.Generator) -> Batch:
+        """A random window of each of `rows`, its sound cut out a little earlier or later."""
+        windows = [self._window(int(row), rng) for row in rows]
+        return Batch(
+            torch.from_numpy(np.stack([frames for frames, _, _ in windows])),
+            torch.from_numpy(np.stack([samples for _, samples, _ in windows])),
+            torch.from_numpy(rows),
+            torch.from_numpy(self.pairs.group[rows]),
+            late_ticks=torch.tensor([late for _, _, late in windows]),
+        )
+
+    def _window(
+        self, row: int, rng: np.random.Generator
+    ) -> tuple[UInt8[np.ndarray, "T 112 112"], Float32[np.ndarray, " S"], int]:
+        task, frames = self.task, self.pairs.video[row]
+        speed = self._speed(len(frames), rng)
+        num_ticks = len(frames) / speed
+        most = int(np.clip(num_ticks - task.window_ticks, 0, task.max_late_ticks))
+        late = int(rng.integers(-most, most + 1))
+        begin = rng.uniform(0, max(num_ticks - task.window_ticks - abs(late), 0))
+        if speed == 1:
+            begin = np.floor(begin)
+        ticks = np.arange(task.window_ticks)
+        seen = (begin + max(-late, 0) + self._held(ticks, rng)) * speed
+        heard = (begin + max(late, 0)) * SAMPLES_PER_TICK - FFT_SAMPLES / 2
+        places = (heard + np.arange(task.window_ticks * SAMPLES_PER_TICK + MARGIN_SAMPLES)) * speed
+        picked = np.clip(np.round(seen).astype(int), 0, len(frames) - 1)
+        return np.asarray(frames[picked]), _samples_at(self.pairs.audio[row], places, speed), late
+
+    def _speed(self, num_frames: int, rng: np.random.Generator) -> float:
+        """1, or what makes the clip faster or slower; never so fast that it doesn't fill a window."""
+        if rng.random() >= self.task.speed_probability:
+            return 1.0
+        drawn = float(np.exp(rng.uniform(-self.task.max_speed, self.task.max_speed)))
+        return min(drawn, max(num_frames / self.task.window_ticks, np.exp(-self.task.max_speed)))
+
+    def _held(self, ticks: Int[np.ndarray, " T"], rng: np.random.Generator) -> Int[np.ndarray, " T"]:
+        """Which tick's frame is shown at each tick by a camera that takes fewer."""
+        if rng.random() >= self.task.rate_probability:
+            return ticks
+        exposures = np.floor(ticks * rng.uniform(*self.task.rate_kept_share) + rng.random())
+        _, first, place = np.unique(exposures, return_index=True, return_inverse=True)
+        return ticks[first[place]]
+
+
+def _samples_at(sound: np.ndarray, places: Float[np.ndarray, " S"], speed: float) -> Float32[np.ndarray, " S"]:
+    """The waveform in −1…1 at these samples; silence beyond its ends."""
+    low, high = int(np.floor(places[0])), int(np.ceil(places[-1])) + 1
+    part = np.asarray(sound[max(low, 0) : max(high, 0)], np.float32) / np.float32(32767)
+    part = np.pad(part, (min(max(-low, 0), high - low), 0))
+    part = np.pad(part, (0, max(high - low - len(part), 0)))[: high - low]
+    if speed == 1:
+        return part[: len(places)]
+    return np.interp(places - low, np.arange(len(part)), part).astype(np.float32)
+
+
+@torch.no_grad()
+def lip_vectors(learner: nn.Module, pairs: Pairs, device: torch.device) -> tuple[list[Vectors], list[Vectors]]:
+    """Unit vectors (T, D) of lips and voice of each clip, the first VALIDATION_TICKS of it, in evaluation mode."""
+    was_training = learner.training
+    learner.eval()
+    mouth, voice, video, audio = (learner.get_submodule(name) for name in ("mouth", "voice", "video", "audio"))
+    margin = np.zeros(FFT_SAMPLES // 2, np.int16)
+    seen, heard = [], []
+    for row in range(len(pairs)):
+        frames = torch.from_numpy(np.array(pairs.video[row][:VALIDATION_TICKS]))
+        sound = np.concatenate((margin, pairs.audio[row][: VALIDATION_TICKS * SAMPLES_PER_TICK], margin))
+        samples = torch.from_numpy(sound.astype(np.float32) / 32767)
+        seen.append(video(mouth(frames[None].to(device)))[0].float().cpu().numpy())
+        heard.append(audio(voice(samples[None].to(device)))[0].float().cpu().numpy())
+    learner.train(was_training)
+    return seen, heard
+
+
+def _right(video: Vectors, audio: Vectors, num_frames: int) -> np.ndarray:
+    """Whether each `num_frames` frames find their sound within a tick, among ±VALIDATION_OFFSET that there are."""
+    similarity, reach = video @ audio.T, VALIDATION_OFFSET
+    ticks = np.arange(len(video))
+    curve = np.full((len(video), 2 * reach + 1), -1.0)
+    for place, offset in enumerate(range(-reach, reach + 1)):
+        there = ticks[(ticks + offset >= 0) & (ticks + offset < len(audio))]
+        curve[there, place] = similarity[there, there + offset]
+    sums = np.cumsum(np.concatenate((np.zeros((1, curve.shape[1])), curve)), axis=0)
+    means = sums[num_frames:] - sums[:-num_frames]
+    return np.abs(means.argmax(axis=1) - reach) <= 1

@@ -1,0 +1,138 @@
+"""The sync metrics on curves small enough to compute by hand."""
+
+import numpy as np
+import pytest
+
+from avmatch.core.errors import UsageError
+from avmatch.metrics.sync import (
+    LipSyncErrors,
+    OkShares,
+    clip_offset,
+    lip_sync_errors,
+    mean_curve,
+    offset_distances,
+    offset_error,
+    offset_scores,
+    ok_shares,
+    right_starts,
+    within_80_ms,
+    within_frame,
+)
+
+NAN = np.nan
+
+
+def axes(*numbers):
+    """The unit vectors along these axes."""
+    return np.eye(8)[list(numbers)]
+
+
+def curve_of(peaks, num=9):
+    """(T, O) scores of 0 with a 1 where each frame's peak is."""
+    scores = np.zeros((len(peaks), num))
+    scores[np.arange(len(peaks)), num // 2 + np.array(peaks)] = 1.0
+    return scores
+
+
+def test_scores_are_cosines_with_later_sound_to_the_right():
+    video, audio = axes(0, 1, 2, 3), axes(7, 0, 1, 2, 3)  # the sound comes one tick late
+    scores = offset_scores(video, audio, 2)
+    expected = [[NAN, NAN, 0, 1, 0], [NAN, 0, 0, 1, 0], [0, 0, 0, 1, 0], [0, 0, 0, 1, NAN]]
+    np.testing.assert_array_equal(scores, expected)
+
+
+def test_distances_are_euclidean_and_need_no_unit_vectors():
+    video, audio = np.array([[3.0, 0.0], [0.0, 0.0]]), np.array([[0.0, 4.0], [3.0, 4.0], [6.0, 0.0]])
+    np.testing.assert_allclose(offset_distances(video, audio, 2), [[NAN, NAN, 5, 4, 3], [NAN, 4, 5, 6, NAN]])
+
+
+@pytest.mark.parametrize("num_audio", [1, 3, 40])
+def test_sound_of_any_length_is_taken(num_audio):
+    scores = offset_scores(np.ones((4, 2)), np.ones((num_audio, 2)), 15)
+    places = np.arange(4)[:, None] + np.arange(-15, 16)
+    np.testing.assert_array_equal(np.isfinite(scores), (places >= 0) & (places < num_audio))
+
+
+def test_ticks_of_nan_have_nothing_to_compare():
+    video, audio = axes(0, 1, 2), axes(0, 1, 2)
+    video[1], audio[0] = NAN, NAN
+    np.testing.assert_array_equal(np.isfinite(offset_scores(video, audio, 2))[:, 2], [False, False, True])
+
+
+def test_a_frame_to_either_side_is_right_and_two_are_not():
+    scores = curve_of([0, 1, -1, 2, -2])
+    assert right_starts(scores, 1).tolist() == [True, True, True, False, False]
+    assert right_starts(scores, 1, truth=3).tolist() == [False, False, False, True, False]
+
+
+def test_evidence_is_averaged_over_its_frames():
+    scores = curve_of([0, 0, 3, 3, 3])
+    # Starts 0, 1, 2: two frames for 0 against one for 3, then one against two, then none.
+    assert right_starts(scores, 3).tolist() == [True, False, False]
+    # Windows of three frames: five frames are three of them.
+    assert right_starts(scores, 5, window_frames=3).tolist() == [True, False, False]
+    assert right_starts(scores, 6).tolist() == []
+
+
+def test_ties_are_wrong():
+    assert not right_starts(np.zeros((4, 9)), 2).any()
+    assert not right_starts(curve_of([0, 4]), 2).any()
+    assert right_starts(curve_of([0, 1]), 2).all()  # both of them right
+
+
+def test_starts_without_their_own_sound_are_no_trials():
+    scores = offset_scores(axes(0, 1, 2, 3, 4), axes(5, 0, 1, 2, 3), 3)  # late by 1: the last frame's has been cut off
+    assert right_starts(scores, 2, truth=1).tolist() == [True, True, True]
+    assert len(right_starts(scores, 2, truth=0)) == 4
+    scores[:, 4] = NAN
+    assert len(right_starts(scores, 2, truth=1)) == 0
+
+
+def test_an_offset_with_sound_for_some_frames_takes_part_with_these():
+    scores = np.array([[0.5, 0.5, 0.6, 0.5, NAN], [0.5, 0.5, 0.6, 0.5, NAN], [0.5, 0.5, 0.6, 0.5, 0.7]])
+    assert right_starts(scores, 2).tolist() == [True, False]
+    assert mean_curve(scores).tolist() == pytest.approx([0.5, 0.5, 0.6, 0.5, 0.7])
+    assert mean_curve(np.array([[NAN, 1.0, 2.0]])).tolist() == [-np.inf, 1.0, 2.0]
+
+
+def test_what_makes_no_trial_is_told():
+    with pytest.raises(UsageError, match="4 frames are less than one window of 5"):
+        right_starts(np.zeros((9, 9)), 4, window_frames=5)
+    with pytest.raises(UsageError, match="the true offset 5 lies outside the ±4 that were tried"):
+        right_starts(np.zeros((9, 9)), 4, truth=5)
+    with pytest.raises(UsageError, match="max_offset must be 2 frames or more, got 1"):
+        offset_scores(axes(0), axes(0), 1)
+
+
+def test_the_offset_is_the_top_of_the_parabola():
+    places = np.arange(-4, 5)
+    assert clip_offset(-((places - 1.3) ** 2)) == pytest.approx(1.3)
+    assert clip_offset(places.astype(float)) == 4.0
+    assert clip_offset(np.array([-np.inf, 2.0, 1.0])) == 0.0
+    assert offset_error(-((places - 1.3) ** 2), 2) == pytest.approx(0.7)
+
+
+def test_of_several_highest_offsets_the_worst_counts():
+    assert offset_error(curve_of([0])[0] + curve_of([4])[0]) == 4.0
+    assert offset_error(np.zeros(9), 3) == 7.0
+    assert offset_error(np.full(9, -np.inf)) == np.inf
+
+
+def test_tolerances_include_their_edge():
+    assert within_frame(np.array([-1.0, 1.0, 1.01, np.inf])).tolist() == [True, True, False, False]
+    assert within_80_ms(np.array([2 * 0.04, -0.08, 0.081])).tolist() == [True, True, False]
+
+
+def test_lse_is_the_lowest_mean_distance_and_the_median_above_it():
+    distances = np.array([[NAN, 9.0, 4.0, 8.0, 8.0], [7.0, 7.0, 2.0, 6.0, NAN]])
+    # Means: 7, 8, 3, 7, 8; their median is 7.
+    assert lip_sync_errors(distances) == LipSyncErrors(3.0, 4.0)
+    assert lip_sync_errors(np.full((2, 5), NAN)) is None
+
+
+def test_ok_shares():
+    ok, right = np.array([True, True, False, False]), np.array([True, False, True, True])
+    assert ok_shares(ok, right) == OkShares(0.5, 0.5)
+    assert ok_shares(~ok & ok, right) == OkShares(0.0, None)
+    with pytest.raises(UsageError, match="the shares of no clips"):
+        ok_shares(ok[:0], right[:0])

@@ -75,10 +75,10 @@ def test_the_level_is_a_share(level):
 
 def test_groups_are_drawn_whole():
     values, group = np.array([1.0, 1.0, 1.0, 0.0]), np.array(["a", "a", "a", "b"])
-    # Two draws of two groups: both a (1), both b (0), or one of each (3/4), a half of the time.
+    # Two draws of two groups: both a (1), both b (0), or, half of the time, one of each (3/4).
     interval = bootstrap_interval(values, 0, group=group, draws=4000, level=0.6)
     assert interval == Interval(0.0, 1.0)
-    assert bootstrap_interval(values, 0, group=group, draws=4000, level=0.4) == Interval(0.75, 1.0)
+    assert bootstrap_interval(values, 0, group=group, draws=4000, level=0.4) == Interval(0.75, 0.75)
 
 
 def test_with_groups_of_one_it_is_the_plain_bootstrap():

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from avmatch.core.clock import seconds_from_milliseconds
 from avmatch.core.errors import UsageError
 from avmatch.datasets.inputs import MANIFEST_SUFFIXES, list_audio, list_videos
 from avmatch.datasets.synth.folder import TRUTH_COLUMNS
-from avmatch.datasets.tables import Row, read_table
+from avmatch.datasets.tables import Row, number_in, read_table
 
 OWN_SOUND_COLUMNS = ("path", "file")
 
@@ -109,14 +108,16 @@ def _table(path: Path) -> tuple[MediaPair, ...]:
 
 def _pair(path: Path, number: int, row: Row, sides: tuple[str, str], label: str) -> MediaPair:
     video, audio = (_file(path, number, row, column) for column in sides)
-    offset_ms = _number(path, number, row, "offset_ms", math.isfinite, "a number")
+    offset_ms = number_in(path, number, row, "offset_ms", math.isfinite, "a number")
     return MediaPair(
         video,
         audio,
         group=row.get("group") or video,
         label=label,
-        start_seconds=_number(path, number, row, "start_seconds", lambda value: 0 <= value < math.inf, "0 or more"),
-        duration_seconds=_number(path, number, row, "duration_seconds", lambda value: 0 < value < math.inf, "above 0"),
+        start_seconds=number_in(path, number, row, "start_seconds", lambda value: 0 <= value < math.inf, "0 or more"),
+        duration_seconds=number_in(
+            path, number, row, "duration_seconds", lambda value: 0 < value < math.inf, "above 0"
+        ),
         split=row.get("split", ""),
         offset_seconds=seconds_from_milliseconds(offset_ms or 0.0),
     )
@@ -129,18 +130,3 @@ def _file(path: Path, number: int, row: Row, column: str) -> str:
     if not file.is_file():
         raise UsageError(f"{path}, row {number}: {file} is not there; paths are relative to the table's folder")
     return os.fspath(file)
-
-
-def _number(
-    path: Path, number: int, row: Row, column: str, allowed: Callable[[float], bool], rule: str
-) -> float | None:
-    text = row.get(column, "")
-    if not text:
-        return None
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not allowed(value):
-        raise UsageError(f"{path}, row {number}: `{column}` must be {rule}, got {text!r}")
-    return value

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import math
+from collections.abc import Callable
 from pathlib import Path
 
 from avmatch.core.errors import MissingExtraError, UsageError
@@ -28,6 +30,22 @@ def need_columns(path: Path, columns: tuple[str, ...], needed: tuple[str, ...]) 
     if missing := [name for name in needed if name not in columns]:
         named = ", ".join(f"`{name}`" for name in missing)
         raise UsageError(f"{path}: lacks a column named {named}, found: {_list(columns)}")
+
+
+def number_in(
+    path: Path, number: int, row: Row, column: str, allowed: Callable[[float], bool], rule: str
+) -> float | None:
+    """A cell as a number, None where it is empty. Raises UsageError, with `rule`, if it isn't allowed."""
+    text = row.get(column, "")
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not allowed(value):
+        raise UsageError(f"{path}, row {number}: `{column}` must be {rule}, got {text!r}")
+    return value
 
 
 def _csv(path: Path) -> tuple[tuple[str, ...], list[dict[str, object]]]:

@@ -3,6 +3,7 @@
     python benchmarks/std2022.py DATA WORK [--systems two_tower_cca two_tower_best] [--folds 9] [--fold-seed 0]
     python benchmarks/std2022.py DATA WORK --noise noise.png      top-1 and top-5 against SNR, on the models in WORK
     python benchmarks/std2022.py DATA WORK --kmeans-seeds 5       does the KMeans task help? seeds paired
+    python benchmarks/std2022.py DATA WORK --sweep                β, N and the number of clusters of the KMeans task
 
 DATA is the packed folder (afeat.npy, vfeat.npy, index.csv). Folds never cut through a YouTube video; the gallery is the
 fold. Each system is trained with `avmatch train`'s own function on the other folds (the networks choose their epoch on
@@ -50,6 +51,16 @@ SYSTEMS = {
     "two_tower_cca": ("two_tower_cca", WHOLE),
     "two_tower_best": ("two_tower_best", WHOLE),
 }
+SWEEP = {
+    f"two_tower_kmeans, {name} {value}": ("two_tower_kmeans", f"task.clusters.{field}={value}")
+    for name, field, values in (
+        ("beta", "beta", (0.1, 0.3, 3.0)),
+        ("N", "epochs", (1, 6, 20)),
+        ("clusters", "num_clusters", (10, 50, 100)),
+    )
+    for value in values
+}
+SYSTEMS |= SWEEP
 BASELINE = "two_tower_cca"
 NOISE_SYSTEMS = ("two_tower", "two_tower_kmeans", "two_tower, noise", "two_tower_kmeans, noise", "two_tower_best")
 SNRS_DB = (None, 20.0, 10.0, 5.0, 0.0, -5.0, -10.0)
@@ -120,19 +131,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("work", type=Path)
-    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
+    parser.add_argument(
+        "--systems", nargs="+", choices=SYSTEMS, default=[name for name in SYSTEMS if name not in SWEEP]
+    )
     parser.add_argument("--folds", type=int, default=9)
     parser.add_argument("--only", type=int, help="the first so many folds")
     parser.add_argument("--fold-seed", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--noise", type=Path, help="draw the curves against SNR here")
     parser.add_argument("--kmeans-seeds", type=int, default=0, help="compare with and without KMeans on so many seeds")
+    parser.add_argument("--sweep", action="store_true", help="the settings of the KMeans task, beside none")
     given = parser.parse_args()
     bench = Bench(given.data, given.work, given.folds, given.fold_seed)
     if given.noise:
         return noise_curves(bench, range(given.only or given.folds), given.noise)
     if given.kmeans_seeds:
         return kmeans(bench, range(given.only or given.folds), given.kmeans_seeds)
+    if given.sweep:
+        return sweep(bench, range(given.only or given.folds), given.seed)
     scores: dict[str, dict[str, list[list[float]]]] = {}
     for system in given.systems:
         found: dict[str, list[list[float]]] = {kind: [] for kind in NORMALISATIONS}
@@ -182,6 +198,19 @@ def kmeans(bench: Bench, numbers: range, num_seeds: int) -> None:
         for column, values in zip(COLUMNS, np.array(differences).T, strict=True):
             told = paired_interval(values, seed=0)
             print(f"  {column:10} {told.mean:+.2f} [{told.student.low:+.2f}, {told.student.high:+.2f}]")
+
+
+def sweep(bench: Bench, numbers: range, seed: int) -> None:
+    """Each setting less the same system without the task, fold by fold."""
+
+    def scored(system: str) -> np.ndarray:
+        return np.array([columns_of(bench.similarity(system, number, seed), "raw") for number in numbers])
+
+    without = scored("two_tower")
+    print(f"{'two_tower':36}", "  ".join(f"{value:19.1f}" for value in without.mean(axis=0)))
+    for system in ("two_tower_kmeans", *SWEEP):
+        beside = [paired_interval(column, seed=0) for column in (scored(system) - without).T]
+        print(f"{system:36}", "  ".join(f"{x.mean:+.1f} [{x.student.low:+.1f},{x.student.high:+.1f}]" for x in beside))
 
 
 def show(system: str, found: dict[str, list[list[float]]], baseline: dict[str, list[list[float]]] | None) -> None:

@@ -187,7 +187,13 @@ def test_what_is_exported_says_what_it_is(run):
     assert 0 < told.baseline < 1
     assert "match_loss" in (run.model / "card.md").read_text(encoding="utf-8")
     config = json.loads((run.run / "config.json").read_text(encoding="utf-8"))
-    assert config["task"]["packing"] == {"rate_hz": 10.0, "height_px": 24, "width_px": 24}
+    assert config["task"]["packing"] == {
+        "rate_hz": 10.0,
+        "height_px": 24,
+        "width_px": 24,
+        "crop": "picture",
+        "sound": "logmel",
+    }
 
 
 def test_the_loss_falls(run):

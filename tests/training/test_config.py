@@ -53,7 +53,7 @@ def test_later_settings_win_and_the_rest_stays() -> None:
     ("setting", "message"),
     [
         ("epochs", "--set epochs: expected field=value"),
-        ("epoch=3", r"TrainConfig has no field 'epoch'; it has recipe, task, epochs, batch_size"),
+        ("epoch=3", r"TrainConfig has no field 'epoch'; it has recipe, task, epochs, passes, batch_size"),
         ("task.video.width=3", r"FeatureCnnConfig has no field 'width'; it has num_features, widths, kernel, dim"),
         ("epochs.more=3", "epochs is 20, which has no fields"),
         ("optimisation=3", "optimisation has fields of its own: optimisation.optimiser, optimisation.learning_rate"),

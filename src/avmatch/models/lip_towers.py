@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
@@ -23,6 +24,9 @@ from torch.nn import functional
 NUM_MELS = 64
 #: Of frames without contrast: a grey level.
 _LEAST_DEVIATION = 1 / 255
+#: Frames that the first layer sees at once. Its convolution over space and time is one over space whose channels are
+#: the frames around each: the same sums, and half the time on a CPU, where `channels_last` halves it again.
+_DEPTH = 5
 
 
 @dataclass(frozen=True)
@@ -89,11 +93,8 @@ class LipCnn(nn.Module):
 
     def __init__(self, config: LipCnnConfig) -> None:
         super().__init__()
-        self.first = nn.Sequential(
-            nn.Conv3d(1, config.first, (5, 5, 5), stride=(1, 2, 2), padding=2, bias=False),
-            nn.BatchNorm3d(config.first),
-            nn.ReLU(),
-        )
+        first = nn.Conv2d(_DEPTH, config.first, 5, 2, padding=2, bias=False)
+        self.first = nn.Sequential(*_normalised(first), nn.ReLU())
         channels = (config.first, *config.widths)
         stages = [
             _Residual(before, after, 1 if place == 0 else 2) for place, (before, after) in enumerate(pairwise(channels))
@@ -108,8 +109,11 @@ class LipCnn(nn.Module):
         """Unit vectors, one a frame."""
         mean = frames.mean(dim=(2, 3), keepdim=True)
         deviation = (frames - mean).square().mean(dim=(2, 3), keepdim=True).sqrt()
-        seen = self.first(((frames - mean) / (deviation + _LEAST_DEVIATION))[:, None]).transpose(1, 2)
-        pooled = self.stages(seen.flatten(0, 1)).flatten(1)
+        standard = (frames - mean) / (deviation + _LEAST_DEVIATION)
+        padded = functional.pad(standard, (0, 0, 0, 0, _DEPTH // 2, _DEPTH // 2))
+        around = torch.stack([padded[:, step : step + frames.shape[1]] for step in range(_DEPTH)], dim=2)
+        images = around.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        pooled = self.stages(self.first(images)).flatten(1)
         ticks: Tensor = self.tcn(pooled.reshape(frames.shape[0], frames.shape[1], -1))
         return ticks
 

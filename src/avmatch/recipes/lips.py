@@ -14,9 +14,9 @@ def lips() -> TrainConfig:
     return TrainConfig(
         recipe="lips",
         task=LipPairs(),
-        epochs=20,
-        passes=20,
-        batch_size=192,
+        epochs=12,
+        passes=7,
+        batch_size=48,
         optimisation=Optimisation(
             "adamw", 1e-3, weight_decay=0.05, schedule="cosine", warmup_steps=100, gradient_clip=1.0
         ),

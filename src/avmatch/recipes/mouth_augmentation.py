@@ -45,15 +45,15 @@ class MouthAugmentation:
     shift: float = 0.1
     jitter: float = 0.015
     jitter_scale: float = 0.015
-    coarse_probability: float = 0.35
+    coarse_probability: float = 0.25
     coarse_sides: tuple[int, int] = (20, 60)
     gammas: tuple[float, float] = (0.6, 1.7)
-    contrasts: tuple[float, float] = (0.5, 1.5)
+    contrasts: tuple[float, float] = (0.6, 1.4)
     brightness: float = 0.15
-    ramp: float = 0.5
-    compression_probability: float = 0.4
+    ramp: float = 0.35
+    compression_probability: float = 0.3
     compression_steps: tuple[float, float] = (4.0, 60.0)
-    noise: float = 0.03
+    noise: float = 0.02
     cover_probability: float = 0.1
 
 

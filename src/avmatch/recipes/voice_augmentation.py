@@ -45,12 +45,12 @@ class VoiceAugmentation:
         mask_probability: of two masks of up to `max_mels` mels, and one of up to `max_ticks` ticks.
     """
 
-    room_probability: float = 0.3
+    room_probability: float = 0.2
     room_rt60_seconds: tuple[float, float] = (0.1, 0.7)
     room_direct_db: tuple[float, float] = (-2.0, 12.0)
-    voice_probability: float = 0.25
-    babble_probability: float = 0.15
-    noise_probability: float = 0.35
+    voice_probability: float = 0.2
+    babble_probability: float = 0.1
+    noise_probability: float = 0.3
     snr_db: tuple[float, float] = (-3.0, 20.0)
     equaliser_probability: float = 0.6
     equaliser_db: float = 10.0

@@ -141,9 +141,7 @@ def _in_noise(
     if not blocks:
         return Sides(frame_track(ticks, frames), (None,) * len(conditions))
     sound = np.concatenate([block.data[0] for block in blocks])
-    rng = np.random.default_rng([seed, zlib.crc32(Path(path).name.encode(errors="surrogateescape"))])
-    kind = NOISES[rng.integers(len(NOISES))]
-    noise = synthetic_noise(rng, len(sound), kind, SAMPLE_RATE_HZ) if set(conditions) - {None} else sound
+    noise = noise_of(path, len(sound), seed) if set(conditions) - {None} else sound
     tracks = []
     for snr_db in conditions:
         mixed = sound if snr_db is None else mix_at_snr(sound, noise, snr_db)
@@ -151,3 +149,10 @@ def _in_noise(
         samples = AudioSamples(mixed[None], SAMPLE_RATE_HZ, blocks[0].pts_seconds)
         tracks.append(mel_track([*clock.push(samples), *clock.finish()], clock))
     return Sides(frame_track(ticks, frames), tuple(tracks))
+
+
+def noise_of(path: str, num_samples: int, seed: int, kind: NoiseKind | None = None) -> Float32[np.ndarray, " S"]:
+    """The noise that is mixed into the sound of a file, of `kind` or the one that is drawn."""
+    rng = np.random.default_rng([seed, zlib.crc32(Path(path).name.encode(errors="surrogateescape"))])
+    drawn = NOISES[rng.integers(len(NOISES))]
+    return synthetic_noise(rng, num_samples, kind or drawn, SAMPLE_RATE_HZ)

@@ -8,10 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from avmatch.core.files import write_text_atomically
+from avmatch.evaluation.layout import markdown_table, table_width, terminal_table
 from avmatch.evaluation.retrieval import RetrievalReport, Row
 from avmatch.metrics.paired import spread
 from avmatch.metrics.retrieval import SUBSET_KS, DirectionScores
@@ -19,8 +19,6 @@ from avmatch.metrics.retrieval import SUBSET_KS, DirectionScores
 _DIRECTIONS = (("video → audio", "video_to_audio"), ("audio → video", "audio_to_video"))
 _TIES = "ties count against the system"
 _INTERVAL = "± half of the 95 % bootstrap interval"
-#: Between two columns of the terminal's tables.
-_GAP = 2
 
 
 def json_text(report: RetrievalReport) -> str:
@@ -35,24 +33,17 @@ def json_text(report: RetrievalReport) -> str:
 
 def terminal_tables(report: RetrievalReport, width: int = 80) -> list[Table]:
     """A table for each direction; the intervals are left out where they would make it wider than `width`."""
-    with_interval = all(_width(_lines(report, direction, True)) <= width for _, direction in _DIRECTIONS)
+    with_interval = all(table_width(_lines(report, direction, True)) <= width for _, direction in _DIRECTIONS)
     tables = []
     for title, direction in _DIRECTIONS:
-        headings, *lines = _lines(report, direction, with_interval)
-        table = Table(
-            title=f"{title}, {report.num_pairs} pairs, R@k in %",
-            title_justify="left",
-            box=SIMPLE_HEAD,
-            show_edge=False,
-            padding=(0, _GAP - 1, 0, 0),  # the box adds a blank of its own
+        tables.append(
+            terminal_table(
+                f"{title}, {report.num_pairs} pairs, R@k in %",
+                _lines(report, direction, with_interval),
+                len(_labels(report)),
+            )
         )
-        for place, heading in enumerate(headings):
-            justify = "left" if place < len(_labels(report)) else "right"
-            table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
-        for line in lines:
-            table.add_row(*line)
-        tables.append(table)
-    tables[-1].caption, tables[-1].caption_justify = _caption(with_interval), "left"
+    tables[-1].caption = _caption(with_interval)
     return tables
 
 
@@ -61,9 +52,8 @@ def markdown_text(report: RetrievalReport) -> str:
     models = ", ".join(_names(report).values())
     parts = [f"# Retrieval on {Path(report.data).name}: {models}", "", f"R@k in %; {_caption(True)}."]
     for title, direction in _DIRECTIONS:
-        headings, *lines = _lines(report, direction, True)
-        parts += ["", f"## {title}, {report.num_pairs} pairs", "", _line(headings), _line(["---"] * len(headings))]
-        parts += [_line(cells) for cells in lines]
+        lines = _lines(report, direction, True)
+        parts += ["", f"## {title}, {report.num_pairs} pairs", "", *markdown_table(lines)]
     return "\n".join(parts) + "\n"
 
 
@@ -150,13 +140,3 @@ def _condition(normalisation: str, snr_db: float | None) -> str:
 
 def _caption(with_interval: bool) -> str:
     return f"{_INTERVAL}; {_TIES}" if with_interval else _TIES
-
-
-def _width(lines: Sequence[Sequence[str]]) -> int:
-    """Of the table that these cells make."""
-    widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
-    return sum(widths) + _GAP * (len(widths) - 1) + 1
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"

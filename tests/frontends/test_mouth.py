@@ -65,7 +65,7 @@ def video(*faces, num_frames=75, level=60):
 def mouth_tracks(frames, detector=None):
     front_end = MouthFrontEnd(detector or OutlineDetector())
     front_end.push(frames)
-    return front_end.finish()
+    return tuple(front_end.finish().values())
 
 
 def channel(track, name):
@@ -183,7 +183,7 @@ def test_a_detection_that_is_not_confirmed_is_dropped():
 
 
 def test_no_frames_give_no_tracks():
-    assert MouthFrontEnd(OutlineDetector()).finish() == ()
+    assert MouthFrontEnd(OutlineDetector()).finish() == {}
 
 
 def test_blocks_make_no_difference():
@@ -192,7 +192,7 @@ def test_blocks_make_no_difference():
     front_end = MouthFrontEnd(OutlineDetector())
     for start, end in ((0, 1), (1, 20), (20, 75)):
         front_end.push(VideoFrames(frames.data[start:end], frames.pts_seconds[start:end]))
-    (pieces,) = front_end.finish()
+    (pieces,) = front_end.finish().values()
     np.testing.assert_array_equal(pieces.signals, whole.signals)
     np.testing.assert_array_equal(pieces.boxes, whole.boxes)
 

@@ -19,29 +19,6 @@ BAND_RATE_HZ = 100
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class MouthTrack:
-    """The mouth of one face, from its appearance to its leaving or to a shot cut.
-
-    Attributes:
-        pts_seconds: (T,) times of the frames.
-        boxes: (T, 4) smoothed face box: x, y, width, height as shares of the picture's width and height.
-        signals: (T, K) mouth signals, in the order of frontends.mouth.MOUTH_CHANNELS.
-    """
-
-    pts_seconds: Float[np.ndarray, " T"]
-    boxes: Float[np.ndarray, "T 4"]
-    signals: Float[np.ndarray, "T K"]
-
-    def __post_init__(self) -> None:
-        num = len(self.pts_seconds)
-        if self.boxes.shape != (num, 4) or self.signals.ndim != 2 or len(self.signals) != num:
-            raise ValueError(f"{num} times, but boxes {self.boxes.shape} and signals {self.signals.shape}")
-
-    def __len__(self) -> int:
-        return len(self.pts_seconds)
-
-
-@dataclass(frozen=True, eq=False, repr=False)
 class Embeddings:
     """Unit vectors of a learned tower at a regular rate: (T, D), `rate_hz` a second."""
 
@@ -52,6 +29,31 @@ class Embeddings:
     def __post_init__(self) -> None:
         if self.data.ndim != 2:
             raise ValueError(f"Embeddings.data must be (ticks, dimensions), got shape {self.data.shape}")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MouthTrack:
+    """The mouth of one face, from its appearance to its leaving or to a shot cut.
+
+    Attributes:
+        pts_seconds: (T,) times of the frames.
+        boxes: (T, 4) smoothed face box: x, y, width, height as shares of the picture's width and height.
+        signals: (T, K) mouth signals, in the order of frontends.mouth.MOUTH_CHANNELS.
+        embeddings: unit vectors by model name, of models that look at mouths.
+    """
+
+    pts_seconds: Float[np.ndarray, " T"]
+    boxes: Float[np.ndarray, "T 4"]
+    signals: Float[np.ndarray, "T K"]
+    embeddings: Mapping[str, Embeddings] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        num = len(self.pts_seconds)
+        if self.boxes.shape != (num, 4) or self.signals.ndim != 2 or len(self.signals) != num:
+            raise ValueError(f"{num} times, but boxes {self.boxes.shape} and signals {self.signals.shape}")
+
+    def __len__(self) -> int:
+        return len(self.pts_seconds)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -96,7 +98,7 @@ class VideoFeatures:
         duration_seconds: from the first frame to the end of the last.
         thumbnail_jpeg: a small picture for the report.
         scratch: the features of the video's own sound, where it was asked for and there is one.
-        embeddings: unit vectors by model name.
+        embeddings: unit vectors by model name, of models that look at the whole picture.
     """
 
     start_seconds: float

@@ -3,9 +3,9 @@
     list of pairs → decode each file once → ticks of frames, log-mel → cut to the common time → shards
 
 What is packed is what the encoders feed their towers with: frames on a clock of `rate_hz` (frontends/picture.py), whole
-or the mouth of the face that is longest in sight (frontends/crops.py), and log-mel at BAND_RATE_HZ (LogMelClock), or the
-waveform for recipes that augment that. Tick k of the frames and entries k·n … (k + 1)·n − 1 of the sound are of one
-time, n = audio_rate_hz / rate_hz.
+or the mouth of the face that is longest in sight (frontends/crops.py), and log-mel at BAND_RATE_HZ (LogMelClock), or
+the waveform for recipes that augment that. Tick k of the frames and entries k·n … (k + 1)·n − 1 of the sound are of
+one time, n = audio_rate_hz / rate_hz.
 
     failures.json    the pairs that can't be used, and why; they aren't tried again
 
@@ -237,6 +237,7 @@ class _Mouths:
     def __init__(self, settings: PackSettings, path: str) -> None:
         self._path, self._tracker = path, FaceTracker()
         self._crops = MouthCrops(settings.rate_hz, settings.width_px)
+        self._ticks: dict[int, list[np.ndarray]] = {}
 
     def push(self, frames: VideoFrames) -> None:
         for image, pts_seconds in zip(frames.data, frames.pts_seconds.tolist(), strict=True):
@@ -244,15 +245,17 @@ class _Mouths:
 
     def finish(self) -> Track | None:
         self._take(self._tracker.finish())
-        tracks = self._crops.finish(self._tracker.sightings)
-        if not tracks:
+        extents = self._crops.extents(self._tracker.sightings)
+        if not extents:
             raise MediaError(self._path, "there is no face in it that lasts", stage="features", reason="no_face")
-        longest = max(tracks.values(), key=lambda track: len(track.data))
-        return Track(longest.data, longest.start_seconds)
+        longest = max(extents, key=lambda number: extents[number][1])
+        start_seconds, num_ticks = extents[longest]
+        return Track(np.stack(self._ticks[longest][:num_ticks]), start_seconds)
 
     def _take(self, settled: Sequence[LocatedFrame]) -> None:
         for located in settled:
-            self._crops.take(located)
+            for number, tick in self._crops.take(located):
+                self._ticks.setdefault(number, []).append(tick)
 
 
 class _LogMels:

@@ -5,7 +5,8 @@ The graph's metadata property `avmatch` is a JSON object:
     {"model": "lips", "side": "video", "input": "frames", "rate_hz": 25, "height_px": 96, "width_px": 96}
     {"model": "lips", "side": "audio", "input": "logmel", "rate_hz": 25, "num_mels": 64}
 
-A video tower takes float32 (1, T, H, W) grey frames in 0…1 at `rate_hz`; an audio tower takes float32 (1, T', 64)
+A video tower takes float32 (1, T, H, W) grey frames in 0…1 at `rate_hz`, of the whole picture or, with "crop": "mouth",
+cut around the mouth of a face (frontends/crops.py); an audio tower takes float32 (1, T', 64)
 log-mel at 100 a second, T' = T · 100 / rate_hz, so `rate_hz` divides 100. Both give (1, T, D). Optional keys `scale`,
 `baseline` and `independent_seconds` tell how similarity becomes evidence (cues/learned.py).
 """
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 _FILES = {"video": "video.onnx", "audio": "audio.onnx"}
+_CROPS = ("picture", "mouth")
 _INPUTS = {"video": "frames", "audio": "logmel"}
 
 
@@ -46,6 +48,7 @@ class TowerDescription:
     rate_hz: float
     height_px: int = 0
     width_px: int = 0
+    crop: str = "picture"
     num_mels: int = NUM_MELS
     scale: float = 1.0
     baseline: float = 0.0
@@ -58,6 +61,8 @@ class TowerDescription:
             raise ValueError(f"rate_hz must divide {BAND_RATE_HZ} and be at least 1, got {self.rate_hz}")
         if self.side == "video" and min(self.height_px, self.width_px) <= 0:
             raise ValueError(f"height_px and width_px must be positive, got {self.height_px} and {self.width_px}")
+        if self.crop not in _CROPS:
+            raise ValueError(f"crop must be one of {', '.join(_CROPS)}, got {self.crop!r}")
         if self.num_mels != NUM_MELS:
             raise ValueError(f"num_mels must be {NUM_MELS}, got {self.num_mels}")
 
@@ -142,7 +147,7 @@ class VideoEncoder:
     def finish(self) -> Embeddings | None:
         """The vectors; None without a frame."""
         self._run()
-        return _embeddings(self._tower, self._vectors, self._clock.start_seconds)
+        return embeddings_of(self._tower, self._vectors, self._clock.start_seconds)
 
     def _run(self) -> None:
         if self._ticks:
@@ -165,7 +170,7 @@ class AudioEncoder:
     def finish(self) -> Embeddings | None:
         """The vectors; None if the sound is shorter than a tick."""
         self._run(self._clock.finish())
-        return _embeddings(self._tower, self._vectors, self._clock.start_seconds)
+        return embeddings_of(self._tower, self._vectors, self._clock.start_seconds)
 
     def _run(self, stretches: Iterable[Float32[np.ndarray, "T 64"]]) -> None:
         for mel in stretches:
@@ -173,7 +178,8 @@ class AudioEncoder:
             self._vectors.append(self._tower.encode(mel, num_ticks))
 
 
-def _embeddings(tower: Tower, vectors: Sequence[np.ndarray], start_seconds: float | None) -> Embeddings | None:
+def embeddings_of(tower: Tower, vectors: Sequence[np.ndarray], start_seconds: float | None) -> Embeddings | None:
+    """What a tower said of the stretches of a stream, one after another; None where there was none."""
     if start_seconds is None or not vectors:
         return None
     return Embeddings(np.concatenate(vectors).astype(np.float16), tower.description.rate_hz, start_seconds)

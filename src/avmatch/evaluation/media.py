@@ -83,7 +83,7 @@ def media_similarities(
         UsageError: noise is wanted on shards, which hold no waveforms, or they were packed otherwise.
     """
     told = towers.video.description
-    settings = PackSettings(told.rate_hz, told.height_px, told.width_px)
+    settings = PackSettings(told.rate_hz, told.height_px, told.width_px, told.crop)
     if isinstance(pairs, MediaList):
         clips = _decoded(pairs, settings, conditions, seed)
     else:

@@ -58,7 +58,7 @@ def export_media_towers(
         "independent_seconds": evidence.independent_seconds,
     }
     size = {"height_px": settings.height_px, "width_px": settings.width_px}
-    video = common | {"side": "video", "input": "frames"} | size
+    video = common | {"side": "video", "input": "frames", "crop": settings.crop} | size
     audio = common | {"side": "audio", "input": "logmel", "num_mels": NUM_MELS}
     export_onnx(towers[0], folder / "video.onnx", _samples(1, tuple(size.values()), (0.0, 1.0)), video, story)
     export_onnx(

@@ -3,12 +3,10 @@
     frames → faces, followed (faces.py) → the lower face of each, cut out → ticks of equal size
 
 A face as wide as its box gives FACE_PIXELS pixels, so that a larger crop shows more of the surroundings, not more
-detail. Letters in shapes: H rows, W columns of the source; T ticks of a track, S the side of a crop.
+detail. Letters in shapes: H rows, W columns of the source; S the side of a crop.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -43,40 +41,35 @@ def mouth_crop(
     return np.asarray(cv2.resize(part, (side_px, side_px), interpolation=method), np.uint8)
 
 
-@dataclass(frozen=True, eq=False)
-class CropTrack:
-    """One face: (T, S, S) crops on a regular clock whose first tick is at `start_seconds`."""
-
-    data: UInt8[np.ndarray, "T S S"]
-    start_seconds: float
-
-
 class MouthCrops:
-    """Collects the crops of every face of one video; the tracker runs elsewhere."""
+    """Cuts out every face of one video on a regular clock of its own, streaming; the tracker runs elsewhere."""
 
     def __init__(self, rate_hz: float, side_px: int) -> None:
         self._rate_hz, self._side_px = rate_hz, side_px
         self._clocks: dict[int, FrameClock] = {}
-        self._ticks: dict[int, list[np.ndarray]] = {}
+        self._num_ticks: Counter[int] = Counter()
 
-    def take(self, located: LocatedFrame) -> None:
-        """Cut the faces out of the next frame."""
+    def take(self, located: LocatedFrame) -> Iterator[tuple[int, UInt8[np.ndarray, "S S"]]]:
+        """Take the next frame; the ticks that it settles, each with the number of its face's track."""
         times = np.array([located.pts_seconds])
         for number, box in located.boxes.items():
-            if number not in self._clocks:
-                self._clocks[number] = FrameClock(self._rate_hz, self._side_px, self._side_px)
-                self._ticks[number] = []
+            clock = self._clocks.setdefault(number, FrameClock(self._rate_hz, self._side_px, self._side_px))
             crop = mouth_crop(located.image, box, self._side_px)
-            self._ticks[number].extend(self._clocks[number].push(VideoFrames(crop[None], times)))
+            for tick in clock.push(VideoFrames(crop[None], times)):
+                self._num_ticks[number] += 1
+                yield number, tick
 
-    def finish(self, sightings: dict[int, Sighting]) -> dict[int, CropTrack]:
-        """The tracks that were seen often enough, up to where the face was last seen, by their numbers."""
+    def extents(self, sightings: Mapping[int, Sighting]) -> dict[int, tuple[float, int]]:
+        """When each track begins, in seconds, and how many of its ticks show the face.
+
+        Tracks that weren't seen often enough are left out.
+        """
         found = {}
-        for number, ticks in self._ticks.items():
-            start_seconds, sighting = self._clocks[number].start_seconds, sightings[number]
-            assert start_seconds is not None
-            lasted = sighting.last_seconds + KEY_SECONDS - start_seconds
-            data = ticks[: max(1, round(lasted * self._rate_hz))]
-            if sighting.hits >= MIN_SEEN_SHARE * (1 + (len(data) - 1) / self._rate_hz / KEY_SECONDS):
-                found[number] = CropTrack(np.stack(data), start_seconds)
+        for number, clock in self._clocks.items():
+            sighting = sightings[number]
+            assert clock.start_seconds is not None
+            lasted_seconds = sighting.last_seconds + KEY_SECONDS - clock.start_seconds
+            num_ticks = min(self._num_ticks[number], max(1, round(lasted_seconds * self._rate_hz)))
+            if sighting.hits >= MIN_SEEN_SHARE * (1 + (num_ticks - 1) / self._rate_hz / KEY_SECONDS):
+                found[number] = clock.start_seconds, num_ticks
         return found

@@ -15,6 +15,7 @@ Letters in shapes: T frames, H rows, W columns, K channels.
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import cv2
@@ -54,10 +55,18 @@ class MouthFrontEnd:
 
     Args:
         detector: finds the faces; the Haar cascades when left out.
+        watcher: shown every frame with the faces that were found in it, so that they are looked for once.
+
+    Attributes:
+        sightings: how each track was seen, by its number.
     """
 
-    def __init__(self, detector: FaceDetector | None = None) -> None:
+    def __init__(
+        self, detector: FaceDetector | None = None, watcher: Callable[[LocatedFrame], None] | None = None
+    ) -> None:
         self._tracker = FaceTracker(detector)
+        self._watcher = watcher
+        self.sightings = self._tracker.sightings
         self._growing: dict[int, _Growing] = {}
         self._previous: UInt8[np.ndarray, "H W"] | None = None
 
@@ -67,14 +76,16 @@ class MouthFrontEnd:
             for located in self._tracker.push(image, float(pts_seconds)):
                 self._measure(located)
 
-    def finish(self) -> tuple[MouthTrack, ...]:
-        """The tracks that lasted and were seen often enough, in the order of their appearance."""
+    def finish(self) -> dict[int, MouthTrack]:
+        """The tracks that lasted and were seen often enough, by number, in the order of their appearance."""
         for located in self._tracker.finish():
             self._measure(located)
-        tracks = (_track(grown, self._tracker.sightings[number]) for number, grown in self._growing.items())
-        return tuple(track for track in tracks if track is not None)
+        tracks = {number: _track(grown, self.sightings[number]) for number, grown in self._growing.items()}
+        return {number: track for number, track in tracks.items() if track is not None}
 
     def _measure(self, located: LocatedFrame) -> None:
+        if self._watcher is not None:
+            self._watcher(located)
         image = located.image
         previous = image if self._previous is None else self._previous
         size = np.array(image.shape[::-1] * 2, np.float32)

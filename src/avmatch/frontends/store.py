@@ -10,6 +10,7 @@ import io
 import json
 import zipfile
 import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from avmatch.core.features import AudioFeatures, Embeddings, MouthTrack, VideoFe
 from avmatch.core.files import write_bytes_atomically
 
 #: Part of every name: raise it when a front end changes.
-FEATURES_VERSION = 2
+FEATURES_VERSION = 3
 #: Files up to this size are hashed whole, larger ones at evenly spaced places.
 HASH_WHOLE_BYTES = 64 << 20
 _NUM_PLACES, _PLACE_BYTES = 64, 1 << 20
@@ -68,31 +69,27 @@ def load(path: Path) -> VideoFeatures | AudioFeatures | None:
 
 
 def _pack(features: VideoFeatures | AudioFeatures, prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, object]:
-    towers = {name: [item.rate_hz, item.start_seconds] for name, item in features.embeddings.items()}
-    for name, item in features.embeddings.items():
-        arrays[f"{prefix}embedding/{name}"] = item.data
     texts: dict[str, object] = {
         "start_seconds": features.start_seconds,
         "duration_seconds": features.duration_seconds,
-        "embeddings": towers,
+        "embeddings": _pack_embeddings(features.embeddings, prefix, arrays),
     }
     if isinstance(features, AudioFeatures):
         arrays |= {f"{prefix}flux": features.flux, f"{prefix}level": features.level}
         return texts | {"kind": "audio", "peak": features.peak, "peaks": list(features.peaks)}
     arrays[f"{prefix}motion"] = features.motion
     arrays[f"{prefix}thumbnail"] = np.frombuffer(features.thumbnail_jpeg, np.uint8)
+    mouths = []
     for number, track in enumerate(features.mouths):
         for field in ("pts_seconds", "boxes", "signals"):
             arrays[f"{prefix}mouth/{number}/{field}"] = getattr(track, field)
+        mouths.append(_pack_embeddings(track.embeddings, f"{prefix}mouth/{number}/", arrays))
     scratch = None if features.scratch is None else _pack(features.scratch, f"{prefix}scratch/", arrays)
-    return texts | {"kind": "video", "fps": features.fps, "mouths": len(features.mouths), "scratch": scratch}
+    return texts | {"kind": "video", "fps": features.fps, "mouths": mouths, "scratch": scratch}
 
 
 def _unpack(texts: dict, prefix: str, arrays: dict[str, np.ndarray]) -> VideoFeatures | AudioFeatures:  # type: ignore[type-arg]
-    embeddings = {
-        name: Embeddings(arrays[f"{prefix}embedding/{name}"], rate, start)
-        for name, (rate, start) in texts["embeddings"].items()
-    }
+    embeddings = _unpack_embeddings(texts["embeddings"], prefix, arrays)
     if texts["kind"] == "audio":
         return AudioFeatures(
             start_seconds=texts["start_seconds"],
@@ -104,8 +101,11 @@ def _unpack(texts: dict, prefix: str, arrays: dict[str, np.ndarray]) -> VideoFea
             embeddings=embeddings,
         )
     mouths = tuple(
-        MouthTrack(*(arrays[f"{prefix}mouth/{number}/{field}"] for field in ("pts_seconds", "boxes", "signals")))
-        for number in range(texts["mouths"])
+        MouthTrack(
+            *(arrays[f"{prefix}mouth/{number}/{field}"] for field in ("pts_seconds", "boxes", "signals")),
+            _unpack_embeddings(towers, f"{prefix}mouth/{number}/", arrays),
+        )
+        for number, towers in enumerate(texts["mouths"])
     )
     video = VideoFeatures(
         start_seconds=texts["start_seconds"],
@@ -121,3 +121,18 @@ def _unpack(texts: dict, prefix: str, arrays: dict[str, np.ndarray]) -> VideoFea
     scratch = _unpack(texts["scratch"], f"{prefix}scratch/", arrays)
     assert isinstance(scratch, AudioFeatures)
     return replace(video, scratch=scratch)
+
+
+def _pack_embeddings(
+    embeddings: Mapping[str, Embeddings], prefix: str, arrays: dict[str, np.ndarray]
+) -> dict[str, list[float]]:
+    arrays |= {f"{prefix}embedding/{name}": item.data for name, item in embeddings.items()}
+    return {name: [item.rate_hz, item.start_seconds] for name, item in embeddings.items()}
+
+
+def _unpack_embeddings(
+    towers: Mapping[str, Sequence[float]], prefix: str, arrays: Mapping[str, np.ndarray]
+) -> dict[str, Embeddings]:
+    return {
+        name: Embeddings(arrays[f"{prefix}embedding/{name}"], rate, start) for name, (rate, start) in towers.items()
+    }

@@ -25,9 +25,10 @@ import platformdirs
 from jaxtyping import UInt8
 
 from avmatch.core.errors import MediaError, ModelError, UsageError
-from avmatch.core.features import AudioFeatures, VideoFeatures
+from avmatch.core.features import AudioFeatures, MouthTrack, VideoFeatures
 from avmatch.core.results import Failure
 from avmatch.core.signals import AudioSamples, VideoFrames
+from avmatch.encoders.faces import FaceEncoder
 from avmatch.encoders.tower import AudioEncoder, TowerPair, VideoEncoder
 from avmatch.frontends import store
 from avmatch.frontends.motion import MotionFrontEnd
@@ -230,8 +231,11 @@ class _PictureWatcher:
     """All front ends of the picture, fed with the same frames."""
 
     def __init__(self, model: TowerPair | None) -> None:
-        self._motion, self._mouth = MotionFrontEnd(), MouthFrontEnd()
-        self._encoder = None if model is None else VideoEncoder(model.video)
+        looks_at_faces = model is not None and model.video.description.crop == "mouth"
+        self._faces = FaceEncoder(model.video) if model is not None and looks_at_faces else None
+        self._encoder = VideoEncoder(model.video) if model is not None and not looks_at_faces else None
+        self._motion = MotionFrontEnd()
+        self._mouth = MouthFrontEnd(watcher=None if self._faces is None else self._faces.take)
         self._name = "" if model is None else model.name
         self._num_blocks = self._num_frames = 0
         self._first_seconds = self._last_seconds = 0.0
@@ -262,11 +266,20 @@ class _PictureWatcher:
         return VideoFeatures(
             start_seconds=start_seconds,
             motion=motion,
-            mouths=self._mouth.finish(),
+            mouths=self._mouths(),
             fps=fps,
             duration_seconds=span + 1.0 / fps,
             thumbnail_jpeg=self._thumbnail,
             embeddings={} if embeddings is None else {self._name: embeddings},
+        )
+
+    def _mouths(self) -> tuple[MouthTrack, ...]:
+        """The tracks, with the vectors of a model that looks at them."""
+        tracks = self._mouth.finish()
+        vectors = {} if self._faces is None else self._faces.finish(self._mouth.sightings)
+        return tuple(
+            replace(track, embeddings={self._name: vectors[number]}) if number in vectors else track
+            for number, track in tracks.items()
         )
 
 

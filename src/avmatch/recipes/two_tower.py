@@ -15,8 +15,8 @@ from avmatch.recipes.canonical_pairs import CanonicalPairs, Networks, Weights
 from avmatch.recipes.feature_pairs import ClusterTask, FeaturePairs
 from avmatch.training.config import Optimisation, TrainConfig
 
-#: What isn't told of the published towers, chosen on folds (docs/experiments.md): one wide layer, a high temperature that
-#: isn't learned, much dropout.
+#: What isn't told of the published towers, chosen on folds (docs/experiments.md): one wide layer, a high temperature
+#: that isn't learned, much dropout.
 _TOWERS = FeaturePairs(
     video=FeatureCnnConfig(512, widths=(512,), dropout=0.4),
     audio=FeatureCnnConfig(128, widths=(512,), dropout=0.4),

@@ -18,6 +18,8 @@ __all__ = [
     "AvmatchError",
     "Candidate",
     "Failure",
+    "FixResult",
+    "FixSettings",
     "Match",
     "MatchResult",
     "MatchSettings",
@@ -28,6 +30,8 @@ __all__ = [
     "SynthConfig",
     "UsageError",
     "__version__",
+    "fix",
+    "fix_all",
     "match",
     "plot_match",
     "plot_sync",
@@ -39,9 +43,11 @@ __all__ = [
 
 if TYPE_CHECKING:
     from avmatch.core.errors import AvmatchError, MediaError, MissingExtraError, ModelError, UsageError
+    from avmatch.core.repairs import FixResult
     from avmatch.core.results import Candidate, Failure, Match, MatchResult, SyncResult
     from avmatch.pipelines.decision import MatchSettings
     from avmatch.pipelines.delivery import write_match
+    from avmatch.pipelines.fix import FixSettings, fix, fix_all
     from avmatch.pipelines.match import match
     from avmatch.pipelines.sync import sync, sync_all
     from avmatch.pipelines.synth import SynthConfig, synthesise
@@ -49,9 +55,11 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "avmatch.core.errors": ("AvmatchError", "MediaError", "MissingExtraError", "ModelError", "UsageError"),
+    "avmatch.core.repairs": ("FixResult",),
     "avmatch.core.results": ("Candidate", "Failure", "Match", "MatchResult", "SyncResult"),
     "avmatch.pipelines.decision": ("MatchSettings",),
     "avmatch.pipelines.delivery": ("write_match",),
+    "avmatch.pipelines.fix": ("FixSettings", "fix", "fix_all"),
     "avmatch.pipelines.match": ("match",),
     "avmatch.pipelines.sync": ("sync", "sync_all"),
     "avmatch.pipelines.synth": ("SynthConfig", "synthesise"),

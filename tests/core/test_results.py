@@ -42,8 +42,8 @@ def match_result(**changes):
     return MatchResult(**parts | changes)
 
 
-def sync_result(offset_seconds=0.12, fps=25.0):
-    return SyncResult("a.mp4", offset_seconds, fps, 0.87654321, "mouth", "uncertain", "low_confidence")
+def sync_result(offset_seconds=0.12, fps=25.0, **more):
+    return SyncResult("a.mp4", offset_seconds, fps, 0.87654321, "mouth", "uncertain", "low_confidence", **more)
 
 
 def failed():
@@ -155,7 +155,20 @@ def test_a_sync_result_is_one_line_of_json():
         ("status", "uncertain"),
         ("reason", "low_confidence"),
         ("verdict", "in_sync"),
+        ("offset_low_ms", None),
+        ("offset_high_ms", None),
+        ("drift_ppm", None),
+        ("drift_low_ppm", None),
+        ("drift_high_ppm", None),
     ]
+
+
+def test_a_sync_result_tells_its_interval_and_its_drift():
+    result = sync_result(
+        offset_interval_seconds=(0.08, 0.1614), drift_ppm=-412.34, drift_interval_ppm=(-500.0, -324.68)
+    )
+    record = json.loads(result.to_json())
+    assert list(record.values())[-5:] == [80.0, 161.4, -412.3, -500.0, -324.7]
 
 
 def test_a_failed_sync_has_neither_offset_nor_verdict():
@@ -179,8 +192,9 @@ def test_hardly_early_is_not_minus_nothing_in_frames():
 def test_a_sync_result_writes_one_row(tmp_path):
     sync_result().to_csv(tmp_path / "sync.csv")
     assert (tmp_path / "sync.csv").read_text() == (
-        "path,offset_ms,offset_frames,fps,confidence,cue,status,reason,verdict\n"
-        "a.mp4,120.0,3.0,25.0,0.8765,mouth,uncertain,low_confidence,in_sync\n"
+        "path,offset_ms,offset_frames,fps,confidence,cue,status,reason,verdict,"
+        "offset_low_ms,offset_high_ms,drift_ppm,drift_low_ppm,drift_high_ppm\n"
+        "a.mp4,120.0,3.0,25.0,0.8765,mouth,uncertain,low_confidence,in_sync,,,,,\n"
     )
 
 

@@ -11,6 +11,7 @@ from avmatch.media.encode import write_clip
 from avmatch.media.mux import mux
 
 KEYS = ["path", "offset_ms", "offset_frames", "fps", "confidence", "cue", "status", "reason", "verdict"]
+KEYS += ["offset_low_ms", "offset_high_ms", "drift_ppm", "drift_low_ppm", "drift_high_ppm"]
 RATE_HZ = 16_000
 PNG = b"\x89PNG"
 
@@ -59,6 +60,8 @@ def test_a_known_shift_is_found(avmatch, shifted, offset_ms, word):
     assert answer["path"] == str(path)
     assert answer["offset_ms"] == pytest.approx(offset_ms, abs=80)
     assert answer["offset_frames"] == pytest.approx(answer["offset_ms"] / 1000 * answer["fps"], abs=0.01)
+    assert answer["offset_low_ms"] < answer["offset_ms"] < answer["offset_high_ms"]
+    assert answer["drift_ppm"] is None  # too short to tell
     assert 0 <= answer["confidence"] <= 1
     assert answer["cue"] in ("motion", "mouth")
     assert answer["status"] in ("ok", "uncertain")

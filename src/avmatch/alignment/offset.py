@@ -5,6 +5,8 @@ are rarer than small ones. Their softmax over the offsets tried is the posterior
 parabola. A logistic map (Platt, 1999), fitted on development clips for the cue that contributed most, turns the
 posterior mass within ±80 ms of the peak, and how far the peak stands out, into a frequency.
 
+Wide ranges are searched in coarse steps first, then in fine ones about the peak.
+
 Letters in shapes: C cues, L offsets.
 """
 
@@ -15,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
+from scipy.ndimage import gaussian_filter1d
 from scipy.special import softmax
 
 from avmatch.core.errors import Reason
@@ -27,8 +30,13 @@ TOLERANCE_SECONDS = 0.08
 STEP_SECONDS = 0.01
 WIDE_SECONDS = 5.0
 CHUNK_LAGS = 2048
+#: Steps about a coarse peak: two coarse ones to either side.
+FINE_LAGS = np.arange(-8, 9) * STEP_SECONDS
 #: Deviation of the prior over offsets, as a share of the range.
 USUAL_SHARE = 0.5
+#: What a cue is off by however long the clip is, as a deviation: the interval can't be narrower.
+BIAS_SECONDS = 0.02
+COVERAGE = 0.95
 #: A peak at the very edge of the range belongs to something outside it.
 EDGE_CONFIDENCE = 0.3
 
@@ -65,35 +73,47 @@ def estimate_offset(
 ) -> OffsetEstimate:
     """Measure how late the sound comes."""
     lags = offset_lags(max_offset_seconds)
+    prior = log_prior(lags, max_offset_seconds)
     curves, told, reasons = [], [], {}
     for cue in cues:
-        nats, reason = _curve(cue, video, audio, lags)
+        nats, reason = weighted_nats(cue, video, audio, lags)
         if reason is None:
-            curves.append(cue.calibration.weight * nats)
+            curves.append(nats)
             told.append(cue)
         else:
             reasons[cue.name] = reason
     if not told:
         return OffsetEstimate(None, 0.0, "", lags, np.zeros(len(lags)), reasons)
-    total = np.sum(curves, axis=0) - 0.5 * (lags / (USUAL_SHARE * max_offset_seconds)) ** 2
+    total = np.sum(curves, axis=0) + prior
     peak = int(total.argmax())
     deciding = told[int(np.argmax([_contrast(curve, peak) for curve in curves]))]
     confidence = deciding.calibration.probability(*peak_figures(lags, total))
+    offset = refined(total, lags, peak)
     if peak in (0, len(lags) - 1):
         confidence = min(confidence, EDGE_CONFIDENCE)
-    return OffsetEstimate(_refined(total, lags, peak), confidence, deciding.name, lags, total, reasons)
+    elif max_offset_seconds > WIDE_SECONDS:
+        near = lags[peak] + FINE_LAGS
+        fine = sum((weighted_nats(cue, video, audio, near)[0] for cue in told), log_prior(near, max_offset_seconds))
+        offset = refined(fine, near, int(fine.argmax()))
+    return OffsetEstimate(offset, confidence, deciding.name, lags, total, reasons)
 
 
-def _curve(
+def log_prior(lags: Float[np.ndarray, " L"], max_offset_seconds: float) -> Float[np.ndarray, " L"]:
+    """Large offsets are rarer than small ones (nats, not normalised)."""
+    return -0.5 * (lags / (USUAL_SHARE * max_offset_seconds)) ** 2
+
+
+def weighted_nats(
     cue: Cue, video: VideoFeatures, audio: AudioFeatures, lags: Float[np.ndarray, " L"]
 ) -> tuple[Float[np.ndarray, " L"], Reason | None]:
+    """What one cue says, as far as it may be believed; zeros and the reason where it can't tell."""
     parts = []
     for begin in range(0, len(lags), CHUNK_LAGS):
         curves = cue.curves([video], [audio], lags[begin : begin + CHUNK_LAGS])
         if curves.reason() is not None:
             return np.zeros(len(lags)), curves.reason()
         parts.append(curves.nats[0, 0].astype(np.float64))
-    return np.concatenate(parts), None
+    return cue.calibration.weight * np.concatenate(parts), None
 
 
 def peak_figures(lags_seconds: Float[np.ndarray, " L"], nats: Float[np.ndarray, " L"]) -> tuple[float, float]:
@@ -103,11 +123,30 @@ def peak_figures(lags_seconds: Float[np.ndarray, " L"], nats: Float[np.ndarray, 
     return float(softmax(nats)[near].sum()), _contrast(nats, peak)
 
 
+def offset_interval(estimate: OffsetEstimate) -> tuple[float, float]:
+    """The middle 95 % of the calibrated posterior: near the peak it holds as much as the confidence says.
+
+    Raises:
+        ValueError: there is no offset to be sure of.
+    """
+    if estimate.offset_seconds is None:
+        raise ValueError("no cue could tell an offset, so there is no interval")
+    lags, posterior = estimate.lags_seconds, softmax(estimate.nats) + 1e-12
+    near = np.abs(lags - lags[posterior.argmax()]) <= TOLERANCE_SECONDS + 1e-9
+    share = np.where(near, estimate.confidence / posterior[near].sum(), 0.0) * posterior
+    share[~near] = (1.0 - estimate.confidence) / posterior[~near].sum() * posterior[~near]
+    step = float(lags[1] - lags[0])
+    cumulated = np.cumsum(gaussian_filter1d(share, BIAS_SECONDS / step, mode="nearest"))
+    tails = (0.5 * (1.0 - COVERAGE), 0.5 * (1.0 + COVERAGE))
+    low, high = np.interp(tails, cumulated / cumulated[-1], lags + 0.5 * step)
+    return min(float(low), estimate.offset_seconds), max(float(high), estimate.offset_seconds)
+
+
 def _contrast(curve: Float[np.ndarray, " L"], peak: int) -> float:
     return float(curve[peak] - np.median(curve))
 
 
-def _refined(nats: Float[np.ndarray, " L"], lags: Float[np.ndarray, " L"], peak: int) -> float:
+def refined(nats: Float[np.ndarray, " L"], lags: Float[np.ndarray, " L"], peak: int) -> float:
     """The offset of the maximum of the parabola through the peak and its neighbours."""
     if peak in (0, len(lags) - 1):
         return float(lags[peak])

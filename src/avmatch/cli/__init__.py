@@ -14,6 +14,7 @@ import typer
 
 from avmatch.cli.doctor import doctor
 from avmatch.cli.evaluate import evaluate
+from avmatch.cli.fix import fix
 from avmatch.cli.match import match
 from avmatch.cli.several import spelled_out
 from avmatch.cli.sync import sync
@@ -26,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Which sound belongs to which silent picture, and by how much they are apart.",
 )
-for command in (match, sync, train, evaluate, synth, doctor):
+for command in (match, sync, fix, train, evaluate, synth, doctor):
     app.command()(command)
 
 

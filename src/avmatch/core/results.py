@@ -39,6 +39,11 @@ SYNC_COLUMNS = (
     "status",
     "reason",
     "verdict",
+    "offset_low_ms",
+    "offset_high_ms",
+    "drift_ppm",
+    "drift_low_ppm",
+    "drift_high_ppm",
 )
 
 Cell = str | float | int | None
@@ -193,7 +198,7 @@ class SyncResult:
 
     Attributes:
         path: the argument unchanged, or the file found below it.
-        offset_seconds: how late the sound comes; None when failed.
+        offset_seconds: how late the sound comes, where it drifts at the picture's beginning; None when failed.
         fps: frames a second of the picture (the mean, where it varies); None when failed.
         confidence: probability in 0…1 that the offset is right within 80 ms.
         cue: the name of the cue that decided; "" when failed.
@@ -201,6 +206,10 @@ class SyncResult:
         reason: why not ok; None when ok.
         lags_seconds, curve: the fused score (nats) at each offset tried, for plots; empty when failed.
         message: for a person; tells what is wrong and the remedy.
+        offset_interval_seconds: the offset lies in it with a probability of 95 %; None when failed.
+        drift_ppm: how the offset grows, in microseconds a second (alignment/drift.py); positive = the sound comes later
+            and later; None where there is none to tell.
+        drift_interval_ppm: the same with a probability of 95 %.
     """
 
     path: str
@@ -213,6 +222,9 @@ class SyncResult:
     lags_seconds: tuple[float, ...] = ()
     curve: tuple[float, ...] = ()
     message: str = ""
+    offset_interval_seconds: tuple[float, float] | None = None
+    drift_ppm: float | None = None
+    drift_interval_ppm: tuple[float, float] | None = None
 
     def __repr__(self) -> str:
         offset = "None" if self.offset_seconds is None else f"{self.offset_seconds:+.3f} s"
@@ -247,6 +259,8 @@ class SyncResult:
             self.status,
             self.reason,
             self.verdict,
+            *(_offset_ms(bound) for bound in self.offset_interval_seconds or (None, None)),
+            *(_tenth(ppm) for ppm in (self.drift_ppm, *(self.drift_interval_ppm or (None, None)))),
         )
 
     def to_json(self) -> str:
@@ -300,6 +314,10 @@ def _frame(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> pandas.Dat
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
+
+
+def _tenth(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)
 
 
 def _offset_ms(seconds: float | None) -> float | None:

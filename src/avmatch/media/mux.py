@@ -9,6 +9,7 @@ track.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import av
@@ -47,7 +48,21 @@ def mux(video: Path, audio: Path, out: Path, *, offset_seconds: float) -> None:
         UsageError: `out` is one of the originals.
         MediaError: an input can't be read, or the container can't hold the streams (stage "mux").
     """
-    if out.exists() and any(out.samefile(original) for original in (video, audio) if original.exists()):
+    with remuxed(video, out, originals=(video, audio)) as (source, picture, target):
+        _write(source, picture, target, audio, out, offset_seconds)
+
+
+@contextmanager
+def remuxed(
+    video: Path, out: Path, *, originals: tuple[Path, ...]
+) -> Iterator[tuple[av.container.InputContainer, av.VideoStream, av.container.OutputContainer]]:
+    """(source, its picture, the new file), which appears whole or not at all.
+
+    Raises:
+        UsageError: `out` is one of the originals.
+        MediaError: an input can't be read, or the container can't hold the streams (stage "mux").
+    """
+    if out.exists() and any(out.samefile(original) for original in originals if original.exists()):
         raise UsageError(f"{out}: this would overwrite an original; choose another folder for the muxed files")
     try:
         with opened(video, "mux") as source, atomic_path(out) as temporary:
@@ -55,7 +70,7 @@ def mux(video: Path, audio: Path, out: Path, *, offset_seconds: float) -> None:
             if picture is None:
                 raise MediaError(video, "there is no picture in it to copy", stage="mux", reason="no_video")
             with av.open(str(temporary), "w") as target:
-                _write(source, picture, target, audio, out, offset_seconds)
+                yield source, picture, target
     except (av.FFmpegError, ValueError) as error:
         if isinstance(error, MediaError):
             raise
@@ -71,14 +86,14 @@ def _write(
     out: Path,
     offset_seconds: float,
 ) -> None:
-    copies: dict[int, av.stream.Stream] = {picture.index: target.add_stream_from_template(picture)}
+    copies: dict[int, av.stream.Stream] = {picture.index: target.add_stream_from_template(picture, opaque=True)}
     origin = origin_seconds(source)
-    begin = _start_seconds(picture)
-    blocks = _on_picture_clock(decode_sound(audio), begin, origin - offset_seconds)
-    sound = _Sound(target, blocks, out, begin)
+    begin = start_seconds(picture)
+    blocks = on_picture_clock(decode_sound(audio), begin, origin - offset_seconds)
+    sound = SoundTrack(target, blocks, codec_for(out), begin)
     own = audio_stream(source)
     if own is not None:
-        copies[own.index] = target.add_stream_from_template(own)
+        copies[own.index] = target.add_stream_from_template(own, opaque=True)
     end = begin
     for packet in source.demux([source.streams[index] for index in copies]):
         if not packet.size:  # marks the end
@@ -91,12 +106,18 @@ def _write(
     sound.close()
 
 
-def _start_seconds(stream: av.VideoStream) -> float:
+def start_seconds(stream: av.VideoStream) -> float:
+    """When a picture begins, on its container's clock."""
     start, base = stream.start_time, stream.time_base
     return 0.0 if start is None or base is None else float(start * base)
 
 
-def _on_picture_clock(
+def codec_for(out: Path) -> str:
+    """How a sound is encoded for a container."""
+    return _CODECS.get(out.suffix.lower(), "aac")
+
+
+def on_picture_clock(
     blocks: Iterator[AudioSamples], begin_seconds: float, shift_seconds: float
 ) -> Iterator[AudioSamples]:
     """The sound from the picture's start on: shifted, cut to the sample, or with silence in front."""
@@ -104,25 +125,26 @@ def _on_picture_clock(
     for block in blocks:
         rate = block.sample_rate_hz
         excess = samples_from_seconds(begin_seconds - (block.pts_seconds + shift_seconds), rate)
-        data = block.data[:, max(0, excess) :]
         if first and excess < 0:
-            data = np.pad(data, ((0, 0), (-excess, 0)))
+            for begin in range(0, -excess, rate):  # a long silence in pieces, so that memory stays small
+                silence = np.zeros((len(block.data), min(rate, -excess - begin)), np.float32)
+                yield AudioSamples(silence, rate, begin_seconds)
+        data = block.data[:, max(0, excess) :]
         if data.shape[1]:
             first = False
             yield AudioSamples(data, rate, begin_seconds)
 
 
-class _Sound:
+class SoundTrack:
     """The new track: fed block by block, as far as the picture has come."""
 
     def __init__(
-        self, target: av.container.OutputContainer, blocks: Iterator[AudioSamples], out: Path, begin_seconds: float
+        self, target: av.container.OutputContainer, blocks: Iterator[AudioSamples], codec: str, begin_seconds: float
     ) -> None:
         self._blocks = blocks
         self._pending = next(blocks, None)
         self._written_seconds = begin_seconds
         first = self._pending or AudioSamples(np.zeros((1, 0), np.float32), 48000)
-        codec = _CODECS.get(out.suffix.lower(), "aac")
         self._num_channels = first.data.shape[0] if first.data.shape[0] in _LAYOUTS else 1  # else a mono mix
         self._rate_hz = first.sample_rate_hz
         stream = target.add_stream(codec, rate=_rate(first.sample_rate_hz, codec), layout=_LAYOUTS[self._num_channels])

@@ -86,9 +86,9 @@ def mux_matches(result: MatchResult, videos: str, folder: Path, progress: Progre
     pairs = [item for item in result.matches if item.audio is not None]
     if any(Path(path).suffix.lower() == FEATURE_SUFFIX for path in result.videos):
         raise UsageError(f"{videos}: features have no picture to write; leave out --mux")
-    targets = _targets([item.video for item in pairs], videos, folder)
+    places = targets([item.video for item in pairs], videos, folder)
     failures = []
-    for done, (item, target) in enumerate(zip(pairs, targets, strict=True), start=1):
+    for done, (item, target) in enumerate(zip(pairs, places, strict=True), start=1):
         try:
             _mux(item, target)
         except MediaError as error:
@@ -105,7 +105,7 @@ def _mux(item: Match, target: Path) -> None:
     mux(Path(item.video), Path(item.audio), target, offset_seconds=item.offset_seconds or 0.0)
 
 
-def _targets(paths: Sequence[str], argument: str, folder: Path) -> list[Path]:
+def targets(paths: Sequence[str], argument: str, folder: Path) -> list[Path]:
     """Where each video goes: its path below what the user named, never outside `folder`."""
     root = argument if argument and Path(argument).is_dir() else _common_folder(paths)
     return [folder / os.path.relpath(path, root) for path in paths]
@@ -137,5 +137,5 @@ def write_sync(results: Sequence[SyncResult], table: Path | None, plot: Path | N
         return
     if plot.is_file():
         raise UsageError(f"{plot}: several files need a folder for their plots, and this is a file")
-    for result, target in zip(results, _targets([result.path for result in results], "", plot), strict=True):
+    for result, target in zip(results, targets([result.path for result in results], "", plot), strict=True):
         plot_sync(result, target.with_name(target.name + ".png"))

@@ -1,6 +1,6 @@
 """Measure the offset between a picture and its sound.
 
-decode → front end → curves over offsets → one offset, how sure, and what viewers would say
+decode → front end → curves over offsets → does it drift? → one offset, how sure, and what viewers would say
 """
 
 from __future__ import annotations
@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from avmatch.alignment.offset import OffsetEstimate, estimate_offset
+from avmatch.alignment.drift import Drift, estimate_drift, without_drift
+from avmatch.alignment.offset import OffsetEstimate, estimate_offset, offset_interval
 from avmatch.core.errors import ModelError, Reason, UsageError
 from avmatch.core.features import AudioFeatures, VideoFeatures
 from avmatch.core.results import Failure, SyncResult
@@ -83,14 +84,23 @@ def sync_all(
 
     def measured(path: str) -> SyncResult:
         video, sound = analyser.both(path) if other is None else (analyser.video(path), other)
-        estimate = estimate_offset(cues_for(towers), video, sound, max_offset_seconds=max_offset_seconds)
-        return _result(path, video, estimate)
+        return _result(path, video, *measure(cues_for(towers), video, sound, max_offset_seconds))
 
     answers = analyse_all(measured, paths, "files", progress)
     return tuple(
         _failed(answer.path, answer.reason, answer.message) if isinstance(answer, Failure) else answer
         for answer in answers
     )
+
+
+def measure(
+    cues: Sequence[Cue], video: VideoFeatures, sound: AudioFeatures, max_offset_seconds: float
+) -> tuple[OffsetEstimate, Drift | None]:
+    """The offset at the picture's beginning, and the drift where there is one to tell."""
+    drift = estimate_drift(cues, video, sound, max_offset_seconds=max_offset_seconds)
+    if drift is not None:
+        sound = without_drift(sound, drift.drift_ppm, video.start_seconds)
+    return estimate_offset(cues, video, sound, max_offset_seconds=max_offset_seconds), drift
 
 
 def expand(argument: str) -> tuple[str, ...]:
@@ -125,11 +135,13 @@ def _failed(path: str, reason: Reason, message: str) -> SyncResult:
     return SyncResult(path, None, None, 0.0, "", "failed", reason, message=message)
 
 
-def _result(path: str, video: VideoFeatures, estimate: OffsetEstimate) -> SyncResult:
+def _result(path: str, video: VideoFeatures, estimate: OffsetEstimate, drift: Drift | None) -> SyncResult:
     if estimate.offset_seconds is None:
         reason: Reason = estimate.reasons.get("motion", "static_picture")
         return _failed(path, reason, _REMEDIES.get(reason, "no cue can tell"))
     sure = estimate.confidence >= OK_CONFIDENCE
+    low, high = offset_interval(estimate)
+    slack = 0.0 if drift is None else drift.start_error_seconds
     return SyncResult(
         path=path,
         offset_seconds=estimate.offset_seconds,
@@ -141,4 +153,7 @@ def _result(path: str, video: VideoFeatures, estimate: OffsetEstimate) -> SyncRe
         lags_seconds=tuple(estimate.lags_seconds.tolist()),
         curve=tuple(estimate.nats.tolist()),
         message="" if sure else _REMEDIES["low_confidence"],
+        offset_interval_seconds=(low - slack, high + slack),
+        drift_ppm=None if drift is None else drift.drift_ppm,
+        drift_interval_ppm=None if drift is None else drift.interval_ppm,
     )

@@ -1,10 +1,12 @@
-"""What `sync` says about one file, as a sentence without the file's name.
+"""What `sync` and `fix` say about one file, as a sentence without the file's name.
 
 The verdict is that of ITU-R BT.1359-1 (see avmatch.core.results.itu_verdict).
 """
 
 from __future__ import annotations
 
+from avmatch.core.clock import milliseconds_from_seconds
+from avmatch.core.repairs import FixResult
 from avmatch.core.results import SyncResult, Verdict
 from avmatch.reports.words import TOGETHER_SECONDS, lateness, shown
 
@@ -21,19 +23,66 @@ def sync_sentence(result: SyncResult) -> str:
     """The offset in words, how sure it is, and what to do where there is none."""
     if result.offset_seconds is None:
         return _with_message(f"no offset found{_why(result)}", result)
-    sentence = _offset_clause(result, result.offset_seconds)
+    sentence = _offset_clause(result, result.offset_seconds) + _drift_clause(result)
     if result.status != "uncertain":
         return sentence
     return _with_message(f"{sentence} — uncertain (confidence {result.confidence:.2f})", result)
 
 
+def fix_sentence(result: FixResult) -> str:
+    """What was measured, what was done, and what is measured now."""
+    if result.action == "failed":
+        return f"nothing written: {shown(result.message)}"
+    if result.action == "in_sync":
+        return f"{_state('is', result.was, 0.0)}; close enough, nothing written"
+    if result.action == "refused":
+        confidence = 0.0 if result.was is None else result.was.confidence
+        return (
+            f"{_state('seems', result.was, 0.0)} (confidence {confidence:.2f}): nothing written without --force; "
+            + (shown(result.message))
+        )
+    known = result.removed_seconds or 0.0
+    end = "not measured" if result.now is None else _state("is now", result.now, 0.0)
+    note = f" ({shown(result.message)})" if result.message else ""
+    return f"{_state('was', result.was, known)}, {end}; written to {shown(result.out or '')}{note}"
+
+
+def _state(verb: str, result: SyncResult | None, known_seconds: float) -> str:
+    """ "was +0.120 s and +300 ppm"; the offset that was given where nothing was measured."""
+    if result is None:
+        return f"{verb} {known_seconds:+.3f} s"
+    if result.offset_seconds is None:
+        return f"{verb} unknown"
+    drift = "" if result.drift_ppm is None else f" and drifts by {result.drift_ppm:+.0f} ppm"
+    doubt = " (uncertain)" if result.status == "uncertain" and verb == "is now" else ""
+    return f"{verb} {result.offset_seconds:+.3f} s{drift}{doubt}"
+
+
 def _offset_clause(result: SyncResult, offset_seconds: float) -> str:
+    interval = _interval(result)
     if abs(offset_seconds) <= TOGETHER_SECONDS:
-        return f"picture and sound are together ({result.offset_ms:+.0f} ms)"
+        return f"picture and sound are together ({result.offset_ms:+.0f} ms{interval})"
     amount, direction = lateness(offset_seconds).rsplit(" ", 1)
     frames = "" if result.offset_frames is None else f" ({abs(result.offset_frames):.1f} frames)"
-    clause = f"the sound comes {amount}{frames} {direction}"
+    within = f" ({interval.removeprefix(', ')})" if interval else ""
+    clause = f"the sound comes {amount}{frames} {direction}{within}"
     return clause if result.verdict is None else f"{clause}; {_VERDICT_WORDS[result.verdict]}"
+
+
+def _interval(result: SyncResult) -> str:
+    if result.offset_interval_seconds is None:
+        return ""
+    low, high = (f"{milliseconds_from_seconds(bound):+.0f}" for bound in result.offset_interval_seconds)
+    return f", 95 % {low} to {high} ms"
+
+
+def _drift_clause(result: SyncResult) -> str:
+    if result.drift_ppm is None:
+        return ""
+    direction = "later and later" if result.drift_ppm > 0 else "earlier and earlier"
+    return (
+        f"; it drifts, {direction} by {abs(result.drift_ppm):.0f} ppm ({abs(result.drift_ppm) * 0.06:.1f} ms a minute)"
+    )
 
 
 def _with_message(sentence: str, result: SyncResult) -> str:

@@ -1,0 +1,137 @@
+"""Write copies in which picture and sound are together.
+
+measure → decide whether it is sure and worth it → move the sound → measure the copy
+
+Originals are never touched, and nothing that exists is overwritten.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from avmatch.core.errors import MediaError, UsageError
+from avmatch.core.repairs import FixResult
+from avmatch.core.results import SyncResult
+from avmatch.media.repair import repair
+from avmatch.pipelines.analysis import Progress
+from avmatch.pipelines.delivery import targets
+from avmatch.pipelines.sync import DEFAULT_MAX_OFFSET_SECONDS, sync_all
+from avmatch.reports.sentence import fix_sentence
+
+#: Half a frame at 25 fps: nobody sees it, and no measurement is much better.
+DEFAULT_TOLERANCE_SECONDS = 0.02
+MAX_KNOWN_SECONDS = 3600.0
+
+
+@dataclass(frozen=True)
+class FixSettings:
+    """What a run was asked for.
+
+    Attributes:
+        offset_seconds: take this offset out of every file without measuring it; None = measure.
+        tolerance_seconds: a file that is this close to being together is left as it is.
+        force: act on uncertain measurements, too.
+        max_offset_seconds, model, cache_dir: as for `sync`.
+
+    Raises:
+        UsageError: an offset that can't be meant.
+    """
+
+    offset_seconds: float | None = None
+    tolerance_seconds: float = DEFAULT_TOLERANCE_SECONDS
+    force: bool = False
+    max_offset_seconds: float = DEFAULT_MAX_OFFSET_SECONDS
+    model: str | Path | None = None
+    cache_dir: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.offset_seconds is not None and not abs(self.offset_seconds) <= MAX_KNOWN_SECONDS:
+            raise UsageError(f"an offset must be within ±{MAX_KNOWN_SECONDS:.0f} s, got {self.offset_seconds}")
+        if not self.tolerance_seconds >= 0.0:
+            raise UsageError(f"a tolerance can't be negative, got {self.tolerance_seconds}")
+
+
+def fix(path: str | Path, out: str | Path, settings: FixSettings | None = None) -> FixResult:
+    """Write a copy of one file in which picture and sound are together.
+
+    Args:
+        path: a video file with its sound.
+        out: the copy, or a folder for it; the container follows the suffix.
+
+    Raises:
+        UsageError: nonsense in the settings.
+        MediaError: never; a file that can't be used gives "failed" and says why.
+    """
+    (result,) = fix_all([str(path)], out, settings)
+    return result
+
+
+def fix_all(
+    paths: Sequence[str],
+    out: str | Path,
+    settings: FixSettings | None = None,
+    *,
+    progress: Progress | None = None,
+) -> tuple[FixResult, ...]:
+    """`fix` for many files; the results come in the order of `paths`. Several files need a folder."""
+    settings = settings or FixSettings()
+    places = _places(paths, Path(out))
+    measured: Sequence[SyncResult | None] = [None] * len(paths)
+    if settings.offset_seconds is None:
+        measured = _measure(paths, settings, progress)
+    results = []
+    for done, (path, target, was) in enumerate(zip(paths, places, measured, strict=True), start=1):
+        results.append(_fixed(path, target, was, settings))
+        if progress is not None:
+            progress("fix", done, len(paths))
+    return tuple(results)
+
+
+def fix_lines(results: Sequence[FixResult], *, as_json: bool) -> Iterator[str]:
+    """One JSON object, or one sentence, a file."""
+    for result in results:
+        yield result.to_json() if as_json else f"{result.path}: {fix_sentence(result)}"
+
+
+def _measure(paths: Sequence[str], settings: FixSettings, progress: Progress | None = None) -> tuple[SyncResult, ...]:
+    return sync_all(
+        paths,
+        max_offset_seconds=settings.max_offset_seconds,
+        model=settings.model,
+        cache_dir=settings.cache_dir,
+        progress=progress,
+    )
+
+
+def _places(paths: Sequence[str], out: Path) -> list[Path]:
+    """`out` itself for one file; in a folder the names that the files have."""
+    if len(paths) == 1 and not out.is_dir() and out.suffix:
+        return [out]
+    if out.is_file():
+        raise UsageError(f"{out}: several files need a folder for their copies, and this is a file")
+    return targets(paths, "", out)
+
+
+def _fixed(path: str, target: Path, was: SyncResult | None, settings: FixSettings) -> FixResult:
+    if was is not None and was.offset_seconds is None:
+        return FixResult(path, "failed", was=was, message=was.message)
+    offset = settings.offset_seconds if was is None else was.offset_seconds
+    drift = None if was is None else was.drift_ppm
+    assert offset is not None
+    if drift is None and abs(offset) <= settings.tolerance_seconds:
+        return FixResult(path, "in_sync", was=was)
+    if was is not None and was.status != "ok" and not settings.force:
+        return FixResult(path, "refused", was=was, message=was.message)
+    if os.path.lexists(target):
+        return FixResult(path, "failed", was=was, message=f"{target} exists already; move it, or name another place")
+    try:
+        notes = repair(Path(path), target, offset_seconds=offset, drift_ppm=drift or 0.0)
+    except MediaError as error:
+        return FixResult(path, "failed", was=was, message=error.message)
+    except OSError as error:
+        return FixResult(path, "failed", was=was, message=f"{target} can't be written ({error.strerror or error})")
+    now = None if was is None else _measure([str(target)], settings)[0]
+    return FixResult(path, "fixed", str(target), was, now, offset, drift, "; ".join(notes))

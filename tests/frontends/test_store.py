@@ -33,8 +33,8 @@ def audio_features(**changes):
 
 def video_features(**changes):
     tracks = tuple(
-        MouthTrack(np.arange(num) / 25, array(num, 4, dtype=np.float32), array(num, 3, dtype=np.float32))
-        for num in (12, 30)
+        MouthTrack(np.arange(num) / 25, array(num, 4, dtype=np.float32), array(num, 3, dtype=np.float32), towers)
+        for num, towers in ((12, {}), (30, {"lips": Embeddings(array(28, 16), 25.0, 0.04)}))
     )
     parts = {
         "start_seconds": -0.02,

@@ -8,6 +8,9 @@ detail. Letters in shapes: H rows, W columns of the source; S the side of a crop
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
 import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8

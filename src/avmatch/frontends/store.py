@@ -101,11 +101,7 @@ def _unpack(texts: dict, prefix: str, arrays: dict[str, np.ndarray]) -> VideoFea
             embeddings=embeddings,
         )
     mouths = tuple(
-        MouthTrack(
-            *(arrays[f"{prefix}mouth/{number}/{field}"] for field in ("pts_seconds", "boxes", "signals")),
-            _unpack_embeddings(towers, f"{prefix}mouth/{number}/", arrays),
-        )
-        for number, towers in enumerate(texts["mouths"])
+        _unpack_mouth(towers, f"{prefix}mouth/{number}/", arrays) for number, towers in enumerate(texts["mouths"])
     )
     video = VideoFeatures(
         start_seconds=texts["start_seconds"],
@@ -121,6 +117,11 @@ def _unpack(texts: dict, prefix: str, arrays: dict[str, np.ndarray]) -> VideoFea
     scratch = _unpack(texts["scratch"], f"{prefix}scratch/", arrays)
     assert isinstance(scratch, AudioFeatures)
     return replace(video, scratch=scratch)
+
+
+def _unpack_mouth(towers: Mapping[str, Sequence[float]], prefix: str, arrays: Mapping[str, np.ndarray]) -> MouthTrack:
+    pts_seconds, boxes, signals = (arrays[prefix + field] for field in ("pts_seconds", "boxes", "signals"))
+    return MouthTrack(pts_seconds, boxes, signals, _unpack_embeddings(towers, prefix, arrays))
 
 
 def _pack_embeddings(

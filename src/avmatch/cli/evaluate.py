@@ -3,18 +3,42 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from avmatch.evaluation.retrieval import Protocol
+    from avmatch.evaluation.talking import TalkProtocol
+
+PROTOCOLS = ("retrieval", "sync", "match")
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """A report in each of its forms, and remarks for stderr."""
+
+    tables: list[Table]
+    json: str
+    markdown: str
+    notes: tuple[str, ...]
 
 
 def evaluate(
     model: Annotated[str, typer.Argument(help="A run, an exported folder, or the name of a model that ships.")],
-    data: Annotated[Path, typer.Argument(help="Pairs with known partners: a folder or table.")],
-    protocol: Annotated[str, typer.Option(help="What is measured: retrieval.")] = "retrieval",
+    data: Annotated[Path, typer.Argument(help="Pairs with known partners, or talking clips: a folder or table.")],
+    protocol: Annotated[
+        str, typer.Option(help="What is measured: retrieval; sync or match of talking faces.")
+    ] = "retrieval",
     k: Annotated[
-        list[int] | None, typer.Option("--k", help="R@k for these k: --k 1 5 10 (default: 1 5 10 50).")
+        list[int] | None,
+        typer.Option("--k", help="R@k for these k: --k 1 5 10 (default: 1 5 10 50); sync: from so many frames."),
     ] = None,
     subset: Annotated[
         int | None, typer.Option(help="Also in random galleries of this size; 0 = not (default: 50).")
@@ -23,27 +47,85 @@ def evaluate(
     noise: Annotated[
         list[float] | None, typer.Option("--noise", help="Also in noise at these SNR in dB: --noise 20 0.")
     ] = None,
+    noise_kind: Annotated[
+        str | None, typer.Option(help="sync, match: white, pink or babble (default: one for each file).")
+    ] = None,
+    piece: Annotated[
+        list[float] | None,
+        typer.Option("--piece", help="sync, match: cut into pieces of these seconds, 0 = whole (default: 0 2 4)."),
+    ] = None,
+    max_offset: Annotated[
+        float | None, typer.Option(help="sync, match: search so many seconds (default: 0.6 and 0.24).")
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="sync, match: only this split of the data.")] = None,
     also: Annotated[list[str] | None, typer.Option("--also", help="Another seed's model, for the spread.")] = None,
     held_out: Annotated[bool, typer.Option("--held-out", help="Only the pairs that the run held back.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object instead of the table.")] = False,
     markdown: Annotated[Path | None, typer.Option(help="Also write the table to this file.")] = None,
+    cache: Annotated[Path | None, typer.Option(help="sync, match: keep features here.")] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep no features.")] = False,
 ) -> None:
     """Measure a model; ties count against it."""
     from rich.console import Console
 
     from avmatch.core.errors import UsageError
-    from avmatch.evaluation.report import json_text, terminal_tables, write_markdown
-    from avmatch.evaluation.retrieval import Protocol, evaluate_retrieval
+    from avmatch.evaluation.retrieval import Protocol
+    from avmatch.evaluation.talking import TalkProtocol
 
-    if protocol != "retrieval":
-        raise UsageError(f"no protocol {protocol!r}; there is retrieval")
-    asked = Protocol(tuple(k) if k else None, subset, draws, tuple(noise or ()), held_out)
-    report = evaluate_retrieval((model, *(also or ())), data, asked)
-    if markdown is not None:
-        write_markdown(report, markdown)
-    if json:
-        print(json_text(report))
+    console = Console()
+    ks, snrs_db = tuple(k or ()) or None, tuple(noise or ())
+    if protocol == "retrieval":
+        _refuse(protocol, {"noise-kind": noise_kind, "piece": piece, "max-offset": max_offset, "split": split})
+        retrieval = Protocol(ks, subset, draws, snrs_db, held_out)
+        answer = _retrieval((model, *(also or ())), data, retrieval, console.width)
+    elif protocol in PROTOCOLS:
+        _refuse(protocol, {"subset": subset, "also": also, "held-out": held_out or None})
+        talk = TalkProtocol(ks, tuple(piece or (0.0, 2.0, 4.0)), max_offset, snrs_db, noise_kind, split)
+        answer = _talking(protocol, model, data, talk, cache, no_cache, console.width)
     else:
-        console = Console()
-        console.print(*terminal_tables(report, console.width), sep="\n\n")
-    print(*report.notes, sep="\n", end="\n" if report.notes else "", file=sys.stderr)
+        raise UsageError(f"no protocol {protocol!r}; there are {', '.join(PROTOCOLS)}")
+    _deliver(answer, console, json, markdown)
+
+
+def _deliver(answer: _Answer, console: Console, as_json: bool, markdown: Path | None) -> None:
+    from avmatch.core.files import write_text_atomically
+
+    if markdown is not None:
+        write_text_atomically(markdown, answer.markdown)
+    if as_json:
+        print(answer.json)
+    else:
+        console.print(*answer.tables, sep="\n\n")
+    print(*answer.notes, sep="\n", end="\n" if answer.notes else "", file=sys.stderr)
+
+
+def _retrieval(models: Sequence[str], data: Path, asked: Protocol, width: int) -> _Answer:
+    from avmatch.evaluation.report import json_text, markdown_text, terminal_tables
+    from avmatch.evaluation.retrieval import evaluate_retrieval
+
+    report = evaluate_retrieval(models, data, asked)
+    return _Answer(terminal_tables(report, width), json_text(report), markdown_text(report), report.notes)
+
+
+def _talking(
+    protocol: str, model: str, data: Path, asked: TalkProtocol, cache: Path | None, no_cache: bool, width: int
+) -> _Answer:
+    from avmatch.cli.bars import progress_bars
+    from avmatch.evaluation.sync import evaluate_sync
+    from avmatch.evaluation.talk_match import evaluate_match
+    from avmatch.evaluation.talk_report import json_text, markdown_text, terminal_tables
+    from avmatch.pipelines.analysis import default_cache_dir
+
+    measure = evaluate_sync if protocol == "sync" else evaluate_match
+    cache_dir = None if no_cache else cache or default_cache_dir()
+    with progress_bars() as progress:
+        report = measure(model, data, asked, cache_dir=cache_dir, progress=progress)
+    return _Answer(terminal_tables(report, width), json_text(report), markdown_text(report), report.notes)
+
+
+def _refuse(protocol: str, options: Mapping[str, object]) -> None:
+    """Raises UsageError if one of the options, which the protocol has no use for, was given."""
+    from avmatch.core.errors import UsageError
+
+    if given := [f"--{name}" for name, value in options.items() if value is not None]:
+        raise UsageError(f"{' and '.join(given)} can't be used with --protocol {protocol}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 #: Options that take one number or more.
-SEVERAL = frozenset({"--k", "--noise"})
+SEVERAL = frozenset({"--k", "--noise", "--piece"})
 
 
 def spelled_out(arguments: Sequence[str]) -> list[str]:

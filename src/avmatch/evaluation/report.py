@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
-from avmatch.core.files import write_text_atomically
 from avmatch.evaluation.layout import markdown_table, table_width, terminal_table
 from avmatch.evaluation.retrieval import RetrievalReport, Row
 from avmatch.metrics.paired import spread
@@ -55,11 +54,6 @@ def markdown_text(report: RetrievalReport) -> str:
         lines = _lines(report, direction, True)
         parts += ["", f"## {title}, {report.num_pairs} pairs", "", *markdown_table(lines)]
     return "\n".join(parts) + "\n"
-
-
-def write_markdown(report: RetrievalReport, path: Path) -> None:
-    """The same into a file."""
-    write_text_atomically(path, markdown_text(report))
 
 
 def _lines(report: RetrievalReport, direction: str, with_interval: bool) -> list[list[str]]:

@@ -2,13 +2,14 @@
 
 A frame is compared with the sound at each offset within ±`max_offset` ticks; **positive = the sound comes late**, so
 column `max_offset + o` compares frame t with tick t + o of the sound. NaN is where there is nothing to compare: the
-clip has no sound there, or the vectors of a tick are NaN themselves (no face in sight). Averages leave NaN out.
+clip has no sound there, or the vectors of a tick are NaN themselves (no face in sight). When offsets are compared it
+counts as the mean score of the clip, which speaks neither for an offset nor against it (the script of SyncNet pads with
+zeros); the mean over frames of a distance leaves it out.
 
 **The LRS2 protocol** (Chung and Zisserman, "Out of time", 2016; Chung, Chung and Kang, "Perfect Match", 2019): 31
 offsets within ±15 frames, right within ±1 frame of the truth, from K frames of evidence. A SyncNet looks at windows of
 five frames, so K frames are K − 4 adjacent windows averaged; a model that is dense in time has one vector a frame, and
-K of them. Every start in a clip is a trial, unless a frame's own sound isn't there. At a clip's ends some offsets have
-sound for a few of the K frames only: they take part with these, which makes the task harder, not easier.
+K of them. Every start in a clip is a trial, unless the true offset has no sound for one of the K frames.
 
 **LSE-D and LSE-C** (Prajwal et al., "A lip sync expert is all you need", 2020, after the script of SyncNet): the
 distance at the best offset, and by how much the median over the offsets lies above it.
@@ -96,17 +97,16 @@ def right_starts(
         raise UsageError(f"{num_frames} frames are less than one window of {window_frames}")
     if len(scores) < num_windows:
         return np.zeros(0, bool)
-    windows = sliding_window_view(scores, num_windows, axis=0)
-    windows = windows[np.isfinite(windows[:, own]).all(axis=1)]
-    means = _means(windows, axis=2)
+    is_trial = sliding_window_view(np.isfinite(scores[:, own]), num_windows).all(axis=1)
+    means = sliding_window_view(_filled(scores), num_windows, axis=0)[is_trial].mean(axis=2)
     near = np.abs(np.arange(scores.shape[1]) - own) <= TOLERANCE_FRAMES
     right: Bool[np.ndarray, " S"] = means[:, near].max(axis=1) > means[:, ~near].max(axis=1)
     return right
 
 
 def mean_curve(scores: Float[np.ndarray, "T O"]) -> Float[np.ndarray, " O"]:
-    """The mean over the frames at each offset; −inf where no frame has sound."""
-    return _means(scores, axis=0)
+    """The mean over the frames at each offset; NaN if the clip has nothing to compare."""
+    return _filled(scores).mean(axis=0)
 
 
 def clip_offset(curve: Float[np.ndarray, " O"]) -> float:
@@ -119,7 +119,7 @@ def offset_error(curve: Float[np.ndarray, " O"], truth: float = 0.0) -> float:
 
     Infinite where the curve says nothing.
     """
-    if not np.isfinite(curve).any():
+    if np.isnan(curve).any():
         return float("inf")
     return max(abs(_refined(curve, int(peak)) - truth) for peak in np.flatnonzero(curve == curve.max()))
 
@@ -143,10 +143,10 @@ def ok_shares(is_ok: Bool[np.ndarray, " N"], is_right: Bool[np.ndarray, " N"]) -
 
 def lip_sync_errors(distances: Float[np.ndarray, "T O"]) -> LipSyncErrors | None:
     """LSE-D and LSE-C of one clip from its `offset_distances`; None if it has nothing to compare."""
-    curve = -_means(-distances, axis=0)
-    curve = curve[np.isfinite(curve)]
-    if not len(curve):
+    there = distances[:, np.isfinite(distances).any(axis=0)]
+    if not there.size:
         return None
+    curve = np.nanmean(there, axis=0)
     return LipSyncErrors(float(curve.min()), float(np.median(curve) - curve.min()))
 
 
@@ -171,18 +171,16 @@ def _column(scores: Float[np.ndarray, "T O"], truth: int) -> int:
     return middle + truth
 
 
-def _means(values: Float[np.ndarray, "*shape"], axis: int) -> Float[np.ndarray, "*rest"]:
-    """Without NaN; −inf, which never wins, where there is nothing else."""
-    there = np.isfinite(values)
-    num = there.sum(axis=axis)
-    total = np.where(there, values, 0.0).sum(axis=axis)
-    return np.where(num > 0, total / np.maximum(num, 1), -np.inf)
+def _filled(scores: Float[np.ndarray, "T O"]) -> Float[np.ndarray, "T O"]:
+    """The mean where there is nothing to compare."""
+    there = np.isfinite(scores)
+    return np.where(there, scores, scores[there].mean()) if there.any() else scores
 
 
 def _refined(curve: Float[np.ndarray, " O"], peak: int) -> float:
     place = float(peak - len(curve) // 2)
     around = curve[peak - 1 : peak + 2]
-    if len(around) < 3 or not np.isfinite(around).all():
+    if len(around) < 3:
         return place
     left, middle, right = around
     bend = left - 2 * middle + right

@@ -1,0 +1,172 @@
+"""How well a model's towers tell the offset between talking faces and their voices.
+
+    clips → vectors → pieces → shifted by a known number of frames → metrics (metrics/sync.py)
+
+The sound of each piece is shifted five times, by frames drawn with the seed, and offsets within ±15 frames are tried
+(at 25 frames a second). Shifts are made on vectors: what a shift brings in from before or behind a piece is its own
+clip's sound, and where that ends there is none. Clips whose picture and sound are in doubt are left out.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool
+
+from avmatch.core.clock import frames_from_seconds
+from avmatch.core.errors import UsageError
+from avmatch.evaluation.talking import (
+    Piece,
+    Share,
+    TalkProtocol,
+    TalkVectors,
+    piece_name,
+    share_of,
+    talk_vectors,
+)
+from avmatch.metrics.sync import (
+    lip_sync_errors,
+    mean_curve,
+    offset_distances,
+    offset_error,
+    offset_scores,
+    right_starts,
+    within_80_ms,
+    within_frame,
+)
+from avmatch.pipelines.analysis import Progress
+
+#: Frames of evidence, as the papers have them.
+DEFAULT_KS = (5, 7, 9, 11, 13, 15)
+#: ±15 frames at 25 a second are tried, and shifts of up to ±10 are drawn.
+MAX_OFFSET_SECONDS, MAX_SHIFT_SECONDS = 0.6, 0.4
+NUM_SHIFTS = 5
+
+
+@dataclass(frozen=True)
+class SyncRow:
+    """Pieces of one length in one condition.
+
+    Attributes:
+        piece_seconds: 0 = whole clips.
+        accuracy: by K, the share of starts whose K frames tell the offset within a frame; K longer than the pieces are
+            left out.
+        in_frame, in_80_ms: of the shifted pieces, each as a whole; wrong where there is no face or no sound.
+        distance, confidence: LSE-D and LSE-C, means over the pieces, not shifted; None if none has any.
+        num_pieces, num_groups: how many, and of how many people or recordings.
+    """
+
+    piece_seconds: float
+    snr_db: float | None
+    accuracy: Mapping[int, Share]
+    in_frame: Share
+    in_80_ms: Share
+    distance: float | None
+    confidence: float | None
+    num_pieces: int
+    num_groups: int
+
+
+@dataclass(frozen=True)
+class SyncReport:
+    """All rows of one evaluation.
+
+    Attributes:
+        rate_hz: frames a second, as the model sees them.
+        notes: what was left out, for a person.
+    """
+
+    model: str
+    data: str
+    rate_hz: float
+    protocol: TalkProtocol
+    rows: tuple[SyncRow, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """One shifted piece: whether each start is right, by K, and the error of the whole, in frames."""
+
+    group: str
+    right: Mapping[int, Bool[np.ndarray, " S"]]
+    error_frames: float
+
+
+def evaluate_sync(
+    model: str | Path,
+    data: str | Path,
+    protocol: TalkProtocol,
+    *,
+    cache_dir: Path | None = None,
+    progress: Progress | None = None,
+) -> SyncReport:
+    """Measure `model` on the talking clips of `data` (datasets/speech.py).
+
+    Raises:
+        UsageError: no clip is there or can be used, or all are in doubt, or too short.
+        ModelError: the model can't be used.
+    """
+    talk = talk_vectors(model, data, protocol, cache_dir, progress)
+    rows, notes = [], list(talk.notes)
+    for seconds in protocol.pieces_seconds:
+        pieces = [piece for piece in talk.pieces(seconds) if not piece.clip.is_doubtful]
+        if not pieces:
+            notes.append(f"{data}: no clip that is not in doubt is as long as {piece_name(seconds)}: left out")
+            continue
+        rows += [_row(talk, pieces, seconds, number, protocol) for number in range(len(talk.conditions))]
+    if not rows:
+        raise UsageError(f"{data}: nothing can be measured; {notes[-1]}")
+    return SyncReport(str(model), str(data), talk.rate_hz, protocol, tuple(rows), tuple(notes))
+
+
+def _row(talk: TalkVectors, pieces: Sequence[Piece], seconds: float, condition: int, protocol: TalkProtocol) -> SyncRow:
+    reach = max(round(frames_from_seconds(protocol.max_offset_seconds or MAX_OFFSET_SECONDS, talk.rate_hz)), 2)
+    ks = protocol.ks or DEFAULT_KS
+    trials = [
+        _trial(piece, condition, shift, reach, ks)
+        for piece in pieces
+        for shift in _shifts(piece, min(reach, round(MAX_SHIFT_SECONDS * talk.rate_hz)), protocol.seed)
+    ]
+    errors = np.array([trial.error_frames for trial in trials])
+    groups = [trial.group for trial in trials]
+    distances = [offset_distances(piece.video, piece.audio(condition), reach) for piece in pieces]
+    lse = [found for found in map(lip_sync_errors, distances) if found is not None]
+    accuracy = {k: _accuracy(trials, k, protocol.seed) for k in ks}
+    return SyncRow(
+        seconds,
+        talk.conditions[condition],
+        {k: share for k, share in accuracy.items() if share is not None},
+        share_of(within_frame(errors), groups, protocol.seed),
+        share_of(within_80_ms(errors / talk.rate_hz), groups, protocol.seed),
+        float(np.mean([item.distance for item in lse])) if lse else None,
+        float(np.mean([item.confidence for item in lse])) if lse else None,
+        len(pieces),
+        len(set(groups)),
+    )
+
+
+def _trial(piece: Piece, condition: int, shift: int, reach: int, ks: Sequence[int]) -> _Trial:
+    """The piece with its sound `shift` frames late."""
+    scores = offset_scores(piece.video, piece.audio(condition, shift), reach)
+    right = {k: right_starts(scores, k, truth=shift) for k in ks}
+    return _Trial(piece.clip.group, right, offset_error(mean_curve(scores), shift))
+
+
+def _shifts(piece: Piece, most: int, seed: int) -> list[int]:
+    """Different ones, the same for all models and conditions."""
+    name = Path(piece.clip.path).name.encode(errors="surrogateescape")
+    rng = np.random.default_rng([seed, zlib.crc32(name), piece.begin, piece.end])
+    drawn = rng.choice(np.arange(-most, most + 1), min(NUM_SHIFTS, 2 * most + 1), replace=False)
+    return [int(shift) for shift in drawn]
+
+
+def _accuracy(trials: Sequence[_Trial], k: int, seed: int) -> Share | None:
+    """Over the starts of all trials; None if there are none."""
+    hits = np.concatenate([trial.right[k] for trial in trials])
+    groups = [trial.group for trial in trials for _ in trial.right[k]]
+    return share_of(hits, groups, seed) if len(hits) else None

@@ -1,0 +1,258 @@
+"""Talking clips as vectors, cut into pieces, clean and in noise: what the protocols `sync` and `match` measure.
+
+    clips → decode each file once → towers → vectors on one clock → pieces of some seconds
+
+A piece's vectors are cut out of its file's, not computed from a file that was cut: a tower has seen a little of what
+lies before and behind the piece. Files that are really cut are the benchmarks' job.
+
+Noise is mixed into the waveform, over the whole sound, as in evaluation/media.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32
+
+from avmatch.core.errors import MediaError, UsageError
+from avmatch.core.features import AudioFeatures, VideoFeatures
+from avmatch.core.results import Failure
+from avmatch.datasets.augment.sound import mix_at_snr
+from avmatch.datasets.speech import read_speech
+from avmatch.datasets.speech_clips import TalkingClip
+from avmatch.encoders.clips import takes_clip_features
+from avmatch.encoders.folders import model_folder
+from avmatch.encoders.tower import AudioEncoder, TowerPair, load_pair
+from avmatch.evaluation.media import NOISES, noise_of
+from avmatch.media.decode import read_audio
+from avmatch.metrics.intervals import bootstrap_interval
+from avmatch.pipelines.analysis import Analyser, Progress, analyse_all
+
+Vectors = Float32[np.ndarray, "T D"]
+
+
+@dataclass(frozen=True)
+class TalkProtocol:
+    """What to measure on talking clips.
+
+    Attributes:
+        ks: frames of evidence (sync) or R@k (match); None = the usual ones.
+        pieces_seconds: clips are cut into disjoint pieces of each of these lengths; 0 = whole clips.
+        max_offset_seconds: offsets searched; None = the usual range.
+        noise_snr_db: also in noise at each of these ratios.
+        noise_kind: of NOISES; None = one that is drawn for each file.
+        split: only the clips that the data put there; None = all.
+        seed: of shifts, noise and intervals.
+    """
+
+    ks: tuple[int, ...] | None = None
+    pieces_seconds: tuple[float, ...] = (0.0, 2.0, 4.0)
+    max_offset_seconds: float | None = None
+    noise_snr_db: tuple[float, ...] = ()
+    noise_kind: str | None = None
+    split: str | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if min(self.ks or (1,)) < 1 or not self.pieces_seconds or min(self.pieces_seconds) < 0:
+            raise UsageError(
+                f"k must be at least 1 and pieces 0 seconds (whole) or more, got k {self.ks} and {self.pieces_seconds}"
+            )
+        if self.max_offset_seconds is not None and not self.max_offset_seconds > 0:
+            raise UsageError(f"the largest offset must be above 0 seconds, got {self.max_offset_seconds:g}")
+        if self.noise_kind not in (None, *NOISES):
+            raise UsageError(f"no noise {self.noise_kind!r}; there are {', '.join(NOISES)}")
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share of trials, 0…1, with its bootstrap interval over groups: None with fewer than two of them."""
+
+    share: float
+    low: float | None
+    high: float | None
+    num_trials: int
+
+
+@dataclass(frozen=True, eq=False)
+class ClipVectors:
+    """A clip's unit vectors: of its picture, and of its sound in each condition on the same ticks.
+
+    Attributes:
+        video: (T, D); rows of NaN where there is nothing to see.
+        audio: (T, D) each; rows of NaN where there is no sound.
+    """
+
+    clip: TalkingClip
+    video: Vectors
+    audio: tuple[Vectors, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """Ticks `begin` … `end` − 1 of a clip."""
+
+    vectors: ClipVectors
+    begin: int
+    end: int
+
+    @property
+    def clip(self) -> TalkingClip:
+        """What it was cut out of."""
+        return self.vectors.clip
+
+    @property
+    def video(self) -> Vectors:
+        """(T, D) of the picture."""
+        return self.vectors.video[self.begin : self.end]
+
+    def audio(self, condition: int, late_ticks: int = 0) -> Vectors:
+        """(T, D) of what is heard meanwhile when the clip's sound comes so many ticks late."""
+        return ticks_of(self.vectors.audio[condition], self.begin - late_ticks, self.end - self.begin)
+
+
+@dataclass(frozen=True, eq=False)
+class TalkVectors:
+    """Every usable clip of some data.
+
+    Attributes:
+        conditions: signal-to-noise ratios of the sounds in dB; None = as it is.
+        notes: which files can't be used, and why.
+    """
+
+    towers: TowerPair
+    clips: tuple[ClipVectors, ...]
+    conditions: tuple[float | None, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def rate_hz(self) -> float:
+        """Ticks a second."""
+        return self.towers.video.description.rate_hz
+
+    def pieces(self, seconds: float) -> list[Piece]:
+        """All disjoint pieces of this length, from each clip's beginning; whole clips for 0."""
+        length = round(seconds * self.rate_hz)
+        if not length:
+            return [Piece(clip, 0, len(clip.video)) for clip in self.clips]
+        return [
+            Piece(clip, begin, begin + length)
+            for clip in self.clips
+            for begin in range(0, len(clip.video) - length + 1, length)
+        ]
+
+
+def talk_vectors(
+    model: str | Path,
+    data: str | Path,
+    protocol: TalkProtocol,
+    cache_dir: Path | None = None,
+    progress: Progress | None = None,
+) -> TalkVectors:
+    """The vectors of every clip of `data`; each picture is decoded once.
+
+    Raises:
+        UsageError: no clip is there or can be used, or the model takes features of clips.
+        ModelError: the model can't be used.
+    """
+    folder = model_folder(model)
+    if takes_clip_features(folder):
+        raise UsageError(f"{model}: takes features of whole clips; the protocols sync and match need vectors over time")
+    towers = load_pair(folder)
+    clips = [clip for clip in read_speech(data) if protocol.split in (None, clip.split)]
+    if not clips:
+        raise UsageError(f"{data}: has no clip with the split {protocol.split!r}")
+    conditions = (None, *protocol.noise_snr_db)
+    paths = list(dict.fromkeys(clip.path for clip in clips))
+    analyse = partial(_features, Analyser(cache_dir, towers, num_threads=1), towers, protocol)
+    files = dict(zip(paths, analyse_all(analyse, paths, "clips", progress), strict=True))
+    made: list[ClipVectors] = []
+    notes: list[str] = []
+    for clip in clips:
+        file = files[clip.path]
+        try:
+            if isinstance(file, Failure):
+                notes.append(f"{clip.path}: {file.message}; left out")
+            else:
+                made.append(clip_vectors(towers.name, clip, *file))
+        except MediaError as error:
+            notes.append(f"{error}; left out")
+    if not made:
+        raise UsageError(f"{data}: none of its {len(clips)} clips can be used; {notes[0]}")
+    return TalkVectors(towers, tuple(made), conditions, tuple(dict.fromkeys(notes)))
+
+
+def clip_vectors(model: str, clip: TalkingClip, picture: VideoFeatures, sounds: Sequence[AudioFeatures]) -> ClipVectors:
+    """A clip's vectors out of its file's, the sound set earlier by as much as it is known to come late.
+
+    The only place that knows where features keep a model's vectors.
+
+    Args:
+        model: the name of the model.
+        sounds: the file's sound in each condition.
+
+    Raises:
+        MediaError: the model found nothing in it, or nothing in the part that is meant.
+    """
+    seen, heard = picture.embeddings.get(model), [sound.embeddings.get(model) for sound in sounds]
+    if seen is None or None in heard:
+        raise MediaError(clip.path, f"{model} finds nothing to compare in it", stage="features", reason="too_short")
+    begin = max(round(((clip.start_seconds or 0.0) - seen.start_seconds) * seen.rate_hz), 0)
+    num_ticks = len(seen.data) if clip.duration_seconds is None else round(clip.duration_seconds * seen.rate_hz)
+    video = seen.data[begin : begin + num_ticks].astype(np.float32)
+    first_seconds = seen.start_seconds + begin / seen.rate_hz + clip.offset_seconds
+    audio = tuple(
+        ticks_of(vectors.data, round((first_seconds - vectors.start_seconds) * seen.rate_hz), len(video))
+        for vectors in heard
+        if vectors is not None
+    )
+    if not (np.isfinite(video) & np.isfinite(audio[0])).any():
+        raise MediaError(
+            clip.path, "picture and sound have no time in common there", stage="features", reason="too_short"
+        )
+    return ClipVectors(clip, video, audio)
+
+
+def ticks_of(vectors: Float[np.ndarray, "U D"], begin: int, num_ticks: int) -> Float32[np.ndarray, "T D"]:
+    """Ticks `begin` … `begin` + `num_ticks` − 1; NaN where there are none."""
+    taken = np.full((num_ticks, vectors.shape[1]), np.nan, np.float32)
+    first, last = max(begin, 0), min(begin + num_ticks, len(vectors))
+    if last > first:
+        taken[first - begin : last - begin] = vectors[first:last]
+    return taken
+
+
+def share_of(hits: Bool[np.ndarray, " N"], groups: Sequence[str], seed: int) -> Share:
+    """The share of hits; people, or recordings, are drawn anew for its interval, not trials."""
+    if len(set(groups)) < 2:
+        return Share(float(hits.mean()), None, None, len(hits))
+    interval = bootstrap_interval(hits, seed, group=np.array(groups))
+    return Share(float(hits.mean()), interval.low, interval.high, len(hits))
+
+
+def piece_name(seconds: float) -> str:
+    """How a person calls pieces of this length."""
+    return f"{seconds:g} s" if seconds else "whole"
+
+
+def _features(
+    analyser: Analyser, towers: TowerPair, protocol: TalkProtocol, path: str
+) -> tuple[VideoFeatures, tuple[AudioFeatures, ...]]:
+    """Of a file's picture, and of its sound in each condition. Raises MediaError."""
+    picture, sound = analyser.both(path)
+    if not protocol.noise_snr_db:
+        return picture, (sound,)
+    samples = read_audio(path)
+    kind = next((kind for kind in NOISES if kind == protocol.noise_kind), None)
+    noise = noise_of(path, samples.data.shape[1], protocol.seed, kind)
+    noisy = []
+    for snr_db in protocol.noise_snr_db:
+        encoder = AudioEncoder(towers.audio)
+        encoder.push(replace(samples, data=mix_at_snr(samples.data[0], noise, snr_db)[None]))
+        vectors = encoder.finish()
+        noisy.append(replace(sound, embeddings={} if vectors is None else {towers.name: vectors}))
+    return picture, (sound, *noisy)

@@ -80,3 +80,16 @@ def test_files_without_vectors_abstain():
     assert curves.audio_reasons == (None, "too_short")
     np.testing.assert_array_equal(curves.nats[..., 0] != 0.0, [[False, False], [True, False]])
     assert curves.reason() == "too_short"
+
+
+def test_long_files_are_worked_on_in_blocks_that_add_up():
+    """Evidence of the whole is that of its parts, wherever the blocks end; minutes apart it is found, too."""
+    long = vectors(3, num=1000)
+    cue = EmbeddingCue("lips", scale=5.0)
+    whole = cue.curves([video(long)], [audio(long, -20.0)], np.arange(-600, 1) * 0.04).nats[0, 0]
+    parts = [
+        cue.curves([video(long[begin : begin + 300], begin / RATE_HZ)], [audio(long, -20.0)], np.arange(-600, 1) * 0.04)
+        for begin in range(0, 1000, 300)
+    ]
+    np.testing.assert_allclose(whole, sum(part.nats[0, 0] for part in parts), atol=0.01)
+    assert (whole.argmax() - 600) * 0.04 == pytest.approx(-20.0)

@@ -21,7 +21,7 @@ Letters in shapes: W stretches, L offsets.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -123,28 +123,39 @@ def stretches(video: VideoFeatures) -> list[VideoFeatures]:
 
 
 def _between(video: VideoFeatures, begin_seconds: float, end_seconds: float) -> VideoFeatures:
-    def ticks(start_seconds: float, rate_hz: float) -> tuple[slice, float]:
-        first, end = (
-            max(0, int(np.ceil((at - start_seconds) * rate_hz - 1e-6))) for at in (begin_seconds, end_seconds)
-        )
-        return slice(first, end), start_seconds + first / rate_hz
-
-    motion, start = ticks(video.start_seconds, TICK_RATE_HZ)
-    embeddings = {}
-    for name, vectors in video.embeddings.items():
-        chosen, begin = ticks(vectors.start_seconds, vectors.rate_hz)
-        embeddings[name] = Embeddings(vectors.data[chosen], vectors.rate_hz, begin)
-    inside = [
-        (track, (track.pts_seconds >= begin_seconds) & (track.pts_seconds < end_seconds)) for track in video.mouths
-    ]
+    ticks = _ticks(video.start_seconds, TICK_RATE_HZ, begin_seconds, end_seconds)
+    motion = video.motion[ticks]
+    tracks = (_track_between(track, begin_seconds, end_seconds) for track in video.mouths)
     return replace(
         video,
-        start_seconds=start,
-        motion=video.motion[motion],
-        mouths=tuple(MouthTrack(t.pts_seconds[at], t.boxes[at], t.signals[at]) for t, at in inside if at.any()),
-        duration_seconds=len(video.motion[motion]) / TICK_RATE_HZ,
-        embeddings=embeddings,
+        start_seconds=video.start_seconds + ticks.start / TICK_RATE_HZ,
+        motion=motion,
+        mouths=tuple(track for track in tracks if len(track)),
+        duration_seconds=len(motion) / TICK_RATE_HZ,
+        embeddings=_vectors_between(video.embeddings, begin_seconds, end_seconds),
     )
+
+
+def _track_between(track: MouthTrack, begin_seconds: float, end_seconds: float) -> MouthTrack:
+    inside = (track.pts_seconds >= begin_seconds) & (track.pts_seconds < end_seconds)
+    vectors = _vectors_between(track.embeddings, begin_seconds, end_seconds)
+    return MouthTrack(track.pts_seconds[inside], track.boxes[inside], track.signals[inside], vectors)
+
+
+def _vectors_between(
+    embeddings: Mapping[str, Embeddings], begin_seconds: float, end_seconds: float
+) -> dict[str, Embeddings]:
+    cut = {}
+    for name, vectors in embeddings.items():
+        ticks = _ticks(vectors.start_seconds, vectors.rate_hz, begin_seconds, end_seconds)
+        start = vectors.start_seconds + ticks.start / vectors.rate_hz
+        cut[name] = Embeddings(vectors.data[ticks], vectors.rate_hz, start)
+    return cut
+
+
+def _ticks(start_seconds: float, rate_hz: float, begin_seconds: float, end_seconds: float) -> slice:
+    """The ticks from `begin_seconds` on and before `end_seconds`."""
+    return slice(*(max(0, int(np.ceil((at - start_seconds) * rate_hz - 1e-6))) for at in (begin_seconds, end_seconds)))
 
 
 def _nats(

@@ -16,6 +16,7 @@ from avmatch.core.features import AudioFeatures, Embeddings, VideoFeatures
 from avmatch.cues.evidence import Calibration, Curves
 
 CALIBRATION = Calibration(weight=1.0)
+BLOCK_TICKS = 256
 
 
 @dataclass(frozen=True)
@@ -63,12 +64,17 @@ class EmbeddingCue:
     def _nats(
         self, video: Embeddings, audio: Embeddings, lags_seconds: Float[np.ndarray, " L"]
     ) -> Float32[np.ndarray, " L"]:
-        similarity = video.data.astype(np.float32) @ audio.data.astype(np.float32).T
-        times = video.start_seconds + np.arange(len(video.data)) / video.rate_hz
-        at = np.rint((times[None] + lags_seconds[:, None] - audio.start_seconds) * audio.rate_hz).astype(int)
-        inside = (at >= 0) & (at < len(audio.data))
-        steps = np.arange(len(video.data))[None].repeat(len(lags_seconds), axis=0)
-        excess = np.where(inside, similarity[steps, np.clip(at, 0, len(audio.data) - 1)] - self.baseline, 0.0)
+        total = np.zeros(len(lags_seconds))
+        for begin in range(0, len(video.data), BLOCK_TICKS):  # long files have too many pairs of ticks for one matrix
+            block = video.data[begin : begin + BLOCK_TICKS].astype(np.float32)
+            times = video.start_seconds + (begin + np.arange(len(block))) / video.rate_hz
+            at = np.rint((times[None] + lags_seconds[:, None] - audio.start_seconds) * audio.rate_hz).astype(int)
+            first, end = max(int(at.min()), 0), min(int(at.max()) + 1, len(audio.data))
+            if first >= end:
+                continue
+            similarity = block @ audio.data[first:end].astype(np.float32).T
+            found = similarity[np.arange(len(block)), np.clip(at - first, 0, end - first - 1)]
+            total += np.where((at >= 0) & (at < len(audio.data)), found - self.baseline, 0.0).sum(axis=1)
         independent = 1.0 / (self.independent_seconds * video.rate_hz)
-        nats: Float32[np.ndarray, " L"] = (self.scale * independent * excess.sum(axis=1)).astype(np.float32)
+        nats: Float32[np.ndarray, " L"] = (self.scale * independent * total).astype(np.float32)
         return nats

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from avmatch.alignment.offset import EDGE_CONFIDENCE, WIDE_SECONDS, estimate_offset, offset_lags
+from avmatch.alignment.offset import EDGE_CONFIDENCE, WIDE_SECONDS, estimate_offset, offset_interval, offset_lags
 from avmatch.core.errors import Reason
 from avmatch.core.features import AudioFeatures, VideoFeatures
 from avmatch.cues.evidence import Calibration, Curves
@@ -46,7 +46,7 @@ def test_a_clear_peak_is_found_between_the_steps(at):
 @pytest.mark.parametrize("at", [-7.5, 12.34])
 def test_wide_ranges_take_larger_steps_and_are_refined_too(at):
     found = estimate(FakeCue(((at, 30.0),)), max_offset_seconds=20.0)
-    assert found.offset_seconds == pytest.approx(at, abs=0.01)
+    assert found.offset_seconds == pytest.approx(at, abs=0.002)
     assert found.nats.shape == found.lags_seconds.shape == (1001,)
 
 
@@ -117,3 +117,33 @@ def test_where_every_cue_is_silent_there_is_no_offset():
     assert found.offset_seconds is None
     assert (found.confidence, found.cue) == (0.0, "")
     assert found.reasons == {"motion": "static_picture", "mouth": "silence"}
+
+
+def test_the_interval_of_a_clear_peak_is_about_a_frame_to_either_side():
+    found = estimate(FakeCue(((0.257, 40.0),)))
+    low, high = offset_interval(found)
+    assert -0.06 < low - 0.257 < -0.03
+    assert 0.03 < high - 0.257 < 0.06
+
+
+def test_an_unsure_offset_has_a_wide_interval():
+    """Two peaks alike: both are in it. Nothing at all: most of the range is."""
+    low, high = offset_interval(estimate(FakeCue(((-0.3, 12.0), (0.3, 12.0)))))
+    assert low < -0.3
+    assert high > 0.3
+    low, high = offset_interval(estimate(FakeCue(((0.0, 0.0),))))
+    assert high - low > 1.2
+
+
+@pytest.mark.parametrize("max_offset_seconds", [1.0, 60.0])
+@pytest.mark.parametrize("at", [-0.93, 0.0, 0.5])
+def test_the_offset_lies_in_its_interval(at, max_offset_seconds):
+    found = estimate(FakeCue(((at, 15.0),)), max_offset_seconds=max_offset_seconds)
+    low, high = offset_interval(found)
+    assert low <= found.offset_seconds <= high
+
+
+def test_no_offset_has_no_interval():
+    silent = estimate(FakeCue(name="motion", video_reason="static_picture"))
+    with pytest.raises(ValueError, match="no cue could tell an offset"):
+        offset_interval(silent)

@@ -18,6 +18,7 @@ from avmatch.cli.several import spelled_out
         ("--k 1 RUN 5", "--k 1 RUN 5"),
         ("--k=1 5", "--k=1 --k 5"),
         ("--k 1 -- 5 6", "--k 1 -- 5 6"),
+        ("--piece 0 2 4 DATA", "--piece 0 --piece 2 --piece 4 DATA"),
         ("match 1 2 -o 3", "match 1 2 -o 3"),
         ("--k", "--k"),
         ("--k five", "--k five"),

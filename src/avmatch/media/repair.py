@@ -1,6 +1,6 @@
 """Move a file's own sound to where it belongs; everything else is copied packet by packet.
 
-An offset costs no quality: the packets of the sound get other times, and those that would be heard before the picture
+An offset costs no quality: the packets of the sound get other times, and those that would be heard before the file
 begins are left out, so that no player has to know of edit lists; where the sound comes later than the picture, the
 container says so. The sound is encoded anew only where it must be: to take a drift out (the sound is resampled), in
 AVI, which has no times, and where the new container can't hold the old codec. Then it is cut and padded with real
@@ -66,22 +66,21 @@ def repair(video: Path, out: Path, *, offset_seconds: float, drift_ppm: float = 
             target.set_chapters(source.chapters())
         notes: list[str] = []
         why = _why_anew(sound, source, target, drift_ppm)
-        copies = _copies(source, target, None if why else sound, sound, notes)
-        others = [source.streams[index] for index in copies if index != sound.index]
+        copies = _copies(source, target, sound if why else None, notes)
+        others = _packets(source, [source.streams[index] for index in copies if index != sound.index])
         if why:
-            begin = start_seconds(picture)
-            blocks = _steady(decode_sound(video), begin - origin_seconds(source), drift_ppm)
             name = sound.codec_context.name
             codec = name if name in _LOSSLESS and _holds(target, name) else codec_for(out)
-            track = SoundTrack(
-                target, on_picture_clock(blocks, begin, origin_seconds(source) - offset_seconds), codec, begin
-            )
             notes.insert(0, f"the sound is encoded anew as {codec.removeprefix('lib')}: {why}")
-            _write_anew(_packets(source, others), picture, copies, target, track)
+            origin = origin_seconds(source)
+            blocks = _steady(decode_sound(video), start_seconds(picture) - origin, drift_ppm)
+            track = SoundTrack(target, on_picture_clock(blocks, origin, origin - offset_seconds), codec, origin)
+            _write_anew(others, picture, copies, target, track)
         else:
             with opened(video, "mux") as second:
-                moved = _moved(_packets(second, [second.streams[sound.index]]), offset_seconds, start_seconds(picture))
-                for packet in heapq.merge(_packets(source, others), moved, key=_decoding_seconds):
+                own = _packets(second, [second.streams[sound.index]])
+                moved = _moved(own, offset_seconds, origin_seconds(source))
+                for packet in heapq.merge(others, moved, key=_decoding_seconds):
                     packet.stream = copies[packet.stream.index]
                     target.mux(packet)
     return tuple(notes)
@@ -109,14 +108,13 @@ def _holds(target: av.container.OutputContainer, codec: str) -> bool:
 def _copies(
     source: av.container.InputContainer,
     target: av.container.OutputContainer,
-    copied: av.AudioStream | None,
-    sound: av.AudioStream,
+    left_out: av.AudioStream | None,
     notes: list[str],
 ) -> dict[int, av.stream.Stream]:
     """Streams of the source, by number → their copies; what the container can't hold goes to `notes`."""
     copies: dict[int, av.stream.Stream] = {}
     for stream in source.streams:
-        if stream.index == sound.index and copied is None:
+        if left_out is not None and stream.index == left_out.index:
             continue
         try:
             if stream.type not in _KEPT_TYPES:
@@ -148,7 +146,7 @@ def _decoding_seconds(packet: av.Packet[Any]) -> float:
 
 
 def _moved(packets: Iterator[av.Packet[Any]], offset_seconds: float, begin_seconds: float) -> Iterator[av.Packet[Any]]:
-    """The sound's packets, earlier by the offset; none from before the picture's beginning."""
+    """The sound's packets, earlier by the offset; none from before the file's beginning."""
     for packet in packets:
         if packet.pts is None or packet.time_base is None:
             continue

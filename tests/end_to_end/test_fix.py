@@ -1,0 +1,144 @@
+"""`avmatch fix` on real files: measured before, repaired, measured again."""
+
+import json
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+import avmatch as library
+from avmatch.core.errors import UsageError
+from avmatch.core.signals import AudioSamples
+from avmatch.datasets.synth import ACTS, SAMPLE_RATE_HZ, Stage, film
+from avmatch.media.encode import write_clip
+
+KEYS = ["path", "out", "action", "was_ms", "was_drift_ppm", "is_ms", "is_drift_ppm"]
+KEYS += ["removed_ms", "removed_drift_ppm", "message"]
+FPS = Fraction(15)
+
+
+def clip(path, *, seconds, offset_seconds, drift_ppm=0.0, seed=0, kind="drums"):
+    """A small scene whose sound is late by the offset, and drifts."""
+    lead = 1.0
+    times = lead + np.arange(round(seconds * FPS)) / float(FPS)
+    stage = Stage(96, 72, seconds + 2 * lead, times)
+    act = ACTS[kind](np.random.default_rng([seed, 1]), stage)
+    heard = np.arange(round(seconds * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
+    played = lead + (heard - offset_seconds) / (1 + drift_ppm * 1e-6)
+    sound = np.interp(played * SAMPLE_RATE_HZ, np.arange(len(act.sound)), act.sound)
+    audio = AudioSamples((0.5 * sound / np.abs(sound).max()).astype(np.float32)[None], SAMPLE_RATE_HZ)
+    write_clip(path, film(np.random.default_rng([seed, 2]), stage, act.paint), fps=FPS, audio=audio)
+    return path
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("films")
+    clip(folder / "early.mp4", seconds=8, offset_seconds=-0.25)
+    clip(folder / "late.mkv", seconds=8, offset_seconds=0.25, seed=2)
+    clip(folder / "unsure.mp4", seconds=1.2, offset_seconds=0.0, seed=3)
+    (folder / "text.mp4").write_text("this is not a video")
+    return folder
+
+
+def told(run):
+    return [json.loads(line) for line in run.stdout.splitlines()]
+
+
+def test_a_folder_is_repaired_and_the_rest_is_told(avmatch, films, tmp_path):
+    before = {path.name: path.read_bytes() for path in films.iterdir()}
+    answers = {
+        answer["path"].rpartition("/")[2]: answer for answer in told(avmatch("fix", films, "-o", tmp_path, "--json"))
+    }
+    assert {path.name: path.read_bytes() for path in films.iterdir()} == before
+    assert {name: answer["action"] for name, answer in answers.items()} == {
+        "early.mp4": "fixed",
+        "late.mkv": "fixed",
+        "text.mp4": "failed",
+        "unsure.mp4": "refused",
+    }
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["early.mp4", "late.mkv"]
+    for name in ("early.mp4", "late.mkv"):
+        answer = answers[name]
+        assert list(answer) == KEYS
+        assert answer["was_ms"] == answer["removed_ms"] == pytest.approx(-250 if name == "early.mp4" else 250, abs=80)
+        assert answer["is_ms"] == pytest.approx(0.0, abs=15)
+        assert answer["out"] == str(tmp_path / name)
+    assert "not readable" in answers["text.mp4"]["message"]
+
+
+def test_sentences_tell_both_figures_and_a_second_run_overwrites_nothing(avmatch, films, tmp_path):
+    out = tmp_path / "fixed.mp4"
+    line = avmatch("fix", films / "early.mp4", "-o", out).stdout
+    assert line.startswith(f"{films / 'early.mp4'}: was -0.")
+    assert ", is now " in line
+    assert line.rstrip().endswith(f"written to {out}")
+    content = out.read_bytes()
+    again = avmatch("fix", films / "early.mp4", "-o", out, exits=1).stdout
+    assert f"nothing written: {out} exists already" in again
+    assert out.read_bytes() == content
+    together = avmatch("fix", out, "-o", tmp_path / "other.mp4").stdout
+    assert "close enough, nothing written" in together
+    assert [path.name for path in tmp_path.iterdir()] == ["fixed.mp4"]
+
+
+def test_unsure_measurements_need_force(avmatch, films, tmp_path):
+    refused = avmatch("fix", films / "unsure.mp4", "-o", tmp_path, "--tolerance", 0, exits=1).stdout
+    assert "nothing written without --force" in refused
+    assert list(tmp_path.iterdir()) == []
+    (answer,) = told(avmatch("fix", films / "unsure.mp4", "-o", tmp_path, "--tolerance", 0, "--force", "--json"))
+    assert answer["action"] == "fixed"
+    assert (tmp_path / "unsure.mp4").exists()
+
+
+def test_a_known_offset_is_taken_out_without_measuring(avmatch, films, tmp_path):
+    run = avmatch("fix", films / "late.mkv", "-o", tmp_path / "a.mp4", "--offset", "0.25")
+    assert "was +0.250 s, not measured; written to" in run.stdout
+    (answer,) = told(avmatch("sync", tmp_path / "a.mp4", "--json"))
+    (own,) = told(avmatch("sync", films / "late.mkv", "--json"))
+    assert own["offset_ms"] - answer["offset_ms"] == pytest.approx(250, abs=10)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("drift_ppm", [800.0, -600.0])
+def test_a_drift_is_measured_and_taken_out(tmp_path, drift_ppm):
+    video = clip(tmp_path / "film.mp4", seconds=120, offset_seconds=0.1, drift_ppm=drift_ppm, seed=10)
+    result = library.fix(video, tmp_path / "out.mp4")
+    assert result.action == "fixed"
+    assert result.was.drift_ppm == pytest.approx(drift_ppm, abs=150)
+    low, high = result.was.drift_interval_ppm
+    assert low < result.was.drift_ppm < high
+    assert result.now.drift_ppm is None
+    assert result.now.offset_seconds == pytest.approx(0.0, abs=0.012)
+    assert "its drift is taken out" in result.message
+
+
+@pytest.mark.slow
+def test_minutes_apart(tmp_path):
+    """A range of a minute; the offset is as exact as a small one."""
+    video = clip(tmp_path / "film.mp4", seconds=100, offset_seconds=31.37, kind="drums", seed=5)
+    settings = library.FixSettings(max_offset_seconds=60.0)
+    result = library.fix(video, tmp_path / "out.mp4", settings)
+    assert result.was.offset_seconds == pytest.approx(31.37, abs=0.08)
+    assert library.sync(tmp_path / "out.mp4").offset_seconds == pytest.approx(0.0, abs=0.015)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("early.mp4", "late.mkv", "-o", "text.mp4"), "several files need a folder"),
+        (("early.mp4", "-o", "x.mp4", "--offset", "5000"), "an offset must be within ±3600 s"),
+        (("early.mp4", "-o", "x.mp4", "--tolerance", "-1"), "a tolerance can't be negative"),
+        (("nowhere.mp4", "-o", "x.mp4"), "nowhere.mp4: no such file or folder"),
+        (("early.mp4",), "Missing option"),
+    ],
+)
+def test_wrong_usage_says_why(avmatch, films, arguments, message):
+    run = avmatch("fix", *arguments, cwd=films, exits=2)
+    assert message in run.stderr
+    assert not (films / "x.mp4").exists()
+
+
+def test_an_offset_that_is_no_number_is_refused():
+    with pytest.raises(UsageError, match="an offset must be within"):
+        library.FixSettings(offset_seconds=float("nan"))

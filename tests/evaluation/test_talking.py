@@ -1,10 +1,12 @@
 """Talking clips as vectors: on one clock, cut, shifted, in noise; and the shares of trials."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from avmatch.core.errors import MediaError, UsageError
-from avmatch.core.features import AudioFeatures, Embeddings, VideoFeatures
+from avmatch.core.features import AudioFeatures, Embeddings, MouthTrack, VideoFeatures
 from avmatch.datasets.speech_clips import TalkingClip
 from avmatch.evaluation.talking import ClipVectors, Piece, Share, TalkProtocol, clip_vectors, share_of, talk_vectors
 from clip_models import write_clip_model
@@ -51,6 +53,19 @@ def test_clips_without_anything_to_compare_are_told():
         clip_vectors("other", TalkingClip("a.mp4", "a"), picture, sounds)
     with pytest.raises(MediaError, match=r"a\.mp4: picture and sound have no time in common there"):
         clip_vectors("tiny", TalkingClip("a.mp4", "a", start_seconds=7.0), picture, sounds)
+
+
+def test_of_several_faces_the_longest_in_sight_counts():
+    def track(first, last, start_seconds):
+        vectors = Embeddings(numbered(first, last), 10.0, start_seconds)
+        return MouthTrack(np.zeros(1), np.zeros((1, 4)), np.zeros((1, 5)), {"tiny": vectors})
+
+    picture, sounds = features_of(0.0, 0.0)
+    faces = (track(100, 108, 0.5), track(200, 205, 1.1), track(300, 303, 2.0), track(400, 401, 0.6))
+    found = clip_vectors("tiny", TalkingClip("a.mp4", "a"), replace(picture, embeddings={}, mouths=faces), sounds)
+    told = [None if np.isnan(number) else int(number) for number in found.video[:, 0]]
+    assert told == [*range(100, 108), 202, 203, 204, None, None, None, None, 300, 301, 302]
+    assert found.audio[0][:, 0].tolist() == list(range(5, 23))
 
 
 def test_a_shifted_piece_hears_what_came_before_it():

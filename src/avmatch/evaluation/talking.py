@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32
 
 from avmatch.core.errors import MediaError, UsageError
-from avmatch.core.features import AudioFeatures, VideoFeatures
+from avmatch.core.features import AudioFeatures, Embeddings, VideoFeatures
 from avmatch.core.results import Failure
 from avmatch.datasets.augment.sound import mix_at_snr
 from avmatch.datasets.speech import read_speech
@@ -83,7 +83,7 @@ class ClipVectors:
     """A clip's unit vectors: of its picture, and of its sound in each condition on the same ticks.
 
     Attributes:
-        video: (T, D); rows of NaN where there is nothing to see.
+        video: (T, D); rows of NaN where there is no face to see.
         audio: (T, D) each; rows of NaN where there is no sound.
     """
 
@@ -189,7 +189,7 @@ def talk_vectors(
 def clip_vectors(model: str, clip: TalkingClip, picture: VideoFeatures, sounds: Sequence[AudioFeatures]) -> ClipVectors:
     """A clip's vectors out of its file's, the sound set earlier by as much as it is known to come late.
 
-    The only place that knows where features keep a model's vectors.
+    Only this and `_seen` know where features keep a model's vectors.
 
     Args:
         model: the name of the model.
@@ -198,7 +198,7 @@ def clip_vectors(model: str, clip: TalkingClip, picture: VideoFeatures, sounds: 
     Raises:
         MediaError: the model found nothing in it, or nothing in the part that is meant.
     """
-    seen, heard = picture.embeddings.get(model), [sound.embeddings.get(model) for sound in sounds]
+    seen, heard = _seen(model, picture), [sound.embeddings.get(model) for sound in sounds]
     if seen is None or None in heard:
         raise MediaError(clip.path, f"{model} finds nothing to compare in it", stage="features", reason="too_short")
     begin = max(round(((clip.start_seconds or 0.0) - seen.start_seconds) * seen.rate_hz), 0)
@@ -237,6 +237,20 @@ def share_of(hits: Bool[np.ndarray, " N"], groups: Sequence[str], seed: int) -> 
 def piece_name(seconds: float) -> str:
     """How a person calls pieces of this length."""
     return f"{seconds:g} s" if seconds else "whole"
+
+
+def _seen(model: str, picture: VideoFeatures) -> Embeddings | None:
+    """Of the whole picture; or of its faces, at each tick of the one that is longest in sight, NaN where none is."""
+    tracks = [track.embeddings[model] for track in picture.mouths if model in track.embeddings]
+    if not tracks:
+        return picture.embeddings.get(model)
+    rate_hz, start_seconds = tracks[0].rate_hz, min(track.start_seconds for track in tracks)
+    places = [round((track.start_seconds - start_seconds) * rate_hz) for track in tracks]
+    num_ticks = max(place + len(track.data) for place, track in zip(places, tracks, strict=True))
+    data = np.full((num_ticks, tracks[0].data.shape[1]), np.nan, np.float32)
+    for place, track in sorted(zip(places, tracks, strict=True), key=lambda item: len(item[1].data)):
+        data[place : place + len(track.data)] = track.data  # the longest comes last
+    return Embeddings(data, rate_hz, start_seconds)
 
 
 def _features(

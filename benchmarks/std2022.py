@@ -186,18 +186,17 @@ def noise_curves(bench: Bench, numbers: range, path: Path) -> None:
 
 def kmeans(bench: Bench, numbers: range, num_seeds: int) -> None:
     """With less without the KMeans task: the same seed, the same folds; the mean over folds, seed by seed."""
-    for other in ("two_tower_kmeans", "two_tower_kmeans, video too"):
-        differences = []
-        for seed in range(num_seeds):
-            both = [
-                np.mean([columns_of(bench.similarity(system, number, seed), "raw") for number in numbers], axis=0)
-                for system in (other, "two_tower")
-            ]
-            differences.append(both[0] - both[1])
-            print(f"{other} less two_tower, seed {seed}:", *(f"{value:+6.2f}" for value in differences[-1]))
-        for column, values in zip(COLUMNS, np.array(differences).T, strict=True):
-            told = paired_interval(values, seed=0)
-            print(f"  {column:10} {told.mean:+.2f} [{told.student.low:+.2f}, {told.student.high:+.2f}]")
+    differences = []
+    for seed in range(num_seeds):
+        both = [
+            np.mean([columns_of(bench.similarity(system, number, seed), "raw") for number in numbers], axis=0)
+            for system in ("two_tower_kmeans", "two_tower")
+        ]
+        differences.append(both[0] - both[1])
+        print(f"two_tower_kmeans less two_tower, seed {seed}:", *(f"{value:+6.2f}" for value in differences[-1]))
+    for column, values in zip(COLUMNS, np.array(differences).T, strict=True):
+        told = paired_interval(values, seed=0)
+        print(f"  {column:10} {told.mean:+.2f} [{told.student.low:+.2f}, {told.student.high:+.2f}]")
 
 
 def sweep(bench: Bench, numbers: range, seed: int) -> None:

@@ -43,7 +43,7 @@ def ours(config: TrainConfig, data: Path, run: Path) -> float:
 def plain(config: TrainConfig, data: Path) -> float:
     """Pairs a second of the loop that anybody would write by hand."""
     pairs = read_pairs(data)
-    video, audio = torch.from_numpy(pairs.video), torch.from_numpy(pairs.audio)
+    video, audio = torch.from_numpy(pairs.video).float(), torch.from_numpy(pairs.audio).float()
     torch.manual_seed(0)
     learner = config.task.learner(pairs, 0).train()
     optimiser = torch.optim.Adam(learner.parameters(), lr=config.optimisation.learning_rate)
@@ -53,8 +53,8 @@ def plain(config: TrainConfig, data: Path) -> float:
             strangers = None
             if config.task.loss == "sampled":
                 drawn = torch.randint(NUM_PAIRS - 1, (len(rows), config.task.num_negatives))
-                strangers = audio[drawn + (drawn >= rows[:, None])].float()
-            batch = Batch(video[rows].float(), audio[rows].float(), rows, group[rows], strangers)
+                strangers = audio[drawn + (drawn >= rows[:, None])]
+            batch = Batch(video[rows], audio[rows], rows, group[rows], strangers)
             optimiser.zero_grad()
             learner(batch, 0)["loss"].backward()
             optimiser.step()

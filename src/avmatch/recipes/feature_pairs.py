@@ -11,7 +11,7 @@ Letters in shapes: B pairs, K negatives a pair, N training pairs, T steps, F fea
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +38,8 @@ from avmatch.training.task import Batch
 LOSSES = ("sampled", "in_batch")
 #: Clips that go through a tower at once.
 BLOCK = 512
+#: Numbers that are kept as float32, a gigabyte of them; larger sets are converted batch by batch.
+MAX_CONVERTED = 1 << 28
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ class FeaturePairs:
                     f"{data}: {side} features are {found}, the recipe takes (T, {wanted}); "
                     f"set task.{side}.num_features={found[-1]}"
                 )
-        return pairs
+        return replace(pairs, video=_converted(pairs.video), audio=_converted(pairs.audio))
 
     def learner(self, pairs: Pairs, seed: int) -> TwoTowers:
         """Towers, losses and cluster labels."""
@@ -230,6 +232,13 @@ def retrieval_metrics(similarity: Float32[np.ndarray, "N N"]) -> dict[str, float
     ks = tuple(k for k in (1, 5, 50) if k <= len(similarity)) or (1,)
     scores = evaluate(similarity, ks=ks, subset_size=None).video_to_audio
     return {f"recall@{k}": scores.recall[k].share for k in ks} | {"median_rank": scores.median_rank}
+
+
+def _converted(items: Items) -> Items:
+    """As float32 once and for all, if they fit into memory so."""
+    if isinstance(items, np.ndarray) and items.size <= MAX_CONVERTED:
+        return np.asarray(items, np.float32)
+    return items
 
 
 def _towers(learner: nn.Module) -> tuple[nn.Module, nn.Module]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -201,7 +201,7 @@ class _Run:
         rate = learning_rate(config.optimisation, count, total_steps, self.progress.learning_rate_scale)
         set_learning_rate(state.optimiser, rate)
         state.optimiser.zero_grad(set_to_none=True)
-        torch.manual_seed(int(np.random.SeedSequence(plan.seed_of(step)).generate_state(1)[0]))
+        _seed(plan.seed_of(step), self.device)
         for part in batch.split(config.accumulate):
             with torch.autocast(self.device.type, torch.bfloat16, enabled=config.bf16):
                 losses = self.stepper(part.to(self.device), plan.epoch)
@@ -310,6 +310,14 @@ class _Run:
             pairs = self.validation_pairs if len(self.validation_pairs) else self.train_pairs
             self.config.task.export(self.state.learner.cpu(), pairs, self.folder.model, description)
         return TrainResult(self.folder.path, self.folder.model, self.progress.epoch, best, metrics)
+
+
+def _seed(entropy: Sequence[int], device: torch.device) -> None:
+    """Seed the generators that a step draws from; `torch.manual_seed` asks every kind of device that there might be."""
+    seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed_all(seed)
 
 
 @contextmanager

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from avmatch.core.repairs import FIX_COLUMNS, FixResult
 from avmatch.core.results import Match, MatchResult, SyncResult
-from avmatch.reports.sentence import sync_sentence
+from avmatch.reports.sentence import fix_sentence, sync_sentence
 from avmatch.reports.table import match_table
 from avmatch.reports.words import (
     folder_and_name,
@@ -33,6 +34,49 @@ from avmatch.reports.words import (
 )
 def test_sentence_of_a_sure_offset(offset_seconds, expected):
     assert sync_sentence(SyncResult("c.mp4", offset_seconds, 25.0, 0.9, "mouth", "ok")) == expected
+
+
+def test_sentence_with_an_interval_and_a_drift():
+    late = SyncResult("c.mp4", 0.12, 25.0, 0.9, "mouth", "ok", offset_interval_seconds=(0.08, 0.16), drift_ppm=-400.0)
+    assert sync_sentence(late) == (
+        "the sound comes 120 ms (3.0 frames) late (95 % +80 to +160 ms); viewers do not notice; "
+        "it drifts, earlier and earlier by 400 ppm (24.0 ms a minute)"
+    )
+    together = SyncResult("c.mp4", 0.004, 25.0, 0.9, "mouth", "ok", offset_interval_seconds=(-0.03, 0.04))
+    assert sync_sentence(together) == "picture and sound are together (+4 ms, 95 % -30 to +40 ms)"
+
+
+WAS = SyncResult("c.mp4", 0.12, 25.0, 0.9, "mouth", "ok", drift_ppm=310.0)
+NOW = SyncResult("o.mp4", 0.002, 25.0, 0.9, "mouth", "ok")
+UNSURE = SyncResult("c.mp4", 0.3, 25.0, 0.41, "motion", "uncertain", "low_confidence", message="film longer")
+
+
+@pytest.mark.parametrize(
+    ("result", "expected"),
+    [
+        (
+            FixResult("c.mp4", "fixed", "o.mp4", WAS, NOW, 0.12, 310.0, "the sound is encoded anew"),
+            "was +0.120 s and drifts by +310 ppm, is now +0.002 s; written to o.mp4 (the sound is encoded anew)",
+        ),
+        (
+            FixResult("c.mp4", "fixed", "o.mp4", UNSURE, UNSURE, 0.3),
+            "was +0.300 s, is now +0.300 s (uncertain); written to o.mp4",
+        ),
+        (
+            FixResult("c.mp4", "fixed", "o.mp4", removed_seconds=-0.25),
+            "was -0.250 s, not measured; written to o.mp4",
+        ),
+        (FixResult("o.mp4", "in_sync", was=NOW), "is +0.002 s; close enough, nothing written"),
+        (
+            FixResult("c.mp4", "refused", was=UNSURE, message="film longer"),
+            "seems +0.300 s (confidence 0.41): nothing written without --force; film longer",
+        ),
+        (FixResult("c.mp4", "failed", message="no\nsound"), "nothing written: no␊sound"),
+    ],
+)
+def test_sentence_of_a_repair(result, expected):
+    assert fix_sentence(result) == expected
+    assert len(result.row()) == len(FIX_COLUMNS)
 
 
 def test_sentence_without_frames_where_the_rate_is_unknown():

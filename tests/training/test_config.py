@@ -62,14 +62,13 @@ def test_later_settings_win_and_the_rest_stays() -> None:
         ("epochs=true", "expected a value like 20, got True"),
         ("optimisation.learning_rate=true", "expected a value like 0.0005, got True"),
         ("bf16=1", "expected a value like False, got 1"),
-        ("task.video.widths=64", r"expected a value like \(128, 128\), got 64"),
-        ("task.video.widths=[64.5]", "expected a value like 128, got 64.5"),
+        ("task.video.widths=64", r"expected a value like \(512,\), got 64"),
+        ("task.video.widths=[64.5]", "expected a value like 512, got 64.5"),
         ('task.curriculum.stages=[[0, {"easy": 1}]]', "NegativeMix has no field 'easy'; it has uniform, hard"),
         ("optimisation.optimiser=rmsprop", "optimiser must be one of adam, adamw, sgd, got 'rmsprop'"),
         ("optimisation.schedule=step", "schedule must be one of constant, cosine, plateau, got 'step'"),
         ("task.loss=triplet", "loss must be one of sampled, in_batch, got 'triplet'"),
         ("task.video.norm=group", "norm must be one of batch, layer, got 'group'"),
-        ("task.mixup=0.3", "mixup needs loss=in_batch"),
         ("batch_size=0", "batch_size must be at least 1, got 0"),
         ("accumulate=0", "accumulate must be at least 1, got 0"),
         ("epochs=-1", "epochs can't be negative, got -1"),
@@ -83,9 +82,14 @@ def test_what_cannot_be_set_says_why(setting: str, message: str) -> None:
         override(two_tower(), [setting])
 
 
+def test_mixup_and_sampled_negatives_are_refused_together() -> None:
+    with pytest.raises(UsageError, match="mixup needs loss=in_batch"):
+        override(two_tower(), ["task.mixup=0.3", "task.loss=sampled"])
+
+
 def test_mixup_and_clusters_are_refused_together() -> None:
     with pytest.raises(UsageError, match="a mixed pair has no cluster of its own"):
-        override(two_tower(), ["task.loss=in_batch", "task.mixup=0.3", "task.clusters.num_clusters=4"])
+        override(two_tower(), ["task.mixup=0.3", "task.clusters.num_clusters=4"])
 
 
 def test_json_holds_everything_and_gives_it_back() -> None:

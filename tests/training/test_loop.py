@@ -233,6 +233,12 @@ def test_other_settings_are_refused_by_name(tmp_path: Path, pairs_folder: Path) 
         train(other, pairs_folder, tmp_path / "run", device="cpu", resume=True)
 
 
+def test_the_first_metric_that_is_measured_chooses(tmp_path: Path, pairs_folder: Path) -> None:
+    one = train(small_run(best_by="recall@50 recall@5"), pairs_folder, tmp_path / "one", device="cpu")
+    other = train(small_run(best_by="recall@5"), pairs_folder, tmp_path / "other", device="cpu")
+    assert (one.best_epoch, one.metrics["recall@5"]) == (other.best_epoch, other.metrics["recall@5"])
+
+
 def test_an_unknown_best_by_is_told(tmp_path: Path, pairs_folder: Path) -> None:
     with pytest.raises(UsageError, match="best_by=recall@2: this task measures recall@1, recall@5, median_rank"):
         train(small_run(best_by="recall@2"), pairs_folder, tmp_path / "run", device="cpu")

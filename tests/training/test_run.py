@@ -24,7 +24,7 @@ def folder(tmp_path):
 def test_other_settings_are_refused_once_something_was_learned(folder):
     folder.last.write_bytes(b"weights")
     assert folder.open(replace(CONFIG, epochs=99), "", resume=True)
-    with pytest.raises(UsageError, match=r"was started with other settings \(batch_size 64 → 7\)"):
+    with pytest.raises(UsageError, match=r"was started with other settings \(batch_size 32 → 7\)"):
         folder.open(OTHER, "", resume=True)
 
 

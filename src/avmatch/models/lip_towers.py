@@ -35,9 +35,14 @@ class TcnConfig:
 
     width: int = 192
     kernel: int = 3
-    dilations: tuple[int, ...] = (1, 2, 4, 1)
+    dilations: tuple[int, ...] = (1, 1, 1)
     dim: int = 192
     dropout: float = 0.1
+
+    @property
+    def reach_ticks(self) -> int:
+        """How many ticks before and after its own one comes in."""
+        return sum(self.dilations) * (self.kernel // 2)
 
 
 class Tcn(nn.Module):
@@ -86,6 +91,11 @@ class LipCnnConfig:
     widths: tuple[int, ...] = (48, 64, 128, 192)
     side_px: int = 80
     tcn: TcnConfig = TcnConfig()
+
+    @property
+    def reach_ticks(self) -> int:
+        """How many frames before and after its own a vector depends on."""
+        return _DEPTH // 2 + self.tcn.reach_ticks
 
 
 class LipCnn(nn.Module):
@@ -137,6 +147,11 @@ class VoiceCnnConfig:
 
     widths: tuple[int, int, int, int] = (32, 64, 128, 192)
     tcn: TcnConfig = TcnConfig()
+
+    @property
+    def reach_ticks(self) -> int:
+        """How many ticks of the picture before and after its own a vector depends on, at least."""
+        return 2 + self.tcn.reach_ticks
 
 
 class VoiceCnn(nn.Module):

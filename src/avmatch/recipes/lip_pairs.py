@@ -3,15 +3,17 @@
     mouths (T, 112, 112) ─ augmented ─ LipCnn   → unit vectors (T, D) ┐
     samples (640 · T)    ─ augmented ─ VoiceCnn → unit vectors (T, D) ┴ similarity = cosine
 
-Picture and sound of a clip are cut out apart, the sound up to a few ticks earlier or later, so that what a network sees
-of where its window ends can't tell it which ticks belong together. Three losses, each a softmax in both directions with
-a temperature of its own:
+Three losses, each a softmax with a temperature of its own:
 
-    tick    which tick of the clip's sound belongs to this frame? (multi-way matching, Chung, Chung and Kang 2019)
+    tick    which tick of the clip's sound belongs to this frame, and the other way round? (multi-way matching, Chung,
+            Chung and Kang 2019)
     offset  by how many ticks is the sound late, by the mean similarity over all frames?
-    clip    which sound of the batch belongs to this clip?
+    clip    which sound of the batch belongs to this clip, and the other way round?
 
-Letters in shapes: B pairs, T ticks, S samples, L ticks in common, D embedding.
+A network that can see where its window ends can count from there, and needs no lips to tell which ticks belong
+together. So the first two losses look at inner ticks alone, whose vectors depend on nothing beyond the window.
+
+Letters in shapes: B pairs, T ticks, I inner ticks, S samples, D embedding.
 """
 
 from __future__ import annotations
@@ -54,8 +56,7 @@ class LipPairs:
     """The task.
 
     Attributes:
-        window_ticks: frames, and ticks of the sound, that are cut out of a clip.
-        max_late_ticks: the sound is cut out up to this much earlier or later.
+        window_ticks: what is cut out of a clip.
         speed_probability, max_speed: how often picture and sound are played faster or slower, by up to this share.
         rate_probability, rate_kept_share: how often the picture loses frames, as a slower camera does, and what stays.
         tick_weight, offset_weight, clip_weight: of the losses.
@@ -65,8 +66,7 @@ class LipPairs:
     audio: VoiceCnnConfig = field(default_factory=VoiceCnnConfig)
     mouth: MouthAugmentation = field(default_factory=MouthAugmentation)
     voice: VoiceAugmentation = field(default_factory=VoiceAugmentation)
-    window_ticks: int = 24
-    max_late_ticks: int = 6
+    window_ticks: int = 28
     speed_probability: float = 0.5
     max_speed: float = 0.15
     rate_probability: float = 0.25
@@ -79,8 +79,16 @@ class LipPairs:
     def __post_init__(self) -> None:
         if self.video.tcn.dim != self.audio.tcn.dim:
             raise UsageError(f"video.tcn.dim {self.video.tcn.dim} and audio.tcn.dim {self.audio.tcn.dim} differ")
-        if not 0 <= self.max_late_ticks < self.window_ticks:
-            raise UsageError(f"max_late_ticks must be at least 0 and below window_ticks, got {self}")
+        if self.window_ticks - 2 * self.reach_ticks < 2:
+            raise UsageError(
+                f"window_ticks={self.window_ticks} leaves no inner ticks: a vector depends on {self.reach_ticks} ticks "
+                "before and after its own"
+            )
+
+    @property
+    def reach_ticks(self) -> int:
+        """Ticks at either end of a window whose vectors show where it ends."""
+        return max(self.video.reach_ticks, self.audio.reach_ticks)
 
     @property
     def packing(self) -> PackSettings:
@@ -143,14 +151,14 @@ class LipTowers(nn.Module):
 
     def forward(self, batch: Batch, epoch: int) -> dict[str, Float[Tensor, ""]]:
         """The named losses of a batch."""
-        assert batch.late_ticks is not None
         video, audio = self.video(self.mouth(batch.video)), self.audio(self.voice(batch.audio))
+        inner = slice(self.task.reach_ticks, video.shape[1] - self.task.reach_ticks)
         with torch.autocast(video.device.type, enabled=False):
-            similarity = video @ audio.transpose(1, 2)
+            similarity = video[:, inner] @ audio[:, inner].transpose(1, 2)
             losses = {
-                "tick_loss": self._tick_loss(similarity, batch.late_ticks),
-                "offset_loss": self._offset_loss(similarity, batch.late_ticks),
-                "clip_loss": self._clip_loss(video, audio, batch.late_ticks),
+                "tick_loss": self._tick_loss(similarity),
+                "offset_loss": self._offset_loss(similarity),
+                "clip_loss": self.clip(_end_to_end(video), _end_to_end(audio)),
             }
         task = self.task
         weights = (task.tick_weight, task.offset_weight, task.clip_weight)
@@ -158,36 +166,23 @@ class LipTowers(nn.Module):
         losses["loss"] = torch.stack(weighted).sum()
         return losses
 
-    def _tick_loss(self, similarity: Float[Tensor, "B T T"], late: Int[Tensor, " B"]) -> Float[Tensor, ""]:
-        """Frame k belongs to tick k − late of the sound, where the window has it."""
-        logits, num = self.tick.scale() * similarity, similarity.shape[1]
-        ticks = torch.arange(num, device=late.device)[None]
-        of_frame, of_sound = ticks - late[:, None], ticks + late[:, None]
-        losses = []
-        for values, own in ((logits, of_frame), (logits.transpose(1, 2), of_sound)):
-            there = (own >= 0) & (own < num)
-            losses.append(functional.cross_entropy(values[there], own[there]))
-        return (losses[0] + losses[1]) / 2
+    def _tick_loss(self, similarity: Float[Tensor, "B I I"]) -> Float[Tensor, ""]:
+        logits = self.tick.scale() * similarity
+        own = torch.arange(logits.shape[1], device=logits.device).expand(len(logits), -1)
+        both = functional.cross_entropy(logits.transpose(1, 2), own) + functional.cross_entropy(logits, own)
+        return both / 2
 
-    def _offset_loss(self, similarity: Float[Tensor, "B T T"], late: Int[Tensor, " B"]) -> Float[Tensor, ""]:
-        """The mean of each diagonal that is at least half as long as the window, the own one among them."""
+    def _offset_loss(self, similarity: Float[Tensor, "B I I"]) -> Float[Tensor, ""]:
+        """The mean of each diagonal that is at least half as long as the longest, the main one among them."""
         reach = similarity.shape[1] // 2
         means = [similarity.diagonal(offset, 1, 2).mean(dim=1) for offset in range(-reach, reach + 1)]
-        return functional.cross_entropy(self.offset.scale() * torch.stack(means, dim=1), reach - late)
-
-    def _clip_loss(
-        self, video: Float[Tensor, "B T D"], audio: Float[Tensor, "B T D"], late: Int[Tensor, " B"]
-    ) -> Float[Tensor, ""]:
-        """Each clip over the time that its picture and sound have in common."""
-        length = video.shape[1] - self.task.max_late_ticks
-        ticks = torch.arange(length, device=late.device)[None]
-        seen = _rows(video, ticks + late.clamp(min=0)[:, None])
-        heard = _rows(audio, ticks + (-late).clamp(min=0)[:, None])
-        return self.clip(seen / length**0.5, heard / length**0.5)
+        own = torch.full((len(similarity),), reach, device=similarity.device)
+        return functional.cross_entropy(self.offset.scale() * torch.stack(means, dim=1), own)
 
 
-def _rows(vectors: Float[Tensor, "B T D"], ticks: Int[Tensor, "B L"]) -> Float[Tensor, "B L*D"]:
-    return vectors.gather(1, ticks[..., None].expand(-1, -1, vectors.shape[2])).flatten(1)
+def _end_to_end(vectors: Float[Tensor, "B T D"]) -> Float[Tensor, "B T*D"]:
+    """One unit vector of all ticks; the product of two is the mean of the ticks' cosines."""
+    return vectors.flatten(1) / vectors.shape[1] ** 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,33 +193,27 @@ class LipBatches:
     pairs: Pairs
 
     def __call__(self, rows: Int[np.ndarray, " B"], epoch: int, rng: np.random.Generator) -> Batch:
-        """A random window of each of `rows`, its sound cut out a little earlier or later."""
+        """A random window of each of `rows`."""
         windows = [self._window(int(row), rng) for row in rows]
         return Batch(
-            torch.from_numpy(np.stack([frames for frames, _, _ in windows])),
-            torch.from_numpy(np.stack([samples for _, samples, _ in windows])),
+            torch.from_numpy(np.stack([frames for frames, _ in windows])),
+            torch.from_numpy(np.stack([samples for _, samples in windows])),
             torch.from_numpy(rows),
             torch.from_numpy(self.pairs.group[rows]),
-            late_ticks=torch.tensor([late for _, _, late in windows]),
         )
 
     def _window(
         self, row: int, rng: np.random.Generator
-    ) -> tuple[UInt8[np.ndarray, "T 112 112"], Float32[np.ndarray, " S"], int]:
+    ) -> tuple[UInt8[np.ndarray, "T 112 112"], Float32[np.ndarray, " S"]]:
         task, frames = self.task, self.pairs.video[row]
         speed = self._speed(len(frames), rng)
-        num_ticks = len(frames) / speed
-        most = int(np.clip(num_ticks - task.window_ticks, 0, task.max_late_ticks))
-        late = int(rng.integers(-most, most + 1))
-        begin = rng.uniform(0, max(num_ticks - task.window_ticks - abs(late), 0))
+        begin = rng.uniform(0, max(len(frames) / speed - task.window_ticks, 0))
         if speed == 1:
             begin = np.floor(begin)
-        ticks = np.arange(task.window_ticks)
-        seen = (begin + max(-late, 0) + self._held(ticks, rng)) * speed
-        heard = (begin + max(late, 0)) * SAMPLES_PER_TICK - FFT_SAMPLES / 2
-        places = (heard + np.arange(task.window_ticks * SAMPLES_PER_TICK + MARGIN_SAMPLES)) * speed
-        picked = np.clip(np.round(seen).astype(int), 0, len(frames) - 1)
-        return np.asarray(frames[picked]), _samples_at(self.pairs.audio[row], places, speed), late
+        shown = np.round((begin + self._held(np.arange(task.window_ticks), rng)) * speed).astype(int)
+        first = begin * SAMPLES_PER_TICK - FFT_SAMPLES / 2
+        places = (first + np.arange(task.window_ticks * SAMPLES_PER_TICK + MARGIN_SAMPLES)) * speed
+        return frames[np.clip(shown, 0, len(frames) - 1)], _samples_at(self.pairs.audio[row], places, speed)
 
     def _speed(self, num_frames: int, rng: np.random.Generator) -> float:
         """1, or what makes the clip faster or slower; never so fast that it doesn't fill a window."""

@@ -34,7 +34,7 @@ def two_tower() -> TrainConfig:
         epochs=20,
         batch_size=32,
         optimisation=Optimisation(learning_rate=5e-4),
-        best_by="recall@50",
+        best_by="recall@50 recall@5 recall@1",
         patience=5,
     )
 

@@ -66,7 +66,8 @@ class TrainConfig:
         accumulate: parts into which a process cuts its share of the batch, to save memory. Losses that compare the
             pairs of a batch then compare within a part.
         validation_share: pairs held back, whole recordings; 0 holds none back, and the last weights are the best.
-        best_by: the metric of validation that chooses the best weights; higher is better. Empty: the last are exported.
+        best_by: the metric of validation that chooses the best weights; higher is better. Of several, apart by blanks,
+            the first that is measured: a small set has no recall@50. Empty: the last weights are exported.
         patience: stop after this many epochs without improvement; 0 = never.
         ema_decay: exponential moving average of the weights, which is validated and exported; 0 = off.
         bf16: forward passes in bfloat16 where it is safe (autocast).

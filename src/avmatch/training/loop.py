@@ -249,9 +249,10 @@ class _Run:
     def _judged(self, validation: Mapping[str, float]) -> float | None:
         if not validation or not self.config.best_by:
             return None
-        if self.config.best_by not in validation:
+        measured = [name for name in self.config.best_by.split() if name in validation]
+        if not measured:
             raise UsageError(f"best_by={self.config.best_by}: this task measures {', '.join(validation)}")
-        return validation[self.config.best_by]
+        return validation[measured[0]]
 
     def _after(self, value: float | None, better: bool) -> Progress:
         """The progress after a closed epoch, plateaus acted on."""

@@ -29,7 +29,6 @@ class Batch:
         rows: their places among the training pairs.
         group: their recordings.
         negatives: sounds that don't belong, if the task draws any.
-        late_ticks: how much later than the video's each sound begins, if the task cuts them apart.
     """
 
     video: Num[Tensor, "B T *shape"]
@@ -37,7 +36,6 @@ class Batch:
     rows: Int[Tensor, " B"]
     group: Int[Tensor, " B"]
     negatives: Float[Tensor, "B K U *form"] | None = None
-    late_ticks: Int[Tensor, " B"] | None = None
 
     def to(self, device: torch.device) -> Batch:
         """The same on `device`."""

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from avmatch.core.features import AudioFeatures, Embeddings, VideoFeatures
+from avmatch.core.features import AudioFeatures, Embeddings, MouthTrack, VideoFeatures
 from avmatch.cues.evidence import Cue
 from avmatch.cues.learned import EmbeddingCue
 
@@ -93,3 +93,41 @@ def test_long_files_are_worked_on_in_blocks_that_add_up():
     ]
     np.testing.assert_allclose(whole, sum(part.nats[0, 0] for part in parts), atol=0.01)
     assert (whole.argmax() - 600) * 0.04 == pytest.approx(-20.0)
+
+
+def faces(*tracks):
+    """A video whose faces have these vectors, from these seconds on."""
+    mouths = tuple(
+        MouthTrack(
+            begin + np.arange(len(data)) / RATE_HZ, np.zeros((len(data), 4)), np.zeros((len(data), 3)),
+            {"lips": Embeddings(data, RATE_HZ, begin)},
+        )
+        for data, begin in tracks
+    )  # fmt: skip
+    return VideoFeatures(0.0, np.zeros((0, 4, 64), np.float16), mouths, 25.0, 6.0)
+
+
+def test_who_speaks_is_enough_and_faces_after_one_another_add_up():
+    cue = EmbeddingCue("lips", scale=5.0, looks_at="mouth")
+    sound = [audio(vectors(1, noise=0.5))]
+    alone, silent = faces((vectors(1), 0.0)), faces((vectors(2), 0.0))
+    both, halves = faces((vectors(2), 0.0), (vectors(1), 0.0)), faces((vectors(1)[:75], 0.0), (vectors(1)[75:], 3.0))
+    nats = cue.curves([alone, silent, both, halves], sound, np.zeros(1)).nats[:, 0, 0]
+    assert nats[0] > 50 > 10 > abs(nats[1])
+    assert nats[2] == pytest.approx(nats[0] - np.log(2), abs=0.01)
+    assert nats[3] == pytest.approx(nats[0], rel=1e-3)
+
+
+def test_a_video_without_faces_abstains():
+    curves = EmbeddingCue("lips", looks_at="mouth").curves([video(vectors(1))], [audio(vectors(1))], np.zeros(1))
+    assert curves.video_reasons == ("no_face",)
+    assert not curves.nats.any()
+
+
+def test_offsets_between_two_ticks_are_found_to_a_part_of_a_tick():
+    fine = np.random.default_rng(0).standard_normal((1300, 16))
+    smooth = np.stack([np.convolve(column, np.hanning(45), "valid") for column in fine.T], axis=1)
+    seen, heard = unit(smooth[100:1100:8]).astype(np.float32), unit(smooth[97:1097:8]).astype(np.float32)
+    lags = np.arange(-100, 101) * 0.001
+    nats = EmbeddingCue("lips", scale=5.0).curves([video(seen)], [audio(heard)], lags).nats[0, 0]
+    assert lags[nats.argmax()] == pytest.approx(3 / 8 / RATE_HZ, abs=0.003)

@@ -1,22 +1,30 @@
 """Learned towers behind the same door: unit vectors of picture and sound, compared at every offset.
 
+    vectors of the picture, or of each face in it ┐
+    vectors of the sound                          ┴ sum of cosines at every lag → nats → faces put together
+
 A model is a pair of ONNX towers (encoders/tower.py) that give (T, D) unit vectors at one stated rate. The mean cosine
-similarity over the overlap, times a scale stated in the model's description, is its evidence per independent step.
+similarity over the overlap, times a scale stated in the model's description, is its evidence per independent step. Of
+faces that are there at the same time one speaks, nobody knows which; those after one another add up.
+
+Letters in shapes: K faces of all videos (or the N videos themselves), M audio files, L offsets.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Float32
 
+from avmatch.core.errors import Reason
 from avmatch.core.features import AudioFeatures, Embeddings, VideoFeatures
 from avmatch.cues.evidence import Calibration, Curves
+from avmatch.cues.sliding import Stream, sliding_products
+from avmatch.cues.synchrony import log_mean_exp
 
 CALIBRATION = Calibration(weight=1.0)
-BLOCK_TICKS = 256
 
 
 @dataclass(frozen=True)
@@ -28,12 +36,14 @@ class EmbeddingCue:
         scale: nats per independent step and unit of (similarity − baseline).
         baseline: the mean similarity of strangers.
         independent_seconds: how far apart steps must be to count as independent.
+        looks_at: "picture", or "mouth" of each face.
     """
 
     model: str
     scale: float = 1.0
     baseline: float = 0.0
     independent_seconds: float = 0.2
+    looks_at: str = "picture"
     calibration: Calibration = CALIBRATION
 
     @property
@@ -48,33 +58,95 @@ class EmbeddingCue:
         lags_seconds: Float[np.ndarray, " L"],
     ) -> Curves:
         """Evidence for every pair at every offset (see Cue). A file without vectors abstains."""
-        seen = [video.embeddings.get(self.model) for video in videos]
+        seen = [self._seen(video) for video in videos]
         heard = [audio.embeddings.get(self.model) for audio in audios]
+        columns = [number for number, sound in enumerate(heard) if sound is not None]
+        tracks = [track for faces in seen for track in faces]
+        told = self._nats(tracks, [sound for sound in heard if sound is not None], lags_seconds)
         nats = np.zeros((len(videos), len(audios), len(lags_seconds)), np.float32)
-        for row, video in enumerate(seen):
-            for column, audio in enumerate(heard):
-                if video is not None and audio is not None:
-                    nats[row, column] = self._nats(video, audio, lags_seconds)
+        first = 0
+        for row, faces in enumerate(seen):
+            for together in at_once(faces):
+                of_faces = told[[first + number for number in together]]
+                nats[row, columns] += log_mean_exp(of_faces, np.ones(len(together)))
+            first += len(faces)
+        nothing: Reason = "no_face" if self.looks_at == "mouth" else "too_short"
         return Curves(
             nats,
-            tuple("too_short" if item is None else None for item in seen),
-            tuple("too_short" if item is None else None for item in heard),
+            tuple(None if faces else nothing for faces in seen),
+            tuple("too_short" if sound is None else None for sound in heard),
         )
 
+    def _seen(self, video: VideoFeatures) -> list[Embeddings]:
+        """The vectors of its faces, or those of the whole picture as the only ones."""
+        sources = video.mouths if self.looks_at == "mouth" else (video,)
+        return [source.embeddings[self.model] for source in sources if self.model in source.embeddings]
+
     def _nats(
-        self, video: Embeddings, audio: Embeddings, lags_seconds: Float[np.ndarray, " L"]
-    ) -> Float32[np.ndarray, " L"]:
-        total = np.zeros(len(lags_seconds))
-        for begin in range(0, len(video.data), BLOCK_TICKS):  # long files have too many pairs of ticks for one matrix
-            block = video.data[begin : begin + BLOCK_TICKS].astype(np.float32)
-            times = video.start_seconds + (begin + np.arange(len(block))) / video.rate_hz
-            at = np.rint((times[None] + lags_seconds[:, None] - audio.start_seconds) * audio.rate_hz).astype(int)
-            first, end = max(int(at.min()), 0), min(int(at.max()) + 1, len(audio.data))
-            if first >= end:
-                continue
-            similarity = block @ audio.data[first:end].astype(np.float32).T
-            found = similarity[np.arange(len(block)), np.clip(at - first, 0, end - first - 1)]
-            total += np.where((at >= 0) & (at < len(audio.data)), found - self.baseline, 0.0).sum(axis=1)
-        independent = 1.0 / (self.independent_seconds * video.rate_hz)
-        nats: Float32[np.ndarray, " L"] = (self.scale * independent * total).astype(np.float32)
+        self, tracks: Sequence[Embeddings], sounds: Sequence[Embeddings], lags_seconds: Float[np.ndarray, " L"]
+    ) -> Float32[np.ndarray, "K M L"]:
+        """Sums of cosines above the baseline, between whole ticks by a cubic through the four next to it."""
+        if not (tracks and sounds):
+            return np.zeros((len(tracks), len(sounds), len(lags_seconds)), np.float32)
+        rate_hz = tracks[0].rate_hz
+        seen, heard = [_stream(item) for item in tracks], [_stream(item) for item in sounds]
+        first = int(np.floor(lags_seconds.min() * rate_hz)) - 3
+        last = int(np.ceil(lags_seconds.max() * rate_hz)) + 3
+        overlaps = _overlaps(seen, heard, first, last)
+        cosines = np.where(overlaps > 0, sliding_products(seen, heard, first, last), 0.0)
+        excess = cosines - self.baseline * overlaps
+        # A stream begins up to half a tick before or after the tick that it is put on.
+        early = np.array(
+            [item.start_seconds * rate_hz - stream.begin for item, stream in zip(tracks, seen, strict=True)]
+        )
+        late = np.array(
+            [item.start_seconds * rate_hz - stream.begin for item, stream in zip(sounds, heard, strict=True)]
+        )
+        places = (lags_seconds * rate_hz - first)[None, None] + (early[:, None] - late[None])[..., None]
+        per_tick = self.scale / (self.independent_seconds * rate_hz)
+        nats: Float32[np.ndarray, "K M L"] = (per_tick * _between(excess, places)).astype(np.float32)
         return nats
+
+
+def at_once(tracks: Sequence[Embeddings]) -> Iterator[list[int]]:
+    """The numbers of tracks that are there at the same time; groups follow one another."""
+    group: list[int] = []
+    end_seconds = -np.inf
+    for number in sorted(range(len(tracks)), key=lambda number: tracks[number].start_seconds):
+        track = tracks[number]
+        if group and track.start_seconds >= end_seconds:
+            yield group
+            group = []
+        group.append(number)
+        end_seconds = max(end_seconds, track.start_seconds + len(track.data) / track.rate_hz)
+    if group:
+        yield group
+
+
+def _stream(item: Embeddings) -> Stream:
+    return Stream(item.data, round(item.start_seconds * item.rate_hz))
+
+
+def _overlaps(
+    videos: Sequence[Stream], audios: Sequence[Stream], first_lag: int, last_lag: int
+) -> Float32[np.ndarray, "K M L"]:
+    """How many ticks both have at each lag."""
+    lags = np.arange(first_lag, last_lag + 1)
+    begin, end = (np.array([getattr(video, name) for video in videos])[:, None, None] for name in ("begin", "end"))
+    other, until = (np.array([getattr(audio, name) for audio in audios])[None, :, None] for name in ("begin", "end"))
+    ticks = np.minimum(end, until - lags) - np.maximum(begin, other - lags)
+    return np.maximum(ticks, 0).astype(np.float32)
+
+
+def _between(values: Float32[np.ndarray, "K M L"], places: Float[np.ndarray, "K M l"]) -> Float[np.ndarray, "K M l"]:
+    """`values` at fractional places along the last axis (Catmull and Rom, 1974)."""
+    whole = np.floor(places).astype(int)
+    x = places - whole
+    weights = (
+        ((2 - x) * x - 1) * x / 2,
+        ((3 * x - 5) * x * x + 2) / 2,
+        ((4 - 3 * x) * x + 1) * x / 2,
+        (x - 1) * x * x / 2,
+    )
+    taps = (np.take_along_axis(values, whole + step, axis=2) for step in (-1, 0, 1, 2))
+    return np.sum([weight * tap for weight, tap in zip(weights, taps, strict=True)], axis=0)

@@ -99,7 +99,7 @@ def cues_for(settings: MatchSettings, model: TowerPair | None) -> tuple[Cue, ...
         cues.append(ScratchCue())
     if model is not None:
         told = model.video.description
-        cues.append(EmbeddingCue(model.name, told.scale, told.baseline, told.independent_seconds))
+        cues.append(EmbeddingCue(model.name, told.scale, told.baseline, told.independent_seconds, told.crop))
     return tuple(cues)
 
 

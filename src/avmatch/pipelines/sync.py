@@ -113,7 +113,7 @@ def cues_for(model: TowerPair | None) -> tuple[Cue, ...]:
     cues: list[Cue] = [MotionCue(sounds=APART), MouthCue()]
     if model is not None:
         told = model.video.description
-        cues.append(EmbeddingCue(model.name, told.scale, told.baseline, told.independent_seconds))
+        cues.append(EmbeddingCue(model.name, told.scale, told.baseline, told.independent_seconds, told.crop))
     return tuple(cues)
 
 

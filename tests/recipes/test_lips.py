@@ -15,7 +15,7 @@ from avmatch.models.lip_towers import LipCnnConfig, TcnConfig, VoiceCnnConfig
 from avmatch.recipes.book import recipe
 from avmatch.recipes.lip_pairs import CROP_PX, SAMPLES_PER_TICK, LipBatches, LipPairs, LipTowers, lip_vectors
 from avmatch.recipes.lips import lips
-from avmatch.recipes.mouth_augmentation import MouthAugmentation, MouthFrontEnd
+from avmatch.recipes.mouth_augmentation import MouthAugmentation, MouthFrontEnd, _grid
 from avmatch.recipes.voice_augmentation import VoiceAugmentation, VoiceFrontEnd
 from avmatch.training.task import Batch
 
@@ -105,6 +105,12 @@ def test_augmentation_that_does_nothing_gives_the_middle_of_the_crop():
     crops = torch.randint(0, 256, (2, 5, CROP_PX, CROP_PX), dtype=torch.uint8)
     front = MouthFrontEnd(nothing, 80)
     torch.testing.assert_close(front.train()(crops), front.eval()(crops), atol=1e-3, rtol=0)
+
+
+def test_the_grid_is_that_of_torch():
+    turn, shift = torch.randn(3, 2, 2), torch.randn(3, 2)
+    wanted = torch.nn.functional.affine_grid(torch.cat((turn, shift[..., None]), 2), [3, 1, 9, 9], align_corners=False)
+    torch.testing.assert_close(_grid(turn, shift, 9), wanted)
 
 
 def test_fine_compression_leaves_the_picture_nearly_as_it_was():

@@ -7,15 +7,19 @@ The graph's metadata property `avmatch` is a JSON object:
 
 A video tower takes float32 (1, T, H, W) grey frames in 0…1 at `rate_hz`, of the whole picture or, with "crop": "mouth",
 cut around the mouth of a face (frontends/crops.py); an audio tower takes float32 (1, T', 64)
-log-mel at 100 a second, T' = T · 100 / rate_hz, so `rate_hz` divides 100. Both give (1, T, D). Optional keys `scale`,
-`baseline` and `independent_seconds` tell how similarity becomes evidence (cues/learned.py).
+log-mel at 100 a second, T' = T · 100 / rate_hz, so `rate_hz` divides 100, or with the input "mfcc" (1, T', 13)
+coefficients (frontends/mfcc.py). Both give (1, T, D). Optional keys `scale`, `baseline` and `independent_seconds` tell
+how similarity becomes evidence (cues/learned.py).
+
+Vectors are scaled to length 1, and their product is what counts, unless the key `distance` is "euclidean": then they
+stay as they are (SyncNets). `window_frames` says how many frames a vector has seen, those around its tick.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,15 +31,21 @@ from avmatch.core.errors import ModelError
 from avmatch.core.features import BAND_RATE_HZ, Embeddings
 from avmatch.core.signals import AudioSamples, VideoFrames
 from avmatch.encoders.runtime import open_session, run_session
+from avmatch.frontends.mfcc import mfcc
 from avmatch.frontends.picture import FrameClock, shades
-from avmatch.frontends.sound import CHUNK_SECONDS, NUM_MELS, LogMelClock
+from avmatch.frontends.sound import CHUNK_SECONDS, NUM_MELS, LogMelClock, log_mel
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 _FILES = {"video": "video.onnx", "audio": "audio.onnx"}
 _CROPS = ("picture", "mouth")
-_INPUTS = {"video": "frames", "audio": "logmel"}
+_INPUTS = {"video": ("frames",), "audio": ("logmel", "mfcc")}
+_DISTANCES = ("cosine", "euclidean")
+_FEATURES: dict[str, Callable[[Float32[np.ndarray, " S"]], Float32[np.ndarray, "T _"]]] = {
+    "logmel": log_mel,
+    "mfcc": mfcc,
+}
 
 
 @dataclass(frozen=True)
@@ -53,9 +63,11 @@ class TowerDescription:
     scale: float = 1.0
     baseline: float = 0.0
     independent_seconds: float = 0.2
+    distance: str = "cosine"
+    window_frames: int = 1
 
     def __post_init__(self) -> None:
-        if self.input != _INPUTS.get(self.side):
+        if self.input not in _INPUTS.get(self.side, ()):
             raise ValueError(f"side {self.side!r} with input {self.input!r}; known are {_INPUTS}")
         if self.rate_hz < 1 or BAND_RATE_HZ % self.rate_hz:
             raise ValueError(f"rate_hz must divide {BAND_RATE_HZ} and be at least 1, got {self.rate_hz}")
@@ -65,6 +77,11 @@ class TowerDescription:
             raise ValueError(f"crop must be one of {', '.join(_CROPS)}, got {self.crop!r}")
         if self.num_mels != NUM_MELS:
             raise ValueError(f"num_mels must be {NUM_MELS}, got {self.num_mels}")
+        if self.distance not in _DISTANCES or self.window_frames < 1:
+            raise ValueError(
+                f"distance is one of {', '.join(_DISTANCES)} and window_frames 1 or more, got {self.distance!r} and "
+                f"{self.window_frames}"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,11 +93,17 @@ class Tower:
     fingerprint: str
 
     def encode(self, inputs: Float32[np.ndarray, " t *rest"], num_ticks: int) -> Float32[np.ndarray, "T D"]:
-        """Unit vectors for one stretch of `num_ticks`. Raises ModelError if the graph can't give them."""
+        """Vectors for one stretch of `num_ticks`, of length 1 unless their distance is Euclidean.
+
+        Raises:
+            ModelError: the graph can't give them.
+        """
         who = f"{self.description.model}: the {self.description.side} tower"
         output = np.asarray(run_session(self.session, who, inputs[None]), np.float32)
         if output.ndim != 3 or output.shape[:2] != (1, num_ticks):
             raise ModelError(f"{who} must give (1, {num_ticks}, D), got {output.shape}; export it again")
+        if self.description.distance == "euclidean":
+            return output[0]
         norm = np.linalg.norm(output[0], axis=1, keepdims=True)
         vectors: Float32[np.ndarray, "T D"] = output[0] / np.maximum(norm, 1e-9)
         return vectors
@@ -99,14 +122,27 @@ class TowerPair:
         return self.video.description.model
 
 
-def load_pair(folder: str | Path) -> TowerPair:
-    """Load a model folder. Raises ModelError if a tower is missing or doesn't say what it is."""
+def load_pair(folder: str | Path, *, any_distance: bool = False) -> TowerPair:
+    """Load a model folder.
+
+    Args:
+        any_distance: also models whose vectors must be compared by another distance than the cosine.
+
+    Raises:
+        ModelError: a tower is missing, doesn't say what it is, or has a distance that isn't wanted.
+    """
     towers = {side: load_tower(Path(folder) / file, side) for side, file in _FILES.items()}
     pair = TowerPair(towers["video"], towers["audio"])
     ours, theirs = pair.video.description, pair.audio.description
-    if (ours.model, ours.rate_hz) != (theirs.model, theirs.rate_hz):
+    if (ours.model, ours.rate_hz, ours.distance) != (theirs.model, theirs.rate_hz, theirs.distance):
         raise ModelError(
-            f"{folder}: the towers differ: {ours.model} at {ours.rate_hz} Hz, {theirs.model} at {theirs.rate_hz}"
+            f"{folder}: the towers differ: {ours.model} at {ours.rate_hz} Hz, {theirs.model} at {theirs.rate_hz}; by "
+            f"{ours.distance} and {theirs.distance} distance"
+        )
+    if ours.distance != "cosine" and not any_distance:
+        raise ModelError(
+            f"{folder}: {ours.model} compares by {ours.distance} distance, which only `avmatch evaluate --protocol "
+            "sync` can do"
         )
     return pair
 
@@ -160,7 +196,7 @@ class AudioEncoder:
 
     def __init__(self, tower: Tower) -> None:
         self._tower = tower
-        self._clock = LogMelClock(tower.description.rate_hz)
+        self._clock = LogMelClock(tower.description.rate_hz, _FEATURES[tower.description.input])
         self._vectors: list[np.ndarray] = []
 
     def push(self, samples: AudioSamples) -> None:
@@ -172,10 +208,10 @@ class AudioEncoder:
         self._run(self._clock.finish())
         return embeddings_of(self._tower, self._vectors, self._clock.start_seconds)
 
-    def _run(self, stretches: Iterable[Float32[np.ndarray, "T 64"]]) -> None:
-        for mel in stretches:
-            num_ticks = round(len(mel) * self._tower.description.rate_hz / BAND_RATE_HZ)
-            self._vectors.append(self._tower.encode(mel, num_ticks))
+    def _run(self, stretches: Iterable[Float32[np.ndarray, "T _"]]) -> None:
+        for features in stretches:
+            num_ticks = round(len(features) * self._tower.description.rate_hz / BAND_RATE_HZ)
+            self._vectors.append(self._tower.encode(features, num_ticks))
 
 
 def embeddings_of(tower: Tower, vectors: Sequence[np.ndarray], start_seconds: float | None) -> Embeddings | None:

@@ -5,6 +5,9 @@
 The sound of each piece is shifted five times, by frames drawn with the seed, and offsets within ±15 frames are tried
 (at 25 frames a second). Shifts are made on vectors: what a shift brings in from before or behind a piece is its own
 clip's sound, and where that ends there is none. Clips whose picture and sound are in doubt are left out.
+
+Vectors are compared as the model's description says: by their cosine, or by the Euclidean distance (SyncNets, whose
+vectors have seen five frames each: K frames of evidence are K − 4 of them).
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from jaxtyping import Bool
 
 from avmatch.core.clock import frames_from_seconds
 from avmatch.core.errors import UsageError
+from avmatch.encoders.tower import TowerDescription
 from avmatch.evaluation.talking import (
     Piece,
     Share,
@@ -111,7 +115,7 @@ def evaluate_sync(
         UsageError: no clip is there or can be used, or all are in doubt, or too short.
         ModelError: the model can't be used.
     """
-    talk = talk_vectors(model, data, protocol, cache_dir, progress)
+    talk = talk_vectors(model, data, protocol, cache_dir, progress, any_distance=True)
     rows, notes = [], list(talk.notes)
     for seconds in protocol.pieces_seconds:
         pieces = [piece for piece in talk.pieces(seconds) if not piece.clip.is_doubtful]
@@ -127,8 +131,9 @@ def evaluate_sync(
 def _row(talk: TalkVectors, pieces: Sequence[Piece], seconds: float, condition: int, protocol: TalkProtocol) -> SyncRow:
     reach = max(round(frames_from_seconds(protocol.max_offset_seconds or MAX_OFFSET_SECONDS, talk.rate_hz)), 2)
     ks = protocol.ks or DEFAULT_KS
+    told = talk.towers.video.description
     trials = [
-        _trial(piece, condition, shift, reach, ks)
+        _trial(told, piece, condition, shift, reach, ks)
         for piece in pieces
         for shift in _shifts(piece, min(reach, round(MAX_SHIFT_SECONDS * talk.rate_hz)), protocol.seed)
     ]
@@ -150,10 +155,12 @@ def _row(talk: TalkVectors, pieces: Sequence[Piece], seconds: float, condition: 
     )
 
 
-def _trial(piece: Piece, condition: int, shift: int, reach: int, ks: Sequence[int]) -> _Trial:
+def _trial(told: TowerDescription, piece: Piece, condition: int, shift: int, reach: int, ks: Sequence[int]) -> _Trial:
     """The piece with its sound `shift` frames late."""
-    scores = offset_scores(piece.video, piece.audio(condition, shift), reach)
-    right = {k: right_starts(scores, k, truth=shift) for k in ks}
+    heard = piece.audio(condition, shift)
+    is_euclidean = told.distance == "euclidean"
+    scores = -offset_distances(piece.video, heard, reach) if is_euclidean else offset_scores(piece.video, heard, reach)
+    right = {k: right_starts(scores, k, truth=shift, window_frames=told.window_frames) for k in ks}
     return _Trial(piece.clip.group, right, offset_error(mean_curve(scores), shift))
 
 

@@ -152,8 +152,13 @@ def talk_vectors(
     protocol: TalkProtocol,
     cache_dir: Path | None = None,
     progress: Progress | None = None,
+    *,
+    any_distance: bool = False,
 ) -> TalkVectors:
     """The vectors of every clip of `data`; each picture is decoded once.
+
+    Args:
+        any_distance: also of models whose vectors aren't of length 1.
 
     Raises:
         UsageError: no clip is there or can be used, or the model takes features of clips.
@@ -162,13 +167,13 @@ def talk_vectors(
     folder = model_folder(model)
     if takes_clip_features(folder):
         raise UsageError(f"{model}: takes features of whole clips; the protocols sync and match need vectors over time")
-    towers = load_pair(folder)
+    towers = load_pair(folder, any_distance=any_distance)
     clips = [clip for clip in read_speech(data) if protocol.split in (None, clip.split)]
     if not clips:
         raise UsageError(f"{data}: has no clip with the split {protocol.split!r}")
     conditions = (None, *protocol.noise_snr_db)
     paths = list(dict.fromkeys(clip.path for clip in clips))
-    analyse = partial(_features, Analyser(cache_dir, towers, num_threads=1), towers, protocol)
+    analyse = partial(_features, Analyser(cache_dir, (towers,), num_threads=1), towers, protocol)
     files = dict(zip(paths, analyse_all(analyse, paths, "clips", progress), strict=True))
     made: list[ClipVectors] = []
     notes: list[str] = []

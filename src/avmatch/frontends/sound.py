@@ -8,7 +8,7 @@ log spectrum). Both are averaged over eight equal groups of mel bands. The clock
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -97,16 +97,22 @@ class LogMelClock:
     """Collects AudioSamples blocks (mono, 16 kHz, in order of time) and gives the log-mel of whole ticks.
 
     It comes in stretches of CHUNK_SECONDS, which are what towers see at once, in training and in use.
+
+    Args:
+        features: of a stretch of samples, one row per HOP_SAMPLES.
     """
 
-    def __init__(self, rate_hz: float) -> None:
+    def __init__(
+        self, rate_hz: float, features: Callable[[Float32[np.ndarray, " S"]], Float32[np.ndarray, "T _"]] = log_mel
+    ) -> None:
         self.start_seconds: float | None = None  # of the first tick, which is the first sample's
+        self._features = features
         self._samples_per_tick = round(SAMPLE_RATE_HZ / rate_hz)
         self._chunk_samples = round(CHUNK_SECONDS * rate_hz) * self._samples_per_tick
         self._pending: list[np.ndarray] = []
         self._num_pending = 0
 
-    def push(self, samples: AudioSamples) -> Iterator[Float32[np.ndarray, "T 64"]]:
+    def push(self, samples: AudioSamples) -> Iterator[Float32[np.ndarray, "T _"]]:
         """Take the next block; the stretches that it completes."""
         if self.start_seconds is None:
             self.start_seconds = samples.pts_seconds
@@ -115,15 +121,15 @@ class LogMelClock:
         while self._num_pending >= self._chunk_samples:
             yield self._taken(self._chunk_samples)
 
-    def finish(self) -> Iterator[Float32[np.ndarray, "T 64"]]:
+    def finish(self) -> Iterator[Float32[np.ndarray, "T _"]]:
         """The last stretch, if there is a whole tick left."""
         if num_ticks := self._num_pending // self._samples_per_tick:
             yield self._taken(num_ticks * self._samples_per_tick)
 
-    def _taken(self, num_samples: int) -> Float32[np.ndarray, "T 64"]:
+    def _taken(self, num_samples: int) -> Float32[np.ndarray, "T _"]:
         data = np.concatenate(self._pending)
         self._pending, self._num_pending = [data[num_samples:]], len(data) - num_samples
-        return log_mel(data[:num_samples])
+        return self._features(data[:num_samples])
 
 
 class SoundFrontEnd:

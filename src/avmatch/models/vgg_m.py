@@ -1,0 +1,157 @@
+"""The two streams of the published lip-sync systems: a VGG-M over five frames, another over 20 MFCC steps.
+
+    picture, 5 frames                           sound, 13 coefficients × 20 steps
+    conv 5×7×7  96 /2   224 → 109               conv 3×3  64         13×20
+    pool 3×3       /2         54                conv 3×3 192         13×20
+    conv 5×5   256 /2 +1      26                pool 3×3    /(1, 2)  11×9
+    pool 3×3       /2 +1      13                conv 3×3 384         11×9
+    conv 3×3   256            13                conv 3×3 256         11×9
+    conv 3×3   256            13                conv 3×3 256         11×9
+    conv 3×3   256            13                pool 3×3    /2        5×4
+    pool 3×3       /2          6                conv 5×4 512          1×1
+    conv 6×6   512             1
+    both: linear 512 – linear 1024; BatchNorm and ReLU after every layer but the last; 3×3 on the right padded by 1
+
+Where this table comes from:
+
+    read        SyncNet as its authors released it (github.com/joonson/syncnet_python, SyncNetModel.py), 13.6 million
+                parameters, and the same two streams in the trainer of the author of all three systems (syncnet_trainer,
+                SyncNetModelMFCC.py); what goes in (SyncNetInstance.py). It differs from the printed "Out of time"
+                (Chung and Zisserman, ACCV-W 2016), whose table wasn't at hand.
+    inferred    that "Perfect match" (Chung, Chung and Kang, ICASSP 2019) has these streams, and its AVE-Net too: the
+                abstract and readers of it name VGG-M with a first layer of 5×7×7, 13 × 20 MFCC and N = 2…40, and a
+                comparison of losses calls for equal streams.
+
+The first layer over space and time is one over space whose channels are the five frames: the same sums, and faster.
+
+The sound's layers can run over the whole sound at once (`shared`), as in that trainer: a vector then sees 35 steps
+instead of 20, as windows don't end at their edges any more, and training costs about half.
+
+Letters in shapes: B clips, T ticks of 25 a second, U = 4·T MFCC steps, H rows, W columns, N windows, D dimensions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+#: Ticks that a window has, and MFCC steps that a tick has.
+WINDOW_TICKS, STEPS_PER_TICK = 5, 4
+NUM_COEFFICIENTS = 13
+
+
+@dataclass(frozen=True)
+class VggMConfig:
+    """Sizes; as they stand, the published ones.
+
+    Attributes:
+        side_px: of the frames; at least 51.
+        colours: 3, or 1 for grey frames.
+        width: all channels but the last times this.
+        dim: of the vectors.
+        unit: whether they are scaled to length 1.
+        shared: whether the sound's layers run over the whole sound at once.
+    """
+
+    side_px: int = 224
+    colours: int = 3
+    width: float = 1.0
+    dim: int = 1024
+    unit: bool = False
+    shared: bool = False
+
+    def channels(self, published: int) -> int:
+        """How many of the published channels there are."""
+        return max(1, round(self.width * published))
+
+
+class _Stream(nn.Module):
+    """Convolutions down to one place a window, and the two linear layers."""
+
+    def __init__(self, config: VggMConfig, layers: nn.Sequential) -> None:
+        super().__init__()
+        hidden = config.channels(512)
+        self.config, self.layers = config, layers
+        self.head = nn.Sequential(
+            nn.Linear(hidden, hidden), nn.BatchNorm1d(hidden), nn.ReLU(), nn.Linear(hidden, config.dim)
+        )
+
+    def vectors(self, images: Float[Tensor, "_ _ _ _"], num_clips: int) -> Float[Tensor, "B N D"]:
+        """The vectors of all windows of `num_clips` clips."""
+        pooled = self.layers(images.contiguous(memory_format=torch.channels_last))
+        places = pooled.permute(0, 2, 3, 1).flatten(0, 2)
+        vectors: Tensor = self.head(places).float().reshape(num_clips, -1, self.config.dim)
+        return functional.normalize(vectors, dim=2) if self.config.unit else vectors
+
+
+class VggMPicture(_Stream):
+    """The picture's stream."""
+
+    def __init__(self, config: VggMConfig) -> None:
+        first, middle, last = (config.channels(num) for num in (96, 256, 512))
+        side = _side(config.side_px)
+        if side < 1:
+            raise ValueError(f"side_px must be at least 51, or nothing is left of the frames, got {config}")
+        layers = nn.Sequential(
+            *_layer(nn.Conv2d(WINDOW_TICKS * config.colours, first, 7, 2)),
+            nn.MaxPool2d(3, 2),
+            *_layer(nn.Conv2d(first, middle, 5, 2, padding=1)),
+            nn.MaxPool2d(3, 2, padding=1),
+            *_layer(nn.Conv2d(middle, middle, 3, padding=1)),
+            *_layer(nn.Conv2d(middle, middle, 3, padding=1)),
+            *_layer(nn.Conv2d(middle, middle, 3, padding=1)),
+            nn.MaxPool2d(3, 2),
+            *_layer(nn.Conv2d(middle, last, side)),
+        )
+        super().__init__(config, layers)
+
+    def forward(self, frames: Float[Tensor, "B T *colours H W"]) -> Float[Tensor, "B N D"]:
+        """One vector for each five adjacent frames in 0…1, N = T − 4."""
+        return self.vectors(_windows(frames).flatten(0, 1).flatten(1, -3), len(frames))
+
+
+class VggMSound(_Stream):
+    """The sound's stream."""
+
+    def __init__(self, config: VggMConfig) -> None:
+        widths = [config.channels(num) for num in (64, 192, 384, 256, 512)]
+        layers = nn.Sequential(
+            *_layer(nn.Conv2d(1, widths[0], 3, padding=1)),
+            *_layer(nn.Conv2d(widths[0], widths[1], 3, padding=1)),
+            nn.MaxPool2d(3, (1, 2)),
+            *_layer(nn.Conv2d(widths[1], widths[2], 3, padding=1)),
+            *_layer(nn.Conv2d(widths[2], widths[3], 3, padding=1)),
+            *_layer(nn.Conv2d(widths[3], widths[3], 3, padding=1)),
+            nn.MaxPool2d(3, 2),
+            *_layer(nn.Conv2d(widths[3], widths[4], (5, 4))),
+        )
+        super().__init__(config, layers)
+
+    def forward(self, mfcc: Float[Tensor, "B U 13"]) -> Float[Tensor, "B N D"]:
+        """One vector for each 20 steps, 4 steps apart: N = U / 4 − 4."""
+        images = mfcc
+        if not self.config.shared:
+            ticks = mfcc.reshape(len(mfcc), -1, STEPS_PER_TICK, NUM_COEFFICIENTS)
+            images = _windows(ticks).flatten(2, 3).flatten(0, 1)
+        return self.vectors(images.transpose(1, 2)[:, None], len(mfcc))
+
+
+def _windows(ticks: Float[Tensor, "B T *rest"]) -> Float[Tensor, "B N 5 *rest"]:
+    """Each five adjacent ticks."""
+    num = ticks.shape[1] - WINDOW_TICKS + 1
+    return torch.stack([ticks[:, step : step + num] for step in range(WINDOW_TICKS)], dim=2)
+
+
+def _layer(convolution: nn.Conv2d) -> tuple[nn.Module, ...]:
+    return convolution, nn.BatchNorm2d(convolution.out_channels), nn.ReLU()
+
+
+def _side(side_px: int) -> int:
+    """What is left of the frame before the convolution that takes all of it."""
+    side = ((side_px - 7) // 2 + 1 - 3) // 2 + 1
+    side = ((side + 2 - 5) // 2 + 1 + 2 - 3) // 2 + 1
+    return (side - 3) // 2 + 1

@@ -65,7 +65,7 @@ def reliability(name: str, told: np.ndarray, good: np.ndarray) -> None:
 
 
 def offsets(work: Path) -> None:
-    analyser, cues = Analyser(work / "cache", num_threads=1), cues_for(None)
+    analyser, cues = Analyser(work / "cache", num_threads=1), cues_for()
     found = []
     for collection in ("impacts", "others", "grid", "anchors"):
         items = shifted(collection, work)
@@ -136,7 +136,7 @@ def small(nats: np.ndarray, truth: np.ndarray, size: int) -> list[tuple[np.ndarr
 
 
 def confidence(work: Path) -> None:
-    cues = match_cues(MatchSettings(), None)
+    cues = match_cues(MatchSettings())
     sets: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
     for name, items in galleries(work).items():
         nats = fused_scores(cues, items.videos, items.audios, LAGS_SECONDS, usual_offsets(LAGS_SECONDS)).nats

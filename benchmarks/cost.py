@@ -103,7 +103,7 @@ def pairs(folder: Path, num_clips: int = 1000, num_files: int = 100) -> None:
     videos = [replace(seen[n % num_files]) for n in range(num_clips)]  # copies are other objects: nothing is shared
     audios = [replace(heard[n % num_files]) for n in range(num_clips)]
     lags = np.arange(-25, 26) * LAG_STEP_SECONDS
-    cues = cues_for(MatchSettings(), None)
+    cues = cues_for(MatchSettings())
     scoring = seconds(lambda: fused_scores(cues, videos, audios, lags, usual_offsets(lags)), repeats=1)
     print(f"{num_clips} × {num_clips} clips of 10 s, 240 px, {NUM_THREADS} threads:")
     print(f"  decode alone {decoding:6.1f} s, analysis with it {features:6.1f} s (both from {num_files} of each)")

@@ -76,5 +76,5 @@ def test_match_takes_a_run_a_folder_and_a_name(weights, scene, monkeypatch):
         match(scene / "videos", scene / "audio", model=model)
         for model in (weights / "timed", str(weights / "run"), "timed")
     ]
-    assert {tuple(result.settings["cues"]) for result in results} == {("motion", "mouth", "duration", "timed")}
+    assert {tuple(result.settings["cues"]) for result in results} == {("motion", "mouth", "timed", "duration")}
     assert len({result.similarity.item() for result in results}) == 1

@@ -192,7 +192,7 @@ def test_the_matrix_may_be_normalised_over_its_gallery(avmatch, trained, feature
         (("train", "two_tower", "{data}", "-o", "{new}", "--resume"), "no run to resume there", 2),
         (("train", "two_tower", "{data}", "-o", "{new}", "--set", "colour=red"), "has no field 'colour'", 2),
         (("evaluate", "{run}", "{empty}"), "no known layout; known are STD2022", 2),
-        (("evaluate", "{run}", "{data}", "--protocol", "smell"), "no protocol 'smell'; there are retrieval, sync, match", 2),
+        (("evaluate", "{run}", "{data}", "--protocol", "smell"), "no protocol 'smell'; there are retrieval, sync", 2),
         (("evaluate", "{run}/model", "{data}", "--held-out"), "give the run's folder", 2),
         (("evaluate", "no_such", "{data}"), "no_such: no model there; give a run", 1),
         (("evaluate", "{unfinished}", "{data}"), "finish it with `avmatch train … --resume`", 1),

@@ -205,8 +205,8 @@ def test_the_loss_falls(run):
 def test_it_matches_what_it_never_saw(run, others):
     """By the towers' evidence alone, partners stand out; together with the other cues, `match` finds them."""
     truth = list(named_pairs(others).values())
-    analyser = Analyser(None, load_pair(run.model))
-    told = analyser.model.video.description
+    analyser = Analyser(None, (load_pair(run.model),))
+    told = analyser.models[0].video.description
     cue = EmbeddingCue(told.model, told.scale, told.baseline, told.independent_seconds)
     videos, audios = [analyser.video(pair.video) for pair in truth], [analyser.audio(pair.audio) for pair in truth]
     nats = cue.curves(videos, audios, np.zeros(1)).nats[:, :, 0]

@@ -12,7 +12,7 @@ import os
 import queue
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -25,12 +25,13 @@ import platformdirs
 from jaxtyping import UInt8
 
 from avmatch.core.errors import MediaError, ModelError, UsageError
-from avmatch.core.features import AudioFeatures, MouthTrack, VideoFeatures
+from avmatch.core.features import AudioFeatures, Embeddings, MouthTrack, VideoFeatures
 from avmatch.core.results import Failure
 from avmatch.core.signals import AudioSamples, VideoFrames
 from avmatch.encoders.faces import FaceEncoder
 from avmatch.encoders.tower import AudioEncoder, TowerPair, VideoEncoder
 from avmatch.frontends import store
+from avmatch.frontends.faces import LocatedFrame
 from avmatch.frontends.motion import MotionFrontEnd
 from avmatch.frontends.mouth import MouthFrontEnd
 from avmatch.frontends.sound import SoundFrontEnd
@@ -57,7 +58,7 @@ class Analyser:
 
     Attributes:
         cache_dir: where features are kept; None = nowhere.
-        model: learned towers to run as well, or None.
+        models: learned towers to run as well.
         num_threads: decoder threads per file; 0 = as many as there are cores.
 
     Raises:
@@ -65,7 +66,7 @@ class Analyser:
     """
 
     cache_dir: Path | None = None
-    model: TowerPair | None = None
+    models: tuple[TowerPair, ...] = ()
     num_threads: int = 0
 
     def __post_init__(self) -> None:
@@ -136,15 +137,16 @@ class Analyser:
         if self.cache_dir is None or not Path(path).is_file():
             return None
         content = store.content_hash(path)
-        models = ("", "") if self.model is None else (self.model.video.fingerprint, self.model.audio.fingerprint)
+        seen = "+".join(pair.video.fingerprint for pair in self.models)
+        heard = "+".join(pair.audio.fingerprint for pair in self.models)
         return (
-            store.entry(self.cache_dir, content, "video", models[0]),
-            store.entry(self.cache_dir, content, "audio", models[1]),
+            store.entry(self.cache_dir, content, "video", seen),
+            store.entry(self.cache_dir, content, "audio", heard),
         )
 
     def _decode(self, path: str, *, picture: bool, sound: bool) -> tuple[VideoFeatures | None, AudioFeatures | None]:
-        watcher = _PictureWatcher(self.model) if picture else None
-        listener = _SoundListener(self.model) if sound else None
+        watcher = _PictureWatcher(self.models) if picture else None
+        listener = _SoundListener(self.models) if sound else None
         blocks = decode(path, video=picture, audio=sound, num_threads=self.num_threads)
         for block in blocks if self.num_threads == 1 else ahead(blocks):
             if isinstance(block, VideoFrames) and watcher is not None:
@@ -230,13 +232,12 @@ def one_thread_each() -> Iterator[None]:
 class _PictureWatcher:
     """All front ends of the picture, fed with the same frames."""
 
-    def __init__(self, model: TowerPair | None) -> None:
-        looks_at_faces = model is not None and model.video.description.crop == "mouth"
-        self._faces = FaceEncoder(model.video) if model is not None and looks_at_faces else None
-        self._encoder = VideoEncoder(model.video) if model is not None and not looks_at_faces else None
+    def __init__(self, models: Sequence[TowerPair]) -> None:
+        looks = {pair.name: pair.video for pair in models}
+        self._faces = {name: FaceEncoder(tower) for name, tower in looks.items() if tower.description.crop == "mouth"}
+        self._encoders = {name: VideoEncoder(tower) for name, tower in looks.items() if name not in self._faces}
         self._motion = MotionFrontEnd()
-        self._mouth = MouthFrontEnd(watcher=None if self._faces is None else self._faces.take)
-        self._name = "" if model is None else model.name
+        self._mouth = MouthFrontEnd(watcher=self._show)
         self._num_blocks = self._num_frames = 0
         self._first_seconds = self._last_seconds = 0.0
         self._thumbnail = b""
@@ -252,8 +253,12 @@ class _PictureWatcher:
             self._thumbnail = _jpeg(frames.data[len(frames) // 2])
         self._motion.push(frames)
         self._mouth.push(frames)
-        if self._encoder is not None:
-            self._encoder.push(frames)
+        for encoder in self._encoders.values():
+            encoder.push(frames)
+
+    def _show(self, located: LocatedFrame) -> None:
+        for encoder in self._faces.values():
+            encoder.take(located)
 
     def finish(self) -> VideoFeatures | None:
         """The features; None without a frame."""
@@ -262,7 +267,6 @@ class _PictureWatcher:
         span = self._last_seconds - self._first_seconds
         fps = (self._num_frames - 1) / span if span > 0 else 25.0
         start_seconds, motion = self._motion.finish()
-        embeddings = None if self._encoder is None else self._encoder.finish()
         return VideoFeatures(
             start_seconds=start_seconds,
             motion=motion,
@@ -270,15 +274,15 @@ class _PictureWatcher:
             fps=fps,
             duration_seconds=span + 1.0 / fps,
             thumbnail_jpeg=self._thumbnail,
-            embeddings={} if embeddings is None else {self._name: embeddings},
+            embeddings=_finished(self._encoders),
         )
 
     def _mouths(self) -> tuple[MouthTrack, ...]:
-        """The tracks, with the vectors of a model that looks at them."""
+        """The tracks, with the vectors of the models that look at them."""
         tracks = self._mouth.finish()
-        vectors = {} if self._faces is None else self._faces.finish(self._mouth.sightings)
+        vectors = {name: encoder.finish(self._mouth.sightings) for name, encoder in self._faces.items()}
         return tuple(
-            replace(track, embeddings={self._name: vectors[number]}) if number in vectors else track
+            replace(track, embeddings={name: told[number] for name, told in vectors.items() if number in told})
             for number, track in tracks.items()
         )
 
@@ -286,24 +290,26 @@ class _PictureWatcher:
 class _SoundListener:
     """All front ends of the sound, fed with the same samples."""
 
-    def __init__(self, model: TowerPair | None) -> None:
+    def __init__(self, models: Sequence[TowerPair]) -> None:
         self._sound = SoundFrontEnd()
-        self._encoder = None if model is None else AudioEncoder(model.audio)
-        self._name = "" if model is None else model.name
+        self._encoders = {pair.name: AudioEncoder(pair.audio) for pair in models}
 
     def push(self, samples: AudioSamples) -> None:
         """Take the next block."""
         self._sound.push(samples)
-        if self._encoder is not None:
-            self._encoder.push(samples)
+        for encoder in self._encoders.values():
+            encoder.push(samples)
 
     def finish(self) -> AudioFeatures | None:
         """The features; None without a sample."""
         features = self._sound.finish()
-        embeddings = None if self._encoder is None else self._encoder.finish()
-        if features is None or embeddings is None:
-            return features
-        return replace(features, embeddings={self._name: embeddings})
+        return None if features is None else replace(features, embeddings=_finished(self._encoders))
+
+
+def _finished(encoders: Mapping[str, VideoEncoder | AudioEncoder]) -> dict[str, Embeddings]:
+    """What each tower said, of those that had anything to say."""
+    told = {name: encoder.finish() for name, encoder in encoders.items()}
+    return {name: embeddings for name, embeddings in told.items() if embeddings is not None}
 
 
 def _jpeg(picture: UInt8[np.ndarray, "H W"]) -> bytes:

@@ -21,19 +21,18 @@ from avmatch.core.features import TICK_RATE_HZ, AudioFeatures, VideoFeatures
 from avmatch.core.results import Failure, MatchResult, Preview
 from avmatch.cues.duration import DurationCue
 from avmatch.cues.evidence import Cue
-from avmatch.cues.learned import EmbeddingCue
 from avmatch.cues.motion import MotionCue
-from avmatch.cues.mouth import MouthCue
 from avmatch.cues.scratch import ScratchCue
 from avmatch.datasets.inputs import list_audio, list_videos
 from avmatch.encoders.clips import load_clip_towers, takes_clip_features
 from avmatch.encoders.folders import model_folder
-from avmatch.encoders.tower import TowerPair, load_pair
+from avmatch.encoders.tower import TowerPair
 from avmatch.matching.confidence import confidences
 from avmatch.matching.fusion import Scores, any_offset, fused_scores, usual_offsets
 from avmatch.pipelines.analysis import Analyser, Progress, analyse_all
 from avmatch.pipelines.decision import MatchSettings, decide
 from avmatch.pipelines.feature_match import match_features
+from avmatch.pipelines.models import face_cues, models_with
 
 #: Offsets are tried this far apart in one-to-one work: lips agree with the voice for ±60 ms only.
 LAG_STEP_SECONDS = 0.02
@@ -71,15 +70,15 @@ def match(
     folder = None if model is None else model_folder(model)
     if folder is not None and takes_clip_features(folder):
         return match_features(videos, audios, settings, load_clip_towers(folder))
-    towers = None if folder is None else load_pair(folder)
-    analyser = Analyser(cache_dir, towers, num_threads=1)
+    models = models_with(model)
+    analyser = Analyser(cache_dir, models, num_threads=1)
     watch = analyser.video_with_scratch if settings.use_scratch else analyser.video
     video_paths, audio_paths = _listed(videos, list_videos), _listed(audios, list_audio)
     seen, video_failures = _sorted_out(video_paths, analyse_all(watch, video_paths, "videos", progress, num_workers))
     heard, audio_failures = _sorted_out(
         audio_paths, analyse_all(analyser.audio, audio_paths, "audio", progress, num_workers)
     )
-    cues = cues_for(settings, towers)
+    cues = cues_for(settings, models)
     scores = _scored(cues, seen, heard, settings, progress)
     confidence = confidences(scores.nats, shared=settings.many)
     return replace(
@@ -90,16 +89,13 @@ def match(
     )
 
 
-def cues_for(settings: MatchSettings, model: TowerPair | None) -> tuple[Cue, ...]:
+def cues_for(settings: MatchSettings, models: Sequence[TowerPair] = ()) -> tuple[Cue, ...]:
     """The cues of a run."""
-    cues: list[Cue] = [MotionCue(), MouthCue()]
+    cues: list[Cue] = [MotionCue(), *face_cues(models)]
     if settings.use_duration and not settings.many:
         cues.append(DurationCue())
     if settings.use_scratch:
         cues.append(ScratchCue())
-    if model is not None:
-        told = model.video.description
-        cues.append(EmbeddingCue(model.name, told.scale, told.baseline, told.independent_seconds, told.crop))
     return tuple(cues)
 
 

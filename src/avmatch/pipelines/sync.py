@@ -10,18 +10,15 @@ from pathlib import Path
 
 from avmatch.alignment.drift import Drift, estimate_drift, without_drift
 from avmatch.alignment.offset import OffsetEstimate, estimate_offset, offset_interval
-from avmatch.core.errors import ModelError, Reason, UsageError
+from avmatch.core.errors import Reason, UsageError
 from avmatch.core.features import AudioFeatures, VideoFeatures
 from avmatch.core.results import Failure, SyncResult
 from avmatch.cues.evidence import Cue
-from avmatch.cues.learned import EmbeddingCue
 from avmatch.cues.motion import APART, MotionCue
-from avmatch.cues.mouth import MouthCue
 from avmatch.datasets.inputs import list_videos
-from avmatch.encoders.clips import takes_clip_features
-from avmatch.encoders.folders import model_folder
-from avmatch.encoders.tower import TowerPair, load_pair
+from avmatch.encoders.tower import TowerPair
 from avmatch.pipelines.analysis import Analyser, Progress, analyse_all
+from avmatch.pipelines.models import face_cues, models_with
 
 DEFAULT_MAX_OFFSET_SECONDS = 1.0
 #: From this confidence on, an offset may be acted on.
@@ -75,8 +72,8 @@ def sync_all(
     """`sync` for many files at once; the results come in the order of `paths`."""
     if not 0.0 < max_offset_seconds <= 3600.0:
         raise UsageError(f"max_offset_seconds must be above 0 and at most 3600, got {max_offset_seconds}")
-    towers = None if model is None else _towers(model)
-    analyser = Analyser(cache_dir, towers, num_threads=1 if len(paths) > 1 else 0)
+    models = models_with(model)
+    analyser = Analyser(cache_dir, models, num_threads=1 if len(paths) > 1 else 0)
     other = _other_sound(analyser, audio)
 
     if isinstance(other, Failure):
@@ -84,7 +81,7 @@ def sync_all(
 
     def measured(path: str) -> SyncResult:
         video, sound = analyser.both(path) if other is None else (analyser.video(path), other)
-        return _result(path, video, *measure(cues_for(towers), video, sound, max_offset_seconds))
+        return _result(path, video, *measure(cues_for(models), video, sound, max_offset_seconds))
 
     answers = analyse_all(measured, paths, "files", progress)
     return tuple(
@@ -108,20 +105,9 @@ def expand(argument: str) -> tuple[str, ...]:
     return list_videos(argument)
 
 
-def cues_for(model: TowerPair | None) -> tuple[Cue, ...]:
+def cues_for(models: Sequence[TowerPair] = ()) -> tuple[Cue, ...]:
     """The cues that know about time."""
-    cues: list[Cue] = [MotionCue(sounds=APART), MouthCue()]
-    if model is not None:
-        told = model.video.description
-        cues.append(EmbeddingCue(model.name, told.scale, told.baseline, told.independent_seconds, told.crop))
-    return tuple(cues)
-
-
-def _towers(model: str | Path) -> TowerPair:
-    folder = model_folder(model)
-    if takes_clip_features(folder):
-        raise ModelError(f"{model}: compares features of whole clips, which have no place in time; give another model")
-    return load_pair(folder)
+    return (MotionCue(sounds=APART), *face_cues(models))
 
 
 def _other_sound(analyser: Analyser, audio: str | Path | None) -> AudioFeatures | Failure | None:

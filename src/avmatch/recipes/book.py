@@ -6,13 +6,24 @@ from collections.abc import Callable
 
 from avmatch.core.errors import UsageError
 from avmatch.recipes.lips import lips
+from avmatch.recipes.published_sync import ave_net, perfect_match, syncnet
 from avmatch.recipes.two_tower import two_tower, two_tower_best, two_tower_cca, two_tower_kmeans
 from avmatch.recipes.two_tower_media import two_tower_media
 from avmatch.training.config import TrainConfig
 
 RECIPES: dict[str, Callable[[], TrainConfig]] = {
     recipe.__name__: recipe
-    for recipe in (two_tower, two_tower_kmeans, two_tower_cca, two_tower_best, two_tower_media, lips)
+    for recipe in (
+        two_tower,
+        two_tower_kmeans,
+        two_tower_cca,
+        two_tower_best,
+        two_tower_media,
+        lips,
+        syncnet,
+        ave_net,
+        perfect_match,
+    )
 }
 
 

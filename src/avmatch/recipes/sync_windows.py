@@ -1,0 +1,215 @@
+"""The task of the published lip-sync systems: five frames and the 0.2 s of sound that belong to them.
+
+    mouths (T, 112, 112) ─ augmented ─ VggMPicture → vectors (N, D) ┐
+    samples (640 · T) ─ gain, noise ─ MFCC ─ VggMSound → vectors (N, D) ┴ Euclidean distance
+
+N = T − 4 windows of each clip, a tick apart, each computed once. What is minimised is the recipe's criterion: it sees
+every picture's window with its own sound and with strangers, which are windows of the same clip at other times; where a
+clip hasn't as many, the rest come from other clips of the batch. The published systems had clips long enough for all.
+
+The same mouths and sounds as of the recipe `lips` (lip_pairs.py), so that systems can be compared.
+
+Letters in shapes: B pairs, T ticks, N windows of a clip, C candidates, U MFCC steps, D embedding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Int, Int64, UInt8
+from torch import Tensor, nn
+
+from avmatch.core.errors import UsageError
+from avmatch.datasets.augment.sound import gain, mix_at_snr, synthetic_noise
+from avmatch.datasets.items import Pairs
+from avmatch.export.sync_towers import export_sync_towers
+from avmatch.frontends.mfcc import mfcc
+from avmatch.frontends.sound import SAMPLE_RATE_HZ, WINDOW_SAMPLES
+from avmatch.metrics.sync import offset_distances, right_starts
+from avmatch.models.vgg_m import STEPS_PER_TICK, WINDOW_TICKS, VggMConfig, VggMPicture, VggMSound
+from avmatch.recipes.lip_pairs import RATE_HZ, SAMPLES_PER_TICK, LipPairs
+from avmatch.recipes.mouth_augmentation import MouthAugmentation, MouthFrontEnd
+from avmatch.training.task import Batch
+
+_NOISES = ("white", "pink", "babble")
+#: Validation looks at this many ticks of a clip, and at these numbers of frames as evidence.
+VALIDATION_TICKS, VALIDATION_KS = 50, (5, 15)
+
+Vectors = Float32[np.ndarray, "N D"]
+
+
+class Criterion(Protocol):
+    """What tells the systems apart; a frozen dataclass."""
+
+    def loss(self) -> nn.Module:
+        """Takes the vectors of both sides, (B, N, D) each, and gives the loss."""
+        ...
+
+
+#: What other cameras and trackers would have given, within the modest bounds of the published systems.
+MODEST = MouthAugmentation(
+    rotation_degrees=6.0,
+    scales=(0.9, 1.1),
+    aspect=0.05,
+    shear=0.05,
+    shift=0.06,
+    coarse_probability=0.0,
+    gammas=(0.8, 1.25),
+    contrasts=(0.8, 1.25),
+    brightness=0.1,
+    ramp=0.1,
+    compression_probability=0.0,
+    cover_probability=0.0,
+)
+
+
+@dataclass(frozen=True)
+class SyncWindows:
+    """The task.
+
+    Attributes:
+        criterion: what is minimised.
+        streams: of both sides; grey frames.
+        window_ticks: what is cut out of a clip; windows of five ticks are cut out of that.
+        gain_db: of the sound.
+        noise_probability, noise_snr_db: of noise in it.
+    """
+
+    criterion: Criterion
+    streams: VggMConfig
+    mouth: MouthAugmentation = MODEST
+    window_ticks: int = 28
+    gain_db: tuple[float, float] = (-15.0, 5.0)
+    noise_probability: float = 0.3
+    noise_snr_db: tuple[float, float] = (5.0, 30.0)
+
+    def __post_init__(self) -> None:
+        if self.window_ticks <= WINDOW_TICKS:
+            raise UsageError(f"window_ticks must be more than {WINDOW_TICKS}, got {self.window_ticks}")
+        if self.streams.colours != 1:
+            raise UsageError(f"what is packed is grey: streams.colours must be 1, got {self.streams.colours}")
+
+    def read(self, data: str | Path, cache: Path) -> Pairs:
+        """What the recipe `lips` reads."""
+        return LipPairs().read(data, cache)
+
+    def learner(self, pairs: Pairs, seed: int) -> SyncTowers:
+        """Front end, streams and loss."""
+        return SyncTowers(self)
+
+    def source(self, pairs: Pairs, learner: nn.Module, device: torch.device) -> SyncBatches:
+        """Random stretches."""
+        return SyncBatches(self, pairs)
+
+    def validate(self, learner: nn.Module, pairs: Pairs, device: torch.device) -> Mapping[str, float]:
+        """How often the offset is right within a tick, among ±15, from 5 and 15 frames (metrics/sync.py)."""
+        scores = [-offset_distances(seen, heard) for seen, heard in window_vectors(learner, pairs, device)]
+        return {
+            f"within_1@{num}": float(
+                np.mean(np.concatenate([right_starts(item, num, window_frames=WINDOW_TICKS) for item in scores]))
+            )
+            for num in VALIDATION_KS
+        }
+
+    def export(self, learner: nn.Module, pairs: Pairs, folder: Path, description: Mapping[str, object]) -> None:
+        """video.onnx, audio.onnx and card.md."""
+        video, audio = learner.get_submodule("video"), learner.get_submodule("audio")
+        assert isinstance(video, VggMPicture)
+        assert isinstance(audio, VggMSound)
+        export_sync_towers(video, audio, RATE_HZ, folder, description)
+
+
+class SyncTowers(nn.Module):
+    """Front end, streams and loss."""
+
+    def __init__(self, task: SyncWindows) -> None:
+        super().__init__()
+        self.mouth = MouthFrontEnd(task.mouth, task.streams.side_px)
+        self.video, self.audio = VggMPicture(task.streams), VggMSound(task.streams)
+        self.criterion = task.criterion.loss()
+
+    def forward(self, batch: Batch, epoch: int) -> dict[str, Float[Tensor, ""]]:
+        """The loss of a batch."""
+        return {"loss": self.criterion(self.video(self.mouth(batch.video)), self.audio(batch.audio))}
+
+
+def candidates(num_clips: int, num_windows: int, num_candidates: int, device: torch.device) -> Int64[Tensor, "B*N C"]:
+    """Which windows of all sounds each picture's window is compared with; the first is its own.
+
+    Strangers are drawn without replacement, from its clip as long as there are any, then from the others; where a batch
+    hasn't as many windows, there are fewer.
+    """
+    clip = torch.arange(num_clips, device=device).repeat_interleave(num_windows)
+    order = torch.rand(len(clip), len(clip), device=device) + (clip[:, None] != clip[None])
+    order.fill_diagonal_(-1)
+    return order.topk(min(num_candidates, len(clip)), largest=False).indices
+
+
+@dataclass(frozen=True, eq=False)
+class SyncBatches:
+    """The source of batches: mouths, and the MFCC of the same time."""
+
+    task: SyncWindows
+    pairs: Pairs
+
+    def __call__(self, rows: Int[np.ndarray, " B"], epoch: int, rng: np.random.Generator) -> Batch:
+        """A random stretch of each of `rows`."""
+        stretches = [self._stretch(int(row), rng) for row in rows]
+        return Batch(
+            torch.from_numpy(np.stack([frames for frames, _ in stretches])),
+            torch.from_numpy(np.stack([steps for _, steps in stretches])),
+            torch.from_numpy(rows),
+            torch.from_numpy(self.pairs.group[rows]),
+        )
+
+    def _stretch(
+        self, row: int, rng: np.random.Generator
+    ) -> tuple[UInt8[np.ndarray, "T 112 112"], Float32[np.ndarray, "U 13"]]:
+        """Of a clip that is too short, the last frame is held, and silence follows."""
+        task, frames = self.task, self.pairs.video[row]
+        begin = int(rng.integers(max(len(frames) - task.window_ticks, 0) + 1))
+        shown = np.minimum(begin + np.arange(task.window_ticks), len(frames) - 1)
+        # The last step of a stretch hears a little of what follows.
+        num_samples = task.window_ticks * SAMPLES_PER_TICK + WINDOW_SAMPLES
+        first = begin * SAMPLES_PER_TICK
+        sound = samples_of(self.pairs.audio[row][first : first + num_samples])
+        sound = self._augmented(np.pad(sound, (0, num_samples - len(sound))), rng)
+        return np.ascontiguousarray(frames[shown]), mfcc(sound)[: task.window_ticks * STEPS_PER_TICK]
+
+    def _augmented(self, sound: Float32[np.ndarray, " S"], rng: np.random.Generator) -> Float32[np.ndarray, " S"]:
+        task = self.task
+        if rng.random() < task.noise_probability:
+            noise = synthetic_noise(rng, len(sound), rng.choice(_NOISES), SAMPLE_RATE_HZ)
+            sound = mix_at_snr(sound, noise, rng.uniform(*task.noise_snr_db))
+        return gain(rng, sound, task.gain_db)
+
+
+def samples_of(packed: np.ndarray) -> Float32[np.ndarray, " S"]:
+    """What was packed as 16-bit integers, in −1…1."""
+    return np.asarray(packed, np.float32) / np.float32(32767)
+
+
+@torch.no_grad()
+def window_vectors(learner: nn.Module, pairs: Pairs, device: torch.device) -> list[tuple[Vectors, Vectors]]:
+    """(N, D) of picture and sound of each clip, the first VALIDATION_TICKS of it, in evaluation mode.
+
+    Clips that are shorter than a window have none, and are left out.
+    """
+    was_training = learner.training
+    learner.eval()
+    mouth, video, audio = (learner.get_submodule(name) for name in ("mouth", "video", "audio"))
+    found = []
+    for row in range(len(pairs)):
+        frames = torch.from_numpy(np.array(pairs.video[row][:VALIDATION_TICKS]))
+        if len(frames) < WINDOW_TICKS:
+            continue
+        steps = torch.from_numpy(mfcc(samples_of(pairs.audio[row][: len(frames) * SAMPLES_PER_TICK])))
+        seen, heard = video(mouth(frames[None].to(device))), audio(steps[None].to(device))
+        found.append((seen[0].cpu().numpy(), heard[0].cpu().numpy()))
+    learner.train(was_training)
+    return found

@@ -9,7 +9,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -192,6 +192,26 @@ class MatchResult:
         return _frame(MATCH_COLUMNS, [match.row() for match in self.matches])
 
 
+@dataclass(frozen=True)
+class Speaker:
+    """Who speaks while faces are there.
+
+    Attributes:
+        begin_seconds, end_seconds: when this face is there.
+        box: x, y, width, height in the mean, as shares of the picture's width and height.
+        num_faces: how many are there at that time.
+        place: "only", or which of them from the left: left, middle, right, "2nd from the left".
+        lead_nats: how much better it goes with the sound than the next one.
+    """
+
+    begin_seconds: float
+    end_seconds: float
+    box: tuple[float, float, float, float]
+    num_faces: int
+    place: str
+    lead_nats: float
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class SyncResult:
     """The offset between a picture and its sound.
@@ -210,6 +230,7 @@ class SyncResult:
         drift_ppm: how the offset grows, in microseconds a second (alignment/drift.py); positive = the sound comes later
             and later; None where there is none to tell.
         drift_interval_ppm: the same with a probability of 95 %.
+        speakers: who speaks, where a model for talking faces takes part.
     """
 
     path: str
@@ -225,6 +246,7 @@ class SyncResult:
     offset_interval_seconds: tuple[float, float] | None = None
     drift_ppm: float | None = None
     drift_interval_ppm: tuple[float, float] | None = None
+    speakers: tuple[Speaker, ...] = ()
 
     def __repr__(self) -> str:
         offset = "None" if self.offset_seconds is None else f"{self.offset_seconds:+.3f} s"
@@ -264,8 +286,11 @@ class SyncResult:
         )
 
     def to_json(self) -> str:
-        """One JSON object on one line, with the keys SYNC_COLUMNS."""
-        return json.dumps(dict(zip(SYNC_COLUMNS, self.row(), strict=True)))
+        """One JSON object on one line, with the keys SYNC_COLUMNS, and `speakers` where there are several faces."""
+        told: dict[str, object] = dict(zip(SYNC_COLUMNS, self.row(), strict=True))
+        if any(speaker.num_faces > 1 for speaker in self.speakers):
+            told["speakers"] = [asdict(speaker) for speaker in self.speakers if speaker.num_faces > 1]
+        return json.dumps(told)
 
     def to_csv(self, path: str | Path) -> None:
         """Write this one result, under its header, to `path`."""

@@ -77,6 +77,13 @@ class EmbeddingCue:
             tuple("too_short" if sound is None else None for sound in heard),
         )
 
+    def face_nats(
+        self, faces: Sequence[Embeddings], sound: Embeddings, offset_seconds: float
+    ) -> Float32[np.ndarray, " K"]:
+        """Evidence (K,) of each face alone at one offset."""
+        found: Float32[np.ndarray, " K"] = self._nats(faces, [sound], np.array([offset_seconds]))[:, 0, 0]
+        return found
+
     def _seen(self, video: VideoFeatures) -> list[Embeddings]:
         """The vectors of its faces, or those of the whole picture as the only ones."""
         sources = video.mouths if self.looks_at == "mouth" else (video,)

@@ -6,14 +6,17 @@ decode → front end → curves over offsets → does it drift? → one offset, 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from avmatch.alignment.drift import Drift, estimate_drift, without_drift
 from avmatch.alignment.offset import OffsetEstimate, estimate_offset, offset_interval
+from avmatch.alignment.speakers import speakers
 from avmatch.core.errors import Reason, UsageError
 from avmatch.core.features import AudioFeatures, VideoFeatures
-from avmatch.core.results import Failure, SyncResult
+from avmatch.core.results import Failure, Speaker, SyncResult
 from avmatch.cues.evidence import Cue
+from avmatch.cues.learned import EmbeddingCue
 from avmatch.cues.motion import APART, MotionCue
 from avmatch.datasets.inputs import list_videos
 from avmatch.encoders.tower import TowerPair
@@ -81,7 +84,9 @@ def sync_all(
 
     def measured(path: str) -> SyncResult:
         video, sound = analyser.both(path) if other is None else (analyser.video(path), other)
-        return _result(path, video, *measure(cues_for(models), video, sound, max_offset_seconds))
+        cues = cues_for(models)
+        result = _result(path, video, *measure(cues, video, sound, max_offset_seconds))
+        return replace(result, speakers=_speakers(cues, video, sound, result))
 
     answers = analyse_all(measured, paths, "files", progress)
     return tuple(
@@ -108,6 +113,16 @@ def expand(argument: str) -> tuple[str, ...]:
 def cues_for(models: Sequence[TowerPair] = ()) -> tuple[Cue, ...]:
     """The cues that know about time."""
     return (MotionCue(sounds=APART), *face_cues(models))
+
+
+def _speakers(
+    cues: Sequence[Cue], video: VideoFeatures, sound: AudioFeatures, result: SyncResult
+) -> tuple[Speaker, ...]:
+    """By the model that looks at mouths, if there is one."""
+    looking = [cue for cue in cues if isinstance(cue, EmbeddingCue) and cue.looks_at == "mouth"]
+    if not looking or result.offset_seconds is None:
+        return ()
+    return speakers(looking[0], video, sound, result.offset_seconds)
 
 
 def _other_sound(analyser: Analyser, audio: str | Path | None) -> AudioFeatures | Failure | None:

@@ -23,7 +23,7 @@ def sync_sentence(result: SyncResult) -> str:
     """The offset in words, how sure it is, and what to do where there is none."""
     if result.offset_seconds is None:
         return _with_message(f"no offset found{_why(result)}", result)
-    sentence = _offset_clause(result, result.offset_seconds) + _drift_clause(result)
+    sentence = _offset_clause(result, result.offset_seconds) + _drift_clause(result) + _speaker_clause(result)
     if result.status != "uncertain":
         return sentence
     return _with_message(f"{sentence} — uncertain (confidence {result.confidence:.2f})", result)
@@ -83,6 +83,20 @@ def _drift_clause(result: SyncResult) -> str:
     return (
         f"; it drifts, {direction} by {abs(result.drift_ppm):.0f} ppm ({abs(result.drift_ppm) * 0.06:.1f} ms a minute)"
     )
+
+
+def _speaker_clause(result: SyncResult) -> str:
+    """Of the longest stretch with several faces."""
+    crowds = [speaker for speaker in result.speakers if speaker.num_faces > 1]
+    if not crowds:
+        return ""
+    longest = max(crowds, key=lambda speaker: speaker.end_seconds - speaker.begin_seconds)
+    where = (
+        longest.place
+        if "from" in longest.place
+        else f"one {'in' if longest.place == 'middle' else 'at'} the {longest.place}"
+    )
+    return f"; of {longest.num_faces} faces the {where} speaks"
 
 
 def _with_message(sentence: str, result: SyncResult) -> str:

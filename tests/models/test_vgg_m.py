@@ -132,3 +132,10 @@ def test_vectors_have_length_1_where_that_is_wanted():
 def test_frames_that_are_too_small_are_told():
     with pytest.raises(ValueError, match="side_px must be at least 51"):
         VggMPicture(VggMConfig(side_px=50))
+
+
+def test_vectors_begin_about_1_apart():
+    torch.manual_seed(0)
+    seen = VggMPicture(REDUCED)(torch.rand(4, 8, 96, 96)).flatten(0, 1)
+    heard = VggMSound(REDUCED)(torch.randn(4, 32, 13)).flatten(0, 1)
+    assert 0.7 < torch.cdist(seen, heard).mean() < 1.4

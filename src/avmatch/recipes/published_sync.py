@@ -11,7 +11,7 @@ DATA is a list of talking clips (datasets/pair_lists.py) or a folder of shards t
 reduced one: crops of 96×96 px and half the channels; models/vgg_m.py has the published one. What was published of the
 training (margin, optimiser, how near in time a stranger may be) wasn't at hand: here strangers are any other windows.
 
-Letters in shapes: B clips, N windows, C candidates, D embedding.
+Letters in shapes: B clips, N windows of each, P pairs of windows, D embedding.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ REDUCED = VggMConfig(side_px=96, colours=1, width=0.5, dim=512)
 
 @dataclass(frozen=True)
 class Contrastive:
-    """Hadsell's loss; the margin is in the units of the vectors, whose length is free."""
+    """Hadsell's loss; the margin is in the units of the vectors, whose length is free; they begin about 1 apart."""
 
-    margin: float = 10.0
+    margin: float = 1.0
 
     def loss(self) -> nn.Module:
         """The loss of a batch."""
@@ -137,10 +137,11 @@ def _config(recipe: str, criterion: Criterion, streams: VggMConfig) -> TrainConf
     return TrainConfig(
         recipe=recipe,
         task=SyncWindows(criterion, streams),
-        epochs=6,
+        epochs=4,
+        passes=2,
         batch_size=16,
         optimisation=Optimisation(
-            "adamw", 5e-4, weight_decay=0.01, schedule="cosine", warmup_steps=50, gradient_clip=1.0
+            "adamw", 1e-3, weight_decay=0.01, schedule="cosine", warmup_steps=50, gradient_clip=1.0
         ),
         best_by="within_1@15 within_1@5",
         ema_decay=0.99,

@@ -9,7 +9,7 @@ clip hasn't as many, the rest come from other clips of the batch. The published 
 
 The same mouths and sounds as of the recipe `lips` (lip_pairs.py), so that systems can be compared.
 
-Letters in shapes: B pairs, T ticks, N windows of a clip, C candidates, U MFCC steps, D embedding.
+Letters in shapes: B pairs, T ticks, N windows of a clip, P = B·N of a batch, C candidates, U MFCC steps, D embedding.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -43,6 +43,7 @@ VALIDATION_TICKS, VALIDATION_KS = 50, (5, 15)
 Vectors = Float32[np.ndarray, "N D"]
 
 
+@runtime_checkable
 class Criterion(Protocol):
     """What tells the systems apart; a frozen dataclass."""
 
@@ -138,7 +139,7 @@ class SyncTowers(nn.Module):
         return {"loss": self.criterion(self.video(self.mouth(batch.video)), self.audio(batch.audio))}
 
 
-def candidates(num_clips: int, num_windows: int, num_candidates: int, device: torch.device) -> Int64[Tensor, "B*N C"]:
+def candidates(num_clips: int, num_windows: int, num_candidates: int, device: torch.device) -> Int64[Tensor, "P C"]:
     """Which windows of all sounds each picture's window is compared with; the first is its own.
 
     Strangers are drawn without replacement, from its clip as long as there are any, then from the others; where a batch

@@ -38,6 +38,7 @@ class Piece:
     length_seconds: float
     group: str
     label: str
+    is_doubtful: bool = False
 
     @property
     def is_impact(self) -> bool:
@@ -45,7 +46,7 @@ class Piece:
 
 
 def rows(collection: str) -> list[dict[str, str]]:
-    """Manifest rows of `events`, `grid`, `anchors` or `wild`, in the manifest's order."""
+    """Manifest rows of `events`, or of a folder of `talk` (grid, anchors, wild …), in the manifest's order."""
     folder = SHARED / ("events" if collection == "events" else "talk")
     with (folder / "manifest.csv").open(newline="", encoding="utf-8") as file:
         found = [row | {"path": str(folder / row["file"])} for row in csv.DictReader(file)]
@@ -62,7 +63,8 @@ def pieces(collection: str, length_seconds: float | None = None, limit: int | No
         for number in range(count):
             begin = number * length
             end = min(whole, begin + length)
-            found.append(Piece(Path(row["path"]), begin, end - begin, row["group"], row["label"]))
+            doubtful = row.get("sync") == "doubtful"
+            found.append(Piece(Path(row["path"]), begin, end - begin, row["group"], row["label"], doubtful))
     return found
 
 

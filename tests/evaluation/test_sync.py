@@ -5,12 +5,13 @@ import io
 import json
 
 import numpy as np
+import onnx
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
 from avmatch.cli import app
-from avmatch.core.errors import UsageError
+from avmatch.core.errors import ModelError, UsageError
 from avmatch.evaluation.sync import evaluate_sync
 from avmatch.evaluation.talk_match import evaluate_match
 from avmatch.evaluation.talk_report import json_text, markdown_text, terminal_tables
@@ -127,6 +128,36 @@ def test_without_a_search_the_late_one_is_lost(model, talk):
 def test_one_piece_is_no_gallery(model, talk):
     with pytest.raises(UsageError, match=r"nothing can be measured; .*1 pieces \(whole\) are no gallery: left out"):
         evaluate_match(model, talk / "0.mp4", WHOLE)
+
+
+def by_distance(model, folder, window_frames):
+    """The same towers with vectors of length 3, left as they are and compared by the Euclidean distance."""
+    folder.mkdir()
+    for side in ("video", "audio"):
+        graph = onnx.load(model / f"{side}.onnx")
+        graph.graph.node[-1].output[0] = "raw"
+        graph.graph.initializer.append(onnx.numpy_helper.from_array(np.float32(3), "length"))
+        graph.graph.node.append(onnx.helper.make_node("LpNormalization", ["raw"], ["unit"], axis=-1, p=2))
+        graph.graph.node.append(onnx.helper.make_node("Mul", ["unit", "length"], ["y"]))
+        told = json.loads(graph.metadata_props[0].value)
+        told |= {"distance": "euclidean", "window_frames": window_frames}
+        onnx.helper.set_model_props(graph, {"avmatch": json.dumps(told)})
+        onnx.save(graph, folder / f"{side}.onnx")
+    return folder
+
+
+def test_five_frames_are_one_vector_of_a_model_that_looks_at_five(model, talk, tmp_path, sync_report):
+    five, one = (by_distance(model, tmp_path / f"{num}", num) for num in (5, 1))
+    windows = evaluate_sync(five, talk, TalkProtocol(ks=(5, 9), pieces_seconds=(0.0,))).rows[0]
+    frames = evaluate_sync(one, talk, TalkProtocol(ks=(1, 5), pieces_seconds=(0.0,))).rows[0]
+    assert list(windows.accuracy.values()) == list(frames.accuracy.values())
+    assert windows.accuracy[9].share > 0.5
+    assert windows.distance > 2 > sync_report.rows[0].distance  # unit vectors are at most 2 apart
+
+
+def test_a_model_that_compares_by_distance_has_no_products_to_match_by(model, talk, tmp_path):
+    with pytest.raises(ModelError, match="talk compares by euclidean distance"):
+        evaluate_match(by_distance(model, tmp_path / "five", 5), talk, WHOLE)
 
 
 @pytest.mark.parametrize("name", ["sync_report", "match_report"])

@@ -80,11 +80,11 @@ class _Stream(nn.Module):
         embed = nn.Linear(hidden, config.dim)
         with torch.no_grad():
             # Both streams' vectors begin about 1 apart, not √(dim / 3), where an inverse distance has no slope.
-            embed.weight *= math.sqrt(3 / config.dim)
-            embed.bias *= math.sqrt(3 / config.dim)
+            for parameter in embed.parameters():
+                parameter.mul_(math.sqrt(3 / config.dim))
         self.head = nn.Sequential(nn.Linear(hidden, hidden), nn.BatchNorm1d(hidden), nn.ReLU(), embed)
 
-    def vectors(self, images: Float[Tensor, "_ _ _ _"], clips: Float[Tensor, "B *rest"]) -> Float[Tensor, "B N D"]:
+    def vectors(self, images: Float[Tensor, "_ _ _ _"], clips: Float[Tensor, " B *rest"]) -> Float[Tensor, "B N D"]:
         """The vectors of all windows, as `images`, of the clips."""
         pooled = self.layers(images.contiguous(memory_format=torch.channels_last))
         places = pooled.permute(0, 2, 3, 1).flatten(0, 2)

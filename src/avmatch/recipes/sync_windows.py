@@ -25,7 +25,7 @@ from jaxtyping import Float, Float32, Int, Int64, UInt8
 from torch import Tensor, nn
 
 from avmatch.core.errors import UsageError
-from avmatch.datasets.augment.sound import gain, mix_at_snr, synthetic_noise
+from avmatch.datasets.augment.sound import NoiseKind, gain, mix_at_snr, synthetic_noise
 from avmatch.datasets.items import Pairs
 from avmatch.export.sync_towers import export_sync_towers
 from avmatch.frontends.mfcc import mfcc
@@ -36,7 +36,7 @@ from avmatch.recipes.lip_pairs import RATE_HZ, SAMPLES_PER_TICK, LipPairs
 from avmatch.recipes.mouth_augmentation import MouthAugmentation, MouthFrontEnd
 from avmatch.training.task import Batch
 
-_NOISES = ("white", "pink", "babble")
+_NOISES: tuple[NoiseKind, ...] = ("white", "pink")
 #: Validation looks at this many ticks of a clip, and at these numbers of frames as evidence.
 VALIDATION_TICKS, VALIDATION_KS = 50, (5, 15)
 
@@ -185,7 +185,7 @@ class SyncBatches:
     def _augmented(self, sound: Float32[np.ndarray, " S"], rng: np.random.Generator) -> Float32[np.ndarray, " S"]:
         task = self.task
         if rng.random() < task.noise_probability:
-            noise = synthetic_noise(rng, len(sound), rng.choice(_NOISES), SAMPLE_RATE_HZ)
+            noise = synthetic_noise(rng, len(sound), _NOISES[rng.integers(len(_NOISES))], SAMPLE_RATE_HZ)
             sound = mix_at_snr(sound, noise, rng.uniform(*task.noise_snr_db))
         return gain(rng, sound, task.gain_db)
 

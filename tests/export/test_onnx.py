@@ -46,6 +46,18 @@ def test_the_graph_answers_at_other_sizes(tmp_path: Path, norm: str, caplog: pyt
         np.testing.assert_allclose(got, network(sample).detach().numpy(), atol=1e-5)
 
 
+def test_half_weights_take_half_the_space_and_answer_alike(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = FeatureCnn(FeatureCnnConfig(5, widths=(64, 64), dim=16)).eval()
+    for name, is_half in (("whole", False), ("half", True)):
+        export_onnx(network, tmp_path / name, samples((2, 10), (3, 13)), {}, STORY, is_half=is_half)
+    whole, half = ((tmp_path / name).read_bytes() for name in ("whole", "half"))
+    assert len(half) < 0.62 * len(whole)
+    sample = samples((4, 9))[0]
+    (got,) = onnxruntime.InferenceSession(half, providers=["CPUExecutionProvider"]).run(None, {"input": sample.numpy()})
+    np.testing.assert_allclose(got, network(sample).detach().numpy(), atol=4e-3)
+
+
 def test_the_description_is_read_without_torch(tmp_path: Path) -> None:
     path = tmp_path / "tower.onnx"
     export_onnx(tower(5), path, samples((2, 10), (3, 10)), {"model": "x", "dim": 4}, STORY)

@@ -209,9 +209,9 @@ def test_what_is_exported_looks_at_mouths_and_says_what_training_said(tmp_path):
     assert (towers.video.description.crop, towers.video.description.height_px) == ("mouth", 80)
     seen, heard = lip_vectors(learner, pairs, CPU)
     frames = pairs.video[0][:, 16:96, 16:96].astype(np.float32) / 255
-    np.testing.assert_allclose(towers.video.encode(frames, 40), seen[0], atol=1e-4)
+    np.testing.assert_allclose(towers.video.encode(frames, 40), seen[0], atol=5e-3)
     mel = log_mel(pairs.audio[0].astype(np.float32) / 32767)
-    np.testing.assert_allclose(towers.audio.encode(mel, 40), heard[0], atol=1e-3)
+    np.testing.assert_allclose(towers.audio.encode(mel, 40), heard[0], atol=5e-3)
 
 
 @pytest.mark.parametrize(

@@ -43,12 +43,15 @@ def export_media_towers(
     evidence: Evidence,
     folder: Path,
     story: Mapping[str, object],
+    *,
+    is_half: bool = False,
 ) -> None:
     """Write both towers and the card.
 
     Args:
         towers: video takes (B, T, H, W), audio (B, T·n, 64); both give unit vectors (B, T, D).
         settings: what they were trained on.
+        is_half: see export_onnx.
     """
     common = {
         "model": story["recipe"],
@@ -60,10 +63,10 @@ def export_media_towers(
     size = {"height_px": settings.height_px, "width_px": settings.width_px}
     video = common | {"side": "video", "input": "frames", "crop": settings.crop} | size
     audio = common | {"side": "audio", "input": "logmel", "num_mels": NUM_MELS}
-    export_onnx(towers[0], folder / "video.onnx", _samples(1, tuple(size.values()), (0.0, 1.0)), video, story)
-    export_onnx(
-        towers[1], folder / "audio.onnx", _samples(settings.mels_per_tick, (NUM_MELS,), (-13.0, 5.0)), audio, story
-    )
+    frames = _samples(1, tuple(size.values()), (0.0, 1.0))
+    mels = _samples(settings.mels_per_tick, (NUM_MELS,), (-13.0, 5.0))
+    export_onnx(towers[0], folder / "video.onnx", frames, video, story, is_half=is_half)
+    export_onnx(towers[1], folder / "audio.onnx", mels, audio, story, is_half=is_half)
     write_card(folder / "card.md", story)
 
 

@@ -28,6 +28,10 @@ from avmatch.encoders.runtime import open_session, run_session
 OPSET = 18
 #: Largest difference between the network's and the graph's answer, for outputs about 1.
 TOLERANCE = 1e-4
+#: The same where weights are kept in half precision.
+HALF_TOLERANCE = 4e-3
+#: Smaller arrays stay as they are: biases, norms.
+LEAST_HALVED = 1024
 
 
 def export_onnx(
@@ -36,6 +40,8 @@ def export_onnx(
     samples: Sequence[Tensor],
     description: Mapping[str, object],
     story: Mapping[str, object],
+    *,
+    is_half: bool = False,
 ) -> None:
     """Write `network`, which takes one tensor and gives one, to `path`.
 
@@ -43,16 +49,20 @@ def export_onnx(
         samples: inputs for the parity check; the first is traced. Dimensions in which they differ become free.
         description: what the encoders need to know, the metadata property `avmatch`.
         story: where it comes from (recipe, config, data, results), the property `avmatch_training`.
+        is_half: keep weights in float16, in half the space. They are cast back when the graph is loaded, so that it
+            computes in float32 as ever.
 
     Raises:
         ModelError: the graph's answer differs from the network's.
     """
     network = network.eval()
     graph = _traced(network, samples)
+    if is_half:
+        _halve(graph.graph)
     for key, value in (("avmatch", description), ("avmatch_training", story)):
         graph.metadata_props.add(key=key, value=json.dumps(value))
     content = graph.SerializeToString()
-    _check_parity(network, path, content, samples)
+    _check_parity(network, path, content, samples, HALF_TOLERANCE if is_half else TOLERANCE)
     write_bytes_atomically(path, content)
 
 
@@ -95,7 +105,21 @@ def _without_torchvision() -> Iterator[None]:
         logger.removeFilter(is_told)
 
 
-def _check_parity(network: nn.Module, path: Path, content: bytes, samples: Sequence[Tensor]) -> None:
+def _halve(graph: onnx.GraphProto) -> None:
+    """Large float32 weights become float16 and a cast, which ONNX Runtime does once, when it loads the graph."""
+    casts = []
+    for weight in graph.initializer:
+        array = onnx.numpy_helper.to_array(weight)
+        if array.dtype == np.float32 and array.size >= LEAST_HALVED:
+            name = f"{weight.name}.half"
+            casts.append(onnx.helper.make_node("Cast", [name], [weight.name], to=onnx.TensorProto.FLOAT))
+            weight.CopyFrom(onnx.numpy_helper.from_array(array.astype(np.float16), name))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def _check_parity(network: nn.Module, path: Path, content: bytes, samples: Sequence[Tensor], tolerance: float) -> None:
     session = open_session(path, content)
     for sample in samples:
         with torch.no_grad():
@@ -106,7 +130,7 @@ def _check_parity(network: nn.Module, path: Path, content: bytes, samples: Seque
                 f"{path}: the graph gives {got.shape} for {tuple(sample.shape)}, the network {wanted.shape}"
             )
         difference = float(np.abs(got - wanted).max() / max(1.0, float(np.abs(wanted).max())))
-        if not difference <= TOLERANCE:
+        if not difference <= tolerance:
             raise ModelError(
                 f"{path}: the graph differs from the network by {difference:.2g} for an input {tuple(sample.shape)}; "
                 "it was not written"

@@ -135,7 +135,7 @@ class LipPairs:
         side = self.video.side_px
         settings = PackSettings(RATE_HZ, side, side, "mouth")
         towers = learner.get_submodule("video"), learner.get_submodule("audio")
-        export_media_towers(towers, settings, evidence, folder, description)
+        export_media_towers(towers, settings, evidence, folder, description, is_half=True)
 
 
 class LipTowers(nn.Module):

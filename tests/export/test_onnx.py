@@ -48,7 +48,7 @@ def test_the_graph_answers_at_other_sizes(tmp_path: Path, norm: str, caplog: pyt
 
 def test_half_weights_take_half_the_space_and_answer_alike(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    network = FeatureCnn(FeatureCnnConfig(5, widths=(64, 64), dim=16)).eval()
+    network = FeatureCnn(FeatureCnnConfig(5, widths=(128, 128), dim=16)).eval()
     for name, is_half in (("whole", False), ("half", True)):
         export_onnx(network, tmp_path / name, samples((2, 10), (3, 13)), {}, STORY, is_half=is_half)
     whole, half = ((tmp_path / name).read_bytes() for name in ("whole", "half"))

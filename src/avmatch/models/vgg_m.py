@@ -10,17 +10,17 @@
     conv 3×3   256            13                pool 3×3    /2        5×4
     pool 3×3       /2          6                conv 5×4 512          1×1
     conv 6×6   512             1
-    both: linear 512 – linear 1024; BatchNorm and ReLU after every layer but the last; 3×3 on the right padded by 1
+    both: linear 512 – linear 1024; BatchNorm and ReLU after every layer but the last; convolutions of 3×3, and what is
+    marked +1, are padded by 1
 
 Where this table comes from:
 
-    read        SyncNet as its authors released it (github.com/joonson/syncnet_python, SyncNetModel.py), 13.6 million
-                parameters, and the same two streams in the trainer of the author of all three systems (syncnet_trainer,
-                SyncNetModelMFCC.py); what goes in (SyncNetInstance.py). It differs from the printed "Out of time"
-                (Chung and Zisserman, ACCV-W 2016), whose table wasn't at hand.
-    inferred    that "Perfect match" (Chung, Chung and Kang, ICASSP 2019) has these streams, and its AVE-Net too: the
-                abstract and readers of it name VGG-M with a first layer of 5×7×7, 13 × 20 MFCC and N = 2…40, and a
-                comparison of losses calls for equal streams.
+    read        SyncNet as its author released it (github.com/joonson/syncnet_python: SyncNetModel.py, and what goes in,
+                SyncNetInstance.py), 13.6 million parameters; the same streams in his trainer for later systems
+                (joonson/syncnet_trainer: models/SyncNetModelMFCC.py, SyncNetDist.py).
+    inferred    that "Perfect match" (Chung, Chung and Kang, ICASSP 2019) and its AVE-Net have these streams. It is known
+                for VGG-M with a first layer of 5×7×7 and for 13 × 20 MFCC, which they have; its own table wasn't at
+                hand, nor was that of "Out of time" (Chung and Zisserman, ACCV-W 2016), which may be another.
 
 The first layer over space and time is one over space whose channels are the five frames: the same sums, and faster.
 

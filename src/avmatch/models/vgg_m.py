@@ -18,9 +18,9 @@ Where this table comes from:
     read        SyncNet as its author released it (github.com/joonson/syncnet_python: SyncNetModel.py, and what goes in,
                 SyncNetInstance.py), 13.6 million parameters; the same streams in his trainer for later systems
                 (joonson/syncnet_trainer: models/SyncNetModelMFCC.py, SyncNetDist.py).
-    inferred    that "Perfect match" (Chung, Chung and Kang, ICASSP 2019) and its AVE-Net have these streams. It is known
-                for VGG-M with a first layer of 5×7×7 and for 13 × 20 MFCC, which they have; its own table wasn't at
-                hand, nor was that of "Out of time" (Chung and Zisserman, ACCV-W 2016), which may be another.
+    inferred    that "Perfect match" (Chung, Chung and Kang, ICASSP 2019) and its AVE-Net have these streams. It is said
+                to use VGG-M with a first layer of 5×7×7 and 13 × 20 MFCC, as they do; its own table wasn't at hand, nor
+                was that of "Out of time" (Chung and Zisserman, ACCV-W 2016), which may be another.
 
 The first layer over space and time is one over space whose channels are the five frames: the same sums, and faster.
 

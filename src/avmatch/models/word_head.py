@@ -19,7 +19,8 @@ Letters in shapes: B words, T frames, C channels, D dimensions, K classes.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -72,7 +73,7 @@ class Tc5:
             _Transpose(),
             *(
                 layer
-                for before, after in zip(channels, channels[1:], strict=False)
+                for before, after in pairwise(channels)
                 for layer in (nn.Conv1d(before, after, 5, padding=2, bias=False), nn.BatchNorm1d(after), nn.ReLU())
             ),
             _Transpose(),
@@ -83,7 +84,7 @@ class Tc5:
 class TcnBackEnd:
     """The residual convolutions of the towers; their unit vectors are scaled to entries about 1."""
 
-    tcn: TcnConfig = TcnConfig(dropout=0.2)
+    tcn: TcnConfig = field(default_factory=lambda: TcnConfig(dropout=0.2))
 
     @property
     def reach_ticks(self) -> int:

@@ -9,6 +9,7 @@ from avmatch.recipes.lips import lips
 from avmatch.recipes.published_sync import ave_net, perfect_match, syncnet
 from avmatch.recipes.two_tower import two_tower, two_tower_best, two_tower_cca, two_tower_kmeans
 from avmatch.recipes.two_tower_media import two_tower_media
+from avmatch.recipes.words import words, words_tc_5
 from avmatch.training.config import TrainConfig
 
 RECIPES: dict[str, Callable[[], TrainConfig]] = {
@@ -23,6 +24,8 @@ RECIPES: dict[str, Callable[[], TrainConfig]] = {
         syncnet,
         ave_net,
         perfect_match,
+        words,
+        words_tc_5,
     )
 }
 

@@ -13,9 +13,10 @@ Letters in shapes: N tokens, K words of the vocabulary.
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from os.path import relpath
 from pathlib import Path
@@ -152,26 +153,39 @@ class _Token:
 def _tokens(pairs: Pairs, spoken: Mapping[str, SpokenFile], selection: WordSelection) -> Iterator[_Token]:
     for row, name in enumerate(pairs.names):
         match = _NAME.fullmatch(name)
-        file = None if match is None else _same_file(match["file"], spoken)
+        file = None if match is None else same_file(match["file"], spoken)
         if match is None or file is None:
             continue
         if not (file.startswith(selection.source) or spoken[file].group == selection.source):
             continue
         start_seconds, num_ticks = float(match["start"] or 0.0), len(pairs.video[row])
         for word in filter(selection.wants, spoken[file].words):
-            assert word.start_seconds is not None
-            assert word.end_seconds is not None
-            first = int(np.floor((word.start_seconds - start_seconds) * pairs.video_rate_hz + 1e-6))
-            end = int(np.ceil((word.end_seconds - start_seconds) * pairs.video_rate_hz - 1e-6))
-            # A frame more at the end than was packed is a matter of rounding; more is another part of the file.
-            if 0 <= first < num_ticks and end <= num_ticks + 1:
-                yield _Token(word.text, file, row, first, max(min(end, num_ticks) - first, 1))
+            place = place_of(word, start_seconds, num_ticks, pairs.video_rate_hz)
+            if place is not None:
+                yield _Token(word.text, file, row, *place)
 
 
-def _same_file(path: str, spoken: Mapping[str, SpokenFile]) -> str | None:
+def place_of(word: Word, start_seconds: float, num_ticks: int, rate_hz: float) -> tuple[int, int] | None:
+    """First frame and number of frames of a word whose times are known; None if it isn't within these ticks.
+
+    Args:
+        start_seconds: of the first tick, on the clock of the word.
+    """
+    assert word.start_seconds is not None
+    assert word.end_seconds is not None
+    first = math.floor((word.start_seconds - start_seconds) * rate_hz + 1e-6)
+    end = math.ceil((word.end_seconds - start_seconds) * rate_hz - 1e-6)
+    # A frame more at the end than there is, is a matter of rounding; more is another part of the file.
+    if not 0 <= first < num_ticks or end > num_ticks + 1:
+        return None
+    return first, max(min(end, num_ticks) - first, 1)
+
+
+def same_file(path: str, known: Collection[str]) -> str | None:
+    """The one of `known` that is the longest end of `path`; None where none is its end."""
     parts = Path(path).parts
     ends = ("/".join(parts[begin:]) for begin in range(len(parts)))
-    return next((end for end in ends if end in spoken), None)
+    return next((end for end in ends if end in known), None)
 
 
 def word_folds(tokens: WordTokens, num_folds: int, seed: int) -> Int[np.ndarray, " N"]:

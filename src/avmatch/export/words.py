@@ -3,7 +3,7 @@
 The graph's metadata property `avmatch` is a JSON object:
 
     {"model": "words", "side": "words", "input": "frames", "crop": "mouth", "rate_hz": 25, "height_px": 80,
-     "width_px": 80, "context_frames": 6, "vocabulary": ["again", "at", …]}
+     "width_px": 80, "context_frames": 6, "targets_only": false, "vocabulary": ["again", "at", …]}
 
 It takes float32 (B, context + T + context, H, W) grey mouths in 0…1, T frames of the word and the frames around it, the
 clip's first and last held beyond its ends; and gives (B, K). With the input "features" it takes (B, …, C) instead,
@@ -19,10 +19,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from avmatch.encoders.words import WORDS_MODEL
 from avmatch.export.card import write_card
 from avmatch.export.onnx import export_onnx
-
-WORDS_MODEL = "words.onnx"
 
 
 class WordInContext(nn.Module):
@@ -46,6 +45,7 @@ def export_words(
     shape: tuple[int, ...],
     rate_hz: float,
     vocabulary: Sequence[str],
+    targets_only: bool,
     folder: Path,
     story: Mapping[str, object],
 ) -> None:
@@ -53,12 +53,14 @@ def export_words(
 
     Args:
         shape: of a frame, (H, W), or of a vector of features, (C,).
+        targets_only: whether the words are those that clips were cut for.
     """
     description: dict[str, object] = {
         "model": story["recipe"],
         "side": "words",
         "rate_hz": rate_hz,
         "context_frames": reader.context,
+        "targets_only": targets_only,
         "vocabulary": list(vocabulary),
     }
     if len(shape) == 2:

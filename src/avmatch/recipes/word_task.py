@@ -139,7 +139,8 @@ class Words:
         """words.onnx and card.md."""
         assert isinstance(learner, WordReader)
         reader = WordInContext(learner.front_end, learner.head, self.context_ticks)
-        export_words(reader, learner.shape, pairs.video_rate_hz, pairs.label_names, folder, description)
+        targets_only = self.selection.targets_only
+        export_words(reader, learner.shape, pairs.video_rate_hz, pairs.label_names, targets_only, folder, description)
 
     def _front_end(self, pairs: Pairs) -> FrontEnd | int:
         """The network, or the number of features where those are given."""

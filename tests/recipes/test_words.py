@@ -101,6 +101,21 @@ def test_begin_and_end_move_by_a_few_frames_and_the_shorter_words_are_held(packe
     assert lengths == set(range(4, 13))
 
 
+def test_of_the_shortest_word_a_frame_is_left(packed, tmp_path):
+    """Whatever its begin and end do; and they stay within the frames that are there."""
+    (tmp_path / "words.csv").write_text(
+        "\n".join(["file,word,start_s,end_s", *(f"{number}.mp4,short,0.4,0.44" for number in range(5))]), "utf-8"
+    )
+    task = replace(TINY, words=str(tmp_path / "words.csv"))
+    pairs = task.read(packed, tmp_path)
+    lengths = set()
+    for seed in range(50):
+        batch = WordBatches(task, pairs, task.jitter_ticks)(np.arange(1), 0, np.random.default_rng(seed))
+        lengths.add(int((batch.audio >= 0).sum()))
+        assert batch.video.shape[1] == int((batch.audio >= 0).sum()) + 2 * task.context_ticks
+    assert lengths == {1, 2, 3, 4, 5}
+
+
 def test_folds_share_no_clip(packed, tmp_path):
     pairs = TINY.read(packed, tmp_path)
     files = np.array([name.partition("#")[0] for name in pairs.names])

@@ -12,7 +12,7 @@ from avmatch.evaluation.layout import markdown_table, terminal_table
 from avmatch.evaluation.talking import Share
 from avmatch.evaluation.words import WordReport
 
-_CAPTION = "± half of the 95 % bootstrap interval over groups; ties count against the system"
+_CAPTION = "± half of the 95 % bootstrap interval over people, or files of one; ties count against the system"
 
 Lines = list[list[str]]
 

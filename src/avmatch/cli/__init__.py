@@ -56,7 +56,10 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names needn't be UTF-8, nor need the terminal
     try:
-        app(spelled_out(sys.argv[1:]))
+        try:
+            app(spelled_out(sys.argv[1:]))
+        finally:
+            sys.stdout.flush()  # here, where it is known what to do if nobody reads any more
     except BrokenPipeError:  # the reader of our output has gone: `avmatch … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

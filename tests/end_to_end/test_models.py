@@ -7,7 +7,10 @@ import onnx
 import pytest
 
 from avmatch.encoders import folders
+from avmatch.pipelines import models
+from avmatch.pipelines.analysis import Analyser
 from avmatch.pipelines.match import match
+from avmatch.pipelines.models import face_cues, models_with
 from avmatch.pipelines.sync import sync
 
 SIZE_PX = 4
@@ -17,7 +20,7 @@ SIDES = {
 }
 
 
-def write_model(folder):
+def write_model(folder, name="timed", **extra):
     """Towers of one random linear layer on what belongs to a tick of 40 ms."""
     folder.mkdir(parents=True)
     for side, (told, shape, rows) in SIDES.items():
@@ -34,7 +37,8 @@ def write_model(folder):
         ]
         graph = onnx.helper.make_graph(nodes, side, inputs, outputs, weights)
         model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
-        description = {"model": "timed", "side": side, "rate_hz": 25, "scale": 20.0, **told}
+        description = {"model": name, "side": side, "rate_hz": 25, "scale": 20.0, **told}
+        description |= extra if side == "video" else {}
         onnx.helper.set_model_props(model, {"avmatch": json.dumps(description)})
         (folder / f"{side}.onnx").write_bytes(model.SerializeToString())
 
@@ -78,3 +82,53 @@ def test_match_takes_a_run_a_folder_and_a_name(weights, scene, monkeypatch):
     ]
     assert {tuple(result.settings["cues"]) for result in results} == {("motion", "mouth", "timed", "duration")}
     assert len({result.similarity.item() for result in results}) == 1
+
+
+@pytest.fixture
+def shipped(tmp_path, monkeypatch):
+    """A folder of weights with a model for talking faces."""
+    write_model(tmp_path / "lips", "lips", crop="mouth")
+    write_model(tmp_path / "mine", "mine", crop="mouth")
+    write_model(tmp_path / "timed")
+    monkeypatch.setattr(folders, "WEIGHTS", tmp_path)
+    models._shipped.cache_clear()
+    yield tmp_path
+    models._shipped.cache_clear()
+
+
+def names_with(model):
+    return [cue.name for cue in face_cues(models_with(model))]
+
+
+def test_the_model_for_faces_that_ships_takes_the_place_of_the_mouth_cue(shipped):
+    assert names_with(None) == ["lips"]
+    assert names_with("timed") == ["timed", "lips"]
+    assert names_with(shipped / "mine") == ["mine"]
+
+
+def test_without_it_the_mouth_cue_looks(weights):
+    assert names_with(None) == ["mouth"]
+    assert names_with(weights / "timed") == ["mouth", "timed"]
+
+
+def test_faces_get_the_vectors_of_the_models_that_look_at_them(shipped, avmatch, tmp_path):
+    avmatch("synth", tmp_path / "faces", "--scenes", 1, "--duration", 3, "--kind", "face", "--seed", 1)
+    (video,) = (tmp_path / "faces" / "videos").iterdir()
+    seen = Analyser(tmp_path / "cache", models_with("timed")).video(str(video))
+    assert list(seen.embeddings) == ["timed"]
+    (face,) = seen.mouths
+    assert list(face.embeddings) == ["lips"]
+    vectors = face.embeddings["lips"]
+    assert len(vectors.data) == pytest.approx(np.ptp(face.pts_seconds) * 25, abs=2)
+    assert vectors.start_seconds == pytest.approx(face.pts_seconds[0])
+    again = Analyser(tmp_path / "cache", models_with("timed")).video(str(video))  # from the cache
+    np.testing.assert_array_equal(again.mouths[0].embeddings["lips"].data, vectors.data)
+    assert list(Analyser(tmp_path / "cache").video(str(video)).mouths[0].embeddings) == []
+
+
+def test_match_and_sync_use_it_without_being_asked(shipped, avmatch, tmp_path):
+    avmatch("synth", tmp_path / "faces", "--scenes", 2, "--duration", 3, "--kind", "face", "--seed", 1)
+    found = match(tmp_path / "faces" / "videos", tmp_path / "faces" / "audio")
+    assert tuple(found.settings["cues"]) == ("motion", "lips", "duration")
+    result = sync(found.matches[0].video, audio=found.audio[0])
+    assert [speaker.place for speaker in result.speakers] == ["only"]

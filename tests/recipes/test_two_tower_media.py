@@ -196,6 +196,12 @@ def test_what_is_exported_says_what_it_is(run):
     }
 
 
+def test_packing_tells_how_far_it_is(scenes, tmp_path):
+    told = []
+    pairs = tiny().task.read(scenes, tmp_path, lambda done, total: told.append((done, total)))
+    assert told == [(done, len(pairs)) for done in range(1, len(pairs) + 1)]
+
+
 def test_the_loss_falls(run):
     rows = [json.loads(line) for line in (run.run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     assert rows[0]["loss"] > 2.0

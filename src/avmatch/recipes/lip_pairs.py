@@ -18,7 +18,6 @@ Letters in shapes: B pairs, T ticks, I inner ticks, S samples, D embedding.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,14 +30,14 @@ from torch.nn import functional
 
 from avmatch.core.errors import UsageError
 from avmatch.datasets.items import Pairs
-from avmatch.datasets.packing import FAILURES, PackSettings, check_packed, pack
-from avmatch.datasets.shards import INDEX, open_shards
+from avmatch.datasets.packing import PackSettings, Told
 from avmatch.export.media_towers import export_media_towers, fit_evidence_of_ticks
 from avmatch.frontends.sound import FFT_SAMPLES, SAMPLE_RATE_HZ
 from avmatch.losses.info_nce import InfoNCE
 from avmatch.matching.aligned import Vectors, aligned_similarity
 from avmatch.models.lip_towers import LipCnn, LipCnnConfig, VoiceCnn, VoiceCnnConfig
 from avmatch.recipes.mouth_augmentation import MouthAugmentation, MouthFrontEnd
+from avmatch.recipes.packed import read_packed
 from avmatch.recipes.voice_augmentation import MARGIN_SAMPLES, VoiceAugmentation, VoiceFrontEnd
 from avmatch.training.task import Batch
 
@@ -95,16 +94,9 @@ class LipPairs:
         """What is kept of the media."""
         return PackSettings(RATE_HZ, CROP_PX, CROP_PX, "mouth", "samples")
 
-    def read(self, data: str | Path, cache: Path) -> Pairs:
+    def read(self, data: str | Path, cache: Path, progress: Told | None = None) -> Pairs:
         """Shards as they are; a list of media files (datasets/pair_lists.py) is packed into `cache` first."""
-        if (Path(data) / INDEX).is_file():
-            pairs = open_shards(data)
-            check_packed(pairs, self.packing, data)
-            return pairs
-        pairs, failures = pack(data, cache, self.packing)
-        if failures:
-            warnings.warn(f"{data}: {len(failures)} pairs are left out; {cache / FAILURES} says why", stacklevel=2)
-        return pairs
+        return read_packed(data, cache, self.packing, progress)
 
     def learner(self, pairs: Pairs, seed: int) -> LipTowers:
         """Front ends, towers and losses."""

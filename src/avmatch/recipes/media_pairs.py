@@ -12,9 +12,7 @@ Letters in shapes: B pairs, K strangers, N clips, T ticks, n log-mel ticks a tic
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,8 +26,7 @@ from avmatch.core.errors import UsageError
 from avmatch.datasets.augment.chain import PictureAugmentation, SpectrogramAugmentation
 from avmatch.datasets.augment.level import LevelAugmentation
 from avmatch.datasets.items import Pairs
-from avmatch.datasets.packing import FAILURES, PackSettings, check_packed, pack
-from avmatch.datasets.shards import INDEX, open_shards
+from avmatch.datasets.packing import PackSettings, Told
 from avmatch.export.media_towers import export_media_towers, fit_evidence_of_ticks
 from avmatch.frontends.picture import shades
 from avmatch.frontends.sound import CHUNK_SECONDS
@@ -39,6 +36,7 @@ from avmatch.matching.aligned import Vectors, aligned_similarity
 from avmatch.models.frame_cnn import FrameCnn, FrameCnnConfig
 from avmatch.models.logmel_cnn import LogMelCnn, LogMelCnnConfig
 from avmatch.recipes.feature_pairs import retrieval_metrics
+from avmatch.recipes.packed import read_packed
 from avmatch.training.distributed import gathered, gathered_constant
 from avmatch.training.task import Batch
 
@@ -83,17 +81,9 @@ class MediaPairs:
         """T of the pieces that train."""
         return round(self.crop_seconds * self.packing.rate_hz)
 
-    def read(self, data: str | Path, cache: Path) -> Pairs:
+    def read(self, data: str | Path, cache: Path, progress: Told | None = None) -> Pairs:
         """Shards as they are; a list of media files (datasets/pair_lists.py) is packed into `cache` first."""
-        if (Path(data) / INDEX).is_file():
-            pairs = open_shards(data)
-            check_packed(pairs, self.packing, data)
-            return pairs
-        with _first_alone():
-            pairs, failures = pack(data, cache, self.packing)
-        if failures:
-            warnings.warn(f"{data}: {len(failures)} pairs are left out; {cache / FAILURES} says why", stacklevel=2)
-        return pairs
+        return read_packed(data, cache, self.packing, progress)
 
     def learner(self, pairs: Pairs, seed: int) -> MediaTowers:
         """Towers and losses."""
@@ -203,17 +193,6 @@ def media_vectors(
         heard.append(audio(mel[None].to(device))[0].cpu().numpy())
     learner.train(was_training)
     return seen, heard
-
-
-@contextmanager
-def _first_alone() -> Iterator[None]:
-    """With several processes: the others go through the block when the first one has."""
-    parallel = torch.distributed.is_available() and torch.distributed.is_initialized()
-    if parallel and torch.distributed.get_rank() > 0:
-        torch.distributed.barrier()
-    yield
-    if parallel and torch.distributed.get_rank() == 0:
-        torch.distributed.barrier()
 
 
 def _towers(learner: nn.Module) -> tuple[nn.Module, nn.Module]:

@@ -28,6 +28,7 @@ from torch.nn import functional
 
 from avmatch.core.errors import UsageError
 from avmatch.datasets.items import Pairs
+from avmatch.datasets.packing import Told
 from avmatch.datasets.shards import INDEX, ShardWriter, open_shards
 from avmatch.datasets.speech import WORDS
 from avmatch.datasets.words import WordFrames, WordSelection, find_words, read_spoken, word_folds
@@ -87,12 +88,12 @@ class Words:
         """Frames on either side of a word that come in."""
         return REACH_TICKS + self.back_end.reach_ticks
 
-    def read(self, data: str | Path, cache: Path) -> Pairs:
+    def read(self, data: str | Path, cache: Path, progress: Told | None = None) -> Pairs:
         """The words in the clips that the recipe `lips` reads, or in features of such clips."""
         is_packed = (Path(data) / INDEX).is_file()
         clips = open_shards(data) if is_packed else None
         if clips is None or clips.video_kind != "features":
-            clips = LipPairs().read(data, cache)
+            clips = LipPairs().read(data, cache, progress)
         source = Path(self.words or (Path(data) / WORDS if is_packed else data))
         if not source.exists():
             raise UsageError(f"{source}: nothing there tells who says what when; name it with --set task.words=PATH")

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -89,7 +90,8 @@ def train(
     with world(where) as everybody:
         going_on = folder.open(config, command, resume) if everybody.is_first else resume
         everybody.wait()
-        pairs = config.task.read(data, folder.path / "cache")
+        tell = None if progress is None else partial(progress, "data")
+        pairs = config.task.read(data, folder.path / "cache", tell)
         run = _Run(config, folder, pairs, where, everybody, progress)
         return run.to_the_end(everybody.everybodys(going_on)[0], str(data))
 

@@ -23,7 +23,6 @@ from avmatch.frontends.picture import FrameClock
 FACE_PIXELS = 96
 #: Where the middle of a crop lies, as a share of the box from its upper edge: between the lips of a closed mouth.
 MOUTH_HEIGHT = 0.8
-MIN_SEEN_SHARE = 0.4  # of the key frames of a track, in which the detector must have found the face
 
 
 def mouth_crop(
@@ -73,6 +72,6 @@ class MouthCrops:
             assert clock.start_seconds is not None
             lasted_seconds = sighting.last_seconds + KEY_SECONDS - clock.start_seconds
             num_ticks = min(self._num_ticks[number], max(1, round(lasted_seconds * self._rate_hz)))
-            if sighting.hits >= MIN_SEEN_SHARE * (1 + (num_ticks - 1) / self._rate_hz / KEY_SECONDS):
+            if sighting.is_enough((num_ticks - 1) / self._rate_hz):
                 found[number] = clock.start_seconds, num_ticks
         return found

@@ -28,6 +28,7 @@ MAX_EMPTY_SECONDS = 2.0  # as long as nobody is there the pauses between scans g
 NEVER = -1e9  # seconds; long before any frame
 MAX_FACES = 6
 MAX_MISSES = 2
+MIN_SEEN_SHARE = 0.4  # of the key frames of a track, in which the detector must have found the face
 SURROUNDINGS = 2.0  # side of the part that is searched for a known face, in face widths
 SURROUNDINGS_PIXELS = 96
 SAME_FACE_OVERLAP = 0.3
@@ -172,6 +173,10 @@ class Sighting:
     first_seconds: float
     last_seconds: float
     hits: int = 1
+
+    def is_enough(self, duration_seconds: float) -> bool:
+        """Whether it was seen often enough to believe in a track that lasted so long."""
+        return self.hits >= MIN_SEEN_SHARE * (1 + duration_seconds / KEY_SECONDS)
 
 
 @dataclass(eq=False)

@@ -32,7 +32,6 @@ MOUTH_CHANNELS = ("motion", "lip_drop", "openness")
 ``openness``: log of how dark the dark between the lips is, against the upper face."""
 
 MIN_TRACK_SECONDS = 0.4
-MIN_SEEN_SHARE = 0.4  # of the key frames of a track, in which the detector must have found the face
 FACE_PIXELS = 64  # patches are this wide, and a quarter higher; the parts below are (rows, columns) of them
 UPPER_FACE = (slice(12, 38), slice(8, 56))  # brows, eyes, nose: what moves with the head
 MOUTH = (slice(42, 74), slice(14, 50))  # from under the nose to the chin
@@ -104,7 +103,7 @@ def _track(grown: _Growing, sighting: Sighting) -> MouthTrack | None:
     pts_seconds = pts_seconds[:num_frames]
     duration_seconds = pts_seconds[-1] - pts_seconds[0]
     too_short = duration_seconds < MIN_TRACK_SECONDS
-    if too_short or sighting.hits < MIN_SEEN_SHARE * (1 + duration_seconds / KEY_SECONDS):
+    if too_short or not sighting.is_enough(float(duration_seconds)):
         return None
     boxes = np.array(grown.boxes, np.float32).reshape(-1, 4)[:num_frames]
     signals = np.array(grown.signals, np.float32).reshape(-1, len(MOUTH_CHANNELS))[:num_frames]

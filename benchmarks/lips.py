@@ -1,7 +1,7 @@
 """Talking faces, through real files: offsets and partners of pieces of 2 s and 4 s by the model that ships.
 
     python benchmarks/lips.py WORK [--collections grid_speakers anchors grid wild] [--lengths 2 4] [--model RUN]
-    python benchmarks/lips.py WORK --collections wild --lengths 4 --noise 20 10 5 0 -5
+    python benchmarks/lips.py WORK --collections wild --lengths 4 --noise 20 10 5 0 -5 --plot noise.png
     python benchmarks/lips.py WORK --collections wild --lengths 4 --pictures
 
 Clips are cut into disjoint pieces. Of each, the picture becomes a silent file, and its sound five files that come late
@@ -9,16 +9,16 @@ or early by known amounts within ±0.4 s: `avmatch sync PICTURE --audio SOUND`, 
 in time are shuffled and `avmatch match`ed to the pictures, with all cues (lengths are equal), and with the model alone.
 Clips whose own offset is in doubt stay out of the offsets. Intervals are over people (the manifest's `group`).
 
-`--pictures` writes the same pieces recompressed (crf 38), at half resolution, and at other frame rates.
+`--noise` puts each piece's sound into babble, into music and into white noise at these levels (dB). `--pictures` writes
+the same pieces recompressed (crf 38), at half resolution, and at other frame rates.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Collection
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import cv2
@@ -35,6 +35,7 @@ from avmatch.metrics.intervals import bootstrap_interval
 from avmatch.pipelines.analysis import Analyser, analyse_all
 from avmatch.pipelines.models import face_cues, models_with
 from avmatch.pipelines.sync import OK_CONFIDENCE, cues_for
+from avmatch.reports.plots import new_figure, save_figure, set_head
 from matching import LAGS_SECONDS
 
 LIMITS = {"grid": 100, "anchors": 200}
@@ -55,28 +56,65 @@ class Item:
     late_seconds: tuple[float, ...]
 
 
-def written(collection: str, length: float, work: Path, shown: str, snr_db: float | None) -> list[Item]:
-    """All pieces of a collection as files; what is there already stays."""
-    chosen = pieces(collection, length, LIMITS.get(collection))
+@dataclass(frozen=True)
+class Heard:
+    """What a sound is in."""
+
+    kind: str = "clean"
+    snr_db: float = np.inf
+
+    def __str__(self) -> str:
+        return self.kind if np.isinf(self.snr_db) else f"{self.kind} at {self.snr_db:g} dB"
+
+
+@dataclass(frozen=True)
+class Share:
+    """How often something was so, in %, with its 95 % interval over people; NaN where there is none."""
+
+    percent: float
+    low: float = np.nan
+    high: float = np.nan
+
+    def __str__(self) -> str:
+        if np.isnan(self.percent):
+            return "    –              "
+        return f"{self.percent:5.1f}" + (" " * 14 if np.isnan(self.low) else f" [{self.low:5.1f},{self.high:6.1f}]")
+
+
+@dataclass(frozen=True)
+class Row:
+    """The figures of one set of files."""
+
+    heard: Heard
+    shares: dict[str, Share]
+
+
+def written(
+    collection: str, length: float, work: Path, shown: str, heard: Heard, only: Collection[str] = ()
+) -> list[Item]:
+    """All pieces of a collection, or of the clips of these names, as files; what is there already stays."""
+    chosen = pieces(collection, length, None if only else LIMITS.get(collection))
+    if only:
+        chosen = [piece for piece in chosen if piece.path.name in only]
     chosen = [piece for piece in chosen if piece.length_seconds >= min(length, 1.0) - 0.2]
-    folder = work / f"{collection}-{length:g}"
-    jobs = [(folder, number, piece, shown, snr_db) for number, piece in enumerate(chosen)]
+    folder = work / f"{collection}-{length:g}{'-some' if only else ''}"
+    jobs = [(folder, number, piece, shown, heard) for number, piece in enumerate(chosen)]
     with ProcessPoolExecutor() as pool:
         return list(pool.map(_write, jobs, chunksize=2))
 
 
-def _write(job: tuple[Path, int, Piece, str, float | None]) -> Item:
-    folder, number, piece, shown, snr_db = job
+def _write(job: tuple[Path, int, Piece, str, Heard]) -> Item:
+    folder, number, piece, shown, heard = job
     late = (0.0, *np.random.default_rng(number).uniform(-0.4, 0.4, SHIFTS).round(3).tolist())
     video = folder / shown.replace(" ", "_") / f"{number:04d}.mp4"
     if not video.is_file():
         frames, times = _shown(piece, shown, np.random.default_rng(number))
         write_clip(video, frames, fps=25, crf=38 if shown == "crf 38" else 18, frame_times_seconds=times)
-    level = "clean" if snr_db is None else f"{snr_db:g}dB"
-    sounds = [folder / f"sound_{level}" / f"{number:04d}-{place}.wav" for place in range(len(late))]
+    of_sound = folder / f"sound {heard}".replace(" ", "_")
+    sounds = [of_sound / f"{number:04d}-{place}.wav" for place in range(len(late))]
     for path, seconds in zip(sounds, late, strict=True):
         if not path.is_file():
-            write_audio(path, _noisy(sound(piece, seconds), snr_db, number))
+            write_audio(path, _noisy(sound(piece, seconds), heard, number))
     return Item(piece, str(video), tuple(map(str, sounds)), late)
 
 
@@ -94,14 +132,12 @@ def _shown(piece: Piece, shown: str, rng: np.random.Generator) -> tuple[list[np.
     return frames, times
 
 
-def _noisy(clean: AudioSamples, snr_db: float | None, number: int) -> AudioSamples:
-    """In babble, music or noise, one after another."""
-    if snr_db is None:
+def _noisy(clean: AudioSamples, heard: Heard, number: int) -> AudioSamples:
+    if np.isinf(heard.snr_db):
         return clean
-    rng, kind = np.random.default_rng([7, number]), NOISES[number % len(NOISES)]
-    num = clean.data.shape[1]
-    noise = music(rng, num) if kind == "music" else synthetic_noise(rng, num, kind, clean.sample_rate_hz)
-    return replace(clean, data=mix_at_snr(clean.data[0], noise, snr_db)[None])
+    rng, num = np.random.default_rng([7, number]), clean.data.shape[1]
+    noise = music(rng, num) if heard.kind == "music" else synthetic_noise(rng, num, heard.kind, clean.sample_rate_hz)
+    return replace(clean, data=mix_at_snr(clean.data[0], noise, heard.snr_db)[None])
 
 
 def music(rng: np.random.Generator, num_samples: int) -> np.ndarray:
@@ -116,27 +152,27 @@ def music(rng: np.random.Generator, num_samples: int) -> np.ndarray:
     return out.astype(np.float32)
 
 
-def share(hits: np.ndarray, groups: list[str]) -> str:
+def share(hits: np.ndarray, groups: list[str]) -> Share:
     if len(hits) == 0:
-        return "    –        "
+        return Share(np.nan)
     if len(set(groups)) < 2:
-        return f"{100 * hits.mean():5.1f}        "
+        return Share(100 * float(hits.mean()))
     interval = bootstrap_interval(hits.astype(float), 0, group=np.array(groups))
-    return f"{100 * hits.mean():5.1f} ±{50 * (interval.high - interval.low):4.1f}"
+    return Share(100 * float(hits.mean()), 100 * interval.low, 100 * interval.high)
 
 
-def told(name: str, items: list[Item], work: Path, model: str | None) -> None:
+def measured(heard: Heard, items: list[Item], work: Path, model: str | None) -> Row:
     """Offsets and partners of one set of files."""
     models = models_with(model)
     analyser = Analyser(work / "cache", models, num_threads=1)
     videos = analyse_all(analyser.video, [item.video for item in items], "videos")
-    heard = [
+    audio = [
         analyse_all(analyser.audio, list(files), "audio") for files in zip(*(i.sounds for i in items), strict=True)
     ]
     cues, errors, frames, sure, groups = cues_for(models), [], [], [], []
     for row, item in enumerate(items):
         for place in range(1, 0 if item.piece.is_doubtful else 1 + SHIFTS):
-            estimate = estimate_offset(cues, videos[row], heard[place][row], max_offset_seconds=1.0)
+            estimate = estimate_offset(cues, videos[row], audio[place][row], max_offset_seconds=1.0)
             offset = np.inf if estimate.offset_seconds is None else estimate.offset_seconds
             errors.append(abs(offset - item.late_seconds[place]))
             frames.append(1 / videos[row].fps)
@@ -144,17 +180,39 @@ def told(name: str, items: list[Item], work: Path, model: str | None) -> None:
             groups.append(item.piece.group)
     error, ok = np.array(errors), np.array(sure)
     near = error <= TOLERANCE_SECONDS
-    of_ok = share(near[ok], [group for group, one in zip(groups, ok, strict=True) if one])
-    line = (
-        f"  {name:26s} n {len(items):3d}  frame {share(error <= np.maximum(frames, 0.04) + 1e-9, groups)}"
-        f"  80 ms {share(near, groups)}  ok {share(ok, groups)}  right of ok {of_ok}"
-    )
+    shares = {
+        "frame": share(error <= np.maximum(frames, 0.04) + 1e-9, groups),
+        "80 ms": share(near, groups),
+        "ok": share(ok, groups),
+        "right of ok": share(near[ok], [group for group, one in zip(groups, ok, strict=True) if one]),
+    }
     people = [item.piece.group for item in items]
     for label, used in (("assigned", (*cues_for(models),)), ("model alone", tuple(face_cues(models)))):
-        scores = fused_scores(used, videos, heard[0], LAGS_SECONDS, usual_offsets(LAGS_SECONDS))
+        scores = fused_scores(used, videos, audio[0], LAGS_SECONDS, usual_offsets(LAGS_SECONDS))
         rows, columns = linear_sum_assignment(-scores.nats.astype(np.float64))
-        line += f"  {label} {share(rows == columns, people)}"
-    print(line, flush=True)
+        shares[label] = share(rows == columns, people)
+    return Row(heard, shares)
+
+
+def plot(rows: list[Row], title: str, path: Path) -> None:
+    """Offsets and partners over the level of the noise, a line for each kind; the clean sound at the right end."""
+    figure = new_figure((9.0, 3.8))
+    levels = sorted({row.heard.snr_db for row in rows})
+    for axes, name in zip(figure.subplots(1, 2, sharey=True), ("80 ms", "assigned"), strict=True):
+        set_head(axes, f"{title}: {'offset within 80 ms' if name == '80 ms' else 'partners assigned'}")
+        for kind, colour in zip(NOISES, ("#96530a", "#0d6169", "#5d646b"), strict=True):
+            line = sorted((row for row in rows if row.heard.kind in (kind, "clean")), key=lambda row: row.heard.snr_db)
+            places = [levels.index(row.heard.snr_db) for row in line]
+            told = [row.shares[name] for row in line]
+            axes.plot(places, [one.percent for one in told], color=colour, marker="o", markersize=3, label=kind)
+            axes.fill_between(
+                places, [one.low for one in told], [one.high for one in told], color=colour, alpha=0.12, linewidth=0
+            )
+        axes.set_xticks(range(len(levels)), ["clean" if np.isinf(level) else f"{level:g} dB" for level in levels])
+        axes.set_ylim(0, 101)
+    figure.axes[0].set_ylabel("% (95 % intervals over people)")
+    figure.axes[0].legend(frameon=False, fontsize=8, loc="lower right")
+    save_figure(figure, path)
 
 
 def main() -> None:
@@ -164,17 +222,24 @@ def main() -> None:
     parser.add_argument("--lengths", nargs="+", type=float, default=[2.0, 4.0])
     parser.add_argument("--model", help="a run or folder instead of the model that ships")
     parser.add_argument("--noise", nargs="+", type=float, default=[])
+    parser.add_argument("--plot", type=Path, help="a picture of --noise")
     parser.add_argument("--pictures", action="store_true")
     given = parser.parse_args()
-    print(f"%, ± half a 95 % interval over people; ok = confidence of {OK_CONFIDENCE} or more")
+    print(f"%, [95 % interval over people]; ok = confidence of {OK_CONFIDENCE} or more")
     shown = PICTURES if given.pictures else PICTURES[:1]
+    sounds = [Heard(), *(Heard(kind, snr_db) for kind in NOISES for snr_db in given.noise)]
     for collection in given.collections:
         for length in given.lengths:
+            rows = []
             for kind in shown:
-                for snr_db in (None, *given.noise):
-                    make: Callable[[], list[Item]] = partial(written, collection, length, given.work, kind, snr_db)
-                    name = f"{collection} {length:g} s, " + (kind if snr_db is None else f"{snr_db:g} dB")
-                    told(name, make(), given.work, given.model)
+                for heard in sounds:
+                    items = written(collection, length, given.work, kind, heard)
+                    row = measured(heard, items, given.work, given.model)
+                    rows.append(row)
+                    print(f"{collection} {length:g} s, {kind}, {heard}, {len(items)} pieces")
+                    print("   " + "  ".join(f"{name} {one}" for name, one in row.shares.items()), flush=True)
+            if given.plot is not None:
+                plot(rows, f"{collection}, {length:g} s", given.plot)
 
 
 if __name__ == "__main__":

@@ -66,6 +66,14 @@ def export_onnx(
     write_bytes_atomically(path, content)
 
 
+def described_anew(path: Path, changes: Mapping[str, object]) -> None:
+    """Change what an exported graph's description says, such as figures that were fitted after training."""
+    graph = onnx.load(path)
+    (told,) = (entry for entry in graph.metadata_props if entry.key == "avmatch")
+    told.value = json.dumps(json.loads(told.value) | changes)
+    write_bytes_atomically(path, graph.SerializeToString())
+
+
 def _traced(network: nn.Module, samples: Sequence[Tensor]) -> onnx.ModelProto:
     first = samples[0]
     free = {

@@ -1,0 +1,139 @@
+"""Where the model for talking faces fails: a picture of the pieces whose offset came out wrong, the surest first.
+
+    python benchmarks/lip_failures.py WORK OUT.png [--collection wild] [--length 2] [--model RUN] [--faces]
+
+Pieces and offsets are those of benchmarks/lips.py. Each row tells what there was to see and to hear, and draws the
+evidence over the offsets with the true offset and the one that was chosen. `--faces` adds frames; the clips may not be
+published, so the picture in docs/ is without.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from clips import picture
+from lips import Heard, Item, written
+
+from avmatch.alignment.offset import TOLERANCE_SECONDS, OffsetEstimate, estimate_offset
+from avmatch.core.features import AudioFeatures, VideoFeatures
+from avmatch.pipelines.analysis import Analyser, analyse_all
+from avmatch.pipelines.models import models_with
+from avmatch.pipelines.sync import OK_CONFIDENCE, cues_for
+from avmatch.reports.plots import new_figure, save_figure, set_head
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MAX_ROWS = 8
+NUM_FRAMES = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Wrong:
+    """A piece whose offset came out wrong."""
+
+    item: Item
+    late_seconds: float
+    estimate: OffsetEstimate
+    seen: VideoFeatures
+    heard: AudioFeatures
+
+    def told(self) -> str:
+        """What there was to see and to hear, without a name."""
+        faces = len(self.seen.mouths)
+        if not faces:
+            return "no face was found"
+        longest = max(self.seen.mouths, key=len)
+        share = len(longest) / max(1.0, self.seen.fps * self.seen.duration_seconds)
+        width = float(longest.boxes[:, 2].mean()) * 100
+        voice = 20 * np.log10(max(self.heard.peak, 1e-6))
+        return (
+            f"{faces} face{'s' if faces > 1 else ''}, {min(share, 1):.0%} of the time, {width:.0f} % of the width · "
+            f"{self.seen.fps:.3g} fps · peak of the sound {voice:.0f} dB"
+        )
+
+
+def failures(items: list[Item], work: Path, model: str | None) -> tuple[list[Wrong], int]:
+    """The pieces whose offset is wrong, and how many offsets were measured."""
+    models = models_with(model)
+    analyser, cues, found, num = Analyser(work / "cache", models, num_threads=1), cues_for(models), [], 0
+    items = [item for item in items if not item.piece.is_doubtful]
+    videos = analyse_all(analyser.video, [item.video for item in items], "videos")
+    for place in range(1, len(items[0].sounds)):
+        audio = analyse_all(analyser.audio, [item.sounds[place] for item in items], "audio")
+        for item, seen, heard in zip(items, videos, audio, strict=True):
+            late, num = item.late_seconds[place], num + 1
+            estimate = estimate_offset(cues, seen, heard, max_offset_seconds=1.0)
+            if estimate.offset_seconds is None or abs(estimate.offset_seconds - late) > TOLERANCE_SECONDS:
+                found.append(Wrong(item, late, estimate, seen, heard))
+    return sorted(found, key=lambda one: -one.estimate.confidence), num
+
+
+def one_each(wrong: list[Wrong]) -> list[Wrong]:
+    """The surest of each piece."""
+    surest: dict[str, Wrong] = {}
+    for one in wrong:
+        surest.setdefault(one.item.video, one)
+    return list(surest.values())
+
+
+def draw(wrong: list[Wrong], title: str, path: Path, *, faces: bool) -> None:
+    """A row for each."""
+    figure = new_figure((11.0 if faces else 7.5, 1.7 * len(wrong) + 0.4))
+    table = figure.subplots(len(wrong), 2 if faces else 1, squeeze=False, width_ratios=(3, 2)[-2 if faces else -1 :])
+    figure.suptitle(title, x=0.01, ha="left", fontsize=10)
+    for row, one in zip(table, wrong, strict=True):
+        if faces:
+            _frames(row[0], one.item)
+        _curve(row[-1], one)
+    save_figure(figure, path)
+
+
+def _frames(axes: Axes, item: Item) -> None:
+    frames = [frame for frame, _ in picture(item.piece)]
+    chosen = np.linspace(0, len(frames) - 1, NUM_FRAMES).astype(int)
+    axes.imshow(np.concatenate([frames[place] for place in chosen], axis=1))
+    axes.set_axis_off()
+
+
+def _curve(axes: Axes, one: Wrong) -> None:
+    estimate = one.estimate
+    said = "no offset" if estimate.offset_seconds is None else f"{1000 * estimate.offset_seconds:+.0f} ms"
+    sure = "ok" if estimate.confidence >= OK_CONFIDENCE else "low confidence"
+    head = f"{1000 * one.late_seconds:+.0f} ms late; said {said}, {estimate.confidence:.2f} ({sure})"
+    set_head(axes, head, one.told())
+    axes.title.set_fontsize(9)
+    axes.plot(1000 * estimate.lags_seconds, estimate.nats - estimate.nats.max(), color="#22262a", linewidth=1.0)
+    axes.axvline(1000 * one.late_seconds, color="#0d6169", linewidth=1.5)
+    if estimate.offset_seconds is not None:
+        axes.axvline(1000 * estimate.offset_seconds, color="#96530a", linewidth=1.5, linestyle="--")
+    axes.set_ylabel("nats", fontsize=8)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--collection", default="wild")
+    parser.add_argument("--length", type=float, default=2.0)
+    parser.add_argument("--model", help="a run or folder instead of the model that ships")
+    parser.add_argument("--faces", action="store_true", help="with frames, which may not be published")
+    given = parser.parse_args()
+    items = written(given.collection, given.length, given.work, "as it is", Heard())
+    wrong, num = failures(items, given.work, given.model)
+    sure = sum(one.estimate.confidence >= OK_CONFIDENCE for one in wrong)
+    print(f"{len(wrong)} of {num} offsets wrong, {sure} of them with a confidence of {OK_CONFIDENCE} or more")
+    pieces = one_each(wrong)
+    for one in pieces:
+        print(f"  {one.item.piece.path.name} from {one.item.piece.begin_seconds:g} s: {one.told()}")
+    title = f"{given.collection}, {given.length:g} s: {len(wrong)} of {num} offsets wrong; solid: true, dashed: said"
+    if pieces:
+        draw(pieces[:MAX_ROWS], title, given.out, faces=given.faces)
+
+
+if __name__ == "__main__":
+    main()

@@ -6,8 +6,8 @@ Files are cut as in benchmarks/lips.py: the ten GRID speakers that no training s
 anchors that the run held back; as they are, in babble, music and noise, recompressed, at half size and at 15 frames a
 second, so that there are doubtful ones among them. The clips in the wild aren't touched.
 
-1. weight: what the model's nats are multiplied by, so that the posterior over offsets, that of the other cues with it,
-   is as likely as can be at the true offset.
+1. weight: what the model's nats are multiplied by, and those of the mouth cue beside it, so that the posterior over
+   offsets, that of the other cues with it, is as likely as can be at the true offset.
 2. the slopes and the intercept: logistic regression of "right within 80 ms" on it (benchmarks/calibrate.py).
 
 All conditions count equally. With --write the figures go into the graphs' metadata.
@@ -28,6 +28,7 @@ from scipy.special import expit, logit, logsumexp
 from avmatch.alignment.offset import TOLERANCE_SECONDS, log_prior, offset_lags, peak_figures, weighted_nats
 from avmatch.cues.evidence import Cue
 from avmatch.cues.learned import EmbeddingCue
+from avmatch.cues.mouth import MouthCue
 from avmatch.encoders.tower import TowerPair, load_pair
 from avmatch.export.onnx import described_anew
 from avmatch.pipelines.analysis import Analyser, analyse_all
@@ -35,6 +36,8 @@ from avmatch.pipelines.sync import cues_for
 
 MAX_OFFSET_SECONDS = 1.0
 WEIGHTS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.85, 1.0, 1.2, 1.5, 2.0)
+MOUTH_WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.45, 0.7)
+MOUTH = MouthCue(calibration=replace(MouthCue().calibration, weight=1.0))
 SOUNDS = (Heard(), Heard("babble", 10), Heard("babble", 0), Heard("music", 5), Heard("white", 5), Heard("white", -5))
 SHOWN = (PICTURES[0], "crf 38", "half size", "15 fps")
 SETS = {"grid_speakers": (1.0, 2.0, 3.0), "anchors": (1.0,)}
@@ -42,10 +45,11 @@ SETS = {"grid_speakers": (1.0, 2.0, 3.0), "anchors": (1.0,)}
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """What the model and the other cues say of a file over the offsets, and how late its sound is."""
+    """What the cues say of a file over the offsets, and how late its sound is."""
 
     condition: str
     model: np.ndarray
+    mouth: np.ndarray
     others: np.ndarray
     late_seconds: float
 
@@ -61,27 +65,28 @@ def curves(items: list[Item], condition: str, pair: TowerPair, work: Path) -> li
         for item, seen, heard in zip(items, videos, audio, strict=True):
             nats, reason = weighted_nats(told, seen, heard, lags)
             if reason is None:
+                mouth, _ = weighted_nats(MOUTH, seen, heard, lags)
                 rest = sum((weighted_nats(cue, seen, heard, lags)[0] for cue in others), np.zeros(len(lags)))
-                found.append(Curve(condition, nats, rest, item.late_seconds[place]))
+                found.append(Curve(condition, nats, mouth, rest, item.late_seconds[place]))
     return found
 
 
 def _apart(cues: tuple[Cue, ...]) -> tuple[EmbeddingCue, list[Cue]]:
-    """The model's cue with weight 1, and the others."""
+    """The model's cue with weight 1, and the others but the mouth cue."""
     (model,) = (cue for cue in cues if isinstance(cue, EmbeddingCue))
     plain = replace(model, calibration=replace(model.calibration, weight=1.0))
-    return plain, [cue for cue in cues if cue is not model]
+    return plain, [cue for cue in cues if cue is not model and cue.name != MOUTH.name]
 
 
-def posterior(curve: Curve, weight: float) -> np.ndarray:
+def posterior(curve: Curve, weight: float, mouth_weight: float) -> np.ndarray:
     """Nats over the offsets, all cues and the prior."""
-    lags = offset_lags(MAX_OFFSET_SECONDS)
-    return weight * curve.model + curve.others + log_prior(lags, MAX_OFFSET_SECONDS)
+    prior = log_prior(offset_lags(MAX_OFFSET_SECONDS), MAX_OFFSET_SECONDS)
+    return weight * curve.model + mouth_weight * curve.mouth + curve.others + prior
 
 
-def surprise(curve: Curve, weight: float) -> float:
+def surprise(curve: Curve, weight: float, mouth_weight: float) -> float:
     """Minus the logarithm of the posterior within the tolerance of the truth."""
-    nats, lags = posterior(curve, weight), offset_lags(MAX_OFFSET_SECONDS)
+    nats, lags = posterior(curve, weight, mouth_weight), offset_lags(MAX_OFFSET_SECONDS)
     near = np.abs(lags - curve.late_seconds) <= TOLERANCE_SECONDS
     return float(logsumexp(nats) - logsumexp(nats[near]))
 
@@ -91,11 +96,17 @@ def fitted(found: list[Curve]) -> dict[str, float]:
     conditions = np.array([curve.condition for curve in found])
     names, number, counts = np.unique(conditions, return_inverse=True, return_counts=True)
     share = 1 / counts[number] / len(names)
-    losses = {weight: share @ np.array([surprise(curve, weight) for curve in found]) for weight in WEIGHTS}
-    print("  surprise at weight: " + "  ".join(f"{weight:g} {loss:.3f}" for weight, loss in losses.items()))
-    weight = min(losses, key=losses.__getitem__)
+    losses = {
+        (weight, mouth): float(share @ np.array([surprise(curve, weight, mouth) for curve in found]))
+        for weight in WEIGHTS
+        for mouth in MOUTH_WEIGHTS
+    }
+    print("  surprise at weight, and at these weights of the mouth cue:" + "".join(f"{m:7g}" for m in MOUTH_WEIGHTS))
+    for weight in WEIGHTS:
+        print(f"  {weight:6g}" + "".join(f"{losses[weight, mouth]:7.3f}" for mouth in MOUTH_WEIGHTS))
+    weight, mouth = min(losses, key=losses.__getitem__)
     lags = offset_lags(MAX_OFFSET_SECONDS)
-    totals = [posterior(curve, weight) for curve in found]
+    totals = [posterior(curve, weight, mouth) for curve in found]
     figures = np.array([peak_figures(lags, nats) for nats in totals])
     offsets = lags[[int(nats.argmax()) for nats in totals]]
     good = np.abs(offsets - [curve.late_seconds for curve in found]) <= TOLERANCE_SECONDS + 1e-9

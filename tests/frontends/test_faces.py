@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from avmatch.core.errors import ModelError
 from avmatch.frontends.faces import (
     MAX_WAITING_FRAMES,
     CutFinder,
@@ -14,6 +15,7 @@ from avmatch.frontends.faces import (
     YuNetDetector,
     overlap,
 )
+from tiny_yunet import write_yunet
 
 SHAPE = (180, 320)
 
@@ -156,6 +158,21 @@ def test_cascades_find_nobody_in_an_empty_picture(shape):
     assert HaarDetector().detect(np.full(shape, 90, np.uint8)).shape == (0, 4)
 
 
-def test_a_missing_model_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"no YuNet model at .*absent\.onnx"):
-        YuNetDetector(tmp_path / "absent.onnx")
+def test_yunet_finds_faces_in_pictures_of_any_size(tmp_path):
+    detector = YuNetDetector(write_yunet(tmp_path / "yunet.onnx"))
+    for shape in ((128, 192), (130, 250)):
+        image = np.full(shape, 20, np.uint8)
+        image[64:96, 96:128] = 250
+        np.testing.assert_allclose(detector.detect(image), [[80, 48, 32, 32]], atol=0.5)
+        assert detector.detect(np.full(shape, 20, np.uint8)).shape == (0, 4)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [(None, "no such file; name a face_detection_yunet"), (b"no graph", "no YuNet that OpenCV")]
+)
+def test_what_is_no_yunet_is_named(content, message, tmp_path):
+    path = tmp_path / "faces.onnx"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ModelError, match=f"faces.onnx: {message}"):
+        YuNetDetector(path)

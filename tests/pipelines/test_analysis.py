@@ -6,7 +6,7 @@ from collections import Counter, deque
 import numpy as np
 import pytest
 
-from avmatch.core.errors import MediaError, UsageError
+from avmatch.core.errors import MediaError, ModelError, UsageError
 from avmatch.core.results import Failure
 from avmatch.core.signals import AudioSamples
 from avmatch.datasets.synth import SynthConfig, synthesise
@@ -16,6 +16,7 @@ from avmatch.pipelines.analysis import Analyser, ahead, analyse_all
 from avmatch.pipelines.decision import MatchSettings
 from avmatch.pipelines.match import match
 from avmatch.pipelines.sync import sync_all
+from tiny_yunet import write_yunet
 
 RATE_HZ = 16_000
 
@@ -251,3 +252,20 @@ def test_who_stops_early_leaves_no_thread_behind():
     assert next(endless) == 0
     endless.close()
     assert threading.active_count() == before
+
+
+def test_another_face_detector_sees_other_faces_and_keeps_them_apart(tmp_path):
+    frames = [np.full((128, 192, 3), 250, np.uint8) for _ in range(30)]
+    write_clip(tmp_path / "bright.mp4", frames, fps=25)
+    given = write_yunet(tmp_path / "yunet.onnx")
+    for _ in range(2):
+        seen = Analyser(tmp_path / "cache", face_detector=given).video(str(tmp_path / "bright.mp4"))
+        assert seen.mouths
+        assert not Analyser(tmp_path / "cache").video(str(tmp_path / "bright.mp4")).mouths
+
+
+def test_a_face_detector_that_can_t_be_used_is_said_before_any_work(clips, tmp_path, no_decoder):
+    with pytest.raises(ModelError, match=r"absent.onnx: no such file; name a face_detection_yunet"):
+        match(clips / "videos", clips / "audio", face_detector=tmp_path / "absent.onnx")
+    with pytest.raises(ModelError, match=r"absent.onnx: no such file"):
+        sync_all([str(clips / "own" / "clip.mp4")], face_detector=tmp_path / "absent.onnx")

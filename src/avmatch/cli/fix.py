@@ -17,6 +17,7 @@ def fix(
     force: Annotated[bool, typer.Option("--force", help="Act on uncertain measurements, too.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a file instead of a sentence.")] = False,
     model: Annotated[str | None, typer.Option(help="A trained run, a model folder, or a shipped model's name.")] = None,
+    face_detector: Annotated[Path | None, typer.Option(help="A YuNet ONNX file instead of Haar cascades.")] = None,
     cache: Annotated[Path | None, typer.Option(help="Keep features here instead of the user's cache.")] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep no features.")] = False,
 ) -> None:
@@ -28,7 +29,7 @@ def fix(
 
     files = list(dict.fromkeys(file for path in paths for file in expand(path)))
     cache_dir = None if no_cache else cache or default_cache_dir()
-    settings = FixSettings(offset, tolerance, force, max_offset, model, cache_dir)
+    settings = FixSettings(offset, tolerance, force, max_offset, model, cache_dir, face_detector)
     with progress_bars() as progress:
         results = fix_all(files, out, settings, progress=progress)
     print(*fix_lines(results, as_json=json), sep="\n")

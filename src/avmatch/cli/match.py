@@ -25,6 +25,7 @@ def match(
     mux: Annotated[Path | None, typer.Option(help="Also write each matched video with its sound here.")] = None,
     top_k: Annotated[int, typer.Option(help="Candidates listed for each video.")] = 10,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a video instead of the table.")] = False,
+    face_detector: Annotated[Path | None, typer.Option(help="A YuNet ONNX file instead of Haar cascades.")] = None,
     cache: Annotated[Path | None, typer.Option(help="Keep features here instead of the user's cache.")] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep no features.")] = False,
 ) -> None:
@@ -41,7 +42,15 @@ def match(
     delivery.check_normalisation(normalise)
     cache_dir = None if no_cache else cache or default_cache_dir()
     with progress_bars() as progress:
-        result = run(videos, audios, settings, model=model, cache_dir=cache_dir, progress=progress)
+        result = run(
+            videos,
+            audios,
+            settings,
+            model=model,
+            face_detector=face_detector,
+            cache_dir=cache_dir,
+            progress=progress,
+        )
         if mux is not None:
             result = delivery.mux_matches(result, videos, mux, progress)
     report = delivery.write_match(result, out)

@@ -16,6 +16,7 @@ def sync(
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Also write a CSV.")] = None,
     plot: Annotated[Path | None, typer.Option(help="PNG of the evidence; a folder for several files.")] = None,
     model: Annotated[str | None, typer.Option(help="A trained run, a model folder, or a shipped model's name.")] = None,
+    face_detector: Annotated[Path | None, typer.Option(help="A YuNet ONNX file instead of Haar cascades.")] = None,
     cache: Annotated[Path | None, typer.Option(help="Keep features here instead of the user's cache.")] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep no features.")] = False,
 ) -> None:
@@ -29,7 +30,13 @@ def sync(
     cache_dir = None if no_cache else cache or default_cache_dir()
     with progress_bars() as progress:
         results = sync_all(
-            files, audio=audio, max_offset_seconds=max_offset, model=model, cache_dir=cache_dir, progress=progress
+            files,
+            audio=audio,
+            max_offset_seconds=max_offset,
+            model=model,
+            face_detector=face_detector,
+            cache_dir=cache_dir,
+            progress=progress,
         )
     delivery.write_sync(results, out, plot)
     print(*delivery.sync_lines(results, as_json=json), sep="\n")

@@ -20,6 +20,8 @@ import cv2.data
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
+from avmatch.core.errors import ModelError
+
 CASCADE_WINDOW = 24  # side of the smallest face that the cascades find, pixels
 KEY_SECONDS = 0.24
 MAX_WAITING_FRAMES = 16
@@ -101,13 +103,17 @@ class YuNetDetector:
         min_score: surest is 1.
 
     Raises:
-        FileNotFoundError: there is no such file.
+        ModelError: there is no such file, or it is something else.
     """
 
     def __init__(self, path: Path, min_score: float = 0.7) -> None:
         if not path.is_file():
-            raise FileNotFoundError(f"no YuNet model at {path}")
-        self._network = cv2.FaceDetectorYN.create(str(path), "", (320, 320), min_score)
+            raise ModelError(f"{path}: no such file; name a face_detection_yunet_*.onnx")
+        try:
+            self._network = cv2.FaceDetectorYN.create(str(path), "", (320, 320), min_score)
+            self.detect(np.zeros((64, 64), np.uint8))
+        except cv2.error as error:
+            raise ModelError(f"{path}: no YuNet that OpenCV can run; name a face_detection_yunet_*.onnx") from error
 
     def detect(self, image: UInt8[np.ndarray, "H W"]) -> Float32[np.ndarray, "N 4"]:
         """Boxes (N, 4) of the faces in pixels, surest first."""

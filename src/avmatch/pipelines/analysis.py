@@ -31,7 +31,7 @@ from avmatch.core.signals import AudioSamples, VideoFrames
 from avmatch.encoders.faces import FaceEncoder
 from avmatch.encoders.tower import AudioEncoder, TowerPair, VideoEncoder
 from avmatch.frontends import store
-from avmatch.frontends.faces import LocatedFrame
+from avmatch.frontends.faces import FaceDetector, LocatedFrame, YuNetDetector
 from avmatch.frontends.motion import MotionFrontEnd
 from avmatch.frontends.mouth import MouthFrontEnd
 from avmatch.frontends.sound import SoundFrontEnd
@@ -60,16 +60,21 @@ class Analyser:
         cache_dir: where features are kept; None = nowhere.
         models: learned towers to run as well.
         num_threads: decoder threads per file; 0 = as many as there are cores.
+        face_detector: a YuNet network (frontends/faces.py); None = Haar cascades.
 
     Raises:
         UsageError: nothing can be written into `cache_dir`.
+        ModelError: the face detector can't be used.
     """
 
     cache_dir: Path | None = None
     models: tuple[TowerPair, ...] = ()
     num_threads: int = 0
+    face_detector: Path | None = None
 
     def __post_init__(self) -> None:
+        if self.face_detector is not None:
+            YuNetDetector(self.face_detector)
         if self.cache_dir is None:
             return
         try:
@@ -138,6 +143,8 @@ class Analyser:
             return None
         content = store.content_hash(path)
         seen = "+".join(pair.video.fingerprint for pair in self.models)
+        if self.face_detector is not None:
+            seen += f"/{store.content_hash(self.face_detector)}"
         heard = "+".join(pair.audio.fingerprint for pair in self.models)
         return (
             store.entry(self.cache_dir, content, "video", seen),
@@ -145,7 +152,8 @@ class Analyser:
         )
 
     def _decode(self, path: str, *, picture: bool, sound: bool) -> tuple[VideoFeatures | None, AudioFeatures | None]:
-        watcher = _PictureWatcher(self.models) if picture else None
+        detector = None if self.face_detector is None else YuNetDetector(self.face_detector)
+        watcher = _PictureWatcher(self.models, detector) if picture else None
         listener = _SoundListener(self.models) if sound else None
         blocks = decode(path, video=picture, audio=sound, num_threads=self.num_threads)
         for block in blocks if self.num_threads == 1 else ahead(blocks):
@@ -232,12 +240,12 @@ def one_thread_each() -> Iterator[None]:
 class _PictureWatcher:
     """All front ends of the picture, fed with the same frames."""
 
-    def __init__(self, models: Sequence[TowerPair]) -> None:
+    def __init__(self, models: Sequence[TowerPair], detector: FaceDetector | None) -> None:
         looks = {pair.name: pair.video for pair in models}
         self._faces = {name: FaceEncoder(tower) for name, tower in looks.items() if tower.description.crop == "mouth"}
         self._encoders = {name: VideoEncoder(tower) for name, tower in looks.items() if name not in self._faces}
         self._motion = MotionFrontEnd()
-        self._mouth = MouthFrontEnd(watcher=self._show)
+        self._mouth = MouthFrontEnd(detector, self._show)
         self._num_blocks = self._num_frames = 0
         self._first_seconds = self._last_seconds = 0.0
         self._thumbnail = b""

@@ -34,7 +34,7 @@ class FixSettings:
         offset_seconds: take this offset out of every file without measuring it; None = measure.
         tolerance_seconds: a file that is this close to being together is left as it is.
         force: act on uncertain measurements, too.
-        max_offset_seconds, model, cache_dir: as for `sync`.
+        max_offset_seconds, model, cache_dir, face_detector: as for `sync`.
 
     Raises:
         UsageError: an offset that can't be meant.
@@ -46,6 +46,7 @@ class FixSettings:
     max_offset_seconds: float = DEFAULT_MAX_OFFSET_SECONDS
     model: str | Path | None = None
     cache_dir: Path | None = None
+    face_detector: Path | None = None
 
     def __post_init__(self) -> None:
         if self.offset_seconds is not None and not abs(self.offset_seconds) <= MAX_KNOWN_SECONDS:
@@ -101,6 +102,7 @@ def _measure(paths: Sequence[str], settings: FixSettings, progress: Progress | N
         paths,
         max_offset_seconds=settings.max_offset_seconds,
         model=settings.model,
+        face_detector=settings.face_detector,
         cache_dir=settings.cache_dir,
         progress=progress,
     )

@@ -47,6 +47,7 @@ def match(
     settings: MatchSettings | None = None,
     *,
     model: str | Path | None = None,
+    face_detector: Path | None = None,
     cache_dir: Path | None = None,
     num_workers: int = 0,
     progress: Progress | None = None,
@@ -58,20 +59,21 @@ def match(
         settings: what to search and how to decide.
         model: a learned cue's towers: a run, an exported folder, or the name of a model that ships. With towers over
             clip features (encoders/clips.py), `videos` and `audios` hold `.npy` files of such features.
+        face_detector: a YuNet network as ONNX; None = OpenCV's Haar cascades.
         cache_dir: where features are kept between runs; None = nowhere.
         num_workers: files analysed at once; 0 = one a core.
         progress: called with (stage, done, total).
 
     Raises:
         UsageError: an argument names nothing, or a setting is out of range.
-        ModelError: the model can't be used.
+        ModelError: the model or the face detector can't be used.
     """
     settings = settings or MatchSettings()
     folder = None if model is None else model_folder(model)
     if folder is not None and takes_clip_features(folder):
         return match_features(videos, audios, settings, load_clip_towers(folder))
     models = models_with(model)
-    analyser = Analyser(cache_dir, models, num_threads=1)
+    analyser = Analyser(cache_dir, models, num_threads=1, face_detector=face_detector)
     watch = analyser.video_with_scratch if settings.use_scratch else analyser.video
     video_paths, audio_paths = _listed(videos, list_videos), _listed(audios, list_audio)
     seen, video_failures = _sorted_out(video_paths, analyse_all(watch, video_paths, "videos", progress, num_workers))

@@ -41,6 +41,7 @@ def sync(
     audio: str | Path | None = None,
     max_offset_seconds: float = DEFAULT_MAX_OFFSET_SECONDS,
     model: str | Path | None = None,
+    face_detector: Path | None = None,
     cache_dir: Path | None = None,
 ) -> SyncResult:
     """Measure how late a file's own sound comes, or the sound of `audio` against its picture.
@@ -50,15 +51,21 @@ def sync(
         audio: a sound file, or another video for its sound; None = the file's own sound.
         max_offset_seconds: offsets up to this are searched.
         model: a learned cue's towers (encoders/tower.py): a run, an exported folder, or the name of a model that ships.
+        face_detector: a YuNet network as ONNX; None = OpenCV's Haar cascades.
         cache_dir: where features are kept between runs; None = nowhere.
 
     Raises:
         UsageError: the range is not a positive number of seconds up to an hour.
-        ModelError: the model can't be used.
+        ModelError: the model or the face detector can't be used.
         MediaError: never; a file that can't be used gives status "failed" and says why.
     """
     (result,) = sync_all(
-        [str(path)], audio=audio, max_offset_seconds=max_offset_seconds, model=model, cache_dir=cache_dir
+        [str(path)],
+        audio=audio,
+        max_offset_seconds=max_offset_seconds,
+        model=model,
+        face_detector=face_detector,
+        cache_dir=cache_dir,
     )
     return result
 
@@ -69,6 +76,7 @@ def sync_all(
     audio: str | Path | None = None,
     max_offset_seconds: float = DEFAULT_MAX_OFFSET_SECONDS,
     model: str | Path | None = None,
+    face_detector: Path | None = None,
     cache_dir: Path | None = None,
     progress: Progress | None = None,
 ) -> tuple[SyncResult, ...]:
@@ -76,7 +84,7 @@ def sync_all(
     if not 0.0 < max_offset_seconds <= 3600.0:
         raise UsageError(f"max_offset_seconds must be above 0 and at most 3600, got {max_offset_seconds}")
     models = models_with(model)
-    analyser = Analyser(cache_dir, models, num_threads=1 if len(paths) > 1 else 0)
+    analyser = Analyser(cache_dir, models, num_threads=1 if len(paths) > 1 else 0, face_detector=face_detector)
     other = _other_sound(analyser, audio)
 
     if isinstance(other, Failure):

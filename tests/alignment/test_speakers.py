@@ -1,6 +1,7 @@
 """Who of several faces speaks."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -68,6 +69,20 @@ def test_nobody_speaks_without_faces_or_sound():
     assert speakers(CUE, video(), sound(0), 0.0) == ()
     silent = AudioFeatures(0.0, np.zeros((0, 8), np.float16), np.zeros((0, 8), np.float16), 4.0, 0.5)
     assert speakers(CUE, video(face(0, 0.1)), silent, 0.0) == ()
+
+
+def test_many_faces_are_counted_from_the_left():
+    (found,) = speakers(CUE, video(*(face(seed, 0.05 + 0.1 * seed) for seed in range(8))), sound(6), 0.0)
+    assert (found.num_faces, found.place) == (8, "7th from the left")
+
+
+def test_nobody_is_called_the_speaker_in_doubt():
+    several = speakers(CUE, video(face(0, 0.1), face(1, 0.6)), sound(1), 0.0)
+    sure = SyncResult("a.mp4", 0.0, 25.0, 0.9, "lips", "ok", speakers=several)
+    assert "the one at the right speaks" in sync_sentence(sure)
+    assert "speaks" not in sync_sentence(replace(sure, status="uncertain"))
+    close = tuple(replace(speaker, lead_nats=0.5) for speaker in several)
+    assert "speaks" not in sync_sentence(replace(sure, speakers=close))
 
 
 def test_the_sentence_and_json_tell_it_where_there_are_several():

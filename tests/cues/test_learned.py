@@ -1,9 +1,12 @@
 """Learned cues: unit vectors that are alike at one lag."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from avmatch.core.features import AudioFeatures, Embeddings, MouthTrack, VideoFeatures
+from avmatch.cues import learned
 from avmatch.cues.evidence import Cue
 from avmatch.cues.learned import EmbeddingCue
 
@@ -131,3 +134,38 @@ def test_offsets_between_two_ticks_are_found_to_a_part_of_a_tick():
     lags = np.arange(-100, 101) * 0.001
     nats = EmbeddingCue("lips", scale=5.0).curves([video(seen)], [audio(heard)], lags).nats[0, 0]
     assert lags[nats.argmax()] == pytest.approx(3 / 8 / RATE_HZ, abs=0.003)
+
+
+def test_shots_whose_tracks_share_a_moment_add_up():
+    cue = EmbeddingCue("lips", scale=5.0, looks_at="mouth")
+    sound = [audio(vectors(1, noise=0.5))]
+    held = np.concatenate([vectors(1)[:75], vectors(3)[:6]])  # held for 0.24 s after the face was lost
+    shots = faces((held, 0.0), (vectors(1)[75:], 3.0))
+    nats = cue.curves([faces((vectors(1), 0.0)), shots], sound, np.zeros(1)).nats[:, 0, 0]
+    assert nats[1] == pytest.approx(nats[0], rel=0.03)
+
+
+def test_who_speaks_may_change_every_ten_seconds():
+    cue = EmbeddingCue("lips", scale=5.0, looks_at="mouth")
+    first, second, other, another = (vectors(seed, 250) for seed in range(1, 5))
+    sound = [audio(np.concatenate([first, second]))]
+    talk = faces((np.concatenate([first, other]), 0.0), (np.concatenate([another, second]), 0.0))
+    alone = faces((np.concatenate([first, second]), 0.0))
+    nats = cue.curves([talk, alone], sound, np.zeros(1)).nats[:, 0, 0]
+    assert nats[0] == pytest.approx(nats[1] - 2 * np.log(2), abs=0.5)
+
+
+def test_silence_says_nothing():
+    sound = replace(audio(vectors(1)), peak=0.0)
+    curves = EmbeddingCue("lips").curves([video(vectors(1))], [sound, audio(vectors(1))], np.zeros(1))
+    assert curves.audio_reasons == ("silence", None)
+    assert curves.nats[0, 0, 0] == 0.0 < curves.nats[0, 1, 0]
+
+
+def test_tracks_are_worked_on_in_parts_that_add_up(monkeypatch):
+    cue = EmbeddingCue("lips", looks_at="mouth")
+    videos = [faces((vectors(seed), 0.0), (vectors(seed + 9), 2.0)) for seed in range(5)]
+    sounds = [audio(vectors(seed, noise=1.0)) for seed in range(3)]
+    whole = cue.curves(videos, sounds, LAGS).nats
+    monkeypatch.setattr(learned, "BLOCK_VALUES", 1)
+    np.testing.assert_allclose(cue.curves(videos, sounds, LAGS).nats, whole, rtol=1e-4, atol=1e-4)

@@ -147,6 +147,22 @@ def test_in_plain_folders_subfolders_are_speakers(tmp_path):
         read_speech(write(tmp_path / "none", {"notes.txt": ""}))
 
 
+def test_a_part_of_a_file_has_the_words_that_are_said_in_it(tmp_path):
+    write(tmp_path, {"a.mp4": ""})
+    write_list(
+        tmp_path / "manifest.csv",
+        {"file": "a.mp4", "group": "ann", "split": "train", "start_seconds": 0, "duration_seconds": 5},
+        {"file": "a.mp4", "group": "ann", "split": "test", "start_seconds": 5, "duration_seconds": 5},
+        {"file": "a.mp4", "group": "ann"},
+    )
+    said = {"early": (0.5, 1.0), "between": (4.8, 5.3), "late": (9.0, 10.03)}
+    write_list(
+        tmp_path / "words.csv",
+        *({"file": "a.mp4", "word": word, "start_s": begin, "end_s": end} for word, (begin, end) in said.items()),
+    )
+    assert [clip.transcript for clip in read_speech(tmp_path)] == ["early", "late", "early between late"]
+
+
 def test_manifests_tell_speakers_doubts_and_words(tmp_path):
     write(tmp_path, {"a.mp4": "", "b.mp4": ""})
     write_list(

@@ -170,6 +170,14 @@ def test_at_twice_the_rate_every_second_frame_is_taken(pair):
     np.testing.assert_allclose(encode_frames(pair, data, times).data, expected_vectors(data[::2]), atol=2e-3)
 
 
+def test_at_other_rates_the_nearest_frame_is_taken(pair):
+    data = pictures(60)
+    for rate_hz in (60.0, 48.0, 29.97):
+        found = encode_frames(pair, data, np.arange(60) / rate_hz)
+        nearest = np.rint(np.arange(len(found.data)) / RATE_HZ * rate_hz).astype(int)
+        np.testing.assert_allclose(found.data, expected_vectors(data[np.minimum(nearest, 59)]), atol=2e-3)
+
+
 def test_at_half_the_rate_every_frame_is_taken_twice(pair):
     data = pictures(20)
     found = encode_frames(pair, data, np.arange(20) / 12.5)

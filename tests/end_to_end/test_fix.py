@@ -91,6 +91,20 @@ def test_unsure_measurements_need_force(avmatch, films, tmp_path):
     assert (tmp_path / "unsure.mp4").exists()
 
 
+def test_an_unsure_measurement_of_nothing_is_not_called_together(avmatch, films, tmp_path):
+    refused = avmatch("fix", films / "unsure.mp4", "-o", tmp_path, "--tolerance", 10, exits=1).stdout
+    assert "nothing written without --force" in refused
+    assert "close enough" in avmatch("fix", films / "unsure.mp4", "-o", tmp_path, "--tolerance", 10, "--force").stdout
+
+
+def test_a_long_still_is_called_still(avmatch, tmp_path):
+    frames = [np.full((48, 64, 3), 90, np.uint8) for _ in range(250)]
+    noise = np.random.default_rng(0).normal(0, 0.1, (1, 50 * 16_000)).astype(np.float32)
+    write_clip(tmp_path / "still.mp4", frames, fps=5, audio=AudioSamples(noise, 16_000))
+    (answer,) = told(avmatch("sync", tmp_path / "still.mp4", "--json", exits=1))
+    assert (answer["status"], answer["reason"]) == ("failed", "static_picture")
+
+
 def test_a_known_offset_is_taken_out_without_measuring(avmatch, films, tmp_path):
     run = avmatch("fix", films / "late.mkv", "-o", tmp_path / "a.mp4", "--offset", "0.25")
     assert "was +0.250 s, not measured; written to" in run.stdout

@@ -105,7 +105,7 @@ def test_offsets_beyond_the_largest_are_not_tried(model, talk):
     protocol = TalkProtocol(pieces_seconds=(0.0,), max_offset_seconds=0.08, ks=(1, 5))
     (row,) = evaluate_sync(model, talk, protocol).rows
     assert row.in_frame.share == 1.0
-    assert row.accuracy[5].num_trials < 4 * 5 * 96
+    assert row.accuracy[5].num_trials == 4 * 5 * 96
 
 
 def test_voices_are_found_with_the_doubtful_among_them(match_report):

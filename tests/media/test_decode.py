@@ -132,6 +132,20 @@ def test_of_frames_at_the_same_time_one_is_shown(tmp_path):
     assert frames.data.mean(axis=(1, 2)) == pytest.approx([0, 60, 180], abs=3)
 
 
+def test_a_jump_ahead_that_cannot_be_meant_is_taken_out(tmp_path):
+    path = tmp_path / "jump.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=FPS)
+        stream.width, stream.height, stream.pix_fmt = 32, 32, "yuvj420p"
+        for number, shown in enumerate([0, 1, 1_000_000, 1_000_001, 1_000_251]):
+            frame = av.VideoFrame.from_ndarray(np.full((32, 32, 3), 60 * number, np.uint8), "rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, FPS)
+            (packet,) = stream.encode(frame)
+            packet.pts = packet.dts = shown
+            container.mux(packet)
+    assert read_frames(path).pts_seconds == pytest.approx([0.0, 0.04, 0.08, 0.12, 10.12], abs=1e-3)
+
+
 def test_a_gap_in_the_sound_is_silence_in_small_blocks(tmp_path):
     path, tone = tmp_path / "gap.mkv", np.full(16000, 8000, np.int16)
     write_pcm(path, "pcm_s16le", [(0, tone), (16000 * 31, tone)])

@@ -16,6 +16,11 @@ def test_top_k_by_hand_ties_against_the_system():
     assert top_k_hits(SCORES, LABEL, 3).all()
 
 
+def test_scores_that_are_no_numbers_are_wrong():
+    assert not top_k_hits(np.full((3, 4), np.nan), np.array([0, 1, 2]), 1).any()
+    assert not top_k_hits(np.full((3, 4), np.nan), np.array([0, 1, 2]), 3).any()
+
+
 def test_labels_beyond_the_scores_are_refused():
     with pytest.raises(UsageError, match=r"labels must lie in 0…2, got 0…3"):
         top_k_hits(SCORES, np.array([0, 1, 2, 3]), 1)

@@ -7,6 +7,7 @@ from avmatch.core.errors import UsageError
 from avmatch.metrics.sync import (
     LipSyncErrors,
     OkShares,
+    chances,
     clip_offset,
     lip_sync_errors,
     mean_curve,
@@ -88,14 +89,42 @@ def test_starts_without_their_own_sound_are_no_trials():
     assert len(right_starts(scores, 2, truth=1)) == 0
 
 
-def test_a_frame_without_sound_speaks_neither_for_nor_against_an_offset():
-    rows = [[0.1, 0.1, 0.6, 0.1, NAN], [0.1, 0.1, 0.6, 0.1, NAN], [0.1, 0.1, 0.6, 0.1, 0.9]]
-    scores = np.array(rows)
-    mean = (9 * 0.1 + 3 * 0.6 + 0.9) / 13
-    assert mean_curve(scores).tolist() == pytest.approx([0.1, 0.1, 0.6, 0.1, (2 * mean + 0.9) / 3])
-    assert right_starts(scores, 2).tolist() == [True, True]  # (mean + 0.9) / 2 is just below 0.6
+def test_an_offset_counts_with_its_own_frames_if_these_are_half_of_them():
+    scores = np.array([[0.1, 0.1, 0.6, 0.1, NAN], [0.1, 0.1, 0.6, 0.1, NAN], [0.1, 0.1, 0.6, 0.1, 0.9]])
+    assert mean_curve(scores).tolist() == pytest.approx([0.1, 0.1, 0.6, 0.1, -np.inf])
+    assert mean_curve(scores[1:]).tolist() == pytest.approx([0.1, 0.1, 0.6, 0.1, 0.9])
+    assert right_starts(scores, 2).tolist() == [True, False]
     assert right_starts(scores, 1).tolist() == [True, True, False]
+    assert chances(scores, 2).tolist() == pytest.approx([3 / 4, 3 / 5])
+    assert offset_error(mean_curve(scores)) == 0.0
     assert np.isnan(mean_curve(np.full((2, 5), NAN))).all()
+
+
+def test_nothing_to_be_mistaken_about_is_not_right():
+    scores = np.array([[NAN, NAN, 0.6, NAN, NAN]])
+    assert right_starts(scores, 1).tolist() == [False]
+    assert chances(scores, 1).tolist() == [1.0]
+
+
+def test_vectors_of_chance_are_right_as_often_as_a_guess():
+    rng = np.random.default_rng(0)
+    hits, guesses = [], []
+    for _ in range(300):
+        video, audio = rng.normal(size=(2, 28, 16))
+        scores = offset_scores(video, audio, 15)
+        hits += right_starts(scores, 5).tolist()
+        guesses += chances(scores, 5).tolist()
+    assert np.mean(hits) == pytest.approx(np.mean(guesses), abs=0.03)
+
+
+def test_the_sound_around_a_piece_is_compared_too():
+    whole = np.random.default_rng(1).normal(size=(40, 8))
+    scores = offset_scores(whole[10:20], whole[7:23], 3, lead=3)
+    assert np.isfinite(scores).all()
+    np.testing.assert_allclose(scores[:, 3], (whole[10:20] ** 2).sum(axis=1))
+    np.testing.assert_allclose(scores[0], whole[10] @ whole[7:14].T)
+    with pytest.raises(UsageError, match=r"lead must lie in 0…3, got 4"):
+        offset_scores(whole, whole, 3, lead=4)
 
 
 def test_what_makes_no_trial_is_told():

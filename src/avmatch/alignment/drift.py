@@ -40,6 +40,8 @@ GRID_SECONDS = 10.0
 SHORTEST_SECONDS, LONGEST_SECONDS = 10.0, 60.0
 #: Files shorter than this have no drift that could be told.
 MIN_SECONDS = 40.0
+#: Stretches that a line needs.
+MIN_STRETCHES = 3
 #: Film run at 1000/1001 of its speed makes 1000 ppm; worse clocks are not clocks.
 MAX_DRIFT_PPM = 1500.0
 #: Share of a stretch's belief that says nothing about the offset.
@@ -77,6 +79,8 @@ def estimate_drift(
     if min(video.duration_seconds, audio.duration_seconds) < MIN_SECONDS:
         return None
     parts = stretches(video)
+    if len(parts) < MIN_STRETCHES:
+        return None
     lags = offset_lags(max_offset_seconds)
     curves = np.stack([_nats(cues, part, audio, lags) for part in parts])
     times = np.array([part.start_seconds + 0.5 * part.duration_seconds for part in parts]) - video.start_seconds
@@ -204,7 +208,7 @@ def _told(
     duration_seconds: float,
 ) -> Drift | None:
     """The slope by least squares with Huber's weights; None where it may as well be zero."""
-    if len(times) < 3:
+    if len(times) < MIN_STRETCHES:
         return None
     basis = np.stack([np.ones_like(times), times], axis=1)
     surety = 1.0 / deviations

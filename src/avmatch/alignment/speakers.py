@@ -15,7 +15,7 @@ from avmatch.core.results import Speaker
 from avmatch.cues.learned import EmbeddingCue, at_once
 
 _PLACES = {2: ("left", "right"), 3: ("left", "middle", "right")}
-_ORDINALS = ("1st", "2nd", "3rd", "4th", "5th", "6th")
+_ORDINALS = {1: "1st", 2: "2nd", 3: "3rd"}
 
 
 def speakers(
@@ -40,7 +40,9 @@ def _speaker(faces: Sequence[MouthTrack], nats: Float32[np.ndarray, " K"]) -> Sp
     lead = float("inf") if len(faces) == 1 else float(nats[best] - np.delete(nats, best).max())
     across = [float(face.boxes[:, 0].mean() + face.boxes[:, 2].mean() / 2) for face in faces]
     order = sorted(range(len(faces)), key=across.__getitem__).index(best)
-    places = _PLACES.get(len(faces), tuple(f"{ordinal} from the left" for ordinal in _ORDINALS))
+    number = order + 1
+    places = _PLACES.get(len(faces), ())
+    place = places[order] if places else f"{_ORDINALS.get(number, f'{number}th')} from the left"
     x, y, width, height = (round(float(value), 4) for value in faces[best].boxes.mean(axis=0))
     times = faces[best].pts_seconds
     return Speaker(
@@ -48,6 +50,6 @@ def _speaker(faces: Sequence[MouthTrack], nats: Float32[np.ndarray, " K"]) -> Sp
         end_seconds=float(times[-1]),
         box=(x, y, width, height),
         num_faces=len(faces),
-        place="only" if len(faces) == 1 else places[min(order, len(places) - 1)],
+        place="only" if len(faces) == 1 else place,
         lead_nats=lead,
     )

@@ -5,7 +5,8 @@
 
 A model is a pair of ONNX towers (encoders/tower.py) that give (T, D) unit vectors at one stated rate. The mean cosine
 similarity over the overlap, times a scale stated in the model's description, is its evidence per independent step. Of
-faces that are there at the same time one speaks, nobody knows which; those after one another add up.
+faces that are there at the same time one speaks, nobody knows which, and every ten seconds it may be another; those
+after one another add up.
 
 Letters in shapes: K faces of all videos (or the N videos themselves), M audio files, L offsets.
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float, Float32
@@ -21,10 +23,17 @@ from jaxtyping import Float, Float32
 from avmatch.core.errors import Reason
 from avmatch.core.features import AudioFeatures, Embeddings, VideoFeatures
 from avmatch.cues.evidence import Calibration, Curves
+from avmatch.cues.motion import audio_reason
 from avmatch.cues.sliding import Stream, sliding_products
 from avmatch.cues.synchrony import log_mean_exp
 
 CALIBRATION = Calibration(weight=1.0)
+#: Tracks that share no more than this follow one another: a track is held a little longer than its face is seen.
+SHARED_SECONDS = 0.3
+#: Who speaks among several may change this often.
+TURN_SECONDS = 10.0
+#: Sums of cosines that are held at once.
+BLOCK_VALUES = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -58,8 +67,12 @@ class EmbeddingCue:
         lags_seconds: Float[np.ndarray, " L"],
     ) -> Curves:
         """Evidence for every pair at every offset (see Cue). A file without vectors abstains."""
-        seen = [self._seen(video) for video in videos]
-        heard = [audio.embeddings.get(self.model) for audio in audios]
+        seen = [in_turns(self._seen(video)) for video in videos]
+        silent = [audio_reason(audio) for audio in audios]
+        heard = [
+            audio.embeddings.get(self.model) if reason is None else None
+            for audio, reason in zip(audios, silent, strict=True)
+        ]
         columns = [number for number, sound in enumerate(heard) if sound is not None]
         tracks = [track for faces in seen for track in faces]
         told = self._nats(tracks, [sound for sound in heard if sound is not None], lags_seconds)
@@ -74,7 +87,9 @@ class EmbeddingCue:
         return Curves(
             nats,
             tuple(None if faces else nothing for faces in seen),
-            tuple("too_short" if sound is None else None for sound in heard),
+            tuple(
+                reason or ("too_short" if sound is None else None) for sound, reason in zip(heard, silent, strict=True)
+            ),
         )
 
     def face_nats(
@@ -95,6 +110,15 @@ class EmbeddingCue:
         """Sums of cosines above the baseline, between whole ticks by a cubic through the four next to it."""
         if not (tracks and sounds):
             return np.zeros((len(tracks), len(sounds), len(lags_seconds)), np.float32)
+        step = max(1, BLOCK_VALUES // (len(sounds) * len(lags_seconds)))
+        parts = [
+            self._some_nats(tracks[first : first + step], sounds, lags_seconds) for first in range(0, len(tracks), step)
+        ]
+        return np.concatenate(parts)
+
+    def _some_nats(
+        self, tracks: Sequence[Embeddings], sounds: Sequence[Embeddings], lags_seconds: Float[np.ndarray, " L"]
+    ) -> Float32[np.ndarray, "K M L"]:
         rate_hz = tracks[0].rate_hz
         seen, heard = [_stream(item) for item in tracks], [_stream(item) for item in sounds]
         first = int(np.floor(lags_seconds.min() * rate_hz)) - 3
@@ -121,13 +145,37 @@ def at_once(tracks: Sequence[Embeddings]) -> Iterator[list[int]]:
     end_seconds = -np.inf
     for number in sorted(range(len(tracks)), key=lambda number: tracks[number].start_seconds):
         track = tracks[number]
-        if group and track.start_seconds >= end_seconds:
+        if group and track.start_seconds >= end_seconds - SHARED_SECONDS:
             yield group
             group = []
         group.append(number)
-        end_seconds = max(end_seconds, track.start_seconds + len(track.data) / track.rate_hz)
+        end_seconds = max(end_seconds, _end_seconds(track))
     if group:
         yield group
+
+
+def in_turns(tracks: Sequence[Embeddings]) -> list[Embeddings]:
+    """Tracks that share time with others are cut every TURN_SECONDS of the file, in whole ticks; others stay whole."""
+    found = []
+    for group in at_once(tracks):
+        for track in (tracks[number] for number in group):
+            found += [track] if len(group) == 1 else _turns(track)
+    return found
+
+
+def _turns(track: Embeddings) -> list[Embeddings]:
+    first = int(track.start_seconds // TURN_SECONDS) + 1
+    borders = np.arange(first, _end_seconds(track) / TURN_SECONDS) * TURN_SECONDS - track.start_seconds
+    places = [0, *np.round(borders * track.rate_hz).astype(int).tolist(), len(track.data)]
+    return [
+        Embeddings(track.data[begin:end], track.rate_hz, track.start_seconds + begin / track.rate_hz)
+        for begin, end in pairwise(places)
+        if end > begin
+    ]
+
+
+def _end_seconds(track: Embeddings) -> float:
+    return track.start_seconds + len(track.data) / track.rate_hz
 
 
 def _stream(item: Embeddings) -> Stream:

@@ -209,7 +209,7 @@ def decode_tracks(settings: PackSettings, path: str, video: bool, audio: bool) -
     """Both sides of a file, or one, in one pass. Raises MediaError if it can't be read."""
     picture = _Mouths(settings, path) if settings.crop == "mouth" else _Pictures(settings)
     sound = _Waveform() if settings.sound == "samples" else _LogMels(settings)
-    for block in decode(path, video=video, audio=audio):
+    for block in decode(path, video=video, audio=audio, num_threads=1):  # files are decoded side by side
         if isinstance(block, VideoFrames):
             picture.push(block)
         else:
@@ -228,7 +228,7 @@ class _Pictures:
         self._ticks.extend(self._clock.push(frames))
 
     def finish(self) -> Track | None:
-        return frame_track(self._ticks, self._clock)
+        return frame_track([*self._ticks, *self._clock.finish()], self._clock)
 
 
 class _Mouths:

@@ -27,6 +27,8 @@ from avmatch.datasets.tables import Row, need_columns, number_in, read_table
 MANIFEST, WORDS = "manifest.csv", "words.csv"
 _SYNC = {"": False, "ok": False, "doubtful": True}
 _TARGET = {"": False, "0": False, "1": True}
+#: A word may end this much after the part of its file that is meant: a frame.
+WORD_SLACK_SECONDS = 0.04
 _COPIED_HEADER = ("start", "end")
 
 
@@ -96,6 +98,9 @@ def _manifest(path: Path) -> tuple[TalkingClip, ...]:
 
 
 def _clip(pair: MediaPair, words: tuple[Word, ...], *, is_doubtful: bool) -> TalkingClip:
+    begin_seconds = pair.start_seconds or 0.0
+    end_seconds = begin_seconds + (math.inf if pair.duration_seconds is None else pair.duration_seconds)
+    words = tuple(word for word in words if _is_between(word, begin_seconds, end_seconds))
     return TalkingClip(
         pair.video,
         pair.group,
@@ -107,6 +112,13 @@ def _clip(pair: MediaPair, words: tuple[Word, ...], *, is_doubtful: bool) -> Tal
         offset_seconds=pair.offset_seconds,
         is_doubtful=is_doubtful,
     )
+
+
+def _is_between(word: Word, begin_seconds: float, end_seconds: float) -> bool:
+    """Whether a word is said in a part of its file; one without times may be."""
+    if word.start_seconds is None or word.end_seconds is None:
+        return True
+    return begin_seconds <= word.start_seconds and word.end_seconds <= end_seconds + WORD_SLACK_SECONDS
 
 
 def _choice(path: Path, number: int, row: Row, column: str, known: dict[str, bool]) -> bool:

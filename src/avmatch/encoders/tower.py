@@ -187,6 +187,7 @@ class VideoEncoder:
 
     def finish(self) -> Embeddings | None:
         """The vectors; None without a frame."""
+        self._ticks += map(shades, self._clock.finish())
         self._run()
         return embeddings_of(self._tower, self._vectors, self._clock.start_seconds)
 

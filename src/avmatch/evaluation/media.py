@@ -138,6 +138,7 @@ def _in_noise(
             ticks.extend(frames.push(block))
         else:
             blocks.append(block)
+    ticks.extend(frames.finish())
     if not blocks:
         return Sides(frame_track(ticks, frames), (None,) * len(conditions))
     sound = np.concatenate([block.data[0] for block in blocks])

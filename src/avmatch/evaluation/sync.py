@@ -4,7 +4,9 @@
 
 The sound of each piece is shifted five times, by frames drawn with the seed, and offsets within ±15 frames are tried
 (at 25 frames a second). Shifts are made on vectors: what a shift brings in from before or behind a piece is its own
-clip's sound, and where that ends there is none. Clips whose picture and sound are in doubt are left out.
+clip's sound, and where that ends there is none. K frames are compared with the clip's sound at all offsets, as in the
+LRS2 protocol; a whole piece only with what is heard during it, as if it had been cut out with its sound. Clips whose
+picture and sound are in doubt are left out, and so are those in which the model finds nothing: notes name them.
 
 Vectors are compared as the model's description says: by their cosine, or by the Euclidean distance (SyncNets, whose
 vectors have seen five frames each: K frames of evidence are K − 4 of them).
@@ -18,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float, Float32
 
 from avmatch.core.clock import frames_from_seconds
 from avmatch.core.errors import UsageError
@@ -33,6 +35,7 @@ from avmatch.evaluation.talking import (
     talk_vectors,
 )
 from avmatch.metrics.sync import (
+    chances,
     lip_sync_errors,
     mean_curve,
     offset_distances,
@@ -59,6 +62,7 @@ class SyncRow:
         piece_seconds: 0 = whole clips.
         accuracy: by K, the share of starts whose K frames tell the offset within a frame; K longer than the pieces are
             left out.
+        chance: by K, how often a guess would be.
         in_frame, in_80_ms: of the shifted pieces, each as a whole; wrong where there is no face or no sound.
         distance, confidence: LSE-D and LSE-C, means over the pieces, not shifted; None if none has any.
         num_pieces, num_groups: how many, and of how many people or recordings.
@@ -67,6 +71,7 @@ class SyncRow:
     piece_seconds: float
     snr_db: float | None
     accuracy: Mapping[int, Share]
+    chance: Mapping[int, float]
     in_frame: Share
     in_80_ms: Share
     distance: float | None
@@ -94,10 +99,11 @@ class SyncReport:
 
 @dataclass(frozen=True)
 class _Trial:
-    """One shifted piece: whether each start is right, by K, and the error of the whole, in frames."""
+    """One shifted piece: whether each start is right, and a guess would be, by K; the error of the whole in frames."""
 
     group: str
     right: Mapping[int, Bool[np.ndarray, " S"]]
+    chance: Mapping[int, Float[np.ndarray, " S"]]
     error_frames: float
 
 
@@ -146,6 +152,11 @@ def _row(talk: TalkVectors, pieces: Sequence[Piece], seconds: float, condition: 
         seconds,
         talk.conditions[condition],
         {k: share for k, share in accuracy.items() if share is not None},
+        {
+            k: float(np.mean(np.concatenate([trial.chance[k] for trial in trials])))
+            for k, share in accuracy.items()
+            if share is not None
+        },
         share_of(within_frame(errors), groups, protocol.seed),
         share_of(within_80_ms(errors / talk.rate_hz), groups, protocol.seed),
         float(np.mean([item.distance for item in lse])) if lse else None,
@@ -157,11 +168,22 @@ def _row(talk: TalkVectors, pieces: Sequence[Piece], seconds: float, condition: 
 
 def _trial(told: TowerDescription, piece: Piece, condition: int, shift: int, reach: int, ks: Sequence[int]) -> _Trial:
     """The piece with its sound `shift` frames late."""
-    heard = piece.audio(condition, shift)
-    is_euclidean = told.distance == "euclidean"
-    scores = -offset_distances(piece.video, heard, reach) if is_euclidean else offset_scores(piece.video, heard, reach)
-    right = {k: right_starts(scores, k, truth=shift, window_frames=told.window_frames) for k in ks}
-    return _Trial(piece.clip.group, right, offset_error(mean_curve(scores), shift))
+    right, chance = {}, {}
+    among = _scores(told, piece, piece.audio(condition, shift, reach), reach, reach)
+    for k in ks:
+        right[k] = right_starts(among, k, truth=shift, window_frames=told.window_frames)
+        chance[k] = chances(among, k, truth=shift, window_frames=told.window_frames)
+    alone = _scores(told, piece, piece.audio(condition, shift), reach, 0)
+    return _Trial(piece.clip.group, right, chance, offset_error(mean_curve(alone), shift))
+
+
+def _scores(
+    told: TowerDescription, piece: Piece, heard: Float32[np.ndarray, "U D"], reach: int, lead: int
+) -> Float[np.ndarray, "T O"]:
+    """By the distance that the model has."""
+    if told.distance == "euclidean":
+        return -offset_distances(piece.video, heard, reach, lead)
+    return offset_scores(piece.video, heard, reach, lead)
 
 
 def _shifts(piece: Piece, most: int, seed: int) -> list[int]:

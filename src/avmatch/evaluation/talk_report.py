@@ -60,6 +60,8 @@ def _of_sync(report: SyncReport, with_interval: bool) -> list[tuple[str, Lines]]
         label, size = _condition(row.piece_seconds, row.snr_db), [str(row.num_pieces), str(row.num_groups)]
         lse = [_NONE if value is None else f"{value:.2f}" for value in (row.distance, row.confidence)]
         short.append([label, *_shown([row.accuracy.get(k) for k in ks], with_interval), *size])
+        guesses = [_NONE if k not in row.chance else f"{100 * row.chance[k]:.1f}" for k in ks]
+        short.append(["  a guess", *guesses, "", ""])
         whole.append([label, *_shown([row.in_frame, row.in_80_ms], with_interval), *lse, *size])
     return [
         (f"Offsets within 1 frame from K frames at {report.rate_hz:g} a second, %", short),

@@ -110,9 +110,10 @@ class Piece:
         """(T, D) of the picture."""
         return self.vectors.video[self.begin : self.end]
 
-    def audio(self, condition: int, late_ticks: int = 0) -> Vectors:
-        """(T, D) of what is heard meanwhile when the clip's sound comes so many ticks late."""
-        return ticks_of(self.vectors.audio[condition], self.begin - late_ticks, self.end - self.begin)
+    def audio(self, condition: int, late_ticks: int = 0, around: int = 0) -> Vectors:
+        """(T + 2 · `around`, D) of what is heard meanwhile, and around, when the clip's sound comes so late."""
+        begin = self.begin - late_ticks - around
+        return ticks_of(self.vectors.audio[condition], begin, self.end - self.begin + 2 * around)
 
 
 @dataclass(frozen=True, eq=False)

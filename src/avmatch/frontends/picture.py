@@ -1,12 +1,11 @@
 """Frames at whatever times → small grey frames on a regular clock: what towers see, in training and in use.
 
-A tick shows the first frame since half a tick before it; in gaps the last frame stays. Letters in shapes: T frames,
-H rows, W columns of the source; h rows, w columns of a tick.
+A tick shows the frame that is nearest to it within half a tick; in gaps the last frame stays. Letters in shapes: T
+frames, H rows, W columns of the source; h rows, w columns of a tick.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 import cv2
@@ -15,7 +14,7 @@ from jaxtyping import Float32, UInt8
 
 from avmatch.core.signals import VideoFrames
 
-#: A frame this little more than half a tick early still waits for the next one (every second frame at twice the rate).
+#: Times that differ by less count as equal.
 ROUNDING_TICKS = 1e-3
 
 
@@ -26,25 +25,35 @@ class FrameClock:
         self.rate_hz, self.height_px, self.width_px = rate_hz, height_px, width_px
         self.start_seconds: float | None = None  # of the first tick, which is the first frame's
         self._shown: UInt8[np.ndarray, "H W"] | None = None
+        self._place = 0.0  # of the frame that is shown, in ticks
         self._num_ticks = 0
 
     def push(self, frames: VideoFrames) -> Iterator[UInt8[np.ndarray, "h w"]]:
-        """Take the next block; the ticks up to its last frame."""
+        """Take the next block; the ticks that it settles: those up to its last frame."""
         for picture, time_seconds in zip(frames.data, frames.pts_seconds.tolist(), strict=True):
             if self.start_seconds is None:
                 self.start_seconds = time_seconds
             place = (time_seconds - self.start_seconds) * self.rate_hz
-            end_tick = math.ceil(place + 0.5 - ROUNDING_TICKS)
-            if self._shown is not None:
-                yield from self._shown_until(self._shown, end_tick - 1)
-            yield from self._shown_until(picture, end_tick)
-            self._shown = picture
+            while self._num_ticks <= place + ROUNDING_TICKS:
+                yield self._tick(self._nearer(picture, place))
+            self._shown, self._place = picture, place
 
-    def _shown_until(self, picture: UInt8[np.ndarray, "H W"], end_tick: int) -> Iterator[UInt8[np.ndarray, "h w"]]:
-        """`picture`, shrunk, at all ticks before `end_tick` that have none yet."""
-        while self._num_ticks < end_tick:
-            self._num_ticks += 1
-            yield np.asarray(cv2.resize(picture, (self.width_px, self.height_px), interpolation=cv2.INTER_AREA))
+    def finish(self) -> Iterator[UInt8[np.ndarray, "h w"]]:
+        """The tick that the last frame is nearest to, if that still waited for a nearer one."""
+        if self._shown is not None and self._num_ticks < self._place + 0.5 - ROUNDING_TICKS:
+            yield self._tick(self._shown)
+
+    def _nearer(self, picture: UInt8[np.ndarray, "H W"], place: float) -> UInt8[np.ndarray, "H W"]:
+        """What the next tick shows: the frame that is shown already, or the new one at `place`, if it is nearer."""
+        if self._shown is None:
+            return picture
+        wait = place - self._num_ticks
+        age = self._num_ticks - self._place
+        return picture if wait < min(age, 0.5) + ROUNDING_TICKS else self._shown
+
+    def _tick(self, picture: UInt8[np.ndarray, "H W"]) -> UInt8[np.ndarray, "h w"]:
+        self._num_ticks += 1
+        return np.asarray(cv2.resize(picture, (self.width_px, self.height_px), interpolation=cv2.INTER_AREA))
 
 
 def shades(frames: UInt8[np.ndarray, "*T h w"]) -> Float32[np.ndarray, "*T h w"]:

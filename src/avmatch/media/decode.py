@@ -164,6 +164,7 @@ class _PictureSink:
     _frames: list[np.ndarray] = field(default_factory=list)
     _times: list[float] = field(default_factory=list)
     _last_seconds: float | None = None
+    _skipped_seconds: float = 0.0  # by timestamps that can't be meant
 
     def take(self, frame: av.VideoFrame) -> Iterator[VideoFrames]:
         time_seconds = self._time(frame)
@@ -183,9 +184,14 @@ class _PictureSink:
             yield block
 
     def _time(self, frame: av.VideoFrame) -> float:
-        if frame.pts is not None and frame.time_base:
-            return float(frame.pts * frame.time_base) - self.origin_seconds
-        return 0.0 if self._last_seconds is None else self._last_seconds + 1.0 / self.fps
+        """A jump ahead that is too far to be meant is taken out."""
+        following = 0.0 if self._last_seconds is None else self._last_seconds + 1.0 / self.fps
+        if frame.pts is None or not frame.time_base:
+            return following
+        told = float(frame.pts * frame.time_base) - self.origin_seconds
+        if self._last_seconds is not None and told - self._skipped_seconds > self._last_seconds + MAX_GAP_SECONDS:
+            self._skipped_seconds = told - following
+        return told - self._skipped_seconds
 
 
 def _grey(frame: av.VideoFrame, max_side_px: int) -> UInt8[np.ndarray, "H W"]:

@@ -27,11 +27,11 @@ class Confusion:
 def top_k_hits(
     scores: Float[np.ndarray, "N K"] | Float32[np.ndarray, "N K"], label: Int[np.ndarray, " N"], k: int
 ) -> Bool[np.ndarray, " N"]:
-    """Whether fewer than k other classes score as high as the right one: ties count against the system."""
+    """Whether fewer than k other classes score as high as the right one: ties, and NaN, count against the system."""
     if len(label) and not 0 <= label.min() <= label.max() < scores.shape[1]:
         raise UsageError(f"labels must lie in 0…{scores.shape[1] - 1}, got {label.min()}…{label.max()}")
     own = scores[np.arange(len(label)), label]
-    return (scores >= own[:, None]).sum(axis=1) <= k
+    return (~(scores < own[:, None])).sum(axis=1) <= k
 
 
 def macro_mean(hits: Bool[np.ndarray, " N"], label: Int[np.ndarray, " N"]) -> float:

@@ -2,9 +2,10 @@
 
 A frame is compared with the sound at each offset within ±`max_offset` ticks; **positive = the sound comes late**, so
 column `max_offset + o` compares frame t with tick t + o of the sound. NaN is where there is nothing to compare: the
-clip has no sound there, or the vectors of a tick are NaN themselves (no face in sight). When offsets are compared it
-counts as the mean score of the clip, which speaks neither for an offset nor against it (the script of SyncNet pads with
-zeros); the mean over frames of a distance leaves it out.
+clip has no sound there, or the vectors of a tick are NaN themselves (no face in sight). Each offset has the mean of
+the frames that can be compared there; where these are less than half as many as at the best offset, it is no candidate
+(the script of SyncNet pads with zeros). Near the ends of a clip there are fewer candidates, and so less to be mistaken
+about: `chances` tells how often a guess would be right.
 
 **The LRS2 protocol** (Chung and Zisserman, "Out of time", 2016; Chung, Chung and Kang, "Perfect Match", 2019): 31
 offsets within ±15 frames, right within ±1 frame of the truth, from K frames of evidence. A SyncNet looks at windows of
@@ -60,22 +61,23 @@ class OkShares:
 
 
 def offset_scores(
-    video: Float[np.ndarray, "T D"], audio: Float[np.ndarray, "U D"], max_offset: int = MAX_OFFSET
+    video: Float[np.ndarray, "T D"], audio: Float[np.ndarray, "U D"], max_offset: int = MAX_OFFSET, lead: int = 0
 ) -> Float[np.ndarray, "T O"]:
     """Similarity of each frame with the sound at each offset: the cosine, given unit vectors.
 
     Args:
-        video, audio: vectors at one rate, tick 0 of both at the same time.
+        video, audio: vectors at one rate.
         max_offset: in ticks.
+        lead: which tick of the sound belongs to tick 0 of the picture, up to `max_offset`.
     """
-    return _at_offsets(video, audio, max_offset, lambda seen, heard: (seen * heard).sum(axis=1))
+    return _at_offsets(video, audio, (max_offset, lead), lambda seen, heard: (seen * heard).sum(axis=1))
 
 
 def offset_distances(
-    video: Float[np.ndarray, "T D"], audio: Float[np.ndarray, "U D"], max_offset: int = MAX_OFFSET
+    video: Float[np.ndarray, "T D"], audio: Float[np.ndarray, "U D"], max_offset: int = MAX_OFFSET, lead: int = 0
 ) -> Float[np.ndarray, "T O"]:
     """Euclidean distance instead, for vectors that aren't normalised (SyncNets); its negative is a score."""
-    return _at_offsets(video, audio, max_offset, lambda seen, heard: np.linalg.norm(seen - heard, axis=1))
+    return _at_offsets(video, audio, (max_offset, lead), lambda seen, heard: np.linalg.norm(seen - heard, axis=1))
 
 
 def right_starts(
@@ -92,21 +94,42 @@ def right_starts(
     Returns:
         One entry for each start whose sound at the true offset is there; empty if the clip is shorter than K.
     """
-    num_windows, own = num_frames - window_frames + 1, _column(scores, truth)
-    if num_windows < 1 or window_frames < 1:
-        raise UsageError(f"{num_frames} frames are less than one window of {window_frames}")
-    if len(scores) < num_windows:
-        return np.zeros(0, bool)
-    is_trial = sliding_window_view(np.isfinite(scores[:, own]), num_windows).all(axis=1)
-    means = sliding_window_view(_filled(scores), num_windows, axis=0)[is_trial].mean(axis=2)
-    near = np.abs(np.arange(scores.shape[1]) - own) <= TOLERANCE_FRAMES
-    right: Bool[np.ndarray, " S"] = means[:, near].max(axis=1) > means[:, ~near].max(axis=1)
+    means, near = _trials(scores, num_frames, truth, window_frames)
+    best = means[:, ~near].max(axis=1, initial=-np.inf)
+    right: Bool[np.ndarray, " S"] = (means[:, near].max(axis=1, initial=-np.inf) > best) & np.isfinite(best)
     return right
 
 
+def chances(
+    scores: Float[np.ndarray, "T O"], num_frames: int, *, truth: int = 0, window_frames: int = 1
+) -> Float[np.ndarray, " S"]:
+    """How often a guess would be right in each trial of `right_starts`: the share of candidates near the truth."""
+    means, near = _trials(scores, num_frames, truth, window_frames)
+    is_candidate = np.isfinite(means)
+    found: Float[np.ndarray, " S"] = is_candidate[:, near].sum(axis=1) / np.maximum(is_candidate.sum(axis=1), 1)
+    return found
+
+
+def _trials(
+    scores: Float[np.ndarray, "T O"], num_frames: int, truth: int, window_frames: int
+) -> tuple[Float[np.ndarray, "S O"], Bool[np.ndarray, " O"]]:
+    """The means of each trial, −inf where an offset is no candidate, and which offsets are right."""
+    num_windows, own = num_frames - window_frames + 1, _column(scores, truth)
+    if num_windows < 1 or window_frames < 1:
+        raise UsageError(f"{num_frames} frames are less than one window of {window_frames}")
+    near = np.abs(np.arange(scores.shape[1]) - own) <= TOLERANCE_FRAMES
+    if len(scores) < num_windows:
+        return np.zeros((0, scores.shape[1])), near
+    is_trial = sliding_window_view(np.isfinite(scores[:, own]), num_windows).all(axis=1)
+    return _means(sliding_window_view(scores, num_windows, axis=0)[is_trial]), near
+
+
 def mean_curve(scores: Float[np.ndarray, "T O"]) -> Float[np.ndarray, " O"]:
-    """The mean over the frames at each offset; NaN if the clip has nothing to compare."""
-    return _filled(scores).mean(axis=0)
+    """The mean over the frames at each offset, −inf where it is no candidate; all NaN if nothing can be compared."""
+    if not np.isfinite(scores).any():
+        return np.full(scores.shape[1], np.nan)
+    curve: Float[np.ndarray, " O"] = _means(scores.T)
+    return curve
 
 
 def clip_offset(curve: Float[np.ndarray, " O"]) -> float:
@@ -153,14 +176,17 @@ def lip_sync_errors(distances: Float[np.ndarray, "T O"]) -> LipSyncErrors | None
 def _at_offsets(
     video: Float[np.ndarray, "T D"],
     audio: Float[np.ndarray, "U D"],
-    max_offset: int,
+    reach: tuple[int, int],
     compare: Callable[[Rows, Rows], Float[np.ndarray, " T"]],
 ) -> Float[np.ndarray, "T O"]:
+    max_offset, lead = reach
     if max_offset < TOLERANCE_FRAMES + 1:
         raise UsageError(f"max_offset must be {TOLERANCE_FRAMES + 1} frames or more, got {max_offset}")
+    if not 0 <= lead <= max_offset:
+        raise UsageError(f"lead must lie in 0…{max_offset}, got {lead}")
     num = len(video)
     padded = np.full((num + 2 * max_offset, audio.shape[1]), np.nan, audio.dtype)
-    padded[max_offset : max_offset + len(audio)] = audio[: num + max_offset]
+    padded[max_offset - lead : max_offset - lead + len(audio)] = audio[: num + max_offset + lead]
     return np.stack([compare(video, padded[place : place + num]) for place in range(2 * max_offset + 1)], axis=1)
 
 
@@ -171,16 +197,20 @@ def _column(scores: Float[np.ndarray, "T O"], truth: int) -> int:
     return middle + truth
 
 
-def _filled(scores: Float[np.ndarray, "T O"]) -> Float[np.ndarray, "T O"]:
-    """The mean where there is nothing to compare."""
+def _means(scores: Float[np.ndarray, "*rest O K"]) -> Float[np.ndarray, "*rest O"]:
+    """The mean over K of what is there, −inf for offsets that aren't candidates."""
     there = np.isfinite(scores)
-    return np.where(there, scores, scores[there].mean()) if there.any() else scores
+    num = there.sum(axis=-1)
+    is_candidate = (num > 0) & (2 * num >= num.max(axis=-1, keepdims=True))
+    sums = np.where(there, scores, 0.0).sum(axis=-1)
+    means: Float[np.ndarray, "*rest O"] = np.where(is_candidate, sums / np.maximum(num, 1), -np.inf)
+    return means
 
 
 def _refined(curve: Float[np.ndarray, " O"], peak: int) -> float:
     place = float(peak - len(curve) // 2)
     around = curve[peak - 1 : peak + 2]
-    if len(around) < 3:
+    if len(around) < 3 or not np.isfinite(around).all():
         return place
     left, middle, right = around
     bend = left - 2 * middle + right

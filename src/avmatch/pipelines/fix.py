@@ -123,10 +123,10 @@ def _fixed(path: str, target: Path, was: SyncResult | None, settings: FixSetting
     offset = settings.offset_seconds if was is None else was.offset_seconds
     drift = None if was is None else was.drift_ppm
     assert offset is not None
-    if drift is None and abs(offset) <= settings.tolerance_seconds:
-        return FixResult(path, "in_sync", was=was)
     if was is not None and was.status != "ok" and not settings.force:
         return FixResult(path, "refused", was=was, message=was.message)
+    if drift is None and abs(offset) <= settings.tolerance_seconds:
+        return FixResult(path, "in_sync", was=was)
     if os.path.lexists(target):
         return FixResult(path, "failed", was=was, message=f"{target} exists already; move it, or name another place")
     try:

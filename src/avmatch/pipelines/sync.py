@@ -130,6 +130,8 @@ def _speakers(
     looking = [cue for cue in cues if isinstance(cue, EmbeddingCue) and cue.looks_at == "mouth"]
     if not looking or result.offset_seconds is None:
         return ()
+    if result.drift_ppm is not None:
+        sound = without_drift(sound, result.drift_ppm, video.start_seconds)
     return speakers(looking[0], video, sound, result.offset_seconds)
 
 

@@ -35,6 +35,7 @@ from avmatch.export.media_towers import export_media_towers, fit_evidence_of_tic
 from avmatch.frontends.sound import FFT_SAMPLES, SAMPLE_RATE_HZ
 from avmatch.losses.info_nce import InfoNCE
 from avmatch.matching.aligned import Vectors, aligned_similarity
+from avmatch.metrics.sync import offset_scores, right_starts
 from avmatch.models.lip_towers import LipCnn, LipCnnConfig, VoiceCnn, VoiceCnnConfig
 from avmatch.recipes.mouth_augmentation import MouthAugmentation, MouthFrontEnd
 from avmatch.recipes.packed import read_packed
@@ -254,12 +255,4 @@ def lip_vectors(learner: nn.Module, pairs: Pairs, device: torch.device) -> tuple
 
 def _right(video: Vectors, audio: Vectors, num_frames: int) -> np.ndarray:
     """Whether each `num_frames` frames find their sound within a tick, among ±VALIDATION_OFFSET that there are."""
-    similarity, reach = video @ audio.T, VALIDATION_OFFSET
-    ticks = np.arange(len(video))
-    curve = np.full((len(video), 2 * reach + 1), -1.0)
-    for place, offset in enumerate(range(-reach, reach + 1)):
-        there = ticks[(ticks + offset >= 0) & (ticks + offset < len(audio))]
-        curve[there, place] = similarity[there, there + offset]
-    sums = np.cumsum(np.concatenate((np.zeros((1, curve.shape[1])), curve)), axis=0)
-    means = sums[num_frames:] - sums[:-num_frames]
-    return np.abs(means.argmax(axis=1) - reach) <= 1
+    return right_starts(offset_scores(video, audio, VALIDATION_OFFSET), num_frames)

@@ -10,6 +10,8 @@ from avmatch.core.repairs import FixResult
 from avmatch.core.results import SyncResult, Verdict
 from avmatch.reports.words import TOGETHER_SECONDS, lateness, shown
 
+#: By how much a face must agree better than the next with the sound to be called the speaker.
+CLEAR_LEAD_NATS = 3.0
 _VERDICT_WORDS: dict[Verdict, str] = {
     "in_sync": "viewers do not notice",
     "early_noticed": "viewers notice",
@@ -86,11 +88,13 @@ def _drift_clause(result: SyncResult) -> str:
 
 
 def _speaker_clause(result: SyncResult) -> str:
-    """Of the longest stretch with several faces."""
+    """Of the longest stretch with several faces, if one of them leads clearly."""
     crowds = [speaker for speaker in result.speakers if speaker.num_faces > 1]
     if not crowds:
         return ""
     longest = max(crowds, key=lambda speaker: speaker.end_seconds - speaker.begin_seconds)
+    if result.status != "ok" or longest.lead_nats < CLEAR_LEAD_NATS:
+        return ""
     where = (
         longest.place
         if "from" in longest.place

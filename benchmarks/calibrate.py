@@ -32,6 +32,7 @@ from avmatch.matching.fusion import fused_scores, usual_offsets
 from avmatch.pipelines.analysis import Analyser, analyse_all
 from avmatch.pipelines.decision import MatchSettings
 from avmatch.pipelines.match import cues_for as match_cues
+from avmatch.pipelines.models import models_with
 from avmatch.pipelines.sync import cues_for
 from matching import COLLECTIONS as SEPARATED
 from matching import LAGS_SECONDS
@@ -65,7 +66,8 @@ def reliability(name: str, told: np.ndarray, good: np.ndarray) -> None:
 
 
 def offsets(work: Path) -> None:
-    analyser, cues = Analyser(work / "cache", num_threads=1), cues_for()
+    models = models_with(None)
+    analyser, cues = Analyser(work / "cache", models, num_threads=1), cues_for(models)
     found = []
     for collection in ("impacts", "others", "grid", "anchors"):
         items = shifted(collection, work)
@@ -102,7 +104,7 @@ def offsets(work: Path) -> None:
 def galleries(work: Path) -> dict[str, Gallery]:
     """Whole galleries; events also impacts alone and a quarter of all."""
     found = {}
-    for collection in ("events", "grid", "anchors"):
+    for collection in ("events", "grid_speakers", "anchors"):
         chosen = pieces(collection, *SEPARATED[collection])
         late = {"together": np.zeros(len(chosen)), "apart": np.random.default_rng(3).uniform(-0.4, 0.4, len(chosen))}
         for start, seconds in late.items():
@@ -136,7 +138,7 @@ def small(nats: np.ndarray, truth: np.ndarray, size: int) -> list[tuple[np.ndarr
 
 
 def confidence(work: Path) -> None:
-    cues = match_cues(MatchSettings())
+    cues = match_cues(MatchSettings(), models_with(None))
     sets: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
     for name, items in galleries(work).items():
         nats = fused_scores(cues, items.videos, items.audios, LAGS_SECONDS, usual_offsets(LAGS_SECONDS)).nats
@@ -156,7 +158,7 @@ def confidence(work: Path) -> None:
 
     print("match confidence: score, lead in row, lead in column, log size, constant:")
     print("  WEIGHTS = (" + ", ".join(f"{value:.3f}" for value in fit(lambda _: True)) + ")")
-    for family in ("events", "impacts", "grid", "anchors", "synthetic"):
+    for family in ("events", "impacts", "grid_speakers", "anchors", "synthetic"):
         weights = fit(lambda name, family=family: not name.startswith(family))
         for name in (name for name in sets if name.startswith(family)):
             log_odds = np.column_stack([table[name], np.ones(len(table[name]))]) @ weights

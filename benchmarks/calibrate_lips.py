@@ -35,8 +35,9 @@ from avmatch.pipelines.analysis import Analyser, analyse_all
 from avmatch.pipelines.sync import cues_for
 
 MAX_OFFSET_SECONDS = 1.0
+MAX_ANCHORS = 100
 WEIGHTS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.85, 1.0, 1.2, 1.5, 2.0)
-MOUTH_WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.45, 0.7)
+MOUTH_WEIGHTS = (0.0, 0.15, 0.3, 0.5, 0.8, 1.2, 2.2)
 MOUTH = MouthCue(calibration=replace(MouthCue().calibration, weight=1.0))
 SOUNDS = (Heard(), Heard("babble", 10), Heard("babble", 0), Heard("music", 5), Heard("white", 5), Heard("white", -5))
 SHOWN = (PICTURES[0], "crf 38", "half size", "15 fps")
@@ -130,7 +131,7 @@ def main() -> None:
     given = parser.parse_args()
     pair = load_pair(given.model)
     kept = json.loads(given.held_back.read_text())["validation"] if given.held_back else []
-    names = {Path(name).name for name in kept if Path(name).parent.name == "anchors"}
+    names = sorted(Path(name).name for name in kept if Path(name).parent.name == "anchors")[:MAX_ANCHORS]
     found = []
     for collection, lengths in SETS.items():
         for length in lengths:

@@ -23,6 +23,7 @@ from avmatch.datasets.inputs import list_audio, list_videos
 from avmatch.media.decode import decode_sound
 from avmatch.media.encode import write_audio, write_clip
 from avmatch.pipelines.analysis import Analyser, analyse_all
+from avmatch.pipelines.models import models_with
 
 SHARED = Path(os.environ.get("AVMATCH_SHARED", Path(__file__).parents[2] / "shared")) / "data"
 SOUND_RATE_HZ = 48000
@@ -156,7 +157,7 @@ class Gallery:
 
 def gallery(folder: Path, cache: Path) -> Gallery:
     """Analyse a folder that has `videos`, `audio` and truth.csv, as `separate` or `avmatch synth` write it."""
-    analyser = Analyser(cache, num_threads=1)
+    analyser = Analyser(cache, models_with(None), num_threads=1)
     videos, audio = list_videos(folder / "videos"), list_audio(folder / "audio")
     with (folder / "truth.csv").open(newline="") as file:
         partner = {Path(row["video"]).name: Path(row["audio"]).name for row in csv.DictReader(file) if row["video"]}

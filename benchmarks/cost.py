@@ -35,6 +35,7 @@ from avmatch.media.mux import mux
 from avmatch.pipelines.analysis import Analyser, analyse_all
 from avmatch.pipelines.decision import MatchSettings
 from avmatch.pipelines.match import LAG_STEP_SECONDS, cues_for
+from avmatch.pipelines.models import models_with
 
 NUM_THREADS = os.cpu_count() or 1
 
@@ -72,7 +73,7 @@ def clip_1080p(folder: Path) -> str:
 def analysis(path: str) -> None:
     with av.open(path) as container:
         length = container.duration / av.time_base
-    analyser = Analyser(None, num_threads=NUM_THREADS)
+    analyser = Analyser(None, models_with(None), num_threads=NUM_THREADS)
     decoding = seconds(lambda: bare_decode(path, NUM_THREADS))
     shrunk = seconds(lambda: [None for _ in decode(path, num_threads=NUM_THREADS)])
     total = seconds(lambda: analyser.both(path))
@@ -95,7 +96,8 @@ def pairs(folder: Path, num_clips: int = 1000, num_files: int = 100) -> None:
             list(pool.map(lambda path: bare_decode(path, 1), files))
 
     decoding = seconds(decode_all) * num_clips / num_files
-    analyser = Analyser(None, num_threads=1)
+    models = models_with(None)
+    analyser = Analyser(None, models, num_threads=1)
     begin = time.perf_counter()
     seen = analyse_all(analyser.video, files[:num_files], "videos")
     heard = analyse_all(analyser.audio, files[num_files:], "audio")
@@ -103,7 +105,7 @@ def pairs(folder: Path, num_clips: int = 1000, num_files: int = 100) -> None:
     videos = [replace(seen[n % num_files]) for n in range(num_clips)]  # copies are other objects: nothing is shared
     audios = [replace(heard[n % num_files]) for n in range(num_clips)]
     lags = np.arange(-25, 26) * LAG_STEP_SECONDS
-    cues = cues_for(MatchSettings())
+    cues = cues_for(MatchSettings(), models)
     scoring = seconds(lambda: fused_scores(cues, videos, audios, lags, usual_offsets(lags)), repeats=1)
     print(f"{num_clips} × {num_clips} clips of 10 s, 240 px, {NUM_THREADS} threads:")
     print(f"  decode alone {decoding:6.1f} s, analysis with it {features:6.1f} s (both from {num_files} of each)")

@@ -1,6 +1,6 @@
 """Must-show 1: pictures and sounds of real clips separated, names shuffled, and matched again.
 
-    python benchmarks/matching.py WORK [--only events grid anchors wild]
+    python benchmarks/matching.py WORK [--only events grid grid_speakers anchors wild]
 
 WORK keeps the separated files and their features. Everything goes through files: 5 s pieces of events, whole talking
 clips. "together": picture and sound begin at the same time; "apart": the sound is up to 0.4 s early or late. Ties count
@@ -22,15 +22,24 @@ from avmatch.cues.motion import MotionCue
 from avmatch.cues.mouth import MouthCue
 from avmatch.matching.fusion import fused_scores, usual_offsets
 from avmatch.pipelines.match import LAG_STEP_SECONDS
+from avmatch.pipelines.models import face_cues, models_with
 
 LAGS_SECONDS = np.arange(-25, 26) * LAG_STEP_SECONDS
+MODELS = models_with(None)
 CUES: dict[str, tuple[Cue, ...]] = {
-    "all cues": (MotionCue(), MouthCue(), DurationCue()),
+    "all cues": (MotionCue(), *face_cues(MODELS), DurationCue()),
     "motion": (MotionCue(),),
     "mouth": (MouthCue(),),
+    **{cue.name: (cue,) for cue in face_cues(MODELS)},
     "duration": (DurationCue(),),
 }
-COLLECTIONS = {"events": (5.0, None), "grid": (None, 200), "anchors": (None, 200), "wild": (None, None)}
+COLLECTIONS = {
+    "events": (5.0, None),
+    "grid": (None, 200),
+    "grid_speakers": (None, None),
+    "anchors": (None, 200),
+    "wild": (None, None),
+}
 
 
 def scores(cues: tuple[Cue, ...], items: Gallery) -> np.ndarray:

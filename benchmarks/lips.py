@@ -33,6 +33,8 @@ from avmatch.matching.fusion import fused_scores, usual_offsets
 from avmatch.media.encode import write_audio, write_clip
 from avmatch.metrics.intervals import bootstrap_interval
 from avmatch.pipelines.analysis import Analyser, analyse_all
+from avmatch.pipelines.decision import MatchSettings
+from avmatch.pipelines.match import cues_for as match_cues
 from avmatch.pipelines.models import face_cues, models_with
 from avmatch.pipelines.sync import OK_CONFIDENCE, cues_for
 from avmatch.reports.plots import new_figure, save_figure, set_head
@@ -187,7 +189,7 @@ def measured(heard: Heard, items: list[Item], work: Path, model: str | None) -> 
         "right of ok": share(near[ok], [group for group, one in zip(groups, ok, strict=True) if one]),
     }
     people = [item.piece.group for item in items]
-    for label, used in (("assigned", (*cues_for(models),)), ("model alone", tuple(face_cues(models)))):
+    for label, used in (("assigned", match_cues(MatchSettings(), models)), ("model alone", tuple(face_cues(models)))):
         scores = fused_scores(used, videos, audio[0], LAGS_SECONDS, usual_offsets(LAGS_SECONDS))
         rows, columns = linear_sum_assignment(-scores.nats.astype(np.float64))
         shares[label] = share(rows == columns, people)

@@ -100,13 +100,16 @@ def names_with(model):
     return [cue.name for cue in face_cues(models_with(model))]
 
 
-def test_the_model_for_faces_that_ships_takes_the_place_of_the_mouth_cue(shipped):
+def test_the_model_for_faces_that_ships_takes_part_unless_it_is_replaced(shipped):
     assert names_with(None) == ["lips"]
     assert names_with("timed") == ["timed", "lips"]
     assert names_with(shipped / "mine") == ["mine"]
+    mouth, lips = face_cues(models_with(None), mouth_weight_beside=0.5)
+    assert (mouth.name, mouth.calibration.weight, lips.name) == ("mouth", 0.5, "lips")
 
 
-def test_without_it_the_mouth_cue_looks(weights):
+def test_without_it_the_mouth_cue_looks(weights, tmp_path, monkeypatch):
+    monkeypatch.setattr(folders, "WEIGHTS", tmp_path)
     assert names_with(None) == ["mouth"]
     assert names_with(weights / "timed") == ["mouth", "timed"]
 
@@ -129,6 +132,18 @@ def test_faces_get_the_vectors_of_the_models_that_look_at_them(shipped, avmatch,
 def test_match_and_sync_use_it_without_being_asked(shipped, avmatch, tmp_path):
     avmatch("synth", tmp_path / "faces", "--scenes", 2, "--duration", 3, "--kind", "face", "--seed", 1)
     found = match(tmp_path / "faces" / "videos", tmp_path / "faces" / "audio")
-    assert tuple(found.settings["cues"]) == ("motion", "lips", "duration")
+    assert tuple(found.settings["cues"]) == ("motion", "mouth", "lips", "duration")
     result = sync(found.matches[0].video, audio=found.audio[0])
     assert [speaker.place for speaker in result.speakers] == ["only"]
+
+
+def test_a_model_for_faces_ships_with_its_card():
+    """Whatever `make check` builds has it: a wheel without its weights would match faces by the mouth cue, silently."""
+    (pair,) = models_with(None)
+    assert pair.name == "lips"
+    assert (pair.video.description.crop, pair.video.description.rate_hz) == ("mouth", 25)
+    folder = folders.model_folder("lips")
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 8e6
+    card = (folder / "card.md").read_text(encoding="utf-8")
+    for chapter in ("## Data", "## Results", "## Made by", "## Limits"):
+        assert chapter in card

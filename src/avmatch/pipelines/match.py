@@ -32,7 +32,7 @@ from avmatch.matching.fusion import Scores, any_offset, fused_scores, usual_offs
 from avmatch.pipelines.analysis import Analyser, Progress, analyse_all
 from avmatch.pipelines.decision import MatchSettings, decide
 from avmatch.pipelines.feature_match import match_features
-from avmatch.pipelines.models import face_cues, models_with
+from avmatch.pipelines.models import MOUTH_WEIGHT_BESIDE, face_cues, models_with
 
 #: Offsets are tried this far apart in one-to-one work: lips agree with the voice for ±60 ms only.
 LAG_STEP_SECONDS = 0.02
@@ -93,7 +93,7 @@ def match(
 
 def cues_for(settings: MatchSettings, models: Sequence[TowerPair] = ()) -> tuple[Cue, ...]:
     """The cues of a run."""
-    cues: list[Cue] = [MotionCue(), *face_cues(models)]
+    cues: list[Cue] = [MotionCue(), *face_cues(models, mouth_weight_beside=MOUTH_WEIGHT_BESIDE)]
     if settings.use_duration and not settings.many:
         cues.append(DurationCue())
     if settings.use_scratch:

@@ -1,12 +1,14 @@
 """Which learned models take part, and what they become among the cues.
 
 The model for talking faces that ships with the package takes part wherever it isn't replaced: by another that looks at
-mouths, given by the user. Then the mouth cue, which needs no training, stays away: both look at the same lips.
+mouths, given by the user. The mouth cue, which needs no training, then stays away from offsets, because it doesn't tell
+them as well. Among partners it still counts, for less: it knows faces that no model has seen, drawn ones among them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -20,6 +22,8 @@ from avmatch.encoders.tower import TowerDescription, TowerPair, load_pair
 
 #: The model for talking faces.
 LIPS = "lips"
+#: What the mouth cue's nats are worth beside a model that looks at mouths, where partners are looked for.
+MOUTH_WEIGHT_BESIDE = 0.7
 
 
 def models_with(model: str | Path | None) -> tuple[TowerPair, ...]:
@@ -34,10 +38,19 @@ def models_with(model: str | Path | None) -> tuple[TowerPair, ...]:
     return given
 
 
-def face_cues(models: Sequence[TowerPair]) -> list[Cue]:
-    """The mouth cue, unless a model looks at mouths; and the cues of the models."""
+def face_cues(models: Sequence[TowerPair], *, mouth_weight_beside: float = 0.0) -> list[Cue]:
+    """The mouth cue and those of the models.
+
+    Args:
+        mouth_weight_beside: what the mouth cue's nats are worth where a model looks at mouths; 0 = it stays away.
+    """
     learned: list[Cue] = [_cue(pair.video.description) for pair in models]
-    return learned if any(_looks_at_mouths(pair) for pair in models) else [MouthCue(), *learned]
+    mouth = MouthCue()
+    if any(_looks_at_mouths(pair) for pair in models):
+        if not mouth_weight_beside:
+            return learned
+        mouth = MouthCue(replace(mouth.calibration, weight=mouth_weight_beside))
+    return [mouth, *learned]
 
 
 def _time_model(model: str | Path) -> TowerPair:

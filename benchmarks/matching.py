@@ -21,13 +21,14 @@ from avmatch.cues.evidence import Cue
 from avmatch.cues.motion import MotionCue
 from avmatch.cues.mouth import MouthCue
 from avmatch.matching.fusion import fused_scores, usual_offsets
-from avmatch.pipelines.match import LAG_STEP_SECONDS
+from avmatch.pipelines.decision import MatchSettings
+from avmatch.pipelines.match import LAG_STEP_SECONDS, cues_for
 from avmatch.pipelines.models import face_cues, models_with
 
 LAGS_SECONDS = np.arange(-25, 26) * LAG_STEP_SECONDS
 MODELS = models_with(None)
 CUES: dict[str, tuple[Cue, ...]] = {
-    "all cues": (MotionCue(), *face_cues(MODELS), DurationCue()),
+    "all cues": cues_for(MatchSettings(), MODELS),
     "motion": (MotionCue(),),
     "mouth": (MouthCue(),),
     **{cue.name: (cue,) for cue in face_cues(MODELS)},

@@ -138,7 +138,7 @@ def test_match_and_sync_use_it_without_being_asked(shipped, avmatch, tmp_path):
 
 
 def test_a_model_for_faces_ships_with_its_card():
-    """Whatever `make check` builds has it: a wheel without its weights would match faces by the mouth cue, silently."""
+    """In a wheel it would be missed silently, as the mouth cue would look instead: tests/light.py looks there."""
     (pair,) = models_with(None)
     assert pair.name == "lips"
     assert (pair.video.description.crop, pair.video.description.rate_hz) == ("mouth", 25)

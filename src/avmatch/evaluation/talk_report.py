@@ -91,13 +91,7 @@ def _ks(shares: Sequence[Mapping[int, Share]]) -> list[int]:
 
 
 def _shown(shares: Sequence[Share | None], with_interval: bool) -> list[str]:
-    return [_NONE if share is None else _share(share, with_interval) for share in shares]
-
-
-def _share(share: Share, with_interval: bool) -> str:
-    if not with_interval or share.low is None or share.high is None:
-        return f"{100 * share.share:.1f}"
-    return f"{100 * share.share:.1f}±{50 * (share.high - share.low):.1f}"
+    return [_NONE if share is None else share.percent(with_interval=with_interval) for share in shares]
 
 
 def _condition(piece_seconds: float, snr_db: float | None) -> str:

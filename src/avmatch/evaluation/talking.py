@@ -77,6 +77,12 @@ class Share:
     high: float | None
     num_trials: int
 
+    def percent(self, *, with_interval: bool = True) -> str:
+        """As tables have it, with half the width of the interval."""
+        if not with_interval or self.low is None or self.high is None:
+            return f"{100 * self.share:.1f}"
+        return f"{100 * self.share:.1f}±{50 * (self.high - self.low):.1f}"
+
 
 @dataclass(frozen=True, eq=False)
 class ClipVectors:

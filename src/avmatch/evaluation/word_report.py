@@ -9,7 +9,6 @@ from pathlib import Path
 from rich.table import Table
 
 from avmatch.evaluation.layout import markdown_table, terminal_table
-from avmatch.evaluation.talking import Share
 from avmatch.evaluation.words import WordReport
 
 _CAPTION = "± half of the 95 % bootstrap interval over people, or files of one; ties count against the system"
@@ -38,16 +37,10 @@ def markdown_text(report: WordReport) -> str:
 def _tables(report: WordReport) -> list[tuple[str, Lines, int, str | None]]:
     """Title, lines with the headings first, how many columns are words, caption."""
     sizes = [str(report.num_said), str(report.top_1.num_trials), str(report.num_files)]
-    shares = [_share(report.top_1), _share(report.top_5), f"{100 * report.macro_top_1:.1f}"]
+    shares = [report.top_1.percent(), report.top_5.percent(), f"{100 * report.macro_top_1:.1f}"]
     head = ["top-1", "top-5", "macro top-1", "words", "n", "files"]
     tables = [(f"Which of {report.num_words} words do the lips say? %", [head, [*shares, *sizes]], 0, _CAPTION)]
     if not report.mistakes:
         return [*tables]
     lines = [[one.said, one.heard, str(one.count), str(one.num_said)] for one in report.mistakes]
     return [*tables, ("Commonest mistakes", [["said", "taken for", "times", "of"], *lines], 2, None)]
-
-
-def _share(share: Share) -> str:
-    if share.low is None or share.high is None:
-        return f"{100 * share.share:.1f}"
-    return f"{100 * share.share:.1f}±{50 * (share.high - share.low):.1f}"

@@ -96,7 +96,7 @@ def log_mel(samples: Float32[np.ndarray, " S"]) -> Float32[np.ndarray, "T 64"]:
 class LogMelClock:
     """Collects AudioSamples blocks (mono, 16 kHz, in order of time) and gives the log-mel of whole ticks.
 
-    It comes in stretches of CHUNK_SECONDS, which are what towers see at once, in training and in use.
+    It comes in stretches of CHUNK_SECONDS, which are the most that towers see at once.
 
     Args:
         features: of a stretch of samples, one row per HOP_SAMPLES.

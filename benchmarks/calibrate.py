@@ -1,45 +1,54 @@
 """The recipe of every calibration constant: what the cues' evidence was worth on development clips and synthetic ones.
 
-    python benchmarks/calibrate.py WORK
+    python benchmarks/calibrate.py WORK --folds EVENTS [--held-back RUN/split.json]
 
-WORK as left by benchmarks/offsets.py and benchmarks/matching.py (made where it is missing). Prints
+WORK as left by benchmarks/offsets.py and benchmarks/matching.py (made where it is missing), EVENTS by
+benchmarks/events.py, RUN of the recipe `lips`. Prints
 
-1. cues/motion.py, cues/mouth.py: mass_slope, contrast_slope, intercept, for the cue that decided. Impacts and other
-   events count equally; clips whose evidence is strong and steady at another offset (sound travels, broadcasts delay)
-   are left out of the fit, not of the figures.
+1. cues/motion.py, cues/mouth.py: mass_slope, contrast_slope, intercept, for the untrained cue that decided. Impacts and
+   other events count equally; clips whose evidence is strong and steady at another offset (sound travels, broadcasts
+   delay) are left out of the fit, not of the figures.
 2. matching/confidence.py: WEIGHTS. Sets count equally, whatever their size; galleries of 2, 5 and 12 with missing
-   partners, and whole ones.
+   partners, and whole ones. Events are judged by the models of folds that haven't seen them, anchors are those that the
+   shipped model's training held back.
 
-with the frequencies that come out, of folds that were left out: the fit of the others tells how far to trust it.
+with the frequencies that come out, of folds or families that were left out: the fit of the others tells how far to
+trust it. Models have calibrations of their own (calibrate_lips.py, events.py --calibrate).
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import events
 import numpy as np
-from clips import Gallery, gallery, pieces, separate
+from clips import Gallery, Piece, gallery, pieces, sample, separate
 from offsets import TOLERANCE_SECONDS, shifted
 from scipy.optimize import linear_sum_assignment, minimize
 from scipy.special import expit, logit
 
 from avmatch.alignment.offset import estimate_offset, peak_figures
+from avmatch.cues.motion import APART, MotionCue
+from avmatch.cues.mouth import MouthCue
 from avmatch.datasets.synth import SynthConfig, synthesise
 from avmatch.matching.confidence import figures
 from avmatch.matching.fusion import fused_scores, usual_offsets
 from avmatch.pipelines.analysis import Analyser, analyse_all
 from avmatch.pipelines.decision import MatchSettings
 from avmatch.pipelines.match import cues_for as match_cues
-from avmatch.pipelines.models import models_with
-from avmatch.pipelines.sync import cues_for
-from matching import COLLECTIONS as SEPARATED
+from avmatch.pipelines.models import Models, models_with
 from matching import LAGS_SECONDS
 
 SYNTHETIC = {101: {}, 102: {}, 103: {"snr_db": 10.0}, 104: {"snr_db": 0.0}}
 DOUBTFUL_CONTRAST = 9.0
 OTHERS_WEIGHT = 0.43  # 89 impacts and 205 other events count equally
+#: Collections of talking faces, in pieces of so many seconds.
+TALKING = (("grid_speakers", None), ("grid_speakers", 1.0), ("anchors", None))
+MAX_ANCHORS = 200
 FIGURES = {"motion": ("mass", "contrast"), "mouth": ("contrast",)}
 
 
@@ -66,8 +75,7 @@ def reliability(name: str, told: np.ndarray, good: np.ndarray) -> None:
 
 
 def offsets(work: Path) -> None:
-    models = models_with(None)
-    analyser, cues = Analyser(work / "cache", models.towers, num_threads=1), cues_for(models)
+    analyser, cues = Analyser(work / "cache", num_threads=1), (MotionCue(sounds=APART), MouthCue())
     found = []
     for collection in ("impacts", "others", "grid", "anchors"):
         items = shifted(collection, work)
@@ -101,27 +109,52 @@ def offsets(work: Path) -> None:
             reliability(part, told[inside], good[inside])
 
 
-def galleries(work: Path) -> dict[str, Gallery]:
-    """Whole galleries; events also impacts alone and a quarter of all."""
+def talking(held_back: Path | None) -> Iterator[tuple[str, list[Piece]]]:
+    """Sets of talking faces; of the anchors those that weren't trained on, if it is known which."""
+    kept = {Path(name).name for name in json.loads(held_back.read_text())["validation"]} if held_back else set()
+    for collection, seconds in TALKING:
+        chosen = pieces(collection, seconds)
+        if collection == "anchors":
+            chosen = sample([piece for piece in chosen if not kept or piece.path.name in kept], MAX_ANCHORS)
+        yield collection + ("" if seconds is None else f" {seconds:g} s"), chosen
+
+
+def galleries(work: Path, held_back: Path | None) -> dict[str, Gallery]:
+    """Talking faces whose sounds begin together and apart, and scenes that were made."""
     found = {}
-    for collection in ("events", "grid_speakers", "anchors"):
-        chosen = pieces(collection, *SEPARATED[collection])
+    for name, chosen in talking(held_back):
         late = {"together": np.zeros(len(chosen)), "apart": np.random.default_rng(3).uniform(-0.4, 0.4, len(chosen))}
         for start, seconds in late.items():
-            folder = work / f"{collection}-{start}"
+            folder = work / "calibration" / f"{name} {start}"
             if not (folder / "truth.csv").exists():
                 separate(folder, chosen, seconds.tolist())
-            whole = gallery(folder, work / "cache")
-            found[f"{collection} {start}"] = whole
-            found[f"{collection} {start} / 5"] = whole.of(np.arange(0, len(chosen), 5))
-            if collection == "events":
-                found[f"impacts {start}"] = whole.of(np.flatnonzero([piece.is_impact for piece in chosen]))
+            found[f"{name} {start}"] = gallery(folder, work / "cache")
     for seed, options in SYNTHETIC.items():
         folder = work / f"synthetic-{seed}"
         if not (folder / "truth.csv").exists():
             synthesise(folder, SynthConfig(100, seed=seed, extra_videos=20, extra_audio=20, **options))
         found[f"synthetic {seed}"] = gallery(folder, work / "cache")
     return found
+
+
+def scored(models: Models, items: Gallery) -> np.ndarray:
+    """(N, M) nats, as `match` has them."""
+    cues = match_cues(MatchSettings(), models)
+    return fused_scores(cues, items.videos, items.audios, LAGS_SECONDS, usual_offsets(LAGS_SECONDS)).nats
+
+
+def unseen_events(folds: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Name, nats and truth of the pieces of each fold, by the model that hasn't seen them; impacts also alone."""
+    pairs, towers = events.packed(folds), models_with(None).towers
+    rng = np.random.default_rng(3)
+    for fold, part in enumerate(events.parts(folds)):
+        models = Models(towers, events.trained(folds, fold, pairs))
+        moved = [replace(item, start_seconds=item.start_seconds + rng.uniform(-0.4, 0.4)) for item in part.items.audios]
+        impacts = np.flatnonzero(part.kind("impact"))
+        for start, audios in (("together", part.items.audios), ("apart", moved)):
+            nats = scored(models, replace(part.items, audios=audios))
+            yield f"events {start}", nats, part.items.truth
+            yield f"impacts {start}", nats[np.ix_(impacts, part.items.truth[impacts])], np.arange(len(impacts))
 
 
 def small(nats: np.ndarray, truth: np.ndarray, size: int) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -137,14 +170,14 @@ def small(nats: np.ndarray, truth: np.ndarray, size: int) -> list[tuple[np.ndarr
     return found
 
 
-def confidence(work: Path) -> None:
-    cues = match_cues(MatchSettings(), models_with(None))
+def confidence(work: Path, folds: Path, held_back: Path | None) -> None:
     sets: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
-    for name, items in galleries(work).items():
-        nats = fused_scores(cues, items.videos, items.audios, LAGS_SECONDS, usual_offsets(LAGS_SECONDS)).nats
-        sets[name] = [(nats, items.truth)]
+    models = models_with(None)
+    talked = ((name, scored(models, items), items.truth) for name, items in galleries(work, held_back).items())
+    for name, nats, truth in (*unseen_events(folds), *talked):
+        sets.setdefault(name, []).append((nats, truth))
         for size in (2, 5, 12):
-            sets[f"{name}: {size}"] = small(nats, items.truth, size)
+            sets.setdefault(f"{name}: {size}", []).extend(small(nats, truth, size))
     told = {name: [_assigned(*item) for item in items] for name, items in sets.items()}
     table = {name: np.concatenate([item[0] for item in items]) for name, items in told.items()}
     good = {name: np.concatenate([item[1] for item in items]) for name, items in told.items()}
@@ -173,9 +206,11 @@ def _assigned(nats: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarr
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=Path)
-    work = parser.parse_args().work
-    offsets(work)
-    confidence(work)
+    parser.add_argument("--folds", type=Path, required=True, help="the WORK of events.py")
+    parser.add_argument("--held-back", type=Path, help="split.json of the run of lips: anchors it trained on stay out")
+    asked = parser.parse_args()
+    offsets(asked.work)
+    confidence(asked.work, asked.folds, asked.held_back)
 
 
 if __name__ == "__main__":

@@ -28,9 +28,14 @@ def test_other_settings_are_refused_once_something_was_learned(folder):
         folder.open(OTHER, "", resume=True)
 
 
-def test_a_run_whose_data_did_not_fit_may_change_its_settings(folder):
-    with pytest.raises(UsageError, match="not empty; go on with --resume"):
-        folder.open(OTHER, "", resume=False)
-    assert not folder.open(OTHER, "avmatch train --set batch_size=7", resume=True)
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_run_whose_data_did_not_fit_may_change_its_settings(folder, resume):
+    assert not folder.open(OTHER, "avmatch train --set batch_size=7", resume=resume)
     assert json.loads((folder.path / "config.json").read_text())["batch_size"] == 7
     assert (folder.path / "command.txt").read_text() == "avmatch train --set batch_size=7\n"
+
+
+def test_what_a_run_holds_is_not_overwritten(folder):
+    (folder.path / "split.json").write_text("{}")
+    with pytest.raises(UsageError, match="not empty; go on with --resume"):
+        folder.open(CONFIG, "", resume=False)

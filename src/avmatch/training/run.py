@@ -20,6 +20,7 @@ from avmatch.training.config import TrainConfig, to_json
 
 #: What `--resume` may change: how far, how often, where; not what is learned.
 FREE_TO_CHANGE = frozenset({"epochs", "num_workers", "checkpoint_seconds", "patience"})
+CONFIG, COMMAND = "config.json", "command.txt"
 
 
 @dataclass(frozen=True)
@@ -61,14 +62,15 @@ class RunFolder:
         """
         if self.path.exists() and not self.path.is_dir():
             raise UsageError(f"{self.path}: is a file; name a folder for the run")
-        used = self.path.is_dir() and any(self.path.iterdir())
+        # A run that its data didn't let start left no more than what it was asked for.
+        used = self.path.is_dir() and any(item.name not in (CONFIG, COMMAND) for item in self.path.iterdir())
         if used and not resume:
             raise UsageError(f"{self.path}: not empty; go on with --resume, or name another folder")
         if used and resume:
             self._check_same(config)
         self.path.mkdir(parents=True, exist_ok=True)
-        write_text_atomically(self.path / "config.json", json.dumps(to_json(config), indent=2) + "\n")
-        write_text_atomically(self.path / "command.txt", command + "\n")
+        write_text_atomically(self.path / CONFIG, json.dumps(to_json(config), indent=2) + "\n")
+        write_text_atomically(self.path / COMMAND, command + "\n")
         return self.last.is_file()
 
     def read_metrics(self) -> list[dict[str, float]]:
@@ -87,7 +89,7 @@ class RunFolder:
         write_text_atomically(self.metrics, "".join(json.dumps(dict(row)) + "\n" for row in rows))
 
     def _check_same(self, config: TrainConfig) -> None:
-        path = self.path / "config.json"
+        path = self.path / CONFIG
         if not path.is_file():
             raise UsageError(f"{self.path}: not empty, and no run to resume (no config.json); name another folder")
         if not self.last.is_file():

@@ -116,7 +116,7 @@ def _write(job: tuple[Path, int, Piece, str, Heard]) -> Item:
     sounds = [of_sound / f"{number:04d}-{place}.wav" for place in range(len(late))]
     for path, seconds in zip(sounds, late, strict=True):
         if not path.is_file():
-            write_audio(path, _noisy(sound(piece, seconds), heard, number))
+            write_audio(path, noisy(sound(piece, seconds), heard, number))
     return Item(piece, str(video), tuple(map(str, sounds)), late)
 
 
@@ -134,7 +134,8 @@ def _shown(piece: Piece, shown: str, rng: np.random.Generator) -> tuple[list[np.
     return frames, times
 
 
-def _noisy(clean: AudioSamples, heard: Heard, number: int) -> AudioSamples:
+def noisy(clean: AudioSamples, heard: Heard, number: int) -> AudioSamples:
+    """The sound in noise of its own."""
     if np.isinf(heard.snr_db):
         return clean
     rng, num = np.random.default_rng([7, number]), clean.data.shape[1]
@@ -199,12 +200,12 @@ def measured(heard: Heard, items: list[Item], work: Path, model: str | None) -> 
     return Row(heard, shares)
 
 
-def plot(rows: list[Row], title: str, path: Path) -> None:
-    """Offsets and partners over the level of the noise, a line for each kind; the clean sound at the right end."""
+def plot(rows: list[Row], title: str, names: dict[str, str], groups: str, path: Path) -> None:
+    """Two shares over the level of the noise, a line for each kind; the clean sound at the right end."""
     figure = new_figure((9.0, 3.8))
     levels = sorted({row.heard.snr_db for row in rows})
-    for axes, name in zip(figure.subplots(1, 2, sharey=True), ("80 ms", "assigned"), strict=True):
-        set_head(axes, f"{title}: {'offset within 80 ms' if name == '80 ms' else 'partners assigned'}")
+    for axes, name in zip(figure.subplots(1, 2, sharey=True), names, strict=True):
+        set_head(axes, f"{title}: {names[name]}")
         for kind, colour in zip(NOISES, ("#96530a", "#0d6169", "#5d646b"), strict=True):
             line = sorted((row for row in rows if row.heard.kind in (kind, "clean")), key=lambda row: row.heard.snr_db)
             places = [levels.index(row.heard.snr_db) for row in line]
@@ -215,7 +216,7 @@ def plot(rows: list[Row], title: str, path: Path) -> None:
             )
         axes.set_xticks(range(len(levels)), ["clean" if np.isinf(level) else f"{level:g} dB" for level in levels])
         axes.set_ylim(0, 101)
-    figure.axes[0].set_ylabel("% (95 % intervals over people)")
+    figure.axes[0].set_ylabel(f"% (95 % intervals over {groups})")
     figure.axes[0].legend(frameon=False, fontsize=8, loc="lower right")
     save_figure(figure, path)
 
@@ -244,7 +245,8 @@ def main() -> None:
                     print(f"{collection} {length:g} s, {kind}, {heard}, {len(items)} pieces")
                     print("   " + "  ".join(f"{name} {one}" for name, one in row.shares.items()), flush=True)
             if given.plot is not None:
-                plot(rows, f"{collection}, {length:g} s", given.plot)
+                names = {"80 ms": "offset within 80 ms", "assigned": "partners assigned"}
+                plot(rows, f"{collection}, {length:g} s", names, "people", given.plot)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ from jaxtyping import Float, Int
 from avmatch.core.errors import UsageError
 from avmatch.datasets.items import Pairs
 from avmatch.datasets.predictions import Predictions, write_predictions
-from avmatch.datasets.scene_items import Scenes
 from avmatch.encoders.scenes import SceneModel, load_scenes
 from avmatch.evaluation.held_back import held_back_rows
 from avmatch.metrics.classes import confusions
@@ -52,7 +51,7 @@ class SceneReport:
         per_class: in the order of `labels`, the model's.
         macro, weighted: means over the classes that there are, alike and by their number.
         confusion: rows are what is, columns what it was taken for.
-        num_partial: items of which something is missing.
+        num_partial: items of which something is missing that the model looks at.
         predictions: of each item.
         notes: what is missing, for a person.
     """
@@ -99,7 +98,7 @@ def evaluate_scenes(
     if not len(scenes.pairs):
         raise UsageError(f"{data}: no item has a label")
     if held_out:
-        scenes = Scenes(scenes.pairs.take(held_back_rows(scenes.pairs.names, Path(model))), scenes.faults)
+        scenes = scenes.take(held_back_rows(scenes.pairs.names, Path(model)))
     label = _in_order(scenes.pairs, loaded, data)
     found = usable(loaded, scenes)
     probabilities = loaded.probabilities(found.sides["audio"], found.sides["video"])

@@ -2,9 +2,9 @@
 
     files → features → network → probabilities → label, which side carried it, a timeline
 
-A side that is missing or broken is a normal case: the other one answers, and the result says so. An item is classified
-three times, whole and by each side alone, to tell which side its label rests on; items much longer than those that the
-model learned from are classified window by window as well.
+A side that is missing or broken is a normal case: the other one answers, and the result says so. An item with both is
+classified three times, whole and by each side alone, to tell which side its label rests on; items much longer than
+those that the model learned from are classified window by window as well.
 
 Letters in shapes: N items, K classes, T steps.
 """
@@ -22,6 +22,7 @@ from jaxtyping import Float
 
 from avmatch.core.errors import ModelError, UsageError
 from avmatch.core.scenes import CarriedBy, SceneResult, Span
+from avmatch.datasets.inputs import MANIFEST_SUFFIXES
 from avmatch.datasets.items import Pairs
 from avmatch.datasets.scene_clips import read_clips
 from avmatch.datasets.scene_items import SIDES, Scenes, Side, absent, whole_steps
@@ -33,11 +34,18 @@ from avmatch.pipelines.scene_media import media_scenes
 
 #: Items of so many windows and more have a timeline.
 TIMELINE_WINDOWS = 2
+#: By whether the sound alone names the label, and the picture alone.
+_CARRIERS: dict[tuple[bool, bool], CarriedBy] = {
+    (True, True): "both",
+    (True, False): "audio",
+    (False, True): "video",
+    (False, False): "together",
+}
 
 
 @dataclass(frozen=True, eq=False)
 class Usable:
-    """The sides of each item as far as a model can take them, and why it can't, by item and side."""
+    """The sides of each item as far as a model takes them, and why it can't, by item and side that it looks at."""
 
     sides: dict[Side, list[Clip]]
     missing: tuple[dict[Side, str], ...]
@@ -80,15 +88,16 @@ def scenes_for(
     split: str | None = None,
 ) -> list[Scenes]:
     """The items that arguments name, as the model takes them."""
-    paths = [Path(file) for file in files]
     if not model.description.front_end:
-        clips = [os.fspath(file) for file, path in zip(files, paths, strict=True) if _is_clip(path)]
-        others = [path for path in paths if not _is_clip(path)]
-        if media := next((path for path in others if path.is_file() and is_media(path)), None):
+        if media := next((file for file in files if Path(file).is_file() and is_media(Path(file))), None):
             raise UsageError(f"{media}: is media, and {model.description.model} takes features that others computed")
-        return [*([read_clips(clips)] if clips else []), *(read_scenes(path, split) for path in others)]
+        scenes: list[Scenes] = []
+        for is_clip, group in itertools.groupby(files, _is_clip):
+            named = [os.fspath(file) for file in group]
+            scenes += [read_clips(named)] if is_clip else [read_scenes(path, split) for path in named]
+        return scenes
     listed: list[SceneFile] = []
-    for path in paths:
+    for path in map(Path, files):
         found = list_scene_files(path, split) or _media_file(path)
         if not found:
             raise UsageError(f"{path}: {model.description.model} takes media files, and folders and tables of them")
@@ -101,49 +110,41 @@ def scene_results(model: SceneModel, scenes: Scenes) -> list[SceneResult]:
     found = usable(model, scenes)
     audio, video = found.sides["audio"], found.sides["video"]
     whole = model.probabilities(audio, video)
-    alone = {"audio": model.probabilities(audio, _nothing(audio)), "video": model.probabilities(_nothing(video), video)}
+    carriers = _carriers(model, whole, audio, video)
     results = []
     for row, name in enumerate(scenes.pairs.names):
         missing = {str(side): why for side, why in found.missing[row].items()}
-        clips = audio[row], video[row]
-        there = [side for side, clip in zip(SIDES, clips, strict=True) if len(clip) and side in model.description.sides]
-        if not there:
-            results.append(SceneResult(name, None, missing=missing or {"audio": "missing", "video": "missing"}))
+        if not carriers[row]:
+            results.append(SceneResult(name, None, missing=missing))
             continue
         labels = model.description.labels
-        best = int(whole[row].argmax())
+        probabilities = dict(zip(labels, map(float, whole[row]), strict=True))
+        spans = timeline(model, audio[row], video[row])
         results.append(
-            SceneResult(
-                name,
-                labels[best],
-                dict(zip(labels, map(float, whole[row]), strict=True)),
-                _carrier(best, {side: int(alone[side][row].argmax()) for side in there}),
-                missing,
-                timeline(model, *clips),
-            )
+            SceneResult(name, labels[int(whole[row].argmax())], probabilities, carriers[row], missing, spans)
         )
     return results
 
 
 def usable(model: SceneModel, scenes: Scenes) -> Usable:
-    """The items' sides; those with other features than the model's are as good as missing.
+    """The items' sides; those with other features than the model's, or that it doesn't look at, are as good as missing.
 
     Raises:
         ModelError: no item has features that the model takes.
     """
     told: dict[tuple[str, Side], str] = {(fault.name, fault.side): fault.message for fault in scenes.faults}
-    missing: tuple[dict[Side, str], ...] = tuple(
-        {side: told[name, side] for side in SIDES if (name, side) in told} for name in scenes.pairs.names
-    )
-    sides: dict[Side, list[Clip]] = {}
-    for side in SIDES:
-        clips = [_steps(scenes.pairs, side, row) for row in range(len(scenes.pairs))]
-        unfit = {row: why for row, clip in enumerate(clips) if (why := model.fits(side, clip))}
-        if len(clips) and len(unfit) == len(clips) and side in model.description.sides:
-            raise ModelError(f"{scenes.pairs.names[0]}: its {side} {unfit[0]}")
-        for row, why in unfit.items():
-            missing[row][side], clips[row] = why, absent()
-        sides[side] = clips
+    names = scenes.pairs.names
+    missing: tuple[dict[Side, str], ...] = tuple({} for _ in names)
+    sides: dict[Side, list[Clip]] = {side: [absent()] * len(names) for side in SIDES}
+    for side in model.description.sides:
+        clips = [_steps(scenes.pairs, side, row) for row in range(len(names))]
+        unfit = [model.fits(side, clip) for clip in clips]
+        if clips and all(unfit):
+            raise ModelError(f"{names[0]}: its {side} {unfit[0]}")
+        for row, (name, clip) in enumerate(zip(names, clips, strict=True)):
+            if why := unfit[row] or told.get((name, side), "" if len(clip) else "missing"):
+                missing[row][side] = why
+        sides[side] = [absent() if why else clip for why, clip in zip(unfit, clips, strict=True)]
     return Usable(sides, missing)
 
 
@@ -154,7 +155,7 @@ def timeline(model: SceneModel, audio: Clip, video: Clip) -> tuple[Span, ...]:
     if length < TIMELINE_WINDOWS * window:
         return ()
     hop = max(1, window // 2)
-    starts = list(range(0, length - window + 1, hop))
+    starts = [*range(0, length - window, hop), length - window]
     found = model.probabilities(*([clip[start : start + window] for start in starts] for clip in (audio, video)))
     # Each window speaks for the hop around its middle; the first and the last also for the ends.
     edges = [0.0, *(start + (window - hop) / 2 for start in starts[1:]), float(length)]
@@ -175,18 +176,21 @@ def _spans(found: Float[np.ndarray, "W K"], edges_seconds: Sequence[float], labe
     )
 
 
-def _carrier(best: int, alone: dict[Side, int]) -> CarriedBy:
-    """Which of the sides that are there name the label alone."""
-    if len(alone) == 1:
-        return next(iter(alone))
-    agreeing = [side for side, label in alone.items() if label == best]
-    if len(agreeing) == 1:
-        return agreeing[0]
-    return "both" if agreeing else "together"
-
-
-def _nothing(clips: Sequence[Clip]) -> list[Clip]:
-    return [absent()] * len(clips)
+def _carriers(
+    model: SceneModel, whole: Float[np.ndarray, "N K"], audio: list[Clip], video: list[Clip]
+) -> list[CarriedBy]:
+    """Which side of each item names its label alone; "" where neither is there."""
+    carriers: list[CarriedBy] = [
+        "audio" if len(a) else "video" if len(v) else "" for a, v in zip(audio, video, strict=True)
+    ]
+    rows = [row for row, clips in enumerate(zip(audio, video, strict=True)) if all(map(len, clips))]
+    nothing = [absent()] * len(rows)
+    heard = model.probabilities([audio[row] for row in rows], nothing).argmax(axis=1)
+    seen = model.probabilities(nothing, [video[row] for row in rows]).argmax(axis=1)
+    best = whole[rows].argmax(axis=1)
+    for row, by_sound, by_picture in zip(rows, heard == best, seen == best, strict=True):
+        carriers[row] = _CARRIERS[bool(by_sound), bool(by_picture)]
+    return carriers
 
 
 def _steps(pairs: Pairs, side: Side, row: int) -> Clip:
@@ -195,9 +199,10 @@ def _steps(pairs: Pairs, side: Side, row: int) -> Clip:
     return absent() if np.isnan(steps).all() else steps
 
 
-def _is_clip(path: Path) -> bool:
-    return path.suffix.lower() == ".npz"
+def _is_clip(file: str | Path) -> bool:
+    return Path(file).suffix.lower() == ".npz"
 
 
 def _media_file(path: Path) -> tuple[SceneFile, ...]:
-    return (SceneFile(os.fspath(path), "", os.fspath(path)),) if path.is_file() else ()
+    is_one = path.is_file() and path.suffix.lower() not in MANIFEST_SUFFIXES
+    return (SceneFile(os.fspath(path), "", os.fspath(path)),) if is_one else ()

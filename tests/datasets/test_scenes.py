@@ -153,8 +153,8 @@ def test_rows_of_one_sound_are_told_apart(tmp_path: Path):
     path = tmp_path / "twice.csv"
     path.write_text("audio,video\na0.npy,v0.npy\na0.npy,\na1.npy,v1.npy", encoding="utf-8")
     scenes = read_scenes(path)
-    assert scenes.pairs.names == ("a0.npy + v0.npy", "a0.npy + ", "a1.npy")
-    assert [str(fault) for fault in scenes.faults] == ["a0.npy + : video: missing"]
+    assert scenes.pairs.names == ("a0.npy + v0.npy", "a0.npy", "a1.npy")
+    assert [str(fault) for fault in scenes.faults] == ["a0.npy: video: missing"]
     assert scenes.pairs.group.tolist() == [0, 0, 1]
 
 

@@ -1,17 +1,20 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import SupportsIndex
 
 import numpy as np
 import pytest
 
-from avmatch.core.errors import ModelError, UsageError
+from avmatch.core.errors import MediaError, ModelError, UsageError
+from avmatch.datasets.items import Pairs
 from avmatch.datasets.predictions import Predictions, read_predictions, write_predictions
-from avmatch.datasets.scene_items import padded
+from avmatch.datasets.scene_items import Scenes, padded
 from avmatch.encoders import scenes as encoders
 from avmatch.encoders.scenes import load_scenes
 from avmatch.metrics.probabilities import log_loss
-from avmatch.pipelines.classify import classify
+from avmatch.pipelines import classify as pipeline
+from avmatch.pipelines.classify import classify, scene_results
 from avmatch.pipelines.fuse import fuse_predictions
 from avmatch.pipelines.scene_media import by_second, read_scene_media
 from scene_models import LABELS, write_scene_model
@@ -83,6 +86,36 @@ def test_the_end_of_a_long_item_is_looked_at(tmp_path: Path):
     (long,) = classify([clip(tmp_path / "long.npz", audio=[BARK] * 20 + [9 * TRAM] * 4)], model)
     assert [span.label for span in long.timeline] == ["bark", "tram"]
     assert (long.timeline[0].begin_seconds, long.timeline[1].end_seconds) == (0.0, 12.0)
+
+
+def test_where_there_is_nothing_the_timeline_says_nothing(model: Path, tmp_path: Path):
+    gap = [[np.nan] * 3] * 12
+    (long,) = classify([clip(tmp_path / "gap.npz", audio=[BARK] * 8 + gap + [BARK] * 8)], model)
+    assert [(span.label, span.probability > 0.5) for span in long.timeline] == [("bark", True)] * 2
+    first, second = long.timeline
+    assert 4.0 <= first.end_seconds < 6.0
+    assert 8.0 < second.begin_seconds <= 10.0
+
+
+def test_large_sets_are_read_in_blocks(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    files = [clip(tmp_path / f"{row}.npz", audio=[step], video=[CLOCK]) for row, step in enumerate([BARK, TRAM] * 4)]
+    whole = classify(files, model)
+    monkeypatch.setattr(pipeline, "BLOCK", 3)
+    assert classify(files, model) == whole
+
+
+def test_a_side_that_cant_be_read_ends_no_batch(model: Path):
+    class Damaged(tuple):
+        def __getitem__(self, row: SupportsIndex) -> np.ndarray:  # type: ignore[override]
+            if row == 0:
+                raise MediaError("set.hdf5", "x can't be read", stage="open", reason="unreadable")
+            return super().__getitem__(row)  # type: ignore[return-value]
+
+    sound = BARK[None]
+    pairs = Pairs((CLOCK[None], CLOCK[None]), Damaged((sound, sound)), ("x", "y"), np.arange(2), np.full(2, -1), ())
+    first, second = scene_results(load_scenes(model), Scenes(pairs))
+    assert (first.label, dict(first.missing)) == ("clock", {"audio": "x can't be read"})
+    assert second.status == "ok"
 
 
 def test_a_long_item_isnt_what_the_others_are_filled_up_to(model: Path, monkeypatch: pytest.MonkeyPatch):

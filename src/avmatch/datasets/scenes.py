@@ -64,7 +64,8 @@ def _table(path: Path, split: str | None) -> Scenes:
     own = [row["audio"] or row["video"] for row in rows]
     often = Counter(own)
     names = [
-        f"{row['audio']} + {row['video']}" if often[name] > 1 else name for name, row in zip(own, rows, strict=True)
+        " + ".join(filter(None, (row["audio"], row["video"]))) if often[name] > 1 else name
+        for name, row in zip(own, rows, strict=True)
     ]
     faults: list[Fault] = []
     sides = {

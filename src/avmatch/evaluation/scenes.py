@@ -10,6 +10,7 @@ Letters in shapes: N items, K classes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,19 +101,19 @@ def evaluate_scenes(
     if held_out:
         scenes = scenes.take(held_back_rows(scenes.pairs.names, Path(model)))
     label = _in_order(scenes.pairs, loaded, data)
-    found = usable(loaded, scenes)
-    probabilities = loaded.probabilities(found.sides["audio"], found.sides["video"])
-    predictions = Predictions(scenes.pairs.names, loaded.description.labels, probabilities, label)
-    missing = [
-        f"{name}: {side}: {why}"
-        for name, whys in zip(scenes.pairs.names, found.missing, strict=True)
-        for side, why in whys.items()
-    ]
-    return report_of(str(model), str(data), predictions, missing, sum(map(bool, found.missing)))
+    probabilities: list[Float[np.ndarray, "B K"]] = []
+    missing: list[dict[str, str]] = []
+    for found in usable(loaded, scenes):
+        probabilities.append(loaded.probabilities(found.audio, found.video))
+        missing += found.missing
+    names = scenes.pairs.names
+    predictions = Predictions(names, loaded.description.labels, np.concatenate(probabilities), label)
+    notes = [f"{name}: {side}: {why}" for name, whys in zip(names, missing, strict=True) for side, why in whys.items()]
+    return report_of(str(model), str(data), predictions, notes, sum(map(bool, missing)))
 
 
 def report_of(
-    model: str, data: str, predictions: Predictions, notes: list[str] | tuple[str, ...] = (), num_partial: int = 0
+    model: str, data: str, predictions: Predictions, notes: Sequence[str] = (), num_partial: int = 0
 ) -> SceneReport:
     """The figures of predictions whose classes are all known."""
     label, probabilities, labels = predictions.label, predictions.probabilities, predictions.classes

@@ -131,6 +131,45 @@ def test_npz_clips_with_both_sides_one_or_none(tmp_path: Path):
         read_clips([str(tmp_path / "none.npz")])
 
 
+def test_what_is_wrong_with_one_side_of_an_npz_is_told_and_the_other_read(tmp_path: Path):
+    with (tmp_path / "one_array.npz").open("wb") as file:
+        np.save(file, np.ones((2, 3)))
+    rng = np.random.default_rng(0)
+    np.savez_compressed(tmp_path / "damaged.npz", audio=rng.standard_normal((50, 30)), video=np.ones((4, 5)))
+    content = bytearray((tmp_path / "damaged.npz").read_bytes())
+    content[200:300] = bytes(100)
+    (tmp_path / "damaged.npz").write_bytes(content)
+    np.savez(tmp_path / "gaps.npz", audio=[[1.0, np.nan], [2.0, 3.0]], video=np.full((2, 3), 1e300))
+    paths = [str(tmp_path / f"{name}.npz") for name in ("one_array", "damaged", "gaps")]
+    told = {(Path(fault.name).stem, fault.side): fault.message for fault in read_clips(paths).faults}
+    assert told.pop(("gaps", "audio")) == "1 of 2 steps aren't finite"
+    assert told.pop(("gaps", "video")) == "broken: no step is finite"
+    assert told.keys() == {("one_array", "audio"), ("one_array", "video"), ("damaged", "audio")}
+    assert all(message.startswith("broken: not a readable .npz (") for message in told.values())
+
+
+def test_rows_of_one_sound_are_told_apart(tmp_path: Path):
+    write_table(tmp_path)
+    path = tmp_path / "twice.csv"
+    path.write_text("audio,video\na0.npy,v0.npy\na0.npy,\na1.npy,v1.npy", encoding="utf-8")
+    scenes = read_scenes(path)
+    assert scenes.pairs.names == ("a0.npy + v0.npy", "a0.npy", "a1.npy")
+    assert [str(fault) for fault in scenes.faults] == ["a0.npy: video: missing"]
+    assert scenes.pairs.group.tolist() == [0, 0, 1]
+
+
+def test_a_split_of_media(tmp_path: Path):
+    for name in ("dog/one.mp4", ".trash/two.mp4"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(b"")
+    assert [file.label for file in list_scene_files(tmp_path)] == ["dog"]
+    with pytest.raises(UsageError, match="has no splits; leave out --split"):
+        list_scene_files(tmp_path, "test")
+    (tmp_path / "clips.csv").write_text("path,label\ndog/one.mp4,dog\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="lacks a column named `split`"):
+        list_scene_files(tmp_path / "clips.csv", "test")
+
+
 def test_media_are_labelled_by_their_folder_or_by_a_table(tmp_path: Path):
     for name in ("dog/one.mp4", "dog/deep/two.wav", "cat/three.mkv", "cat/notes.txt", "loose.mp4"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
-from avmatch.core.errors import MissingExtraError, UsageError
+from avmatch.core.errors import MediaError, MissingExtraError, UsageError
 from avmatch.datasets import tau
 from avmatch.datasets.scenes import read_scenes
 
@@ -116,6 +116,29 @@ def test_a_missing_or_broken_side_is_kept_and_named(tmp_path: Path):
     row = scenes.pairs.names.index("tram-vienna-30-1")
     assert len(scenes.pairs.video[row]) == 0
     assert len(scenes.pairs.audio[row]) == 96
+
+
+def test_damaged_numbers_name_their_file(tmp_path: Path):
+    write_tau(tmp_path)
+    path = tmp_path / "feature" / "audio_features_data" / "val.hdf5"
+    with h5py.File(path, "a") as file:
+        del file["tram/audio/tram-vienna-30-1"]
+        data = file.create_dataset(
+            "tram/audio/tram-vienna-30-1", data=np.ones((98, 6)), chunks=(98, 6), fletcher32=True
+        )
+        place = data.id.get_chunk_info(0).byte_offset
+    content = bytearray(path.read_bytes())
+    content[place + 8] ^= 255
+    path.write_bytes(content)
+    pairs = read_scenes(tmp_path).pairs
+    with pytest.raises(MediaError, match=r"val.hdf5: tram/audio/tram-vienna-30-1 can't be read"):
+        pairs.audio[pairs.names.index("tram-vienna-30-1")]
+    (path.parent / "global_mean_std.npz").write_bytes(b"PK\x03\x04")
+    with pytest.raises(MediaError, match=r"global_mean_std.npz: not a readable .npz"):
+        read_scenes(tmp_path)
+    np.savez(path.parent / "global_mean_std.npz", global_mean=np.ones(6))
+    with pytest.raises(MediaError, match="needs the arrays global_mean and global_std"):
+        read_scenes(tmp_path)
 
 
 def test_list_and_hdf5_must_agree_on_the_label(tmp_path: Path):

@@ -36,14 +36,6 @@ def test_swapping_the_systems_turns_the_interval_round():
     assert (behind.bootstrap.low, behind.bootstrap.high) == pytest.approx((-ahead.bootstrap.high, -ahead.bootstrap.low))
 
 
-def test_options_reach_both_intervals():
-    differences = np.random.default_rng(0).normal(size=30)
-    wide, narrow = (paired_interval(differences, 0, level=level) for level in (0.95, 0.5))
-    assert wide.student.low < narrow.student.low
-    assert wide.bootstrap.low < narrow.bootstrap.low
-    assert paired_interval(differences, 0, draws=10).bootstrap == bootstrap_interval(differences, 0, draws=10)
-
-
 @pytest.mark.parametrize("num", [0, 1])
 def test_one_fold_says_nothing_of_the_spread(num):
     with pytest.raises(UsageError, match=f"needs two or more values, got {num}"):

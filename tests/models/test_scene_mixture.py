@@ -72,6 +72,14 @@ def test_discriminants_are_scikit_learns():
     np.testing.assert_allclose(found, theirs.decision_function(points), atol=1e-6)
 
 
+def test_a_class_without_items_never_wins():
+    rng = np.random.default_rng(0)
+    label, points = rng.integers(2, size=200), 1 + 0.1 * rng.standard_normal((200, 60))
+    found = discriminants(points, label, 3, 0.3, np.ones(60, bool))
+    logits = rng.standard_normal((50, 60)) * np.array([0.0, *[1.0] * 49])[:, None] @ found.weights + found.bias
+    assert (logits[:, 2] < logits[:, :2].max(axis=1) - 10).all()
+
+
 def test_discriminants_of_some_columns_leave_the_others_alone():
     rng = np.random.default_rng(0)
     label, points = rng.integers(2, size=50), rng.standard_normal((50, 4))

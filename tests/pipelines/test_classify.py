@@ -1,14 +1,20 @@
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import SupportsIndex
 
 import numpy as np
 import pytest
 
-from avmatch.core.errors import ModelError, UsageError
+from avmatch.core.errors import MediaError, ModelError, UsageError
+from avmatch.datasets.items import Pairs
 from avmatch.datasets.predictions import Predictions, read_predictions, write_predictions
+from avmatch.datasets.scene_items import Scenes, padded
+from avmatch.encoders import scenes as encoders
 from avmatch.encoders.scenes import load_scenes
 from avmatch.metrics.probabilities import log_loss
-from avmatch.pipelines.classify import classify
+from avmatch.pipelines import classify as pipeline
+from avmatch.pipelines.classify import classify, scene_results
 from avmatch.pipelines.fuse import fuse_predictions
 from avmatch.pipelines.scene_media import by_second, read_scene_media
 from scene_models import LABELS, write_scene_model
@@ -75,6 +81,84 @@ def test_long_items_have_a_timeline(model: Path, tmp_path: Path):
     assert short.timeline == ()
 
 
+def test_the_end_of_a_long_item_is_looked_at(tmp_path: Path):
+    model = write_scene_model(tmp_path / "model", window_steps=10)
+    (long,) = classify([clip(tmp_path / "long.npz", audio=[BARK] * 20 + [9 * TRAM] * 4)], model)
+    assert [span.label for span in long.timeline] == ["bark", "tram"]
+    assert (long.timeline[0].begin_seconds, long.timeline[1].end_seconds) == (0.0, 12.0)
+
+
+def test_where_there_is_nothing_the_timeline_says_nothing(model: Path, tmp_path: Path):
+    gap = [[np.nan] * 3] * 12
+    (long,) = classify([clip(tmp_path / "gap.npz", audio=[BARK] * 8 + gap + [BARK] * 8)], model)
+    assert [(span.label, span.probability > 0.5) for span in long.timeline] == [("bark", True)] * 2
+    first, second = long.timeline
+    assert 4.0 <= first.end_seconds < 6.0
+    assert 8.0 < second.begin_seconds <= 10.0
+
+
+def test_large_sets_are_read_in_blocks(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    files = [clip(tmp_path / f"{row}.npz", audio=[step], video=[CLOCK]) for row, step in enumerate([BARK, TRAM] * 4)]
+    whole = classify(files, model)
+    monkeypatch.setattr(pipeline, "BLOCK", 3)
+    assert classify(files, model) == whole
+
+
+def test_a_side_that_cant_be_read_ends_no_batch(model: Path):
+    class Damaged(tuple):
+        def __getitem__(self, row: SupportsIndex) -> np.ndarray:  # type: ignore[override]
+            if row == 0:
+                raise MediaError("set.hdf5", "x can't be read", stage="open", reason="unreadable")
+            return super().__getitem__(row)  # type: ignore[return-value]
+
+    sound = BARK[None]
+    pairs = Pairs((CLOCK[None], CLOCK[None]), Damaged((sound, sound)), ("x", "y"), np.arange(2), np.full(2, -1), ())
+    first, second = scene_results(load_scenes(model), Scenes(pairs))
+    assert (first.label, dict(first.missing)) == ("clock", {"audio": "x can't be read"})
+    assert second.status == "ok"
+
+
+def test_a_long_item_isnt_what_the_others_are_filled_up_to(model: Path, monkeypatch: pytest.MonkeyPatch):
+    loaded = load_scenes(model)
+    clips = [
+        np.tile(step, (length, 1)) for step, length in ((BARK, 1), (CLOCK, 60), (TRAM, 1), (BARK, 2), (CLOCK, 100))
+    ]
+    wanted = loaded.probabilities(clips, clips[::-1])
+    shapes: list[tuple[int, ...]] = []
+
+    def watched(clips: Sequence[np.ndarray], num_features: int) -> np.ndarray:
+        shapes.append(padded(clips, num_features).shape)
+        return padded(clips, num_features)
+
+    monkeypatch.setattr(encoders, "BATCH_STEPS", 64)
+    monkeypatch.setattr(encoders, "padded", watched)
+    np.testing.assert_allclose(loaded.probabilities(clips, clips[::-1]), wanted)
+    assert all(count * length <= 64 or count == 1 for count, length, _ in shapes)
+
+
+def test_results_come_in_the_order_of_the_files(model: Path, tmp_path: Path):
+    np.save(tmp_path / "a.npy", BARK[None])
+    (tmp_path / "table.csv").write_text("audio,video\na.npy,\n", encoding="utf-8")
+    clips = [clip(tmp_path / f"{name}.npz", audio=[CLOCK]) for name in "xy"]
+    results = classify([clips[0], tmp_path / "table.csv", clips[1]], model)
+    assert [result.path for result in results] == [str(clips[0]), "a.npy", str(clips[1])]
+
+
+def test_what_a_model_of_one_side_doesnt_look_at_isnt_missing(tmp_path: Path):
+    model = write_scene_model(tmp_path / "blind", sides=["audio"])
+    sound = clip(tmp_path / "sound.npz", audio=[BARK])
+    mixed = clip(tmp_path / "mixed.npz", audio=[TRAM], video=[[1, 2]] * 40)
+    for result, label in zip(classify([sound, mixed], model), ("bark", "tram"), strict=True):
+        assert (result.label, result.status, result.carried_by, result.timeline) == (label, "ok", "audio", ())
+
+
+def test_a_table_without_paths_is_no_media_file(tmp_path: Path):
+    model = write_scene_model(tmp_path / "model", front_end="signals")
+    (tmp_path / "table.csv").write_text("audio,video\na.npy,\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="tiny takes media files, and folders and tables of them"):
+        classify([tmp_path / "table.csv"], model)
+
+
 def test_a_model_of_one_side_doesnt_look_at_the_other(tmp_path: Path):
     model = write_scene_model(tmp_path / "deaf", sides=["video"])
     (result,) = classify([clip(tmp_path / "c.npz", audio=[9 * BARK], video=[CLOCK])], model)
@@ -116,7 +200,7 @@ def test_media_become_steps_a_second_and_a_broken_file_is_kept(media: Path, tmp_
     for label, name in (("one", "good.mp4"), ("two", "broken.mp4")):
         (tmp_path / label).mkdir()
         (tmp_path / label / name).write_bytes((media / "good.mp4").read_bytes() if name == "good.mp4" else b"nothing")
-    scenes = read_scene_media(tmp_path, "", None)
+    scenes = read_scene_media(tmp_path, "signals", None)
     assert scenes.pairs.label_names == ("one", "two")
     assert len(scenes.pairs.video[0]) >= 1
     assert not np.isnan(scenes.pairs.video[0]).all()

@@ -12,11 +12,15 @@ from typer.testing import CliRunner
 
 from avmatch.cli import app
 from avmatch.core.errors import UsageError
+from avmatch.datasets.items import Items, Pairs
 from avmatch.datasets.predictions import read_predictions
+from avmatch.datasets.scene_items import absent, gathered_steps
 from avmatch.datasets.scenes import read_scenes
 from avmatch.encoders.scenes import load_scenes
 from avmatch.models.discriminant import AUDIO_ONLY, BOTH
+from avmatch.recipes import mixed_scenes
 from avmatch.recipes.book import RECIPES, recipe
+from avmatch.recipes.fused_scenes import FusedScenes
 from avmatch.recipes.mixed_scenes import MixedLearner, MixedScenes, stack
 from avmatch.recipes.scene_data import SceneBatches, scene_logits, standard
 from avmatch.recipes.story import train_recipe
@@ -94,6 +98,47 @@ def test_deviation_and_mean_are_over_all_steps_that_are_there(unseen: Path):
     steps = np.asarray(pairs.video).reshape(-1, 5)
     np.testing.assert_allclose(found.mean, np.nanmean(steps, axis=0), atol=1e-5)
     np.testing.assert_allclose(found.deviation, np.nanstd(steps, axis=0), rtol=1e-5)
+
+
+def test_a_large_number_that_never_changes_has_no_deviation():
+    steps = np.tile(np.array([255.7, 1000.123, 0.0], np.float32), (300, 10, 1))
+    steps[..., 2] = np.arange(10)
+    found = standard(steps, 3)
+    np.testing.assert_allclose(found.deviation, [1.0, 1.0, np.arange(10).std()], rtol=1e-6)
+
+
+def test_a_side_that_never_changes_does_no_harm():
+    rng = np.random.default_rng(0)
+    sides = np.zeros((40, 5, 6), np.float32), rng.standard_normal((40, 5, 3)).astype(np.float32)
+    pairs = Pairs(*sides, tuple(map(str, range(40))), np.arange(40), np.arange(40) % 2, ("bark", "tram"))
+    learner = MixedScenes(num_networks=2).learner(pairs, 0)
+    assert np.isfinite(scene_logits(learner, pairs, torch.device("cpu"))).all()
+
+
+def test_as_many_steps_are_whitened_though_the_first_item_lacks_the_side(monkeypatch: pytest.MonkeyPatch):
+    gathered: list[int] = []
+
+    def count(items: Items, rows: np.ndarray, size: int) -> np.ndarray:
+        gathered.append(len(rows))
+        return gathered_steps(items, rows, size)
+
+    rng = np.random.default_rng(0)
+    clips = [absent(), *(rng.standard_normal((20, 4)).astype(np.float32) for _ in range(59))]
+    pairs = Pairs(clips, clips, tuple(map(str, range(60))), np.arange(60), np.arange(60) % 2, ("bark", "tram"))
+    monkeypatch.setattr(mixed_scenes, "MAX_WHITENED", 200)
+    monkeypatch.setattr(mixed_scenes, "gathered_steps", count)
+    MixedScenes(num_networks=1).learner(pairs, 0)
+    assert gathered == [10, 10]
+
+
+def test_media_need_a_front_end_and_keep_to_the_split(media: Path, tmp_path: Path):
+    rows = [f"{media / 'good.mp4'},{label},{split}" for label, split in (("a", "train"), ("b", "train"), ("c", "test"))]
+    table = tmp_path / "clips.csv"
+    table.write_text("\n".join(["path,label,split", *rows]), encoding="utf-8")
+    with pytest.raises(UsageError, match=r"holds media; --set task\.front_end=signals, or a model"):
+        MixedScenes().read(table, tmp_path)
+    pairs = FusedScenes(front_end="signals", split="train").read(table, tmp_path)
+    assert pairs.label_names == ("a", "b")
 
 
 def test_the_best_is_better_than_late_fusion_where_few_steps_tell(best: Path, late: Path, unseen: Path):
@@ -176,7 +221,7 @@ def test_a_network_doesnt_learn_from_the_fold_that_judges_it(data: Path):
     rows = np.flatnonzero(learner.fold.numpy() == 0)[:20]
     batch = SceneBatches(pairs, learner.sizes)(rows, 0, np.random.default_rng(0))
     learner(batch, 0)["loss"].backward()
-    first, second = learner.mixture.networks
+    first, second = learner.network.networks
     assert all(parameter.grad is None or not parameter.grad.any() for parameter in first.parameters())
     assert any(parameter.grad is not None and parameter.grad.any() for parameter in second.parameters())
 
@@ -184,14 +229,14 @@ def test_a_network_doesnt_learn_from_the_fold_that_judges_it(data: Path):
 def test_stacking_lowers_the_log_loss_and_tells_the_cases_apart(data: Path, unseen: Path):
     task, learner = learner_of(data)
     pairs = read_scenes(unseen).pairs
-    before = scene_logits(learner.mixture, learner, pairs, learner.sizes, torch.device("cpu"))
+    before = scene_logits(learner, pairs, torch.device("cpu"))
     told = stack(task, learner, pairs)
     after = task.validate(learner, pairs, torch.device("cpu"))
     plain = -torch.from_numpy(before).log_softmax(dim=1)[np.arange(90), pairs.label].mean().item()
     assert after["log_loss"] < plain
     cases = ("both_sides", "audio_alone", "video_alone")
     assert told.keys() == {f"{case}_{figure}" for case in cases for figure in ("accuracy", "log_loss")}
-    weights = learner.mixture.weights
+    weights = learner.network.weights
     assert (weights[BOTH] != weights[AUDIO_ONLY]).any()
 
 

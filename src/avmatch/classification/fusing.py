@@ -27,7 +27,7 @@ from scipy.special import log_softmax, softmax
 
 from avmatch.core.errors import UsageError
 
-#: What a probability of 0 is taken for before its logarithm: half of the last of three decimals.
+#: What lesser probabilities count as before their logarithm: half of the last of three decimals, which prints as 0.
 LEAST_PRINTED = 5e-4
 _EM_ROUNDS = 500
 
@@ -86,7 +86,7 @@ def log_mixture(systems: Systems, weights: Weights) -> Float[np.ndarray, "N K"]:
 
 
 def logarithms(systems: Systems) -> Systems:
-    """log p, with zeros that come from printing taken for LEAST_PRINTED."""
+    """log p, with what is less than LEAST_PRINTED taken for it."""
     return np.log(np.maximum(systems, LEAST_PRINTED))
 
 

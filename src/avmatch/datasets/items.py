@@ -5,6 +5,8 @@ Letters in shapes: N items, B items of a batch, T ticks of one item, D dimension
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +19,7 @@ from jaxtyping import Bool, Float32, Int, Shaped
 from avmatch.core.errors import UsageError
 
 KINDS = {"video": ("features", "frames", "mouths", "motion"), "audio": ("features", "logmel", "samples", "bands")}
-#: What numpy raises on .npy files that aren't whole, or aren't .npy: its header is parsed as Python text.
+#: What numpy raises on .npy and .npz files that aren't whole, or aren't such: a header is parsed as Python text.
 _DAMAGES = (
     OSError,
     EOFError,
@@ -26,8 +28,10 @@ _DAMAGES = (
     OverflowError,
     SyntaxError,
     TokenError,
-    RecursionError,
+    RuntimeError,
     MemoryError,
+    zipfile.BadZipFile,
+    zlib.error,
 )
 
 
@@ -151,6 +155,19 @@ def map_array(path: Path) -> Shaped[np.ndarray, " ..."]:
     except _DAMAGES as error:
         raise ValueError(str(error)) from error
     return array
+
+
+def stored_array(path: Path, name: str) -> Shaped[np.ndarray, " ..."] | None:
+    """An array of a .npz file; None where the file has none of that name. No pickle.
+
+    Raises:
+        ValueError: the file or the array is damaged, holds objects, or isn't such a file.
+    """
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
+            return np.asarray(stored[name]) if name in stored else None
+    except _DAMAGES as error:
+        raise ValueError(str(error)) from error
 
 
 def check_side(side: str, kind: str, rate_hz: float) -> None:

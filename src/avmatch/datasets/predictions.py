@@ -82,11 +82,6 @@ def read_predictions(path: str | Path) -> Predictions:
 
 def write_predictions(path: Path, predictions: Predictions) -> None:
     """Write one table; `scene_label` is left out where no label is known."""
-    write_text_atomically(path, predictions_text(predictions))
-
-
-def predictions_text(predictions: Predictions) -> str:
-    """The table as text."""
     is_labelled = bool((predictions.label >= 0).any())
     classes = predictions.classes
     buffer = io.StringIO()
@@ -95,7 +90,7 @@ def predictions_text(predictions: Predictions) -> str:
     for name, own, label in zip(predictions.names, predictions.probabilities, predictions.label, strict=True):
         told = [classes[label] if label >= 0 else ""] if is_labelled else []
         writer.writerow([name, classes[int(own.argmax())], *told, *(repr(float(value)) for value in own)])
-    return buffer.getvalue()
+    write_text_atomically(path, buffer.getvalue())
 
 
 def _label(path: Path, text: str, classes: tuple[str, ...]) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,8 +9,8 @@ import numpy as np
 from jaxtyping import Float32
 
 from avmatch.core.errors import UsageError
-from avmatch.datasets.items import Pairs
-from avmatch.datasets.scene_items import SIDES, Fault, Scenes, Side, absent, whole_steps
+from avmatch.datasets.items import Pairs, stored_array
+from avmatch.datasets.scene_items import SIDES, Fault, Scenes, Side, absent, missing_steps, whole_steps
 
 
 def read_clips(paths: Sequence[str]) -> Scenes:
@@ -20,40 +19,24 @@ def read_clips(paths: Sequence[str]) -> Scenes:
     Raises:
         UsageError: a file isn't there.
     """
-    faults: list[Fault] = []
-    clips = [_clip(path, faults) for path in paths]
-    unknown = np.full(len(paths), -1)
-    pairs = Pairs(
-        tuple(clip["video"] for clip in clips),
-        tuple(clip["audio"] for clip in clips),
-        tuple(paths),
-        np.arange(len(paths)),
-        unknown,
-        (),
-    )
+    if gone := next((path for path in paths if not Path(path).is_file()), None):
+        raise UsageError(f"{gone}: no such file")
+    read = {side: [_read(path, side) for path in paths] for side in SIDES}
+    faults = [Fault(path, side, why) for side in SIDES for path, (_, why) in zip(paths, read[side], strict=True) if why]
+    audio, video = (tuple(clip for clip, _ in read[side]) for side in SIDES)
+    pairs = Pairs(video, audio, tuple(paths), np.arange(len(paths)), np.full(len(paths), -1), ())
     return Scenes(pairs, tuple(faults))
 
 
-def _clip(path: str, faults: list[Fault]) -> dict[Side, Float32[np.ndarray, "_ _"]]:
-    if not Path(path).is_file():
-        raise UsageError(f"{path}: no such file")
+def _read(path: str, side: Side) -> tuple[Float32[np.ndarray, "_ _"], str]:
+    """The steps of one side, and what is missing of them, or wrong."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {side: np.asarray(stored[side]) for side in SIDES if side in stored}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        faults += [Fault(path, side, f"broken: not a readable .npz ({error})") for side in SIDES]
-        return {side: absent() for side in SIDES}
-    clip: dict[Side, Float32[np.ndarray, "_ _"]] = {}
-    for side in SIDES:
-        array = arrays.get(side)
-        why = "missing" if array is None else _fault(array)
-        if why:
-            faults.append(Fault(path, side, why))
-        clip[side] = absent() if array is None or why else whole_steps(array)
-    return clip
-
-
-def _fault(array: np.ndarray) -> str:
+        array = stored_array(Path(path), side)
+    except ValueError as error:
+        return absent(), f"broken: not a readable .npz ({error})"
+    if array is None:
+        return absent(), "missing"
     if array.ndim != 2 or not array.size or array.dtype.kind not in "fiu":
-        return f"broken: must be numbers (steps, features), is {array.dtype} {array.shape}"
-    return "" if np.isfinite(array).all(axis=1).any() else "broken: no step is finite"
+        return absent(), f"broken: must be numbers (steps, features), is {array.dtype} {array.shape}"
+    clip = whole_steps(array)
+    return clip, missing_steps(clip)

@@ -20,6 +20,8 @@ from avmatch.datasets.items import Items, Pairs, gather
 
 Side = Literal["audio", "video"]
 SIDES: tuple[Side, Side] = ("audio", "video")
+#: Items whose length tells how long items usually are.
+_MEASURED = 200
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,14 @@ class Scenes:
 
     def labelled(self) -> Scenes:
         """Only the items whose class is known."""
-        known = np.flatnonzero(self.pairs.label >= 0)
-        if len(known) == len(self.pairs):
+        return self.take(np.flatnonzero(self.pairs.label >= 0))
+
+    def take(self, rows: Int[np.ndarray, " M"]) -> Scenes:
+        """The items of `rows`, in that order."""
+        if np.array_equal(rows, np.arange(len(self.pairs))):
             return self
-        names = {self.pairs.names[row] for row in known}
-        return Scenes(self.pairs.take(known), tuple(fault for fault in self.faults if fault.name in names))
+        names = {self.pairs.names[row] for row in rows}
+        return Scenes(self.pairs.take(rows), tuple(fault for fault in self.faults if fault.name in names))
 
 
 def absent() -> Float32[np.ndarray, "0 0"]:
@@ -89,7 +94,7 @@ def checked(pairs: Pairs) -> Scenes:
         faults += [
             Fault(name, side, message)
             for name, clip in zip(pairs.names, clips, strict=True)
-            if (message := _missing(clip))
+            if (message := missing_steps(clip))
         ]
         sides[side] = clips
     return Scenes(replace(pairs, audio=sides["audio"], video=sides["video"]), tuple(faults))
@@ -107,7 +112,12 @@ def num_features(items: Items) -> int:
     return next((clip.shape[1] for clip in map(items.__getitem__, range(len(items))) if len(clip)), 0)
 
 
-def _missing(clip: Float32[np.ndarray, "T F"]) -> str:
+def usual_length(items: Items) -> int:
+    """The median number of steps, by the first items."""
+    return int(np.median([len(items[row]) for row in range(min(len(items), _MEASURED))]))
+
+
+def missing_steps(clip: Float32[np.ndarray, "T F"]) -> str:
     """What to say of a clip's missing steps; "" where none is missing."""
     gone = int(np.isnan(clip).any(axis=-1).sum())
     if gone == 0:

@@ -15,7 +15,7 @@ from pathlib import Path
 from avmatch.core.errors import UsageError
 from avmatch.datasets.inputs import AUDIO_SUFFIXES, MANIFEST_SUFFIXES, VIDEO_SUFFIXES, natural_key
 from avmatch.datasets.pair_lists import OWN_SOUND_COLUMNS
-from avmatch.datasets.tables import read_table
+from avmatch.datasets.tables import of_split, read_table
 
 MEDIA_SUFFIXES = VIDEO_SUFFIXES | AUDIO_SUFFIXES
 MANIFEST = "manifest.csv"
@@ -39,21 +39,25 @@ def list_scene_files(path: str | Path, split: str | None = None) -> tuple[SceneF
     """The files that a folder or a table names; none where it is neither of the forms at the top.
 
     Raises:
-        UsageError: a table names a file that isn't there.
+        UsageError: a table names a file that isn't there, or there is no such split.
     """
     given = Path(path)
     if given.is_dir() and (given / MANIFEST).is_file():
         given = given / MANIFEST
     if given.is_file() and given.suffix.lower() in MANIFEST_SUFFIXES:
         return _table(given, split)
-    return _folder(given) if given.is_dir() else ()
+    found = _folder(given) if given.is_dir() else ()
+    if found and split is not None:
+        raise UsageError(f"{given}: has no splits; leave out --split")
+    return found
 
 
 def _folder(folder: Path) -> tuple[SceneFile, ...]:
+    inside = {path: path.relative_to(folder).parts for path in folder.glob("*/**/*") if is_media(path)}
     found = [
-        SceneFile(os.fspath(path), path.relative_to(folder).parts[0], os.fspath(path))
-        for path in folder.glob("*/**/*")
-        if is_media(path) and path.is_file() and not path.name.startswith(".")
+        SceneFile(os.fspath(path), parts[0], os.fspath(path))
+        for path, parts in inside.items()
+        if path.is_file() and not any(part.startswith(".") for part in parts)
     ]
     return tuple(sorted(found, key=lambda file: natural_key(file.path)))
 
@@ -64,11 +68,10 @@ def _table(path: Path, split: str | None) -> tuple[SceneFile, ...]:
     if column is None:
         return ()
     files = []
-    for number, row in enumerate(rows, start=1):
-        if split is not None and row.get("split", "") != split:
-            continue
+    for row in of_split(path, columns, rows, split):
         file = path.parent / row[column]
         if not (row[column] and file.is_file()):
+            number = rows.index(row) + 1
             raise UsageError(f"{path}, row {number}: {file} is not there; paths are relative to the table's folder")
         files.append(SceneFile(os.fspath(file), row.get("label", ""), row.get("group") or os.fspath(file)))
     return tuple(files)

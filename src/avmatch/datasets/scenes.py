@@ -10,6 +10,7 @@ An item of which one side is missing or broken is kept, and told (datasets/scene
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from avmatch.datasets.inputs import MANIFEST_SUFFIXES
 from avmatch.datasets.items import Pairs, numbered
 from avmatch.datasets.scene_items import SIDES, Fault, Scenes, Side, absent, checked
 from avmatch.datasets.std2022 import FEATURE_SUFFIX, is_std2022, load_feature, read_std2022
-from avmatch.datasets.tables import Row, need_columns, read_table
+from avmatch.datasets.tables import need_columns, of_split, read_table
 from avmatch.datasets.tau import is_tau, read_tau
 
 KNOWN = (
@@ -56,26 +57,24 @@ def read_scenes(path: str | Path, split: str | None = None) -> Scenes:
 def _table(path: Path, split: str | None) -> Scenes:
     columns, rows = read_table(path)
     need_columns(path, columns, SIDES)
-    if split is not None:
-        need_columns(path, columns, ("split",))
-        rows = [row for row in rows if row["split"] == split]
-    if not rows:
-        raise UsageError(f"{path}: names no item" + (f" of the split {split!r}" if split else ""))
-    names = [_name(path, number, row) for number, row in enumerate(rows, start=1)]
+    for number, row in enumerate(rows, start=1):
+        if not (row["audio"] or row["video"]):
+            raise UsageError(f"{path}, row {number}: `audio` and `video` are both empty; a row needs at least one")
+    rows = of_split(path, columns, rows, split)
+    own = [row["audio"] or row["video"] for row in rows]
+    often = Counter(own)
+    names = [
+        " + ".join(filter(None, (row["audio"], row["video"]))) if often[name] > 1 else name
+        for name, row in zip(own, rows, strict=True)
+    ]
     faults: list[Fault] = []
     sides = {
         side: tuple(_side(path, name, side, row[side], faults.append) for name, row in zip(names, rows, strict=True))
         for side in SIDES
     }
     label, label_names = numbered([row.get("label", "") for row in rows])
-    group, _ = numbered([row.get("group") or name for name, row in zip(names, rows, strict=True)])
+    group, _ = numbered([row.get("group") or name for name, row in zip(own, rows, strict=True)])
     return Scenes(Pairs(sides["video"], sides["audio"], tuple(names), group, label, label_names), tuple(faults))
-
-
-def _name(path: Path, number: int, row: Row) -> str:
-    if not (row["audio"] or row["video"]):
-        raise UsageError(f"{path}, row {number}: `audio` and `video` are both empty; a row needs at least one of them")
-    return row["audio"] or row["video"]
 
 
 def _side(path: Path, name: str, side: Side, cell: str, tell: Callable[[Fault], None]) -> Float32[np.ndarray, "T F"]:

@@ -32,6 +32,16 @@ def need_columns(path: Path, columns: tuple[str, ...], needed: tuple[str, ...]) 
         raise UsageError(f"{path}: lacks a column named {named}, found: {_list(columns)}")
 
 
+def of_split(path: Path, columns: tuple[str, ...], rows: list[Row], split: str | None) -> list[Row]:
+    """The rows whose `split` is this one; all if None. Raises UsageError if there is none."""
+    if split is not None:
+        need_columns(path, columns, ("split",))
+        rows = [row for row in rows if row["split"] == split]
+    if not rows:
+        raise UsageError(f"{path}: names no item" + (f" of the split {split!r}" if split else ""))
+    return rows
+
+
 def number_in(
     path: Path, number: int, row: Row, column: str, allowed: Callable[[float], bool], rule: str
 ) -> float | None:

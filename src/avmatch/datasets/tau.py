@@ -25,7 +25,7 @@ from jaxtyping import Float32
 
 from avmatch.core.errors import MediaError, MissingExtraError, UsageError
 from avmatch.datasets.inputs import natural_key
-from avmatch.datasets.items import Items, Pairs, numbered
+from avmatch.datasets.items import Items, Pairs, numbered, stored_array
 from avmatch.datasets.scene_items import SIDES, Fault, Scenes, Side, absent, whole_steps
 from avmatch.datasets.tables import need_columns, read_table
 
@@ -88,7 +88,10 @@ class StoredSteps:
         place = self.places[int(row)]
         if place is None:
             return absent()
-        steps = np.asarray(_opened(place.file, os.getpid())[place.key][:MAX_STEPS], np.float32)
+        try:
+            steps = np.asarray(_opened(place.file, os.getpid())[place.key][:MAX_STEPS], np.float32)
+        except OSError as error:
+            raise _damaged(Path(place.file), f"{place.key} can't be read ({error})") from error
         if self.standard is not None:
             steps = (steps - self.standard.mean) / self.standard.deviation
         return whole_steps(steps)
@@ -219,10 +222,12 @@ def _standard(folder: Path, side: Side) -> _Standard | None:
     if not path.is_file():
         return None
     try:
-        with np.load(path, allow_pickle=False) as told:
-            mean, deviation = (np.asarray(told[f"global_{name}"], np.float32).ravel() for name in ("mean", "std"))
-    except (KeyError, ValueError, OSError) as error:
-        raise _damaged(path, f"needs the arrays global_mean and global_std ({error})") from error
+        mean, deviation = (stored_array(path, f"global_{name}") for name in ("mean", "std"))
+    except ValueError as error:
+        raise _damaged(path, f"not a readable .npz ({error})") from error
+    if mean is None or deviation is None:
+        raise _damaged(path, "needs the arrays global_mean and global_std")
+    mean, deviation = (np.asarray(values, np.float32).ravel() for values in (mean, deviation))
     return _Standard(mean, np.where(deviation > 0, deviation, np.float32(1)))
 
 

@@ -15,8 +15,9 @@ Letters in shapes: N clips, B clips of a batch, T and U time steps, F and G feat
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
 
 SCENES_MODEL = "scenes.onnx"
 SCENE_INPUT = "scene_features"
-#: Clips that go through the graph at once.
-BATCH = 128
+#: Clips that go through the graph at once, fewer where they are long: a batch is as long as its longest clip.
+BATCH, BATCH_STEPS = 128, 32_768
 
 Clip = Float32[np.ndarray, "_ _"]
 
@@ -78,10 +79,8 @@ class SceneModel:
             UsageError: clips don't have the features that the model takes.
             ModelError: the graph can't give them.
         """
-        parts = [
-            self._run(audio[begin : begin + BATCH], video[begin : begin + BATCH])
-            for begin in range(0, len(audio), BATCH)
-        ]
+        edges = [*_begins([max(map(len, clips)) for clips in zip(audio, video, strict=True)]), len(audio)]
+        parts = [self._run(audio[begin:end], video[begin:end]) for begin, end in pairwise(edges)]
         return np.concatenate([np.zeros((0, len(self.description.labels))), *parts])
 
     def fits(self, side: Side, clip: Clip) -> str:
@@ -106,6 +105,16 @@ class SceneModel:
             )
         found: Float[np.ndarray, "B K"] = softmax(logits, axis=1)
         return found
+
+
+def _begins(lengths: Sequence[int]) -> Iterator[int]:
+    """Where batches begin."""
+    begin, longest = 0, 0
+    for place, length in enumerate(lengths):
+        longest, num = max(longest, length), place + 1 - begin
+        if num == 1 or num > BATCH or num * longest > BATCH_STEPS:
+            begin, longest = place, length
+            yield place
 
 
 def load_scenes(model: str | Path) -> SceneModel:

@@ -10,6 +10,7 @@ Letters in shapes: N items, K classes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,6 @@ from jaxtyping import Float, Int
 from avmatch.core.errors import UsageError
 from avmatch.datasets.items import Pairs
 from avmatch.datasets.predictions import Predictions, write_predictions
-from avmatch.datasets.scene_items import Scenes
 from avmatch.encoders.scenes import SceneModel, load_scenes
 from avmatch.evaluation.held_back import held_back_rows
 from avmatch.metrics.classes import confusions
@@ -52,7 +52,7 @@ class SceneReport:
         per_class: in the order of `labels`, the model's.
         macro, weighted: means over the classes that there are, alike and by their number.
         confusion: rows are what is, columns what it was taken for.
-        num_partial: items of which something is missing.
+        num_partial: items of which something is missing that the model looks at.
         predictions: of each item.
         notes: what is missing, for a person.
     """
@@ -99,21 +99,21 @@ def evaluate_scenes(
     if not len(scenes.pairs):
         raise UsageError(f"{data}: no item has a label")
     if held_out:
-        scenes = Scenes(scenes.pairs.take(held_back_rows(scenes.pairs.names, Path(model))), scenes.faults)
+        scenes = scenes.take(held_back_rows(scenes.pairs.names, Path(model)))
     label = _in_order(scenes.pairs, loaded, data)
-    found = usable(loaded, scenes)
-    probabilities = loaded.probabilities(found.sides["audio"], found.sides["video"])
-    predictions = Predictions(scenes.pairs.names, loaded.description.labels, probabilities, label)
-    missing = [
-        f"{name}: {side}: {why}"
-        for name, whys in zip(scenes.pairs.names, found.missing, strict=True)
-        for side, why in whys.items()
-    ]
-    return report_of(str(model), str(data), predictions, missing, sum(map(bool, found.missing)))
+    probabilities: list[Float[np.ndarray, "B K"]] = []
+    missing: list[dict[str, str]] = []
+    for found in usable(loaded, scenes):
+        probabilities.append(loaded.probabilities(found.audio, found.video))
+        missing += found.missing
+    names = scenes.pairs.names
+    predictions = Predictions(names, loaded.description.labels, np.concatenate(probabilities), label)
+    notes = [f"{name}: {side}: {why}" for name, whys in zip(names, missing, strict=True) for side, why in whys.items()]
+    return report_of(str(model), str(data), predictions, notes, sum(map(bool, missing)))
 
 
 def report_of(
-    model: str, data: str, predictions: Predictions, notes: list[str] | tuple[str, ...] = (), num_partial: int = 0
+    model: str, data: str, predictions: Predictions, notes: Sequence[str] = (), num_partial: int = 0
 ) -> SceneReport:
     """The figures of predictions whose classes are all known."""
     label, probabilities, labels = predictions.label, predictions.probabilities, predictions.classes

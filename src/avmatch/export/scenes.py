@@ -9,14 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from avmatch.datasets.items import Items, Pairs
-from avmatch.datasets.scene_items import gathered_steps
+from avmatch.datasets.items import Pairs
+from avmatch.datasets.scene_items import gathered_steps, usual_length
 from avmatch.encoders.scenes import SCENE_INPUT, SCENES_MODEL
 from avmatch.export.card import write_card
 from avmatch.export.onnx import export_onnx
-
-#: Items whose length tells how long items usually are.
-_MEASURED = 200
 
 
 def export_scenes(
@@ -43,7 +40,7 @@ def export_scenes(
         "labels": pairs.label_names,
         "audio_features": sizes[0],
         "video_features": sizes[1],
-        "window_steps": max(_usual_length(pairs.audio), _usual_length(pairs.video), 1),
+        "window_steps": max(usual_length(pairs.audio), usual_length(pairs.video), 1),
         "rate_hz": pairs.video_rate_hz,
         "sides": list(sides),
         "front_end": front_end,
@@ -51,11 +48,6 @@ def export_scenes(
     samples = _samples(pairs, sizes)
     export_onnx(network, folder / SCENES_MODEL, samples, told, story, input_names=("audio", "video"))
     write_card(folder / "card.md", story)
-
-
-def _usual_length(items: Items) -> int:
-    """The median number of steps."""
-    return int(np.median([len(items[row]) for row in range(min(len(items), _MEASURED))]))
 
 
 def _samples(pairs: Pairs, sizes: tuple[int, int]) -> list[tuple[Tensor, ...]]:

@@ -48,21 +48,17 @@ def spread(values: Float[np.ndarray, " F"]) -> Spread:
     return Spread(float(values.mean()), float(values.std(ddof=1)))
 
 
-def paired_interval(
-    differences: Float[np.ndarray, " F"], seed: int, *, draws: int = 1000, level: float = 0.95
-) -> PairedDifference:
-    """The mean difference of two systems, with its intervals.
+def paired_interval(differences: Float[np.ndarray, " F"], seed: int) -> PairedDifference:
+    """The mean difference of two systems, with its 95 % intervals.
 
     Args:
         differences: (F,) one system's figure less the other's, per fold or seed; two or more.
         seed: of the bootstrap.
-        draws: resamplings of the bootstrap.
-        level: of both intervals, between 0 and 1.
     """
     whole = spread(differences)
     return PairedDifference(
         mean=whole.mean,
         sd=whole.sd,
-        bootstrap=bootstrap_interval(differences, seed, draws=draws, level=level),
-        student=student_interval(differences, level=level),
+        bootstrap=bootstrap_interval(differences, seed),
+        student=student_interval(differences),
     )

@@ -17,8 +17,6 @@ Letters in shapes: B clips, T and U steps, F and G features, C classes.
 
 from __future__ import annotations
 
-from typing import Literal, get_args
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -27,13 +25,20 @@ from torch.nn import functional
 from avmatch.core.errors import UsageError
 from avmatch.models.scene_parts import Standard, masked_mean
 
-Kind = Literal["audio", "video", "early", "middle", "late", "hybrid"]
-KINDS: tuple[str, ...] = get_args(Kind)
+KINDS = ("audio", "video", "early", "middle", "late", "hybrid")
 AVERAGES = ("logits", "probabilities")
 EMBEDDING = 128
 #: Of the joint head in the hybrid.
 JOINT_SHARE = 0.2
 _DROPOUT = 0.2
+
+
+def check_fusion(kind: str, average: str) -> None:
+    """Raises UsageError unless there are such a system and such an average."""
+    if kind not in KINDS or average not in AVERAGES:
+        raise UsageError(
+            f"fusion is one of {', '.join(KINDS)}, average one of {', '.join(AVERAGES)}, got {kind!r} and {average!r}"
+        )
 
 
 def block(num_in: int, num_out: int) -> nn.Sequential:
@@ -61,10 +66,7 @@ class Fusion(nn.Module):
 
     def __init__(self, kind: str, audio: Standard, video: Standard, num_classes: int, average: str = "logits") -> None:
         super().__init__()
-        if kind not in KINDS or average not in AVERAGES:
-            raise UsageError(
-                f"fusion is one of {', '.join(KINDS)} and averages {' or '.join(AVERAGES)}, got {kind!r}, {average!r}"
-            )
+        check_fusion(kind, average)
         self.kind, self.average = kind, average
         self.audio, self.video = audio, video
         sizes = [len(audio.mean), len(video.mean)]

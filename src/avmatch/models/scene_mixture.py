@@ -21,9 +21,6 @@ from torch import Tensor, nn
 from avmatch.models.discriminant import NOTHING, Discriminant, SceneStatistics
 from avmatch.models.scene_attention import SceneAttention
 
-#: Sound, picture and both of the networks, and the discriminants.
-NUM_PARTS = 4
-
 
 class SceneMixture(nn.Module):
     """The mixture; until weights are fitted, it is the mean of the networks."""
@@ -40,10 +37,13 @@ class SceneMixture(nn.Module):
 
     def forward(self, audio: Float[Tensor, "B T F"], video: Float[Tensor, "B U G"]) -> Float[Tensor, "B C"]:
         """Logits; NaN in the features is no step."""
+        parts, case = self.parts(audio, video)
+        return torch.einsum("bp,pbc->bc", self.weights[case], parts)
+
+    def parts(
+        self, audio: Float[Tensor, "B T F"], video: Float[Tensor, "B U G"]
+    ) -> tuple[Float[Tensor, "4 B C"], Int[Tensor, " B"]]:
+        """Logits of sound, picture and both of the networks, and of the discriminants; and the case."""
         networks = torch.stack([network(audio, video) for network in self.networks]).mean(dim=0)
         told, case = self.statistics(audio, video)
-        parts = torch.cat((networks, self.discriminant(told, case)[None]))
-        return torch.einsum("bp,pbc->bc", self._weights(case), parts)
-
-    def _weights(self, case: Int[Tensor, " B"]) -> Float[Tensor, "B 4"]:
-        return self.weights[case]
+        return torch.cat((networks, self.discriminant(told, case)[None])), case

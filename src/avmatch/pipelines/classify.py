@@ -2,9 +2,9 @@
 
     files → features → network → probabilities → label, which side carried it, a timeline
 
-A side that is missing or broken is a normal case: the other one answers, and the result says so. An item is classified
-three times, whole and by each side alone, to tell which side its label rests on; items much longer than those that the
-model learned from are classified window by window as well.
+A side that is missing or broken is a normal case: the other one answers, and the result says so. An item with both is
+classified three times, whole and by each side alone, to tell which side its label rests on; items much longer than
+those that the model learned from are classified window by window as well.
 
 Letters in shapes: N items, K classes, T steps.
 """
@@ -13,16 +13,17 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
-from avmatch.core.errors import ModelError, UsageError
+from avmatch.core.errors import MediaError, ModelError, UsageError
 from avmatch.core.scenes import CarriedBy, SceneResult, Span
-from avmatch.datasets.items import Pairs
+from avmatch.datasets.inputs import MANIFEST_SUFFIXES
+from avmatch.datasets.items import Items
 from avmatch.datasets.scene_clips import read_clips
 from avmatch.datasets.scene_items import SIDES, Scenes, Side, absent, whole_steps
 from avmatch.datasets.scene_media import SceneFile, is_media, list_scene_files
@@ -33,14 +34,25 @@ from avmatch.pipelines.scene_media import media_scenes
 
 #: Items of so many windows and more have a timeline.
 TIMELINE_WINDOWS = 2
+#: Items that are in memory at once, of sets that lie on the disk.
+BLOCK = 512
+#: By whether the sound alone names the label, and the picture alone.
+_CARRIERS: dict[tuple[bool, bool], CarriedBy] = {
+    (True, True): "both",
+    (True, False): "audio",
+    (False, True): "video",
+    (False, False): "together",
+}
 
 
 @dataclass(frozen=True, eq=False)
 class Usable:
-    """The sides of each item as far as a model can take them, and why it can't, by item and side."""
+    """The sides of each item as far as a model takes them, and why it can't, by item and side that it looks at."""
 
-    sides: dict[Side, list[Clip]]
-    missing: tuple[dict[Side, str], ...]
+    names: tuple[str, ...]
+    audio: list[Clip]
+    video: list[Clip]
+    missing: list[dict[str, str]]
 
 
 def classify(
@@ -80,15 +92,16 @@ def scenes_for(
     split: str | None = None,
 ) -> list[Scenes]:
     """The items that arguments name, as the model takes them."""
-    paths = [Path(file) for file in files]
     if not model.description.front_end:
-        clips = [os.fspath(file) for file, path in zip(files, paths, strict=True) if _is_clip(path)]
-        others = [path for path in paths if not _is_clip(path)]
-        if media := next((path for path in others if path.is_file() and is_media(path)), None):
+        if media := next((file for file in files if Path(file).is_file() and is_media(Path(file))), None):
             raise UsageError(f"{media}: is media, and {model.description.model} takes features that others computed")
-        return [*([read_clips(clips)] if clips else []), *(read_scenes(path, split) for path in others)]
+        scenes: list[Scenes] = []
+        for is_clip, group in itertools.groupby(files, _is_clip):
+            named = [os.fspath(file) for file in group]
+            scenes += [read_clips(named)] if is_clip else [read_scenes(path, split) for path in named]
+        return scenes
     listed: list[SceneFile] = []
-    for path in paths:
+    for path in map(Path, files):
         found = list_scene_files(path, split) or _media_file(path)
         if not found:
             raise UsageError(f"{path}: {model.description.model} takes media files, and folders and tables of them")
@@ -98,71 +111,71 @@ def scenes_for(
 
 def scene_results(model: SceneModel, scenes: Scenes) -> list[SceneResult]:
     """One for each item."""
-    found = usable(model, scenes)
-    audio, video = found.sides["audio"], found.sides["video"]
-    whole = model.probabilities(audio, video)
-    alone = {"audio": model.probabilities(audio, _nothing(audio)), "video": model.probabilities(_nothing(video), video)}
+    labels = model.description.labels
     results = []
-    for row, name in enumerate(scenes.pairs.names):
-        missing = {str(side): why for side, why in found.missing[row].items()}
-        clips = audio[row], video[row]
-        there = [side for side, clip in zip(SIDES, clips, strict=True) if len(clip) and side in model.description.sides]
-        if not there:
-            results.append(SceneResult(name, None, missing=missing or {"audio": "missing", "video": "missing"}))
-            continue
-        labels = model.description.labels
-        best = int(whole[row].argmax())
-        results.append(
-            SceneResult(
-                name,
-                labels[best],
-                dict(zip(labels, map(float, whole[row]), strict=True)),
-                _carrier(best, {side: int(alone[side][row].argmax()) for side in there}),
-                missing,
-                timeline(model, *clips),
-            )
+    for found in usable(model, scenes):
+        whole = model.probabilities(found.audio, found.video)
+        items = zip(
+            found.names, found.audio, found.video, found.missing, whole, _carriers(model, found, whole), strict=True
         )
+        for name, audio, video, missing, own, carrier in items:
+            if not carrier:
+                results.append(SceneResult(name, None, missing=missing))
+                continue
+            probabilities = dict(zip(labels, map(float, own), strict=True))
+            spans = timeline(model, audio, video)
+            results.append(SceneResult(name, labels[int(own.argmax())], probabilities, carrier, missing, spans))
     return results
 
 
-def usable(model: SceneModel, scenes: Scenes) -> Usable:
-    """The items' sides; those with other features than the model's are as good as missing.
+def usable(model: SceneModel, scenes: Scenes) -> Iterator[Usable]:
+    """The items, block by block, so that large sets needn't fit into the memory.
+
+    Sides with other features than the model's, or that it doesn't look at, are as good as missing.
 
     Raises:
-        ModelError: no item has features that the model takes.
+        ModelError: no item of a block has features that the model takes.
     """
-    told: dict[tuple[str, Side], str] = {(fault.name, fault.side): fault.message for fault in scenes.faults}
-    missing: tuple[dict[Side, str], ...] = tuple(
-        {side: told[name, side] for side in SIDES if (name, side) in told} for name in scenes.pairs.names
-    )
-    sides: dict[Side, list[Clip]] = {}
-    for side in SIDES:
-        clips = [_steps(scenes.pairs, side, row) for row in range(len(scenes.pairs))]
-        unfit = {row: why for row, clip in enumerate(clips) if (why := model.fits(side, clip))}
-        if len(clips) and len(unfit) == len(clips) and side in model.description.sides:
-            raise ModelError(f"{scenes.pairs.names[0]}: its {side} {unfit[0]}")
-        for row, why in unfit.items():
-            missing[row][side], clips[row] = why, absent()
-        sides[side] = clips
-    return Usable(sides, missing)
+    told = {(fault.name, fault.side): fault.message for fault in scenes.faults}
+    for begin in range(0, len(scenes.pairs), BLOCK):
+        rows = range(begin, min(begin + BLOCK, len(scenes.pairs)))
+        names = scenes.pairs.names[begin : rows.stop]
+        missing: list[dict[str, str]] = [{} for _ in names]
+        sides: dict[Side, list[Clip]] = {side: [absent()] * len(names) for side in SIDES}
+        for side in model.description.sides:
+            read = [_steps(getattr(scenes.pairs, side), row) for row in rows]
+            unfit = [model.fits(side, clip) for clip, _ in read]
+            if all(unfit):
+                raise ModelError(f"{names[0]}: its {side} {unfit[0]}")
+            for place, (name, (clip, gone)) in enumerate(zip(names, read, strict=True)):
+                sides[side][place] = absent() if unfit[place] else clip
+                if why := unfit[place] or told.get((name, side), gone):
+                    missing[place][side] = why
+        yield Usable(names, sides["audio"], sides["video"], missing)
 
 
 def timeline(model: SceneModel, audio: Clip, video: Clip) -> tuple[Span, ...]:
-    """Stretches with one label: windows as long as what the model learned from, each half over the one before."""
+    """Stretches with one label: windows as long as what the model learned from, each half over the one before.
+
+    Where there is nothing to look at, there is no stretch.
+    """
     told = model.description
     length, window = max(len(audio), len(video)), told.window_steps
     if length < TIMELINE_WINDOWS * window:
         return ()
     hop = max(1, window // 2)
-    starts = list(range(0, length - window + 1, hop))
-    found = model.probabilities(*([clip[start : start + window] for start in starts] for clip in (audio, video)))
+    starts = [*range(0, length - window, hop), length - window]
+    cut = [[clip[start : start + window] for start in starts] for clip in (audio, video)]
+    there = [not all(np.isnan(side).all() for side in sides) for sides in zip(*cut, strict=True)]
     # Each window speaks for the hop around its middle; the first and the last also for the ends.
     edges = [0.0, *(start + (window - hop) / 2 for start in starts[1:]), float(length)]
-    return _spans(found, [edge / told.rate_hz for edge in edges], told.labels)
+    return _spans(model.probabilities(*cut), there, [edge / told.rate_hz for edge in edges], told.labels)
 
 
-def _spans(found: Float[np.ndarray, "W K"], edges_seconds: Sequence[float], labels: Sequence[str]) -> tuple[Span, ...]:
-    best = found.argmax(axis=1)
+def _spans(
+    found: Float[np.ndarray, "W K"], there: Sequence[bool], edges_seconds: Sequence[float], labels: Sequence[str]
+) -> tuple[Span, ...]:
+    best = np.where(there, found.argmax(axis=1), -1)
     cuts = [0, *(np.flatnonzero(np.diff(best)) + 1), len(best)]
     return tuple(
         Span(
@@ -172,32 +185,37 @@ def _spans(found: Float[np.ndarray, "W K"], edges_seconds: Sequence[float], labe
             float(found[begin:end, best[begin]].mean()),
         )
         for begin, end in itertools.pairwise(cuts)
+        if best[begin] >= 0
     )
 
 
-def _carrier(best: int, alone: dict[Side, int]) -> CarriedBy:
-    """Which of the sides that are there name the label alone."""
-    if len(alone) == 1:
-        return next(iter(alone))
-    agreeing = [side for side, label in alone.items() if label == best]
-    if len(agreeing) == 1:
-        return agreeing[0]
-    return "both" if agreeing else "together"
+def _carriers(model: SceneModel, found: Usable, whole: Float[np.ndarray, "N K"]) -> list[CarriedBy]:
+    """Which side of each item names its label alone; "" where neither is there."""
+    there = [(len(audio) > 0, len(video) > 0) for audio, video in zip(found.audio, found.video, strict=True)]
+    carriers: list[CarriedBy] = ["audio" if hears else "video" if sees else "" for hears, sees in there]
+    rows = [row for row, sides in enumerate(there) if all(sides)]
+    nothing = [absent()] * len(rows)
+    heard = model.probabilities([found.audio[row] for row in rows], nothing).argmax(axis=1)
+    seen = model.probabilities(nothing, [found.video[row] for row in rows]).argmax(axis=1)
+    best = whole[rows].argmax(axis=1)
+    for row, by_sound, by_picture in zip(rows, heard == best, seen == best, strict=True):
+        carriers[row] = _CARRIERS[bool(by_sound), bool(by_picture)]
+    return carriers
 
 
-def _nothing(clips: Sequence[Clip]) -> list[Clip]:
-    return [absent()] * len(clips)
+def _steps(items: Items, row: int) -> tuple[Clip, str]:
+    """A side's steps, none where not one of them is there, and why."""
+    try:
+        steps = whole_steps(items[row])
+    except MediaError as error:
+        return absent(), error.message
+    return (absent(), "missing") if np.isnan(steps).all() else (steps, "")
 
 
-def _steps(pairs: Pairs, side: Side, row: int) -> Clip:
-    """A side's steps; none where not one of them is there."""
-    steps = whole_steps(getattr(pairs, side)[row])
-    return absent() if np.isnan(steps).all() else steps
-
-
-def _is_clip(path: Path) -> bool:
-    return path.suffix.lower() == ".npz"
+def _is_clip(file: str | Path) -> bool:
+    return Path(file).suffix.lower() == ".npz"
 
 
 def _media_file(path: Path) -> tuple[SceneFile, ...]:
-    return (SceneFile(os.fspath(path), "", os.fspath(path)),) if path.is_file() else ()
+    is_one = path.is_file() and path.suffix.lower() not in MANIFEST_SUFFIXES
+    return (SceneFile(os.fspath(path), "", os.fspath(path)),) if is_one else ()

@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
-from avmatch.classification.fusing import METHODS, Method, cross_validated, equal_weights, method
+from avmatch.classification.fusing import METHODS, Method, cross_validated, method
 from avmatch.core.errors import UsageError
 from avmatch.datasets.items import numbered
-from avmatch.datasets.predictions import Predictions, predictions_text, read_predictions, write_predictions
+from avmatch.datasets.predictions import Predictions, read_predictions, write_predictions
 from avmatch.datasets.splits import group_folds
 from avmatch.datasets.tau import location_of
 from avmatch.metrics.probabilities import log_loss
@@ -53,11 +53,6 @@ class FusedPredictions:
     num_labelled: int
     predictions: Predictions
 
-    @property
-    def text(self) -> str:
-        """The table, in the field's form."""
-        return predictions_text(self.predictions)
-
 
 def fuse_predictions(files: Sequence[str | Path], how: str = MEAN, seed: int = 0) -> FusedPredictions:
     """Fuse two files or more.
@@ -72,8 +67,8 @@ def fuse_predictions(files: Sequence[str | Path], how: str = MEAN, seed: int = 0
     method(how)
     if len(files) < 2:
         raise UsageError(f"fusion needs two prediction files or more, got {len(files)}")
-    first, *others = _aligned(files)
-    tables = [first, *others]
+    tables = _aligned(files)
+    first = tables[0]
     systems = np.stack([table.probabilities for table in tables])
     label = _common_label(files, tables)
     known = np.flatnonzero(label >= 0)
@@ -85,7 +80,7 @@ def fuse_predictions(files: Sequence[str | Path], how: str = MEAN, seed: int = 0
     for name, way in METHODS.items():
         if name != MEAN and fold is None:
             continue
-        weights = way.fit(systems[:, known], label[known]) if len(known) else equal_weights(systems, label)
+        weights = way.fit(systems[:, known], label[known])
         fused[name] = _fused(way, systems, weights, label, known, fold)
         told.append(_judged(name, fused[name], label, tuple(float(weight) for weight in weights)))
     return FusedPredictions(how, tuple(told), len(known), Predictions(first.names, first.classes, fused[how], label))

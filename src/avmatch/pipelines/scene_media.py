@@ -62,7 +62,7 @@ def read_scene_media(
     """The features of labelled media (datasets/scene_media.py).
 
     Args:
-        front_end: SIGNALS, or "" for it; else a run, a model folder, or a shipped model.
+        front_end: SIGNALS, or a run, a model folder, or a shipped model.
         cache_dir: where the analysis of files is kept; None = nowhere.
 
     Raises:
@@ -73,7 +73,7 @@ def read_scene_media(
     if not files:
         raise UsageError(f"{data}: no labelled media; give a folder of one folder a class, or a table with `path`")
     tell = None if progress is None else lambda stage, done, total: progress(done, total)
-    return media_scenes(files, front_end or SIGNALS, cache_dir, tell)
+    return media_scenes(files, front_end, cache_dir, tell)
 
 
 def media_scenes(

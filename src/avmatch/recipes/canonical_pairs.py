@@ -134,7 +134,7 @@ class CanonicalPairs:
             ensemble = self._networks(video, audio)
             videos, audios = [*videos, ensemble[0]], [*audios, ensemble[1]]
             gains.append(np.sqrt(self.networks.weight / (self.networks.count * NETWORK_SPREAD)))
-        return FittedTowers(Members(videos, gains), Members(audios, gains), self.networks)
+        return FittedTowers(Members(videos, gains), Members(audios, gains), self.networks.temperature)
 
     def source(self, pairs: Pairs, learner: nn.Module, device: torch.device) -> Source:
         """Batches of mixed pairs for the networks."""
@@ -215,10 +215,10 @@ class CanonicalPairs:
 class FittedTowers(nn.Module):
     """Both towers; what descends in them is the ensemble, if there is one."""
 
-    def __init__(self, video: Members, audio: Members, networks: Networks) -> None:
+    def __init__(self, video: Members, audio: Members, temperature: float) -> None:
         super().__init__()
-        self.video, self.audio, self.networks = video, audio, networks
-        self.softmax = InfoNCE(networks.temperature, learnable=False)
+        self.video, self.audio = video, audio
+        self.softmax = InfoNCE(temperature, learnable=False)
 
     def forward(self, batch: Batch, epoch: int) -> dict[str, Tensor]:
         """The mean loss of the networks, each for itself."""

@@ -37,6 +37,7 @@ def discriminants(
     points = told[:, columns]
     member = np.eye(num_classes)[label]
     mean = member.T @ points / np.maximum(count, 1)[:, None]
+    mean[count == 0] = mean[count.argmax()]  # at 0, far from all, it would win where every class is far
     apart = points - mean[label]
     within = apart.T @ apart / max(1, len(points))
     size = within.shape[0]

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float64, Int
+from jaxtyping import Float, Float64, Int
 from scipy.special import softmax
 from torch import Tensor, nn
 from torch.nn import functional
@@ -27,8 +27,7 @@ from torch.nn import functional
 from avmatch.classification.fusing import log_weights
 from avmatch.core.errors import UsageError
 from avmatch.datasets.items import Items, Pairs
-from avmatch.datasets.packing import Told
-from avmatch.datasets.scene_items import gathered_steps
+from avmatch.datasets.scene_items import gathered_steps, usual_length
 from avmatch.datasets.splits import group_folds
 from avmatch.export.scenes import export_scenes
 from avmatch.metrics.probabilities import log_loss
@@ -38,15 +37,7 @@ from avmatch.models.scene_mixture import SceneMixture
 from avmatch.models.scene_parts import Standard
 from avmatch.recipes.canonical import whitening
 from avmatch.recipes.discriminant import Discriminants, discriminants
-from avmatch.recipes.scene_data import (
-    BLOCK,
-    SceneBatches,
-    feature_sizes,
-    read_labelled,
-    scene_logits,
-    scene_metrics,
-    standard,
-)
+from avmatch.recipes.scene_data import SceneLearner, SceneTask, blocks, standard
 from avmatch.training.task import Batch
 
 #: Steps from which principal components are taken.
@@ -56,7 +47,7 @@ MIN_STACKED = 20
 
 
 @dataclass(frozen=True)
-class MixedScenes:
+class MixedScenes(SceneTask):
     """The task.
 
     Attributes:
@@ -65,7 +56,6 @@ class MixedScenes:
         side_dropout: how often the sound is taken away, and as often the picture.
         side_weight: of the loss of each side alone.
         shrinkage: of the discriminants' covariance.
-        split, front_end: as in FusedScenes.
     """
 
     attention: AttentionConfig = field(default_factory=AttentionConfig)
@@ -76,8 +66,6 @@ class MixedScenes:
     side_dropout: float = 0.1
     side_weight: float = 0.3
     shrinkage: float = 0.3
-    split: str = ""
-    front_end: str = ""
 
     def __post_init__(self) -> None:
         if not 1 <= self.num_networks <= self.num_folds:
@@ -85,23 +73,9 @@ class MixedScenes:
         if not (0 <= self.side_dropout <= 0.5 and 0 < self.shrinkage <= 1 and min(self.mixup, self.side_weight) >= 0):
             raise UsageError(f"side_dropout is 0…0.5, shrinkage above 0 and up to 1, nothing negative; got {self}")
 
-    def read(self, data: str | Path, cache: Path, progress: Told | None = None) -> Pairs:
-        """Labelled scenes (datasets/scenes.py)."""
-        return read_labelled(data, self.split, self.front_end, cache, progress)
-
     def learner(self, pairs: Pairs, seed: int) -> MixedLearner:
         """Networks, and the discriminants fitted."""
         return MixedLearner(self, pairs)
-
-    def source(self, pairs: Pairs, learner: nn.Module, device: torch.device) -> SceneBatches:
-        """Items as they are; the learner mixes them."""
-        assert isinstance(learner, MixedLearner)
-        return SceneBatches(pairs, learner.sizes)
-
-    def validate(self, learner: nn.Module, pairs: Pairs, device: torch.device) -> Mapping[str, float]:
-        """Accuracy and log loss of the held-back items, by the mean of the networks."""
-        assert isinstance(learner, MixedLearner)
-        return scene_metrics(scene_logits(learner.mixture, learner, pairs, learner.sizes, device), pairs.label)
 
     def export(self, learner: nn.Module, pairs: Pairs, folder: Path, description: Mapping[str, object]) -> None:
         """scenes.onnx and card.md, the mixture's weights fitted before."""
@@ -110,17 +84,20 @@ class MixedScenes:
         results = description["results"]
         assert isinstance(results, Mapping)
         story = {**description, "results": {**results, **told}}
-        export_scenes(learner.mixture, learner.sizes, pairs, folder, story, front_end=self.front_end)
+        export_scenes(learner.network, learner.sizes, pairs, folder, story, front_end=self.front_end)
 
 
-class MixedLearner(nn.Module):
-    """The mixture; what descends in it are the networks."""
+class MixedLearner(SceneLearner):
+    """The mixture, which is the mean of its networks until its weights are fitted; what descends are they."""
+
+    network: SceneMixture
 
     def __init__(self, task: MixedScenes, pairs: Pairs) -> None:
-        super().__init__()
-        self.task, self.names, self.sizes = task, pairs.names, feature_sizes(pairs)
+        super().__init__(pairs)
+        self.task, self.names = task, pairs.names
         num_classes = len(pairs.label_names)
-        sides = tuple(_fixed(items, size) for items, size in zip((pairs.audio, pairs.video), self.sizes, strict=True))
+        each = [standard(items, size) for items, size in zip((pairs.audio, pairs.video), self.sizes, strict=True)]
+        sides = [_fixed(one) for one in each]
         whites = [
             _whitening(items, fixed, num, task.attention.whitening_power)
             for items, fixed, num in zip((pairs.audio, pairs.video), sides, task.attention.num_components, strict=True)
@@ -129,11 +106,10 @@ class MixedLearner(nn.Module):
         for _ in range(task.num_networks):
             audio, video = (Side(task.attention, *fixed) for fixed in zip(sides, whites, strict=True))
             networks.append(SceneAttention(task.attention, audio, video, num_classes))
-        each = (standard(items, size) for items, size in zip((pairs.audio, pairs.video), self.sizes, strict=True))
         statistics = SceneStatistics(*each)
         told, case = statistics_of(statistics, pairs, self.sizes)
         fitted = fitted_cases(told, case, pairs.label, num_classes, self.sizes, task.shrinkage)
-        self.mixture = SceneMixture(networks, statistics, _module(fitted))
+        self.network = SceneMixture(networks, statistics, _module(fitted))
         self.label = nn.Buffer(functional.one_hot(torch.from_numpy(pairs.label), num_classes).float())
         num_groups = len(np.unique(pairs.group))
         self.fold = nn.Buffer(
@@ -142,7 +118,7 @@ class MixedLearner(nn.Module):
 
     def forward(self, batch: Batch, epoch: int) -> dict[str, Float[Tensor, ""]]:
         """The mean loss of the networks, each over the items that it may see."""
-        losses = [self._loss(network, number, batch) for number, network in enumerate(self.mixture.networks)]
+        losses = [self._loss(network, number, batch) for number, network in enumerate(self.network.networks)]
         return {"loss": torch.stack(losses).mean()}
 
     def _loss(self, network: nn.Module, number: int, batch: Batch) -> Float[Tensor, ""]:
@@ -177,17 +153,25 @@ def stack(task: MixedScenes, learner: MixedLearner, pairs: Pairs) -> dict[str, f
     Args:
         pairs: those that the learner learned from, or others.
     """
-    is_own = pairs.names == learner.names
+    learner.eval()
+    told, there = statistics_of(learner.network.statistics, pairs, learner.sizes)
+    judges = [(learner.network, np.arange(len(pairs)))]
+    if pairs.names == learner.names:
+        judges = _judges(task, learner, pairs, told, there)
     found: dict[str, float] = {}
     for case, name in ((BOTH, "both_sides"), (AUDIO_ONLY, "audio_alone"), (VIDEO_ONLY, "video_alone")):
-        parts, rows = _unseen_parts(task, learner, pairs, case) if is_own else _parts(learner, pairs, case)
-        if len(rows) < MIN_STACKED:
+        has = (there == BOTH) | (there == case)
+        label = np.concatenate([pairs.label[rows[has[rows]]] for _, rows in judges])
+        if len(label) < MIN_STACKED:
             continue
-        weights = log_weights(parts, pairs.label[rows])
-        learner.mixture.weights[case] = torch.from_numpy(weights.astype(np.float32))
+        parts = np.concatenate(
+            [_parts(judge, learner.sizes, pairs, rows[has[rows]], case) for judge, rows in judges], axis=1
+        )
+        weights = log_weights(parts, label)
+        learner.network.weights[case] = torch.from_numpy(weights.astype(np.float32))
         probabilities = softmax(np.tensordot(weights, parts, 1), axis=1)
-        found[f"{name}_accuracy"] = float((probabilities.argmax(axis=1) == pairs.label[rows]).mean())
-        found[f"{name}_log_loss"] = log_loss(probabilities, pairs.label[rows])
+        found[f"{name}_accuracy"] = float((probabilities.argmax(axis=1) == label).mean())
+        found[f"{name}_log_loss"] = log_loss(probabilities, label)
     return found
 
 
@@ -195,13 +179,10 @@ def statistics_of(
     module: SceneStatistics, pairs: Pairs, sizes: tuple[int, int]
 ) -> tuple[Float64[np.ndarray, "N D"], Int[np.ndarray, " N"]]:
     """The statistics of all items, and what is there of each."""
-    told, cases, source = [], [], SceneBatches(pairs, sizes)
-    for begin in range(0, len(pairs), BLOCK):
-        batch = source(np.arange(begin, min(begin + BLOCK, len(pairs))), 0, np.random.default_rng(0))
-        found, case = module(batch.audio, batch.video)
-        told.append(found.double().numpy())
-        cases.append(case.numpy())
-    return np.concatenate(told), np.concatenate(cases)
+    told, cases = zip(
+        *(module(batch.audio, batch.video) for batch in blocks(pairs, sizes, np.arange(len(pairs)))), strict=True
+    )
+    return torch.cat(told).double().numpy(), torch.cat(cases).numpy()
 
 
 def fitted_cases(
@@ -225,82 +206,53 @@ def fitted_cases(
     ] + [nothing]
 
 
-def _unseen_parts(
-    task: MixedScenes, learner: MixedLearner, pairs: Pairs, case: int
-) -> tuple[Float64[np.ndarray, "4 M C"], Int[np.ndarray, " M"]]:
-    """What each network, and discriminants fitted alike, say of the fold that they haven't seen; and its rows."""
-    told, there = statistics_of(learner.mixture.statistics, pairs, learner.sizes)
-    fold = learner.fold.numpy()
-    parts, rows = [], []
-    for number, network in enumerate(learner.mixture.networks):
-        held = np.flatnonzero((fold == number) & _has(there, case))
-        if not len(held):
-            continue
+def _judges(
+    task: MixedScenes,
+    learner: MixedLearner,
+    pairs: Pairs,
+    told: Float64[np.ndarray, "N D"],
+    there: Int[np.ndarray, " N"],
+) -> list[tuple[SceneMixture, Int[np.ndarray, " M"]]]:
+    """Each network beside discriminants fitted to what it has learned from, and the rows of the fold that it hasn't."""
+    judges, fold = [], learner.fold.numpy()
+    for number, network in enumerate(learner.network.networks):
+        assert isinstance(network, SceneAttention)
         kept = fold != number
-        num_classes = len(pairs.label_names)
-        fitted = fitted_cases(told[kept], there[kept], pairs.label[kept], num_classes, learner.sizes, task.shrinkage)
-        parts.append(_network_parts(network, learner, pairs, held, case, _module(fitted)))
-        rows.append(held)
-    if not rows:
-        return np.zeros((4, 0, len(pairs.label_names))), np.zeros(0, np.int64)
-    return np.concatenate(parts, axis=1), np.concatenate(rows)
-
-
-def _parts(
-    learner: MixedLearner, pairs: Pairs, case: int
-) -> tuple[Float64[np.ndarray, "4 M C"], Int[np.ndarray, " M"]]:
-    """What the mixture's parts say of items that none of them has seen."""
-    _, there = statistics_of(learner.mixture.statistics, pairs, learner.sizes)
-    rows = np.flatnonzero(_has(there, case))
-    every = [
-        _network_parts(network, learner, pairs, rows, case, learner.mixture.discriminant)
-        for network in learner.mixture.networks
-    ]
-    return np.mean(every, axis=0), rows
+        fitted = fitted_cases(
+            told[kept], there[kept], pairs.label[kept], len(pairs.label_names), learner.sizes, task.shrinkage
+        )
+        judge = SceneMixture([network], learner.network.statistics, _module(fitted))
+        judges.append((judge, np.flatnonzero(~kept)))
+    return judges
 
 
 @torch.no_grad()
-def _network_parts(
-    network: nn.Module,
-    learner: MixedLearner,
-    pairs: Pairs,
-    rows: Int[np.ndarray, " M"],
-    case: int,
-    discriminant: Discriminant,
+def _parts(
+    mixture: SceneMixture, sizes: tuple[int, int], pairs: Pairs, rows: Int[np.ndarray, " M"], case: int
 ) -> Float64[np.ndarray, "4 M C"]:
-    """The three parts of a network and the discriminants' logits, as if only the case's sides were there."""
-    learner.eval()
-    found, source = [], SceneBatches(pairs, learner.sizes)
-    for begin in range(0, len(rows), BLOCK):
-        batch = source(rows[begin : begin + BLOCK], 0, np.random.default_rng(0))
+    """What the mixture's parts say, as if only the case's sides were there."""
+    found = [np.zeros((4, 0, len(pairs.label_names)))]
+    for batch in blocks(pairs, sizes, rows):
         audio = torch.full_like(batch.audio, torch.nan) if case == VIDEO_ONLY else batch.audio
         video = torch.full_like(batch.video, torch.nan) if case == AUDIO_ONLY else batch.video
-        linear = discriminant(*learner.mixture.statistics(audio, video))
-        found.append(torch.cat((network(audio, video), linear[None])).double().numpy())
-    return np.concatenate([np.zeros((4, 0, len(pairs.label_names))), *found], axis=1)
+        found.append(mixture.parts(audio, video)[0].double().numpy())
+    return np.concatenate(found, axis=1)
 
 
-def _has(there: Int[np.ndarray, " N"], case: int) -> Bool[np.ndarray, " N"]:
-    """Whether an item has the sides of a case."""
-    return (there == BOTH) | (there == case)
-
-
-def _fixed(items: Items, size: int) -> Standard:
+def _fixed(each: Standard) -> Standard:
     """One deviation for all features of a side, so that principal components keep their order."""
-    each = standard(items, size)
     return Standard(each.mean, each.deviation.square().mean().sqrt().expand_as(each.deviation).clone())
 
 
 def _whitening(items: Items, fixed: Standard, num_components: int, power: float) -> Float[Tensor, "F d"]:
-    """Principal directions of the standard steps."""
-    rows = np.arange(len(items))
-    length = max(1, len(items[0]))
+    """Principal directions of the standard steps; the features as they are where they don't vary."""
+    rows, length = np.arange(len(items)), max(1, usual_length(items))
     if len(rows) * length > MAX_WHITENED:
         rows = np.random.default_rng(0).permutation(rows)[: MAX_WHITENED // length]
     steps = (torch.from_numpy(gathered_steps(items, rows, len(fixed.mean))) - fixed.mean) / fixed.deviation
     flat = steps.flatten(0, 1).double().numpy()
     flat = flat[~np.isnan(flat).any(axis=1)]
-    if not len(flat):
+    if not flat.any():
         return torch.eye(len(fixed.mean))[:, :num_components]
     return torch.from_numpy(whitening(flat, num_components, power).components.astype(np.float32))
 

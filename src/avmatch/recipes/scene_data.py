@@ -1,4 +1,4 @@
-"""Labelled scenes as the recipes take them: reading, batches, what is fitted to all steps, and how a learner is judged.
+"""What the tasks of scenes share: reading, batches, what is fitted to all steps, and how a learner is judged.
 
 Letters in shapes: N items, B items of a batch, T and U steps, F features, K classes.
 """
@@ -6,7 +6,7 @@ Letters in shapes: N items, B items of a batch, T and U steps, F features, K cla
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,40 +14,78 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from scipy.special import softmax
-from torch import Tensor, nn
+from torch import nn
 
 from avmatch.core.errors import UsageError
 from avmatch.datasets.items import Items, Pairs
 from avmatch.datasets.packing import Told
-from avmatch.datasets.scene_items import Scenes, gathered_steps, num_features
+from avmatch.datasets.scene_items import gathered_steps, num_features
 from avmatch.datasets.scenes import read_scenes
 from avmatch.metrics.probabilities import log_loss
 from avmatch.models.scene_parts import Standard
-from avmatch.pipelines.scene_media import is_scene_media, read_scene_media
+from avmatch.pipelines.scene_media import SIGNALS, is_scene_media, read_scene_media
 from avmatch.training.task import Batch
 
 #: Items that go through a network at once, where nothing is learned.
 BLOCK = 256
 
-Network = Callable[[Tensor, Tensor], Tensor]
+
+class SceneLearner(nn.Module):
+    """What descends: a network that takes the steps of sound and picture, of these sizes, and gives logits."""
+
+    network: nn.Module
+
+    def __init__(self, pairs: Pairs) -> None:
+        super().__init__()
+        self.sizes = feature_sizes(pairs)
 
 
-def read_labelled(data: str | Path, split: str, front_end: str, cache: Path, progress: Told | None = None) -> Pairs:
-    """The items of `data` whose class is known: features, or media as vectors of the model `front_end`.
+@dataclass(frozen=True)
+class SceneTask:
+    """What all of them have.
 
-    Raises:
-        UsageError: no known layout, or fewer than two classes.
+    Attributes:
+        split: of DATA that has splits; "" = all, but of TAU not the tests.
+        front_end: what makes features of DATA that are media: a model, or "signals"; "" = DATA has features.
     """
-    given = Path(data)
-    if front_end or is_scene_media(given):
-        scenes = read_scene_media(given, front_end, cache, progress)
-    else:
-        scenes = read_scenes(given, split or None)
-    scenes = scenes.labelled()
-    if len(np.unique(scenes.pairs.label)) < 2:
-        raise UsageError(f"{data}: has {len(np.unique(scenes.pairs.label))} classes; a classifier needs two or more")
-    _warn(data, scenes)
-    return scenes.pairs
+
+    split: str = ""
+    front_end: str = ""
+
+    def read(self, data: str | Path, cache: Path, progress: Told | None = None) -> Pairs:
+        """The items whose class is known (datasets/scenes.py, datasets/scene_media.py).
+
+        Raises:
+            UsageError: no known layout, fewer than two classes, or media and no front end.
+        """
+        if self.front_end:
+            scenes = read_scene_media(data, self.front_end, cache, progress, self.split or None)
+        elif is_scene_media(data):
+            raise UsageError(f"{data}: holds media; --set task.front_end={SIGNALS}, or a model, makes features of them")
+        else:
+            scenes = read_scenes(data, self.split or None)
+        scenes = scenes.labelled()
+        if (num_classes := len(np.unique(scenes.pairs.label))) < 2:
+            raise UsageError(f"{data}: has {num_classes} classes; a classifier needs two or more")
+        if scenes.faults:
+            told = (
+                f"{data}: {len(scenes.faults)} sides are missing or broken and count as not there: {scenes.faults[0]}"
+            )
+            warnings.warn(told + (", …" if len(scenes.faults) > 1 else ""), stacklevel=2)
+        return scenes.pairs
+
+    def source(self, pairs: Pairs, learner: nn.Module, device: torch.device) -> SceneBatches:
+        """Items as they are."""
+        assert isinstance(learner, SceneLearner)
+        return SceneBatches(pairs, learner.sizes)
+
+    def validate(self, learner: nn.Module, pairs: Pairs, device: torch.device) -> Mapping[str, float]:
+        """Accuracy and log loss of the held-back items, and the log likelihood, which is higher where it is better."""
+        assert isinstance(learner, SceneLearner)
+        logits = scene_logits(learner, pairs, device)
+        surprise = log_loss(softmax(logits, axis=1), pairs.label)
+        accuracy = float((logits.argmax(axis=1) == pairs.label).mean())
+        return {"accuracy": accuracy, "log_loss": surprise, "log_likelihood": -surprise}
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +105,13 @@ class SceneBatches:
         )
 
 
+def blocks(pairs: Pairs, sizes: tuple[int, int], rows: Int[np.ndarray, " M"]) -> Iterator[Batch]:
+    """The items of `rows` in turn, as many at once as go through a network where nothing is learned."""
+    source, rng = SceneBatches(pairs, sizes), np.random.default_rng(0)
+    for begin in range(0, len(rows), BLOCK):
+        yield source(rows[begin : begin + BLOCK], 0, rng)
+
+
 def feature_sizes(pairs: Pairs) -> tuple[int, int]:
     """Features a step of sound and picture; 1 where a set has none at all."""
     return num_features(pairs.audio) or 1, num_features(pairs.video) or 1
@@ -82,33 +127,16 @@ def standard(items: Items, size: int) -> Standard:
         count, total, squares = count + len(steps), total + steps.sum(axis=0), squares + (steps**2).sum(axis=0)
     mean = total / max(1, count)
     variance = np.maximum(squares / max(1, count) - mean**2, 0)
-    deviation = np.where(variance > 1e-12, np.sqrt(variance), 1.0)
+    deviation = np.where(variance > 1e-12 + 1e-10 * mean**2, np.sqrt(variance), 1.0)  # rounding is no variance
     return Standard(*(torch.from_numpy(values.astype(np.float32)) for values in (mean, deviation)))
 
 
 @torch.no_grad()
-def scene_logits(
-    network: Network, learner: nn.Module, pairs: Pairs, sizes: tuple[int, int], device: torch.device
-) -> Float[np.ndarray, "N K"]:
-    """What `network`, a part of the learner, says of each item, in evaluation mode."""
+def scene_logits(learner: SceneLearner, pairs: Pairs, device: torch.device) -> Float[np.ndarray, "N K"]:
+    """What the network says of each item, in evaluation mode."""
     was_training = learner.training
     learner.eval()
-    source, rng, found = SceneBatches(pairs, sizes), np.random.default_rng(0), []
-    for begin in range(0, len(pairs), BLOCK):
-        batch = source(np.arange(begin, min(begin + BLOCK, len(pairs))), 0, rng).to(device)
-        found.append(network(batch.audio, batch.video).double().cpu().numpy())
+    batches = (batch.to(device) for batch in blocks(pairs, learner.sizes, np.arange(len(pairs))))
+    found = [learner.network(batch.audio, batch.video).double().cpu().numpy() for batch in batches]
     learner.train(was_training)
     return np.concatenate(found)
-
-
-def scene_metrics(logits: Float[np.ndarray, "N K"], label: Int[np.ndarray, " N"]) -> Mapping[str, float]:
-    """Accuracy, log loss, and the log likelihood, which is higher where it is better."""
-    surprise = log_loss(softmax(logits, axis=1), label)
-    accuracy = float((logits.argmax(axis=1) == label).mean())
-    return {"accuracy": accuracy, "log_loss": surprise, "log_likelihood": -surprise}
-
-
-def _warn(data: str | Path, scenes: Scenes) -> None:
-    if scenes.faults:
-        told = f"{data}: {len(scenes.faults)} sides are missing or broken and count as not there: {scenes.faults[0]}"
-        warnings.warn(told + (", …" if len(scenes.faults) > 1 else ""), stacklevel=3)

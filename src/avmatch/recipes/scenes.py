@@ -57,7 +57,7 @@ def scene_best() -> TrainConfig:
 def _published(fusion: str) -> TrainConfig:
     return TrainConfig(
         recipe=f"scene_{fusion}",
-        task=FusedScenes(fusion),
+        task=FusedScenes(fusion=fusion),
         epochs=100,
         batch_size=128,
         optimisation=Optimisation("adam", 1e-4),

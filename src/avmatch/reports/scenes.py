@@ -1,4 +1,4 @@
-"""Classified items, and fused predictions, as a person reads them."""
+"""Classified items as a person reads them."""
 
 from __future__ import annotations
 

@@ -33,6 +33,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from std2022 import pack
 
 from avmatch.classification.fusing import log_weights
+from avmatch.core.files import write_text_atomically
 from avmatch.datasets.items import Pairs
 from avmatch.datasets.scenes import read_scenes
 from avmatch.datasets.splits import group_folds
@@ -91,15 +92,17 @@ class Bench:
             else:
                 found = said(self.model(system, number), held)
             told = judged(found, held.label) | {"seconds": time.perf_counter() - begun}
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(told), encoding="utf-8")
+            write_text_atomically(path, json.dumps(told))
         return json.loads(path.read_text(encoding="utf-8"))
 
     def model(self, system: str, number: int) -> Path:
         """The system's model folder, trained on all folds but this one."""
         kept, packed = self.place / f"{slug(system)}-fold{number}", self.place / f"train-{number}"
         if not packed.is_dir():
-            pack(packed, self.data, np.flatnonzero(self.fold != number))
+            begun = packed.with_suffix(".begun")
+            shutil.rmtree(begun, ignore_errors=True)
+            pack(begun, self.data, np.flatnonzero(self.fold != number))
+            begun.rename(packed)
         if not (kept / "card.md").is_file():
             run = self.place / f"run-{slug(system)}-{number}"
             shutil.rmtree(run, ignore_errors=True)
@@ -202,9 +205,8 @@ def robust(bench: Bench, numbers: range) -> None:
         return lambda steps, side: np.full_like(steps, np.nan) if side == name else steps
 
     def noisy(snr_db: float) -> Callable[[np.ndarray, str], np.ndarray]:
-        rng = np.random.default_rng(0)
-
         def add(steps: np.ndarray, side: str) -> np.ndarray:
+            rng = np.random.default_rng(0)  # the same noise for every system
             noise = rng.standard_normal(steps.shape) * steps.std(axis=(0, 1)) * 10 ** (-snr_db / 20)
             return (steps + noise).astype(np.float32) if side == "audio" else steps
 
@@ -248,8 +250,13 @@ def sweep(bench: Bench, recipe: str, numbers: range) -> None:
 def speed(bench: Bench) -> None:
     """From the command line, start included."""
     model = bench.model(BEST, 0)
-    figures = bench.figures(BEST, 0)
-    print(f"{BEST}: {figures['seconds']:.0f} s to train on {(bench.fold != 0).sum()} items and to judge a fold")
+    run = bench.work / "speed"
+    shutil.rmtree(run, ignore_errors=True)
+    begun = time.perf_counter()
+    result = train_recipe(BEST, bench.place / "train-0", run, device="cpu")
+    took = time.perf_counter() - begun
+    seen = result.epochs * int((bench.fold != 0).sum())
+    print(f"{BEST}: {took:.0f} s to train, {result.epochs} epochs, {seen / took:.0f} items a second")
     folder = bench.work / "clips"
     folder.mkdir(parents=True, exist_ok=True)
     for row in range(min(1000, len(bench.pairs))):

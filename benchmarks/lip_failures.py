@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from clips import picture
+from clips import Piece, picture
 from lips import Heard, Item, written
 
 from avmatch.alignment.offset import TOLERANCE_SECONDS, OffsetEstimate, estimate_offset
@@ -34,27 +34,28 @@ NUM_FRAMES = 5
 
 @dataclass(frozen=True, eq=False)
 class Wrong:
-    """A piece whose offset came out wrong."""
+    """A piece whose offset came out wrong, and what there was to see and to hear, without a name."""
 
-    item: Item
+    piece: Piece
     late_seconds: float
     estimate: OffsetEstimate
-    seen: VideoFeatures
-    heard: AudioFeatures
+    told: str
 
-    def told(self) -> str:
-        """What there was to see and to hear, without a name."""
-        faces = len(self.seen.mouths)
-        if not faces:
-            return "no face was found"
-        longest = max(self.seen.mouths, key=len)
-        share = len(longest) / max(1.0, self.seen.fps * self.seen.duration_seconds)
-        width = float(longest.boxes[:, 2].mean()) * 100
-        voice = 20 * np.log10(max(self.heard.peak, 1e-6))
-        return (
-            f"{faces} face{'s' if faces > 1 else ''}, {min(share, 1):.0%} of the time, {width:.0f} % of the width · "
-            f"{self.seen.fps:.3g} fps · peak of the sound {voice:.0f} dB"
-        )
+
+def seen_and_heard(seen: VideoFeatures, heard: AudioFeatures) -> str:
+    """Faces, and how loud it is."""
+    faces = len(seen.mouths)
+    if not faces:
+        return "no face was found"
+    longest = max(seen.mouths, key=len)
+    share = len(longest) / max(1.0, seen.fps * seen.duration_seconds)
+    width = float(longest.boxes[:, 2].mean()) * 100
+    faces_told = f"{faces} face{'s' if faces > 1 else ''}, {min(share, 1):.0%} of the time, {width:.0f} % of the width"
+    return f"{faces_told} · {seen.fps:.3g} fps · peak of the sound {peak_db(heard):.0f} dB"
+
+
+def peak_db(heard: AudioFeatures) -> float:
+    return float(20 * np.log10(max(heard.peak, 1e-6)))
 
 
 def failures(items: list[Item], work: Path, model: str | None) -> tuple[list[Wrong], int]:
@@ -69,15 +70,15 @@ def failures(items: list[Item], work: Path, model: str | None) -> tuple[list[Wro
             late, num = item.late_seconds[place], num + 1
             estimate = estimate_offset(cues, seen, heard, max_offset_seconds=1.0)
             if estimate.offset_seconds is None or abs(estimate.offset_seconds - late) > TOLERANCE_SECONDS:
-                found.append(Wrong(item, late, estimate, seen, heard))
+                found.append(Wrong(item.piece, late, estimate, seen_and_heard(seen, heard)))
     return sorted(found, key=lambda one: -one.estimate.confidence), num
 
 
 def one_each(wrong: list[Wrong]) -> list[Wrong]:
     """The surest of each piece."""
-    surest: dict[str, Wrong] = {}
+    surest: dict[Piece, Wrong] = {}
     for one in wrong:
-        surest.setdefault(one.item.video, one)
+        surest.setdefault(one.piece, one)
     return list(surest.values())
 
 
@@ -88,13 +89,13 @@ def draw(wrong: list[Wrong], title: str, path: Path, *, faces: bool) -> None:
     figure.suptitle(title, x=0.01, ha="left", fontsize=10)
     for row, one in zip(table, wrong, strict=True):
         if faces:
-            _frames(row[0], one.item)
+            _frames(row[0], one.piece)
         _curve(row[-1], one)
     save_figure(figure, path)
 
 
-def _frames(axes: Axes, item: Item) -> None:
-    frames = [frame for frame, _ in picture(item.piece)]
+def _frames(axes: Axes, piece: Piece) -> None:
+    frames = [frame for frame, _ in picture(piece)]
     chosen = np.linspace(0, len(frames) - 1, NUM_FRAMES).astype(int)
     axes.imshow(np.concatenate([frames[place] for place in chosen], axis=1))
     axes.set_axis_off()
@@ -105,7 +106,7 @@ def _curve(axes: Axes, one: Wrong) -> None:
     said = "no offset" if estimate.offset_seconds is None else f"{1000 * estimate.offset_seconds:+.0f} ms"
     sure = "ok" if estimate.confidence >= OK_CONFIDENCE else "low confidence"
     head = f"{1000 * one.late_seconds:+.0f} ms late; said {said}, {estimate.confidence:.2f} ({sure})"
-    set_head(axes, head, one.told())
+    set_head(axes, head, one.told)
     axes.title.set_fontsize(9)
     axes.plot(1000 * estimate.lags_seconds, estimate.nats - estimate.nats.max(), color="#22262a", linewidth=1.0)
     axes.axvline(1000 * one.late_seconds, color="#0d6169", linewidth=1.5)
@@ -129,7 +130,7 @@ def main() -> None:
     print(f"{len(wrong)} of {num} offsets wrong, {sure} of them with a confidence of {OK_CONFIDENCE} or more")
     pieces = one_each(wrong)
     for one in pieces:
-        print(f"  {one.item.piece.path.name} from {one.item.piece.begin_seconds:g} s: {one.told()}")
+        print(f"  {one.piece.path.name} from {one.piece.begin_seconds:g} s: {one.told}")
     title = f"{given.collection}, {given.length:g} s: {len(wrong)} of {num} offsets wrong; solid: true, dashed: said"
     if pieces:
         draw(pieces[:MAX_ROWS], title, given.out, faces=given.faces)

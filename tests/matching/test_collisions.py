@@ -67,6 +67,10 @@ def test_what_scores_too_little_stays_alone():
     assert partners(nats, complete=True, threshold_nats=9.0).tolist() == [0, 1]
 
 
+def test_scores_far_above_the_threshold_still_differ():
+    assert partners(np.array([[60.0, 80.0], [30.0, 40.0]]), complete=False).tolist() == [1, 0]
+
+
 def test_films_without_masks_go_by_their_class_alone():
     impacts = seen([[9, 0], [9, 0]], [[9, 0], [0, 9]], [[100.0, 100.0], [1, 1]], [False, True])
     scores = BY_DISTANCE.scores(impacts)
@@ -88,7 +92,7 @@ def test_the_threshold_lies_between_pairs_and_strangers():
     rng = np.random.default_rng(0)
     nats = rng.normal(-3, 0.5, (60, 60))
     nats[np.eye(60, dtype=bool)] = rng.normal(6, 0.5, 60)
-    assert -2 < fit_threshold(nats, 0.3, 0) < 5
+    assert -2 < fit_threshold(nats, 0.3) < 5
 
 
 def test_everything_is_fitted_on_what_was_held_back():

@@ -1,6 +1,7 @@
 """The recipes of the collisions and the system: triples, what is learned and held back, stages, resume."""
 
 import json
+import shlex
 from dataclasses import replace
 
 import numpy as np
@@ -113,6 +114,17 @@ def test_settings_reach_every_stage():
         _ = collision(["sound.split_seed=1"]).bands
     with pytest.raises(UsageError, match="no field 'speed'"):
         collision(["speed=1"])
+
+
+def test_the_recorded_command_says_everything(tmp_path, monkeypatch):
+    told = {}
+    monkeypatch.setitem(
+        SYSTEMS, "collision", (collision, lambda system, *_, **given: told.update(given, system=system))
+    )
+    train_recipe("collision", tmp_path, tmp_path / "run", seed=5, epochs=3, settings=["per_class=true"])
+    command = shlex.split(told["command"])
+    assert command[5:] == [str(tmp_path / "run"), "--seed", "5", "--epochs", "3", "--set", "per_class=true"]
+    assert told["system"] == collision(["per_class=true"], seed=5, epochs=3)
 
 
 def test_what_cannot_be_trained_or_used_is_said(tmp_path):

@@ -35,6 +35,7 @@ from avmatch.datasets.collisions import (
     read_sound,
 )
 from avmatch.datasets.items import Items, Pairs, map_array
+from avmatch.datasets.splits import class_folds
 from avmatch.frontends.impact_picture import (
     MASK_PX,
     centroid_vector,
@@ -94,7 +95,7 @@ class CollisionSet:
 
     def pairs(self, video: str, audio: str, num_folds: int, fold_seed: int) -> Pairs:
         """Two sides as the trainer takes them; the groups are folds, each class dealt out evenly."""
-        fold = stratified_folds(self.label, num_folds, fold_seed)
+        fold = class_folds(self.label, np.arange(len(self.label)), num_folds, fold_seed)
         sides: tuple[Items, Items] = (self.arrays[video], self.arrays[audio])
         return Pairs(*sides, self.names, fold, self.label, CLASSES)
 
@@ -139,23 +140,6 @@ def _crops(files: FilmFiles, film: Film) -> UInt8[np.ndarray, "P 48 48 4"]:
         x, y = film.centroids[place] if len(seen) else (MASK_PX / 2, MASK_PX / 2)
         crops.append(object_crop(read_picture(files.frames[place][0]), film.masks[place], float(x), float(y)))
     return np.stack(crops)
-
-
-def stratified_folds(label: Int[np.ndarray, " N"], num_folds: int, seed: int) -> Int[np.ndarray, " N"]:
-    """The fold of each item: those of a class are shuffled and dealt out one by one.
-
-    Raises:
-        UsageError: fewer than two folds, or fewer items than folds.
-    """
-    if not 2 <= num_folds <= len(label):
-        raise UsageError(f"num_folds must lie in 2…{len(label)}, got {num_folds}")
-    rng, fold = np.random.default_rng(seed), np.empty(len(label), np.int64)
-    dealt = 0
-    for one in np.unique(label):
-        rows = rng.permutation(np.flatnonzero(label == one))
-        fold[rows] = (dealt + np.arange(len(rows))) % num_folds
-        dealt += len(rows)
-    return fold
 
 
 def prepared(
@@ -204,6 +188,7 @@ def _written(
     progress: Callable[[int, int], None] | None,
 ) -> CollisionSet:
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / INDEX).unlink(missing_ok=True)  # that of other segments: what is cut off amid them mustn't pass for it
     arrays: dict[str, np.memmap] = {}
     kept: list[Segment] = []
     told = list(notes)

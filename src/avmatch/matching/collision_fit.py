@@ -43,7 +43,7 @@ class KnownImpacts:
 
 
 def fit_scorer(
-    known: KnownImpacts, *, alone_share: float, use_distance: bool = True, use_cue: bool = True, seed: int = 0
+    known: KnownImpacts, *, alone_share: float, use_distance: bool = True, use_cue: bool = True
 ) -> ImpactScorer:
     """Fit everything.
 
@@ -60,7 +60,7 @@ def fit_scorer(
         cue,
         tuple(_fusions(known.held_back, label, cue, use_distance, use_cue)),
     )
-    return replace(scorer, threshold_nats=fit_threshold(scorer.scores(known.held_back), alone_share, seed))
+    return replace(scorer, threshold_nats=fit_threshold(scorer.scores(known.held_back), alone_share))
 
 
 def fit_certainty(logits: Float[np.ndarray, "H K"], label: Int[np.ndarray, " H"]) -> Certainty:
@@ -87,9 +87,9 @@ def _fusions(
     return [fusion] * len(impacts.distance)
 
 
-def fit_threshold(nats: Float[np.ndarray, "H H"], alone_share: float, seed: int) -> float:
+def fit_threshold(nats: Float[np.ndarray, "H H"], alone_share: float) -> float:
     """The score below which saying "alone" gives the most right answers, in groups drawn of held-back impacts."""
-    rng, num = np.random.default_rng(seed), len(nats)
+    rng, num = np.random.default_rng(0), len(nats)
     groups = [_drawn_group(num, alone_share, rng) for _ in range(NUM_GROUPS)]
     right = [
         np.mean([_right(nats[np.ix_(films, sounds)], films, sounds, float(least)) for films, sounds in groups])

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool
 
-NO_PARTNER = -1
+from avmatch.core.collisions import NO_PARTNER
 
 
 @dataclass(frozen=True)

@@ -158,7 +158,7 @@ def outputs(network: nn.Module, items: Items, device: torch.device) -> Float32[n
     network.eval()
     parts = []
     for begin in range(0, len(items), TOGETHER):
-        shown: Num[np.ndarray, B * rest] = gather(items, np.arange(begin, min(begin + TOGETHER, len(items))))
+        shown: Num[np.ndarray, " B *rest"] = gather(items, np.arange(begin, min(begin + TOGETHER, len(items))))
         parts.append(network(torch.from_numpy(shown).to(device)).float().cpu().numpy())
     network.train(was_training)
     return np.concatenate(parts)

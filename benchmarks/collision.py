@@ -31,8 +31,7 @@ import numpy as np
 
 from avmatch.core.files import write_text_atomically
 from avmatch.core.signals import AudioSamples
-from avmatch.datasets.augment.sound import mix_at_snr
-from avmatch.datasets.collision_features import Bands, features_of_film, features_of_sound, prepared
+from avmatch.datasets.collision_features import Bands, features_of_film, features_of_sound, noisy, prepared
 from avmatch.datasets.collisions import CLASSES, Film, film_number, list_task, read_film, read_sound
 from avmatch.datasets.splits import split_by_group
 from avmatch.datasets.tilt.folder import TiltConfig, synthesise_collisions
@@ -251,13 +250,6 @@ def damage_stage(bench: Bench) -> Figures:
         found |= {f"{snr_db} dB, {name}": value for name, value in figures.items()}
     figures = tasks(bench, scorers, mask_change=damaged)
     return found | {f"masks damaged, {name}": value for name, value in figures.items() if "task 1" not in name}
-
-
-def noisy(sound: AudioSamples, snr_db: float, rng: np.random.Generator) -> AudioSamples:
-    """White noise in each channel, so far under that channel's power."""
-    noise = rng.normal(0, 1, sound.data.shape).astype(np.float32)
-    mixed = [mix_at_snr(channel, own, snr_db) for channel, own in zip(sound.data, noise, strict=True)]
-    return replace(sound, data=np.stack(mixed).astype(np.float32))
 
 
 def damaged(film: Film, rng: np.random.Generator) -> Film:

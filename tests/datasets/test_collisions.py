@@ -27,8 +27,8 @@ def odd(tmp_path):
     for number, place in enumerate(("strawberry/2", "strawberry/11", "yellow_block/0")):
         write_sound(train / place / "audio_data.pkl", seed=number)
         write_film(train / place)
-    for stray in ("strawberry.rar", "notes.npy", "strawberry/.DS_Store", "strawberry/2/x.rar", "strawberry/2/mask/m.txt",
-                  "strawberry/old/a.pkl"):  # fmt: skip
+    strays = "strawberry.rar notes.npy strawberry/.DS_Store strawberry/2/x.rar strawberry/2/mask/m.txt"
+    for stray in (*strays.split(), "strawberry/old/a.pkl"):
         (train / stray).parent.mkdir(exist_ok=True)
         (train / stray).write_bytes(b"stray")
     (train / "strawberry" / "5" / "rgb").mkdir(parents=True)
@@ -193,6 +193,15 @@ def test_features_that_were_cut_off_are_computed_anew(odd):
         prepared(odd, odd / "features", Bands(16, 14), progress=stop)
     shutil.rmtree(train / "strawberry" / "1")
     np.testing.assert_array_equal(prepared(odd, odd / "features", Bands(16, 14)).arrays["path"], whole)
+
+
+def test_noise_follows_from_the_segment_alone(odd):
+    """Which other segments there are makes no difference, as the cues of all are fitted together."""
+    every = prepared(odd, odd / "features", Bands(16, 14)).arrays
+    assert not np.allclose(every["noisy_cues"], every["sound_cues"], atol=0.1)
+    shutil.rmtree(odd / "dataset" / "train" / "strawberry" / "2")
+    fewer = prepared(odd, odd / "fewer", Bands(16, 14)).arrays["noisy_cues"]
+    np.testing.assert_array_equal(fewer, every["noisy_cues"][1:])
 
 
 def test_features_are_kept_and_what_cannot_be_used_is_left_out(odd):

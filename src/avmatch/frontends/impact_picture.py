@@ -74,7 +74,7 @@ def whole_path(centroids: Float[np.ndarray, "T 2"]) -> Float[np.ndarray, "T 2"]:
     return np.stack([np.interp(ticks, ticks[seen], centroids[seen, axis]) for axis in (0, 1)], axis=1)
 
 
-def repeated(items: Num[np.ndarray, " T *rest"]) -> Num[np.ndarray, "35 *rest"]:
+def repeated(items: Num[np.ndarray, " T *rest"]) -> Num[np.ndarray, " 35 *rest"]:
     """35 of them: a short sequence goes on from its start."""
     return items[np.arange(MAX_FRAMES) % len(items)]
 

@@ -89,11 +89,13 @@ class CollisionMetric:
 
     def learner(self, pairs: Pairs, seed: int) -> ImpactTowers:
         """Two towers and the loss."""
-        return ImpactTowers(self, tuple(pairs.audio[0].shape), pairs.label)
+        symmetries = tray_symmetries(pairs) if self.symmetric else ()
+        return ImpactTowers(self, tuple(pairs.audio[0].shape), pairs.label, symmetries)
 
     def source(self, pairs: Pairs, learner: nn.Module, device: torch.device) -> MetricBatches:
         """Films and their sounds, a little other each time."""
-        return MetricBatches(self, pairs, tray_symmetries(pairs) if self.symmetric else ())
+        assert isinstance(learner, ImpactTowers)
+        return MetricBatches(self, pairs, learner.symmetries)
 
     def validate(self, learner: nn.Module, pairs: Pairs, device: torch.device) -> Mapping[str, float]:
         """Inside the classes: the loss, pairs nearer and strangers farther than half the margin, right assignments."""
@@ -124,9 +126,15 @@ class ImpactTowers(nn.Module):
 
     label: Tensor
 
-    def __init__(self, task: CollisionMetric, shape: tuple[int, ...], label: Int[np.ndarray, " N"]) -> None:
+    def __init__(
+        self,
+        task: CollisionMetric,
+        shape: tuple[int, ...],
+        label: Int[np.ndarray, " N"],
+        symmetries: tuple[Symmetry, ...],
+    ) -> None:
         super().__init__()
-        self.task = task
+        self.task, self.symmetries = task, symmetries
         self.film = _shrunk(task.film.network(task.dim), task.dim)
         self.sound = _shrunk(SpectrogramResNet(task.sound, shape[0], task.dim), task.dim)
         self.register_buffer("label", torch.from_numpy(label), persistent=False)
@@ -176,7 +184,7 @@ class MetricBatches:
 
     task: CollisionMetric
     pairs: Pairs
-    symmetries: tuple[Symmetry, ...] = ()
+    symmetries: tuple[Symmetry, ...]
 
     def __call__(self, rows: Int[np.ndarray, " B"], epoch: int, rng: np.random.Generator) -> Batch:
         """The pairs of `rows`, changed as in training."""

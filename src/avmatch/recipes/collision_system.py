@@ -198,8 +198,8 @@ def known_impacts(run: Path, found: CollisionSet) -> KnownImpacts:
     films = [FilmFeatures(path[row], masks[row], crops[row], cues[row], bool(seen[row])) for row in rows]
     sounds = [SoundFeatures(arrays["bands"][row], arrays["sound_cues"][row]) for row in rows]
     impacts = encoded(load_networks(run / "model"), films, sounds)
-    known = (np.asarray(arrays[side], np.float64) for side in ("film_cues", "sound_cues", "noisy_cues"))
-    return KnownImpacts(found.label, *known, is_held_back, impacts)
+    film, sound, noisy = (np.asarray(arrays[side], np.float64) for side in ("film_cues", "sound_cues", "noisy_cues"))
+    return KnownImpacts(found.label, film, sound, noisy, is_held_back, impacts)
 
 
 def _measured(known: KnownImpacts, scorer: ImpactScorer, results: dict[str, TrainResult]) -> dict[str, float]:

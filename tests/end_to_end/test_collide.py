@@ -10,10 +10,11 @@ import pytest
 
 from avmatch import cli
 from avmatch.core.errors import ModelError, UsageError
-from avmatch.datasets.collision_features import Bands, prepared, sound_features
-from avmatch.encoders.collisions import MetricTowers, load_collisions
+from avmatch.datasets.collision_features import Bands, prepared
+from avmatch.encoders.collisions import load_collisions
+from avmatch.encoders.runtime import run_session
 from avmatch.models.collision import CentroidMlpConfig, PictureCnnConfig, ResNetConfig
-from avmatch.pipelines.collide import collide, encoded
+from avmatch.pipelines.collide import collide
 from avmatch.recipes import collision_system
 from avmatch.recipes.collision_system import collision, known_impacts, train_system
 from avmatch.training.config import Optimisation
@@ -114,10 +115,16 @@ def test_a_system_stays_whole_until_the_next_is(trained, monkeypatch):
     assert json.loads((run / "model" / "system.json").read_text())["fusions"]
 
 
-def test_the_metric_is_not_asked_about_sounds_alone(trained, dataset):
-    system = replace(load_collisions(trained[1]), metrics=(MetricTowers(None, None),))
-    path = dataset / "dataset" / "task1" / "test" / "audio_0000.pkl"
-    assert encoded(system, [], [sound_features(path, Bands(64, 28))]).distance.shape == (1, 0, 1)
+def test_the_metric_is_not_asked_about_sounds_alone(trained, dataset, monkeypatch):
+    asked = []
+
+    def told(session, who, *inputs):
+        asked.append(who)
+        return run_session(session, who, *inputs)
+
+    monkeypatch.setattr("avmatch.encoders.collisions.run_session", told)
+    assert len(collide(dataset, 1, trained[1]).answers()) == 3
+    assert set(asked) == {"collision_classify"}
 
 
 def test_answers_have_the_truths_shape_and_odd_files_are_named(trained, dataset, tmp_path, monkeypatch, capsys):

@@ -5,7 +5,8 @@
                         └─ metric/   collision_centroid (or metric/0 … metric/9, one for each class)
     held-back impacts → calibration, cues, threshold → model/
 
-All stages hold back the same impacts, which the calibration then knows for unlearned. `resume` goes on amid any stage.
+All stages hold back the same impacts, which the calibration then knows for unlearned. `resume` goes on amid any stage;
+features that were cut off are computed anew.
 
     RUN/features/   the arrays of all segments      RUN/{sound,picture,metric}/   the runs
     RUN/model/      what `avmatch collide` takes    RUN/config.json, command.txt

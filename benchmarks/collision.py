@@ -31,8 +31,7 @@ import numpy as np
 
 from avmatch.core.files import write_text_atomically
 from avmatch.core.signals import AudioSamples
-from avmatch.datasets.augment.sound import mix_at_snr
-from avmatch.datasets.collision_features import Bands, features_of_film, features_of_sound, prepared
+from avmatch.datasets.collision_features import Bands, features_of_film, features_of_sound, noisy, prepared
 from avmatch.datasets.collisions import CLASSES, Film, film_number, list_task, read_film, read_sound
 from avmatch.datasets.splits import split_by_group
 from avmatch.datasets.tilt.folder import TiltConfig, synthesise_collisions
@@ -88,11 +87,9 @@ class Bench:
             print(f"trained in {time.monotonic() - begun:.0f} s", flush=True)
         return out
 
-    def known(self, model: Path | None = None) -> KnownImpacts:
+    def known(self) -> KnownImpacts:
         """The training impacts, as this system's networks see those held back."""
-        found = prepared(self.run / "features", self.folder, Bands())
-        split = json.loads((self.run / "sound" / "split.json").read_text())
-        return known_impacts(model or self.run / "model", found, np.isin(found.names, split["validation"]))
+        return known_impacts(self.run, prepared(self.run / "features", self.folder, Bands()))
 
     def truth(self, task: int) -> dict:
         """By the sound's name; in tasks 2 and 3 by group."""
@@ -222,8 +219,8 @@ def _distances(bench: Bench, name: str, config: TrainConfig) -> tuple[np.ndarray
     rows = np.flatnonzero(held)
     film, sound = (load_network(run / "model" / METRIC_GRAPH.format(side)) for side in ("film", "sound"))
     seen, heard = (
-        film(np.stack([pairs.video[row] for row in rows])),
-        sound(np.stack([pairs.audio[row] for row in rows])),
+        film([pairs.video[row] for row in rows]),
+        sound([pairs.audio[row] for row in rows]),
     )
     return np.linalg.norm(seen[:, None] - heard[None], axis=2), pairs.label[rows]
 
@@ -255,13 +252,6 @@ def damage_stage(bench: Bench) -> Figures:
     return found | {f"masks damaged, {name}": value for name, value in figures.items() if "task 1" not in name}
 
 
-def noisy(sound: AudioSamples, snr_db: float, rng: np.random.Generator) -> AudioSamples:
-    """White noise in each channel, so far under that channel's power."""
-    noise = rng.normal(0, 1, sound.data.shape).astype(np.float32)
-    mixed = [mix_at_snr(channel, own, snr_db) for channel, own in zip(sound.data, noise, strict=True)]
-    return replace(sound, data=np.stack(mixed).astype(np.float32))
-
-
 def damaged(film: Film, rng: np.random.Generator) -> Film:
     """A fifth of the masks is missing; of the others a part is bitten off, and a blob shows elsewhere."""
     masks, centroids = film.masks.copy(), film.centroids.copy()
@@ -277,13 +267,14 @@ def damaged(film: Film, rng: np.random.Generator) -> Film:
 
 
 def folds_stage(bench: Bench) -> Figures:
-    """Task 1's classifier on each fold, trained on the others."""
+    """Task 1's classifier on each fold, trained on the others to the last epoch: the fold chooses nothing."""
     base = collision(seed=bench.tilt.seed, epochs=bench.epochs).sound
     num_folds, right = base.task.num_folds, []
     seeds = {int(split_by_group(np.arange(num_folds), 1 / num_folds, seed)[1][0]): seed for seed in range(60)}
     for fold, seed in sorted(seeds.items()):
         run = bench.folder / "folds" / str(fold)
-        result = train(replace(base, split_seed=seed), bench.run / "features", run, resume=run.is_dir())
+        config = replace(base, split_seed=seed, best_by="")
+        result = train(config, bench.run / "features", run, resume=run.is_dir())
         right.append(result.metrics["accuracy"])
     reach = student_interval(np.array(right))
     return {"task 1 cross-validated": {"value": float(np.mean(right)), "low": reach.low, "high": reach.high}}

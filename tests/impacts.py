@@ -64,6 +64,7 @@ def write_features(folder, per_class=8, seed=0, bands=Bands(64, 28)):  # noqa: B
         "film_cues": told(shared, 51),
         "is_seen": np.ones(num, bool),
     }
+    arrays["noisy_cues"] = arrays["sound_cues"] + rng.normal(0, 0.3, (num, 68)).astype(np.float32)
     for name, array in arrays.items():
         np.save(folder / f"{name}.npy", array)
     names = [f"{CLASSES[one]}/{row}" for row, one in enumerate(label.tolist())]

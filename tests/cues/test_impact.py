@@ -81,6 +81,12 @@ def test_distance_never_speaks_for_a_pair():
     assert fit_fusion(np.where(is_pair, 3.0, 1.0) + rng.normal(0, 1, 400), np.zeros(400), is_pair).by_distance == 0
 
 
+@pytest.mark.parametrize("is_pair", [True, False])
+def test_pairs_alone_and_strangers_alone_tell_nothing(is_pair):
+    """No mask anywhere, or one held-back impact a class."""
+    assert fit_fusion(np.ones(3), np.ones(3), np.full(3, is_pair)) == Fusion(0.0, 0.0, 0.0)
+
+
 def test_outliers_are_damped_below_and_left_above():
     assert damped(np.array([-1000.0, -0.1, 0.0, 7.0])) == pytest.approx([-10, -0.1, 0, 7], abs=1e-4)
     assert Fusion(1.0, -2.0, 0.5).nats(np.array([0.5]), np.array([4.0])) == pytest.approx([2.0])

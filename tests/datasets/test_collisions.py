@@ -1,6 +1,9 @@
 """The real layout with all its oddities: what is read, what is mended, what is named."""
 
 import pickle
+import shutil
+import struct
+import zlib
 
 import cv2
 import numpy as np
@@ -12,9 +15,8 @@ from avmatch.datasets.collision_features import (
     film_features,
     prepared,
     sound_features,
-    stratified_folds,
 )
-from avmatch.datasets.collisions import CLASSES, film_number, list_task, list_training, read_film, read_sound
+from avmatch.datasets.collisions import CLASSES, FilmFiles, film_number, list_task, list_training, read_film, read_sound
 from impacts import RATE, write_film, write_sound
 
 
@@ -25,7 +27,8 @@ def odd(tmp_path):
     for number, place in enumerate(("strawberry/2", "strawberry/11", "yellow_block/0")):
         write_sound(train / place / "audio_data.pkl", seed=number)
         write_film(train / place)
-    for stray in ("strawberry.rar", "notes.npy", "strawberry/.DS_Store", "strawberry/2/x.rar", "strawberry/old/a.pkl"):
+    strays = "strawberry.rar notes.npy strawberry/.DS_Store strawberry/2/x.rar strawberry/2/mask/m.txt"
+    for stray in (*strays.split(), "strawberry/old/a.pkl"):
         (train / stray).parent.mkdir(exist_ok=True)
         (train / stray).write_bytes(b"stray")
     (train / "strawberry" / "5" / "rgb").mkdir(parents=True)
@@ -38,7 +41,15 @@ def test_segments_are_listed_by_number_and_strays_named(odd, inner):
     assert [segment.name for segment in segments] == ["strawberry/2", "strawberry/11", "yellow_block/0"]
     assert [segment.label for segment in segments] == [5, 5, 9]
     told = "\n".join(notes)
-    for stray in ("strawberry.rar", "notes.npy", ".DS_Store", "x.rar", "strawberry/old", "strawberry/5: no audio"):
+    for stray in (
+        "strawberry.rar",
+        "notes.npy",
+        ".DS_Store",
+        "x.rar",
+        "m.txt",
+        "strawberry/old",
+        "strawberry/5: no audio",
+    ):
         assert stray in told
 
 
@@ -65,12 +76,26 @@ def test_tests_are_listed_in_groups(tmp_path):
     (test / "0" / "video_0001").mkdir()
     (test / "0" / "._audio_0000.pkl").write_bytes(b"")
     (test / "readme.rar").write_bytes(b"")
+    (test / "1" / "video_0007" / "depth.npy").write_bytes(b"")
     groups, notes = list_task(tmp_path, 3)
     assert [group.name for group in groups] == ["0", "1", "10"]
     assert [film_number(film) for film in groups[0].films] == [1, 7]
-    assert len(notes) == 2
+    assert [note.partition(":")[0].rpartition("/")[2] for note in notes] == [
+        "._audio_0000.pkl",
+        "depth.npy",
+        "readme.rar",
+    ]
     with pytest.raises(MediaError, match="0/video_0001: no frame"):
         read_film(groups[0].films[0])
+
+
+def test_films_beside_the_sounds_of_task_1_are_strays(tmp_path):
+    test = tmp_path / "dataset" / "task1" / "test"
+    write_sound(test / "audio_0000.pkl")
+    write_film(test / "video_0003", num_frames=1)
+    ((group,), notes) = list_task(tmp_path, 1)
+    assert (len(group.sounds), group.films) == (1, ())
+    assert "video_0003: doesn't belong there" in notes[0]
 
 
 def test_what_is_not_there_is_said(tmp_path):
@@ -104,6 +129,7 @@ def test_sounds_of_other_lengths_are_told(tmp_path):
         ({"audio": [[1.0, 2.0], [3.0]]}, "expected numbers"),
         ({"audio": np.zeros((9, 4)), "audio_samplerate": 16000}, "must be 44100, got 16000"),
         ({"audio": np.full((9, 4), np.nan)}, "no numbers"),
+        ({"audio": np.full((9, 4), 1e30)}, r"beyond ±1e\+06"),
     ],
 )
 def test_pickles_that_hold_something_else_are_refused(tmp_path, held, told):
@@ -136,6 +162,48 @@ def test_films_without_any_mask_are_seen_by_their_pictures(tmp_path):
     assert "1 of 5 frames without a mask" in seen.notes[0]
 
 
+def test_a_picture_of_an_absurd_size_is_a_missing_one(tmp_path):
+    """OpenCV raises on it, and returns None on everything else that it can't read."""
+    header = struct.pack(">IIBBBBB", 1 << 17, 1 << 17, 8, 0, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(bytes(9))), (b"IEND", b"")]
+    path = tmp_path / "0.png"
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + b"".join(
+            struct.pack(">I", len(held)) + kind + held + struct.pack(">I", zlib.crc32(kind + held))
+            for kind, held in chunks
+        )
+    )
+    film = film_features(FilmFiles("video_0000", ((path, path),)))
+    assert (film.is_seen, film.crops.any()) == (False, False)
+
+
+def test_features_that_were_cut_off_are_computed_anew(odd):
+    """Amid a second computation of more segments, after which the first's index would lie about the arrays."""
+    whole = prepared(odd, odd / "features", Bands(16, 14)).arrays["path"].copy()
+    train = odd / "dataset" / "train"
+    (train / "strawberry" / "1").mkdir()
+    write_sound(train / "strawberry" / "1" / "audio_data.pkl")
+    write_film(train / "strawberry" / "1", seed=30)
+
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prepared(odd, odd / "features", Bands(16, 14), progress=stop)
+    shutil.rmtree(train / "strawberry" / "1")
+    np.testing.assert_array_equal(prepared(odd, odd / "features", Bands(16, 14)).arrays["path"], whole)
+
+
+def test_noise_follows_from_the_segment_alone(odd):
+    """Which other segments there are makes no difference, as the cues of all are fitted together."""
+    every = prepared(odd, odd / "features", Bands(16, 14)).arrays
+    assert not np.allclose(every["noisy_cues"], every["sound_cues"], atol=0.1)
+    shutil.rmtree(odd / "dataset" / "train" / "strawberry" / "2")
+    fewer = prepared(odd, odd / "fewer", Bands(16, 14)).arrays["noisy_cues"]
+    np.testing.assert_array_equal(fewer, every["noisy_cues"][1:])
+
+
 def test_features_are_kept_and_what_cannot_be_used_is_left_out(odd):
     bad = odd / "dataset" / "train" / "strawberry" / "7"
     write_film(bad)
@@ -153,12 +221,3 @@ def test_features_are_kept_and_what_cannot_be_used_is_left_out(odd):
     assert pairs.label_names == CLASSES
     with pytest.raises(UsageError, match="the recipe wants Bands"):
         prepared(odd / "features", odd / "other", Bands())
-
-
-def test_folds_have_their_share_of_each_class():
-    label = np.repeat(np.arange(4), 10)
-    fold = stratified_folds(label, 5, 0)
-    assert all(np.bincount(fold[label == one]).tolist() == [2] * 5 for one in range(4))
-    assert (stratified_folds(label, 5, 1) != fold).any()
-    with pytest.raises(UsageError, match="num_folds must lie in"):
-        stratified_folds(label, 1, 0)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from avmatch.core.errors import MediaError
+from avmatch.datasets import safe_pickle
 from avmatch.datasets.safe_pickle import _DAMAGES as DAMAGES
 from avmatch.datasets.safe_pickle import MAX_DEPTH, Refused, load_plain, loads_plain
 
@@ -139,6 +140,20 @@ def test_a_billion_laughs_are_looked_at_once():
     for _ in range(MAX_DEPTH - 2):
         laugh = [laugh] * 10
     assert loads_plain(pickle.dumps(laugh))[0][0] is not None
+
+
+def test_many_arrays_of_the_same_bytes_are_refused(monkeypatch):
+    """Each is a copy: a small file would fill the memory."""
+    monkeypatch.setattr(safe_pickle, "MAX_BYTES", 10_000)
+    text = b"X" + struct.pack("<I", 400) + b"a" * 400 + b"q\x05"  # Python 2's bytes, remembered as 5
+    array = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00tC\x01btR"
+    many = array + _state(b"M\x90\x01\x85", FLOATS.replace(b"f8", b"u1"), b"h\x05")
+    assert len(loads_plain(text + b"0](" + many * 20 + b"e.")) == 20
+    with pytest.raises(Refused, match="together"):
+        loads_plain(text + b"0](" + many * 40 + b"e.")
+    encode = b"c_codecs\nencode\n(h\x05X\x06\x00\x00\x00latin1tR"
+    first, second = loads_plain(text + b"0](" + encode * 2 + b"e.")
+    assert first is second == b"a" * 400
 
 
 def test_damaged_files_are_told_from_refused_ones(tmp_path):

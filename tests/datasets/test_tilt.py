@@ -76,11 +76,17 @@ def test_an_object_moves_alike_whoever_is_beside_it():
         assert alone[0].hits == together[number].hits
 
 
-def test_a_glancing_hit_gives_spin():
-    motion = one(BALL, Start(0.0, 0.0, 0.6), Tilt(0.15, 0.0, SUDDEN))
-    before, after = (round(motion.hits[0].seconds / STEP_SECONDS) + shift for shift in (-5, 50))
-    assert motion.turn_radians[before] == 0
-    assert motion.turn_radians[after] > 0
+@pytest.mark.parametrize("angle", [0.6, -0.6, 1.2, -1.2, 2.5, -2.5])
+def test_a_glancing_hit_gives_spin_by_its_torque(angle):
+    """Arm × what friction took; turns go from x towards y, as the pictures' do."""
+    motion = one(BALL, Start(0.0, 0.0, angle), Tilt(0.15, 0.0, SUDDEN))
+    hit = motion.hits[0]
+    step = round(hit.seconds / STEP_SECONDS)
+    arm = np.array([hit.x_m, hit.y_m]) - motion.place_m[step]
+    before, after = (np.diff(motion.place_m[step + shift : step + shift + 2], axis=0)[0] for shift in (-2, 1))
+    torque = arm[0] * (after - before)[1] - arm[1] * (after - before)[0]
+    assert motion.turn_radians[step - 1] == 0
+    assert motion.turn_radians[step + 50] * torque > 0
 
 
 def test_microphones_hear_a_hit_when_and_as_loud_as_it_is_near():

@@ -10,11 +10,13 @@ import pytest
 
 from avmatch import cli
 from avmatch.core.errors import ModelError, UsageError
-from avmatch.datasets.collision_features import Bands
+from avmatch.datasets.collision_features import Bands, prepared
 from avmatch.encoders.collisions import load_collisions
+from avmatch.encoders.runtime import run_session
 from avmatch.models.collision import CentroidMlpConfig, PictureCnnConfig, ResNetConfig
 from avmatch.pipelines.collide import collide
-from avmatch.recipes.collision_system import collision, train_system
+from avmatch.recipes import collision_system
+from avmatch.recipes.collision_system import collision, known_impacts, train_system
 from avmatch.training.config import Optimisation
 from impacts import RATE, write_features, write_film, write_sound
 
@@ -91,6 +93,40 @@ def test_the_system_trains_in_stages_and_resumes(trained):
         train_system(replace(tiny_system(), alone_share=0.1), features, folder, resume=True)
 
 
+def test_what_any_stage_learned_from_is_not_held_back(trained, tmp_path):
+    features, run, _ = trained
+    found = prepared(features, tmp_path, Bands(64, 28))
+    shutil.copytree(run, tmp_path / "run")
+    split = json.loads((run / "metric" / "split.json").read_text())
+    learned = split["validation"].pop()
+    (tmp_path / "run" / "metric" / "split.json").write_text(json.dumps(split | {"train": [*split["train"], learned]}))
+    before, after = (known_impacts(place, found).is_held_back for place in (run, tmp_path / "run"))
+    assert [found.names[row] for row in np.flatnonzero(before != after)] == [learned]
+
+
+def test_a_system_stays_whole_until_the_next_is(trained, monkeypatch):
+    def fails(*_, **__):
+        raise RuntimeError("cut off")
+
+    features, run, _ = trained
+    monkeypatch.setattr(collision_system, "fit_scorer", fails)
+    with pytest.raises(RuntimeError, match="cut off"):
+        train_system(tiny_system(), features, run, resume=True)
+    assert json.loads((run / "model" / "system.json").read_text())["fusions"]
+
+
+def test_the_metric_is_not_asked_about_sounds_alone(trained, dataset, monkeypatch):
+    asked = []
+
+    def told(session, who, *inputs):
+        asked.append(who)
+        return run_session(session, who, *inputs)
+
+    monkeypatch.setattr("avmatch.encoders.collisions.run_session", told)
+    assert len(collide(dataset, 1, trained[1]).answers()) == 3
+    assert set(asked) == {"collision_classify"}
+
+
 def test_answers_have_the_truths_shape_and_odd_files_are_named(trained, dataset, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert run(monkeypatch, "collide", dataset, "--task", 2, "--model", trained[1], "-o", tmp_path / "out") == 0
@@ -150,6 +186,11 @@ def test_a_metric_for_each_class_answers_too(trained, dataset, tmp_path):
     told = json.loads((model / "system.json").read_text())
     (model / "system.json").write_text(json.dumps(told | {"fusions": told["fusions"] * 10}))
     assert len(load_collisions(model).metrics) == 10
+    shutil.copyfile(model / "system.json", tmp_path / "system.json")
+    shutil.copyfile(trained[1] / "model" / "system.json", model / "system.json")
+    with pytest.raises(ModelError, match="1 fusions for 10 metrics"):
+        collide(dataset, 2, model)
+    shutil.copyfile(tmp_path / "system.json", model / "system.json")
     for task in (2, 3):  # the same metric for all: the same answers
         assert collide(dataset, task, model).answers() == collide(dataset, task, trained[1]).answers()
     shutil.rmtree(model / "metric" / "4")

@@ -67,6 +67,10 @@ def test_what_scores_too_little_stays_alone():
     assert partners(nats, complete=True, threshold_nats=9.0).tolist() == [0, 1]
 
 
+def test_scores_far_above_the_threshold_still_differ():
+    assert partners(np.array([[60.0, 80.0], [30.0, 40.0]]), complete=False).tolist() == [1, 0]
+
+
 def test_films_without_masks_go_by_their_class_alone():
     impacts = seen([[9, 0], [9, 0]], [[9, 0], [0, 9]], [[100.0, 100.0], [1, 1]], [False, True])
     scores = BY_DISTANCE.scores(impacts)
@@ -88,7 +92,24 @@ def test_the_threshold_lies_between_pairs_and_strangers():
     rng = np.random.default_rng(0)
     nats = rng.normal(-3, 0.5, (60, 60))
     nats[np.eye(60, dtype=bool)] = rng.normal(6, 0.5, 60)
-    assert -2 < fit_threshold(nats, 0.3, 0) < 5
+    assert -2 < fit_threshold(nats, 0.3) < 5
+
+
+def test_cues_that_noise_takes_away_are_not_relied_on():
+    """Two of the three shared numbers are lost in noise; who knows that goes by the third."""
+    rng = np.random.default_rng(0)
+    label, held = np.zeros(300, int), np.arange(300) % 3 == 0
+    film = rng.normal(0, 1, (300, 3))
+    sound = film + rng.normal(0, 0.1, (300, 3))
+    noisy = np.concatenate([rng.normal(0, 2, (300, 2)), sound[:, 2:]], axis=1)
+    none = np.zeros((100, 1))
+    impacts = Impacts(none, none, film[held], sound[held], np.ones(100, bool), np.zeros((1, 100, 100)))
+    right = {}
+    for name, copies in (("clean", sound), ("both", noisy)):
+        scorer = fit_scorer(KnownImpacts(label, film, sound, copies, held, impacts), alone_share=0.3)
+        found = partners(scorer.cue.nats(film[held][:20], noisy[held][:20], 0), complete=True)
+        right[name] = (found == np.arange(20)).mean()
+    assert right["both"] > 2 * right["clean"]
 
 
 def test_everything_is_fitted_on_what_was_held_back():
@@ -102,7 +123,7 @@ def test_everything_is_fitted_on_what_was_held_back():
     logits = 6 * np.eye(4)[label[rows]]
     distance = np.abs(shared[rows, None, 0] - shared[None, rows, 0]) + rng.normal(0, 0.3, (80, 80))
     impacts = Impacts(logits, logits, film[rows], sound[rows], np.ones(80, bool), np.abs(distance)[None])
-    known = KnownImpacts(label, film, sound, held, impacts)
+    known = KnownImpacts(label, film, sound, sound, held, impacts)
     right = {}
     for use in ((True, True), (True, False), (False, True)):
         scorer = fit_scorer(known, alone_share=0.3, use_distance=use[0], use_cue=use[1])

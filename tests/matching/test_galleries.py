@@ -6,15 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.optimize import linear_sum_assignment
-from scipy.special import log_softmax
 
 from avmatch.core.errors import UsageError
-from avmatch.matching.galleries import csls, inverted_softmax, sinkhorn
+from avmatch.matching.galleries import csls, sinkhorn
 from avmatch.metrics.retrieval import recall_at, true_ranks
 
 METHODS = {
     "csls": lambda s: csls(s, 3),
-    "inverted_softmax": lambda s: inverted_softmax(s, 0.3),
     "sinkhorn": lambda s: sinkhorn(s, 0.3),
 }
 each_method = pytest.mark.parametrize("normalise", METHODS.values(), ids=METHODS.keys())
@@ -44,19 +42,6 @@ def test_csls_takes_all_neighbours_where_there_are_fewer(shape):
 @given(matrices)
 def test_csls_treats_both_sides_alike(similarity):
     np.testing.assert_allclose(csls(similarity.T, 2), csls(similarity, 2).T, atol=1e-12)
-
-
-def test_inverted_softmax_by_hand():
-    # temperature 1 / ln 2: exp(s / t) = 2^s; columns of powers (4, 2) and (1, 8), sums 6 and 9
-    similarity = np.array([[2.0, 0.0], [1.0, 3.0]])
-    expected = [[4 / 6, 1 / 9], [2 / 6, 8 / 9]]
-    np.testing.assert_allclose(np.exp(inverted_softmax(similarity, 1 / np.log(2.0))), expected)
-
-
-@given(matrices, st.floats(0.001, 10.0))
-def test_inverted_softmax_is_a_softmax_over_the_queries(similarity, temperature):
-    expected = log_softmax(similarity / temperature, axis=0)
-    np.testing.assert_allclose(inverted_softmax(similarity, temperature), expected, rtol=1e-9, atol=1e-9)
 
 
 def test_sinkhorn_of_two_by_two_in_closed_form():
@@ -96,9 +81,8 @@ def test_more_steps_bring_the_rows_nearer():
     assert errors[0] > 2 * errors[1] > 4 * errors[2]
 
 
-@pytest.mark.parametrize("normalise", [inverted_softmax, sinkhorn])
-def test_low_temperatures_do_not_underflow(normalise):
-    assert np.isfinite(normalise(np.random.default_rng(0).normal(size=(8, 8)), 1e-3)).all()
+def test_low_temperatures_do_not_underflow():
+    assert np.isfinite(sinkhorn(np.random.default_rng(0).normal(size=(8, 8)), 1e-3)).all()
 
 
 @each_method
@@ -154,11 +138,10 @@ def test_an_empty_side_is_refused(normalise, shape):
         normalise(np.zeros(shape))
 
 
-@pytest.mark.parametrize("normalise", [inverted_softmax, sinkhorn])
 @pytest.mark.parametrize("temperature", [0.0, -1.0, np.nan])
-def test_a_temperature_is_above_zero(normalise, temperature):
+def test_a_temperature_is_above_zero(temperature):
     with pytest.raises(UsageError, match=f"must be above 0, got {temperature:g}"):
-        normalise(np.eye(2), temperature)
+        sinkhorn(np.eye(2), temperature)
 
 
 def test_counts_start_at_one():

@@ -1,6 +1,7 @@
 """The recipes of the collisions and the system: triples, what is learned and held back, stages, resume."""
 
 import json
+import shlex
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +18,7 @@ from avmatch.recipes.collision_metric import assigned, triples
 from avmatch.recipes.collision_system import collision
 from avmatch.recipes.story import train_recipe
 from avmatch.training.config import Optimisation
-from avmatch.training.loop import train
+from avmatch.training.loop import TrainResult, train
 from impacts import write_features
 
 SMALL = ResNetConfig((6, 8), (1, 1), first_kernel=3, dropout=0.0)
@@ -113,6 +114,20 @@ def test_settings_reach_every_stage():
         _ = collision(["sound.split_seed=1"]).bands
     with pytest.raises(UsageError, match="no field 'speed'"):
         collision(["speed=1"])
+
+
+def test_the_recorded_command_says_everything(tmp_path, monkeypatch):
+    told = {}
+
+    def run(system, *_, **given):
+        told.update(given, system=system)
+        return TrainResult(tmp_path, tmp_path, 0, 0, {})
+
+    monkeypatch.setitem(SYSTEMS, "collision", (collision, run))
+    train_recipe("collision", tmp_path, tmp_path / "run", seed=5, epochs=3, settings=["per_class=true"])
+    command = shlex.split(told["command"])
+    assert command[5:] == [str(tmp_path / "run"), "--seed", "5", "--epochs", "3", "--set", "per_class=true"]
+    assert told["system"] == collision(["per_class=true"], seed=5, epochs=3)
 
 
 def test_what_cannot_be_trained_or_used_is_said(tmp_path):

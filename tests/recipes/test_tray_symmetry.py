@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from avmatch.datasets.items import Pairs
 from avmatch.frontends.impact_picture import centroid_vector
-from avmatch.recipes.tray_symmetry import channel_sides, once, symmetries
+from avmatch.recipes.tray_symmetry import channel_sides, once, symmetries, tray_symmetries
 
 SIDES = np.array([(0, 1), (-1, 0), (0, -1), (1, 0)])
 
@@ -50,6 +51,19 @@ def test_masks_turn_as_paths_do():
     for one in symmetries(SIDES):
         _, row, column = np.argwhere(one.masks(masks))[0]
         np.testing.assert_allclose(one.path(vector)[:2], [10 * column + 5, 10 * row + 5])
+
+
+def test_frames_without_a_mask_do_not_hide_the_sides(places):
+    """An object slides from the middle to each place and back; a fifth of its masks is missing."""
+    rng, masks = np.random.default_rng(2), np.zeros((len(places), 35, 44, 44), np.uint8)
+    way = 1 - np.abs(np.linspace(-1, 1, 35)) ** 0.5
+    for film, place in zip(masks, places, strict=True):
+        for frame, (x, y) in zip(film, np.rint(21 + 18 * way[:, None] * place).astype(int).tolist(), strict=True):
+            frame[y : y + 2, x : x + 2] = 255 * (rng.random() > 0.2)
+    sounds = (heard(places)[:, :, None, None] * np.ones((1, 1, 2, 3))).astype(np.float32)
+    number = np.arange(len(places))
+    pairs = Pairs(masks, sounds, tuple(map(str, number)), number, np.zeros_like(number), ("one",))
+    assert set(tray_symmetries(pairs)) == set(symmetries(SIDES))
 
 
 @pytest.mark.parametrize("num_frames", [18, 27, 34, 35])

@@ -121,7 +121,12 @@ def fit_impact_cue(
 def fit_fusion(
     distance: Float[np.ndarray, " P"], cue: Float[np.ndarray, " P"], is_pair: Bool[np.ndarray, " P"]
 ) -> Fusion:
-    """Logistic regression, pairs and strangers having one say, so that the answer is a likelihood ratio."""
+    """Logistic regression, pairs and strangers having one say, so that the answer is a likelihood ratio.
+
+    Where there are only pairs, or only strangers, nothing tells them apart: 0 nats for everyone.
+    """
+    if is_pair.all() or not is_pair.any():
+        return Fusion(0.0, 0.0, 0.0)
     columns = np.stack([np.ones(len(distance)), distance, damped(cue)], axis=1)
     weight = np.where(is_pair, 0.5 / is_pair.sum(), 0.5 / (~is_pair).sum())
     scale = np.maximum(np.abs(columns).max(axis=0), 1e-9)

@@ -1,9 +1,10 @@
 """Impacts as the towers and cues take them, computed once and kept as arrays in a folder.
 
     sound → log bands (C, F, T), cues          film → centroids (70), small masks, pictures of the object, cues
+      └ in noise → cues
 
     FOLDER/index.json                      settings, names, classes, notes; written last
-    FOLDER/{bands,sound_cues,path,masks,crops,film_cues,is_seen}.npy
+    FOLDER/{bands,sound_cues,noisy_cues,path,masks,crops,film_cues,is_seen}.npy
 
 Letters in shapes: C channels, F bands, T ticks, P pictures, K numbers, N segments.
 """
@@ -13,10 +14,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 from jaxtyping import Float16, Float32, Int, UInt8
@@ -24,6 +26,7 @@ from jaxtyping import Float16, Float32, Int, UInt8
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.files import write_text_atomically
 from avmatch.core.signals import AudioSamples
+from avmatch.datasets.augment.sound import mix_at_snr
 from avmatch.datasets.collisions import (
     CLASSES,
     Film,
@@ -35,6 +38,7 @@ from avmatch.datasets.collisions import (
     read_sound,
 )
 from avmatch.datasets.items import Items, Pairs, map_array
+from avmatch.datasets.splits import class_folds
 from avmatch.frontends.impact_picture import (
     MASK_PX,
     centroid_vector,
@@ -47,7 +51,9 @@ from avmatch.frontends.impact_sound import fitted, impact_sound, log_bands, spec
 INDEX = "index.json"
 #: Pictures of the object that are kept of a film.
 NUM_CROPS = 4
-_SIDES = ("bands", "sound_cues", "path", "masks", "crops", "film_cues", "is_seen")
+#: How far above the noise the sound is in its noisy copy, at least and at most.
+NOISY_DB = (0.0, 30.0)
+_SIDES = ("bands", "sound_cues", "noisy_cues", "path", "masks", "crops", "film_cues", "is_seen")
 
 
 @dataclass(frozen=True)
@@ -94,7 +100,7 @@ class CollisionSet:
 
     def pairs(self, video: str, audio: str, num_folds: int, fold_seed: int) -> Pairs:
         """Two sides as the trainer takes them; the groups are folds, each class dealt out evenly."""
-        fold = stratified_folds(self.label, num_folds, fold_seed)
+        fold = class_folds(self.label, np.arange(len(self.label)), num_folds, fold_seed)
         sides: tuple[Items, Items] = (self.arrays[video], self.arrays[audio])
         return Pairs(*sides, self.names, fold, self.label, CLASSES)
 
@@ -110,6 +116,13 @@ def features_of_sound(sound: AudioSamples, bands: Bands, notes: tuple[str, ...] 
     samples = fitted(sound.data)
     pooled = log_bands(spectrogram(samples), bands.bins, bands.ticks).astype(np.float16)
     return SoundFeatures(pooled, impact_sound(samples).vector(), notes)
+
+
+def noisy(sound: AudioSamples, snr_db: float, rng: np.random.Generator) -> AudioSamples:
+    """White noise in each channel, so far under that channel's power."""
+    noise = rng.normal(0, 1, sound.data.shape).astype(np.float32)
+    mixed = [mix_at_snr(channel, own, snr_db) for channel, own in zip(sound.data, noise, strict=True)]
+    return replace(sound, data=np.stack(mixed))
 
 
 def film_features(files: FilmFiles) -> FilmFeatures:
@@ -139,23 +152,6 @@ def _crops(files: FilmFiles, film: Film) -> UInt8[np.ndarray, "P 48 48 4"]:
         x, y = film.centroids[place] if len(seen) else (MASK_PX / 2, MASK_PX / 2)
         crops.append(object_crop(read_picture(files.frames[place][0]), film.masks[place], float(x), float(y)))
     return np.stack(crops)
-
-
-def stratified_folds(label: Int[np.ndarray, " N"], num_folds: int, seed: int) -> Int[np.ndarray, " N"]:
-    """The fold of each item: those of a class are shuffled and dealt out one by one.
-
-    Raises:
-        UsageError: fewer than two folds, or fewer items than folds.
-    """
-    if not 2 <= num_folds <= len(label):
-        raise UsageError(f"num_folds must lie in 2…{len(label)}, got {num_folds}")
-    rng, fold = np.random.default_rng(seed), np.empty(len(label), np.int64)
-    dealt = 0
-    for one in np.unique(label):
-        rows = rng.permutation(np.flatnonzero(label == one))
-        fold[rows] = (dealt + np.arange(len(rows))) % num_folds
-        dealt += len(rows)
-    return fold
 
 
 def prepared(
@@ -204,6 +200,7 @@ def _written(
     progress: Callable[[int, int], None] | None,
 ) -> CollisionSet:
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / INDEX).unlink(missing_ok=True)  # that of other segments: what is cut off amid them mustn't pass for it
     arrays: dict[str, np.memmap] = {}
     kept: list[Segment] = []
     told = list(notes)
@@ -211,9 +208,9 @@ def _written(
         if isinstance(found, MediaError):
             told.append(f"{segment.name}: left out, {found}")
         else:
-            sound, film = found
+            sound, noisy_cues, film = found
             seen = np.array(film.is_seen)
-            row = (sound.bands, sound.cues, film.path, film.masks, film.crops, film.cues, seen)
+            row = (sound.bands, sound.cues, noisy_cues, film.path, film.masks, film.crops, film.cues, seen)
             for side, value in zip(_SIDES, row, strict=True):
                 if side not in arrays:
                     shape = (len(segments), *value.shape)
@@ -234,7 +231,7 @@ def _written(
     return CollisionSet(names, np.array(label, np.int64), cut, tuple(told))
 
 
-Computed = tuple[SoundFeatures, FilmFeatures] | MediaError
+Computed = tuple[SoundFeatures, Float32[np.ndarray, " K"], FilmFeatures] | MediaError
 
 
 def _computed(segments: Sequence[Segment], bands: Bands, num_workers: int) -> Iterator[Computed]:
@@ -247,7 +244,12 @@ def _computed(segments: Sequence[Segment], bands: Bands, num_workers: int) -> It
 
 
 def _of_segment(bands: Bands, segment: Segment) -> Computed:
+    """The features, and the sound's cues once more in noise that follows from the segment's name."""
+    rng = np.random.default_rng(crc32(segment.name.encode()))
     try:
-        return sound_features(segment.sound, bands), film_features(segment.film)
+        sound, notes = read_sound(segment.sound)
+        in_noise = noisy(sound, float(rng.uniform(*NOISY_DB)), rng)
+        noisy_cues = impact_sound(fitted(in_noise.data)).vector()
+        return features_of_sound(sound, bands, notes), noisy_cues, film_features(segment.film)
     except MediaError as error:
         return error

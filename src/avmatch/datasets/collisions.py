@@ -13,8 +13,8 @@ Letters in shapes: S samples, T frames, H rows, W columns.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -47,6 +47,8 @@ _TEST_FILM = re.compile(r"video_(\d+)")
 _PICTURES = frozenset({".jpg", ".jpeg", ".png"})
 #: So many stray names are told; the rest is counted.
 _TOLD = 8
+#: Samples are about ±1, or ±32768 where they weren't scaled; beyond this, powers overflow float32.
+_LOUDEST = 1e6
 
 
 @dataclass(frozen=True)
@@ -109,9 +111,10 @@ def list_training(dataset: str | Path) -> tuple[tuple[Segment, ...], tuple[str, 
             elif not (one / SOUND_NAME).is_file():
                 notes.append(f"{one}: no {SOUND_NAME}; left out")
             else:
-                strays += [item for item in _entries(one) if item.name not in (SOUND_NAME, "rgb", "mask")]
                 name = f"{place.name}/{one.name}"
-                segments.append(Segment(name, CLASSES.index(place.name), one / SOUND_NAME, _film(one, name)))
+                film, more = _film(one, name)
+                strays += [item for item in more if item.name != SOUND_NAME]
+                segments.append(Segment(name, CLASSES.index(place.name), one / SOUND_NAME, film))
     if not segments:
         raise UsageError(f"{folder}: no segment there; expected <class>/<n>/{SOUND_NAME}, classes {', '.join(CLASSES)}")
     return tuple(segments), (*_told(strays), *notes)
@@ -128,7 +131,8 @@ def list_task(dataset: str | Path, task: int) -> tuple[tuple[Group, ...], tuple[
     folder = _root(dataset) / f"task{task}" / "test"
     if task == 1:
         group, strays = _group(folder, "")
-        groups = [group] if group.sounds else []
+        strays += [folder / Path(film.name).name for film in group.films]
+        groups = [replace(group, films=())]
     else:
         groups, strays = [], []
         for place in _entries(folder):
@@ -163,9 +167,9 @@ def read_sound(path: Path) -> tuple[AudioSamples, tuple[str, ...]]:
         raise _unfit(path, f"`audio_samplerate` must be {SAMPLE_RATE_HZ}, got {rate_hz:g}")
     if audio.dtype.kind in "iu":
         audio = audio / float(np.iinfo(audio.dtype).max)
+    if not (np.abs(audio) < _LOUDEST).all():
+        raise _unfit(path, f"holds values that are no numbers, or beyond ±{_LOUDEST:g}")
     data = np.ascontiguousarray(audio.T, np.float32)
-    if not np.isfinite(data).all():
-        raise _unfit(path, "holds values that are no numbers")
     return AudioSamples(data, SAMPLE_RATE_HZ), _length_note(path, len(audio))
 
 
@@ -179,7 +183,7 @@ def read_film(files: FilmFiles) -> Film:
     masks = np.zeros((len(shown), MASK_PX, MASK_PX), np.uint8)
     centroids = np.full((len(shown), 2), np.nan)
     for place, (_, path) in enumerate(shown):
-        mask = None if path is None else cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        mask = _image(path, cv2.IMREAD_GRAYSCALE)
         if mask is not None and mask.shape == (MASK_PX, MASK_PX):
             masks[place] = mask
             centroids[place] = centroid(mask)
@@ -191,8 +195,15 @@ def read_film(files: FilmFiles) -> Film:
 
 def read_picture(path: Path | None) -> UInt8[np.ndarray, "H W 3"] | None:
     """A colour picture (blue, green, red), or None where there is none that can be read."""
-    picture: UInt8[np.ndarray, "H W 3"] | None = None if path is None else cv2.imread(str(path), cv2.IMREAD_COLOR)
-    return picture
+    return _image(path, cv2.IMREAD_COLOR)
+
+
+def _image(path: Path | None, flag: int) -> UInt8[np.ndarray, "H W *colours"] | None:
+    try:
+        image: UInt8[np.ndarray, "H W *colours"] | None = None if path is None else cv2.imread(str(path), flag)
+    except cv2.error:  # a size that OpenCV won't read
+        return None
+    return image
 
 
 def _unfit(path: Path, message: str) -> MediaError:
@@ -232,7 +243,9 @@ def _group(folder: Path, name: str) -> tuple[Group, list[Path]]:
         if _TEST_SOUND.fullmatch(entry.name) and entry.is_file():
             sounds.append(entry)
         elif _TEST_FILM.fullmatch(entry.name) and entry.is_dir():
-            films.append(_film(entry, f"{name}/{entry.name}"))
+            film, more = _film(entry, f"{name}/{entry.name}")
+            films.append(film)
+            strays += more
         else:
             strays.append(entry)
     return Group(name, tuple(sounds), tuple(films)), strays
@@ -245,14 +258,19 @@ def film_number(film: FilmFiles) -> int:
     return int(match[1])
 
 
-def _film(folder: Path, name: str) -> FilmFiles:
-    rgb, mask = (_by_stem(_entries(folder / side)) for side in ("rgb", "mask"))
+def _film(folder: Path, name: str) -> tuple[FilmFiles, list[Path]]:
+    """The frames, a picture and a mask of one name together, and what is there besides."""
+    strays = [entry for entry in _entries(folder) if entry.name not in ("rgb", "mask")]
+    rgb: dict[str, Path] = {}
+    mask: dict[str, Path] = {}
+    for side, shown in (("rgb", rgb), ("mask", mask)):
+        for path in _entries(folder / side):
+            if path.suffix.lower() in _PICTURES and not path.name.startswith("."):
+                shown[path.stem] = path
+            else:
+                strays.append(path)
     stems = sorted(rgb | mask, key=lambda stem: (int("0" + "".join(filter(str.isdecimal, stem))), stem))
-    return FilmFiles(name, tuple((rgb.get(stem), mask.get(stem)) for stem in stems))
-
-
-def _by_stem(paths: Iterable[Path]) -> dict[str, Path]:
-    return {path.stem: path for path in paths if path.suffix.lower() in _PICTURES and not path.name.startswith(".")}
+    return FilmFiles(name, tuple((rgb.get(stem), mask.get(stem)) for stem in stems)), strays
 
 
 def _told(strays: Sequence[Path]) -> tuple[str, ...]:

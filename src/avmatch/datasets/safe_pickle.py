@@ -13,7 +13,8 @@ import io
 import pickle
 import pickletools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -76,7 +77,7 @@ def loads_plain(content: bytes) -> object:
     if len(content) > MAX_BYTES:
         raise Refused(f"more than {MAX_BYTES >> 20} MiB")
     _look_through(content)
-    return _solid(_Unpickler(io.BytesIO(content), encoding="latin1").load(), {}, 0)
+    return _Solid()(_Unpickler(io.BytesIO(content), encoding="latin1").load(), 0)
 
 
 def _look_through(content: bytes) -> None:
@@ -151,9 +152,7 @@ class _Array(_StandIn):
 
     def fill(self, shape: object, dtype: object, is_fortran: object, content: object) -> None:
         """Note it. Raises Refused if it is no array of numbers."""
-        if isinstance(content, str):  # Python 2's
-            content = content.encode("latin1")
-        if not isinstance(dtype, _Dtype) or not isinstance(content, bytes | bytearray):
+        if not isinstance(dtype, _Dtype) or not isinstance(content, bytes | bytearray | str):
             raise Refused("an array of objects")
         if not isinstance(shape, tuple) or not all(type(size) is int and size >= 0 for size in shape):
             raise Refused("an array whose shape is no tuple of numbers")
@@ -161,7 +160,8 @@ class _Array(_StandIn):
 
     def real(self) -> Shaped[np.ndarray, ...]:
         """Numpy's, a copy of the bytes."""
-        flat = np.frombuffer(self.content, self.dtype.real())
+        content = self.content.encode("latin1") if isinstance(self.content, str) else self.content  # str: Python 2's
+        flat = np.frombuffer(content, self.dtype.real())
         if int(np.prod([1, *self.shape], dtype=object)) != flat.size:
             raise Refused(f"an array of shape {self.shape} in {len(self.content)} bytes")
         return flat.reshape(self.shape, order="F" if self.is_fortran else "C").astype(
@@ -208,7 +208,7 @@ def _known() -> dict[str, _StandIn]:
     }
     from_buffer = _Call(lambda content, dtype, shape, order: _filled(shape, dtype, order, content))
     known: dict[str, _StandIn] = {"numpy.ndarray": _Name(), "numpy.dtype": _Call(_dtype)}
-    known |= {"_codecs.encode": _Call(_encoded)}
+    known |= {"_codecs.encode": _Call(cache(_encoded))}  # one text over and over is encoded once
     known |= dict.fromkeys(("__builtin__.bytes", "builtins.bytes"), _Call(_no_bytes))
     for core in ("numpy.core", "numpy._core"):
         known |= {f"{core}.multiarray.{name}": call for name, call in multiarray.items()}
@@ -229,29 +229,37 @@ class _Unpickler(pickle.Unpickler):
         return self._known[path]
 
 
-def _solid(value: object, done: dict[int, object], depth: int) -> object:
+class _Solid:
     """The value with numpy's arrays in the place of the stand-ins; what is shared is looked at once."""
-    if depth > MAX_DEPTH:
-        raise Refused(f"containers {MAX_DEPTH} deep, or one that holds itself")
-    if id(value) in done:
-        return done[id(value)]
-    if isinstance(value, _Array):
-        made: object = value.real()[()]
-    elif isinstance(value, dict):
-        made = {_key(key): _solid(entry, done, depth + 1) for key, entry in value.items()}
-    elif isinstance(value, list | tuple):
-        made = _items(value, done, depth)
-    elif isinstance(value, _PLAIN):
-        return value
-    else:
-        raise Refused(f"a value of the type {type(value).__name__.strip('_').lower()}")
-    done[id(value)] = made
-    return made
 
+    def __init__(self) -> None:
+        self.done: dict[int, object] = {}
+        self.bytes_left = MAX_BYTES
 
-def _items(values: Sequence[object], done: dict[int, object], depth: int) -> object:
-    made = [_solid(entry, done, depth + 1) for entry in values]
-    return tuple(made) if isinstance(values, tuple) else made
+    def __call__(self, value: object, depth: int) -> object:
+        if depth > MAX_DEPTH:
+            raise Refused(f"containers {MAX_DEPTH} deep, or one that holds itself")
+        if id(value) in self.done:
+            return self.done[id(value)]
+        if isinstance(value, _Array):
+            made = self._array(value)
+        elif isinstance(value, dict):
+            made = {_key(key): self(entry, depth + 1) for key, entry in value.items()}
+        elif isinstance(value, list | tuple):
+            made = type(value)([self(entry, depth + 1) for entry in value])
+        elif isinstance(value, _PLAIN):
+            return value
+        else:
+            raise Refused(f"a value of the type {type(value).__name__.strip('_').lower()}")
+        self.done[id(value)] = made
+        return made
+
+    def _array(self, value: _Array) -> object:
+        """Many may be asked for of the same bytes: each is a copy."""
+        self.bytes_left -= len(value.content)
+        if self.bytes_left < 0:
+            raise Refused(f"arrays of more than {MAX_BYTES >> 20} MiB together")
+        return value.real()[()]
 
 
 def _key(key: object) -> object:

@@ -11,7 +11,8 @@ Letters in shapes: N items, K classes, D dimensions.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,15 +65,18 @@ class ImpactNetwork:
     description: ImpactDescription
     session: InferenceSession
 
-    def __call__(self, items: Shaped[np.ndarray, N * shape]) -> Float32[np.ndarray, "N D"]:
-        """What the network makes of them. Raises ModelError if they don't fit."""
+    def __call__(self, items: Sequence[Shaped[np.ndarray, "*shape"]]) -> Float32[np.ndarray, "N D"]:
+        """What the network makes of them; D = 0 if it is no classifier and there are none.
+
+        Raises:
+            ModelError: they don't fit.
+        """
         told = self.description
         parts = [
-            np.asarray(run_session(self.session, told.model, items[begin : begin + _TOGETHER].astype(np.float32)))
+            run_session(self.session, told.model, np.stack(items[begin : begin + _TOGETHER]).astype(np.float32))
             for begin in range(0, len(items), _TOGETHER)
         ]
-        width = len(told.classes)
-        return np.concatenate(parts).astype(np.float32) if parts else np.zeros((0, width), np.float32)
+        return np.concatenate(parts).astype(np.float32) if parts else np.zeros((0, len(told.classes)), np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,14 +94,14 @@ class CollisionModel:
     Attributes:
         sound_classes, picture_classes: the classifiers.
         metrics: one for all classes, or one for each in their order.
-        system: what system.json holds.
+        system: what system.json holds; empty before anything was calibrated.
     """
 
     path: str
     sound_classes: ImpactNetwork
     picture_classes: ImpactNetwork
     metrics: tuple[MetricTowers, ...]
-    system: dict[str, object]
+    system: dict[str, object] = field(default_factory=dict)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -132,6 +136,11 @@ def load_collisions(model: str | Path) -> CollisionModel:
         raise ModelError(
             f"{model}: no system for collisions there ({error}); make one with avmatch train collision"
         ) from error
+    return replace(load_networks(folder), path=str(model), system=system)
+
+
+def load_networks(folder: Path) -> CollisionModel:
+    """All that is in the model folder but system.json. Raises ModelError as `load_collisions`."""
     sound, picture = (load_network(folder / CLASSES_GRAPH.format(side)) for side in ("sound", "picture"))
     places = [folder] if (folder / METRIC_GRAPH.format("film")).is_file() else _numbered(folder / METRICS)
     metrics = tuple(
@@ -144,7 +153,7 @@ def load_collisions(model: str | Path) -> CollisionModel:
     pooled = {(net.description.bins, net.description.ticks) for net in (sound, *(pair.sound for pair in metrics))}
     if len(pooled) > 1:
         raise ModelError(f"{folder}: its networks want spectrograms that are pooled differently; train it anew")
-    return CollisionModel(str(model), sound, picture, metrics, system)
+    return CollisionModel(str(folder), sound, picture, metrics)
 
 
 def _numbered(folder: Path) -> list[Path]:

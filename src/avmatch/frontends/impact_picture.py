@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Float32, UInt8
+from jaxtyping import Float, Float32, Num, UInt8
 
 #: Frames a second.
 FRAME_RATE_HZ = 6.0
@@ -32,7 +32,7 @@ class ImpactPath:
     """What is told of a path.
 
     Attributes:
-        impact_frame: where it breaks: between this frame and the one before.
+        impact_frame: where it breaks: the wall was met within a frame of this one.
         impact_seconds: the same from the first frame on.
         places: (frames, 2) where the object is in the frames AROUND the impact, in half widths of the picture from its
             middle; ends are held.
@@ -74,7 +74,7 @@ def whole_path(centroids: Float[np.ndarray, "T 2"]) -> Float[np.ndarray, "T 2"]:
     return np.stack([np.interp(ticks, ticks[seen], centroids[seen, axis]) for axis in (0, 1)], axis=1)
 
 
-def repeated(items: Float[np.ndarray, T * rest] | UInt8[np.ndarray, T * rest]) -> np.ndarray:
+def repeated(items: Num[np.ndarray, " T *rest"]) -> Num[np.ndarray, " 35 *rest"]:
     """35 of them: a short sequence goes on from its start."""
     return items[np.arange(MAX_FRAMES) % len(items)]
 
@@ -128,6 +128,6 @@ def object_crop(
     seen[..., 3] = mask
     crop = cv2.getRectSubPix(seen[..., :3], (SEEN_PX, SEEN_PX), (x, y))
     shown = cv2.getRectSubPix(seen[..., 3], (SEEN_PX, SEEN_PX), (x, y))
-    # getRectSubPix holds the border: a mask that touches it mustn't go on beyond it, and it hardly ever does.
+    # getRectSubPix takes one or three colours, and goes on beyond the border with what is at it.
     both = np.dstack([crop, shown])
     return cv2.resize(both, (CROP_PX, CROP_PX), interpolation=cv2.INTER_AREA)

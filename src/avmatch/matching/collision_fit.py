@@ -1,7 +1,7 @@
 """Fit what joins class, distance and cues, on impacts whose partners are known and that no network learned from.
 
     held-back logits → how far classes may be believed
-    other impacts' cues → canonical maps; held-back ones → their correlations
+    other impacts' cues → canonical maps; held-back ones → their correlations; both as recorded and in noise
     held-back pairs and strangers of a class → how distance and cues add up
     groups drawn of held-back impacts, some sounds alone → the threshold
 
@@ -30,7 +30,7 @@ class KnownImpacts:
 
     Attributes:
         label: (P,) their classes.
-        film_cues, sound_cues: row by row of one impact.
+        film_cues, sound_cues: row by row of one impact; noisy_cues, of the same sounds in noise.
         is_held_back: (P,) those that no network learned from.
         held_back: these alone, film i belonging to sound i.
     """
@@ -38,12 +38,13 @@ class KnownImpacts:
     label: Int[np.ndarray, " P"]
     film_cues: Float[np.ndarray, "P A"]
     sound_cues: Float[np.ndarray, "P B"]
+    noisy_cues: Float[np.ndarray, "P B"]
     is_held_back: Bool[np.ndarray, " P"]
     held_back: Impacts
 
 
 def fit_scorer(
-    known: KnownImpacts, *, alone_share: float, use_distance: bool = True, use_cue: bool = True, seed: int = 0
+    known: KnownImpacts, *, alone_share: float, use_distance: bool = True, use_cue: bool = True
 ) -> ImpactScorer:
     """Fit everything.
 
@@ -53,14 +54,20 @@ def fit_scorer(
     """
     label = known.label[known.is_held_back]
     num_classes = known.held_back.film_logits.shape[1]
-    cue = fit_impact_cue(known.film_cues, known.sound_cues, known.label, known.is_held_back, num_classes)
+    cue = fit_impact_cue(
+        np.concatenate([known.film_cues, known.film_cues]),
+        np.concatenate([known.sound_cues, known.noisy_cues]),
+        np.tile(known.label, 2),
+        np.tile(known.is_held_back, 2),
+        num_classes,
+    )
     scorer = ImpactScorer(
         fit_certainty(known.held_back.film_logits, label),
         fit_certainty(known.held_back.sound_logits, label),
         cue,
         tuple(_fusions(known.held_back, label, cue, use_distance, use_cue)),
     )
-    return replace(scorer, threshold_nats=fit_threshold(scorer.scores(known.held_back), alone_share, seed))
+    return replace(scorer, threshold_nats=fit_threshold(scorer.scores(known.held_back), alone_share))
 
 
 def fit_certainty(logits: Float[np.ndarray, "H K"], label: Int[np.ndarray, " H"]) -> Certainty:
@@ -87,9 +94,9 @@ def _fusions(
     return [fusion] * len(impacts.distance)
 
 
-def fit_threshold(nats: Float[np.ndarray, "H H"], alone_share: float, seed: int) -> float:
+def fit_threshold(nats: Float[np.ndarray, "H H"], alone_share: float) -> float:
     """The score below which saying "alone" gives the most right answers, in groups drawn of held-back impacts."""
-    rng, num = np.random.default_rng(seed), len(nats)
+    rng, num = np.random.default_rng(0), len(nats)
     groups = [_drawn_group(num, alone_share, rng) for _ in range(NUM_GROUPS)]
     right = [
         np.mean([_right(nats[np.ix_(films, sounds)], films, sounds, float(least)) for films, sounds in groups])

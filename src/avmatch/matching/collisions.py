@@ -16,10 +16,9 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.optimize import linear_sum_assignment
-from scipy.special import expit, log_softmax, logsumexp
+from scipy.special import log_softmax, logsumexp
 
 from avmatch.cues.impact import Fusion, ImpactCue
-from avmatch.matching.assignment import one_to_one
 
 
 @dataclass(frozen=True)
@@ -148,10 +147,8 @@ def partners(nats: Float[np.ndarray, "N M"], *, complete: bool, threshold_nats: 
     Args:
         complete: everybody on the smaller side gets a partner; otherwise no pair scores less than `threshold_nats`.
     """
-    if not complete:
-        return one_to_one(expit(nats - threshold_nats), min_confidence=0.5)
     partner = np.full(nats.shape[0], -1)
-    _assign(partner, np.arange(nats.shape[0]), np.arange(nats.shape[1]), nats, -np.inf)
+    _assign(partner, np.arange(nats.shape[0]), np.arange(nats.shape[1]), nats, -np.inf if complete else threshold_nats)
     return partner
 
 

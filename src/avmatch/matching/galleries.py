@@ -4,7 +4,7 @@ Where vectors are compared in many dimensions, some are near to everything: hubs
 ranking (Radovanović, Nanopoulos and Ivanović, "Hubs in space", 2010). Who knows the whole gallery can see who they are
 and take it into account. When is that fair?
 
-- `csls` and `inverted_softmax` use the other queries: fair where all of them are known before the first is answered.
+- `csls` uses the other queries: fair where all of them are known before the first is answered.
 - `sinkhorn` uses besides that everybody has exactly one partner: fair where the gallery is known *and* one-to-one, as
   in a folder of videos whose sounds are all in the other folder. Where sounds may be missing, or shared, it isn't.
 
@@ -41,23 +41,6 @@ def csls(similarity: Float[np.ndarray, "N M"], neighbours: int = 10) -> Float64[
     if neighbours < 1:
         raise UsageError(f"csls needs 1 or more neighbours, got {neighbours}")
     return 2.0 * scores - _nearness(scores, neighbours) - _nearness(scores.T, neighbours).T
-
-
-def inverted_softmax(similarity: Float[np.ndarray, "N M"], temperature: float) -> Float64[np.ndarray, "N M"]:
-    """Log probability that each candidate, asked back, would pick the query.
-
-        inverted_softmax[i, j] = s[i, j] / temperature − log Σ_n exp(s[n, j] / temperature)
-
-    The softmax runs over the queries instead of the candidates, so a hub must divide itself among all. Smith et al.,
-    "Offline bilingual word vectors, orthogonal transformations and the inverted softmax", 2017, whose β is
-    1 / temperature; their α, which normalises rows, is left out, since it changes no row's order.
-
-    Args:
-        similarity: (N, M) finite, higher is more alike.
-        temperature: above 0, in the unit of the similarity; about 0.05 for cosines.
-    """
-    scores = _finite(similarity) / _positive(temperature)
-    return scores - _log_sum_exp(scores, axis=0)
 
 
 def sinkhorn(

@@ -12,17 +12,16 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool
 
-NO_PARTNER = -1
+from avmatch.core.collisions import NO_PARTNER
 
 
 @dataclass(frozen=True)
 class AloneScore:
-    """Of the answer "no partner": precision, recall, F1, and the share of the other sounds whose film is right."""
+    """Of the answer "no partner"."""
 
     precision: float
     recall: float
     f1: float
-    right_pairs: float
 
 
 def hits(answers: Mapping[str, int], truth: Mapping[str, int]) -> Bool[np.ndarray, " M"]:
@@ -37,5 +36,4 @@ def alone_score(answers: Mapping[str, int], truth: Mapping[str, int]) -> AloneSc
     both = int((said & is_so).sum())
     precision, recall = both / max(int(said.sum()), 1), both / max(int(is_so.sum()), 1)
     f1 = 2 * both / max(int(said.sum() + is_so.sum()), 1)
-    paired = hits(answers, truth)[~is_so]
-    return AloneScore(precision, recall, f1, float(paired.mean()) if len(paired) else 0.0)
+    return AloneScore(precision, recall, f1)

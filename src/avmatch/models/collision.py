@@ -1,7 +1,7 @@
 """Networks for impacts: a ResNet over the four-channel spectrogram, an MLP over centroids, a 3D CNN, a picture's CNN.
 
     log bands (B, C, F, T) ─ BatchNorm ─ stem ─ residual blocks ─ mean and maximum over the plane → linear → (B, D)
-    centroids (B, 70) ─ to ±1 ─ BatchNorm ─ hidden layers → (B, D)
+    centroids (B, 70) ─ to ±1 ─ hidden layers with BatchNorm → (B, D)
     small masks (B, 35, 44, 44) ─ 3D convolutions ─ means over blocks of the space → linear → (B, D)
     pictures of the object (B, P, 48, 48, 4) ─ convolutions, each picture alone ─ mean of the logits → (B, D)
 

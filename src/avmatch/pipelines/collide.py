@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32, Int
+from scipy.spatial.distance import cdist
 
 from avmatch.core.collisions import NO_PARTNER, CollideResult, GroupAnswer
 from avmatch.core.errors import MediaError, ModelError
@@ -67,9 +68,14 @@ def write_collide(result: CollideResult, out: str | Path, *, bare: bool = False)
 
 def _scorer(system: CollisionModel) -> ImpactScorer:
     try:
-        return ImpactScorer.from_json(system.system)
+        scorer = ImpactScorer.from_json(system.system)
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{system.path}: system.json isn't whole ({error}); train it anew") from error
+    if len(scorer.fusions) != len(system.metrics):
+        raise ModelError(
+            f"{system.path}: {len(scorer.fusions)} fusions for {len(system.metrics)} metrics; train it anew"
+        )
+    return scorer
 
 
 class _Group:
@@ -128,24 +134,20 @@ class _Group:
 
 def encoded(system: CollisionModel, films: Sequence[FilmFeatures], sounds: Sequence[SoundFeatures]) -> Impacts:
     """Everything that the networks and front ends say of films and sounds."""
-    bands = np.stack([sound.bands for sound in sounds]) if sounds else np.zeros((0, 1), np.float16)
-    crops = np.stack([film.crops for film in films]) if films else np.zeros((0, 1), np.uint8)
-    distance = []
-    for towers in system.metrics:
-        side = towers.film.description.side
-        shown = [film.path if side == "path" else film.masks for film in films]
-        seen, heard = towers.film(np.stack(shown) if shown else np.zeros((0, 1))), towers.sound(bands)
-        width = max(seen.shape[1], heard.shape[1])
-        gap = seen.reshape(len(films), 1, width) - heard.reshape(1, len(sounds), width)
-        distance.append(np.linalg.norm(gap, axis=2).astype(np.float64))
-    num_classes = len(system.classes)
+    bands = [sound.bands for sound in sounds]
+    distance = np.zeros((len(system.metrics), len(films), len(sounds)))
+    if distance.size:
+        for place, towers in enumerate(system.metrics):
+            side = towers.film.description.side
+            shown = [film.path if side == "path" else film.masks for film in films]
+            distance[place] = cdist(towers.film(shown), towers.sound(bands))
     return Impacts(
-        system.picture_classes(crops).reshape(len(films), num_classes).astype(np.float64),
-        system.sound_classes(bands).reshape(len(sounds), num_classes).astype(np.float64),
+        system.picture_classes([film.crops for film in films]).astype(np.float64),
+        system.sound_classes(bands).astype(np.float64),
         np.array([film.cues for film in films], np.float64).reshape(len(films), -1 if films else 1),
         np.array([sound.cues for sound in sounds], np.float64).reshape(len(sounds), -1 if sounds else 1),
         np.array([film.is_seen for film in films], bool),
-        np.stack(distance),
+        distance,
     )
 
 

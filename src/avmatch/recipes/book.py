@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from avmatch.core.errors import UsageError
 from avmatch.recipes.avts import avts, l3_net
@@ -13,7 +14,7 @@ from avmatch.recipes.collision import (
     collision_classify,
     collision_classify_picture,
 )
-from avmatch.recipes.collision_system import train_collision
+from avmatch.recipes.collision_system import collision, train_system
 from avmatch.recipes.events import events
 from avmatch.recipes.lips import lips
 from avmatch.recipes.published_sync import ave_net, perfect_match, syncnet
@@ -65,8 +66,8 @@ RECIPES: dict[str, Callable[[], TrainConfig]] = {
     )
 }
 
-#: What trains several recipes, with the arguments of `train_recipe` (story.py).
-SYSTEMS: dict[str, Callable[..., TrainResult]] = {"collision": train_collision}
+#: What trains several recipes: how it is set (settings, seed and epochs) and how it is trained, as a recipe is.
+SYSTEMS: dict[str, tuple[Callable[..., Any], Callable[..., TrainResult]]] = {"collision": (collision, train_system)}
 
 
 def recipe(name: str) -> TrainConfig:

@@ -82,7 +82,8 @@ class CollisionClasses:
 
     def validate(self, learner: nn.Module, pairs: Pairs, device: torch.device) -> Mapping[str, float]:
         """How often the right class is the likeliest, with its 95 % interval, and the mean over the classes."""
-        logits = class_logits(learner, pairs.video, device)
+        assert isinstance(learner, ImpactReader)
+        logits = outputs(learner.network, pairs.video, device)
         hits = top_k_hits(logits, pairs.label, 1)
         interval = bootstrap_interval(hits, 0)
         return {
@@ -158,16 +159,10 @@ def outputs(network: nn.Module, items: Items, device: torch.device) -> Float32[n
     network.eval()
     parts = []
     for begin in range(0, len(items), TOGETHER):
-        shown: Num[np.ndarray, B * rest] = gather(items, np.arange(begin, min(begin + TOGETHER, len(items))))
+        shown: Num[np.ndarray, " B *rest"] = gather(items, np.arange(begin, min(begin + TOGETHER, len(items))))
         parts.append(network(torch.from_numpy(shown).to(device)).float().cpu().numpy())
     network.train(was_training)
     return np.concatenate(parts)
-
-
-def class_logits(learner: nn.Module, items: Items, device: torch.device) -> Float32[np.ndarray, "N K"]:
-    """The logits of each item."""
-    assert isinstance(learner, ImpactReader)
-    return outputs(learner.network, items, device)
 
 
 def num_workers() -> int:

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float32, Int
 from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import cdist
 from torch import Tensor, nn
 
 from avmatch.core.errors import UsageError
@@ -88,16 +89,18 @@ class CollisionMetric:
 
     def learner(self, pairs: Pairs, seed: int) -> ImpactTowers:
         """Two towers and the loss."""
-        return ImpactTowers(self, tuple(pairs.audio[0].shape), pairs.label)
+        symmetries = tray_symmetries(pairs) if self.symmetric else ()
+        return ImpactTowers(self, tuple(pairs.audio[0].shape), pairs.label, symmetries)
 
     def source(self, pairs: Pairs, learner: nn.Module, device: torch.device) -> MetricBatches:
         """Films and their sounds, a little other each time."""
-        return MetricBatches(self, pairs, tray_symmetries(pairs) if self.symmetric else ())
+        assert isinstance(learner, ImpactTowers)
+        return MetricBatches(self, pairs, learner.symmetries)
 
     def validate(self, learner: nn.Module, pairs: Pairs, device: torch.device) -> Mapping[str, float]:
         """Inside the classes: the loss, pairs nearer and strangers farther than half the margin, right assignments."""
         assert isinstance(learner, ImpactTowers)
-        distance = in_class_distances(learner, pairs, device)
+        distance = distances(learner, pairs, device)
         same = pairs.label[:, None] == pairs.label
         own, others = np.diagonal(distance), distance[same & ~np.eye(len(pairs), dtype=bool)]
         weight, margin = self.weight, self.margin
@@ -123,9 +126,15 @@ class ImpactTowers(nn.Module):
 
     label: Tensor
 
-    def __init__(self, task: CollisionMetric, shape: tuple[int, ...], label: Int[np.ndarray, " N"]) -> None:
+    def __init__(
+        self,
+        task: CollisionMetric,
+        shape: tuple[int, ...],
+        label: Int[np.ndarray, " N"],
+        symmetries: tuple[Symmetry, ...],
+    ) -> None:
         super().__init__()
-        self.task = task
+        self.task, self.symmetries = task, symmetries
         self.film = _shrunk(task.film.network(task.dim), task.dim)
         self.sound = _shrunk(SpectrogramResNet(task.sound, shape[0], task.dim), task.dim)
         self.register_buffer("label", torch.from_numpy(label), persistent=False)
@@ -175,7 +184,7 @@ class MetricBatches:
 
     task: CollisionMetric
     pairs: Pairs
-    symmetries: tuple[Symmetry, ...] = ()
+    symmetries: tuple[Symmetry, ...]
 
     def __call__(self, rows: Int[np.ndarray, " B"], epoch: int, rng: np.random.Generator) -> Batch:
         """The pairs of `rows`, changed as in training."""
@@ -203,15 +212,15 @@ class MetricBatches:
         return repeated(frames[cut:]).reshape(film.shape)
 
 
-def in_class_distances(learner: ImpactTowers, pairs: Pairs, device: torch.device) -> Float32[np.ndarray, "N N"]:
-    """From each film to each sound, as they are."""
+def distances(learner: ImpactTowers, pairs: Pairs, device: torch.device) -> Float32[np.ndarray, "N N"]:
+    """From each film to each sound, of other classes too."""
     film, sound = outputs(learner.film, pairs.video, device), outputs(learner.sound, pairs.audio, device)
-    return np.linalg.norm(film[:, None] - sound[None], axis=2).astype(np.float32)
+    return cdist(film, sound).astype(np.float32)
 
 
-def assigned(distance: Float32[np.ndarray, "N N"], label: Int[np.ndarray, " N"], seed: int = 0) -> float:
+def assigned(distance: Float32[np.ndarray, "N N"], label: Int[np.ndarray, " N"]) -> float:
     """Share of right pairs where DRAWN pairs of one class are assigned by distance, over DRAWS draws of each class."""
-    rng, right, total = np.random.default_rng(seed), 0, 0
+    rng, right, total = np.random.default_rng(0), 0, 0
     for one in np.unique(label):
         rows = np.flatnonzero(label == one)
         for _ in range(DRAWS):

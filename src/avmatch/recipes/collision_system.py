@@ -5,7 +5,8 @@
                         └─ metric/   collision_centroid (or metric/0 … metric/9, one for each class)
     held-back impacts → calibration, cues, threshold → model/
 
-All stages hold back the same impacts, which the calibration then knows for unlearned. `resume` goes on amid any stage.
+All stages hold back the same impacts, which the calibration then knows for unlearned. `resume` goes on amid any stage;
+features that were cut off are computed anew.
 
     RUN/features/   the arrays of all segments      RUN/{sound,picture,metric}/   the runs
     RUN/model/      what `avmatch collide` takes    RUN/config.json, command.txt
@@ -19,6 +20,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +29,7 @@ from avmatch.core.errors import UsageError
 from avmatch.core.files import atomic_path, write_text_atomically
 from avmatch.datasets.collision_features import INDEX, Bands, CollisionSet, FilmFeatures, SoundFeatures, prepared
 from avmatch.datasets.collisions import CLASSES
-from avmatch.encoders.collisions import CLASSES_GRAPH, METRIC_GRAPH, METRICS, SYSTEM, load_collisions
+from avmatch.encoders.collisions import CLASSES_GRAPH, METRIC_GRAPH, METRICS, SYSTEM, load_networks
 from avmatch.export.card import write_card
 from avmatch.matching.collision_fit import KnownImpacts, fit_scorer
 from avmatch.matching.collisions import ImpactScorer, partners
@@ -70,11 +72,10 @@ class CollisionSystem:
     def bands(self) -> Bands:
         """How spectrograms are pooled in all stages. Raises UsageError if the stages differ in what must be one."""
         for name in ("task.bands", "task.num_folds", "task.fold_seed", "validation_share", "split_seed"):
-            values = {str(_field(config, name)) for config in (self.sound, self.picture, self.metric)}
+            values = {str(attrgetter(name)(config)) for config in (self.sound, self.picture, self.metric)}
             if len(values) > 1:
                 raise UsageError(f"{name} must be the same in all stages, got {', '.join(sorted(values))}")
-        bands = _field(self.sound, "task.bands")
-        assert isinstance(bands, Bands)
+        bands: Bands = attrgetter("task.bands")(self.sound)
         return bands
 
 
@@ -84,36 +85,13 @@ def collision(settings: Sequence[str] = (), *, seed: int | None = None, epochs: 
     Args:
         seed, epochs: of every stage.
     """
-    everywhere = [("seed", seed), ("epochs", epochs)]
     own = [
         f"{stage}.{name}={value}"
-        for name, value in everywhere
+        for name, value in (("seed", seed), ("epochs", epochs))
         if value is not None
         for stage in ("sound", "picture", "metric")
     ]
     return override(CollisionSystem(), [*own, *settings])
-
-
-def train_collision(
-    data: str | Path,
-    out: str | Path,
-    *,
-    resume: bool = False,
-    seed: int | None = None,
-    epochs: int | None = None,
-    device: str = "auto",
-    settings: Sequence[str] = (),
-    progress: Told | None = None,
-) -> TrainResult:
-    """Train all stages on a dataset (or a folder of features) and join them; arguments as of `train_recipe`.
-
-    Raises:
-        UsageError: settings or layout that don't fit, or the folder is in use.
-    """
-    system = collision(settings, seed=seed, epochs=epochs)
-    options = [part for setting in settings for part in ("--set", setting)]
-    command = shlex.join(["avmatch", "train", "collision", str(data), "-o", str(out), *options])
-    return train_system(system, data, out, resume=resume, device=device, command=command, progress=progress)
 
 
 def train_system(
@@ -126,7 +104,11 @@ def train_system(
     command: str = "",
     progress: Told | None = None,
 ) -> TrainResult:
-    """The same for a system that is described whole."""
+    """Train all stages on a dataset (or a folder of features) and join them; arguments as of training's `train`.
+
+    Raises:
+        UsageError: settings or layout that don't fit, or the folder is in use.
+    """
     bands, folder = system.bands, Path(out)
     _open(folder, system, resume)
     write_text_atomically(folder / "command.txt", command + "\n")
@@ -174,11 +156,14 @@ def _joined(
             place = model if stage == METRICS else model / stage
             for side in ("film", "sound"):
                 _copy(result.model / METRIC_GRAPH.format(side), place / METRIC_GRAPH.format(side))
-    write_text_atomically(model / SYSTEM, "{}\n")
-    known = known_impacts(model, found, _held_back(folder, found))
+    known = known_impacts(folder, found)
     scorer = fit_scorer(known, alone_share=system.alone_share)
     measured = _measured(known, scorer, results)
-    data = {"segments": len(found.names), "held_back": int(known.is_held_back.sum())}
+    data = {
+        "segments": len(found.names),
+        "held_back": int(known.is_held_back.sum()),
+        "results": "a little too good: the same held-back impacts chose the epochs and fitted what joins the stages",
+    }
     write_text_atomically(model / SYSTEM, json.dumps(scorer.to_json() | {"results": measured, "data": data}) + "\n")
     story = {
         "recipe": "collision",
@@ -196,17 +181,14 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copyfile(source, temporary)
 
 
-def _held_back(folder: Path, found: CollisionSet) -> np.ndarray:
-    split = json.loads((folder / "sound" / "split.json").read_text(encoding="utf-8"))
-    return np.isin(found.names, split["validation"])
-
-
-def known_impacts(model: Path, found: CollisionSet, is_held_back: np.ndarray) -> KnownImpacts:
-    """What the exported networks say of the held-back impacts, and all impacts' cues.
+def known_impacts(run: Path, found: CollisionSet) -> KnownImpacts:
+    """What the exported networks of a run say of the impacts that none of its stages learned from; all impacts' cues.
 
     Raises:
-        UsageError: nothing is held back to calibrate on.
+        UsageError: too few are held back to calibrate on.
     """
+    splits = [json.loads(path.read_text(encoding="utf-8")) for path in run.rglob("split.json")]
+    is_held_back = ~np.isin(found.names, [name for split in splits for name in split["train"]])
     rows = np.flatnonzero(is_held_back)
     if len(rows) < 2 * len(CLASSES):
         raise UsageError(
@@ -216,9 +198,9 @@ def known_impacts(model: Path, found: CollisionSet, is_held_back: np.ndarray) ->
     path, masks, crops, cues, seen = (arrays[side] for side in ("path", "masks", "crops", "film_cues", "is_seen"))
     films = [FilmFeatures(path[row], masks[row], crops[row], cues[row], bool(seen[row])) for row in rows]
     sounds = [SoundFeatures(arrays["bands"][row], arrays["sound_cues"][row]) for row in rows]
-    impacts = encoded(load_collisions(model), films, sounds)
-    film_cues, sound_cues = np.asarray(cues, np.float64), np.asarray(arrays["sound_cues"], np.float64)
-    return KnownImpacts(found.label, film_cues, sound_cues, is_held_back, impacts)
+    impacts = encoded(load_networks(run / "model"), films, sounds)
+    film, sound, noisy = (np.asarray(arrays[side], np.float64) for side in ("film_cues", "sound_cues", "noisy_cues"))
+    return KnownImpacts(found.label, film, sound, noisy, is_held_back, impacts)
 
 
 def _measured(known: KnownImpacts, scorer: ImpactScorer, results: dict[str, TrainResult]) -> dict[str, float]:
@@ -229,7 +211,7 @@ def _measured(known: KnownImpacts, scorer: ImpactScorer, results: dict[str, Trai
     for _ in range(_DRAWS):
         drawn = rng.choice(len(label), size, replace=False)
         right.append(partners(scores[np.ix_(drawn, drawn)], complete=True) == np.arange(size))
-    metric = [result.metrics.get("accuracy_assigned", 0.0) for name, result in results.items() if METRICS in name]
+    metric = [result.metrics["accuracy_assigned"] for name, result in results.items() if METRICS in name]
     return {
         "accuracy_sound": float(top_k_hits(impacts.sound_logits, label, 1).mean()),
         "accuracy_picture": float(top_k_hits(impacts.film_logits, label, 1).mean()),
@@ -237,10 +219,3 @@ def _measured(known: KnownImpacts, scorer: ImpactScorer, results: dict[str, Trai
         f"right_pairs_of_{size}": float(np.mean(right)),
         "threshold_nats": scorer.threshold_nats,
     }
-
-
-def _field(config: TrainConfig, name: str) -> object:
-    value: object = config
-    for part in name.split("."):
-        value = getattr(value, part)
-    return value

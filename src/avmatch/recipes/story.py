@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 from avmatch.core.errors import UsageError
@@ -33,15 +34,14 @@ def train_recipe(
     Raises:
         UsageError: no such recipe, field or layout, the folder is in use, or there is no run to resume.
     """
+    own = {field: value for field, value in (("seed", seed), ("epochs", epochs)) if value is not None}
+    options = [*((f"--{field}", str(value)) for field, value in own.items()), *(("--set", one) for one in settings)]
+    command = shlex.join(["avmatch", "train", name, str(data), "-o", str(out), *chain(*options)])
     if name in SYSTEMS:
-        return SYSTEMS[name](
-            data, out, resume=resume, seed=seed, epochs=epochs, device=device, settings=settings, progress=progress
-        )
-    own = [f"{field}={value}" for field, value in (("seed", seed), ("epochs", epochs)) if value is not None]
-    changed = [*own, *settings]
-    config = override(recipe(name), changed)
+        build, run = SYSTEMS[name]
+        system = build(settings, **own)
+        return run(system, data, out, resume=resume, device=device, command=command, progress=progress)
+    config = override(recipe(name), [*(f"{field}={value}" for field, value in own.items()), *settings])
     if resume and not (Path(out) / "config.json").is_file():
         raise UsageError(f"{out}: no run to resume there (no config.json); leave out --resume to start one")
-    options = [part for setting in changed for part in ("--set", setting)]
-    command = shlex.join(["avmatch", "train", name, str(data), "-o", str(out), *options])
     return train(config, data, out, resume=resume, device=device, command=command, progress=progress)

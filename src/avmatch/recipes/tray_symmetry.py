@@ -89,16 +89,17 @@ def channel_sides(places: Float[np.ndarray, "N 2"], levels: Float[np.ndarray, "N
 def _impact_place(film: Float32[np.ndarray, "*shape"]) -> Float[np.ndarray, " 2"]:
     """x and y, in half widths from the middle, of centroids or small masks."""
     if film.ndim == 1:
-        path = film.reshape(-1, 2).astype(np.float64)
+        path = once(film.reshape(-1, 2)).astype(np.float64)
     else:
-        weight = film.sum(axis=(1, 2)) + 1e-6
-        ticks = np.arange(SMALL_PX) + 0.5
-        path = np.stack([(film.sum(axis=axis) @ ticks) / weight for axis in (1, 2)], axis=1) * MASK_PX / SMALL_PX
-    place: Float[np.ndarray, " 2"] = impact_path(once(path)).places[-AROUND[0]]
+        masks = once(film)
+        weight = masks.sum(axis=(1, 2))
+        ticks = (np.arange(SMALL_PX) + 0.5) * MASK_PX / SMALL_PX / np.where(weight > 0, weight, np.nan)[:, None]
+        path = np.stack([(masks.sum(axis=axis) * ticks).sum(axis=1) for axis in (1, 2)], axis=1).astype(np.float64)
+    place: Float[np.ndarray, " 2"] = impact_path(path).places[-AROUND[0]]
     return place
 
 
-def once(path: Float[np.ndarray, T * rest]) -> Float[np.ndarray, t * rest]:
+def once(path: Float[np.ndarray, " T *rest"]) -> Float[np.ndarray, " t *rest"]:
     """A film that goes on from its start where it was too short, without its repetition, which would be a jump."""
     lengths = (num for num in range(2, len(path)) if np.array_equal(path[num:], path[: len(path) - num]))
     return path[: next(lengths, len(path))]

@@ -181,8 +181,6 @@ def _motions(config: TiltConfig, starts: Starts, jobs: Sequence[_Job]) -> list[M
     found: dict[int, Motion] = {}
     for draws in range(0, _MOST_DRAWS, _AT_ONCE):
         left = [place for place in range(len(jobs)) if place not in found for _ in range(_AT_ONCE)]
-        if not left:
-            return [found[place] for place in range(len(jobs))]
         numbers = [draws + number % _AT_ONCE for number in range(len(left))]
         drawn = [
             _drawn(jobs[place], starts, _generator(config, jobs[place].part, jobs[place].number, 0, number))
@@ -192,6 +190,8 @@ def _motions(config: TiltConfig, starts: Starts, jobs: Sequence[_Job]) -> list[M
         for place, motion in zip(left, simulate(bodies, begun, tilts, turns, SECONDS), strict=True):
             if place not in found and _counts(motion):
                 found[place] = motion
+        if len(found) == len(jobs):
+            return [found[place] for place in range(len(jobs))]
     raise UsageError(f"{_MOST_DRAWS} draws gave no motion that hits a wall; are the starts those of a tray?")
 
 

@@ -75,11 +75,6 @@ class Motion:
         """The hardest hit."""
         return max(self.hits, key=lambda hit: hit.speed_m_s)
 
-    @property
-    def duration_seconds(self) -> float:
-        """How long it was followed."""
-        return len(self.speed_m_s) * STEP_SECONDS
-
 
 @dataclass(frozen=True, eq=False)
 class _Path:
@@ -167,7 +162,8 @@ def _bounced(
     along = np.where(meets, 0.0, after)
     taken = np.minimum(np.abs(along), lost)
     after = after - np.sign(along) * taken
-    gained = (taken[:, 1] - taken[:, 0]) * np.sign(velocity[:, 0] * velocity[:, 1])
+    # A wall at the right holds back the right side of what slides down along it: it turns from y towards x.
+    gained = (taken[:, 0] - taken[:, 1]) * np.sign(velocity[:, 0] * velocity[:, 1])
     return after, gained, hit
 
 

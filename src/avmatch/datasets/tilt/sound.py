@@ -96,7 +96,7 @@ def _add_hit(
         times = np.arange(start, stop) / SAMPLE_RATE_HZ - first
         ringing = np.exp(-times / decays[:, None]) * np.sin(2 * np.pi * modes[:, None] * times)
         wave = shares @ ringing
-        knock = np.arange(start - begin, min(start - begin + len(click), len(times) + start - begin, len(click)))
+        knock = np.arange(start - begin, min(len(times) + start - begin, len(click)))
         wave[: len(knock)] += 0.35 * click[knock] * np.sin(np.pi * (knock + 0.5) / len(click))
         heard[channel, start:stop] += strength * _NEAR_M / (float(distance[channel, 0]) + _NEAR_M) * wave
 

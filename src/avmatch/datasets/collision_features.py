@@ -13,10 +13,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from zlib import crc32
 
@@ -39,6 +37,7 @@ from avmatch.datasets.collisions import (
 )
 from avmatch.datasets.items import Items, Pairs, map_array
 from avmatch.datasets.splits import class_folds
+from avmatch.datasets.workers import process_pool
 from avmatch.frontends.impact_picture import (
     MASK_PX,
     centroid_vector,
@@ -239,7 +238,7 @@ def _computed(segments: Sequence[Segment], bands: Bands, num_workers: int) -> It
     if num_workers == 1:
         yield from map(one, segments)
         return
-    with ProcessPoolExecutor(num_workers, mp_context=get_context("spawn")) as pool:
+    with process_pool(num_workers) as pool:
         yield from pool.map(one, segments, chunksize=4)
 
 

@@ -12,9 +12,8 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
@@ -28,6 +27,7 @@ from avmatch.datasets.tilt.objects import BODIES, Body
 from avmatch.datasets.tilt.picture import Shot, filmed
 from avmatch.datasets.tilt.sound import Room, drawn_room, recorded
 from avmatch.datasets.tilt.starts import HALF_M, MIN_WAY_PX, PX_PER_M, Start, Starts, read_starts
+from avmatch.datasets.workers import process_pool
 from avmatch.frontends.impact_picture import FRAME_RATE_HZ, MAX_FRAMES
 from avmatch.frontends.impact_sound import SAMPLE_RATE_HZ
 
@@ -112,7 +112,7 @@ def _written(folder: Path, config: TiltConfig, starts: Starts, chunks: Sequence[
         for chunk in chunks:
             yield _write_chunk(folder, config, starts, chunk)
         return
-    with ProcessPoolExecutor(config.num_workers, mp_context=get_context("spawn")) as pool:
+    with process_pool(config.num_workers) as pool:
         for future in as_completed(pool.submit(_write_chunk, folder, config, starts, chunk) for chunk in chunks):
             yield future.result()
 

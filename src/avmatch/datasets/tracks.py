@@ -82,9 +82,8 @@ class PackSettings:
         return round(self.audio_rate_hz / self.rate_hz)
 
 
-_RATE_HZ, _NUM_CHANNELS, _NUM_CELLS = MOTION_SHAPE
 #: The features that every file has anyway.
-MOTION_AND_BANDS = PackSettings(_RATE_HZ, _NUM_CHANNELS, _NUM_CELLS, crop="motion", sound="bands")
+MOTION_AND_BANDS = PackSettings(*MOTION_SHAPE, crop="motion", sound="bands")
 
 
 @dataclass(frozen=True, eq=False)

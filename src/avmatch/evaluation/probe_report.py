@@ -44,6 +44,6 @@ def _tables(report: ProbeReport) -> list[tuple[str, Lines, int, str | None]]:
     lines.append(["mean", report.accuracy.percent(), "", f"{report.accuracy.num_trials}", ""])
     tables = [(f"Linear probe of {report.layer}: {report.num_classes} classes, %", lines, 1, _CAPTION)]
     if not report.mistakes:
-        return [*tables]
+        return tables
     mistakes = [[one.label, one.taken_for, str(one.count), str(one.num_clips)] for one in report.mistakes]
     return [*tables, ("Commonest mistakes", [["class", "taken for", "times", "of"], *mistakes], 2, None)]

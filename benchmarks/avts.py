@@ -87,7 +87,7 @@ class Bench:
 
     def run(self, arm: str, seed: int, shards: Path) -> Path:
         """The run of an arm, which is made or gone on with where it isn't there."""
-        folder = self.work / "runs" / f"{arm}-{self.epochs}-{seed}"
+        folder = self.work / "runs" / "-".join((arm, str(self.epochs), str(seed), *self.settings))
         if not (folder / "model" / "card.md").is_file():
             resume = (folder / "config.json").is_file()
             settings = [*SIZE, *ARMS[arm][1], *self.settings]

@@ -109,7 +109,7 @@ class Sides:
 
 def decode_tracks(settings: PackSettings, path: str, video: bool, audio: bool) -> Sides:
     """Both sides of a file, or one, in one pass. Raises MediaError if it can't be read."""
-    picture = _PICTURES[settings.crop](settings, path)
+    picture = _PICTURES[settings.crop](settings, path) if video else None  # looking for faces takes long to begin
     sound = _SOUNDS[settings.sound](settings)
     blocks: Iterator[VideoFrames | ColourFrames | AudioSamples]
     if video and settings.colours > 1:
@@ -119,9 +119,9 @@ def decode_tracks(settings: PackSettings, path: str, video: bool, audio: bool) -
     for block in blocks:
         if isinstance(block, AudioSamples):
             sound.push(block)
-        else:
+        elif picture is not None:
             picture.push(block)
-    return Sides(picture.finish() if video else None, (sound.finish(),))
+    return Sides(None if picture is None else picture.finish(), (sound.finish(),))
 
 
 class _Pictures:

@@ -84,10 +84,8 @@ def fitted_kinds(clips: Sequence[Statistics], group: Int[np.ndarray, " C"], conf
         fitted = _together([clip for clip, own in zip(clips, part == number, strict=True) if not own])
         if len(ours) and len(fitted[0]) > 1:
             video, audio = _towers(fitted, config)
-            seen, heard = (
-                _vectors(video, [clips[row][0] for row in ours]),
-                _vectors(audio, [clips[row][1] for row in known]),
-            )
+            seen = _vectors(video, [clips[row][0] for row in ours.tolist()])
+            heard = _vectors(audio, [clips[row][1] for row in known.tolist()])
             cosines[np.ix_(ours, known)] = seen @ heard.T
     strangers = (group[:, None] != group[None]) & told[:, None] & told[None]
     baseline = _baseline(np.diag(cosines)[told].astype(float), cosines[strangers].astype(float))

@@ -204,6 +204,14 @@ def test_who_knows_clip_and_time_judges_everything_right(reading):
     assert {len(right) for right in found.values()} == {len(found["easy"])}
 
 
+def test_clips_too_short_for_super_hard_negatives_are_judged_by_hard_ones():
+    learner = AvtsTowers(TINY)
+    learner.video, learner.audio = Sees(), Hears()
+    found = sync_judgements(TINY, learner, clips(NUM, 45), CPU)
+    assert found["hard"].all()
+    assert len(found["hard"]) > NUM
+
+
 def test_who_knows_the_clip_alone_is_lost_among_hard_ones():
     learner = AvtsTowers(TINY)
     learner.video, learner.audio = OnlyClip(Sees()), OnlyClip(Hears())

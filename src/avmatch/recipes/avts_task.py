@@ -252,7 +252,7 @@ def sync_judgements(task: Avts, learner: nn.Module, pairs: Pairs, device: torch.
     """Whether windows of `pairs`, in sync and out of sync, are judged right (N, 2), for each kind of negatives.
 
     Windows are spread evenly over each clip, the negatives the same for all learners. Windows of whose clip nothing is
-    far enough away for every kind are left out, as long as others are there.
+    far enough away for every kind, or else for hard negatives, are left out, as long as others are there.
     """
     assert isinstance(learner, AvtsTowers)
     was_training = learner.training
@@ -283,8 +283,10 @@ def judged_windows(task: Avts, pairs: Pairs) -> list[tuple[int, int]]:
         num = num_begins(task, pairs, row)
         places = np.unique(np.linspace(0, num - 1, VALIDATION_WINDOWS).astype(int)).tolist()
         found += [(row, place) for place in places]
-    usable = [one for one in found if all(len(_places(task, kind, pairs, *one)) for kind in ("hard", "super_hard"))]
-    return usable or found
+    for kinds in (("hard", "super_hard"), ("hard",)):
+        if usable := [one for one in found if all(len(_places(task, kind, pairs, *one)) for kind in kinds)]:
+            return usable
+    return found
 
 
 def _places(task: Avts, kind: str, pairs: Pairs, row: int, begin: int) -> Int[np.ndarray, " P"]:

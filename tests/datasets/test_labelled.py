@@ -134,6 +134,13 @@ def test_audioset_has_several_labels_and_many_names(tmp_path, name):
     assert (clip.labels, clip.group, clip.splits) == (("Speech", "/t/dd00088"), "Yabcdefghij", ("test",))
 
 
+@pytest.mark.parametrize("name", ["abcdefghijk", "abcdefghijk_30", "abcdefghijk_30000"])
+def test_of_a_video_and_its_sound_alone_the_video_is_taken(tmp_path, name):
+    table = {"eval_segments.csv": "abcdefghijk, 30.000, 40.000, dog\n"}
+    (path,) = clips_of(tmp_path, table | {f"a/{name}.wav": "", f"b/{name}.mp4": "", f"c/{name}.flac": ""})
+    assert path == f"b/{name}.mp4"
+
+
 def test_a_table_with_classes_will_do(tmp_path):
     files = {"manifest.csv": "file,label,group,split\na.mp4,dog,1,train\nb.mp4,cat,2,test\n", "a.mp4": "", "b.mp4": ""}
     assert read_labelled(write(tmp_path, files)) == (
@@ -147,6 +154,14 @@ def test_a_table_with_classes_will_do(tmp_path):
     [
         ({"meta/esc50.csv": "filename,fold\n"}, r"esc50\.csv: lacks a column named `target`"),
         ({"meta/esc50.csv": ESC50 + "1-1-A-0.wav,6,0,dog,True,1,A\n"}, r"row 1: needs a `category`, and a `fold`"),
+        (
+            {"meta/esc50.csv": ESC50 + "1-1-A-0.wav,12,0,dog,True,1,A\n", "audio/1-1-A-0.wav": ""},
+            r"row 1: needs a `category`, and a `fold` of 1…5",
+        ),
+        (
+            {"manifest.csv": "file,label,start_seconds,duration_seconds\na.mp4,dog,0,5\na.mp4,cat,5,5\n", "a.mp4": ""},
+            r"a\.mp4: classes are of whole files; cut its pieces into files of their own",
+        ),
         ({"meta/esc50.csv": ESC50 + "1-1-A-0.wav,1,0,dog,True,1,A\n"}, r"row 1: .*1-1-A-0\.wav is not there"),
         ({"001 - Dog bark/bark.ogg": ""}, r"bark\.ogg: a clip of ESC must be called"),
         ({"trainlist01.txt": "v_Archery_g08_c01.avi 1\n"}, r"trainlist01\.txt, line 1: must be `Class/name\.avi`"),

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from avmatch.core.errors import MediaError, UsageError
+from avmatch.media.decode import read_audio
+from avmatch.media.encode import write_clip
 from avmatch.pipelines.locate import locate
 
 
@@ -37,5 +39,8 @@ def test_what_cannot_be_done_is_told(ball, tmp_path):
     (tmp_path / "there.png").write_bytes(b"x")
     with pytest.raises(UsageError, match="exists already"):
         locate(ball, tmp_path / "there.png")
+    write_clip(tmp_path / "still.mp4", [np.zeros((64, 64, 3), np.uint8)], fps=25, audio=read_audio(ball))
+    with pytest.raises(MediaError, match="has too few frames to tell where the sound comes from"):
+        locate(tmp_path / "still.mp4", tmp_path / "out.png")
     with pytest.raises(MediaError, match=r"no such file|does not exist|No such"):
         locate(tmp_path / "missing.mp4", tmp_path / "out.png")

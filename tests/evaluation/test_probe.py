@@ -1,6 +1,7 @@
 """The linear probe: against scikit-learn's own folds, on sets in their exact layout, with layers of exported towers."""
 
 import json
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -120,7 +121,7 @@ def test_the_probe_tells_classes_in_five_folds(esc):
 
 def test_features_that_know_nothing_are_right_by_chance(esc):
     def noise(path):
-        return np.random.default_rng(abs(hash(path)) % 2**32).normal(size=(2, 4)).astype(np.float32)
+        return np.random.default_rng(crc32(path.encode())).normal(size=(2, 4)).astype(np.float32)
 
     report = probe(noise, esc, model="noise")
     assert report.accuracy.share < 0.75
@@ -141,6 +142,13 @@ def test_a_layer_is_that_of_the_network(tower):
     np.testing.assert_allclose(layer.of(samples), pooled(maps.numpy(), 99), atol=1e-4)
     np.testing.assert_allclose(sound_layer(path, "output").of(samples), vectors.numpy(), atol=1e-4)
     assert sound_layer(path, "blocks.conv_2").of(samples).shape == (3, 12 * 12)
+
+
+def test_long_sounds_go_through_in_parts(tower, monkeypatch):
+    samples = np.random.default_rng(1).normal(0, 0.1, 48000).astype(np.float32)
+    whole = sound_layer(tower[0]).of(samples)
+    monkeypatch.setattr("avmatch.evaluation.sound_layers._TOGETHER", 2)
+    np.testing.assert_allclose(sound_layer(tower[0]).of(samples), whole, atol=1e-5)
 
 
 def test_the_model_that_ships_has_layers_too():
@@ -193,6 +201,12 @@ def test_the_report_in_each_form(esc, tower):
 def test_what_cannot_be_asked_is_told(tower, model, layer, message):
     with pytest.raises(ModelError, match=message):
         sound_layer(model(tower[0]), layer)
+
+
+def test_a_file_that_is_no_graph_is_told(tmp_path):
+    (tmp_path / "audio.onnx").write_text("no graph")
+    with pytest.raises(ModelError, match="not an ONNX model that can be run"):
+        sound_layer(tmp_path)
 
 
 def test_data_that_cannot_be_used_are_told(esc, tower, tmp_path):

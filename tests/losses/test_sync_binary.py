@@ -1,7 +1,5 @@
 """In sync or not, from one logit a clip."""
 
-import math
-
 import jaxtyping
 import pytest
 import torch
@@ -12,16 +10,15 @@ LOGIT = torch.tensor([0.0, 2.0, -1.0])
 IN_SYNC = torch.tensor([True, False, False])
 
 
-@pytest.mark.parametrize(("weight", "first"), [(1.0, 0.693147), (3.0, 2.079442)])
-def test_the_value_is_that_of_the_formula(weight, first):
-    # −w·log σ(0) = w·0.693147; −log(1 − σ(2)) = log(1 + e^2) = 2.126928; −log(1 − σ(−1)) = log(1 + e^-1) = 0.313262
-    loss = sync_binary_cross_entropy(LOGIT, IN_SYNC, weight)
-    assert loss.item() == pytest.approx((first + 2.126928 + 0.313262) / 3, abs=1e-6)
+def test_the_value_is_that_of_the_formula():
+    # −log σ(0) = 0.693147; −log(1 − σ(2)) = log(1 + e^2) = 2.126928; −log(1 − σ(−1)) = log(1 + e^-1) = 0.313262
+    loss = sync_binary_cross_entropy(LOGIT, IN_SYNC)
+    assert loss.item() == pytest.approx((0.693147 + 2.126928 + 0.313262) / 3, abs=1e-6)
 
 
 def test_the_gradient_is_that_of_the_value():
     logit = LOGIT.double().requires_grad_()
-    assert torch.autograd.gradcheck(lambda logit: sync_binary_cross_entropy(logit, IN_SYNC, 3.0), (logit,))
+    assert torch.autograd.gradcheck(lambda logit: sync_binary_cross_entropy(logit, IN_SYNC), (logit,))
 
 
 def test_the_order_of_the_clips_doesn_t_matter():
@@ -42,14 +39,6 @@ def test_more_belief_in_the_truth_costs_less(index):
     assert sync_binary_cross_entropy(better, IN_SYNC) < sync_binary_cross_entropy(LOGIT, IN_SYNC)
 
 
-def test_the_weight_balances_few_against_many():
-    """Two in sync, six not: with weight 3 a network that knows nothing has no reason to lean either way."""
-    bias = torch.zeros((), requires_grad=True)
-    in_sync = torch.arange(8) < 2
-    sync_binary_cross_entropy(bias.expand(8), in_sync, 3.0).backward()
-    assert bias.grad.item() == pytest.approx(0, abs=1e-7)
-
-
 @pytest.mark.parametrize("logit", [-1e4, -100.0, 100.0, 1e4])
 def test_a_sure_error_costs_its_logit_and_stays_finite(is_finite, logit):
     one = torch.tensor([logit], requires_grad=True)
@@ -60,8 +49,8 @@ def test_a_sure_error_costs_its_logit_and_stays_finite(is_finite, logit):
 
 def test_low_precision_comes_in_and_float32_comes_out(is_finite, low_precision):
     low = (30000 * LOGIT).to(low_precision).requires_grad_()  # the sum is beyond float16
-    loss = sync_binary_cross_entropy(low, IN_SYNC, 3.0)
-    torch.testing.assert_close(loss, sync_binary_cross_entropy(low.float(), IN_SYNC, 3.0))
+    loss = sync_binary_cross_entropy(low, IN_SYNC)
+    torch.testing.assert_close(loss, sync_binary_cross_entropy(low.float(), IN_SYNC))
     assert is_finite(loss, low)
 
 
@@ -75,9 +64,3 @@ def test_wrong_shapes_are_named():
 def test_nothing_is_broadcast_in_silence(logit, in_sync):
     with pytest.raises(ValueError, match=r"Target size .* must be the same as input size"):
         sync_binary_cross_entropy(logit, in_sync)
-
-
-@pytest.mark.parametrize("weight", [0.0, -1.0, math.nan])
-def test_a_weight_that_isn_t_positive_is_refused(weight):
-    with pytest.raises(ValueError, match="positive_weight must be positive, got"):
-        sync_binary_cross_entropy(LOGIT, IN_SYNC, weight)

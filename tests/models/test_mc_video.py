@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from avmatch.core.errors import UsageError
 from avmatch.models.mc_video import KINDS, McVideo, McVideoConfig
 from avmatch.models.sound_cnn import SoundCnn, SoundCnnConfig
 from avmatch.models.time_means import time_means
@@ -72,6 +73,22 @@ def test_stretches_of_time_keep_what_happens_when():
     assert found.tolist() == [[0.5, 3.0, 5.5, 7.5, 10.0, 12.5]]
     torch.testing.assert_close(time_means(ticks, 1), ticks.mean(dim=2))
     torch.testing.assert_close(time_means(ticks, 7), ticks.flatten(1))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_how_many_ticks_are_left_is_known_before(kind):
+    config = McVideoConfig(kind, width=1 / 64, num_stretches=1)
+    for num_frames in (1, 9, 12):
+        with torch.no_grad():
+            maps = McVideo(config).eval().blocks(torch.zeros(1, 3, num_frames, 32, 32))
+        assert config.num_ticks(num_frames) == maps.shape[2]
+
+
+@pytest.mark.parametrize(("num_filters", "num_frames"), [(24, 99), (40, 19)])
+def test_too_little_to_take_means_of_is_told(num_filters, num_frames):
+    network = SoundCnn(SoundCnnConfig(num_filters, width=1 / 64)).eval()
+    with pytest.raises(UsageError, match=r"3 ticks or bands can't be cut into \d stretches"):
+        network(torch.rand(1, num_frames, num_filters))
 
 
 def test_an_unknown_kind_is_refused():

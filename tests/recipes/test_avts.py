@@ -18,6 +18,7 @@ from avmatch.encoders.runtime import open_session, run_session
 from avmatch.frontends.filterbank import filterbank
 from avmatch.models.mc_video import McVideoConfig
 from avmatch.models.sound_cnn import SoundCnnConfig
+from avmatch.recipes import avts_task
 from avmatch.recipes.avts import CURRICULUM, avts, l3_net
 from avmatch.recipes.avts_task import Avts, AvtsBatches, AvtsTowers, heard, sync_judgements
 from avmatch.recipes.book import recipe
@@ -203,6 +204,14 @@ def test_who_knows_clip_and_time_judges_everything_right(reading):
     assert {len(right) for right in found.values()} == {len(found["easy"])}
 
 
+def test_clips_too_short_for_super_hard_negatives_are_judged_by_hard_ones():
+    learner = AvtsTowers(TINY)
+    learner.video, learner.audio = Sees(), Hears()
+    found = sync_judgements(TINY, learner, clips(NUM, 45), CPU)
+    assert found["hard"].all()
+    assert len(found["hard"]) > NUM
+
+
 def test_who_knows_the_clip_alone_is_lost_among_hard_ones():
     learner = AvtsTowers(TINY)
     learner.video, learner.audio = OnlyClip(Sees()), OnlyClip(Hears())
@@ -211,6 +220,16 @@ def test_who_knows_the_clip_alone_is_lost_among_hard_ones():
     assert found["sync_accuracy"] == 1.0  # the recipe's own negatives are easy here
     assert found["sync_accuracy_hard"] == pytest.approx(0.5, abs=0.01)
     assert 0.75 < found["sync_accuracy_mixed"] < 0.98
+
+
+def test_validation_looks_at_a_few_windows_at_once_and_hears_only_what_it_judges():
+    shown_at_once, heard_in_all = [], []
+    learner = AvtsTowers(TINY)
+    learner.video.register_forward_hook(lambda _, inputs, __: shown_at_once.append(len(inputs[0])))
+    learner.audio.register_forward_hook(lambda _, inputs, __: heard_in_all.append(len(inputs[0])))
+    found = sync_judgements(replace(TINY, shifts=SyncShifts(far_seconds=1.2)), learner, clips(12), CPU)
+    assert sum(shown_at_once) == len(found["easy"]) > max(shown_at_once) == 32
+    assert sum(heard_in_all) == 2 * len(found["easy"])  # the own sound and the hard one: easy ones are others' own
 
 
 class OnlyClip(nn.Module):
@@ -299,6 +318,18 @@ def test_the_towers_are_exported_with_their_description(run, shards):
     }
 
 
+def test_a_window_is_as_long_as_is_said(tmp_path, monkeypatch):
+    """12.5 frames a second: 12 of them are seen, and as much is heard."""
+    told = []
+    monkeypatch.setattr(avts_task, "export_window_towers", lambda video, audio, *_: told.extend((video, audio)))
+    task = replace(TINY, rate_hz=12.5)
+    learner = AvtsTowers(task)
+    task.export(learner, clips(), tmp_path, {})
+    assert told[0].shape == (12, SIDE_PX, SIDE_PX, 3)
+    assert told[1].shape == heard(task, clips(), 0, 0).shape
+    assert {one.told["window_seconds"] for one in told} == {0.96}
+
+
 def test_the_curriculum_follows_the_length_of_the_run(shards, tmp_path, monkeypatch):
     asked, plain = [], AvtsBatches.__call__
 
@@ -339,7 +370,11 @@ def test_what_can_be_set_on_the_command_line():
     ("make", "message"),
     [
         (lambda: replace(TINY, loss="triplet"), "loss is one of contrastive, cross_entropy, multi_way, got 'triplet'"),
-        (lambda: replace(TINY, num_frames=1), "1 frames can't be cut into video.num_stretches=2"),
+        (lambda: replace(TINY, num_frames=1), "1 frames, .* can't be cut into video.num_stretches=2"),
+        (
+            lambda: Avts(McVideoConfig("3d"), rate_hz=12.5),
+            "12 frames, of which video.kind=3d leaves 2, can't be cut into video.num_stretches=4",
+        ),
         (lambda: replace(TINY, side_px=0), "side_px must be positive"),
         (
             lambda: replace(TINY, audio=SoundCnnConfig(dim=9)).learner(clips(), 0),

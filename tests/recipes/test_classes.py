@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from avmatch.core.errors import UsageError
+from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.signals import AudioSamples
+from avmatch.datasets import labelled_packing
+from avmatch.datasets.labelled_clips import LabelledClip
 from avmatch.encoders.runtime import open_session
 from avmatch.media.encode import write_audio, write_clip
 from avmatch.models.mc_video import McVideoConfig
@@ -20,7 +22,9 @@ from avmatch.recipes.class_recipes import avts_finetune, sound_classes
 from avmatch.recipes.class_task import ClipClasses, clip_window
 from avmatch.training.checkpoint import save_weights
 from avmatch.training.config import Optimisation, TrainConfig, to_json
+from avmatch.training.distributed import world
 from avmatch.training.loop import train
+from processes import run_together
 
 CPU = torch.device("cpu")
 TINY = ClipClasses(
@@ -110,6 +114,43 @@ def test_sounds_are_learned_from_the_fixed_folds(esc, tmp_path, monkeypatch):
     split = json.loads((found.run / "split.json").read_text())
     assert sorted(split["validation"]) == ["audio/3-0-A-0.wav", "audio/3-1-A-1.wav"]
     assert found.metrics["top_1"] == 1.0
+
+
+def packs(task, data, folder):
+    """One process of several; each notes what it packed."""
+    with world(CPU) as everybody:
+        pairs = task.read(data, folder / "cache", lambda done, _: (folder / f"{everybody.rank}-{done}").touch())
+        assert len(pairs) == 10
+
+
+def test_of_several_processes_one_packs(esc, tmp_path):
+    run_together(packs, replace(TINY, side="audio"), esc, tmp_path)
+    assert {path.name[0] for path in tmp_path.glob("?-*")} == {"0"}
+
+
+def test_who_interrupts_packing_does_not_wait_for_all_files(tmp_path, monkeypatch):
+    decoded = []
+
+    def decode(settings, path, *_):
+        decoded.append(path)
+        raise MediaError(path, "broken", stage="decode", reason="unsupported")
+
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(labelled_packing, "decode_tracks", decode)
+    clips = [LabelledClip(f"{tmp_path}/{number}.wav", ("dog",), f"{number}") for number in range(200)]
+    with pytest.raises(KeyboardInterrupt):
+        labelled_packing.pack_labelled(clips, tmp_path, tmp_path / "cache", TINY.packing, "audio", stop)
+    assert len(decoded) < 100
+
+
+def test_a_list_of_which_no_clip_can_be_used_is_empty(esc, tmp_path):
+    task = replace(TINY, side="audio")
+    pairs = task.read(esc, tmp_path)
+    root, listed = esc, [LabelledClip(f"{esc}/{name}", ("dog",), name, ("", "train")) for name in pairs.names]
+    listed += [LabelledClip(f"{esc}/{split}.wav", ("dog",), split, (split, "test")) for split in ("train", "test")]
+    assert len(labelled_packing.of_list(pairs, listed, root, 1)) == 0
 
 
 def test_what_is_exported_says_what_it_takes(esc, tmp_path, monkeypatch):

@@ -12,13 +12,13 @@ from avmatch.core.errors import ModelError, UsageError
 from avmatch.cues.events import EventCue, KindCue
 from avmatch.cues.evidence import Cue
 from avmatch.cues.motion import MotionCue
-from avmatch.encoders.events import load_event_model, takes_events
+from avmatch.encoders.events import EventModel, load_event_model, takes_events
 from avmatch.export.onnx import described_anew
 from avmatch.frontends.event_signals import BANDS_PER_TICK
 from avmatch.models.accents import PictureAccents, SoundAccents
 from avmatch.recipes.book import recipe
-from avmatch.recipes.event_kinds import cut
-from avmatch.recipes.event_pairs import ACCENTS, EventBatches, EventPairs, EventTowers, _accents, judged, own_lags
+from avmatch.recipes.event_kinds import KindConfig, cut, fitted_kinds
+from avmatch.recipes.event_pairs import ACCENTS, EventBatches, EventPairs, EventTowers, _accents, judged
 from avmatch.recipes.events import events
 from event_scenes import event_times, picture, sound, struck
 
@@ -114,14 +114,54 @@ def test_pieces_of_one_recording_are_no_strangers(learner, pairs):
 
 
 def test_what_is_held_back_is_judged(learner, pairs):
-    when, what, _group = judged(learner.eval(), pairs)
+    when, what, late, _group = judged(learner.eval(), pairs)
     assert when.shape == what.shape == (12, 12)
     assert (when.argmax(axis=1) == np.arange(12)).mean() > 0.8
     assert what.diagonal().mean() > what.mean() + 0.2
-    assert np.median(np.abs(own_lags(learner, pairs))) <= 1
+    assert np.median(np.abs(late)) <= 1
     metrics = EventPairs().validate(learner, pairs, CPU)
     assert metrics["recall@1"] > 0.8
     assert set(metrics) == {"recall@1", "kind_recall@5", "within_80ms"}
+
+
+def test_how_late_the_sound_is_has_the_sign_of_lateness(learner, pairs):
+    moved = replace(pairs, audio=tuple(np.roll(bands, 6 * BANDS_PER_TICK, axis=0) for bands in pairs.audio))
+    *_, late, _group = judged(learner.eval(), moved)
+    assert np.median(late) == pytest.approx(6, abs=1)
+
+
+def test_pieces_of_one_recording_are_no_rivals(learner, pairs):
+    strangers = (*pairs.audio[1:], pairs.audio[0])
+    assert EventPairs().validate(learner.eval(), replace(pairs, audio=strangers), CPU)["kind_recall@5"] < 1.0
+    one = replace(pairs, audio=strangers, group=np.zeros(12, np.int64))
+    metrics = EventPairs().validate(learner, one, CPU)
+    assert metrics["recall@1"] == metrics["kind_recall@5"] == 1.0
+
+
+def test_clips_that_are_too_short_to_be_judged_are_not(learner):
+    assert EventPairs().validate(learner.eval(), struck(3, 2.0), CPU) == {}
+
+
+def test_what_kinds_are_worth_is_judged_by_other_recordings():
+    """Pictures and sounds that are noise: fitted on, their own cosines would be high."""
+    rng = np.random.default_rng(0)
+    clips = [tuple(rng.normal(size=(1, 30)).astype(np.float32) for _ in range(2)) for _ in range(40)]
+    found = fitted_kinds(clips, np.arange(40), KindConfig(ridge=0.01))
+    towers = [
+        tower(torch.from_numpy(np.stack(side))).numpy()
+        for tower, side in zip(found.towers, zip(*clips, strict=True), strict=True)
+    ]
+    assert (towers[0] * towers[1]).sum(axis=1).mean() > 0.5
+    assert abs(np.diag(found.cosines).mean()) < 0.1
+
+
+def test_a_sound_goes_through_the_model_once(folder, monkeypatch):
+    heard = []
+    monkeypatch.setattr(EventModel, "sound_kind", lambda self, audio: heard.append(audio))
+    cue, sounds = KindCue(load_event_model(folder)), [sound(event_times(1)), sound(event_times(2))]
+    for _ in range(3):  # as blocks of videos ask for it
+        cue.curves([picture(event_times(1))], sounds, LAGS)
+    assert len(heard) == 2
 
 
 def test_the_exported_model_is_a_cue_that_knows_when(folder):
@@ -201,3 +241,8 @@ def test_the_card_and_the_description_tell_what_it_is(folder):
 def test_stretches_must_be_longer_than_what_flattening_takes():
     with pytest.raises(UsageError, match="stretch_ticks must rise"):
         EventPairs(stretch_ticks=(10, 100))
+
+
+def test_filters_have_a_middle():
+    with pytest.raises(UsageError, match="taps must be odd"):
+        replace(ACCENTS, taps=4)

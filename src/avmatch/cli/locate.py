@@ -11,7 +11,7 @@ import typer
 def locate(
     path: Annotated[str, typer.Argument(help="A video file with its sound.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="heat.mp4 for every frame, heat.png for one picture.")],
-    max_offset: Annotated[float, typer.Option(help="Sound that is late by up to this many seconds.")] = 1.0,
+    max_offset: Annotated[float, typer.Option(help="Search offsets up to this many seconds.")] = 1.0,
     model: Annotated[str | None, typer.Option(help="A trained run or model folder of the recipe events.")] = None,
     cache: Annotated[Path | None, typer.Option(help="Keep features here instead of the user's cache.")] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep no features.")] = False,

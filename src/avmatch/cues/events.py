@@ -19,6 +19,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from jaxtyping import Float, Float32
 
+from avmatch.core.errors import Reason
 from avmatch.core.features import BAND_RATE_HZ, TICK_RATE_HZ, AudioFeatures, VideoFeatures
 from avmatch.cues.evidence import Calibration, Curves
 from avmatch.cues.motion import Signal, Weighted, audio_reason, close_up_worth, video_reason, windowed_curves
@@ -103,6 +104,9 @@ class KindCue:
     model: EventModel
     calibration: Calibration = CALIBRATION
     name: str = "kind"
+    _heard: WeakKeyDictionary[AudioFeatures, Float32[np.ndarray, " D"] | None] = field(
+        default_factory=WeakKeyDictionary, repr=False
+    )
 
     def curves(
         self,
@@ -117,10 +121,7 @@ class KindCue:
             None if reason else self.model.picture_kind(video)
             for video, reason in zip(videos, video_reasons, strict=True)
         ]
-        sounds = [
-            None if reason else self.model.sound_kind(audio)
-            for audio, reason in zip(audios, audio_reasons, strict=True)
-        ]
+        sounds = [None if reason else self._kind_of(audio) for audio, reason in zip(audios, audio_reasons, strict=True)]
         told = self.model.description
         nats = np.zeros((len(videos), len(audios)), np.float32)
         columns = [number for number, sound in enumerate(sounds) if sound is not None]
@@ -129,15 +130,23 @@ class KindCue:
             if look is not None and len(columns):
                 cosine = heard @ look
                 nats[row, columns] = close_up_worth(videos[row]) * told.kind_scale * (cosine - told.kind_baseline)
-        whole = np.repeat(nats[..., None], len(lags_seconds), axis=2)
         return Curves(
-            whole,
-            tuple(
-                reason or ("too_short" if look is None else None)
-                for look, reason in zip(looks, video_reasons, strict=True)
-            ),
-            tuple(
-                reason or ("too_short" if sound is None else None)
-                for sound, reason in zip(sounds, audio_reasons, strict=True)
-            ),
+            np.repeat(nats[..., None], len(lags_seconds), axis=2),
+            _reasons(video_reasons, looks),
+            _reasons(audio_reasons, sounds),
         )
+
+    def _kind_of(self, audio: AudioFeatures) -> Float32[np.ndarray, " D"] | None:
+        """Kept, as accents are."""
+        if audio not in self._heard:
+            self._heard[audio] = self.model.sound_kind(audio)
+        return self._heard[audio]
+
+
+def _reasons(
+    known: Sequence[Reason | None], vectors: Sequence[Float32[np.ndarray, " D"] | None]
+) -> tuple[Reason | None, ...]:
+    """Why a file has no vector."""
+    return tuple(
+        reason or ("too_short" if vector is None else None) for reason, vector in zip(known, vectors, strict=True)
+    )

@@ -4,16 +4,13 @@ ESC-50, ESC-10, DCASE 2013/14    sound_layouts.py
 UCF101, HMDB51, Kinetics         action_layouts.py
 VGGSound, AudioSet               web_layouts.py
 a CSV or Parquet file            a list of media (pair_lists.py) with a column `label`; or a folder with such a
-                                 `manifest.csv`
+                                 `manifest.csv`. Files are taken whole, and of a pair its sound
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-
-import numpy as np
-from jaxtyping import Int
 
 from avmatch.core.errors import UsageError
 from avmatch.datasets.action_layouts import read_hmdb51, read_kinetics, read_ucf101
@@ -63,9 +60,10 @@ def with_splits(clips: Sequence[LabelledClip], num_folds: int = 5, seed: int = 0
         UsageError: a list has nothing to train on or nothing to test on.
     """
     if all(not clip.splits for clip in clips):
-        folds = class_folds(
-            _numbers([clip.label for clip in clips]), _numbers([c.group for c in clips]), num_folds, seed
+        label, group = (
+            numbered(names)[0] for names in ([clip.label for clip in clips], [clip.group for clip in clips])
         )
+        folds = class_folds(label, group, num_folds, seed)
         return tuple(fold_splits(int(fold) + 1, num_folds) for fold in folds)
     num_lists = max(len(clip.splits) for clip in clips)
     lists = zip(*(clip.splits + ("",) * (num_lists - len(clip.splits)) for clip in clips), strict=True)
@@ -80,14 +78,12 @@ def _with_test(number: int, told: Sequence[str]) -> Sequence[str]:
     return told if TEST in told else [TEST if split == VALIDATION else split for split in told]
 
 
-def _numbers(names: Sequence[str]) -> Int[np.ndarray, " N"]:
-    return numbered(names)[0]
-
-
 def _listed(table: Path) -> tuple[LabelledClip, ...]:
     pairs = read_pair_list(table)
     if alone := next((pair for pair in pairs if not pair.label), None):
         raise UsageError(f"{table}: {alone.video} has no class; every row needs a `label`")
+    if piece := next((pair for pair in pairs if pair.start_seconds or pair.duration_seconds), None):
+        raise UsageError(f"{table}: {piece.video}: classes are of whole files; cut its pieces into files of their own")
     return tuple(
         LabelledClip(pair.audio, (pair.label,), pair.group, (pair.split,) if pair.split else ()) for pair in pairs
     )

@@ -6,24 +6,24 @@ that isn't wanted is a zero.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
 from os.path import relpath
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Shaped
 
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.results import Failure
 from avmatch.datasets.items import Pairs
 from avmatch.datasets.labelled import with_splits
 from avmatch.datasets.labelled_clips import TEST, TRAIN, LabelledClip
-from avmatch.datasets.packing import SHARD_BYTES, Told
+from avmatch.datasets.packing import SHARD_BYTES, MediaFiles, Told
+from avmatch.datasets.pair_lists import MediaPair
 from avmatch.datasets.shards import ShardWriter, open_shards
-from avmatch.datasets.tracks import AUDIO_RATES_HZ, VIDEO_KINDS, PackSettings, decode_tracks
+from avmatch.datasets.tracks import VIDEO_KINDS, PackSettings, Sides, decode_tracks
 
 _NOTHING = np.zeros((1, 1), np.float32)
 
@@ -51,21 +51,29 @@ def pack_labelled(
         video_kind=VIDEO_KINDS[settings.crop] if is_video else "features",
         audio_kind="features" if is_video else settings.sound,
         video_rate_hz=settings.rate_hz,
-        audio_rate_hz=AUDIO_RATES_HZ[settings.sound],
+        audio_rate_hz=settings.audio_rate_hz,
     )
-    names = {relpath(clip.path, root): clip for clip in clips}
+    names = {relpath(clip.path, root): MediaPair(clip.path, clip.path, clip.group, clip.label) for clip in clips}
     missing = {name: clip for name, clip in names.items() if name not in writer.names}
     failures = []
-    with ThreadPoolExecutor() as pool, writer:
-        tracks = pool.map(partial(_decoded, settings, side), [clip.path for clip in missing.values()])
-        for done, ((name, clip), track) in enumerate(
-            zip(missing.items(), tracks, strict=True), len(names) - len(missing) + 1
-        ):
-            if isinstance(track, MediaError):
-                failures.append(Failure.from_error(track))
-            else:
-                video, audio = (track, _NOTHING) if is_video else (_NOTHING, track)
+
+    def read(path: str, seen: bool, heard: bool) -> Sides:
+        return decode_tracks(settings, path, is_video, not is_video)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool, writer:
+        files = MediaFiles(missing.values(), read, pool)
+        for done, (name, clip) in enumerate(missing.items(), start=len(names) - len(missing) + 1):
+            try:
+                seen, heard = files.tracks(clip)
+                track = seen if is_video else heard[0]
+                if track is None:
+                    raise MediaError(
+                        clip.video, f"there is no {side} in it that lasts", stage="decode", reason="too_short"
+                    )
+                video, audio = (track.data, _NOTHING) if is_video else (_NOTHING, track.data)
                 writer.add(name, video, audio, group=clip.group, label=clip.label)
+            except MediaError as error:
+                failures.append(Failure.from_error(error))
             if told is not None:
                 told(done, len(names))
     if len(failures) == len(names):
@@ -87,17 +95,6 @@ def of_list(pairs: Pairs, clips: Sequence[LabelledClip], root: Path, number: int
     if not 1 <= number <= len(splits[0]):
         raise UsageError(f"{root}: has lists or folds 1…{len(splits[0])}, got {number}")
     told = {relpath(clip.path, root): split[number - 1] for clip, split in zip(clips, splits, strict=True)}
-    rows = np.array([row for row, name in enumerate(pairs.names) if told[name] in (TRAIN, TEST)])
-    is_tested = np.array([told[pairs.names[row]] == TEST for row in rows])
-    return replace(pairs.take(rows), is_held_back=is_tested)
-
-
-def _decoded(settings: PackSettings, side: str, path: str) -> Shaped[np.ndarray, " T *rest"] | MediaError:
-    try:
-        sides = decode_tracks(settings, path, side == "video", side == "audio")
-    except MediaError as error:
-        return error
-    track = sides.video if side == "video" else sides.audio[0]
-    if track is None:
-        return MediaError(path, f"there is no {side} in it that lasts", stage="decode", reason="too_short")
-    return track.data
+    split_of = np.array([told[name] for name in pairs.names])
+    rows = np.flatnonzero(np.isin(split_of, (TRAIN, TEST)))
+    return replace(pairs.take(rows), is_held_back=split_of[rows] == TEST)

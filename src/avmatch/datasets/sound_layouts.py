@@ -40,7 +40,7 @@ def read_esc50(folder: Path) -> tuple[LabelledClip, ...] | None:
     clips = []
     for number, row in enumerate(rows, start=1):
         sound = folder / "audio" / row["filename"]
-        if row["fold"] not in "12345" or not row["fold"] or not row["category"]:
+        if row["fold"] not in set("12345") or not row["category"]:
             raise UsageError(f"{path}, row {number}: needs a `category`, and a `fold` of 1…{_NUM_FOLDS}")
         if not sound.is_file():
             raise UsageError(f"{path}, row {number}: {sound} is not there")

@@ -82,9 +82,8 @@ class PackSettings:
         return round(self.audio_rate_hz / self.rate_hz)
 
 
-_RATE_HZ, _NUM_CHANNELS, _NUM_CELLS = MOTION_SHAPE
 #: The features that every file has anyway.
-MOTION_AND_BANDS = PackSettings(_RATE_HZ, _NUM_CHANNELS, _NUM_CELLS, crop="motion", sound="bands")
+MOTION_AND_BANDS = PackSettings(*MOTION_SHAPE, crop="motion", sound="bands")
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +109,7 @@ class Sides:
 
 def decode_tracks(settings: PackSettings, path: str, video: bool, audio: bool) -> Sides:
     """Both sides of a file, or one, in one pass. Raises MediaError if it can't be read."""
-    picture = _PICTURES[settings.crop](settings, path)
+    picture = _PICTURES[settings.crop](settings, path) if video else None  # looking for faces takes long to begin
     sound = _SOUNDS[settings.sound](settings)
     blocks: Iterator[VideoFrames | ColourFrames | AudioSamples]
     if video and settings.colours > 1:
@@ -120,9 +119,9 @@ def decode_tracks(settings: PackSettings, path: str, video: bool, audio: bool) -
     for block in blocks:
         if isinstance(block, AudioSamples):
             sound.push(block)
-        else:
+        elif picture is not None:
             picture.push(block)
-    return Sides(picture.finish() if video else None, (sound.finish(),))
+    return Sides(None if picture is None else picture.finish(), (sound.finish(),))
 
 
 class _Pictures:

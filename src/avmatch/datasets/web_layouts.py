@@ -84,25 +84,27 @@ def _names(path: Path) -> dict[str, str]:
 def _files(folder: Path) -> Files:
     """Every media file whose name is that of a piece; of several, a video."""
     found: Files = {}
-    for suffixes in (AUDIO_SUFFIXES, VIDEO_SUFFIXES):
-        for path in sorted(folder.rglob("*")):
+    paths = sorted(folder.rglob("*"))
+    for suffixes in (VIDEO_SUFFIXES, AUDIO_SUFFIXES):
+        for path in paths:
             told = _NAME.fullmatch(path.stem)
             if told and path.suffix.lower() in suffixes:
                 start = None if told["start"] is None else float(told["start"])
-                found[told["id"], start] = os.fspath(path)
+                found.setdefault((told["id"], start), os.fspath(path))
                 if start is not None:
                     found.setdefault((told["id"], start / 1000), os.fspath(path))  # if it was told in milliseconds
     return found
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """The rows that aren't empty or comments, from 1."""
+    """The rows that aren't empty or comments, from 1, as they are read: there are millions."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.reader(file, skipinitialspace=True))
+            for number, row in enumerate(csv.reader(file, skipinitialspace=True), start=1):
+                if row and not row[0].startswith("#"):
+                    yield number, row
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"{path}: not a CSV in UTF-8 ({error})") from error
-    return ((number, row) for number, row in enumerate(rows, start=1) if row and not row[0].startswith("#"))
 
 
 def _some(path: Path, clips: list[LabelledClip]) -> tuple[LabelledClip, ...]:

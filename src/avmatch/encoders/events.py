@@ -117,8 +117,7 @@ def _kind(tower: ClipTower, statistics: Float32[np.ndarray, "W F"]) -> Float32[n
 
 def takes_events(folder: str | Path) -> bool:
     """Whether the model in `folder` is one over motion and bands."""
-    path = Path(folder) / "video.onnx"
-    return path.is_file() and (Path(folder) / KIND).is_dir()
+    return (Path(folder) / "video.onnx").is_file() and (Path(folder) / KIND).is_dir()
 
 
 def load_event_model(folder: str | Path) -> EventModel:

@@ -13,7 +13,7 @@ from avmatch.evaluation.probe import ProbeReport
 
 _CAPTION = "± half of the 95 % bootstrap interval over recordings; ties count against the system"
 
-Lines = list[list[str]]
+_Table = tuple[str, list[list[str]], int, str | None]
 
 
 def json_text(report: ProbeReport) -> str:
@@ -34,7 +34,7 @@ def markdown_text(report: ProbeReport) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _tables(report: ProbeReport) -> list[tuple[str, Lines, int, str | None]]:
+def _tables(report: ProbeReport) -> list[_Table]:
     """Title, lines with the headings first, how many columns are words, caption."""
     lines = [["list", "accuracy", "trained", "tested", "C"]]
     for number, one in enumerate(report.lists, start=1):
@@ -42,8 +42,8 @@ def _tables(report: ProbeReport) -> list[tuple[str, Lines, int, str | None]]:
             [f"{number}", f"{100 * one.accuracy:.1f}", f"{one.num_trained}", f"{one.num_tested}", f"{one.cost:g}"]
         )
     lines.append(["mean", report.accuracy.percent(), "", f"{report.accuracy.num_trials}", ""])
-    tables = [(f"Linear probe of {report.layer}: {report.num_classes} classes, %", lines, 1, _CAPTION)]
-    if not report.mistakes:
-        return [*tables]
-    mistakes = [[one.label, one.taken_for, str(one.count), str(one.num_clips)] for one in report.mistakes]
-    return [*tables, ("Commonest mistakes", [["class", "taken for", "times", "of"], *mistakes], 2, None)]
+    tables: list[_Table] = [(f"Linear probe of {report.layer}: {report.num_classes} classes, %", lines, 1, _CAPTION)]
+    if report.mistakes:
+        mistakes = [[one.label, one.taken_for, str(one.count), str(one.num_clips)] for one in report.mistakes]
+        tables.append(("Commonest mistakes", [["class", "taken for", "times", "of"], *mistakes], 2, None))
+    return tables

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 #: The layer that was published, and the windows of towers that take any length.
 DEFAULT_LAYER, OUTPUT, WINDOW_SECONDS = "conv_5", "output", 1.0
+#: Windows that go through a graph at once.
+_TOGETHER = 64
 #: Into how many cells a map is cut, over time and over bands.
 _GRID = (4, 3)
 #: Where the exporter notes the modules that an operation came from.
@@ -66,6 +68,11 @@ class SoundLayer:
     def of(self, samples: Float32[np.ndarray, " S"]) -> Float32[np.ndarray, "W D"]:
         """The features of the windows of a sound at 16 kHz; silence follows one that is shorter than a window."""
         cut = windows_of(samples, round(self.window_seconds * SAMPLE_RATE_HZ))
+        return np.concatenate(
+            [self._of_some(cut[begin : begin + _TOGETHER]) for begin in range(0, len(cut), _TOGETHER)]
+        )
+
+    def _of_some(self, cut: Float32[np.ndarray, "w S"]) -> Float32[np.ndarray, "w D"]:
         inputs = np.stack([self.front_end(window) for window in cut])
         return pooled(np.asarray(run_session(self.session, self.model, inputs), np.float32), inputs.shape[1])
 
@@ -85,9 +92,9 @@ def sound_layer(model: str | Path, layer: str | None = None) -> SoundLayer:
     except ImportError as error:
         raise MissingExtraError("onnx", "train", "asking for a layer") from error
     path = _graph_file(model)
-    graph = onnx.load(path)
-    told = {entry.key: entry.value for entry in graph.metadata_props}.get("avmatch", "null")
-    description = json.loads(told) or {}
+    content = path.read_bytes()
+    told = open_session(path, content).get_modelmeta().custom_metadata_map.get("avmatch", "null")
+    graph, description = onnx.load_from_string(content), json.loads(told) or {}
     front_ends = _front_ends(description)
     if description.get("input") not in front_ends:
         raise ModelError(f"{path}: takes {description.get('input')!r}; a sound tower takes {', '.join(front_ends)}")

@@ -116,7 +116,7 @@ def _of_picture(motion: Float[np.ndarray, "T M 64"]) -> Float[np.ndarray, " F"]:
     whole = np.concatenate([levels.mean(axis=2), levels.max(axis=2)], axis=1)
     of_cells = levels.mean(axis=0)
     deviation = levels.std(axis=0)
-    where = of_cells[CHANGE].reshape(GRID, GRID)
+    where = of_cells[_STATISTICS.index(CHANGE)].reshape(GRID, GRID)
     light, texture = (of_cells[number].reshape(GRID, GRID) for number in (-2, -1))
     return np.concatenate(
         [

@@ -1,6 +1,6 @@
 """Binary cross-entropy of "in sync", from one logit a clip.
 
-    loss = − mean_b ( w·Y·log σ(z) + (1 − Y)·log(1 − σ(z)) )
+    loss = − mean_b ( Y·log σ(z) + (1 − Y)·log(1 − σ(z)) )
 
 The sigmoid is never formed: log σ(z) = − softplus(−z) is finite at any logit.
 
@@ -16,21 +16,15 @@ from torch.nn import functional
 from avmatch.losses.precision import at_least_float32
 
 
-def sync_binary_cross_entropy(
-    logit: Float[Tensor, " B"], in_sync: Bool[Tensor, " B"], positive_weight: float = 1.0
-) -> Float[Tensor, ""]:
+def sync_binary_cross_entropy(logit: Float[Tensor, " B"], in_sync: Bool[Tensor, " B"]) -> Float[Tensor, ""]:
     """How surprising the truth is, in nats.
 
     Args:
         logit: (B,) z, positive where the network believes in sync.
         in_sync: (B,) Y, the truth.
-        positive_weight: w, how often each clip in sync counts; to balance, negatives per positive. Positive.
 
     Raises:
-        ValueError: the weight isn't positive, or the shapes differ.
+        ValueError: the shapes differ.
     """
-    if not positive_weight > 0:
-        raise ValueError(f"positive_weight must be positive, got {positive_weight}")
     logit = at_least_float32(logit)
-    weight = logit.new_tensor(positive_weight)
-    return functional.binary_cross_entropy_with_logits(logit, in_sync.to(logit.dtype), pos_weight=weight)
+    return functional.binary_cross_entropy_with_logits(logit, in_sync.to(logit.dtype))

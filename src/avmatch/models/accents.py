@@ -20,6 +20,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from avmatch.core.errors import UsageError
+
 #: How large the other weights begin, so that accents of one kind aren't copies.
 _NOVELTY = 0.1
 
@@ -34,7 +36,7 @@ class AccentConfig:
         onset: the input that is the sound's onset.
         bands_per_tick: U / T.
         num_accents: K.
-        taps: ticks that a filter sees.
+        taps: ticks that a filter sees, an odd number.
         hidden, dropout: of the network beside the linear filter.
     """
 
@@ -47,6 +49,10 @@ class AccentConfig:
     taps: int = 5
     hidden: int = 32
     dropout: float = 0.2
+
+    def __post_init__(self) -> None:
+        if self.taps % 2 == 0:
+            raise UsageError(f"taps must be odd, so that a filter has a middle, got {self.taps}")
 
 
 class _Filters(nn.Module):

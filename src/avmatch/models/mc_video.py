@@ -23,6 +23,8 @@ Letters in shapes: B clips, T frames, H rows, W columns, C channels, D dimension
 
 from __future__ import annotations
 
+import math
+from collections import OrderedDict
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -68,6 +70,10 @@ class McVideoConfig:
         """How many of the published channels there are."""
         return max(1, round(self.width * published))
 
+    def num_ticks(self, num_frames: int) -> int:
+        """How many ticks the last maps have: each 3D block from the third on halves them."""
+        return math.ceil(num_frames / 2 ** max(KINDS[self.kind] - 2, 0))
+
 
 class McVideo(nn.Module):
     """The network. `features` are what stands before the linear layers."""
@@ -78,22 +84,15 @@ class McVideo(nn.Module):
         widths = [config.channels(num) for num in (_RESIDUAL if config.is_residual else _PLAIN)]
         num_3d = KINDS[config.kind]
         first = 3 if num_3d else 1
-        blocks: dict[str, nn.Module] = {
-            "conv_1": nn.Sequential(
-                nn.Conv3d(3, widths[0], (first, 7, 7), (1, 2, 2), (first // 2, 3, 3), bias=False),
-                nn.BatchNorm3d(widths[0]),
-                nn.ReLU(),
-            )
-        }
+        start = nn.Conv3d(3, widths[0], (first, 7, 7), (1, 2, 2), (first // 2, 3, 3), bias=False)
+        blocks = OrderedDict[str, nn.Module](conv_1=nn.Sequential(start, nn.BatchNorm3d(widths[0]), nn.ReLU()))
         make = _residual if config.is_residual else _plain
         for number, (before, after) in enumerate(pairwise(widths), start=2):
             is_3d = number <= num_3d
             over_time = 2 if is_3d and number >= 3 else 1
             over_space = 1 if config.is_residual and number == 2 else 2
             blocks[f"conv_{number}"] = make(before, after, 3 if is_3d else 1, (over_time, over_space, over_space))
-        self.blocks = nn.Sequential()
-        for name, block in blocks.items():
-            self.blocks.add_module(name, block)
+        self.blocks = nn.Sequential(blocks)
         self.num_features = widths[-1] * config.num_stretches
         hidden = config.channels(config.hidden)
         self.head = nn.Sequential(

@@ -79,20 +79,21 @@ def locate(
     if models.events is None:
         raise ModelError("no model for any sound takes part, so that places can't be told; give one with --model")
     video, audio = Analyser(cache_dir, models.towers).both(str(path))
+    if not len(video.motion):
+        message = "has too few frames to tell where the sound comes from; give a second or more"
+        raise MediaError(str(path), message, stage="features", reason="too_short")
     found, _ = measure(cues_for(models), video, audio, max_offset_seconds)
-    offset = found.offset_seconds if found.confidence >= OK_CONFIDENCE else None
-    nats = heat(models.events, video, audio, offset or 0.0)
-    _check_length(path, nats)
+    offset_seconds = (found.offset_seconds or 0.0) if found.confidence >= OK_CONFIDENCE else 0.0
+    nats = heat(models.events, video, audio, offset_seconds)
     shares = np.clip(nats / HOT_NATS, 0.0, 1.0)
     if target.suffix.lower() in PICTURES:
-        _write_picture(str(path), target, _hottest(shares))
+        _write_picture(str(path), target, video, _hottest(shares))
     else:
         _write_film(str(path), target, video, shares, progress)
     mean = nats.mean(axis=0)
     row, column = divmod(int(mean.argmax()), GRID)
-    return Located(
-        str(path), str(out), (column + 0.5) / GRID, (row + 0.5) / GRID, float(mean.max()), float(offset or 0.0)
-    )
+    place = (column + 0.5) / GRID, (row + 0.5) / GRID
+    return Located(str(path), str(out), *place, float(mean.max()), offset_seconds)
 
 
 def located_line(found: Located) -> str:
@@ -101,22 +102,19 @@ def located_line(found: Located) -> str:
     return f"{found.path}: loudest evidence {place} ({found.nats:.1f} nats); {found.out} is written"
 
 
-def _check_length(path: str | Path, nats: Float32[np.ndarray, "T G"]) -> None:
-    if not len(nats):
-        message = "has too few frames to tell where the sound comes from; give a second or more"
-        raise MediaError(str(path), message, stage="features", reason="too_short")
-
-
 def _hottest(shares: Float32[np.ndarray, "T G"]) -> Float32[np.ndarray, "g g"]:
     """The whole file's, scaled to its hottest cell where that is hot at all."""
     mean = shares.mean(axis=0)
     return np.asarray(mean * (shares.max() / max(float(mean.max()), 1e-6)), np.float32).reshape(GRID, GRID)
 
 
-def _write_picture(path: str, target: Path, cells: Float32[np.ndarray, "g g"]) -> None:
+def _write_picture(path: str, target: Path, video: VideoFeatures, cells: Float32[np.ndarray, "g g"]) -> None:
     """Over a frame from the middle of the first minute."""
-    frames = [frame for frame, _ in zip(_frames(path), range(60 * TICK_RATE_HZ), strict=False)]
-    picture, _ = frames[len(frames) // 2]
+    middle_seconds = video.start_seconds + min(video.duration_seconds, 60.0) / 2
+    frames = _frames(path)
+    picture, time_seconds = next(frames)
+    while time_seconds < middle_seconds:
+        picture, time_seconds = next(frames, (picture, middle_seconds))
     _, encoded = cv2.imencode(target.suffix, cv2.cvtColor(heated(picture, cells), cv2.COLOR_RGB2BGR))
     write_bytes_atomically(target, bytes(encoded))
 

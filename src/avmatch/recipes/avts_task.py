@@ -17,8 +17,9 @@ Letters in shapes: B windows, K negatives each, T frames, U frames of sound, F f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,6 @@ from avmatch.datasets.sync_negatives import SyncCurriculum, SyncMix, SyncShifts
 from avmatch.datasets.tracks import PackSettings
 from avmatch.export.window_towers import WindowTower, export_window_towers
 from avmatch.frontends.filterbank import filterbank
-from avmatch.frontends.sound import SAMPLE_RATE_HZ
 from avmatch.metrics.sync_accuracy import judged_right
 from avmatch.models.mc_video import McVideo, McVideoConfig
 from avmatch.models.sound_cnn import SoundCnn, SoundCnnConfig
@@ -54,7 +54,7 @@ class Avts:
 
     Attributes:
         loss: of LOSSES, with `margin` and `temperature`.
-        rate_hz: frames a second; `window_seconds` of them are a window.
+        rate_hz: frames a second; as many as there are in `window_seconds`, rounded to whole ones, are a window.
         num_frames: so many of a window are seen, evenly spread; 0 = all, 1 = the one in the middle, a still.
         side_px: of what is seen of the frames, whose sides are `spare_px` more: anywhere in training, the middle later.
         mirror_probability: left for right, in training.
@@ -82,10 +82,12 @@ class Avts:
             raise UsageError(f"loss is one of {', '.join(LOSSES)}, got {self.loss!r}")
         if self.side_px < 1 or self.spare_px < 0 or self.num_negatives < 1:
             raise UsageError(f"side_px must be positive, spare_px 0 or more, num_negatives 1 or more, got {self}")
-        if len(self.seen_ticks) < self.video.num_stretches:
-            raise UsageError(
-                f"{len(self.seen_ticks)} frames can't be cut into video.num_stretches={self.video.num_stretches}"
+        num_frames, stretches = len(self.seen_ticks), self.video.num_stretches
+        if self.video.num_ticks(num_frames) < stretches:
+            left = (
+                f"{num_frames} frames, of which video.kind={self.video.kind} leaves {self.video.num_ticks(num_frames)}"
             )
+            raise UsageError(f"{left}, can't be cut into video.num_stretches={stretches}")
 
     @property
     def packing(self) -> PackSettings:
@@ -141,8 +143,8 @@ class Avts:
         video, audio = learner.get_submodule("video"), learner.get_submodule("audio")
         frames = (len(self.seen_ticks), self.side_px, self.side_px, 3)
         num_filters = self.audio.num_filters
-        sound = filterbank(np.zeros(round(self.window_seconds * SAMPLE_RATE_HZ), np.float32), num_filters).shape
-        common: dict[str, object] = {"window_seconds": self.window_seconds, "compared_by": self.loss}
+        sound = filterbank(np.zeros(self.window_ticks * self.packing.audio_per_tick, np.float32), num_filters).shape
+        common: dict[str, object] = {"window_seconds": self.window_ticks / self.rate_hz, "compared_by": self.loss}
         seen = common | {"input": "colour_frames", "rate_hz": self.rate_hz, "num_frames": frames[0]}
         export_window_towers(
             WindowTower(video, frames, (0.0, 1.0), seen | {"height_px": self.side_px, "width_px": self.side_px}),
@@ -182,7 +184,7 @@ class AvtsBatches:
         begins = [int(rng.integers(num_begins(task, self.pairs, int(row)))) for row in rows]
         seen = [self._seen(int(row), begin, rng) for row, begin in zip(rows, begins, strict=True)]
         own = [heard(task, self.pairs, int(row), begin) for row, begin in zip(rows, begins, strict=True)]
-        others = Negatives(self.pairs.group).draw(rows, task.num_negatives, NegativeMix(), rng)
+        others = self._negatives.draw(rows, task.num_negatives, NegativeMix(), rng)
         strangers = [
             np.stack(
                 [
@@ -199,6 +201,10 @@ class AvtsBatches:
             torch.from_numpy(self.pairs.group[rows]),
             torch.from_numpy(np.stack(strangers)),
         )
+
+    @cached_property
+    def _negatives(self) -> Negatives:
+        return Negatives(self.pairs.group)
 
     def _seen(self, row: int, begin: int, rng: np.random.Generator) -> UInt8[np.ndarray, "T H W 3"]:
         """Cut out anywhere, and sometimes mirrored."""
@@ -236,7 +242,7 @@ def shown(
 
 def heard(task: Avts, pairs: Pairs, row: int, begin: int) -> Float32[np.ndarray, "U F"]:
     """The sound of a window."""
-    per_tick = round(SAMPLE_RATE_HZ / task.rate_hz)
+    per_tick = task.packing.audio_per_tick
     packed = pairs.audio[row][begin * per_tick : (begin + task.window_ticks) * per_tick]
     return filterbank(np.asarray(packed, np.float32) / np.float32(32767), task.audio.num_filters)
 
@@ -245,34 +251,29 @@ def heard(task: Avts, pairs: Pairs, row: int, begin: int) -> Float32[np.ndarray,
 def sync_judgements(task: Avts, learner: nn.Module, pairs: Pairs, device: torch.device) -> dict[str, np.ndarray]:
     """Whether windows of `pairs`, in sync and out of sync, are judged right (N, 2), for each kind of negatives.
 
-    Windows are spread evenly over each clip, the negatives the same for all learners. Clips in which nothing is far
-    enough away for every kind are left out, as long as others are there.
+    Windows are spread evenly over each clip, the negatives the same for all learners. Windows of whose clip nothing is
+    far enough away for every kind, or else for hard negatives, are left out, as long as others are there.
     """
     assert isinstance(learner, AvtsTowers)
     was_training = learner.training
     learner.eval()
     windows = judged_windows(task, pairs)
-    rows = np.array([row for row, _ in windows])
-    video = _run(learner.video, [shown(task, pairs, *window) for window in windows], device)
-    others = Negatives(pairs.group[rows]).draw(np.arange(len(rows)), 1, NegativeMix(), np.random.default_rng(0))[:, 0]
-    places = {"own": [begin for _, begin in windows]} | {
-        kind: [_elsewhere(task, kind, pairs, *window) for window in windows] for kind in ("hard", "super_hard")
+    group = pairs.group[[row for row, _ in windows]]
+    drawn = {
+        name: mix.draw(len(windows), np.random.default_rng(1))
+        for name, mix in ({"sync_accuracy": task.curriculum.last} | COMMON).items()
     }
-    sounds = {
-        kind: _run(
-            learner.audio, [heard(task, pairs, row, at) for (row, _), at in zip(windows, where, strict=True)], device
-        )
-        for kind, where in places.items()
-    }
-    sounds["easy"] = sounds["own"][torch.from_numpy(others).to(device)]
+    others = Negatives(group).draw(np.arange(len(windows)), 1, NegativeMix(), np.random.default_rng(0))[:, 0]
+    video = _run(learner.video, partial(shown, task, pairs), windows, device)
+    own = _run(learner.audio, partial(heard, task, pairs), windows, device)
+    sounds = {"own": own, "easy": own[torch.from_numpy(others).to(device)]}
+    for kind in sorted({kind for kinds in drawn.values() for kind in kinds} - {"easy"}):
+        elsewhere = [(row, _elsewhere(task, kind, pairs, row, begin)) for row, begin in windows]
+        sounds[kind] = _run(learner.audio, partial(heard, task, pairs), elsewhere, device)
     scores = {kind: learner.criterion.scores(video, audio).double().cpu().numpy() for kind, audio in sounds.items()}
     learner.train(was_training)
-    found, group = {}, pairs.group[rows]
-    for name, mix in ({"sync_accuracy": task.curriculum.last} | COMMON).items():
-        kinds = mix.draw(len(rows), np.random.default_rng(1))
-        wrong = np.array([scores[kind][place] for place, kind in enumerate(kinds)])
-        found[name] = judged_right(scores["own"], wrong, group)
-    return found
+    wrong = {name: np.array([scores[kind][place] for place, kind in enumerate(one)]) for name, one in drawn.items()}
+    return {name: judged_right(scores["own"], one, group) for name, one in wrong.items()}
 
 
 def judged_windows(task: Avts, pairs: Pairs) -> list[tuple[int, int]]:
@@ -282,8 +283,10 @@ def judged_windows(task: Avts, pairs: Pairs) -> list[tuple[int, int]]:
         num = num_begins(task, pairs, row)
         places = np.unique(np.linspace(0, num - 1, VALIDATION_WINDOWS).astype(int)).tolist()
         found += [(row, place) for place in places]
-    usable = [one for one in found if all(len(_places(task, kind, pairs, *one)) for kind in ("hard", "super_hard"))]
-    return usable or found
+    for kinds in (("hard", "super_hard"), ("hard",)):
+        if usable := [one for one in found if all(len(_places(task, kind, pairs, *one)) for kind in kinds)]:
+            return usable
+    return found
 
 
 def _places(task: Avts, kind: str, pairs: Pairs, row: int, begin: int) -> Int[np.ndarray, " P"]:
@@ -296,10 +299,12 @@ def _elsewhere(task: Avts, kind: str, pairs: Pairs, row: int, begin: int) -> int
     return int(np.random.default_rng([row, begin]).choice(places)) if len(places) else begin
 
 
-def _run(tower: nn.Module, windows: list[np.ndarray], device: torch.device) -> Float[Tensor, "N D"]:
-    """Vectors of all windows."""
+def _run(
+    tower: nn.Module, read: Callable[[int, int], np.ndarray], windows: list[tuple[int, int]], device: torch.device
+) -> Float[Tensor, "N D"]:
+    """Vectors of all windows, of which a few are in memory at once."""
     vectors = []
     for begin in range(0, len(windows), _TOGETHER):
-        inputs = torch.from_numpy(np.stack(windows[begin : begin + _TOGETHER])).to(device)
+        inputs = torch.from_numpy(np.stack([read(*window) for window in windows[begin : begin + _TOGETHER]])).to(device)
         vectors.append(tower(inputs.float() / 255 if inputs.dtype == torch.uint8 else inputs).float())
     return torch.cat(vectors)

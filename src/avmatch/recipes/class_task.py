@@ -35,6 +35,7 @@ from avmatch.frontends.sound import SAMPLE_RATE_HZ
 from avmatch.metrics.classes import macro_mean, top_k_hits
 from avmatch.models.mc_video import McVideo, McVideoConfig
 from avmatch.models.sound_cnn import SoundCnn, SoundCnnConfig
+from avmatch.recipes.packed import first_alone
 from avmatch.recipes.runs import load_tower, run_task, settings_of
 from avmatch.training.config import override
 from avmatch.training.task import Batch
@@ -92,7 +93,8 @@ class ClipClasses:
         clips = [clip for clip in read_labelled(data) if self.subset in ("", clip.subset)]
         if not clips:
             raise UsageError(f"{data}: has no subset {self.subset!r}")
-        pairs, failures = pack_labelled(clips, root, cache, self.packing, self.side, progress)
+        with first_alone():
+            pairs, failures = pack_labelled(clips, root, cache, self.packing, self.side, progress)
         if failures:
             first = failures[0]
             warnings.warn(f"{data}: {len(failures)} clips are left out; {first.path}: {first.message}", stacklevel=2)
@@ -118,7 +120,8 @@ class ClipClasses:
 
     def export(self, learner: nn.Module, pairs: Pairs, folder: Path, description: Mapping[str, object]) -> None:
         """classes.onnx, which gives the logits of a window, and card.md."""
-        told: dict[str, object] = {"window_seconds": self.window_seconds, "classes": list(pairs.label_names)}
+        rate_hz = self.rate_hz if self.side == "video" else SAMPLE_RATE_HZ
+        told: dict[str, object] = {"window_seconds": self.window / rate_hz, "classes": list(pairs.label_names)}
         if self.side == "video":
             shape, span = (self.window, self.side_px, self.side_px, 3), (0.0, 1.0)
             size = {"height_px": self.side_px, "width_px": self.side_px}
@@ -135,9 +138,9 @@ class ClipClasses:
         """Of the run, or untrained."""
         config: McVideoConfig | SoundCnnConfig = getattr(self, self.side)
         if self.front_end:
-            told = run_task(self.front_end).get(self.side)
+            told = {self.side: run_task(self.front_end).get(self.side)}
             try:
-                config = override(config, list(settings_of(told)) if isinstance(told, dict) else ["="])
+                config = getattr(override(self, list(settings_of(told))), self.side)
             except UsageError as error:
                 raise UsageError(f"{self.front_end}: its recipe has no tower for {self.side}; avts has") from error
         if isinstance(config, SoundCnnConfig) and config.num_filters != self.audio.num_filters:

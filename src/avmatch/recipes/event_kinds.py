@@ -2,8 +2,8 @@
 
     statistics of pieces (frontends/event_signals.py) ─ standardised ─ canonical correlations → unit vectors
 
-What their cosine is worth is learned beside the accents (event_pairs.py), from cosines of recordings that weren't
-fitted on: the recordings are cut into parts, each of which is judged by the correlations of the others.
+What their cosine is worth is learned beside the accents (event_pairs.py), from cosines of pictures whose recordings
+weren't fitted on: the recordings are cut into parts, each of which is judged by the correlations of the others.
 
 Letters in shapes: N pieces, X and Y statistics of the sides.
 """
@@ -72,7 +72,7 @@ def fitted_kinds(clips: Sequence[Statistics], group: Int[np.ndarray, " C"], conf
         UsageError: there are fewer than two pieces of a second or more.
     """
     told = np.array([len(seen) > 0 for seen, _ in clips])
-    whole = _together(clips, np.flatnonzero(told))
+    whole, known = _together(clips), np.flatnonzero(told)
     if len(whole[0]) < 2:
         raise UsageError(
             f"{len(clips)} pairs have {len(whole[0])} pieces of a second or more; give more, or longer ones"
@@ -80,13 +80,13 @@ def fitted_kinds(clips: Sequence[Statistics], group: Int[np.ndarray, " C"], conf
     part = np.unique(group, return_inverse=True)[1] % config.num_parts
     cosines = np.zeros((len(clips), len(clips)), np.float32)
     for number in range(config.num_parts):
-        ours, fitted = (
-            np.flatnonzero(told & (part == number)),
-            _together(clips, np.flatnonzero(told & (part != number))),
-        )
+        ours = known[part[known] == number]
+        fitted = _together([clip for clip, own in zip(clips, part == number, strict=True) if not own])
         if len(ours) and len(fitted[0]) > 1:
-            seen, heard = _vectors(_towers(fitted, config), clips, np.flatnonzero(told))
-            cosines[np.ix_(ours, np.flatnonzero(told))] = seen[part[told] == number] @ heard.T
+            video, audio = _towers(fitted, config)
+            seen = _vectors(video, [clips[row][0] for row in ours.tolist()])
+            heard = _vectors(audio, [clips[row][1] for row in known.tolist()])
+            cosines[np.ix_(ours, known)] = seen @ heard.T
     strangers = (group[:, None] != group[None]) & told[:, None] & told[None]
     baseline = _baseline(np.diag(cosines)[told].astype(float), cosines[strangers].astype(float))
     return FittedKinds(_towers(whole, config), baseline, cosines)
@@ -94,13 +94,12 @@ def fitted_kinds(clips: Sequence[Statistics], group: Int[np.ndarray, " C"], conf
 
 def statistics_of(pairs: Pairs, row: int) -> Statistics:
     """Of a clip's pieces, both sides of the same time."""
-    pieces = [
-        (picture_statistics(motion), sound_statistics(*np.split(bands, 2, axis=1))) for motion, bands in cut(pairs, row)
-    ]
-    pieces = [piece for piece in pieces if len(piece[0]) and len(piece[1])]
-    if not pieces:
-        return np.zeros((0, 0), np.float32), np.zeros((0, 0), np.float32)
-    return np.concatenate([seen[:1] for seen, _ in pieces]), np.concatenate([heard[:1] for _, heard in pieces])
+    return _together(
+        [
+            (picture_statistics(motion), sound_statistics(*np.split(bands, 2, axis=1)))
+            for motion, bands in cut(pairs, row)
+        ]
+    )
 
 
 def cut(pairs: Pairs, row: int) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -111,8 +110,8 @@ def cut(pairs: Pairs, row: int) -> list[tuple[np.ndarray, np.ndarray]]:
     return [(motion[place], bands[place.start * BANDS_PER_TICK : place.stop * BANDS_PER_TICK]) for place in places]
 
 
-def _together(clips: Sequence[Statistics], rows: Int[np.ndarray, " R"]) -> Statistics:
-    some = [clips[row] for row in rows.tolist() if len(clips[row][0])]
+def _together(clips: Sequence[Statistics]) -> Statistics:
+    some = [(seen, heard) for seen, heard in clips if len(seen) and len(heard)]
     if not some:
         return np.zeros((0, 0), np.float32), np.zeros((0, 0), np.float32)
     return np.concatenate([seen for seen, _ in some]), np.concatenate([heard for _, heard in some])
@@ -133,16 +132,10 @@ def _tensor(values: np.ndarray) -> Tensor:
     return torch.from_numpy(np.asarray(values, np.float32))
 
 
-def _vectors(
-    towers: Towers, clips: Sequence[Statistics], rows: Int[np.ndarray, " R"]
-) -> tuple[Float32[np.ndarray, "R D"], Float32[np.ndarray, "R D"]]:
-    """Of whole clips: the towers take the mean over their pieces."""
-    with torch.no_grad():
-        sides = [
-            np.concatenate([tower(_tensor(clips[row][side])[None]).numpy() for row in rows.tolist()])
-            for side, tower in enumerate(towers)
-        ]
-    return sides[0], sides[1]
+@torch.no_grad()
+def _vectors(tower: Linear, clips: Sequence[Float32[np.ndarray, "_ F"]]) -> Float32[np.ndarray, "C D"]:
+    """Of whole clips: the tower takes the mean over their pieces."""
+    return np.concatenate([tower(_tensor(clip)[None]).numpy() for clip in clips])
 
 
 def _baseline(partners: Float[np.ndarray, " P"], strangers: Float[np.ndarray, " Q"]) -> float:

@@ -44,6 +44,7 @@ from avmatch.frontends.event_signals import (
 )
 from avmatch.losses.accents import LOST_TICKS, AccentEvidence
 from avmatch.matching.fusion import usual_offsets
+from avmatch.metrics.classes import top_k_hits
 from avmatch.models.accents import AccentConfig, PictureAccents, SoundAccents
 from avmatch.recipes.event_kinds import PIECE_TICKS, KindConfig, cut, fitted_kinds, statistics_of
 from avmatch.recipes.packed import read_packed
@@ -105,15 +106,20 @@ class EventPairs:
         return EventBatches(self, pairs)
 
     def validate(self, learner: nn.Module, pairs: Pairs, device: torch.device) -> Mapping[str, float]:
-        """Of the held-back clips' pieces: whose own sound fits best, and offsets within 80 ms among ±1 s."""
+        """Of the held-back clips' pieces: whose own sound fits best, and offsets within 80 ms among ±1 s.
+
+        Sounds of other pieces of the recording aren't rivals. Empty where every clip is shorter than a piece.
+        """
         assert isinstance(learner, EventTowers)
-        when, what, group = judged(learner, pairs)
+        when, what, late, group = judged(learner, pairs)
+        if not len(when):
+            return {}
         own = np.arange(len(when))
-        met = np.where((group[:, None] == group[None]) & (own[:, None] != own[None]), -np.inf, when)
-        late = own_lags(learner, pairs)
+        kin = (group[:, None] == group[None]) & (own[:, None] != own[None])
+        first, kind = (top_k_hits(np.where(kin, -np.inf, one), own, k) for one, k in ((when, 1), (what, 5)))
         return {
-            "recall@1": float((met.argmax(axis=1) == own).mean()),
-            "kind_recall@5": float(((what >= np.diag(what)[:, None]).sum(axis=1) <= 5).mean()),
+            "recall@1": float(first.mean()),
+            "kind_recall@5": float(kind.mean()),
             "within_80ms": float((np.abs(late) <= RIGHT_TICKS).mean()),
         }
 
@@ -181,7 +187,7 @@ def _both_ways(scores: Float[Tensor, "B B"], own: Int[Tensor, " B"]) -> Float[Te
 
 def _usual(lags: int) -> Float[Tensor, " L"]:
     """The log prior over lags with which `match` looks for partners."""
-    return _tensor(usual_offsets(np.arange(-lags, lags + 1) / TICK_RATE_HZ))
+    return torch.from_numpy(usual_offsets(np.arange(-lags, lags + 1) / TICK_RATE_HZ)).float()
 
 
 def _near(lags: int, num: int) -> Float[Tensor, "B L"]:
@@ -224,8 +230,8 @@ class EventBatches:
         begin = int(rng.integers(max(len(motion) - num_ticks - 2 * lags, 0) + 1)) + lags
         ticks = np.clip(begin + np.arange(num_ticks), 0, len(motion) - 1)
         entries = (begin - lags) * BANDS_PER_TICK + np.arange((num_ticks + 2 * lags) * BANDS_PER_TICK)
-        sound = np.asarray(bands, np.float32)[np.clip(entries, 0, len(bands) - 1)]
-        sources, weights = picture_signals(np.asarray(motion)[ticks])
+        sound = np.asarray(bands[np.clip(entries, 0, len(bands) - 1)], np.float32)
+        sources, weights = picture_signals(np.asarray(motion[ticks]))
         prior = np.broadcast_to(np.log(weights)[:, None, None], (len(weights), 1, num_ticks))
         video = np.concatenate([prior, sources], axis=1).astype(np.float32)
         return video, sound_signals(*np.split(self._noisy(sound, rng), 2, axis=1))
@@ -244,38 +250,23 @@ class EventBatches:
 @torch.no_grad()
 def judged(
     learner: EventTowers, pairs: Pairs
-) -> tuple[Float[np.ndarray, "N N"], Float[np.ndarray, "N N"], Int[np.ndarray, " N"]]:
-    """Of the clips' pieces: nats of their accents together, cosines of their kinds, and their recordings.
+) -> tuple[Float[np.ndarray, "N N"], Float[np.ndarray, "N N"], Int[np.ndarray, " N"], Int[np.ndarray, " N"]]:
+    """Of the clips' pieces: nats of their accents, cosines of their kinds, the lag of each's own sound, recordings.
 
-    Pieces that are shorter than PIECE_TICKS are left out.
+    Lags are the best among ±MAX_LAG_TICKS, in ticks. Pieces that are shorter than PIECE_TICKS are left out.
     """
     pieces, group = _whole_pieces(pairs)
     if not pieces:
-        return np.zeros((0, 0)), np.zeros((0, 0)), np.zeros(0, np.int64)
+        return np.zeros((0, 0)), np.zeros((0, 0)), group, group
     seen, heard, log_prior = _accents(learner, pieces)
-    usual, inner = _usual(MAX_LAG_TICKS), seen[..., MAX_LAG_TICKS:-MAX_LAG_TICKS]
-    rows = [learner.evidence(inner[n : n + 1], heard, log_prior[n : n + 1]) for n in range(len(pieces))]
-    when = torch.logsumexp(torch.cat(rows) + usual, dim=2)
+    inner = seen[..., MAX_LAG_TICKS:-MAX_LAG_TICKS]
+    nats = torch.cat([learner.evidence(inner[n : n + 1], heard, log_prior[n : n + 1]) for n in range(len(pieces))])
+    late = nats.diagonal().argmax(dim=0) - MAX_LAG_TICKS
+    when = torch.logsumexp(nats + _usual(MAX_LAG_TICKS), dim=2)
     looks = torch.from_numpy(np.stack([picture_statistics(motion) for motion, _ in pieces]))
     sounds = torch.from_numpy(np.stack([sound_statistics(*np.split(bands, 2, axis=1)) for _, bands in pieces]))
     what = learner.video_kind(looks) @ learner.audio_kind(sounds).T
-    return when.double().numpy(), what.double().numpy(), group
-
-
-@torch.no_grad()
-def own_lags(learner: EventTowers, pairs: Pairs) -> Int[np.ndarray, " N"]:
-    """At which lag each piece's own sound fits best, in ticks, among ±MAX_LAG_TICKS."""
-    pieces, _ = _whole_pieces(pairs)
-    if not pieces:
-        return np.zeros(0, np.int64)
-    seen, heard, log_prior = _accents(learner, pieces)
-    inner = seen[..., MAX_LAG_TICKS:-MAX_LAG_TICKS]
-    own = [learner.evidence(inner[n : n + 1], heard[n : n + 1], log_prior[n : n + 1])[0, 0] for n in range(len(pieces))]
-    return np.asarray(torch.stack(own).argmax(dim=1).numpy() - MAX_LAG_TICKS)
-
-
-def _tensor(values: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.asarray(values, np.float32))
+    return when.double().numpy(), what.double().numpy(), late.numpy(), group
 
 
 def _whole_pieces(pairs: Pairs) -> tuple[list[tuple[np.ndarray, np.ndarray]], Int[np.ndarray, " N"]]:

@@ -28,7 +28,7 @@ def read_packed(data: str | Path, cache: Path, packing: PackSettings, progress: 
         pairs = open_shards(data)
         check_packed(pairs, packing, data)
         return pairs
-    with _first_alone():
+    with first_alone():
         pairs, failures = pack(data, cache, packing, progress)
     if failures:
         warnings.warn(f"{data}: {len(failures)} pairs are left out; {cache / FAILURES} says why", stacklevel=3)
@@ -36,7 +36,7 @@ def read_packed(data: str | Path, cache: Path, packing: PackSettings, progress: 
 
 
 @contextmanager
-def _first_alone() -> Iterator[None]:
+def first_alone() -> Iterator[None]:
     """With several processes: the others go through the block when the first one has."""
     parallel = torch.distributed.is_available() and torch.distributed.is_initialized()
     if parallel and torch.distributed.get_rank() > 0:

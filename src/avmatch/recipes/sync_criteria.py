@@ -51,10 +51,8 @@ class SyncCriterion(nn.Module):
             strangers = functional.normalize(negatives, dim=2)
             return sampled_cross_entropy(_unit(video), _unit(audio), strangers, self.softmax.scale())
         num = negatives.shape[1]
-        seen, heard = (
-            video.repeat(2 * num, 1),
-            torch.cat((audio.repeat(num, 1), negatives.transpose(0, 1).flatten(0, 1))),
-        )
+        seen = video.repeat(2 * num, 1)
+        heard = torch.cat((audio.repeat(num, 1), negatives.transpose(0, 1).flatten(0, 1)))
         is_pair = torch.arange(len(seen), device=seen.device) < len(seen) // 2
         if self.loss == "contrastive":
             return hadsell(_distance(seen, heard), is_pair, self.margin)

@@ -1,4 +1,4 @@
-"""A heat map over a picture: what lies in the heat stays grey, the heat is yellow to red."""
+"""A heat map over a picture: the picture in grey, the heat over it from yellow to red."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeVar
 
 import torch
@@ -24,6 +25,8 @@ from avmatch.core.errors import UsageError
 Thing = TypeVar("Thing")
 
 DEVICES = ("auto", "cpu", "cuda")
+#: How long the others wait while the first process packs or validates; torch's 10 to 30 minutes are too short for that.
+_PATIENCE = timedelta(hours=12)
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,8 @@ def world(device: torch.device) -> Iterator[World]:
         return
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    backend = "nccl" if device.type == "cuda" else "gloo"
+    torch.distributed.init_process_group(backend, timeout=_PATIENCE)
     try:
         yield World(torch.distributed.get_rank(), size)
     finally:

@@ -43,7 +43,7 @@ def evaluate(
         Path, typer.Argument(help="Pairs with known partners, talking clips, or clips with classes: a folder or table.")
     ],
     protocol: Annotated[
-        str, typer.Option(help="retrieval; sync, match, words: talking faces; classify; probe: of classes.")
+        str, typer.Option(help="retrieval; sync; match, words: talking faces; classify; probe: of classes.")
     ] = "retrieval",
     k: Annotated[
         list[int] | None,
@@ -59,10 +59,10 @@ def evaluate(
     ] = None,
     piece: Annotated[
         list[float] | None,
-        typer.Option("--piece", help="sync, match: cut into pieces of these seconds, 0 = whole (default: 0 2 4)."),
+        typer.Option("--piece", help="sync, match: pieces of these seconds, 0 = whole (default: 0 2 4; events: 5)."),
     ] = None,
     max_offset: Annotated[
-        float | None, typer.Option(help="sync, match: search so many seconds (default: 0.6 and 0.24).")
+        float | None, typer.Option(help="sync, match: search so many seconds (default: 0.6 and 0.24; events: 2).")
     ] = None,
     split: Annotated[str | None, typer.Option(help="Not retrieval: only this split (subset) of the data.")] = None,
     layer: Annotated[
@@ -94,7 +94,7 @@ def evaluate(
     elif protocol == "probe":
         answer = _probe(model, data, layer, split)
     else:
-        talk = TalkProtocol(ks, tuple(piece or (0.0, 2.0, 4.0)), max_offset, snrs_db, noise_kind, split)
+        talk = TalkProtocol(ks, tuple(piece or ()), max_offset, snrs_db, noise_kind, split)
         answer = _talking(protocol, model, data, talk, cache, no_cache)
     _deliver(answer, json, markdown)
 

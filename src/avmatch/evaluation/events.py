@@ -43,22 +43,24 @@ def event_similarities(
         UsageError: noise is wanted on shards, which hold no waveforms, or they were packed otherwise.
     """
     clips = list(_packed(pairs, conditions) if isinstance(pairs, Pairs) else _decoded(pairs, conditions, seed))
-    videos = [_picture(motion) for motion, _ in clips]
+    videos = [seen_motion(motion) for motion, _ in clips]
     matrices = []
     for place in range(len(conditions)):
-        audios = [_sound(sounds[place]) for _, sounds in clips]
+        audios = [heard_bands(sounds[place]) for _, sounds in clips]
         cues = (EventCue(model), KindCue(model))
         matrices.append(fused_scores(cues, videos, audios, LAGS_SECONDS, usual_offsets(LAGS_SECONDS)).nats)
     return matrices
 
 
-def _picture(motion: np.ndarray) -> VideoFeatures:
+def seen_motion(motion: np.ndarray) -> VideoFeatures:
+    """As the analysis of a file has it."""
     return VideoFeatures(0.5 / TICK_RATE_HZ, motion, (), float(TICK_RATE_HZ), len(motion) / TICK_RATE_HZ)
 
 
-def _sound(bands: np.ndarray) -> AudioFeatures:
+def heard_bands(bands: np.ndarray, start_seconds: float = 0.0) -> AudioFeatures:
+    """The same of a sound that begins then."""
     flux, level = np.split(bands, 2, axis=1)
-    return AudioFeatures(0.5 / BAND_RATE_HZ, flux, level, len(bands) / BAND_RATE_HZ, peak=1.0)
+    return AudioFeatures(start_seconds + 0.5 / BAND_RATE_HZ, flux, level, len(bands) / BAND_RATE_HZ, peak=1.0)
 
 
 def _packed(pairs: Pairs, conditions: Sequence[float | None]) -> Iterable[Clip]:
@@ -71,14 +73,16 @@ def _packed(pairs: Pairs, conditions: Sequence[float | None]) -> Iterable[Clip]:
 
 
 def _decoded(media: MediaList, conditions: Sequence[float | None], seed: int) -> Iterator[Clip]:
-    files = MediaFiles(media.pairs, partial(_in_noise, conditions, seed))
+    files = MediaFiles(media.pairs, partial(read_in_noise, conditions, seed, None))
     for pair in media.pairs:
         video, sounds = files.tracks(pair)
         parts = [common_part(pair, video, sound, MOTION_AND_BANDS) for sound in sounds]
         yield parts[0][0], [bands for _, bands in parts]
 
 
-def _in_noise(conditions: Sequence[float | None], seed: int, path: str, video: bool, audio: bool) -> Sides:
+def read_in_noise(
+    conditions: Sequence[float | None], seed: int, kind: str | None, path: str, video: bool, audio: bool
+) -> Sides:
     """Both sides of a file, its sound in each condition."""
     picture, blocks = MotionFrontEnd(), []
     for block in decode(path, video=video, audio=audio):
@@ -90,7 +94,7 @@ def _in_noise(conditions: Sequence[float | None], seed: int, path: str, video: b
     if not blocks:
         return Sides(seen, (None,) * len(conditions))
     sound = np.concatenate([block.data[0] for block in blocks])
-    noise = noise_of(path, len(sound), seed) if set(conditions) - {None} else sound
+    noise = noise_of(path, len(sound), seed, kind) if set(conditions) - {None} else sound
     tracks = []
     for snr_db in conditions:
         heard = SoundFrontEnd()

@@ -144,8 +144,9 @@ def _in_noise(
     return Sides(frame_track(ticks, frames), tuple(tracks))
 
 
-def noise_of(path: str, num_samples: int, seed: int, kind: NoiseKind | None = None) -> Float32[np.ndarray, " S"]:
-    """The noise that is mixed into the sound of a file, of `kind` or the one that is drawn."""
+def noise_of(path: str, num_samples: int, seed: int, kind: str | None = None) -> Float32[np.ndarray, " S"]:
+    """The noise that is mixed into the sound of a file, of `kind` (one of NOISES) or the one that is drawn."""
     rng = np.random.default_rng([seed, zlib.crc32(Path(path).name.encode(errors="surrogateescape"))])
     drawn = NOISES[rng.integers(len(NOISES))]
-    return synthetic_noise(rng, num_samples, kind or drawn, SAMPLE_RATE_HZ)
+    asked = next((one for one in NOISES if one == kind), drawn)
+    return synthetic_noise(rng, num_samples, asked, SAMPLE_RATE_HZ)

@@ -24,8 +24,12 @@ from jaxtyping import Bool, Float, Float32
 
 from avmatch.core.clock import frames_from_seconds
 from avmatch.core.errors import UsageError
+from avmatch.encoders.events import takes_events
+from avmatch.encoders.folders import model_folder
 from avmatch.encoders.tower import TowerDescription
+from avmatch.evaluation.event_sync import EventSyncReport, evaluate_event_sync
 from avmatch.evaluation.talking import (
+    PIECES_SECONDS,
     Piece,
     Share,
     TalkProtocol,
@@ -114,16 +118,18 @@ def evaluate_sync(
     *,
     cache_dir: Path | None = None,
     progress: Progress | None = None,
-) -> SyncReport:
-    """Measure `model` on the talking clips of `data` (datasets/speech.py).
+) -> SyncReport | EventSyncReport:
+    """Measure `model` on the talking clips of `data` (datasets/speech.py); one for any sound as event_sync.py says.
 
     Raises:
         UsageError: no clip is there or can be used, or all are in doubt, or too short.
         ModelError: the model can't be used.
     """
+    if takes_events(model_folder(model)):
+        return evaluate_event_sync(model, data, protocol, progress=progress)
     talk = talk_vectors(model, data, protocol, cache_dir, progress, any_distance=True)
     rows, notes = [], list(talk.notes)
-    for seconds in protocol.pieces_seconds:
+    for seconds in protocol.pieces_seconds or PIECES_SECONDS:
         pieces = [piece for piece in talk.pieces(seconds) if not piece.clip.is_doubtful]
         if not pieces:
             notes.append(f"{data}: no clip that is not in doubt is as long as {piece_name(seconds)}: left out")

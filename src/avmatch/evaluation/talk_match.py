@@ -20,6 +20,7 @@ from jaxtyping import Float32
 from avmatch.core.clock import frames_from_seconds
 from avmatch.core.errors import UsageError
 from avmatch.evaluation.talking import (
+    PIECES_SECONDS,
     Piece,
     Share,
     TalkProtocol,
@@ -93,7 +94,7 @@ def evaluate_match(
     """
     talk = talk_vectors(model, data, protocol, cache_dir, progress)
     rows, notes = [], list(talk.notes)
-    for seconds in protocol.pieces_seconds:
+    for seconds in protocol.pieces_seconds or PIECES_SECONDS:
         pieces = talk.pieces(seconds)
         if len(pieces) < 2:
             notes.append(f"{data}: {len(pieces)} pieces ({piece_name(seconds)}) are no gallery: left out")

@@ -1,4 +1,4 @@
-"""The reports on talking clips as tables for the terminal, JSON, and Markdown."""
+"""The reports on offsets and on talking clips as tables for the terminal, JSON, and Markdown."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.table import Table
 
+from avmatch.evaluation.event_sync import MAX_OFFSET_SECONDS, EventSyncReport
 from avmatch.evaluation.layout import markdown_table, table_width, terminal_table
 from avmatch.evaluation.sync import SyncReport
 from avmatch.evaluation.talk_match import WINDOW_SECONDS, MatchReport
@@ -18,18 +19,18 @@ _TIES = "ties count against the system"
 _INTERVAL = "± half of the 95 % bootstrap interval over groups"
 _NONE = "–"
 
-Report = SyncReport | MatchReport
+Report = SyncReport | MatchReport | EventSyncReport
 Lines = list[list[str]]
 
 
 def json_text(report: Report) -> str:
     """One JSON object on one line; shares are 0…1, k is a string."""
-    kind = "sync" if isinstance(report, SyncReport) else "match"
+    kind = "match" if isinstance(report, MatchReport) else "sync"
     return json.dumps({"kind": kind, **asdict(report)}, allow_nan=False)
 
 
 def terminal_tables(report: Report, width: int = 80) -> list[Table]:
-    """Two tables; the intervals are left out of one where they would make it wider than `width`."""
+    """The tables; the intervals are left out of one where they would make it wider than `width`."""
     tables = []
     for (title, plain), (_, full) in zip(_tables(report, False), _tables(report, True), strict=True):
         fits = table_width(full) <= width
@@ -39,7 +40,7 @@ def terminal_tables(report: Report, width: int = 80) -> list[Table]:
 
 def markdown_text(report: Report) -> str:
     """The same in Markdown, with intervals."""
-    what = "Offsets" if isinstance(report, SyncReport) else "Faces and voices"
+    what = "Faces and voices" if isinstance(report, MatchReport) else "Offsets"
     name = Path(report.model).resolve().name
     parts = [f"# {what} on {Path(report.data).name}: {name}", "", f"Shares in %; {_INTERVAL}; {_TIES}."]
     for title, lines in _tables(report, True):
@@ -49,6 +50,8 @@ def markdown_text(report: Report) -> str:
 
 def _tables(report: Report, with_interval: bool) -> list[tuple[str, Lines]]:
     """Titles, and lines with the headings first."""
+    if isinstance(report, EventSyncReport):
+        return _of_events(report, with_interval)
     return _of_sync(report, with_interval) if isinstance(report, SyncReport) else _of_match(report, with_interval)
 
 
@@ -66,6 +69,21 @@ def _of_sync(report: SyncReport, with_interval: bool) -> list[tuple[str, Lines]]
     return [
         (f"Offsets within 1 frame from K frames at {report.rate_hz:g} a second, %", short),
         ("Offsets of whole pieces, %, and LSE in this model's units", whole),
+    ]
+
+
+def _of_events(report: EventSyncReport, with_interval: bool) -> list[tuple[str, Lines]]:
+    searched = report.protocol.max_offset_seconds or MAX_OFFSET_SECONDS
+    offsets = [["piece", "±40 ms", "±80 ms", "±200 ms", "ok", "right of ok", "n", "groups"]]
+    classes = [["piece", "class", "±1 class", "n", "groups"]]
+    for row in report.rows:
+        label, size = _condition(row.piece_seconds, row.snr_db), [str(row.num_pieces), str(row.num_groups)]
+        within = [row.in_frame, row.in_80_ms, row.in_200_ms, row.ok, row.right_of_ok]
+        offsets.append([label, *_shown(within, with_interval), *size])
+        classes.append([label, *_shown([row.in_class, row.near_class], with_interval), *size])
+    return [
+        (f"Offsets among ±{searched:g} s, and those of which sync would be sure (right: ±80 ms), %", offsets),
+        ("One of 21 classes of 0.2 s among ±2 s, %", classes),
     ]
 
 

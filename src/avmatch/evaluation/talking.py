@@ -25,12 +25,16 @@ from avmatch.datasets.augment.sound import mix_at_snr
 from avmatch.datasets.speech import read_speech
 from avmatch.datasets.speech_clips import TalkingClip
 from avmatch.encoders.clips import takes_clip_features
+from avmatch.encoders.events import takes_events
 from avmatch.encoders.folders import model_folder
 from avmatch.encoders.tower import AudioEncoder, TowerPair, load_pair
 from avmatch.evaluation.media import NOISES, noise_of
 from avmatch.media.decode import read_audio
 from avmatch.metrics.intervals import bootstrap_interval
 from avmatch.pipelines.analysis import Analyser, Progress, analyse_all
+
+#: The usual pieces of talking clips.
+PIECES_SECONDS = (0.0, 2.0, 4.0)
 
 Vectors = Float32[np.ndarray, "T D"]
 
@@ -41,7 +45,7 @@ class TalkProtocol:
 
     Attributes:
         ks: frames of evidence (sync) or R@k (match); None = the usual ones.
-        pieces_seconds: clips are cut into disjoint pieces of each of these lengths; 0 = whole clips.
+        pieces_seconds: clips are cut into disjoint pieces of each of these lengths; 0 = whole clips; () = the usual.
         max_offset_seconds: offsets searched; None = the usual range.
         noise_snr_db: also in noise at each of these ratios.
         noise_kind: of NOISES; None = one that is drawn for each file.
@@ -50,7 +54,7 @@ class TalkProtocol:
     """
 
     ks: tuple[int, ...] | None = None
-    pieces_seconds: tuple[float, ...] = (0.0, 2.0, 4.0)
+    pieces_seconds: tuple[float, ...] = ()
     max_offset_seconds: float | None = None
     noise_snr_db: tuple[float, ...] = ()
     noise_kind: str | None = None
@@ -58,7 +62,7 @@ class TalkProtocol:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if min(self.ks or (1,)) < 1 or not self.pieces_seconds or min(self.pieces_seconds) < 0:
+        if min(self.ks or (1,)) < 1 or min(self.pieces_seconds, default=0) < 0:
             raise UsageError(
                 f"k must be at least 1 and pieces 0 seconds (whole) or more, got k {self.ks} and {self.pieces_seconds}"
             )
@@ -174,6 +178,8 @@ def talk_vectors(
     folder = model_folder(model)
     if takes_clip_features(folder):
         raise UsageError(f"{model}: takes features of whole clips; the protocols sync and match need vectors over time")
+    if takes_events(folder):
+        raise UsageError(f"{model}: is a model for any sound; measure it with --protocol retrieval or sync")
     towers = load_pair(folder, any_distance=any_distance)
     clips = [clip for clip in read_speech(data) if protocol.split in (None, clip.split)]
     if not clips:
@@ -273,8 +279,7 @@ def _features(
     if not protocol.noise_snr_db:
         return picture, (sound,)
     samples = read_audio(path)
-    kind = next((kind for kind in NOISES if kind == protocol.noise_kind), None)
-    noise = noise_of(path, samples.data.shape[1], protocol.seed, kind)
+    noise = noise_of(path, samples.data.shape[1], protocol.seed, protocol.noise_kind)
     noisy = []
     for snr_db in protocol.noise_snr_db:
         encoder = AudioEncoder(towers.audio)

@@ -1,0 +1,208 @@
+"""How well the model for any sound tells by how much picture and sound are apart.
+
+    pairs → decode each file once → motion and bands → pieces → the sound moved → offset, as `sync` measures it
+
+The sound of each piece is moved five times, by multiples of 0.2 s drawn with the seed: the classes of Synchformer
+(Iashin et al., ICASSP 2024), among which one is chosen as well. What is moved in from before or behind a piece is its
+own clip's sound, and where that ends there is none. Files that can't be used are left out, and notes name them.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from avmatch.alignment.offset import estimate_offset
+from avmatch.core.errors import MediaError, UsageError
+from avmatch.core.features import TICK_RATE_HZ, AudioFeatures, VideoFeatures
+from avmatch.cues.events import EventCue
+from avmatch.datasets.packing import MediaFiles, common_part, named_pairs
+from avmatch.datasets.tracks import MOTION_AND_BANDS
+from avmatch.encoders.events import load_event_model
+from avmatch.encoders.folders import model_folder
+from avmatch.evaluation.events import heard_bands, read_in_noise, seen_motion
+from avmatch.evaluation.talking import Share, TalkProtocol, piece_name, share_of
+from avmatch.frontends.event_signals import BANDS_PER_TICK, MIN_TICKS
+from avmatch.pipelines.analysis import Progress
+from avmatch.pipelines.sync import OK_CONFIDENCE
+
+#: Offsets that are searched, pieces, and the classes.
+MAX_OFFSET_SECONDS, PIECE_SECONDS, CLASS_SECONDS, LAST_CLASS = 2.0, 5.0, 0.2, 10
+NUM_SHIFTS = 5
+_CLASSES_SECONDS = np.arange(-LAST_CLASS, LAST_CLASS + 1) * CLASS_SECONDS
+_CLASS_TICKS = round(CLASS_SECONDS * TICK_RATE_HZ)
+#: Of a float's rounding.
+_TINY_SECONDS = 1e-6
+
+
+@dataclass(frozen=True)
+class EventSyncRow:
+    """Pieces of one length in one condition; shares of the moved pieces.
+
+    Attributes:
+        piece_seconds: 0 = whole clips.
+        in_frame, in_80_ms, in_200_ms: whose offset is within a frame of 40 ms, 80 ms, 200 ms.
+        in_class, near_class: whose class of 0.2 s is the right one, or one beside it.
+        ok: of which `sync` would be sure.
+        right_of_ok: of these, within 80 ms; None if there are none.
+    """
+
+    piece_seconds: float
+    snr_db: float | None
+    in_frame: Share
+    in_80_ms: Share
+    in_200_ms: Share
+    in_class: Share
+    near_class: Share
+    ok: Share
+    right_of_ok: Share | None
+    num_pieces: int
+    num_groups: int
+
+
+@dataclass(frozen=True)
+class EventSyncReport:
+    """All rows of one evaluation; `notes` tell what was left out, for a person."""
+
+    model: str
+    data: str
+    protocol: TalkProtocol
+    rows: tuple[EventSyncRow, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class _Clip:
+    """Motion (T, M, 64), and bands (4·T, 2·B) in each condition, of one time."""
+
+    name: str
+    group: str
+    motion: np.ndarray
+    bands: tuple[np.ndarray, ...]
+
+
+@dataclass(frozen=True)
+class _Trial:
+    group: str
+    error_seconds: float
+    class_error: int
+    is_sure: bool
+
+
+def evaluate_event_sync(
+    model: str | Path, data: str | Path, protocol: TalkProtocol, *, progress: Progress | None = None
+) -> EventSyncReport:
+    """Measure `model` on the pairs of `data` (datasets/pair_lists.py).
+
+    Raises:
+        UsageError: no pair is there, can be used, or is as long as a piece; K frames are asked for.
+        ModelError: the model can't be used.
+    """
+    if protocol.ks is not None:
+        raise UsageError(f"--k counts frames of talking faces; {model} is measured on pieces (--piece)")
+    cue = EventCue(load_event_model(model_folder(model)))
+    conditions: tuple[float | None, ...] = (None, *protocol.noise_snr_db)
+    notes: list[str] = []
+    clips = list(_clips(data, protocol, conditions, notes, progress))
+    rows = []
+    for seconds in protocol.pieces_seconds or (PIECE_SECONDS,):
+        pieces = [(clip, *place) for clip in clips for place in _places(len(clip.motion), seconds)]
+        if not pieces:
+            notes.append(f"{data}: no clip is as long as {piece_name(seconds)}: left out")
+            continue
+        for number, snr_db in enumerate(conditions):
+            trials = [trial for piece in pieces for trial in _trials(cue, *piece, number, protocol)]
+            groups = len({clip.group for clip, _, _ in pieces})
+            rows.append(_row(seconds, snr_db, trials, len(pieces), groups, protocol.seed))
+    if not rows:
+        raise UsageError(f"{data}: nothing can be measured; {notes[-1]}")
+    return EventSyncReport(str(model), str(data), protocol, tuple(rows), tuple(notes))
+
+
+def _clips(
+    data: str | Path,
+    protocol: TalkProtocol,
+    conditions: Sequence[float | None],
+    notes: list[str],
+    progress: Progress | None,
+) -> Iterator[_Clip]:
+    pairs = {name: pair for name, pair in named_pairs(data).items() if protocol.split in (None, pair.split)}
+    if not pairs:
+        raise UsageError(f"{data}: has no pair with the split {protocol.split!r}")
+    files = MediaFiles(pairs.values(), partial(read_in_noise, conditions, protocol.seed, protocol.noise_kind))
+    for done, (name, pair) in enumerate(pairs.items(), start=1):
+        try:
+            video, sounds = files.tracks(pair)
+            parts = [common_part(pair, video, sound, MOTION_AND_BANDS) for sound in sounds]
+            yield _Clip(name, pair.group, parts[0][0], tuple(bands for _, bands in parts))
+        except MediaError as error:
+            notes.append(f"{error}; left out")
+        if progress is not None:
+            progress("clips", done, len(pairs))
+
+
+def _places(num_ticks: int, seconds: float) -> list[tuple[int, int]]:
+    """First tick and end of all disjoint pieces of this length; of the whole for 0."""
+    length = round(seconds * TICK_RATE_HZ) or num_ticks
+    return [(begin, begin + length) for begin in range(0, num_ticks - length + 1, length) if length >= MIN_TICKS]
+
+
+def _trials(
+    cue: EventCue, clip: _Clip, begin: int, end: int, condition: int, protocol: TalkProtocol
+) -> Iterator[_Trial]:
+    reach = protocol.max_offset_seconds or MAX_OFFSET_SECONDS
+    most = min(LAST_CLASS, int(reach / CLASS_SECONDS + _TINY_SECONDS))
+    rng = np.random.default_rng([protocol.seed, zlib.crc32(clip.name.encode(errors="surrogateescape")), begin, end])
+    video = seen_motion(clip.motion[begin:end])
+    for shift in rng.choice(np.arange(-most, most + 1), min(NUM_SHIFTS, 2 * most + 1), replace=False).tolist():
+        audio = _late(clip.bands[condition], begin, end, shift * _CLASS_TICKS)
+        estimate = estimate_offset((cue,), video, audio, max_offset_seconds=reach)
+        error = np.inf if estimate.offset_seconds is None else abs(estimate.offset_seconds - shift * CLASS_SECONDS)
+        chosen = _chosen_class(cue, video, audio)
+        wrong_by = 2 * LAST_CLASS + 1 if chosen is None else abs(chosen - shift)
+        yield _Trial(clip.group, float(error), wrong_by, estimate.confidence >= OK_CONFIDENCE)
+
+
+def _late(bands: Float[np.ndarray, "U B"], begin: int, end: int, late_ticks: int) -> AudioFeatures:
+    """What is heard from tick `begin` to `end` when the clip's sound comes so late."""
+    first, last = max(begin - late_ticks, 0), min(end - late_ticks, len(bands) // BANDS_PER_TICK)
+    missing_seconds = (first - (begin - late_ticks)) / TICK_RATE_HZ
+    return heard_bands(bands[first * BANDS_PER_TICK : max(last, first) * BANDS_PER_TICK], missing_seconds)
+
+
+def _chosen_class(cue: EventCue, video: VideoFeatures, audio: AudioFeatures) -> int | None:
+    """The class that fits best; None where nothing can be told."""
+    curves = cue.curves([video], [audio], _CLASSES_SECONDS)
+    return None if curves.reason() else int(curves.nats[0, 0].argmax()) - LAST_CLASS
+
+
+def _row(
+    seconds: float, snr_db: float | None, trials: Sequence[_Trial], num_pieces: int, num_groups: int, seed: int
+) -> EventSyncRow:
+    groups = [trial.group for trial in trials]
+    error = np.array([trial.error_seconds for trial in trials])
+    off = np.array([trial.class_error for trial in trials])
+    sure = np.array([trial.is_sure for trial in trials])
+    in_frame, in_80_ms, in_200_ms = (
+        share_of(error <= limit + _TINY_SECONDS, groups, seed) for limit in (1 / TICK_RATE_HZ, 0.08, 0.2)
+    )
+    of_sure = [group for group, one in zip(groups, sure, strict=True) if one]
+    return EventSyncRow(
+        seconds,
+        snr_db,
+        in_frame,
+        in_80_ms,
+        in_200_ms,
+        share_of(off == 0, groups, seed),
+        share_of(off <= 1, groups, seed),
+        share_of(sure, groups, seed),
+        share_of(error[sure] <= 0.08 + _TINY_SECONDS, of_sure, seed) if of_sure else None,
+        num_pieces,
+        num_groups,
+    )

@@ -29,7 +29,7 @@ import numpy as np
 from clips import Gallery, Piece, gallery, pieces, sample, separate
 from offsets import TOLERANCE_SECONDS, shifted
 from scipy.optimize import linear_sum_assignment, minimize
-from scipy.special import expit, logit
+from scipy.special import expit
 
 from avmatch.alignment.offset import estimate_offset, peak_figures
 from avmatch.cues.motion import APART, MotionCue
@@ -64,16 +64,6 @@ def logistic(figures: np.ndarray, good: np.ndarray, weight: np.ndarray) -> np.nd
     return minimize(loss, np.zeros(design.shape[1])).x
 
 
-def reliability(name: str, told: np.ndarray, good: np.ndarray) -> None:
-    """How often it was right where a confidence was told."""
-    parts = []
-    for low, high in ((0, 0.25), (0.25, 0.5), (0.5, 0.75), (0.75, 0.9), (0.9, 1.01)):
-        inside = (told >= low) & (told < high)
-        if inside.any():
-            parts.append(f"{told[inside].mean():.2f}→{good[inside].mean():.2f} ({inside.sum()})")
-    print(f"    {name:24s} told→right (n): {'  '.join(parts)}")
-
-
 def offsets(work: Path) -> None:
     analyser, cues = Analyser(work / "cache", num_threads=1), (MotionCue(sounds=APART), MouthCue())
     found = []
@@ -83,9 +73,9 @@ def offsets(work: Path) -> None:
         for item, (video, audio) in zip(items, features, strict=True):
             estimate = estimate_offset(cues, video, audio, max_offset_seconds=1.0)
             if estimate.offset_seconds is not None:
-                mass, contrast = peak_figures(estimate.lags_seconds, estimate.nats)
+                mass, contrast, *_ = peak_figures(estimate.lags_seconds, estimate.nats).terms()
                 good = abs(estimate.offset_seconds - item.late_seconds) <= TOLERANCE_SECONDS
-                found.append((collection, estimate.cue, logit(np.clip(mass, 1e-6, 1 - 1e-6)), contrast, good))
+                found.append((collection, estimate.cue, mass, contrast, good))
     collections, deciding, *numbers = zip(*found, strict=True)
     collection, cue = np.array(collections), np.array(deciding)
     values = {"mass": np.array(numbers[0]), "contrast": np.array(numbers[1])}
@@ -106,7 +96,7 @@ def offsets(work: Path) -> None:
             told[fold == number] = expit(np.column_stack([table, np.ones(len(table))])[fold == number] @ fitted)
         for part in sorted(set(collection[cue == name])):
             inside = (cue == name) & (collection == part)
-            reliability(part, told[inside], good[inside])
+            events.reliability(part, told[inside], good[inside])
 
 
 def talking(held_back: Path | None) -> Iterator[tuple[str, list[Piece]]]:
@@ -195,7 +185,7 @@ def confidence(work: Path, folds: Path, held_back: Path | None) -> None:
         weights = fit(lambda name, family=family: not name.startswith(family))
         for name in (name for name in sets if name.startswith(family)):
             log_odds = np.column_stack([table[name], np.ones(len(table[name]))]) @ weights
-            reliability(name, expit(log_odds), good[name])
+            events.reliability(name, expit(log_odds), good[name])
 
 
 def _assigned(nats: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

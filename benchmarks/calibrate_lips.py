@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 from calibrate import logistic, reliability
 from lips import PICTURES, SHIFTS, Heard, Item, written
-from scipy.special import expit, logit, logsumexp
+from scipy.special import expit, logsumexp
 
 from avmatch.alignment.offset import TOLERANCE_SECONDS, log_prior, offset_lags, peak_figures, weighted_nats
 from avmatch.cues.evidence import Cue
@@ -110,10 +110,9 @@ def fitted(found: list[Curve]) -> dict[str, float]:
     weight = min(WEIGHTS, key=lambda weight: losses[weight, 0.0])
     lags = offset_lags(MAX_OFFSET_SECONDS)
     totals = [posterior(curve, weight, 0.0) for curve in found]
-    figures = np.array([peak_figures(lags, nats) for nats in totals])
+    table = np.array([peak_figures(lags, nats).terms()[:2] for nats in totals])
     offsets = lags[[int(nats.argmax()) for nats in totals]]
     good = np.abs(offsets - [curve.late_seconds for curve in found]) <= TOLERANCE_SECONDS + 1e-9
-    table = np.column_stack([logit(np.clip(figures[:, 0], 1e-6, 1 - 1e-6)), figures[:, 1]])
     mass, contrast, intercept = logistic(table, good.astype(float), share)
     for name in names:
         inside = conditions == name

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 from clips import Piece, sound, usable
-from events import FOLDS, Part, late, matched, packed, parts, trained
+from events import FOLDS, NEAR, Part, late, matched, packed, parts, trained
 from lips import NOISES, Heard, Row, noisy, plot, share
 from scipy.optimize import linear_sum_assignment
 
@@ -24,7 +24,6 @@ from avmatch.cues.evidence import Cue
 from avmatch.media.encode import write_audio
 from avmatch.pipelines.analysis import Analyser, analyse_all
 from avmatch.pipelines.models import Models, motion_cues
-from matching import LAGS_SECONDS
 
 TOLERANCE_SECONDS = 0.08
 
@@ -48,7 +47,7 @@ def _write(job: tuple[Path, int, Piece, Heard]) -> str:
 def hits(when: Cue, cues: list[Cue], part: Part) -> dict[str, np.ndarray]:
     """Of each piece: is its offset right, and was it given its sound, among all and among its like?"""
     nats, impact = matched(cues, part), part.kind("impact")
-    near = np.abs(late(when, part, LAGS_SECONDS)) <= TOLERANCE_SECONDS
+    near = np.abs(late(when, part, NEAR)) <= TOLERANCE_SECONDS
     of_impacts = np.flatnonzero(impact)
     return {
         "80 ms": near,

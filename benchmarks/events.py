@@ -5,8 +5,9 @@
 The clips of `events` are split by recording into five parts. For each, `avmatch train events` learns from the other
 four into WORK/fold-N; one that is there stays. Its part is cut into silent films and sounds of 5 s (`clips.separate`),
 and matched and measured by that model and by the untrained motion cue in the same run. Intervals (95 %) are over
-recordings. Offsets are searched in steps of a frame within ±2 s (within a frame, 80 ms, 200 ms), for impacts within
-±1 s too, and among 21 of 0.2 s within ±2 s.
+recordings. Offsets are searched in steps of a frame within ±2 s (within a frame, 80 ms, 200 ms), within ±1 s too, and
+among 21 of 0.2 s within ±2 s, all as if every one were as probable. What `sync` says is told of sounds that were
+moved by up to 0.4 s, searched within ±1 s.
 
 How far offsets may be believed is fitted on what the folds' models say of the parts they haven't seen when the sound is
 moved. Where `sync: ok` is told, each fold is judged by what was fitted on the other four; `--calibrate MODEL` instead
@@ -22,10 +23,11 @@ from pathlib import Path
 import numpy as np
 import scipy.optimize
 from clips import SHARED, Gallery, Piece, gallery, pieces, rows, separate
-from scipy.special import expit, logit
+from scipy.special import expit
 
 from avmatch.alignment.offset import TOLERANCE_SECONDS, estimate_offset
-from avmatch.cues.evidence import Calibration, Cue
+from avmatch.cues.events import EventCue
+from avmatch.cues.evidence import Cue
 from avmatch.cues.motion import APART, CALIBRATION, MotionCue
 from avmatch.datasets.items import Pairs
 from avmatch.datasets.packing import pack
@@ -43,7 +45,7 @@ from matching import LAGS_SECONDS, figures
 
 FOLDS, LENGTH_SECONDS, FRAME_SECONDS = 5, 5.0, 0.04
 #: Offsets that are told apart, and Synchformer's 21 classes.
-WIDE = np.arange(-50, 51) * FRAME_SECONDS
+WIDE, NEAR = np.arange(-50, 51) * FRAME_SECONDS, np.arange(-25, 26) * FRAME_SECONDS
 CLASSES = np.arange(-10, 11) * 0.2
 
 
@@ -139,7 +141,7 @@ def report(name: str, cues: list[list[Cue]], apart: list[Cue], told: list[Part])
     groups = [piece.group for part in told for piece in part.chosen]
     impact = np.concatenate([part.kind("impact") for part in told])
     wide = np.abs(np.concatenate([late(cue, part, WIDE) for cue, part in zip(apart, told, strict=True)]))
-    near = np.abs(np.concatenate([late(cue, part, LAGS_SECONDS) for cue, part in zip(apart, told, strict=True)]))
+    near = np.abs(np.concatenate([late(cue, part, NEAR) for cue, part in zip(apart, told, strict=True)]))
     classes = np.abs(np.concatenate([late(cue, part, CLASSES) for cue, part in zip(apart, told, strict=True)]))
     for label, error, limit in (
         ("within a frame", wide, FRAME_SECONDS),
@@ -154,11 +156,13 @@ def report(name: str, cues: list[list[Cue]], apart: list[Cue], told: list[Part])
         print(f"  {label:18s} all {interval(right, groups)}   impacts {interval(right[impact], ours)}", flush=True)
 
 
-def trials(cues: list[Cue], told: list[Part]) -> list[np.ndarray]:
-    """Of each fold's pieces, the sound moved: logit of mass, contrast, 1, error in seconds (∞ where it abstains).
+def closely(model: EventModel) -> EventModel:
+    """The model with a calibration that looks at all figures, whatever it makes of them."""
+    return replace(model, description=replace(model.description, half_slope=1.0))
 
-    The cues have to be uncalibrated, so that their confidence is mass.
-    """
+
+def trials(cues: list[Cue], told: list[Part]) -> list[np.ndarray]:
+    """Of each fold's pieces, the sound moved: the terms of its figures, 1, error in seconds (∞ where it abstains)."""
     rng, found = np.random.default_rng(8), []
     for cue, part in zip(cues, told, strict=True):
         lines = []
@@ -166,45 +170,59 @@ def trials(cues: list[Cue], told: list[Part]) -> list[np.ndarray]:
             shift = rng.uniform(-0.4, 0.4)
             moved = replace(audio, start_seconds=audio.start_seconds + shift)
             one = estimate_offset((cue,), video, moved, max_offset_seconds=1.0)
-            error = np.inf if one.offset_seconds is None else abs(one.offset_seconds - shift)
-            mass, contrast = np.clip(one.confidence, 1e-6, 1 - 1e-6), one.nats.max() - np.median(one.nats)
-            lines.append((logit(mass), contrast, 1.0, error))
+            if one.offset_seconds is None or one.figures is None:
+                lines.append((0.0, 0.0, 0.0, 0.0, 1.0, np.inf))
+            else:
+                lines.append((*one.figures.terms(), 1.0, abs(one.offset_seconds - shift)))
         found.append(np.array(lines))
     return found
 
 
 def calibrated(lines: np.ndarray) -> np.ndarray:
-    """Log-odds of being right = mass_slope · logit(mass) + contrast_slope · contrast + intercept, by least surprise."""
-    lines = lines[np.isfinite(lines[:, 3])]
-    x, hits = lines[:, :3], lines[:, 3] <= TOLERANCE_SECONDS
+    """Slopes of log-odds of being right and their intercept, by least surprise; no slope but that of strokes < 0."""
+    lines = lines[np.isfinite(lines[:, -1])]
+    x, hits = lines[:, :-1], lines[:, -1] <= TOLERANCE_SECONDS
 
     def surprise(w: np.ndarray) -> float:
-        p = np.clip(expit(x @ [np.exp(w[0]), np.exp(w[1]), w[2]]), 1e-6, 1 - 1e-6)
-        return float(-(hits * np.log(p) + (1 - hits) * np.log(1 - p)).mean())
+        log_odds = x @ w
+        return float((np.logaddexp(0.0, log_odds) - hits * log_odds).mean())
 
-    w = scipy.optimize.minimize(surprise, np.array([0.0, -3.0, 0.0]), method="Nelder-Mead").x
-    return np.array([np.exp(w[0]), np.exp(w[1]), w[2]])
+    bounds = [(0.0, None)] * 3 + [(None, None)] * 2
+    return np.asarray(scipy.optimize.minimize(surprise, np.zeros(5), method="L-BFGS-B", bounds=bounds).x)
 
 
 def believed(cues: list[Cue], told: list[Part]) -> None:
     """What `sync` would say, within ±1 s: in each fold by a calibration that was fitted on the others."""
     lines = trials(cues, told)
     others = [np.concatenate(lines[:fold] + lines[fold + 1 :]) for fold in range(FOLDS)]
-    ok = np.concatenate(
-        [expit(own[:, :3] @ calibrated(rest)) >= OK_CONFIDENCE for own, rest in zip(lines, others, strict=True)]
-    )
-    error = np.concatenate(lines)[:, 3]
-    ok &= np.isfinite(error)
+    sure = np.concatenate([expit(own[:, :-1] @ calibrated(rest)) for own, rest in zip(lines, others, strict=True)])
+    error = np.concatenate(lines)[:, -1]
+    ok = (sure >= OK_CONFIDENCE) & np.isfinite(error)
     groups = [piece.group for part in told for piece in part.chosen]
     sure_of = [group for group, chosen in zip(groups, ok, strict=True) if chosen]
     right = f", right within 100 ms {interval(error[ok] <= 0.1, sure_of)}" if ok.any() else ""
+    near, impact = error <= TOLERANCE_SECONDS, np.concatenate([part.kind("impact") for part in told])
+    ours = [group for group, chosen in zip(groups, impact, strict=True) if chosen]
+    print(f"  sync: within 80 ms all {interval(near, groups)}   impacts {interval(near[impact], ours)}")
     print(f"  sync: ok {interval(ok, groups)}{right}")
+    reliability("told, 80 ms", sure[np.isfinite(error)], (error <= TOLERANCE_SECONDS)[np.isfinite(error)])
+
+
+def reliability(name: str, told: np.ndarray, good: np.ndarray) -> None:
+    """How often it was right where a confidence was told."""
+    parts = []
+    for low, high in ((0, 0.25), (0.25, 0.5), (0.5, 0.75), (0.75, 0.9), (0.9, 1.01)):
+        inside = (told >= low) & (told < high)
+        if inside.any():
+            parts.append(f"{told[inside].mean():.2f}→{good[inside].mean():.2f} ({inside.sum()})")
+    print(f"    {name:24s} told→right (n): {'  '.join(parts)}")
 
 
 def calibrate(cues: list[Cue], told: list[Part], folder: Path) -> None:
     """Write into the model what fits all folds."""
     slopes = calibrated(np.concatenate(trials(cues, told))).round(4).tolist()
-    changes = dict(zip(("mass_slope", "contrast_slope", "intercept"), slopes, strict=True))
+    names = ("mass_slope", "contrast_slope", "half_slope", "strokes_slope", "intercept")
+    changes = dict(zip(names, slopes, strict=True))
     print(f"calibration: {changes}")
     for side in ("video", "audio"):
         described_anew(folder / f"{side}.onnx", changes)
@@ -220,12 +238,13 @@ def main() -> None:
     models = [Models((), trained(asked.work, fold, pairs)) for fold in range(FOLDS)]
     cues = [motion_cues(model, apart=False) for model in models]
     alone = [motion_cues(model, apart=True)[0] for model in models]
+    close = [EventCue(closely(model.events)) for model in models if model.events is not None]
     if asked.calibrate is not None:
-        calibrate(alone, told, asked.calibrate)
+        calibrate(close, told, asked.calibrate)
         return
     report("events: accents and kinds", cues, alone, told)
-    believed(alone, told)
-    untrained: list[Cue] = [MotionCue(Calibration(CALIBRATION.weight), APART)] * FOLDS
+    believed(close, told)
+    untrained: list[Cue] = [MotionCue(replace(CALIBRATION, half_slope=1.0), APART)] * FOLDS
     report("untrained motion cue", [[MotionCue()]] * FOLDS, untrained, told)
     believed(untrained, told)
 

@@ -79,6 +79,32 @@ def test_nothing_in_the_curve_is_no_confidence():
     assert estimate(FakeCue(((0.0, 0.0),))).confidence < 0.3
 
 
+def test_both_halves_of_the_picture_have_to_agree():
+    """The whole says the same of both pictures; one half of the second says something else."""
+    video = VideoFeatures(2.0, np.zeros((100, 1, 1)), (), 25.0, 4.0)
+
+    @dataclass(frozen=True)
+    class Halved(FakeCue):
+        second_at: float = 0.2
+
+        def curves(self, videos, audios, lags_seconds):
+            assert len(videos[0].motion) in (50, 100)
+            is_second = len(videos[0].motion) == 50 and videos[0].start_seconds == 4.0
+            at = self.second_at if is_second else 0.2
+            return FakeCue(((at, 12.0),)).curves(videos, audios, lags_seconds)
+
+    close = Calibration(half_slope=1.0)
+    agreeing, torn, unasked = (
+        estimate_offset((cue,), video, AUDIO, max_offset_seconds=1.0)
+        for cue in (Halved(calibration=close), Halved(calibration=close, second_at=-0.5), Halved(second_at=-0.5))
+    )
+    assert agreeing.offset_seconds == torn.offset_seconds == unasked.offset_seconds
+    assert agreeing.confidence > 0.99 > 0.5 > torn.confidence
+    assert agreeing.figures.weaker_half > 0.9
+    assert torn.figures.weaker_half < 0.01
+    assert unasked.figures.weaker_half == 0.5
+
+
 def test_cues_add_up():
     """Each cue has a higher peak elsewhere; together they agree."""
     first = FakeCue(((0.2, 10.0), (-0.5, 12.0)), "first")

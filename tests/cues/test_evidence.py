@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avmatch.cues.evidence import Calibration, Curves
+from avmatch.cues.evidence import Calibration, Curves, PeakFigures
 
 
 def test_curves_must_fit_their_sides():
@@ -21,16 +21,25 @@ def test_the_reason_of_a_pair_is_the_first(video_reason, audio_reason, expected)
     assert Curves(np.zeros((1, 1, 3), np.float32), (video_reason,), (audio_reason,)).reason() == expected
 
 
-@given(mass=st.floats(0.0, 1.0), contrast=st.floats(0.0, 1000.0))
-def test_probabilities_are_probabilities(mass, contrast):
-    calibration = Calibration(mass_slope=0.5, contrast_slope=0.2, intercept=-1.0)
-    assert 0.0 < calibration.probability(mass, contrast) <= 1.0
+@given(mass=st.floats(0.0, 1.0), contrast=st.floats(0.0, 1000.0), half=st.floats(0.0, 1.0), strokes=st.floats(0.0, 9.0))
+def test_probabilities_are_probabilities(mass, contrast, half, strokes):
+    calibration = Calibration(mass_slope=0.5, contrast_slope=0.2, intercept=-1.0, half_slope=0.3, strokes_slope=1.0)
+    assert 0.0 < calibration.probability(PeakFigures(mass, contrast, half, strokes)) <= 1.0
 
 
 def test_a_plain_calibration_believes_the_mass():
-    assert Calibration().probability(0.8, 12.0) == pytest.approx(0.8)
+    assert Calibration().probability(PeakFigures(0.8, 12.0, 0.1, 3.0)) == pytest.approx(0.8)
 
 
-def test_more_mass_and_contrast_are_believed_more():
-    calibration = Calibration(mass_slope=0.3, contrast_slope=0.2, intercept=-1.4)
-    assert calibration.probability(0.9, 5.0) > calibration.probability(0.5, 5.0) > calibration.probability(0.5, 1.0)
+@pytest.mark.parametrize(
+    ("more", "less"),
+    [
+        (PeakFigures(0.9, 5.0), PeakFigures(0.5, 5.0)),
+        (PeakFigures(0.5, 5.0), PeakFigures(0.5, 1.0)),
+        (PeakFigures(0.5, 5.0, 0.9), PeakFigures(0.5, 5.0, 0.1)),
+        (PeakFigures(0.5, 5.0, 0.5, 2.0), PeakFigures(0.5, 5.0, 0.5, 1.0)),
+    ],
+)
+def test_more_is_believed_more(more, less):
+    calibration = Calibration(mass_slope=0.3, contrast_slope=0.2, intercept=-1.4, half_slope=0.2, strokes_slope=1.0)
+    assert calibration.probability(more) > calibration.probability(less)

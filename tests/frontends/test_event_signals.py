@@ -13,6 +13,7 @@ from avmatch.frontends.event_signals import (
     picture_statistics,
     sound_signals,
     sound_statistics,
+    strokes,
 )
 from event_scenes import event_times, picture, sound
 
@@ -66,3 +67,13 @@ def test_statistics_tell_bright_from_dark_and_dull_from_shrill():
     dull, shrill = (sound_statistics(s.flux, s.level)[0] for s in (sound(EVENTS, colour=c) for c in (-2.0, 2.0)))
     assert np.abs(bright - dark).max() > 1.0
     assert np.abs(dull - shrill).max() > 2.0
+
+
+def test_strokes_stand_out_from_noise():
+    rng = np.random.default_rng(0)
+    noise = rng.random((500, 4)).astype(np.float32)
+    hits = 0.01 * noise
+    hits[50::100] += 20.0
+    assert strokes(noise) == pytest.approx(np.log(3), abs=0.25)
+    assert strokes(hits) > 2.0 > strokes(noise)
+    assert strokes(np.zeros((500, 4), np.float32)) == strokes(np.zeros((0, 4), np.float32)) == 0.0

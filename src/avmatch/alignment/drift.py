@@ -21,7 +21,7 @@ Letters in shapes: W stretches, L offsets.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -30,7 +30,8 @@ from scipy.special import softmax
 from scipy.stats import t as student
 
 from avmatch.alignment.offset import STEP_SECONDS, TOLERANCE_SECONDS, log_prior, offset_lags, refined, weighted_nats
-from avmatch.core.features import BAND_RATE_HZ, TICK_RATE_HZ, AudioFeatures, Embeddings, MouthTrack, VideoFeatures
+from avmatch.alignment.parts import between
+from avmatch.core.features import BAND_RATE_HZ, AudioFeatures, Embeddings, VideoFeatures
 from avmatch.cues.evidence import Cue
 
 MILLIONTH = 1e-6
@@ -122,44 +123,8 @@ def stretches(video: VideoFeatures) -> list[VideoFeatures]:
     length = min(max(whole, SHORTEST_SECONDS), LONGEST_SECONDS)
     first = int(video.start_seconds // length)
     last = int((video.start_seconds + video.duration_seconds) // length)
-    parts = [_between(video, index * length, (index + 1) * length) for index in range(first, last + 1)]
+    parts = [between(video, index * length, (index + 1) * length) for index in range(first, last + 1)]
     return [part for part in parts if part.duration_seconds > 0.5 * SHORTEST_SECONDS]
-
-
-def _between(video: VideoFeatures, begin_seconds: float, end_seconds: float) -> VideoFeatures:
-    ticks = _ticks(video.start_seconds, TICK_RATE_HZ, begin_seconds, end_seconds)
-    motion = video.motion[ticks]
-    tracks = (_track_between(track, begin_seconds, end_seconds) for track in video.mouths)
-    return replace(
-        video,
-        start_seconds=video.start_seconds + ticks.start / TICK_RATE_HZ,
-        motion=motion,
-        mouths=tuple(track for track in tracks if len(track)),
-        duration_seconds=len(motion) / TICK_RATE_HZ,
-        embeddings=_vectors_between(video.embeddings, begin_seconds, end_seconds),
-    )
-
-
-def _track_between(track: MouthTrack, begin_seconds: float, end_seconds: float) -> MouthTrack:
-    inside = (track.pts_seconds >= begin_seconds) & (track.pts_seconds < end_seconds)
-    vectors = _vectors_between(track.embeddings, begin_seconds, end_seconds)
-    return MouthTrack(track.pts_seconds[inside], track.boxes[inside], track.signals[inside], vectors)
-
-
-def _vectors_between(
-    embeddings: Mapping[str, Embeddings], begin_seconds: float, end_seconds: float
-) -> dict[str, Embeddings]:
-    cut = {}
-    for name, vectors in embeddings.items():
-        ticks = _ticks(vectors.start_seconds, vectors.rate_hz, begin_seconds, end_seconds)
-        start = vectors.start_seconds + ticks.start / vectors.rate_hz
-        cut[name] = Embeddings(vectors.data[ticks], vectors.rate_hz, start)
-    return cut
-
-
-def _ticks(start_seconds: float, rate_hz: float, begin_seconds: float, end_seconds: float) -> slice:
-    """The ticks from `begin_seconds` on and before `end_seconds`."""
-    return slice(*(max(0, int(np.ceil((at - start_seconds) * rate_hz - 1e-6))) for at in (begin_seconds, end_seconds)))
 
 
 def _nats(

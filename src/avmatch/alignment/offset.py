@@ -3,7 +3,8 @@
 The weighted nats of the cues are added to a log prior, a Gaussian with half the range as its deviation: large offsets
 are rarer than small ones. Their softmax over the offsets tried is the posterior, and the offset its peak, refined by a
 parabola. A logistic map (Platt, 1999), fitted on development clips for the cue that contributed most, turns the
-posterior mass within ±80 ms of the peak, and how far the peak stands out, into a frequency.
+posterior mass within ±80 ms of the peak, how far the peak stands out, whether both halves of the picture agree with it,
+and how impulsive the sound is, into a frequency.
 
 Wide ranges are searched in coarse steps first, then in fine ones about the peak.
 
@@ -13,16 +14,18 @@ Letters in shapes: C cues, L offsets.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
 from scipy.ndimage import gaussian_filter1d
 from scipy.special import softmax
 
+from avmatch.alignment.parts import halves
 from avmatch.core.errors import Reason
 from avmatch.core.features import AudioFeatures, VideoFeatures
-from avmatch.cues.evidence import Cue
+from avmatch.cues.evidence import Cue, PeakFigures
+from avmatch.frontends.event_signals import strokes
 
 #: An offset counts as right when it is at most this far off.
 TOLERANCE_SECONDS = 0.08
@@ -51,6 +54,7 @@ class OffsetEstimate:
         cue: the name of the cue that contributed most; "" if none could tell.
         lags_seconds, nats: (L,) the curve behind it.
         reasons: why each silent cue was silent, by cue name.
+        figures: what the confidence was made of; None if no cue could tell.
     """
 
     offset_seconds: float | None
@@ -59,6 +63,7 @@ class OffsetEstimate:
     lags_seconds: Float[np.ndarray, " L"]
     nats: Float[np.ndarray, " L"]
     reasons: dict[str, Reason]
+    figures: PeakFigures | None = None
 
 
 def offset_lags(max_offset_seconds: float) -> Float[np.ndarray, " L"]:
@@ -87,7 +92,12 @@ def estimate_offset(
     total = np.sum(curves, axis=0) + prior
     peak = int(total.argmax())
     deciding = told[int(np.argmax([_contrast(curve, peak) for curve in curves]))]
-    confidence = deciding.calibration.probability(*peak_figures(lags, total))
+    figures = peak_figures(lags, total)
+    if deciding.calibration.half_slope:
+        alone = [sum((weighted_nats(cue, half, audio, lags)[0] for cue in told), prior) for half in halves(video)]
+        weaker = min(_mass(lags, nats, peak) for nats in alone)
+        figures = replace(figures, weaker_half=weaker, strokes=strokes(audio.flux))
+    confidence = deciding.calibration.probability(figures)
     offset = refined(total, lags, peak)
     if peak in (0, len(lags) - 1):
         confidence = min(confidence, EDGE_CONFIDENCE)
@@ -95,7 +105,7 @@ def estimate_offset(
         near = lags[peak] + FINE_LAGS
         fine = sum((weighted_nats(cue, video, audio, near)[0] for cue in told), log_prior(near, max_offset_seconds))
         offset = refined(fine, near, int(fine.argmax()))
-    return OffsetEstimate(offset, confidence, deciding.name, lags, total, reasons)
+    return OffsetEstimate(offset, confidence, deciding.name, lags, total, reasons, figures)
 
 
 def log_prior(lags: Float[np.ndarray, " L"], max_offset_seconds: float) -> Float[np.ndarray, " L"]:
@@ -116,11 +126,10 @@ def weighted_nats(
     return cue.calibration.weight * np.concatenate(parts), None
 
 
-def peak_figures(lags_seconds: Float[np.ndarray, " L"], nats: Float[np.ndarray, " L"]) -> tuple[float, float]:
-    """What the confidence is made of: the posterior mass near the peak, and how far the peak stands out (nats)."""
+def peak_figures(lags_seconds: Float[np.ndarray, " L"], nats: Float[np.ndarray, " L"]) -> PeakFigures:
+    """What the curve alone says of its peak."""
     peak = int(nats.argmax())
-    near = np.abs(lags_seconds - lags_seconds[peak]) <= TOLERANCE_SECONDS + 1e-9
-    return float(softmax(nats)[near].sum()), _contrast(nats, peak)
+    return PeakFigures(_mass(lags_seconds, nats, peak), _contrast(nats, peak))
 
 
 def offset_interval(estimate: OffsetEstimate) -> tuple[float, float]:
@@ -140,6 +149,11 @@ def offset_interval(estimate: OffsetEstimate) -> tuple[float, float]:
     tails = (0.5 * (1.0 - COVERAGE), 0.5 * (1.0 + COVERAGE))
     low, high = np.interp(tails, cumulated / cumulated[-1], lags + 0.5 * step)
     return min(float(low), estimate.offset_seconds), max(float(high), estimate.offset_seconds)
+
+
+def _mass(lags_seconds: Float[np.ndarray, " L"], nats: Float[np.ndarray, " L"], peak: int) -> float:
+    near = np.abs(lags_seconds - lags_seconds[peak]) <= TOLERANCE_SECONDS + 1e-9
+    return float(softmax(nats)[near].sum())
 
 
 def _contrast(curve: Float[np.ndarray, " L"], peak: int) -> float:

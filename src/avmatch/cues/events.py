@@ -54,7 +54,9 @@ class EventCue:
     def calibration(self) -> Calibration:
         """As the model's description has it."""
         told = self.model.description
-        return Calibration(told.weight, told.mass_slope, told.contrast_slope, told.intercept)
+        return Calibration(
+            told.weight, told.mass_slope, told.contrast_slope, told.intercept, told.half_slope, told.strokes_slope
+        )
 
     def curves(
         self,

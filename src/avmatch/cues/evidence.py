@@ -41,27 +41,62 @@ class Curves:
         return self.video_reasons[0] or self.audio_reasons[0]
 
 
+#: Probabilities nearer to 0 and 1 than these count as these before their log-odds are taken.
+_LEAST_MASS, _LEAST_HALF = 1e-6, 1e-4
+
+
+@dataclass(frozen=True)
+class PeakFigures:
+    """What says whether an offset is right.
+
+    Attributes:
+        mass: posterior mass within 80 ms of the peak, 0…1.
+        contrast: peak less median of the curve, in nats.
+        weaker_half: posterior mass near the same peak by that half of the picture alone which agrees less, 0…1.
+        strokes: how much the sound consists of single strokes (frontends/event_signals.py); 0 = not at all.
+    """
+
+    mass: float
+    contrast: float
+    weaker_half: float = 0.5
+    strokes: float = 0.0
+
+    def terms(self) -> tuple[float, float, float, float]:
+        """What the slopes of a Calibration are multiplied with, in their order."""
+        return (
+            _log_odds(self.mass, _LEAST_MASS),
+            self.contrast,
+            _log_odds(self.weaker_half, _LEAST_HALF),
+            self.strokes,
+        )
+
+
 @dataclass(frozen=True)
 class Calibration:
     """How far a cue's nats may be believed; measured on development clips (benchmarks/calibrate.py).
 
     Attributes:
         weight: nats are multiplied by this before cues are added up.
-        mass_slope, contrast_slope, intercept: log-odds that an offset is right within 80 ms
-            = mass_slope · logit(posterior mass near the peak) + contrast_slope · (peak − median of the curve, in nats)
-            + intercept.
+        mass_slope, contrast_slope, half_slope, strokes_slope, intercept: log-odds that an offset is right within 80 ms
+            = mass_slope · logit(mass) + contrast_slope · contrast + half_slope · logit(weaker half)
+            + strokes_slope · strokes + intercept, of PeakFigures.
     """
 
     weight: float = 1.0
     mass_slope: float = 1.0
     contrast_slope: float = 0.0
     intercept: float = 0.0
+    half_slope: float = 0.0
+    strokes_slope: float = 0.0
 
-    def probability(self, mass: float, contrast: float) -> float:
-        """The frequency with which offsets with this mass and contrast were right."""
-        clipped = min(max(mass, 1e-6), 1.0 - 1e-6)
-        log_odds = self.mass_slope * logit(clipped) + self.contrast_slope * contrast + self.intercept
-        return float(expit(log_odds))
+    def probability(self, figures: PeakFigures) -> float:
+        """The frequency with which offsets with such figures were right."""
+        slopes = (self.mass_slope, self.contrast_slope, self.half_slope, self.strokes_slope)
+        return float(expit(np.dot(slopes, figures.terms()) + self.intercept))
+
+
+def _log_odds(share: float, least: float) -> float:
+    return float(logit(min(max(share, least), 1.0 - least)))
 
 
 @runtime_checkable

@@ -7,10 +7,11 @@
 The metadata property `avmatch` of the first two is a JSON object:
 
     {"model": "events", "side": "video", "input": "motion", "weights": [0.9, …], "temper": 0.4, "kind_scale": 3.1,
-     "kind_baseline": 0.2, "weight": 1.0, "mass_slope": 0.5, "contrast_slope": 0.1, "intercept": -0.2}
+     "kind_baseline": 0.2, "weight": 1.0, "mass_slope": 0.5, "contrast_slope": 0.1, "intercept": -0.2,
+     "half_slope": 0.2, "strokes_slope": 1.1}
 
 `weights` and `temper` tell how accents' nats are added (cues/events.py), kind_scale · (cosine − kind_baseline) are the
-nats of the kinds, and the last four how far offsets may be believed (cues/evidence.py).
+nats of the kinds, and the last six how far offsets may be believed (cues/evidence.py).
 
 Letters in shapes: S sources, C channels, T ticks, H inputs, U band ticks, K accents, D dimensions.
 """
@@ -59,6 +60,8 @@ class EventDescription:
     mass_slope: float = 1.0
     contrast_slope: float = 0.0
     intercept: float = 0.0
+    half_slope: float = 0.0
+    strokes_slope: float = 0.0
 
     def __post_init__(self) -> None:
         if INPUTS.get(self.side) != self.input:

@@ -42,6 +42,7 @@ BANDS_PER_TICK = BAND_RATE_HZ // TICK_RATE_HZ
 #: Sound inputs are averages over a tick; an average of an even number sits half a value early.
 EARLY_SECONDS = 0.5 / BAND_RATE_HZ
 LEVEL_SHARE = 0.35
+_STROKE_OFFSET, _LEAST_VARIANCE = 0.25, 1e-9
 _BAND_ONSET_OFFSET, _ONSET_OFFSET, _LEVEL_FLOOR = 0.5, 1.0, 1e-4
 #: Motion channels of the statistics, the last two light and texture, and what is added before their logarithm.
 _STATISTICS = (0, 1, 2, CHANGE, MOTION_CHANNELS.index("light"), MOTION_CHANNELS.index("texture"))
@@ -82,6 +83,20 @@ def sound_signals(flux: Float[np.ndarray, "U B"], level: Float[np.ndarray, "U B"
     accent = flat[:, -2] + LEVEL_SHARE * flat[:, -1]
     flat[:, -2] = accent / max(float(accent.std()), 1e-6)
     return np.ascontiguousarray(flat.T)
+
+
+def strokes(flux: Float[np.ndarray, "U B"]) -> float:
+    """How much a sound consists of single strokes: log of the kurtosis of its onsets; noise has 1, hits have 2.
+
+    Onsets are the logarithm of the mean rise of all bands, averaged over a tick. 0 for silence.
+    """
+    if not len(flux):
+        return 0.0
+    rises = np.asarray(flux, np.float32).mean(axis=1, keepdims=True)
+    onset = np.log(_tick_mean(rises) + _STROKE_OFFSET)[:, 0].astype(np.float64)
+    deviation = onset - onset.mean()
+    variance = float(np.mean(deviation**2))
+    return float(np.log(max(np.mean(deviation**4) / variance**2, 1.0))) if variance > _LEAST_VARIANCE else 0.0
 
 
 def _tick_mean(values: Float32[np.ndarray, "U n"]) -> Float32[np.ndarray, "U n"]:

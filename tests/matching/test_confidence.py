@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.special import logit
 
 from avmatch.matching.confidence import confidences
 
@@ -56,7 +57,7 @@ def test_a_rival_in_the_row_or_the_column_costs_confidence(axis):
     nats = strangers(20) + 12.0 * np.eye(20)
     before = confidences(nats)[0, 0]
     nats[(0, 1) if axis else (1, 0)] = nats[0, 0]
-    assert confidences(nats)[0, 0] < before - 0.05
+    assert logit(confidences(nats)[0, 0]) < logit(before) - 1.0
 
 
 def test_other_videos_don_t_matter_where_a_recording_may_be_shared():
@@ -92,3 +93,12 @@ def test_the_same_lead_says_less_in_a_larger_room():
         return confidences(strangers(num) + 8.0 * np.eye(num)).diagonal().mean()
 
     assert winners(100) < winners(10)
+
+
+def test_a_face_that_leads_by_little_is_surer_than_an_impact():
+    nats = strangers(12) + 2.5 * np.eye(12)
+    by_face = np.zeros((12, 12), bool)
+    by_face[0] = True
+    plain, mixed = confidences(nats), confidences(nats, by_face)
+    np.testing.assert_array_equal(mixed[1:], plain[1:])
+    assert mixed[0, 0] > plain[0, 0]

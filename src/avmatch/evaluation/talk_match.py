@@ -110,7 +110,7 @@ def _row(
 ) -> MatchRow:
     nats = _evidence(talk, pieces, condition, protocol.max_offset_seconds or MAX_OFFSET_SECONDS)
     ranks, groups, seed = true_ranks(nats), [piece.clip.group for piece in pieces], protocol.seed
-    partners = one_to_one(confidences(nats), complete=True)
+    partners = one_to_one(confidences(nats, np.ones(nats.shape, bool)), complete=True)
     windows = _windows(pieces, condition, max(round(WINDOW_SECONDS * talk.rate_hz), 1))
     both = [_recalls(windows, side, protocol) for side in ("video", "audio")]
     return MatchRow(

@@ -3,12 +3,14 @@
 Nats alone don't say: among a hundred sentences of one speaker every pair scores high, among a hundred bouncing balls
 the right one scores low and still stands alone. So each video's scores are first measured in units of its own strangers
 (median and spread to the ninth decile, shrunk to usual values where there are few), and four figures of a pair are
-mapped to a frequency by logistic regression, fitted on development clips and synthetic ones in galleries of 2 to 470:
+mapped to a frequency by logistic regression, fitted on development clips and synthetic ones in galleries of 2 to 120:
 
 - the score,
 - the lead over the best other audio of the same video,
 - the lead over the best other video of the same audio,
 - the size of the gallery.
+
+Where a face decided, they count otherwise: one that leads by little is right more often than an impact that does.
 
 Letters in shapes: N videos, M audio files.
 """
@@ -16,7 +18,7 @@ Letters in shapes: N videos, M audio files.
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float, Float64
+from jaxtyping import Bool, Float, Float64
 from scipy.special import expit
 
 #: What strangers usually score (nats), and with which weight, in items, that counts where there are few.
@@ -25,20 +27,29 @@ USUAL_PAIRS = 30.0
 #: In small galleries a rival is assumed that scores like this.
 USUAL_RIVAL = 1.2
 MIN_SPREAD = 0.02
-#: Weights of score, lead in the row, lead in the column, log gallery size, and the constant (benchmarks/calibrate.py).
-WEIGHTS = (0.450, 0.595, 0.735, -0.557, 0.476)
+#: Weights of score, lead in the row, lead in the column, log gallery size, and the constant (benchmarks/calibrate.py):
+#: where a face decided, and elsewhere.
+FACE_WEIGHTS = (0.273, 1.241, 0.720, -0.348, 1.234)
+WEIGHTS = (1.310, 0.754, 0.891, -0.606, -0.222)
 
 
-def confidences(nats: Float[np.ndarray, "N M"], *, shared: bool = False) -> Float64[np.ndarray, "N M"]:
+def confidences(
+    nats: Float[np.ndarray, "N M"], by_face: Bool[np.ndarray, "N M"] | None = None, *, shared: bool = False
+) -> Float64[np.ndarray, "N M"]:
     """Probability in 0…1 that each pair is right.
 
     Args:
         nats: (N, M) scores.
+        by_face: (N, M) whether a cue that looks at faces contributed most; None = nowhere.
         shared: a recording may serve several videos, so the lead over other videos says nothing.
     """
     if not nats.size:
         return np.zeros(nats.shape)
-    probability: Float64[np.ndarray, "N M"] = expit(figures(nats, shared=shared) @ WEIGHTS[:-1] + WEIGHTS[-1])
+    found = figures(nats, shared=shared)
+    log_odds = found @ WEIGHTS[:-1] + WEIGHTS[-1]
+    if by_face is not None:
+        log_odds = np.where(by_face, found @ FACE_WEIGHTS[:-1] + FACE_WEIGHTS[-1], log_odds)
+    probability: Float64[np.ndarray, "N M"] = expit(log_odds)
     return probability
 
 

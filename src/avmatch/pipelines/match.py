@@ -30,7 +30,7 @@ from avmatch.matching.fusion import Scores, any_offset, fused_scores, usual_offs
 from avmatch.pipelines.analysis import Analyser, Progress, analyse_all
 from avmatch.pipelines.decision import MatchSettings, decide
 from avmatch.pipelines.feature_match import match_features
-from avmatch.pipelines.models import MOUTH_WEIGHT_BESIDE, Models, face_cues, models_with, motion_cues
+from avmatch.pipelines.models import MOUTH_WEIGHT_BESIDE, Models, face_cues, looks_at_faces, models_with, motion_cues
 
 #: Offsets are tried this far apart in one-to-one work: lips agree with the voice for ±60 ms only.
 LAG_STEP_SECONDS = 0.02
@@ -80,7 +80,8 @@ def match(
     )
     cues = cues_for(settings, models)
     scores = _scored(cues, seen, heard, settings, progress)
-    confidence = confidences(scores.nats, shared=settings.many)
+    faces = [place for place, cue in enumerate(cues) if looks_at_faces(cue)]
+    confidence = confidences(scores.nats, np.isin(scores.deciding, faces), shared=settings.many)
     return replace(
         decide(video_paths, tuple(seen), tuple(heard), scores, confidence, settings),
         failures=(*video_failures, *audio_failures),

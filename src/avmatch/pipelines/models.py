@@ -92,6 +92,11 @@ def face_cues(models: Sequence[TowerPair], *, mouth_weight_beside: float = 0.0) 
     return [mouth, *learned]
 
 
+def looks_at_faces(cue: Cue) -> bool:
+    """Whether a cue compares faces with voices."""
+    return isinstance(cue, MouthCue) or (isinstance(cue, EmbeddingCue) and cue.looks_at == "mouth")
+
+
 def _time_model(folder: Path) -> TowerPair:
     if takes_clip_features(folder):
         raise ModelError(f"{folder}: compares features of whole clips, which have no place in time; give another model")

@@ -50,7 +50,7 @@ def test_a_recipe_learns_and_its_model_finds_partners(tmp_path: Path, pairs_fold
     result = train_recipe(name, pairs_folder, tmp_path / "run", epochs=5, settings=settings, device="cpu")
     assert result.metrics["recall@5"] > 0.8  # by chance 5 / 16
     command = (tmp_path / "run" / "command.txt").read_text()
-    assert command.startswith(f"avmatch train {name} {pairs_folder} -o {tmp_path / 'run'} --set epochs=5 --set task.")
+    assert command.startswith(f"avmatch train {name} {pairs_folder} -o {tmp_path / 'run'} --epochs 5 --set task.")
     towers = load_clip_towers(result.model)
     unseen = read_pairs(write_pairs(tmp_path / "unseen", 40, seed=1))
     video, audio = (

@@ -89,10 +89,15 @@ class _Clip:
 
 @dataclass(frozen=True)
 class _Trial:
-    group: str
     error_seconds: float
     class_error: int
     is_sure: bool
+
+
+@dataclass(frozen=True)
+class _Piece:
+    group: str
+    trials: tuple[_Trial, ...]
 
 
 def evaluate_event_sync(
@@ -109,17 +114,22 @@ def evaluate_event_sync(
     cue = EventCue(load_event_model(model_folder(model)))
     conditions: tuple[float | None, ...] = (None, *protocol.noise_snr_db)
     notes: list[str] = []
-    clips = list(_clips(data, protocol, conditions, notes, progress))
-    rows = []
-    for seconds in protocol.pieces_seconds or (PIECE_SECONDS,):
-        pieces = [(clip, *place) for clip in clips for place in _places(len(clip.motion), seconds)]
-        if not pieces:
-            notes.append(f"{data}: no clip is as long as {piece_name(seconds)}: left out")
-            continue
-        for number, snr_db in enumerate(conditions):
-            trials = [trial for piece in pieces for trial in _trials(cue, *piece, number, protocol)]
-            groups = len({clip.group for clip, _, _ in pieces})
-            rows.append(_row(seconds, snr_db, trials, len(pieces), groups, protocol.seed))
+    lengths = protocol.pieces_seconds or (PIECE_SECONDS,)
+    found: dict[tuple[float, int], list[_Piece]] = {
+        (seconds, number): [] for seconds in lengths for number in range(len(conditions))
+    }
+    for clip in _clips(data, protocol, conditions, notes, progress):
+        for (seconds, number), pieces in found.items():
+            for begin, end in _places(len(clip.motion), seconds):
+                pieces.append(_Piece(clip.group, tuple(_trials(cue, clip, begin, end, number, protocol))))
+    rows = [
+        _row(seconds, conditions[number], pieces, protocol.seed)
+        for (seconds, number), pieces in found.items()
+        if pieces
+    ]
+    notes += [
+        f"{data}: no clip is as long as {piece_name(length)}: left out" for length in lengths if not found[length, 0]
+    ]
     if not rows:
         raise UsageError(f"{data}: nothing can be measured; {notes[-1]}")
     return EventSyncReport(str(model), str(data), protocol, tuple(rows), tuple(notes))
@@ -166,7 +176,7 @@ def _trials(
         error = np.inf if estimate.offset_seconds is None else abs(estimate.offset_seconds - shift * CLASS_SECONDS)
         chosen = _chosen_class(cue, video, audio)
         wrong_by = 2 * LAST_CLASS + 1 if chosen is None else abs(chosen - shift)
-        yield _Trial(clip.group, float(error), wrong_by, estimate.confidence >= OK_CONFIDENCE)
+        yield _Trial(float(error), wrong_by, estimate.confidence >= OK_CONFIDENCE)
 
 
 def _late(bands: Float[np.ndarray, "U B"], begin: int, end: int, late_ticks: int) -> AudioFeatures:
@@ -182,10 +192,9 @@ def _chosen_class(cue: EventCue, video: VideoFeatures, audio: AudioFeatures) -> 
     return None if curves.reason() else int(curves.nats[0, 0].argmax()) - LAST_CLASS
 
 
-def _row(
-    seconds: float, snr_db: float | None, trials: Sequence[_Trial], num_pieces: int, num_groups: int, seed: int
-) -> EventSyncRow:
-    groups = [trial.group for trial in trials]
+def _row(seconds: float, snr_db: float | None, pieces: Sequence[_Piece], seed: int) -> EventSyncRow:
+    trials = [trial for piece in pieces for trial in piece.trials]
+    groups = [piece.group for piece in pieces for _ in piece.trials]
     error = np.array([trial.error_seconds for trial in trials])
     off = np.array([trial.class_error for trial in trials])
     sure = np.array([trial.is_sure for trial in trials])
@@ -203,6 +212,6 @@ def _row(
         share_of(off <= 1, groups, seed),
         share_of(sure, groups, seed),
         share_of(error[sure] <= 0.08 + _TINY_SECONDS, of_sure, seed) if of_sure else None,
-        num_pieces,
-        num_groups,
+        len(pieces),
+        len({piece.group for piece in pieces}),
     )

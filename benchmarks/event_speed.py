@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from cost import bare_decode, clip_1080p
-from lips_speed import NUM_THREADS
+from lips_speed import NUM_THREADS, timed
 
 from avmatch.alignment.offset import estimate_offset
 from avmatch.core.features import AudioFeatures, VideoFeatures
@@ -56,14 +55,8 @@ def main() -> None:
             "decode and features": lambda: analyser.both(path),
             "from the file to the offset": lambda: measured(*analyser.both(path)),
         }
-        took = {name: np.zeros(asked.repeats) for name in jobs}
-        for job in jobs.values():
-            job()
-        for turn in range(asked.repeats):
-            for name, job in jobs.items():
-                begin = time.perf_counter()
-                job()
-                took[name][turn] = time.perf_counter() - begin
+        timed(jobs, 1)  # the first turn loads
+        took = timed(jobs, asked.repeats)
     print(f"1080p, one file of {CLIP_SECONDS} s, {NUM_THREADS} threads (median of {asked.repeats}, and its extremes):")
     for name, times in took.items():
         ratio = took["decode alone"] / times

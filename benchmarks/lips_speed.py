@@ -87,6 +87,17 @@ def networks(pairs: dict[str, TowerPair], repeats: int) -> None:
         )
 
 
+def timed(jobs: dict[str, Callable[[], object]], repeats: int) -> dict[str, np.ndarray]:
+    """The seconds of each job, turn by turn."""
+    took = {name: np.zeros(repeats) for name in jobs}
+    for turn in range(repeats):
+        for name, job in jobs.items():
+            begin = time.perf_counter()
+            job()
+            took[name][turn] = time.perf_counter() - begin
+    return took
+
+
 def end_to_end(models: Models, repeats: int) -> None:
     """Ten seconds at 1080p from the file to the offset."""
     with tempfile.TemporaryDirectory() as folder:
@@ -102,12 +113,7 @@ def end_to_end(models: Models, repeats: int) -> None:
             "all but the model": lambda: bare.both(path),
             "from the file to the offset": whole,
         }
-        took = {name: np.zeros(repeats) for name in jobs}
-        for turn in range(repeats):
-            for name, job in jobs.items():
-                begin = time.perf_counter()
-                job()
-                took[name][turn] = time.perf_counter() - begin
+        took = timed(jobs, repeats)
     print(f"1080p, one file of 10 s, {NUM_THREADS} threads, × real time (median of {repeats}); cue {estimate.cue}:")
     for name, times in took.items():
         print(f"  {name:34s} {10 / np.median(times):7.1f}")

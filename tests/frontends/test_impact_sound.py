@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 from scipy.signal import spectrogram as scipy_spectrogram
 
+from avmatch.core.signals import AudioSamples
+from avmatch.datasets.collision_features import noisy
 from avmatch.frontends.impact_sound import (
     NUM_SAMPLES,
     SAMPLE_RATE_HZ,
+    bands_in_noise,
     fitted,
     impact_sound,
     log_bands,
@@ -49,6 +52,31 @@ def test_bands_are_means_of_blocks():
     assert (whole.shape, pooled.shape) == ((4, 513, 196), (4, 128, 98))
     np.testing.assert_allclose(whole[2], np.log(power[..., 2]), rtol=1e-5)
     np.testing.assert_allclose(pooled[1, 3, 5], np.log(power[13:17, 10:12, 1].mean()), rtol=1e-5)
+
+
+@pytest.mark.parametrize("snr_db", [20.0, 0.0])
+def test_noise_in_the_bands_is_that_of_noise_in_the_sound(snr_db):
+    """White noise, in each channel so far under its own power; how it varies from value to value, too."""
+    gains = [1.0, 0.5, 0.25, 0.7]
+    sound = knocks([(1.7, 0.5)], [0, 0, 0, 0], gains)
+    clean = log_bands(spectrogram(sound), 4, 2)
+    rng = np.random.default_rng(1)
+    really = log_bands(spectrogram(noisy(AudioSamples(sound, SAMPLE_RATE_HZ), snr_db, rng).data), 4, 2)
+    found = bands_in_noise(clean, snr_db, np.zeros(2), 8, rng)
+    before_the_knock = (slice(None), slice(None), slice(None, 30))
+    for measure in (np.mean, np.std):
+        ours, theirs = (measure(bands[before_the_knock], axis=(1, 2)) for bands in (found, really))
+        np.testing.assert_allclose(ours, theirs, atol=0.15)
+    assert np.abs(found.max(axis=(1, 2)) - clean.max(axis=(1, 2))).max() < 0.7
+
+
+def test_noise_may_have_a_colour():
+    clean = np.full((4, 16, 9), -40.0, np.float32)
+    clean[:, :, 4] = 0.0
+    found = bands_in_noise(clean, 10.0, np.array([0.0, -3.0]), 200, np.random.default_rng(0))
+    np.testing.assert_allclose(found[:, 0, 0] - found[:, -1, 0], 3.0, atol=0.4)
+    power = np.exp(found[:, :, :4]).mean(axis=(1, 2))
+    np.testing.assert_allclose(power, np.exp(clean).mean(axis=(1, 2)) / 10, rtol=0.05)
 
 
 def test_onset_arrivals_and_levels_of_a_knock():

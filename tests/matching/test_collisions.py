@@ -92,7 +92,9 @@ def test_the_threshold_lies_between_pairs_and_strangers():
     rng = np.random.default_rng(0)
     nats = rng.normal(-3, 0.5, (60, 60))
     nats[np.eye(60, dtype=bool)] = rng.normal(6, 0.5, 60)
-    assert -2 < fit_threshold(nats, 0.3) < 5
+    assert -2 < fit_threshold([nats], 0.3) < 5
+    closer = np.where(np.eye(60, dtype=bool), nats - 6, nats)
+    assert -2 < fit_threshold([nats, closer], 0.3) < 0
 
 
 def test_cues_that_noise_takes_away_are_not_relied_on():
@@ -106,7 +108,7 @@ def test_cues_that_noise_takes_away_are_not_relied_on():
     impacts = Impacts(none, none, film[held], sound[held], np.ones(100, bool), np.zeros((1, 100, 100)))
     right = {}
     for name, copies in (("clean", sound), ("both", noisy)):
-        scorer = fit_scorer(KnownImpacts(label, film, sound, copies, held, impacts), alone_share=0.3)
+        scorer = fit_scorer(KnownImpacts(label, film, sound, copies, held, impacts, impacts), alone_share=0.3)
         found = partners(scorer.cue.nats(film[held][:20], noisy[held][:20], 0), complete=True)
         right[name] = (found == np.arange(20)).mean()
     assert right["both"] > 2 * right["clean"]
@@ -123,7 +125,7 @@ def test_everything_is_fitted_on_what_was_held_back():
     logits = 6 * np.eye(4)[label[rows]]
     distance = np.abs(shared[rows, None, 0] - shared[None, rows, 0]) + rng.normal(0, 0.3, (80, 80))
     impacts = Impacts(logits, logits, film[rows], sound[rows], np.ones(80, bool), np.abs(distance)[None])
-    known = KnownImpacts(label, film, sound, sound, held, impacts)
+    known = KnownImpacts(label, film, sound, sound, held, impacts, impacts)
     right = {}
     for use in ((True, True), (True, False), (False, True)):
         scorer = fit_scorer(known, alone_share=0.3, use_distance=use[0], use_cue=use[1])

@@ -14,6 +14,7 @@ from avmatch.encoders.collisions import load_collisions
 from avmatch.models.collision import CentroidMlpConfig, Frames3dConfig, ResNetConfig
 from avmatch.recipes.book import SYSTEMS, recipe
 from avmatch.recipes.collision import collision_3dcnn, collision_centroid, collision_classify
+from avmatch.recipes.collision_classes import in_noise
 from avmatch.recipes.collision_metric import assigned, triples
 from avmatch.recipes.collision_system import collision
 from avmatch.recipes.story import train_recipe
@@ -94,6 +95,15 @@ def test_film_and_sound_of_one_impact_come_near_each_other(features, tmp_path, c
     result = train(chosen, features, tmp_path / "run")
     assert result.metrics["accuracy_assigned"] > 0.45  # by chance: ¼
     assert {"accuracy_pairs", "accuracy_strangers", "loss_pairs", "loss_strangers"} <= set(result.metrics)
+
+
+def test_noise_comes_into_some_sounds_alone():
+    sounds = np.random.default_rng(0).normal(-10, 1, (200, 4, 8, 7)).astype(np.float32)
+    changed = in_noise(sounds, COARSE, 0.5, np.random.default_rng(1))
+    is_changed = (changed != sounds).any(axis=(1, 2, 3))
+    assert 0.4 < is_changed.mean() < 0.6
+    assert (changed >= sounds).all()
+    np.testing.assert_array_equal(in_noise(sounds, COARSE, 0.0, np.random.default_rng(1)), sounds)
 
 
 def test_one_class_alone(features, tmp_path):

@@ -62,6 +62,11 @@ class Bands:
     bins: int = 4
     ticks: int = 2
 
+    @property
+    def num_values(self) -> int:
+        """Of the spectrogram in each of what is left."""
+        return self.bins * self.ticks
+
     def __post_init__(self) -> None:
         if min(self.bins, self.ticks) < 1:
             raise UsageError(f"bins and ticks must be 1 or more, got {self}")
@@ -96,6 +101,7 @@ class CollisionSet:
     label: Int[np.ndarray, " N"]
     arrays: dict[str, np.ndarray]
     notes: tuple[str, ...]
+    bands: Bands
 
     def pairs(self, video: str, audio: str, num_folds: int, fold_seed: int) -> Pairs:
         """Two sides as the trainer takes them; the groups are folds, each class dealt out evenly."""
@@ -122,6 +128,15 @@ def noisy(sound: AudioSamples, snr_db: float, rng: np.random.Generator) -> Audio
     noise = rng.normal(0, 1, sound.data.shape).astype(np.float32)
     mixed = [mix_at_snr(channel, own, snr_db) for channel, own in zip(sound.data, noise, strict=True)]
     return replace(sound, data=np.stack(mixed))
+
+
+def noise_db(name: str) -> float:
+    """How far under the sound of a segment the noise of its noisy copy is."""
+    return float(_noise_rng(name).uniform(*NOISY_DB))
+
+
+def _noise_rng(name: str) -> np.random.Generator:
+    return np.random.default_rng(crc32(name.encode()))
 
 
 def film_features(files: FilmFiles) -> FilmFeatures:
@@ -187,7 +202,7 @@ def _opened(folder: Path, bands: Bands) -> CollisionSet:
         raise UsageError(f"{folder}: no folder of features of collisions ({error})") from error
     if kept != bands:
         raise UsageError(f"{folder}: was computed with {kept}, the recipe wants {bands}; name the dataset itself")
-    return CollisionSet(names, label, {side: array[: len(names)] for side, array in arrays.items()}, notes)
+    return CollisionSet(names, label, {side: array[: len(names)] for side, array in arrays.items()}, notes, kept)
 
 
 def _written(
@@ -227,7 +242,7 @@ def _written(
     index = {"bands": asdict(bands), "names": names, "label": label, "notes": told}
     write_text_atomically(folder / INDEX, json.dumps(index, indent=1) + "\n")
     cut = {side: array[: len(kept)] for side, array in arrays.items()}
-    return CollisionSet(names, np.array(label, np.int64), cut, tuple(told))
+    return CollisionSet(names, np.array(label, np.int64), cut, tuple(told), bands)
 
 
 Computed = tuple[SoundFeatures, Float32[np.ndarray, " K"], FilmFeatures] | MediaError
@@ -244,7 +259,7 @@ def _computed(segments: Sequence[Segment], bands: Bands, num_workers: int) -> It
 
 def _of_segment(bands: Bands, segment: Segment) -> Computed:
     """The features, and the sound's cues once more in noise that follows from the segment's name."""
-    rng = np.random.default_rng(crc32(segment.name.encode()))
+    rng = _noise_rng(segment.name)
     try:
         sound, notes = read_sound(segment.sound)
         in_noise = noisy(sound, float(rng.uniform(*NOISY_DB)), rng)

@@ -97,6 +97,28 @@ def log_bands(power: Float32[np.ndarray, "513 T C"], bins: int = 1, ticks: int =
     return np.log(blocks.mean(axis=(1, 3)) + FLOOR).transpose(2, 0, 1).astype(np.float32)
 
 
+def bands_in_noise(
+    bands: Float32[np.ndarray, "C F T"],
+    snr_db: float,
+    colour_nats: Float[np.ndarray, " k"],
+    num_values: int,
+    rng: np.random.Generator,
+) -> Float32[np.ndarray, "C F T"]:
+    """Log bands as they'd be with a steady noise in each channel, so far under that channel's power.
+
+    Args:
+        colour_nats: log power of the noise from the lowest to the highest band, equally spaced; zeros are white noise.
+        num_values: of the spectrogram that are joined in one band and tick: so many chances to be loud or soft.
+    """
+    power = np.exp(bands.astype(np.float64))
+    _, num_bands, num_ticks = bands.shape
+    colour = np.exp(np.interp(np.linspace(0, 1, num_bands), np.linspace(0, 1, len(colour_nats)), colour_nats))
+    level = power.mean(axis=(1, 2)) / 10 ** (snr_db / 10)
+    noise = rng.gamma(num_values, 1 / num_values, (len(bands), num_bands, num_ticks))
+    noise *= level[:, None, None] * (colour / colour.mean())[:, None]
+    return np.log(power + noise).astype(np.float32)
+
+
 def impact_sound(samples: Float32[np.ndarray, "C S"]) -> ImpactSound:
     """The strongest impact and what is around it."""
     sharp = lfilter([1.0, -_HIGH_PASS], [1.0], samples.astype(np.float64), axis=1)

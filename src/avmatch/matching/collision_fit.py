@@ -1,15 +1,16 @@
 """Fit what joins class, distance and cues, on impacts whose partners are known and that no network learned from.
 
-    held-back logits → how far classes may be believed
-    other impacts' cues → canonical maps; held-back ones → their correlations; both as recorded and in noise
-    held-back pairs and strangers of a class → how distance and cues add up
-    groups drawn of held-back impacts, some sounds alone → the threshold
+    held-back logits → how far classes may be believed                       ┐ all of them
+    other impacts' cues → canonical maps; held-back ones → their correlations │ as recorded
+    held-back pairs and strangers of a class → how distance and cues add up   │ and in noise
+    groups drawn of held-back impacts, some sounds alone → the threshold      ┘
 
 Letters in shapes: P impacts, H held-back ones, K classes, L metrics.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -32,7 +33,7 @@ class KnownImpacts:
         label: (P,) their classes.
         film_cues, sound_cues: row by row of one impact; noisy_cues, of the same sounds in noise.
         is_held_back: (P,) those that no network learned from.
-        held_back: these alone, film i belonging to sound i.
+        held_back: these alone, film i belonging to sound i; noisy, the same with their sounds in noise.
     """
 
     label: Int[np.ndarray, " P"]
@@ -41,6 +42,7 @@ class KnownImpacts:
     noisy_cues: Float[np.ndarray, "P B"]
     is_held_back: Bool[np.ndarray, " P"]
     held_back: Impacts
+    noisy: Impacts
 
 
 def fit_scorer(
@@ -61,13 +63,14 @@ def fit_scorer(
         np.tile(known.is_held_back, 2),
         num_classes,
     )
+    both = (known.held_back, known.noisy)
     scorer = ImpactScorer(
         fit_certainty(known.held_back.film_logits, label),
-        fit_certainty(known.held_back.sound_logits, label),
+        fit_certainty(np.concatenate([impacts.sound_logits for impacts in both]), np.tile(label, 2)),
         cue,
-        tuple(_fusions(known.held_back, label, cue, use_distance, use_cue)),
+        tuple(_fusions(both, label, cue, use_distance, use_cue)),
     )
-    return replace(scorer, threshold_nats=fit_threshold(scorer.scores(known.held_back), alone_share))
+    return replace(scorer, threshold_nats=fit_threshold([scorer.scores(impacts) for impacts in both], alone_share))
 
 
 def fit_certainty(logits: Float[np.ndarray, "H K"], label: Int[np.ndarray, " H"]) -> Certainty:
@@ -79,29 +82,38 @@ def fit_certainty(logits: Float[np.ndarray, "H K"], label: Int[np.ndarray, " H"]
 
 
 def _fusions(
-    impacts: Impacts, label: Int[np.ndarray, " H"], cue: ImpactCue, use_distance: bool, use_cue: bool
+    both: Sequence[Impacts], label: Int[np.ndarray, " H"], cue: ImpactCue, use_distance: bool, use_cue: bool
 ) -> list[Fusion]:
     """For each metric the same: a class alone has too few held-back pairs to fit one on."""
+    parts = [_of_one_class(impacts, label, cue) for impacts in both]
+    far, nats, is_pair = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return [fit_fusion(far * use_distance, nats * use_cue, is_pair)] * len(both[0].distance)
+
+
+def _of_one_class(
+    impacts: Impacts, label: Int[np.ndarray, " H"], cue: ImpactCue
+) -> tuple[Float[np.ndarray, " P"], Float[np.ndarray, " P"], Bool[np.ndarray, " P"]]:
+    """Distance and cues of each film with each sound of its class, and whether they are partners."""
     evidence = np.zeros((len(label), len(label)))
     for one in np.unique(label):
         rows = np.flatnonzero(label == one)
         evidence[np.ix_(rows, rows)] = cue.nats(impacts.film_cues[rows], impacts.sound_cues[rows], int(one))
     same = (label[:, None] == label) & impacts.is_seen[:, None]
     own = label if len(impacts.distance) > 1 else np.zeros_like(label)
-    far = impacts.distance[own, np.arange(len(label))] * use_distance
-    is_pair = np.eye(len(label), dtype=bool)
-    fusion = fit_fusion(far[same], (evidence * use_cue)[same], is_pair[same])
-    return [fusion] * len(impacts.distance)
+    far = impacts.distance[own, np.arange(len(label))]
+    return far[same], evidence[same], np.eye(len(label), dtype=bool)[same]
 
 
-def fit_threshold(nats: Float[np.ndarray, "H H"], alone_share: float) -> float:
-    """The score below which saying "alone" gives the most right answers, in groups drawn of held-back impacts."""
-    rng, num = np.random.default_rng(0), len(nats)
+def fit_threshold(scores: Sequence[Float[np.ndarray, "H H"]], alone_share: float) -> float:
+    """The score below which saying "alone" gives the most right answers, in groups drawn of held-back impacts.
+
+    Args:
+        scores: of the same impacts, as recorded and in noise.
+    """
+    rng, num = np.random.default_rng(0), len(scores[0])
     groups = [_drawn_group(num, alone_share, rng) for _ in range(NUM_GROUPS)]
-    right = [
-        np.mean([_right(nats[np.ix_(films, sounds)], films, sounds, float(least)) for films, sounds in groups])
-        for least in _THRESHOLDS
-    ]
+    drawn = [(nats[np.ix_(films, sounds)], films, sounds) for nats in scores for films, sounds in groups]
+    right = [np.mean([_right(*one, float(least)) for one in drawn]) for least in _THRESHOLDS]
     best = np.flatnonzero(np.array(right) >= max(right) - 1e-9)
     return float(_THRESHOLDS[best].mean())
 

@@ -6,7 +6,7 @@
 DATA is a dataset in the Tilt-Bot's layout (datasets/collisions.py), or the features that a run computed of one. Whole
 folds are held back, each class dealt out evenly: `validation_share` 1 / num_folds, `split_seed` chooses which.
 
-Sounds are made louder or softer in training and moved in time; pictures brighter or darker.
+Sounds are made louder or softer in training, moved in time and put into noise; pictures brighter or darker.
 
 Letters in shapes: B impacts, K classes.
 """
@@ -25,10 +25,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from avmatch.core.errors import UsageError
-from avmatch.datasets.collision_features import Bands, prepared
+from avmatch.datasets.collision_features import NOISY_DB, Bands, prepared
 from avmatch.datasets.items import Items, Pairs, gather
 from avmatch.datasets.packing import Told
 from avmatch.export.collisions import export_classes
+from avmatch.frontends.impact_sound import bands_in_noise
 from avmatch.metrics.classes import macro_mean, top_k_hits
 from avmatch.metrics.intervals import bootstrap_interval
 from avmatch.models.collision import PictureCnn, PictureCnnConfig, ResNetConfig, SpectrogramResNet
@@ -37,6 +38,8 @@ from avmatch.training.task import Batch
 SIDES = ("sound", "picture")
 #: Impacts that are looked at together where nothing is learned.
 TOGETHER = 64
+#: Noise in training: how much its colour varies, at so many places between the lowest and the highest band.
+_COLOUR_NATS, _COLOURS = 1.5, 4
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class CollisionClasses:
         bands: how spectrograms are pooled.
         num_folds, fold_seed: what is held back together.
         level_nats: log power goes up or down by up to so much in training; `shift_ticks`, the sound moves.
+        noise_probability: how often noise is added to a sound in training.
         light: pictures get brighter or darker by up to this share.
     """
 
@@ -60,6 +64,7 @@ class CollisionClasses:
     label_smoothing: float = 0.05
     level_nats: float = 0.7
     shift_ticks: int = 8
+    noise_probability: float = 0.5
     light: float = 0.15
 
     def __post_init__(self) -> None:
@@ -130,6 +135,7 @@ class ImpactBatches:
         """Those of `rows`, changed as in training."""
         shown = gather(self.pairs.video, rows)
         if self.task.side == "sound":
+            shown = in_noise(shown, self.task.bands, self.task.noise_probability, rng)
             shown = changed_bands(shown, self.task.level_nats, self.task.shift_ticks, rng)
         else:
             light = 1 + rng.uniform(-self.task.light, self.task.light, (len(rows), 1, 1, 1, 1))
@@ -150,6 +156,17 @@ def changed_bands(
     shifts = rng.integers(-shift_ticks, shift_ticks + 1, len(bands))
     moved = [np.roll(sound, shift, axis=2) for sound, shift in zip(bands, shifts.tolist(), strict=True)]
     return np.stack(moved) + level
+
+
+def in_noise(
+    sounds: Float32[np.ndarray, "B C F T"], bands: Bands, probability: float, rng: np.random.Generator
+) -> Float32[np.ndarray, "B C F T"]:
+    """Some of them in noise of any level within NOISY_DB and, every other time, of some colour."""
+    changed = sounds.copy()
+    for row in np.flatnonzero(rng.random(len(sounds)) < probability).tolist():
+        colour_nats = rng.normal(0, _COLOUR_NATS * rng.integers(2), _COLOURS)
+        changed[row] = bands_in_noise(sounds[row], rng.uniform(*NOISY_DB), colour_nats, bands.num_values, rng)
+    return changed
 
 
 @torch.no_grad()

@@ -33,7 +33,7 @@ from avmatch.export.collisions import export_metric
 from avmatch.frontends.impact_picture import MAX_FRAMES, repeated
 from avmatch.losses.contrastive import weighted_contrastive
 from avmatch.models.collision import CentroidMlpConfig, Frames3dConfig, ResNetConfig, SpectrogramResNet
-from avmatch.recipes.collision_classes import changed_bands, num_workers, outputs
+from avmatch.recipes.collision_classes import changed_bands, in_noise, num_workers, outputs
 from avmatch.recipes.tray_symmetry import Symmetry, once, tray_symmetries
 from avmatch.training.task import Batch
 
@@ -52,6 +52,7 @@ class CollisionMetric:
         only: number of the one class that is learned; −1 = all.
         margin, weight: m and λ of the loss.
         strangers: of each film and batch, at most; this is the size-controlled balance.
+        noise_probability: how often a sound is put into noise in training.
         jitter_px: centroids are moved by this much (standard deviation) in training.
         trim_frames: films begin up to so many frames later in training.
         symmetric: impacts are turned and mirrored in training, if the microphones stand so that one can
@@ -70,6 +71,7 @@ class CollisionMetric:
     fold_seed: int = 0
     level_nats: float = 0.2
     shift_ticks: int = 4
+    noise_probability: float = 0.5
     jitter_px: float = 2.0
     trim_frames: int = 4
     symmetric: bool = True
@@ -197,6 +199,7 @@ class MetricBatches:
             sound = np.stack([turn.bands(one) for turn, one in zip(turns, sound, strict=True)])
         if self.task.film.side == "path":
             film = film + rng.normal(0, self.task.jitter_px, film.shape).astype(np.float32)
+        sound = in_noise(sound, self.task.bands, self.task.noise_probability, rng)
         sound = changed_bands(sound, self.task.level_nats, self.task.shift_ticks, rng)
         return Batch(
             torch.from_numpy(film),

@@ -24,13 +24,23 @@ from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float16
 
 from avmatch.core.errors import UsageError
 from avmatch.core.files import atomic_path, write_text_atomically
-from avmatch.datasets.collision_features import INDEX, Bands, CollisionSet, FilmFeatures, SoundFeatures, prepared
+from avmatch.datasets.collision_features import (
+    INDEX,
+    Bands,
+    CollisionSet,
+    FilmFeatures,
+    SoundFeatures,
+    noise_db,
+    prepared,
+)
 from avmatch.datasets.collisions import CLASSES
 from avmatch.encoders.collisions import CLASSES_GRAPH, METRIC_GRAPH, METRICS, SYSTEM, load_networks
 from avmatch.export.card import write_card
+from avmatch.frontends.impact_sound import bands_in_noise
 from avmatch.matching.collision_fit import KnownImpacts, fit_scorer
 from avmatch.matching.collisions import ImpactScorer, partners
 from avmatch.metrics.classes import top_k_hits
@@ -198,9 +208,18 @@ def known_impacts(run: Path, found: CollisionSet) -> KnownImpacts:
     path, masks, crops, cues, seen = (arrays[side] for side in ("path", "masks", "crops", "film_cues", "is_seen"))
     films = [FilmFeatures(path[row], masks[row], crops[row], cues[row], bool(seen[row])) for row in rows]
     sounds = [SoundFeatures(arrays["bands"][row], arrays["sound_cues"][row]) for row in rows]
-    impacts = encoded(load_networks(run / "model"), films, sounds)
-    film, sound, noisy = (np.asarray(arrays[side], np.float64) for side in ("film_cues", "sound_cues", "noisy_cues"))
-    return KnownImpacts(found.label, film, sound, noisy, is_held_back, impacts)
+    networks = load_networks(run / "model")
+    noisy = [SoundFeatures(_noisy_bands(found, row), arrays["noisy_cues"][row]) for row in rows.tolist()]
+    clean, in_noise = (encoded(networks, films, heard) for heard in (sounds, noisy))
+    film, sound, other = (np.asarray(arrays[side], np.float64) for side in ("film_cues", "sound_cues", "noisy_cues"))
+    return KnownImpacts(found.label, film, sound, other, is_held_back, clean, in_noise)
+
+
+def _noisy_bands(found: CollisionSet, row: int) -> Float16[np.ndarray, "C F T"]:
+    """A sound's bands in white noise of the level that its noisy cues have."""
+    bands, rng = np.asarray(found.arrays["bands"][row], np.float32), np.random.default_rng(row)
+    noisy = bands_in_noise(bands, noise_db(found.names[row]), np.zeros(2), found.bands.num_values, rng)
+    return noisy.astype(np.float16)
 
 
 def _measured(known: KnownImpacts, scorer: ImpactScorer, results: dict[str, TrainResult]) -> dict[str, float]:

@@ -112,6 +112,7 @@ def without_drift(audio: AudioFeatures, drift_ppm: float, begin_seconds: float) 
         start_seconds=start,
         flux=audio.flux[bands],
         level=audio.level[bands],
+        spectrum=audio.spectrum[bands] if len(audio.spectrum) else audio.spectrum,
         duration_seconds=audio.duration_seconds / pace,
         embeddings=embeddings,
     )

@@ -66,7 +66,8 @@ def evaluate(
     ] = None,
     split: Annotated[str | None, typer.Option(help="Not retrieval: only this split (subset) of the data.")] = None,
     layer: Annotated[
-        str | None, typer.Option(help="probe: of the sound tower (default: conv_5, or the output).")
+        str | None,
+        typer.Option(help="probe: of the sound tower (default: conv_5, statistics of `events`, or the output)."),
     ] = None,
     also: Annotated[list[str] | None, typer.Option("--also", help="Another seed's model, for the spread.")] = None,
     held_out: Annotated[bool, typer.Option("--held-out", help="Only what the run held back.")] = False,

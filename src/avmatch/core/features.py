@@ -16,6 +16,8 @@ from jaxtyping import Float
 TICK_RATE_HZ = 25
 #: Ticks a second of the audio bands.
 BAND_RATE_HZ = 100
+#: Bands of the spectrum, which are finer than those of flux and level.
+NUM_SPECTRUM_BANDS = 16
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -68,6 +70,7 @@ class AudioFeatures:
         peak: largest absolute sample, to tell silence.
         peaks: about 200 values in 0…1, the loudness contour for the report.
         embeddings: unit vectors by model name.
+        spectrum: (T, 16) mean log-mel power per band over an absolute floor, same clock; (0, 16) where it isn't known.
     """
 
     start_seconds: float
@@ -77,10 +80,13 @@ class AudioFeatures:
     peak: float
     peaks: tuple[float, ...] = ()
     embeddings: Mapping[str, Embeddings] = field(default_factory=dict)
+    spectrum: Float[np.ndarray, "U 16"] = field(default_factory=lambda: np.zeros((0, NUM_SPECTRUM_BANDS), np.float16))
 
     def __post_init__(self) -> None:
         if self.flux.shape != self.level.shape or self.flux.ndim != 2:
             raise ValueError(f"flux {self.flux.shape} and level {self.level.shape} must be equal (ticks, bands)")
+        if self.spectrum.shape not in ((0, NUM_SPECTRUM_BANDS), (len(self.flux), NUM_SPECTRUM_BANDS)):
+            raise ValueError(f"{len(self.flux)} ticks, but spectrum {self.spectrum.shape}")
 
     def __repr__(self) -> str:
         return f"AudioFeatures(bands: {self.flux.shape}, duration_seconds: {self.duration_seconds:.2f})"

@@ -4,9 +4,10 @@
 cues/synchrony.py; one source of the picture is tied to the sound. In close-ups of faces it counts for less, as the
 untrained motion cue does, which it replaces.
 
-*What* (KindCue): the cosine of what the picture looks like and what the sound sounds like, the same at every offset.
+*What* (KindCue): the cosine of what the picture looks like and what the sound sounds like, and the probability that
+both are of one named class; the same at every offset.
 
-Letters in shapes: N videos, M audio files, L offsets, S sources, K accents, H = K·S signals, T ticks.
+Letters in shapes: N videos, M audio files, L offsets, S sources, K accents, H = K·S signals, T ticks, n sounds.
 """
 
 from __future__ import annotations
@@ -31,11 +32,13 @@ from avmatch.cues.synchrony import (
     log_mean_exp,
     video_windows,
 )
-from avmatch.encoders.events import EventModel
+from avmatch.encoders.events import EventModel, Kind
 from avmatch.frontends.event_signals import EARLY_SECONDS
 
 #: Its nats are calibrated as they are.
 CALIBRATION = Calibration()
+#: Least chance of one class, so that its logarithm is finite.
+_LEAST_CHANCE = float(np.finfo(np.float32).tiny)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,9 +109,7 @@ class KindCue:
     model: EventModel
     calibration: Calibration = CALIBRATION
     name: str = "kind"
-    _heard: WeakKeyDictionary[AudioFeatures, Float32[np.ndarray, " D"] | None] = field(
-        default_factory=WeakKeyDictionary, repr=False
-    )
+    _heard: WeakKeyDictionary[AudioFeatures, Kind | None] = field(default_factory=WeakKeyDictionary, repr=False)
 
     def curves(
         self,
@@ -124,31 +125,34 @@ class KindCue:
             for video, reason in zip(videos, video_reasons, strict=True)
         ]
         sounds = [None if reason else self._kind_of(audio) for audio, reason in zip(audios, audio_reasons, strict=True)]
-        told = self.model.description
         nats = np.zeros((len(videos), len(audios)), np.float32)
         columns = [number for number, sound in enumerate(sounds) if sound is not None]
-        heard = np.array([sounds[number] for number in columns])
+        heard = [sound for sound in sounds if sound is not None]
         for row, look in enumerate(looks):
-            if look is not None and len(columns):
-                cosine = heard @ look
-                nats[row, columns] = close_up_worth(videos[row]) * told.kind_scale * (cosine - told.kind_baseline)
+            if look is not None and heard:
+                nats[row, columns] = close_up_worth(videos[row]) * self._nats(look, heard)
         return Curves(
             np.repeat(nats[..., None], len(lags_seconds), axis=2),
             _reasons(video_reasons, looks),
             _reasons(audio_reasons, sounds),
         )
 
-    def _kind_of(self, audio: AudioFeatures) -> Float32[np.ndarray, " D"] | None:
+    def _nats(self, look: Kind, heard: Sequence[Kind]) -> Float[np.ndarray, " n"]:
+        told = self.model.description
+        cosine = np.stack([sound.vector for sound in heard]) @ look.vector
+        nats = told.kind_scale * (cosine - told.kind_baseline)
+        if look.classes is None:
+            return nats
+        chance = np.array([sound.classes @ look.classes for sound in heard])
+        return nats + told.class_share * np.log(np.maximum(chance, _LEAST_CHANCE))
+
+    def _kind_of(self, audio: AudioFeatures) -> Kind | None:
         """Kept, as accents are."""
         if audio not in self._heard:
             self._heard[audio] = self.model.sound_kind(audio)
         return self._heard[audio]
 
 
-def _reasons(
-    known: Sequence[Reason | None], vectors: Sequence[Float32[np.ndarray, " D"] | None]
-) -> tuple[Reason | None, ...]:
-    """Why a file has no vector."""
-    return tuple(
-        reason or ("too_short" if vector is None else None) for reason, vector in zip(known, vectors, strict=True)
-    )
+def _reasons(known: Sequence[Reason | None], kinds: Sequence[Kind | None]) -> tuple[Reason | None, ...]:
+    """Why nothing is known of a file's kind."""
+    return tuple(reason or ("too_short" if kind is None else None) for reason, kind in zip(known, kinds, strict=True))

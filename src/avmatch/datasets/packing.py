@@ -36,7 +36,7 @@ from avmatch.core.results import Failure
 from avmatch.datasets.items import Pairs
 from avmatch.datasets.pair_lists import MediaPair, read_pair_list
 from avmatch.datasets.shards import ShardWriter, open_shards
-from avmatch.datasets.tracks import VIDEO_KINDS, PackSettings, Sides, Track, decode_tracks
+from avmatch.datasets.tracks import AUDIO_FORMS, VIDEO_KINDS, PackSettings, Sides, Track, decode_tracks
 
 FAILURES = "failures.json"
 #: Smaller shards than those of features: what waits for its shard is lost with a kill, and takes long to decode.
@@ -122,10 +122,12 @@ def pack(
 
 def check_packed(pairs: Pairs, settings: PackSettings, source: str | Path) -> None:
     """Raises UsageError if `pairs` aren't packed like this."""
-    found = (pairs.video_kind, pairs.audio_kind, pairs.video_rate_hz, pairs.audio_rate_hz, *pairs.video[0].shape[1:])
+    forms = (*pairs.video[0].shape[1:], *pairs.audio[0].shape[1:])
+    found = (pairs.video_kind, pairs.audio_kind, pairs.video_rate_hz, pairs.audio_rate_hz, *forms)
     kinds = (VIDEO_KINDS[settings.crop], settings.sound)
     colours = () if settings.colours == 1 else (settings.colours,)
-    wanted = (*kinds, settings.rate_hz, settings.audio_rate_hz, settings.height_px, settings.width_px, *colours)
+    form = (settings.height_px, settings.width_px, *colours, *AUDIO_FORMS[settings.sound])
+    wanted = (*kinds, settings.rate_hz, settings.audio_rate_hz, *form)
     if found != wanted:
         raise UsageError(f"{source}: was packed as {found}, but {wanted} is wanted; pack it into another folder")
 

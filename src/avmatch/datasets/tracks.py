@@ -1,8 +1,8 @@
 """One media file → both its sides as tracks on regular clocks: what is packed, and what is measured on.
 
 The picture becomes whole frames, crops of the mouth that is longest in sight, or levels of motion; the sound log-mel,
-samples, or flux and level of bands. They are the front ends of the encoders (frontends/), fed with one pass over the
-file.
+samples, or flux, level and spectrum of bands. They are the front ends of the encoders (frontends/), fed with one pass
+over the file.
 
 Letters in shapes: T ticks, U entries of the sound, H rows, W columns.
 """
@@ -13,21 +13,23 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, Shaped, UInt8
+from jaxtyping import Float, Float32, Shaped, UInt8
 
 from avmatch.core.errors import MediaError, UsageError
-from avmatch.core.features import BAND_RATE_HZ, TICK_RATE_HZ
+from avmatch.core.features import BAND_RATE_HZ, NUM_SPECTRUM_BANDS, TICK_RATE_HZ, AudioFeatures
 from avmatch.core.signals import AudioSamples, ColourFrames, VideoFrames
 from avmatch.frontends.crops import MouthCrops
 from avmatch.frontends.faces import FaceTracker, LocatedFrame
 from avmatch.frontends.motion import GRID, MOTION_CHANNELS, MotionFrontEnd
 from avmatch.frontends.picture import FrameClock
-from avmatch.frontends.sound import SAMPLE_RATE_HZ, LogMelClock, SoundFrontEnd, finite_samples
+from avmatch.frontends.sound import NUM_BANDS, NUM_MELS, SAMPLE_RATE_HZ, LogMelClock, SoundFrontEnd, finite_samples
 from avmatch.media.decode import decode, decode_colour
 
 #: What a side is called in `Pairs`, and the rate of the sound.
 VIDEO_KINDS = {"picture": "frames", "mouth": "mouths", "motion": "motion"}
 AUDIO_RATES_HZ: dict[str, float] = {"logmel": BAND_RATE_HZ, "samples": SAMPLE_RATE_HZ, "bands": BAND_RATE_HZ}
+#: The form of an entry of the sound.
+AUDIO_FORMS = {"logmel": (NUM_MELS,), "samples": (), "bands": (2 * NUM_BANDS + NUM_SPECTRUM_BANDS,)}
 _LOUDEST = 32767  # int16 of a sample of 1
 #: rate_hz, height_px and width_px of motion.
 MOTION_SHAPE = (TICK_RATE_HZ, len(MOTION_CHANNELS), GRID * GRID)
@@ -41,7 +43,8 @@ class PackSettings:
         rate_hz: ticks of the picture a second; divides BAND_RATE_HZ.
         height_px, width_px: their size; of motion it is that of its channels and cells.
         crop: "picture", "mouth" or "motion": (T, M, 64) levels of cells.
-        sound: "logmel" (U, 64), "samples": (U,) int16 at SAMPLE_RATE_HZ, or "bands": (U, 2·B) flux and level.
+        sound: "logmel" (U, 64), "samples": (U,) int16 at SAMPLE_RATE_HZ, or "bands": (U, 2·8 + 16) flux, level and
+            spectrum.
         colours: 1 is grey, 3 are red, green and blue.
     """
 
@@ -211,7 +214,7 @@ class _Motion:
 
 
 class _Bands:
-    """Flux and level."""
+    """Flux, level and spectrum."""
 
     def __init__(self, settings: PackSettings) -> None:
         self._front_end = SoundFrontEnd()
@@ -244,9 +247,22 @@ def motion_track(front_end: MotionFrontEnd) -> Track | None:
 
 
 def band_track(front_end: SoundFrontEnd) -> Track | None:
-    """The sound's side, flux and level of bands; None without a sample."""
+    """The sound's side, its bands; None without a sample."""
     found = front_end.finish()
-    return None if found is None else Track(np.concatenate([found.flux, found.level], axis=1), found.start_seconds)
+    return None if found is None else Track(joined_bands(found), found.start_seconds)
+
+
+def joined_bands(heard: AudioFeatures) -> Float[np.ndarray, "U 32"]:
+    """Flux, level and spectrum side by side."""
+    return np.concatenate([heard.flux, heard.level, heard.spectrum], axis=1)
+
+
+def split_bands(
+    bands: Float[np.ndarray, "U 32"],
+) -> tuple[Float[np.ndarray, "U 8"], Float[np.ndarray, "U 8"], Float[np.ndarray, "U 16"]]:
+    """Flux, level and spectrum."""
+    flux, level, spectrum = np.split(bands, (NUM_BANDS, 2 * NUM_BANDS), axis=1)
+    return flux, level, spectrum
 
 
 def frame_track(ticks: Sequence[UInt8[np.ndarray, "H W *colours"]], clock: FrameClock) -> Track | None:

@@ -3,17 +3,20 @@
     video.onnx   sources (1, S, C, T) → accents (1, S, K, T), 25 a second
     audio.onnx   bands (1, H, U) → accents (1, K, U), 100 a second
     kind/        two towers over statistics (1, W, F) → a unit vector each (encoders/clips.py)
+    classes/     two more → probabilities of G named classes, the picture's divided by the classes' shares
 
 The metadata property `avmatch` of the first two is a JSON object:
 
     {"model": "events", "side": "video", "input": "motion", "weights": [0.9, …], "temper": 0.4, "kind_scale": 3.1,
-     "kind_baseline": 0.2, "weight": 1.0, "mass_slope": 0.5, "contrast_slope": 0.1, "intercept": -0.2,
-     "half_slope": 0.2, "strokes_slope": 1.1}
+     "kind_baseline": 0.2, "class_share": 0.25, "weight": 1.0, "mass_slope": 0.5, "contrast_slope": 0.1,
+     "intercept": -0.2, "half_slope": 0.2, "strokes_slope": 1.1}
 
 `weights` and `temper` tell how accents' nats are added (cues/events.py), kind_scale · (cosine − kind_baseline) are the
-nats of the kinds, and the last six how far offsets may be believed (cues/evidence.py).
+nats of the kinds, class_share · log(picture's · sound's probabilities) those of the classes, and the last six how far
+offsets may be believed (cues/evidence.py). Where class_share is 0, there are no classes.
 
-Letters in shapes: S sources, C channels, T ticks, H inputs, U band ticks, K accents, D dimensions.
+Letters in shapes: S sources, C channels, T ticks, H inputs, U band ticks, K accents, D dimensions, W windows,
+F statistics, G classes.
 """
 
 from __future__ import annotations
@@ -42,7 +45,7 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 INPUTS = {"video": "motion", "audio": "bands"}
-KIND = "kind"
+KIND, CLASSES = "kind", "classes"
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,7 @@ class EventDescription:
     temper: float
     kind_scale: float
     kind_baseline: float
+    class_share: float = 0.0
     weight: float = 1.0
     mass_slope: float = 1.0
     contrast_slope: float = 0.0
@@ -66,8 +70,21 @@ class EventDescription:
     def __post_init__(self) -> None:
         if INPUTS.get(self.side) != self.input:
             raise ValueError(f"side {self.side!r} with input {self.input!r}; expected one of {INPUTS}")
-        if not self.weights or min(*self.weights, self.temper, self.kind_scale) < 0:
-            raise ValueError(f"weights, temper and kind_scale can't be negative, got {self}")
+        if not self.weights or min(*self.weights, self.temper, self.kind_scale, self.class_share) < 0:
+            raise ValueError(f"weights, temper, kind_scale and class_share can't be negative, got {self}")
+
+
+@dataclass(frozen=True, eq=False)
+class Kind:
+    """What a file looks like, or sounds like.
+
+    Attributes:
+        vector: a unit vector.
+        classes: of each named class; None where the model knows none.
+    """
+
+    vector: Float32[np.ndarray, " D"]
+    classes: Float32[np.ndarray, " G"] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +95,7 @@ class EventModel:
     video: InferenceSession
     audio: InferenceSession
     kinds: ClipTowers
+    classes: ClipTowers | None = None
 
     @property
     def name(self) -> str:
@@ -97,13 +115,15 @@ class EventModel:
         """The accents, on the clock of `sound_signals`."""
         return self._run(self.audio, "audio", sound_signals(audio.flux, audio.level))
 
-    def picture_kind(self, video: VideoFeatures) -> Float32[np.ndarray, " D"] | None:
+    def picture_kind(self, video: VideoFeatures) -> Kind | None:
         """What it looks like; None if it is too short."""
-        return _kind(self.kinds.video, picture_statistics(video.motion))
+        classes = None if self.classes is None else self.classes.video
+        return _kind(self.kinds.video, classes, picture_statistics(video.motion))
 
-    def sound_kind(self, audio: AudioFeatures) -> Float32[np.ndarray, " D"] | None:
-        """What it sounds like; None if it is too short."""
-        return _kind(self.kinds.audio, sound_statistics(audio.flux, audio.level))
+    def sound_kind(self, audio: AudioFeatures) -> Kind | None:
+        """What it sounds like; None if it is too short, or its spectrum isn't known."""
+        classes = None if self.classes is None else self.classes.audio
+        return _kind(self.kinds.audio, classes, sound_statistics(audio.spectrum))
 
     def _run(self, session: InferenceSession, side: str, signals: np.ndarray) -> np.ndarray:
         who = f"{self.name}: the {side} tower"
@@ -114,8 +134,10 @@ class EventModel:
         return output[0]
 
 
-def _kind(tower: ClipTower, statistics: Float32[np.ndarray, "W F"]) -> Float32[np.ndarray, " D"] | None:
-    return tower.encode([statistics])[0] if len(statistics) else None
+def _kind(tower: ClipTower, classes: ClipTower | None, statistics: Float32[np.ndarray, "W F"]) -> Kind | None:
+    if not len(statistics):
+        return None
+    return Kind(tower.encode([statistics])[0], None if classes is None else classes.encode([statistics])[0])
 
 
 def takes_events(folder: str | Path) -> bool:
@@ -126,9 +148,10 @@ def takes_events(folder: str | Path) -> bool:
 def load_event_model(folder: str | Path) -> EventModel:
     """Load a model folder. Raises ModelError if a graph is missing, or isn't what it should be."""
     (told, video), (other, audio) = (_loaded(Path(folder) / f"{side}.onnx", side) for side in INPUTS)
-    if (told.model, told.weights) != (other.model, other.weights):
+    if (told.model, told.weights, told.class_share) != (other.model, other.weights, other.class_share):
         raise ModelError(f"{folder}: the towers differ: {told.model} and {other.model}; export the model again")
-    return EventModel(told, video, audio, load_clip_towers(Path(folder) / KIND))
+    classes = load_clip_towers(Path(folder) / CLASSES) if told.class_share else None
+    return EventModel(told, video, audio, load_clip_towers(Path(folder) / KIND), classes)
 
 
 def _loaded(path: Path, side: str) -> tuple[EventDescription, InferenceSession]:

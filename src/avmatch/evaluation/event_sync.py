@@ -79,7 +79,7 @@ class EventSyncReport:
 
 @dataclass(frozen=True, eq=False)
 class _Clip:
-    """Motion (T, M, 64), and bands (4·T, 2·B) in each condition, of one time."""
+    """Motion (T, M, 64), and bands (4·T, 32) in each condition, of one time."""
 
     name: str
     group: str

@@ -15,7 +15,7 @@ from avmatch.cues.events import EventCue, KindCue
 from avmatch.datasets.augment.sound import mix_at_snr
 from avmatch.datasets.items import Pairs
 from avmatch.datasets.packing import MediaFiles, check_packed, common_part
-from avmatch.datasets.tracks import MOTION_AND_BANDS, Sides, band_track, motion_track
+from avmatch.datasets.tracks import MOTION_AND_BANDS, Sides, band_track, motion_track, split_bands
 from avmatch.encoders.events import EventModel
 from avmatch.evaluation.media import MediaList, noise_of
 from avmatch.frontends.motion import MotionFrontEnd
@@ -59,8 +59,9 @@ def seen_motion(motion: np.ndarray) -> VideoFeatures:
 
 def heard_bands(bands: np.ndarray, start_seconds: float = 0.0) -> AudioFeatures:
     """The same of a sound that begins then."""
-    flux, level = np.split(bands, 2, axis=1)
-    return AudioFeatures(start_seconds + 0.5 / BAND_RATE_HZ, flux, level, len(bands) / BAND_RATE_HZ, peak=1.0)
+    flux, level, spectrum = split_bands(bands)
+    seconds = len(bands) / BAND_RATE_HZ
+    return AudioFeatures(start_seconds + 0.5 / BAND_RATE_HZ, flux, level, seconds, peak=1.0, spectrum=spectrum)
 
 
 def _packed(pairs: Pairs, conditions: Sequence[float | None]) -> Iterable[Clip]:

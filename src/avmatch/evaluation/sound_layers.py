@@ -7,7 +7,10 @@ What a layer gives is pooled to the same size for any window: maps (channels, ti
 4 × 3 (as Arandjelović and Zisserman pool the features of L3-Net), sequences to their mean and largest over time.
 
 Any tower will do whose graph says that it takes sound: the input `logmel`, `mfcc` (encoders/tower.py) or `filterbank`
-(export/window_towers.py). Letters in shapes: W windows, D numbers, S samples, U frames of sound, C channels.
+(export/window_towers.py). Of a model for any sound (encoders/events.py) there are two layers, of windows of about ten
+seconds: `statistics`, which is what its kinds are fitted on, and `output`, the vector of the kind.
+
+Letters in shapes: W windows, D numbers, S samples, U frames of sound, C channels.
 """
 
 from __future__ import annotations
@@ -23,11 +26,15 @@ import numpy as np
 from jaxtyping import Float32
 
 from avmatch.core.errors import MissingExtraError, ModelError
+from avmatch.core.signals import AudioSamples
+from avmatch.encoders.clips import ClipTower, load_clip_towers
+from avmatch.encoders.events import KIND, takes_events
 from avmatch.encoders.folders import WEIGHTS
 from avmatch.encoders.runtime import open_session, run_session
+from avmatch.frontends.event_signals import sound_statistics
 from avmatch.frontends.filterbank import filterbank
 from avmatch.frontends.mfcc import mfcc
-from avmatch.frontends.sound import SAMPLE_RATE_HZ, log_mel
+from avmatch.frontends.sound import SAMPLE_RATE_HZ, SoundFrontEnd, log_mel
 from avmatch.media.decode import read_audio
 
 if TYPE_CHECKING:
@@ -36,6 +43,8 @@ if TYPE_CHECKING:
 
 #: The layer that was published, and the windows of towers that take any length.
 DEFAULT_LAYER, OUTPUT, WINDOW_SECONDS = "conv_5", "output", 1.0
+#: What a model for any sound is asked for.
+STATISTICS = "statistics"
 #: Windows that go through a graph at once.
 _TOGETHER = 64
 #: Into how many cells a map is cut, over time and over bands.
@@ -77,21 +86,49 @@ class SoundLayer:
         return pooled(np.asarray(run_session(self.session, self.model, inputs), np.float32), inputs.shape[1])
 
 
-def sound_layer(model: str | Path, layer: str | None = None) -> SoundLayer:
+@dataclass(frozen=True, eq=False)
+class EventLayer:
+    """The same of a model for any sound.
+
+    Attributes:
+        tower: None = the statistics as they are.
+    """
+
+    model: str
+    layer: str
+    tower: ClipTower | None
+
+    def __call__(self, path: str) -> Float32[np.ndarray, "W D"]:
+        """The features of a file's windows. Raises MediaError if it can't be read, ModelError if the graph can't."""
+        return self.of(read_audio(path, sample_rate_hz=SAMPLE_RATE_HZ).data[0])
+
+    def of(self, samples: Float32[np.ndarray, " S"]) -> Float32[np.ndarray, "W D"]:
+        """The features of a sound at 16 kHz; silence follows one that is shorter than a second."""
+        front_end = SoundFrontEnd()
+        front_end.push(AudioSamples(np.pad(samples, (0, max(SAMPLE_RATE_HZ - len(samples), 0)))[None], SAMPLE_RATE_HZ))
+        heard = front_end.finish()
+        assert heard is not None  # a second at least
+        statistics = sound_statistics(heard.spectrum)
+        return statistics if self.tower is None else self.tower.encode([statistics])
+
+
+def sound_layer(model: str | Path, layer: str | None = None) -> SoundLayer | EventLayer:
     """A layer of the sound tower of a run, a model folder, a shipped model or a graph's file.
 
     Args:
-        layer: its name; None is DEFAULT_LAYER where there is one, else the output.
+        layer: its name; None is DEFAULT_LAYER where there is one, STATISTICS of models for any sound, else the output.
 
     Raises:
         ModelError: there is no such tower or layer; the message lists the layers.
         MissingExtraError: the library `onnx` is missing.
     """
+    path = _graph_file(model)
+    if takes_events(path.parent):
+        return _event_layer(str(model), path.parent, layer or STATISTICS)
     try:
         import onnx
     except ImportError as error:
         raise MissingExtraError("onnx", "train", "asking for a layer") from error
-    path = _graph_file(model)
     content = path.read_bytes()
     told = open_session(path, content).get_modelmeta().custom_metadata_map.get("avmatch", "null")
     graph, description = onnx.load_from_string(content), json.loads(told) or {}
@@ -109,6 +146,12 @@ def sound_layer(model: str | Path, layer: str | None = None) -> SoundLayer:
     session = open_session(path, graph.SerializeToString())
     seconds = float(description.get("window_seconds", WINDOW_SECONDS))
     return SoundLayer(str(model), name, front_ends[description["input"]], seconds, session)
+
+
+def _event_layer(model: str, folder: Path, layer: str) -> EventLayer:
+    if layer not in (STATISTICS, OUTPUT):
+        raise ModelError(f"{model}: no layer {layer!r}; there are {STATISTICS}, {OUTPUT}")
+    return EventLayer(model, layer, load_clip_towers(folder / KIND).audio if layer == OUTPUT else None)
 
 
 def windows_of(samples: Float32[np.ndarray, " S"], size: int) -> Float32[np.ndarray, "W _"]:

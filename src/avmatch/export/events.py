@@ -1,4 +1,4 @@
-"""The model for any sound → a model folder (encoders/events.py): video.onnx, audio.onnx, kind/, card.md."""
+"""The model for any sound → a model folder (encoders/events.py): video.onnx, audio.onnx, kind/, classes/, card.md."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from avmatch.encoders.clips import CLIP_INPUT
-from avmatch.encoders.events import INPUTS, KIND
+from avmatch.encoders.events import INPUTS
 from avmatch.export.card import write_card
 from avmatch.export.onnx import export_onnx
 from avmatch.frontends.event_signals import NUM_CHANNELS, NUM_SOUND_INPUTS
@@ -18,17 +18,18 @@ from avmatch.frontends.event_signals import NUM_CHANNELS, NUM_SOUND_INPUTS
 
 @dataclass(frozen=True)
 class EventEvidence:
-    """How accents and kinds become nats (encoders/events.py)."""
+    """How accents, kinds and classes become nats (encoders/events.py)."""
 
     weights: tuple[float, ...]
     temper: float
     kind_scale: float
     kind_baseline: float
+    class_share: float = 0.0
 
 
 def export_events(
     accents: tuple[nn.Module, nn.Module],
-    kinds: tuple[nn.Module, nn.Module],
+    towers: Mapping[str, tuple[nn.Module, nn.Module]],
     evidence: EventEvidence,
     folder: Path,
     story: Mapping[str, object],
@@ -37,7 +38,7 @@ def export_events(
 
     Args:
         accents: video takes (B, S, C, T), audio (B, H, U).
-        kinds: each takes (B, W, F) and gives unit vectors (B, D).
+        towers: by the folder that they go to; each takes (B, W, F) and gives (B, D).
     """
     common = {
         "model": story["recipe"],
@@ -45,18 +46,20 @@ def export_events(
         "temper": round(evidence.temper, 5),
         "kind_scale": round(evidence.kind_scale, 5),
         "kind_baseline": round(evidence.kind_baseline, 5),
+        "class_share": evidence.class_share,
     }
     shapes = ((8, NUM_CHANNELS, 50), (4, NUM_CHANNELS, 131), (24, NUM_CHANNELS, 20))
     bands = ((NUM_SOUND_INPUTS, 200), (NUM_SOUND_INPUTS, 523), (NUM_SOUND_INPUTS, 80))
     for (side, kind), network, sizes in zip(INPUTS.items(), accents, (shapes, bands), strict=True):
         told = common | {"side": side, "input": kind}
         export_onnx(network, folder / f"{side}.onnx", _samples(sizes), told, story)
-    for side, tower in zip(INPUTS, kinds, strict=True):
-        num_features, dim = tower.get_buffer("directions").shape
-        told = {"model": story["recipe"], "side": side, "input": CLIP_INPUT, "num_features": num_features, "dim": dim}
-        export_onnx(
-            tower, folder / KIND / f"{side}.onnx", _samples([(num, num_features) for num in (2, 5, 1)]), told, story
-        )
+    for name, pair in towers.items():
+        for side, tower in zip(INPUTS, pair, strict=True):
+            num_features, dim = tower.get_buffer("directions").shape
+            told = {"model": story["recipe"], "side": side, "input": CLIP_INPUT}
+            told |= {"num_features": num_features, "dim": dim}
+            samples = _samples([(num, num_features) for num in (2, 5, 1)])
+            export_onnx(tower, folder / name / f"{side}.onnx", samples, told, story)
     write_card(folder / "card.md", story)
 
 

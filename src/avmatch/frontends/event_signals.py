@@ -3,7 +3,7 @@
     motion (T, M, 64)       → sources of the picture (S, C, T), 25 a second     ┐ when
     flux, level (U, B) each → bands of the sound (H, U), 100 a second           ┘
     motion                  → (F,) levels, deviations, rhythm, where and how bright ┐ what
-    flux, level             → (F,) spectrum, deviations, rhythm, onsets             ┘
+    spectrum (U, 16)        → (F,) its mean, deviations, rhythm, rises, loudest     ┘
 
 All of it comes from the features that every other cue uses (frontends/motion.py, frontends/sound.py): a learned model
 over them costs no second pass over the file.
@@ -52,6 +52,8 @@ WINDOW_SECONDS = 10.0
 #: Below this many ticks there is no rhythm to speak of.
 MIN_TICKS = TICK_RATE_HZ
 _PICTURE_LAGS, _SOUND_LAGS = (1, 3, 8), (2, 8, 25)
+#: Ticks above this share of loudness are the loudest.
+_LOUD_PERCENT = 90
 
 
 def picture_signals(
@@ -108,11 +110,10 @@ def picture_statistics(motion: Float[np.ndarray, "T M 64"]) -> Float32[np.ndarra
     return _stacked(_of_picture(part) for part in _windows(motion, round(WINDOW_SECONDS * TICK_RATE_HZ), MIN_TICKS))
 
 
-def sound_statistics(flux: Float[np.ndarray, "U B"], level: Float[np.ndarray, "U B"]) -> Float32[np.ndarray, "W F"]:
+def sound_statistics(spectrum: Float[np.ndarray, "U B"]) -> Float32[np.ndarray, "W F"]:
     """Of each of its windows; none if it is shorter than a second."""
-    both = np.stack([flux, level], axis=1)
-    parts = _windows(both, round(WINDOW_SECONDS * BAND_RATE_HZ), MIN_TICKS * BANDS_PER_TICK)
-    return _stacked(_of_sound(part[:, 0].astype(np.float64), part[:, 1].astype(np.float64)) for part in parts)
+    parts = _windows(spectrum, round(WINDOW_SECONDS * BAND_RATE_HZ), MIN_TICKS * BANDS_PER_TICK)
+    return _stacked(_of_sound(part.astype(np.float64)) for part in parts)
 
 
 def _windows(values: np.ndarray, longest: int, shortest: int) -> Iterator[np.ndarray]:
@@ -131,6 +132,7 @@ def _of_picture(motion: Float[np.ndarray, "T M 64"]) -> Float[np.ndarray, " F"]:
     whole = np.concatenate([levels.mean(axis=2), levels.max(axis=2)], axis=1)
     of_cells = levels.mean(axis=0)
     deviation = levels.std(axis=0)
+    high, middle = np.percentile(whole, (90, 50), axis=0)
     where = of_cells[_STATISTICS.index(CHANGE)].reshape(GRID, GRID)
     light, texture = (of_cells[number].reshape(GRID, GRID) for number in (-2, -1))
     return np.concatenate(
@@ -140,7 +142,7 @@ def _of_picture(motion: Float[np.ndarray, "T M 64"]) -> Float[np.ndarray, " F"]:
             deviation.mean(axis=1),
             deviation.max(axis=1),
             of_cells.std(axis=1),
-            _peaks(whole, 90),
+            high - middle,
             *_rhythm(whole, _PICTURE_LAGS),
             *_profile(where - where.mean()),
             *_profile(light - light.mean()),
@@ -149,25 +151,25 @@ def _of_picture(motion: Float[np.ndarray, "T M 64"]) -> Float[np.ndarray, " F"]:
     )
 
 
-def _of_sound(flux: Float[np.ndarray, "U B"], level: Float[np.ndarray, "U B"]) -> Float[np.ndarray, " F"]:
-    mean = level.mean(axis=0)
+def _of_sound(spectrum: Float[np.ndarray, "U B"]) -> Float[np.ndarray, " F"]:
+    mean = spectrum.mean(axis=0)
+    high, middle, low = np.percentile(spectrum, (95, 50, 5), axis=0)
+    rise = np.maximum(spectrum[BANDS_PER_TICK:] - spectrum[:-BANDS_PER_TICK], 0.0)
+    loudness = spectrum.mean(axis=1)
+    loudest = spectrum[loudness >= np.percentile(loudness, _LOUD_PERCENT)].mean(axis=0)
     return np.concatenate(
         [
             mean - mean.mean(),
             [mean.mean()],
-            level.std(axis=0),
-            _peaks(level, 95),
-            *_rhythm(level, _SOUND_LAGS),
-            flux.mean(axis=0),
-            flux.max(axis=0),
+            spectrum.std(axis=0),
+            high - middle,
+            middle - low,
+            rise.mean(axis=0),
+            rise.std(axis=0),
+            loudest - loudest.mean(),
+            *_rhythm(spectrum, _SOUND_LAGS),
         ]
     )
-
-
-def _peaks(values: Float[np.ndarray, "T n"], percent: float) -> Float[np.ndarray, " n"]:
-    """How far the highest stand out."""
-    high, middle = np.percentile(values, (percent, 50), axis=0)
-    return np.asarray(high - middle)
 
 
 def _rhythm(values: Float[np.ndarray, "T n"], lags: tuple[int, ...]) -> list[Float[np.ndarray, " n"]]:

@@ -1,9 +1,10 @@
-"""Sound → onset flux and level in eight bands, streaming.
+"""Sound → onset flux and level in eight bands, and the spectrum in sixteen, streaming.
 
 The mel power spectrum of 25 ms windows is taken 100 times a second; its logarithm, floored 40 dB below the
 loudest of the surrounding ten to thirty seconds, gives the level; how much it rose within 20 ms, negative changes
 set to zero, gives the flux (Bello et al., "A tutorial on onset detection in music signals", 2005, eq. 4, on a
-log spectrum). Both are averaged over eight equal groups of mel bands. The clock says when the window's middle was.
+log spectrum). Both are averaged over eight equal groups of mel bands. The spectrum is the same logarithm over a floor
+that is always the same, far below, averaged over sixteen groups. The clock says when the window's middle was.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from functools import lru_cache
 import numpy as np
 from jaxtyping import Float, Float32
 
-from avmatch.core.features import BAND_RATE_HZ, AudioFeatures
+from avmatch.core.features import BAND_RATE_HZ, NUM_SPECTRUM_BANDS, AudioFeatures
 from avmatch.core.signals import AudioSamples
 
 SAMPLE_RATE_HZ = 16000
@@ -26,7 +27,7 @@ WINDOW_SAMPLES = 400
 FFT_SAMPLES = 512
 FLUX_LAG_TICKS = 2
 FLOOR = 1e-4
-#: Added to the mel power of the log-mel that towers take.
+#: Added to the mel power of the log-mel that towers take, and of the spectrum.
 LOG_FLOOR = 1e-6
 BLOCK_TICKS = 1000
 NUM_PEAKS = 200
@@ -146,6 +147,7 @@ class SoundFrontEnd:
         self._previous = np.zeros((0, NUM_MELS), np.float32)
         self._flux: list[np.ndarray] = []
         self._level: list[np.ndarray] = []
+        self._spectrum: list[np.ndarray] = []
         self._loudness: list[np.ndarray] = []
 
     def push(self, samples: AudioSamples) -> None:
@@ -179,6 +181,7 @@ class SoundFrontEnd:
             duration_seconds=self._num_samples / SAMPLE_RATE_HZ,
             peak=self._peak,
             peaks=_contour(np.concatenate(self._loudness)),
+            spectrum=np.concatenate(self._spectrum),
         )
 
     def _take_block(self, ticks: int) -> None:
@@ -198,8 +201,9 @@ class SoundFrontEnd:
         before = np.log(self._previous + floor) if len(self._previous) else log_power[:1]
         before = np.concatenate([before[:1]] * (FLUX_LAG_TICKS - len(before)) + [before])
         earlier = np.concatenate([before[-FLUX_LAG_TICKS:], log_power])[: len(log_power)]
-        self._flux.append(_grouped(np.maximum(0.0, log_power - earlier)))
-        self._level.append(_grouped(log_power))
+        self._flux.append(_grouped(np.maximum(0.0, log_power - earlier), NUM_BANDS))
+        self._level.append(_grouped(log_power, NUM_BANDS))
+        self._spectrum.append(_grouped(np.log(power + LOG_FLOOR), NUM_SPECTRUM_BANDS))
         loudness = np.sqrt(power.sum(axis=1))
         self._loudness.append(
             np.maximum.reduceat(loudness, np.arange(0, len(loudness), _ENVELOPE_TICKS)).astype(np.float32)
@@ -207,8 +211,8 @@ class SoundFrontEnd:
         self._previous = power[-FLUX_LAG_TICKS:]
 
 
-def _grouped(mels: Float[np.ndarray, "T M"]) -> np.ndarray:
-    return mels.reshape(len(mels), NUM_BANDS, -1).mean(axis=2).astype(np.float16)
+def _grouped(mels: Float[np.ndarray, "T M"], num_bands: int) -> np.ndarray:
+    return mels.reshape(len(mels), num_bands, -1).mean(axis=2).astype(np.float16)
 
 
 def _contour(loudness: Float32[np.ndarray, " T"]) -> tuple[float, ...]:

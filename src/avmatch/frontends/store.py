@@ -20,7 +20,7 @@ from avmatch.core.features import AudioFeatures, Embeddings, MouthTrack, VideoFe
 from avmatch.core.files import write_bytes_atomically
 
 #: Part of every name: raise it when a front end changes.
-FEATURES_VERSION = 5
+FEATURES_VERSION = 6
 #: Files up to this size are hashed whole, larger ones at evenly spaced places.
 HASH_WHOLE_BYTES = 64 << 20
 _NUM_PLACES, _PLACE_BYTES = 64, 1 << 20
@@ -75,7 +75,7 @@ def _pack(features: VideoFeatures | AudioFeatures, prefix: str, arrays: dict[str
         "embeddings": _pack_embeddings(features.embeddings, prefix, arrays),
     }
     if isinstance(features, AudioFeatures):
-        arrays |= {f"{prefix}flux": features.flux, f"{prefix}level": features.level}
+        arrays |= {f"{prefix}{name}": getattr(features, name) for name in ("flux", "level", "spectrum")}
         return texts | {"kind": "audio", "peak": features.peak, "peaks": list(features.peaks)}
     arrays[f"{prefix}motion"] = features.motion
     arrays[f"{prefix}thumbnail"] = np.frombuffer(features.thumbnail_jpeg, np.uint8)
@@ -95,6 +95,7 @@ def _unpack(texts: dict, prefix: str, arrays: dict[str, np.ndarray]) -> VideoFea
             start_seconds=texts["start_seconds"],
             flux=arrays[f"{prefix}flux"],
             level=arrays[f"{prefix}level"],
+            spectrum=arrays[f"{prefix}spectrum"],
             duration_seconds=texts["duration_seconds"],
             peak=texts["peak"],
             peaks=tuple(texts["peaks"]),

@@ -3,7 +3,7 @@
 Each member turns features (B, T, F) into vectors whose product with the other side's is a similarity; `Members` puts
 them side by side, so that one product is their weighted sum.
 
-Letters in shapes: B clips, T time steps, F features, L landmarks, D directions.
+Letters in shapes: B clips, T time steps, F features, L landmarks, D directions, G classes.
 """
 
 from __future__ import annotations
@@ -50,6 +50,29 @@ class Linear(nn.Module):
     def forward(self, features: Float[Tensor, "B T F"]) -> Float[Tensor, "B D"]:
         """Unit vectors."""
         return functional.normalize((statistics(features, self.with_deviation) - self.mean) @ self.directions, dim=1)
+
+
+class Classes(nn.Module):
+    """Probabilities of classes, of the mean of the clip's features; each times its gain.
+
+    softmax((features − mean) · directions + bias) · gains
+    """
+
+    def __init__(
+        self,
+        mean: Float[Tensor, " F"],
+        directions: Float[Tensor, "F G"],
+        bias: Float[Tensor, " G"],
+        gains: Float[Tensor, " G"],
+    ) -> None:
+        super().__init__()
+        self.mean, self.directions = nn.Buffer(mean), nn.Buffer(directions)
+        self.bias, self.gains = nn.Buffer(bias), nn.Buffer(gains)
+
+    def forward(self, features: Float[Tensor, "B T F"]) -> Float[Tensor, "B G"]:
+        """One number a class, none of them negative."""
+        told = statistics(features, with_deviation=False) - self.mean
+        return functional.softmax(told @ self.directions + self.bias, dim=1) * self.gains
 
 
 class Kernel(nn.Module):

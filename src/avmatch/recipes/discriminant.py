@@ -1,6 +1,7 @@
-"""Linear discriminant analysis with a shrunk covariance (Friedman 1989, "Regularized discriminant analysis").
+"""Linear classifiers that one fit gives: discriminant analysis, and softmax regression.
 
-Of each class the statistics are taken for normal about its mean μ_c, with one covariance Σ for all:
+The first has a shrunk covariance (Friedman 1989, "Regularized discriminant analysis"). Of each class the statistics
+are taken for normal about its mean μ_c, with one covariance Σ for all:
 
     logit_c = xᵀ Σ⁻¹ μ_c − μ_cᵀ Σ⁻¹ μ_c / 2 + log share_c        Σ = (1 − s) · Σ_within + s · mean variance · I
 
@@ -13,7 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg
+import scipy.optimize
 from jaxtyping import Bool, Float64, Int
+from scipy.special import log_softmax
+
+_MAX_ITERATIONS = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,3 +52,24 @@ def discriminants(
     weights[columns] = scipy.linalg.solve(within, mean.T, assume_a="pos") if size else 0.0
     bias = np.log(share) - (weights[columns] * mean.T).sum(axis=0) / 2
     return Discriminants(weights, bias)
+
+
+def softmax_regression(
+    points: Float64[np.ndarray, "N D"], label: Int[np.ndarray, " N"], num_classes: int, ridge: float
+) -> Discriminants:
+    """Where the mean log loss + ridge / 2 · |weights|² is least; the bias costs nothing."""
+    num, size = points.shape
+    member = np.eye(num_classes)[label]
+
+    def surprise(flat: Float64[np.ndarray, " P"]) -> tuple[float, Float64[np.ndarray, " P"]]:
+        weights, bias = flat[: size * num_classes].reshape(size, num_classes), flat[size * num_classes :]
+        told = log_softmax(points @ weights + bias, axis=1)
+        excess = (np.exp(told) - member) / num
+        loss = -(member * told).sum() / num + ridge / 2 * (weights**2).sum()
+        return float(loss), np.concatenate([(points.T @ excess + ridge * weights).ravel(), excess.sum(axis=0)])
+
+    start = np.zeros((size + 1) * num_classes)
+    found = scipy.optimize.minimize(surprise, start, jac=True, method="L-BFGS-B", options={"maxiter": _MAX_ITERATIONS})
+    return Discriminants(
+        found.x[: size * num_classes].reshape(size, num_classes), np.asarray(found.x[size * num_classes :])
+    )

@@ -22,13 +22,14 @@ from torch import Tensor
 from avmatch.core.errors import UsageError
 from avmatch.core.features import TICK_RATE_HZ
 from avmatch.datasets.items import Pairs
+from avmatch.datasets.tracks import split_bands
 from avmatch.frontends.event_signals import BANDS_PER_TICK, picture_statistics, sound_statistics
 from avmatch.models.canonical import Linear
 from avmatch.recipes.canonical import canonical
 
 #: Clips are fitted on, and judged, in pieces as long as this; some ticks of the last one may be missing.
 PIECE_TICKS, _MISSING_TICKS = 5 * TICK_RATE_HZ, 2
-_LEAST_DEVIATION = 1e-6
+LEAST_DEVIATION = 1e-6
 
 #: Statistics (N, X) and (N, Y) of a clip's pieces.
 Statistics = tuple[Float32[np.ndarray, "_ _"], Float32[np.ndarray, "_ _"]]
@@ -43,11 +44,13 @@ class KindConfig:
         ridge: of the canonical correlations, in units of the mean variance.
         dim: of the vectors.
         num_parts: into which recordings are cut to see what cosines are worth.
+        class_ridge: of the regressions of named classes (event_classes.py), over standardised statistics.
     """
 
     ridge: float = 3.0
     dim: int = 32
     num_parts: int = 5
+    class_ridge: float = 0.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +75,7 @@ def fitted_kinds(clips: Sequence[Statistics], group: Int[np.ndarray, " C"], conf
         UsageError: there are fewer than two pieces of a second or more.
     """
     told = np.array([len(seen) > 0 for seen, _ in clips])
-    whole, known = _together(clips), np.flatnonzero(told)
+    whole, known = together(clips), np.flatnonzero(told)
     if len(whole[0]) < 2:
         raise UsageError(
             f"{len(clips)} pairs have {len(whole[0])} pieces of a second or more; give more, or longer ones"
@@ -81,7 +84,7 @@ def fitted_kinds(clips: Sequence[Statistics], group: Int[np.ndarray, " C"], conf
     cosines = np.zeros((len(clips), len(clips)), np.float32)
     for number in range(config.num_parts):
         ours = known[part[known] == number]
-        fitted = _together([clip for clip, own in zip(clips, part == number, strict=True) if not own])
+        fitted = together([clip for clip, own in zip(clips, part == number, strict=True) if not own])
         if len(ours) and len(fitted[0]) > 1:
             video, audio = _towers(fitted, config)
             seen = _vectors(video, [clips[row][0] for row in ours.tolist()])
@@ -94,11 +97,8 @@ def fitted_kinds(clips: Sequence[Statistics], group: Int[np.ndarray, " C"], conf
 
 def statistics_of(pairs: Pairs, row: int) -> Statistics:
     """Of a clip's pieces, both sides of the same time."""
-    return _together(
-        [
-            (picture_statistics(motion), sound_statistics(*np.split(bands, 2, axis=1)))
-            for motion, bands in cut(pairs, row)
-        ]
+    return together(
+        [(picture_statistics(motion), sound_statistics(split_bands(bands)[2])) for motion, bands in cut(pairs, row)]
     )
 
 
@@ -110,7 +110,8 @@ def cut(pairs: Pairs, row: int) -> list[tuple[np.ndarray, np.ndarray]]:
     return [(motion[place], bands[place.start * BANDS_PER_TICK : place.stop * BANDS_PER_TICK]) for place in places]
 
 
-def _together(clips: Sequence[Statistics]) -> Statistics:
+def together(clips: Sequence[Statistics]) -> Statistics:
+    """One after another; those that lack a side are left out."""
     some = [(seen, heard) for seen, heard in clips if len(seen) and len(heard)]
     if not some:
         return np.zeros((0, 0), np.float32), np.zeros((0, 0), np.float32)
@@ -118,24 +119,25 @@ def _together(clips: Sequence[Statistics]) -> Statistics:
 
 
 def _towers(fitted: Statistics, config: KindConfig) -> Towers:
-    deviations = [np.maximum(side.std(axis=0), _LEAST_DEVIATION) for side in fitted]
+    deviations = [np.maximum(side.std(axis=0), LEAST_DEVIATION) for side in fitted]
     standard = [side / deviation for side, deviation in zip(fitted, deviations, strict=True)]
     found = canonical(standard[0], standard[1], (config.ridge, config.ridge), config.dim)
     towers = [
-        Linear(_tensor(side.mean(axis=0)), _tensor(directions / deviation[:, None]), with_deviation=False)
+        Linear(tensor(side.mean(axis=0)), tensor(directions / deviation[:, None]), with_deviation=False)
         for side, directions, deviation in zip(fitted, (found.first, found.second), deviations, strict=True)
     ]
     return towers[0], towers[1]
 
 
-def _tensor(values: np.ndarray) -> Tensor:
+def tensor(values: np.ndarray) -> Tensor:
+    """In single precision."""
     return torch.from_numpy(np.asarray(values, np.float32))
 
 
 @torch.no_grad()
 def _vectors(tower: Linear, clips: Sequence[Float32[np.ndarray, "_ F"]]) -> Float32[np.ndarray, "C D"]:
     """Of whole clips: the tower takes the mean over their pieces."""
-    return np.concatenate([tower(_tensor(clip)[None]).numpy() for clip in clips])
+    return np.concatenate([tower(tensor(clip)[None]).numpy() for clip in clips])
 
 
 def _baseline(partners: Float[np.ndarray, " P"], strangers: Float[np.ndarray, " Q"]) -> float:

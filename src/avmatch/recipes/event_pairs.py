@@ -1,9 +1,10 @@
 """The task of the model for any sound: accents that fall together, and looks and sounds that belong together.
 
     motion (T, M, 64) ─ sources, augmented ─ PictureAccents ┐ nats of every pair of the batch, and of every lag
-    bands  (U, 2·B)   ─ noise ─ SoundAccents                ┴ of a clip with itself         (losses/accents.py)
+    bands  (U, 32)    ─ noise ─ SoundAccents                ┴ of a clip with itself         (losses/accents.py)
 
-    statistics of both ─ canonical correlations of the training pairs → unit vectors        (recipes/canonical.py)
+    statistics of both ─ canonical correlations of the training pairs → unit vectors        (event_kinds.py)
+                       ─ softmax regressions on the names of their labels → classes         (event_classes.py)
 
 *When* is learned by descent, from two questions: which sound belongs to this picture, wherever it lies within a second,
 among all of the batch and among those of its class; and by how much is its own late? *What* is closed form, and only
@@ -31,7 +32,8 @@ from avmatch.core.errors import UsageError
 from avmatch.core.features import TICK_RATE_HZ
 from avmatch.datasets.items import Pairs
 from avmatch.datasets.packing import Told
-from avmatch.datasets.tracks import MOTION_AND_BANDS
+from avmatch.datasets.tracks import MOTION_AND_BANDS, split_bands
+from avmatch.encoders.events import CLASSES, KIND
 from avmatch.export.events import EventEvidence, export_events
 from avmatch.frontends.event_signals import (
     BANDS_PER_TICK,
@@ -46,6 +48,7 @@ from avmatch.losses.accents import LOST_TICKS, AccentEvidence
 from avmatch.matching.fusion import usual_offsets
 from avmatch.metrics.classes import top_k_hits
 from avmatch.models.accents import AccentConfig, PictureAccents, SoundAccents
+from avmatch.recipes.event_classes import class_names, fitted_classes
 from avmatch.recipes.event_kinds import PIECE_TICKS, KindConfig, cut, fitted_kinds, statistics_of
 from avmatch.recipes.packed import read_packed
 from avmatch.training.task import Batch
@@ -59,6 +62,8 @@ _NEAR_SHARE = 0.2
 _QUICK = 10.0
 #: What is left of the kinds' worth outside of the training: their noise within a class is larger on other recordings.
 _KIND_SHARE = 0.5
+#: What is left of the classes' nats: they tell much of what the kinds tell, and are too sure of other recordings.
+_CLASS_SHARE = 0.25
 ACCENTS = AccentConfig(
     num_channels=NUM_CHANNELS,
     num_inputs=NUM_SOUND_INPUTS,
@@ -77,7 +82,7 @@ class EventPairs:
         lag_ticks: lags that are told apart, both ways.
         lag_weight: of that question.
         noise_probability, noise_nepers: how often noise is added to the sound, and its level against the sound's mean.
-        kinds: of the vectors of what there is.
+        kinds: of the vectors of what there is, and of named classes.
     """
 
     accents: AccentConfig = ACCENTS
@@ -108,7 +113,8 @@ class EventPairs:
     def validate(self, learner: nn.Module, pairs: Pairs, device: torch.device) -> Mapping[str, float]:
         """Of the held-back clips' pieces: whose own sound fits best, and offsets within 80 ms among ±1 s.
 
-        Sounds of other pieces of the recording aren't rivals. Empty where every clip is shorter than a piece.
+        Kinds are judged by their cosines, without the classes. Sounds of other pieces of the recording aren't rivals.
+        Empty where every clip is shorter than a piece.
         """
         assert isinstance(learner, EventTowers)
         when, what, late, group = judged(learner, pairs)
@@ -124,17 +130,21 @@ class EventPairs:
         }
 
     def export(self, learner: nn.Module, pairs: Pairs, folder: Path, description: Mapping[str, object]) -> None:
-        """video.onnx, audio.onnx, kind/ and card.md."""
+        """video.onnx, audio.onnx, kind/, classes/ where labels name some, and card.md."""
         assert isinstance(learner, EventTowers)
         weights, temper = (told.detach().exp() for told in (learner.evidence.log_weights, learner.evidence.log_temper))
+        towers: dict[str, tuple[nn.Module, nn.Module]] = {KIND: (learner.video_kind, learner.audio_kind)}
+        if learner.classes:
+            towers[CLASSES] = (learner.classes[0], learner.classes[1])
         export_events(
             (learner.video, learner.audio),
-            (learner.video_kind, learner.audio_kind),
+            towers,
             EventEvidence(
                 tuple(weights.tolist()),
                 float(temper),
                 _KIND_SHARE * float(learner.kind_scale().detach()),
                 learner.kind_baseline,
+                _CLASS_SHARE if learner.classes else 0.0,
             ),
             folder,
             description,
@@ -142,16 +152,20 @@ class EventPairs:
 
 
 class EventTowers(nn.Module):
-    """Filters and what weighs their accents; the kinds, fitted to `pairs`."""
+    """Filters and what weighs their accents; kinds and classes, fitted to `pairs`, the latter empty without names."""
 
     def __init__(self, task: EventPairs, pairs: Pairs) -> None:
         super().__init__()
         self.task = task
         self.video, self.audio = PictureAccents(task.accents), SoundAccents(task.accents)
         self.evidence = AccentEvidence(task.accents.num_accents)
-        fitted = fitted_kinds([statistics_of(pairs, row) for row in range(len(pairs))], pairs.group, task.kinds)
+        told = [statistics_of(pairs, row) for row in range(len(pairs))]
+        fitted = fitted_kinds(told, pairs.group, task.kinds)
         self.video_kind, self.audio_kind = fitted.towers
         self.kind_baseline = fitted.baseline
+        self.classes = nn.ModuleList(
+            fitted_classes(told, class_names(pairs), pairs.group, task.kinds.class_ridge) or ()
+        )
         self.label = nn.Buffer(torch.from_numpy(pairs.label), persistent=False)
         self.kind_cosines = nn.Buffer(torch.from_numpy(fitted.cosines), persistent=False)
         self.kind_worth = nn.Parameter(torch.zeros(()))
@@ -234,17 +248,19 @@ class EventBatches:
         sources, weights = picture_signals(np.asarray(motion[ticks]))
         prior = np.broadcast_to(np.log(weights)[:, None, None], (len(weights), 1, num_ticks))
         video = np.concatenate([prior, sources], axis=1).astype(np.float32)
-        return video, sound_signals(*np.split(self._noisy(sound, rng), 2, axis=1))
+        flux, level, _ = split_bands(sound)
+        return video, sound_signals(*self._noisy(flux, level, rng))
 
-    def _noisy(self, sound: Float32[np.ndarray, "U n"], rng: np.random.Generator) -> Float32[np.ndarray, "U n"]:
+    def _noisy(
+        self, flux: Float32[np.ndarray, "U B"], level: Float32[np.ndarray, "U B"], rng: np.random.Generator
+    ) -> tuple[Float32[np.ndarray, "U B"], Float32[np.ndarray, "U B"]]:
         """Flux and level as they'd be with a steady noise of some colour: log(p + n), whose slope is p / (p + n)."""
         if rng.random() >= self.task.noise_probability:
-            return sound
-        flux, level = np.split(sound, 2, axis=1)
+            return flux, level
         colour = np.interp(np.arange(level.shape[1]), np.linspace(0, level.shape[1] - 1, 4), rng.normal(0, 1.5, 4))
         noise = level.mean() + rng.uniform(*self.task.noise_nepers) + colour + 0.3 * rng.normal(size=level.shape)
         loud = np.logaddexp(level, noise)
-        return np.concatenate([flux * np.exp(level - loud), loud], axis=1).astype(np.float32)
+        return (flux * np.exp(level - loud)).astype(np.float32), loud.astype(np.float32)
 
 
 @torch.no_grad()
@@ -264,7 +280,7 @@ def judged(
     late = nats.diagonal().argmax(dim=0) - MAX_LAG_TICKS
     when = torch.logsumexp(nats + _usual(MAX_LAG_TICKS), dim=2)
     looks = torch.from_numpy(np.stack([picture_statistics(motion) for motion, _ in pieces]))
-    sounds = torch.from_numpy(np.stack([sound_statistics(*np.split(bands, 2, axis=1)) for _, bands in pieces]))
+    sounds = torch.from_numpy(np.stack([sound_statistics(split_bands(bands)[2]) for _, bands in pieces]))
     what = learner.video_kind(looks) @ learner.audio_kind(sounds).T
     return when.double().numpy(), what.double().numpy(), late.numpy(), group
 
@@ -279,7 +295,7 @@ def _accents(
     learner: EventTowers, pieces: list[tuple[np.ndarray, np.ndarray]]
 ) -> tuple[Float[Tensor, "N S K T"], Float[Tensor, "N K T"], Float[Tensor, "N S"]]:
     sources = [picture_signals(motion) for motion, _ in pieces]
-    sounds = [sound_signals(*np.split(bands, 2, axis=1)) for _, bands in pieces]
+    sounds = [sound_signals(*split_bands(bands)[:2]) for _, bands in pieces]
     seen = learner.video(torch.from_numpy(np.stack([signals for signals, _ in sources])))
     heard = learner.audio(torch.from_numpy(np.stack(sounds)))[:, :, BANDS_PER_TICK // 2 :: BANDS_PER_TICK]
     return seen, heard, torch.from_numpy(np.log(np.stack([weights for _, weights in sources]))).float()

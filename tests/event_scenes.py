@@ -3,7 +3,8 @@
 import numpy as np
 
 from avmatch.core.features import BAND_RATE_HZ, TICK_RATE_HZ, AudioFeatures, VideoFeatures
-from avmatch.datasets.items import Pairs
+from avmatch.datasets.items import Pairs, numbered
+from avmatch.datasets.tracks import joined_bands
 from avmatch.frontends.motion import MOTION_CHANNELS
 from avmatch.frontends.sound import NUM_BANDS
 
@@ -38,11 +39,12 @@ def sound(events, seconds=SECONDS, start_seconds=0.0, seed=0, peak=0.5, colour=0
         flux[at : at + 2] += 1.5
         power += np.where(ticks >= time, np.exp(-(ticks - time) / 0.08), 0.0)
     level = np.log(power)[:, None] + rng.normal(0, 0.1, flux.shape) + colour * np.linspace(-1, 1, NUM_BANDS)
-    return AudioFeatures(start_seconds, flux.astype(np.float16), level.astype(np.float16), seconds, peak)
+    flux, level = flux.astype(np.float16), level.astype(np.float16)
+    return AudioFeatures(start_seconds, flux, level, seconds, peak, spectrum=np.repeat(level, 2, axis=1))
 
 
-def struck(num, seconds=SECONDS):
-    """Pairs as packed for the recipe `events`; dark scenes sound dull."""
+def struck(num, seconds=SECONDS, labels=()):
+    """Pairs as packed for the recipe `events`; dark scenes sound dull. `labels`: of each, if any."""
     seen = [
         picture(event_times(seed, seconds), seconds, cell=seed % 64, seed=seed, light=20.0 * (seed % 5))
         for seed in range(num)
@@ -50,11 +52,10 @@ def struck(num, seconds=SECONDS):
     heard = [sound(event_times(seed, seconds), seconds, seed=seed, colour=seed % 5 - 2.0) for seed in range(num)]
     return Pairs(
         tuple(item.motion for item in seen),
-        tuple(np.concatenate([item.flux, item.level], axis=1) for item in heard),
+        tuple(joined_bands(item) for item in heard),
         tuple(f"scene {number}" for number in range(num)),
         np.arange(num),
-        np.full(num, -1),
-        (),
+        *numbered(labels or [""] * num),
         "motion",
         "bands",
         float(TICK_RATE_HZ),

@@ -24,7 +24,8 @@ def video(seconds, start_seconds=0.0):
 def audio(seconds, start_seconds=0.0):
     flux = (start_seconds + np.arange(round(seconds * 100)) / 100)[:, None]
     vectors = {"lips": Embeddings(start_seconds + np.arange(round(seconds * 25))[:, None] / 25, 25.0, start_seconds)}
-    return AudioFeatures(start_seconds, flux, flux, seconds, 1.0, embeddings=vectors)
+    spectrum = np.repeat(flux, 16, axis=1)
+    return AudioFeatures(start_seconds, flux, flux, seconds, 1.0, embeddings=vectors, spectrum=spectrum)
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,7 @@ def test_taking_a_drift_out_puts_every_sound_where_it_belongs():
     steady = without_drift(audio(500.0, -1.0), drift_ppm, begin_seconds)
     for values, rate_hz, start in (
         (steady.flux, 100, steady.start_seconds),
+        (steady.spectrum[:, 5:6], 100, steady.start_seconds),
         (steady.embeddings["lips"].data, 25, steady.embeddings["lips"].start_seconds),
     ):
         now = start + np.arange(len(values)) / rate_hz

@@ -65,6 +65,10 @@ def test_features_print_their_shapes():
             r"flux \(3, 8\) and level \(2, 8\) must be equal \(ticks, bands\)",
         ),
         (
+            lambda: AudioFeatures(0.0, zeros(3, 8), zeros(3, 8), 0.1, 0.0, spectrum=zeros(2, 16)),
+            r"3 ticks, but spectrum \(2, 16\)",
+        ),
+        (
             lambda: VideoFeatures(0.0, zeros(3, 64), (), 25.0, 0.1),
             r"motion must be \(ticks, channels, cells\), got shape \(3, 64\)",
         ),

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,11 @@ import pytest
 
 from avmatch.core.errors import UsageError
 from avmatch.datasets import tracks
-from avmatch.datasets.packing import FAILURES, named_pairs, pack
-from avmatch.datasets.tracks import PackSettings, decode_tracks
+from avmatch.datasets.packing import FAILURES, check_packed, named_pairs, pack
+from avmatch.datasets.tracks import MOTION_AND_BANDS, PackSettings, decode_tracks
 from avmatch.frontends.sound import log_mel
 from avmatch.media.decode import read_audio
+from event_scenes import struck
 from media_scenes import write_list, write_scenes
 
 CLICKS_SECONDS = (0.4, 0.96, 1.36, 2.12, 2.6, 3.4)  # of the scene in tests/data/make_data.py
@@ -156,6 +158,14 @@ def test_other_settings_need_another_folder(scenes, tmp_path, settings):
     pack(scenes, tmp_path, SETTINGS)
     with pytest.raises(UsageError, match=r"was packed as|holds shards with"):
         pack(scenes, tmp_path, settings)
+
+
+def test_bands_of_another_width_are_refused():
+    """As they were packed before there was a spectrum."""
+    check_packed(struck(2, 2.0), MOTION_AND_BANDS, "a")
+    narrow = replace(struck(2, 2.0), audio=tuple(np.zeros((200, 16), np.float16) for _ in range(2)))
+    with pytest.raises(UsageError, match=r"old: was packed as .*64, 16\), but .*64, 32\) is wanted; pack it into another"):
+        check_packed(narrow, MOTION_AND_BANDS, "old")
 
 
 def test_what_has_no_time_in_common_is_a_failure(media, tmp_path):

@@ -216,3 +216,15 @@ def test_data_that_cannot_be_used_are_told(esc, tower, tmp_path):
     (tmp_path / "001 - Bell" / "1-1-A.wav").write_text("no sound")
     with pytest.raises(UsageError, match="none of 1 clips can be used"):
         evaluate_probe(tower[0], tmp_path)
+
+
+def test_a_model_for_any_sound_has_two_layers(esc):
+    layer, output = sound_layer("events"), sound_layer("events", "output")
+    assert (layer.layer, output.layer) == ("statistics", "output")
+    samples = np.random.default_rng(0).normal(0, 0.1, 12 * 16000).astype(np.float32)
+    assert layer.of(samples).shape == (2, 161)
+    assert np.linalg.norm(output.of(samples), axis=1) == pytest.approx([1.0], abs=1e-4)
+    assert layer.of(samples[:100]).shape == (1, 161)
+    with pytest.raises(ModelError, match=r"no layer 'conv_5'; there are statistics, output"):
+        sound_layer("events", "conv_5")
+    assert evaluate_probe("events", esc, layer="statistics").accuracy.share > 0.9

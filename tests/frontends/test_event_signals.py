@@ -52,19 +52,39 @@ def test_a_sound_of_nothing_is_flat():
 
 def test_statistics_are_of_windows_and_short_files_have_none():
     seen, heard = picture(EVENTS), sound(EVENTS)
-    of_picture, of_sound = picture_statistics(seen.motion), sound_statistics(heard.flux, heard.level)
-    assert len(of_picture) == len(of_sound) == 1
+    of_picture, of_sound = picture_statistics(seen.motion), sound_statistics(heard.spectrum)
+    assert (of_picture.shape, of_sound.shape) == ((1, 138), (1, 161))
     assert np.isfinite(of_picture).all()
     assert np.isfinite(of_sound).all()
     three_times = np.concatenate([seen.motion] * 3)
     assert picture_statistics(three_times).shape == (3, of_picture.shape[1])
     assert len(picture_statistics(seen.motion[: TICK_RATE_HZ - 1])) == 0
-    assert len(sound_statistics(heard.flux[: 24 * BANDS_PER_TICK], heard.level[: 24 * BANDS_PER_TICK])) == 0
+    assert len(sound_statistics(heard.spectrum[: 24 * BANDS_PER_TICK])) == 0
+    assert len(sound_statistics(np.zeros((0, 16), np.float16))) == 0
+
+
+def test_statistics_of_a_known_sound():
+    """A ramp in one band, a step in another; the others rest."""
+    spectrum = np.zeros((200, 16), np.float32)
+    spectrum[:, 3] = np.arange(200)
+    spectrum[100:, 5] = 320.0
+    mean, level, deviation, high, low, rise, swing, loudest, *rhythm = np.split(
+        sound_statistics(spectrum)[0], np.cumsum([16, 1, 16, 16, 16, 16, 16, 16, 16, 16])
+    )
+    assert level[0] == pytest.approx((99.5 + 160) / 16)
+    assert (mean + level)[[0, 3, 5]].tolist() == pytest.approx([0.0, 99.5, 160.0], abs=1e-4)
+    assert deviation[[0, 5]].tolist() == pytest.approx([0.0, 160.0])
+    assert (high[3], low[3]) == pytest.approx((0.45 * 199, 0.45 * 199))
+    assert (rise[3], rise[5], swing[3]) == pytest.approx((4.0, 4 * 320 / 196, 0.0))
+    assert loudest[3] - loudest[0] == pytest.approx(189.5)
+    assert loudest.sum() == pytest.approx(0.0, abs=1e-3)
+    assert len(rhythm) == 3
+    assert rhythm[0][5] == pytest.approx(194 / 198, abs=1e-3)
 
 
 def test_statistics_tell_bright_from_dark_and_dull_from_shrill():
     bright, dark = (picture_statistics(picture(EVENTS, light=light).motion)[0] for light in (200.0, 10.0))
-    dull, shrill = (sound_statistics(s.flux, s.level)[0] for s in (sound(EVENTS, colour=c) for c in (-2.0, 2.0)))
+    dull, shrill = (sound_statistics(s.spectrum)[0] for s in (sound(EVENTS, colour=c) for c in (-2.0, 2.0)))
     assert np.abs(bright - dark).max() > 1.0
     assert np.abs(dull - shrill).max() > 2.0
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from avmatch.core.features import BAND_RATE_HZ
+from avmatch.core.features import BAND_RATE_HZ, NUM_SPECTRUM_BANDS
 from avmatch.core.signals import AudioSamples
 from avmatch.frontends.sound import (
     BLOCK_TICKS,
@@ -69,6 +69,7 @@ def test_blocks_of_any_size_give_the_same_answer(cuts):
     found = features(BURSTS, cuts)
     np.testing.assert_array_equal(found.flux, WHOLE.flux)
     np.testing.assert_array_equal(found.level, WHOLE.level)
+    np.testing.assert_array_equal(found.spectrum, WHOLE.spectrum)
     assert (found.peaks, found.peak, found.duration_seconds) == (WHOLE.peaks, WHOLE.peak, WHOLE.duration_seconds)
 
 
@@ -93,10 +94,19 @@ def test_flux_does_not_depend_on_the_gain(gain):
     assert found.peaks == pytest.approx(WHOLE.peaks, abs=0.002)
 
 
+def test_the_spectrum_is_the_log_mel_in_fewer_bands():
+    """Over the same floor wherever it is, unlike the level; both clocks begin with the first sample."""
+    wanted = log_mel(BURSTS.astype(np.float32)).reshape(-1, NUM_SPECTRUM_BANDS, 4).mean(axis=2)
+    np.testing.assert_allclose(WHOLE.spectrum[: len(wanted)].astype(np.float32), wanted, atol=0.01)
+    assert WHOLE.spectrum.shape == (len(WHOLE.flux), NUM_SPECTRUM_BANDS)
+    assert WHOLE.spectrum.dtype == np.float16
+
+
 def test_silence_has_no_flux_and_no_peak():
     found = features(np.zeros(SAMPLE_RATE_HZ))
     assert found.peak == 0.0
     assert not found.flux.any()
+    np.testing.assert_allclose(found.spectrum.astype(np.float32), np.log(1e-6), atol=0.01)
     assert not any(found.peaks)
 
 
@@ -114,6 +124,7 @@ def test_absurd_samples_of_damaged_files_stay_finite(value):
     found = features(data)
     assert np.isfinite(found.flux).all()
     assert np.isfinite(found.level).all()
+    assert np.isfinite(found.spectrum).all()
     assert np.isfinite([found.peak, *found.peaks]).all()
     assert np.isfinite(log_mel(data.astype(np.float32))).all()
 

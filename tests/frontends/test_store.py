@@ -23,6 +23,7 @@ def audio_features(**changes):
         "start_seconds": 0.0123,
         "flux": array(120, 8),
         "level": array(120, 8),
+        "spectrum": array(120, 16),
         "duration_seconds": 1.2,
         "peak": 0.75,
         "peaks": (0.1, 1.0, 0.333),
@@ -128,7 +129,7 @@ def test_files_that_are_something_else_are_absent(tmp_path, content):
 @pytest.mark.parametrize("mask", [0x01, 0xFF])
 def test_a_file_with_an_altered_byte_is_absent_or_whole(tmp_path, mask):
     """A byte may be altered where nothing is lost; it never gives other features, or an error."""
-    features = audio_features(flux=array(2, 8), level=array(2, 8), embeddings={})
+    features = audio_features(flux=array(2, 8), level=array(2, 8), spectrum=array(2, 16), embeddings={})
     path = tmp_path / "a.npz"
     store.save(path, features)
     content = path.read_bytes()

@@ -12,7 +12,7 @@ from avmatch.core.errors import ModelError, UsageError
 from avmatch.cues.events import EventCue, KindCue
 from avmatch.cues.evidence import Cue
 from avmatch.cues.motion import MotionCue
-from avmatch.encoders.events import EventModel, load_event_model, takes_events
+from avmatch.encoders.events import CLASSES, EventModel, load_event_model, takes_events
 from avmatch.export.onnx import described_anew
 from avmatch.frontends.event_signals import BANDS_PER_TICK
 from avmatch.models.accents import PictureAccents, SoundAccents
@@ -85,10 +85,10 @@ def test_clips_shorter_than_a_stretch_are_held_at_their_ends():
 def test_noise_lowers_flux_as_the_slope_of_the_logarithm_says():
     task = EventPairs(noise_probability=1.0, noise_nepers=(1.0, 1.0))
     heard = sound(event_times(0))
-    clean = np.concatenate([heard.flux, heard.level], axis=1).astype(np.float32)
-    noisy = EventBatches(task, struck(2))._noisy(clean, np.random.default_rng(0))
-    assert (noisy[:, 8:] > clean[:, 8:]).all()
-    np.testing.assert_allclose(noisy[:, :8], clean[:, :8] * np.exp(clean[:, 8:] - noisy[:, 8:]), rtol=1e-4)
+    flux, level = heard.flux.astype(np.float32), heard.level.astype(np.float32)
+    slower, louder = EventBatches(task, struck(2))._noisy(flux, level, np.random.default_rng(0))
+    assert (louder > level).all()
+    np.testing.assert_allclose(slower, flux * np.exp(level - louder), rtol=1e-4)
 
 
 def test_it_learns(pairs):
@@ -185,9 +185,19 @@ def test_the_exported_cue_agrees_with_the_network(folder, learner, pairs):
     videos = [picture(event_times(seed), cell=seed, seed=seed, light=20.0 * seed) for seed in range(3)]
     audios = [sound(event_times(seed), seed=seed, colour=seed - 2.0) for seed in range(3)]
     videos = [replace(item, motion=item.motion[:125], duration_seconds=5.0) for item in videos]
-    audios = [replace(item, flux=item.flux[:500], level=item.level[:500], start_seconds=0.005) for item in audios]
+    audios = [
+        replace(item, flux=item.flux[:500], level=item.level[:500], spectrum=item.spectrum[:500]) for item in audios
+    ]
+    audios = [replace(item, start_seconds=0.005) for item in audios]
     found = EventCue(load_event_model(folder)).curves(videos, audios, np.zeros(1)).nats[:, :, 0]
     np.testing.assert_allclose(np.diag(found), np.diag(wanted), rtol=0.15)
+
+
+def test_without_names_there_are_no_classes(folder):
+    assert not (folder / CLASSES).exists()
+    model = load_event_model(folder)
+    assert (model.classes, model.description.class_share) == (None, 0.0)
+    assert model.sound_kind(sound(event_times(3))).classes is None
 
 
 def test_kinds_are_the_same_at_every_offset(folder):

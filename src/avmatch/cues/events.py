@@ -128,23 +128,26 @@ class KindCue:
         nats = np.zeros((len(videos), len(audios)), np.float32)
         columns = [number for number, sound in enumerate(sounds) if sound is not None]
         heard = [sound for sound in sounds if sound is not None]
+        vectors = np.array([sound.vector for sound in heard])
+        classes = np.array([sound.classes for sound in heard if sound.classes is not None])
         for row, look in enumerate(looks):
             if look is not None and heard:
-                nats[row, columns] = close_up_worth(videos[row]) * self._nats(look, heard)
+                nats[row, columns] = close_up_worth(videos[row]) * self._nats(look, vectors, classes)
         return Curves(
             np.repeat(nats[..., None], len(lags_seconds), axis=2),
             _reasons(video_reasons, looks),
             _reasons(audio_reasons, sounds),
         )
 
-    def _nats(self, look: Kind, heard: Sequence[Kind]) -> Float[np.ndarray, " n"]:
+    def _nats(
+        self, look: Kind, vectors: Float32[np.ndarray, "n D"], classes: Float[np.ndarray, " _ *G"]
+    ) -> Float32[np.ndarray, " n"]:
+        """Of one picture with n sounds; `classes` is empty where the model knows none."""
         told = self.model.description
-        cosine = np.stack([sound.vector for sound in heard]) @ look.vector
-        nats = told.kind_scale * (cosine - told.kind_baseline)
+        nats = told.kind_scale * (vectors @ look.vector - told.kind_baseline)
         if look.classes is None:
             return nats
-        chance = np.array([sound.classes @ look.classes for sound in heard])
-        return nats + told.class_share * np.log(np.maximum(chance, _LEAST_CHANCE))
+        return nats + told.class_share * np.log(np.maximum(classes @ look.classes, _LEAST_CHANCE))
 
     def _kind_of(self, audio: AudioFeatures) -> Kind | None:
         """Kept, as accents are."""

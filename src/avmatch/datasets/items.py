@@ -69,7 +69,8 @@ class Pairs:
         label: (N,) index into `label_names`, −1 where unknown.
         video_kind: "features" (T, D), "frames" (uint8, T H W, or T H W 3 in colour), "mouths", frames cut around the
             mouth of a face, or "motion" (T, M, 64), levels of cells (frontends/motion.py).
-        audio_kind: "features" (T, D), "logmel" (T, 64), "samples" (int16, T) or "bands" (T, 2·B), flux and level.
+        audio_kind: "features" (T, D), "logmel" (T, 64), "samples" (int16, T) or "bands" (T, 32), flux, level and
+            spectrum (datasets/tracks.py).
         video_rate_hz, audio_rate_hz: ticks a second.
         is_held_back: (N,) what the set's own lists keep from training; None where it has none.
     """

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from scipy.special import logit
 
 from avmatch.alignment.offset import EDGE_CONFIDENCE, WIDE_SECONDS, estimate_offset, offset_interval, offset_lags
 from avmatch.core.errors import Reason
@@ -103,6 +104,27 @@ def test_both_halves_of_the_picture_have_to_agree():
     assert agreeing.figures.weaker_half > 0.9
     assert torn.figures.weaker_half < 0.01
     assert unasked.figures.weaker_half == 0.5
+
+
+def test_what_the_event_is_counts_where_it_is_looked_at_closely():
+    @dataclass(frozen=True)
+    class Naming(FakeCue):
+        def classes(self, video, audio):
+            return (1.0, 0.0)
+
+    video = VideoFeatures(2.0, np.zeros((100, 1, 1)), (), 25.0, 4.0)
+    slopes = {"class_slopes": (-3.0, 0.0)}
+    doubted, unasked, nameless = (
+        estimate_offset((cue,), video, AUDIO, max_offset_seconds=1.0)
+        for cue in (
+            Naming(((0.2, 12.0),), calibration=Calibration(half_slope=1.0, **slopes)),
+            Naming(((0.2, 12.0),), calibration=Calibration(**slopes)),
+            FakeCue(((0.2, 12.0),), calibration=Calibration(half_slope=1.0, **slopes)),
+        )
+    )
+    assert doubted.figures.classes == (1.0, 0.0)
+    assert unasked.figures.classes == nameless.figures.classes == ()
+    assert logit(nameless.confidence) - logit(doubted.confidence) == pytest.approx(3.0)
 
 
 def test_cues_add_up():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import logit
 
 from avmatch.cues.evidence import Calibration, Curves, PeakFigures
 
@@ -25,6 +26,16 @@ def test_the_reason_of_a_pair_is_the_first(video_reason, audio_reason, expected)
 def test_probabilities_are_probabilities(mass, contrast, half, strokes):
     calibration = Calibration(mass_slope=0.5, contrast_slope=0.2, intercept=-1.0, half_slope=0.3, strokes_slope=1.0)
     assert 0.0 < calibration.probability(PeakFigures(mass, contrast, half, strokes)) <= 1.0
+
+
+def test_some_classes_are_believed_more():
+    calibration = Calibration(intercept=-1.0, class_slopes=(2.0, -1.0))
+    hits, water, unknown = (
+        calibration.probability(PeakFigures(0.5, 5.0, classes=classes)) for classes in ((0.9, 0.1), (0.1, 0.9), ())
+    )
+    assert hits > unknown > water
+    assert logit(hits) == pytest.approx(-1.0 + 2.0 * 0.9 - 0.1)
+    assert Calibration(intercept=-1.0).probability(PeakFigures(0.5, 5.0, classes=(0.9, 0.1))) == unknown
 
 
 def test_a_plain_calibration_believes_the_mass():

@@ -108,7 +108,7 @@ def test_clips_that_are_too_short_teach_nothing():
 
 def test_the_exported_classes_are_those_of_the_network(folder, learner, pairs):
     model = load_event_model(folder)
-    assert model.description.class_share == 0.25
+    assert model.description.class_share == 0.5
     seen, heard = statistics_of(pairs, 4)
     towers = load_clip_towers(folder / CLASSES)
     for tower, network, told in zip((towers.video, towers.audio), learner.classes, (seen, heard), strict=True):

@@ -4,7 +4,7 @@ The weighted nats of the cues are added to a log prior, a Gaussian with half the
 are rarer than small ones. Their softmax over the offsets tried is the posterior, and the offset its peak, refined by a
 parabola. A logistic map (Platt, 1999), fitted on development clips for the cue that contributed most, turns the
 posterior mass within ±80 ms of the peak, how far the peak stands out, whether both halves of the picture agree with it,
-and how impulsive the sound is, into a frequency.
+how impulsive the sound is and what the event seems to be, into a frequency.
 
 Wide ranges are searched in coarse steps first, then in fine ones about the peak.
 
@@ -24,7 +24,7 @@ from scipy.special import softmax
 from avmatch.alignment.parts import halves
 from avmatch.core.errors import Reason
 from avmatch.core.features import AudioFeatures, VideoFeatures
-from avmatch.cues.evidence import Cue, PeakFigures
+from avmatch.cues.evidence import Cue, NamingCue, PeakFigures
 from avmatch.frontends.event_signals import strokes
 
 #: An offset counts as right when it is at most this far off.
@@ -96,7 +96,8 @@ def estimate_offset(
     if deciding.calibration.half_slope:
         alone = [sum((weighted_nats(cue, half, audio, lags)[0] for cue in told), prior) for half in halves(video)]
         weaker = min(_mass(lags, nats, peak) for nats in alone)
-        figures = replace(figures, weaker_half=weaker, strokes=strokes(audio.flux))
+        classes = deciding.classes(video, audio) if isinstance(deciding, NamingCue) else ()
+        figures = replace(figures, weaker_half=weaker, strokes=strokes(audio.flux), classes=classes)
     confidence = deciding.calibration.probability(figures)
     offset = refined(total, lags, peak)
     if peak in (0, len(lags) - 1):

@@ -58,8 +58,22 @@ class EventCue:
         """As the model's description has it."""
         told = self.model.description
         return Calibration(
-            told.weight, told.mass_slope, told.contrast_slope, told.intercept, told.half_slope, told.strokes_slope
+            told.weight,
+            told.mass_slope,
+            told.contrast_slope,
+            told.intercept,
+            told.half_slope,
+            told.strokes_slope,
+            told.class_slopes,
         )
+
+    def classes(self, video: VideoFeatures, audio: AudioFeatures) -> tuple[float, ...]:
+        """Probability of each named class, if both are of one (see NamingCue)."""
+        look, sound = self.model.picture_kind(video), self.model.sound_kind(audio)
+        if look is None or sound is None or look.classes is None or sound.classes is None:
+            return ()
+        together = look.classes * sound.classes
+        return tuple((together / max(float(together.sum()), _LEAST_CHANCE)).tolist())
 
     def curves(
         self,

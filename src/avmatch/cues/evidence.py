@@ -54,20 +54,23 @@ class PeakFigures:
         contrast: peak less median of the curve, in nats.
         weaker_half: posterior mass near the same peak by that half of the picture alone which agrees less, 0…1.
         strokes: how much the sound consists of single strokes (frontends/event_signals.py); 0 = not at all.
+        classes: probability of each named class that picture and sound may be of; empty where that isn't known.
     """
 
     mass: float
     contrast: float
     weaker_half: float = 0.5
     strokes: float = 0.0
+    classes: tuple[float, ...] = ()
 
-    def terms(self) -> tuple[float, float, float, float]:
+    def terms(self) -> tuple[float, ...]:
         """What the slopes of a Calibration are multiplied with, in their order."""
         return (
             _log_odds(self.mass, _LEAST_MASS),
             self.contrast,
             _log_odds(self.weaker_half, _LEAST_HALF),
             self.strokes,
+            *self.classes,
         )
 
 
@@ -79,7 +82,7 @@ class Calibration:
         weight: nats are multiplied by this before cues are added up.
         mass_slope, contrast_slope, half_slope, strokes_slope, intercept: log-odds that an offset is right within 80 ms
             = mass_slope · logit(mass) + contrast_slope · contrast + half_slope · logit(weaker half)
-            + strokes_slope · strokes + intercept, of PeakFigures.
+            + strokes_slope · strokes + Σ class_slopes · classes + intercept, of PeakFigures.
     """
 
     weight: float = 1.0
@@ -88,11 +91,14 @@ class Calibration:
     intercept: float = 0.0
     half_slope: float = 0.0
     strokes_slope: float = 0.0
+    class_slopes: tuple[float, ...] = ()
 
     def probability(self, figures: PeakFigures) -> float:
         """The frequency with which offsets with such figures were right."""
-        slopes = (self.mass_slope, self.contrast_slope, self.half_slope, self.strokes_slope)
-        return float(expit(np.dot(slopes, figures.terms()) + self.intercept))
+        slopes = (self.mass_slope, self.contrast_slope, self.half_slope, self.strokes_slope, *self.class_slopes)
+        terms = figures.terms()
+        num = min(len(slopes), len(terms))  # classes may be unknown, or not have been asked for
+        return float(expit(np.dot(slopes[:num], terms[:num]) + self.intercept))
 
 
 def _log_odds(share: float, least: float) -> float:
@@ -118,3 +124,11 @@ class Cue(Protocol):
         lags_seconds: Float[np.ndarray, " L"],
     ) -> Curves:
         """Evidence for every pair at every offset; positive lag = the sound comes late."""
+
+
+@runtime_checkable
+class NamingCue(Cue, Protocol):
+    """A cue that also tells what the event is."""
+
+    def classes(self, video: VideoFeatures, audio: AudioFeatures) -> tuple[float, ...]:
+        """Probability of each named class that picture and sound may be of; empty where it can't tell."""

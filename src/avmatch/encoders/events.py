@@ -8,11 +8,11 @@
 The metadata property `avmatch` of the first two is a JSON object:
 
     {"model": "events", "side": "video", "input": "motion", "weights": [0.9, …], "temper": 0.4, "kind_scale": 3.1,
-     "kind_baseline": 0.2, "class_share": 0.25, "weight": 1.0, "mass_slope": 0.5, "contrast_slope": 0.1,
-     "intercept": -0.2, "half_slope": 0.2, "strokes_slope": 1.1}
+     "kind_baseline": 0.2, "class_share": 0.5, "weight": 1.0, "mass_slope": 0.5, "contrast_slope": 0.1,
+     "intercept": -0.2, "half_slope": 0.2, "strokes_slope": 1.1, "class_slopes": [0.3, …]}
 
 `weights` and `temper` tell how accents' nats are added (cues/events.py), kind_scale · (cosine − kind_baseline) are the
-nats of the kinds, class_share · log(picture's · sound's probabilities) those of the classes, and the last six how far
+nats of the kinds, class_share · log(picture's · sound's probabilities) those of the classes, and the last seven how far
 offsets may be believed (cues/evidence.py). Where class_share is 0, there are no classes.
 
 Letters in shapes: S sources, C channels, T ticks, H inputs, U band ticks, K accents, D dimensions, W windows,
@@ -66,6 +66,7 @@ class EventDescription:
     intercept: float = 0.0
     half_slope: float = 0.0
     strokes_slope: float = 0.0
+    class_slopes: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if INPUTS.get(self.side) != self.input:
@@ -161,7 +162,8 @@ def _loaded(path: Path, side: str) -> tuple[EventDescription, InferenceSession]:
     text = session.get_modelmeta().custom_metadata_map.get("avmatch")
     try:
         told = json.loads(text or "null")
-        description = EventDescription(**told | {"weights": tuple(told["weights"])})
+        lists = {"weights": tuple(told["weights"]), "class_slopes": tuple(told.get("class_slopes", ()))}
+        description = EventDescription(**told | lists)
     except (TypeError, ValueError, KeyError) as error:
         raise ModelError(f"{path}: no usable `avmatch` description in the graph's metadata ({error})") from error
     if description.side != side:

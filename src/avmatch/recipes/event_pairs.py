@@ -63,7 +63,7 @@ _QUICK = 10.0
 #: What is left of the kinds' worth outside of the training: their noise within a class is larger on other recordings.
 _KIND_SHARE = 0.5
 #: What counts of the classes' nats: they tell much of what the kinds tell, and both count.
-_CLASS_SHARE = 0.25
+_CLASS_SHARE = 0.5
 ACCENTS = AccentConfig(
     num_channels=NUM_CHANNELS,
     num_inputs=NUM_SOUND_INPUTS,

@@ -35,7 +35,7 @@ COSTS, INNER_FOLDS = (0.01, 0.1, 1.0, 10.0), 4
 NUM_CONFUSIONS = 10
 _MAX_ITERATIONS = 3000
 
-Windows = Float32[np.ndarray, "W D"]
+Windows = Float32[np.ndarray, "_ D"]
 Features = Callable[[str], Windows]
 """A file's features, a row for each of its windows. May raise MediaError."""
 

@@ -7,8 +7,8 @@ What a layer gives is pooled to the same size for any window: maps (channels, ti
 4 × 3 (as Arandjelović and Zisserman pool the features of L3-Net), sequences to their mean and largest over time.
 
 Any tower will do whose graph says that it takes sound: the input `logmel`, `mfcc` (encoders/tower.py) or `filterbank`
-(export/window_towers.py). Of a model for any sound (encoders/events.py) there are two layers, of windows of about ten
-seconds: `statistics`, which is what its kinds are fitted on, and `output`, the vector of the kind.
+(export/window_towers.py). Of a model for any sound (encoders/events.py) there are two layers, of windows of a second,
+too: `statistics`, which is what its kinds are fitted on, and `output`, the vector of the kind.
 
 Letters in shapes: W windows, D numbers, S samples, U frames of sound, C channels.
 """
@@ -26,6 +26,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from avmatch.core.errors import MissingExtraError, ModelError
+from avmatch.core.features import BAND_RATE_HZ
 from avmatch.core.signals import AudioSamples
 from avmatch.encoders.clips import ClipTower, load_clip_towers
 from avmatch.encoders.events import KIND, takes_events
@@ -103,13 +104,15 @@ class EventLayer:
         return self.of(read_audio(path, sample_rate_hz=SAMPLE_RATE_HZ).data[0])
 
     def of(self, samples: Float32[np.ndarray, " S"]) -> Float32[np.ndarray, "W D"]:
-        """The features of a sound at 16 kHz; silence follows one that is shorter than a second."""
+        """The features of the windows of a sound at 16 kHz; silence follows one that is shorter than a window."""
         front_end = SoundFrontEnd()
         front_end.push(AudioSamples(np.pad(samples, (0, max(SAMPLE_RATE_HZ - len(samples), 0)))[None], SAMPLE_RATE_HZ))
         heard = front_end.finish()
         assert heard is not None  # a second at least
-        statistics = sound_statistics(heard.spectrum)
-        return statistics if self.tower is None else self.tower.encode([statistics])
+        size = round(WINDOW_SECONDS * BAND_RATE_HZ)
+        begins = range(0, len(heard.spectrum) - size + 1, size // 2)
+        statistics = [sound_statistics(heard.spectrum[begin : begin + size]) for begin in begins]
+        return np.concatenate(statistics) if self.tower is None else self.tower.encode(statistics)
 
 
 def sound_layer(model: str | Path, layer: str | None = None) -> SoundLayer | EventLayer:

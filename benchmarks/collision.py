@@ -7,7 +7,8 @@ For each seed a set is simulated in WORK, and the system trained on it. Stages, 
 in WORK/seed-<n>/<stage>.json and is not done again, so that a stopped benchmark goes on:
 
     main      tasks 1, 2 and 3 as `avmatch collide` answers them; two stages; distance alone, cues alone
-    towers    in-class assignment by distance: MLP and 3D CNN, λ and not, a metric a class; class by class
+    towers    in-class assignment by distance: MLP and 3D CNN, λ and not, a metric a class; class by class (by the best
+              of their epochs on the impacts that judge them: all a little too good, alike)
     damage    the tasks under white noise at 20, 10 and 0 dB, and with masks damaged
     folds     task 1 cross-validated: the classifier trained on every fold's complement
     pictures  trajectories, spectrogram and matrix, in WORK/seed-<n>/pictures
@@ -205,9 +206,11 @@ def towers_stage(bench: Bench) -> Figures:
 
 def _distances(bench: Bench, name: str, config: TrainConfig) -> tuple[np.ndarray, np.ndarray]:
     """Distances of the held-back impacts by a metric that is trained where it isn't there."""
-    from avmatch.encoders.collisions import METRIC_GRAPH, load_network
+    from avmatch.encoders.collisions import METRIC_GRAPH, METRICS, load_network
 
     run = bench.folder / "towers" / name.replace(" ", "_").replace(",", "")
+    if config == collision_centroid():  # the system has it
+        run = bench.run / METRICS
     if bench.epochs is not None:
         config = replace(config, epochs=bench.epochs)
     config = replace(config, seed=bench.tilt.seed)

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -133,6 +134,15 @@ def test_the_equality_would_fail_if_hard_negatives_were_those_of_the_weights_at_
     assert "learner/video.embed.weight" in differing(tmp_path / "whole", tmp_path / "cut")
 
 
+@pytest.fixture
+def listening() -> Iterator[None]:
+    """To Ctrl-C, even where the tests were started in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("listening")
 def test_ctrl_c_leaves_a_checkpoint_of_the_step(tmp_path: Path, pairs_folder: Path) -> None:
     calls = count(1)
 
@@ -153,6 +163,7 @@ def test_ctrl_c_leaves_a_checkpoint_of_the_step(tmp_path: Path, pairs_folder: Pa
     assert differing(tmp_path / "whole", tmp_path / "cut") == []
 
 
+@pytest.mark.usefixtures("listening")
 def test_a_second_ctrl_c_does_not_wait(tmp_path: Path, pairs_folder: Path) -> None:
     def press_twice(stage: str, done: int, total: int) -> None:
         os.kill(os.getpid(), signal.SIGINT)

@@ -1,6 +1,7 @@
 """Named classes of any sound: against scikit-learn, through an exported model, and beside the kinds."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from avmatch.core.errors import ModelError
-from avmatch.cues.events import KindCue
+from avmatch.cues.events import EventCue, KindCue
 from avmatch.encoders.clips import load_clip_towers
 from avmatch.encoders.events import CLASSES, EventModel, Kind, load_event_model
 from avmatch.export.onnx import described_anew
@@ -131,6 +132,26 @@ def test_classes_count_beside_the_cosine(folder):
     sounds = towers.audio.encode([sound_statistics(audio.spectrum) for audio in audios])
     np.testing.assert_allclose(both - cosines, told.class_share * np.log(looks @ sounds.T), atol=1e-4)
     assert np.diag(both - cosines).mean() > 0 > (both - cosines)[~np.eye(5, dtype=bool)].mean()
+
+
+def test_the_classes_of_a_pair_are_what_both_say(folder):
+    cue = EventCue(load_event_model(folder))
+    video, audio = picture(event_times(1), cell=1, light=20.0, seed=1), sound(event_times(1), colour=-1.0, seed=1)
+    look, heard = cue.model.picture_kind(video).classes, cue.model.sound_kind(audio).classes
+    told = cue.classes(video, audio)
+    assert sum(told) == pytest.approx(1.0, abs=1e-5)
+    np.testing.assert_allclose(told, look * heard / (look @ heard), atol=1e-5)
+    assert cue.classes(video, replace(audio, spectrum=np.zeros((0, 16), np.float16))) == ()
+    assert EventCue(replace(cue.model, classes=None)).classes(video, audio) == ()
+
+
+def test_slopes_of_other_classes_are_refused(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "model")
+    described_anew(tmp_path / "model" / "video.onnx", {"class_slopes": [0.1] * 5})
+    assert load_event_model(tmp_path / "model").description.class_slopes == (0.1,) * 5
+    described_anew(tmp_path / "model" / "video.onnx", {"class_slopes": [0.1] * 4})
+    with pytest.raises(ModelError, match="4 class_slopes for 5 classes"):
+        load_event_model(tmp_path / "model")
 
 
 def test_what_is_impossible_stays_finite(folder, monkeypatch):

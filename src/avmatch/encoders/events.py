@@ -152,6 +152,9 @@ def load_event_model(folder: str | Path) -> EventModel:
     if (told.model, told.weights, told.class_share) != (other.model, other.weights, other.class_share):
         raise ModelError(f"{folder}: the towers differ: {told.model} and {other.model}; export the model again")
     classes = load_clip_towers(Path(folder) / CLASSES) if told.class_share else None
+    num, slopes = 0 if classes is None else classes.audio.description.dim, len(told.class_slopes)
+    if slopes not in (0, num):
+        raise ModelError(f"{folder}: {slopes} class_slopes for {num} classes; calibrate the model again")
     return EventModel(told, video, audio, load_clip_towers(Path(folder) / KIND), classes)
 
 

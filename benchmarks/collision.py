@@ -7,8 +7,8 @@ For each seed a set is simulated in WORK, and the system trained on it. Stages, 
 in WORK/seed-<n>/<stage>.json and is not done again, so that a stopped benchmark goes on:
 
     main      tasks 1, 2 and 3 as `avmatch collide` answers them; two stages; distance alone, cues alone
-    towers    in-class assignment by distance: MLP and 3D CNN, λ and not, a metric a class; class by class (by the best
-              of their epochs on the impacts that judge them: all a little too good, alike)
+    towers    the pairs of tasks 2 and 3 assigned inside their class, a few at a time, by distance alone: MLP and
+              3D CNN, λ and not, a metric a class; class by class
     damage    the tasks under white noise at 20, 10 and 0 dB, and with masks damaged
     folds     task 1 cross-validated: the classifier trained on every fold's complement
     pictures  trajectories, spectrogram and matrix, in WORK/seed-<n>/pictures
@@ -29,19 +29,28 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from scipy.spatial.distance import cdist
 
 from avmatch.core.files import write_text_atomically
 from avmatch.core.signals import AudioSamples
-from avmatch.datasets.collision_features import Bands, features_of_film, features_of_sound, noisy, prepared
+from avmatch.datasets.collision_features import (
+    Bands,
+    FilmFeatures,
+    SoundFeatures,
+    features_of_film,
+    features_of_sound,
+    noisy,
+    prepared,
+)
 from avmatch.datasets.collisions import CLASSES, Film, film_number, list_task, read_film, read_sound
 from avmatch.datasets.splits import split_by_group
 from avmatch.datasets.tilt.folder import TiltConfig, synthesise_collisions
-from avmatch.encoders.collisions import load_collisions
+from avmatch.encoders.collisions import METRIC_GRAPH, METRICS, load_collisions, load_network
 from avmatch.evaluation.layout import markdown_table
 from avmatch.frontends.impact_picture import centroid
 from avmatch.frontends.impact_sound import fitted, log_bands, spectrogram
 from avmatch.matching.collision_fit import KnownImpacts, fit_scorer
-from avmatch.matching.collisions import Impacts, ImpactScorer, partners
+from avmatch.matching.collisions import ImpactScorer, partners
 from avmatch.metrics.collisions import alone_score, hits
 from avmatch.metrics.intervals import bootstrap_interval, student_interval
 from avmatch.pipelines.collide import encoded
@@ -97,12 +106,22 @@ class Bench:
         return json.loads((self.dataset / "truth.json").read_text())[f"task{task}"]
 
 
+@dataclass(frozen=True, eq=False)
+class Heap:
+    """One group: its name, the names of its sounds, the numbers of its films, and what the networks are given."""
+
+    name: str
+    sound_names: tuple[str, ...]
+    film_numbers: np.ndarray
+    films: list[FilmFeatures]
+    sounds: list[SoundFeatures]
+
+
 def groups_of(
     bench: Bench, task: int, change: Change | None = None, mask_change: MaskChange | None = None
-) -> Iterator[tuple[str, tuple[str, ...], np.ndarray, Impacts]]:
-    """Each group's name, sounds, numbers of films, and what the networks say of it."""
-    system = load_collisions(bench.run)
-    told = system.sound_classes.description
+) -> Iterator[Heap]:
+    """A task's groups, changed where asked."""
+    told = load_collisions(bench.run).sound_classes.description
     for group in list_task(bench.dataset, task)[0]:
         rng = np.random.default_rng([bench.tilt.seed, task, int(group.name or 0)])
         sounds = []
@@ -115,7 +134,7 @@ def groups_of(
             film = read_film(files)
             films.append(features_of_film(files, film if mask_change is None else mask_change(film, rng)))
         numbers = np.array([film_number(files) for files in group.films], np.int64)
-        yield group.name, tuple(path.name for path in group.sounds), numbers, encoded(system, films, sounds)
+        yield Heap(group.name, tuple(path.name for path in group.sounds), numbers, films, sounds)
 
 
 def answers(sounds: tuple[str, ...], numbers: np.ndarray, partner: np.ndarray) -> dict[str, int]:
@@ -136,12 +155,14 @@ def interval(values: np.ndarray, group: np.ndarray | None = None) -> dict[str, f
 def tasks(bench: Bench, scorers: dict[str, ImpactScorer], **changes: object) -> Figures:
     """All tasks by each of the scorers; the first one's two-stage answers beside them."""
     found: Figures = {}
+    system = load_collisions(bench.run)
     if bench.tilt.num_sounds:
-        ((_, sounds, _, impacts),) = groups_of(bench, 1, changes.get("change"))
-        said = dict(zip(sounds, impacts.sound_logits.argmax(axis=1).tolist(), strict=True))
+        (heap,) = groups_of(bench, 1, changes.get("change"))
+        impacts = encoded(system, heap.films, heap.sounds)
+        said = dict(zip(heap.sound_names, impacts.sound_logits.argmax(axis=1).tolist(), strict=True))
         found["task 1: accuracy"] = interval(hits(said, bench.truth(1)))
     for task in (2, 3):
-        read = list(groups_of(bench, task, **changes))
+        read = [(heap, encoded(system, heap.films, heap.sounds)) for heap in groups_of(bench, task, **changes)]
         ways = [(name, scorer, False) for name, scorer in scorers.items()]
         ways.append((f"{ways[0][0]}, two stages", ways[0][1], True))
         for name, scorer, is_staged in ways:
@@ -151,15 +172,15 @@ def tasks(bench: Bench, scorers: dict[str, ImpactScorer], **changes: object) -> 
 
 def _of_task(truth: dict, task: int, name: str, scorer: ImpactScorer, is_staged: bool, read: list) -> Figures:
     said, right, group = {}, [], []
-    for place, (folder, sounds, numbers, impacts) in enumerate(read):
+    for place, (heap, impacts) in enumerate(read):
         complete = task == 2
         if is_staged:
             partner = scorer.two_stage(impacts, complete=complete)
         else:
             partner = partners(scorer.scores(impacts), complete=complete, threshold_nats=scorer.threshold_nats)
-        said[folder] = answers(sounds, numbers, partner)
-        is_paired = np.array([number >= 0 for number in truth[folder].values()])
-        right.append(hits(said[folder], truth[folder])[is_paired])
+        said[heap.name] = answers(heap.sound_names, heap.film_numbers, partner)
+        is_paired = np.array([number >= 0 for number in truth[heap.name].values()])
+        right.append(hits(said[heap.name], truth[heap.name])[is_paired])
         group.append(np.full(is_paired.sum(), place))
     found = {f"task {task}: right pairs ({name})": interval(np.concatenate(right), np.concatenate(group))}
     if task == 3:
@@ -182,8 +203,8 @@ def main_stage(bench: Bench) -> Figures:
 
 
 def towers_stage(bench: Bench) -> Figures:
-    """In-class assignment of held-back impacts, DRAWN of a class at a time, by distance."""
-    _ = bench.run
+    """In-class assignment of the tests' pairs, DRAWN of a class at a time, by distance."""
+    pairs, label = test_pairs(bench)
     systems = {
         "MLP": collision_centroid(),
         "MLP without λ": override(collision_centroid(), ["task.weight=0.5"]),
@@ -191,41 +212,47 @@ def towers_stage(bench: Bench) -> Figures:
     }
     found: Figures = {}
     for name, config in systems.items():
-        distance, label = _distances(bench, name, config)
+        distance = _distances(bench, name, config, pairs)
         found |= {f"{name}: {part}": value for part, value in _assigned(distance, label).items()}
-    parts = [
-        _distances(bench, f"MLP of class {one}", override(collision_centroid(), [f"task.only={one}"]))[0]
-        for one in range(len(CLASSES))
-    ]
     own = np.full((len(label), len(label)), np.inf)
-    for one, part in enumerate(parts):
+    for one in range(len(CLASSES)):
         rows = np.flatnonzero(label == one)
-        own[np.ix_(rows, rows)] = part
+        config = override(collision_centroid(), [f"task.only={one}"])
+        own[np.ix_(rows, rows)] = _distances(bench, f"MLP of class {one}", config, [pairs[row] for row in rows])
     return found | {f"MLP, one a class: {part}": value for part, value in _assigned(own, label).items()}
 
 
-def _distances(bench: Bench, name: str, config: TrainConfig) -> tuple[np.ndarray, np.ndarray]:
-    """Distances of the held-back impacts by a metric that is trained where it isn't there."""
-    from avmatch.encoders.collisions import METRIC_GRAPH, METRICS, load_network
+def test_pairs(bench: Bench) -> tuple[list[tuple[FilmFeatures, SoundFeatures]], np.ndarray]:
+    """The pairs of tasks 2 and 3, which nothing was trained or chosen by, and the class that both classifiers say."""
+    found = []
+    for task in (2, 3):
+        for heap in groups_of(bench, task):
+            film_at = {number: place for place, number in enumerate(heap.film_numbers.tolist())}
+            partner = [bench.truth(task)[heap.name][name] for name in heap.sound_names]
+            own = zip(partner, heap.sounds, strict=True)
+            found += [(heap.films[film_at[number]], sound) for number, sound in own if number >= 0]
+    films, sounds = zip(*found, strict=True)
+    impacts = encoded(load_collisions(bench.run), films, sounds)
+    return found, (impacts.film_logits + impacts.sound_logits).argmax(axis=1)
 
-    run = bench.folder / "towers" / name.replace(" ", "_").replace(",", "")
+
+def _distances(
+    bench: Bench, name: str, config: TrainConfig, pairs: list[tuple[FilmFeatures, SoundFeatures]]
+) -> np.ndarray:
+    """From each film to each sound, by a metric that is trained where it isn't there."""
+    run = bench.folder / "towers" / name.replace(" ", "_")
     if config == collision_centroid():  # the system has it
         run = bench.run / METRICS
     if bench.epochs is not None:
         config = replace(config, epochs=bench.epochs)
     config = replace(config, seed=bench.tilt.seed)
-    features = bench.run / "features"
     if not (run / "model" / "card.md").is_file():
-        train(config, features, run, resume=run.is_dir(), command="benchmarks/collision.py")
-    pairs = config.task.read(features, run / "cache")
-    held = np.isin(pairs.names, json.loads((run / "split.json").read_text())["validation"])
-    rows = np.flatnonzero(held)
+        begun = time.monotonic()
+        train(config, bench.run / "features", run, resume=run.is_dir(), command="benchmarks/collision.py")
+        print(f"{name}: trained in {time.monotonic() - begun:.0f} s", flush=True)
     film, sound = (load_network(run / "model" / METRIC_GRAPH.format(side)) for side in ("film", "sound"))
-    seen, heard = (
-        film([pairs.video[row] for row in rows]),
-        sound([pairs.audio[row] for row in rows]),
-    )
-    return np.linalg.norm(seen[:, None] - heard[None], axis=2), pairs.label[rows]
+    shown = [one.path if film.description.side == "path" else one.masks for one, _ in pairs]
+    return cdist(film(shown), sound([one.bands for _, one in pairs]))
 
 
 def _assigned(distance: np.ndarray, label: np.ndarray) -> Figures:

@@ -63,8 +63,8 @@ def test_bf16_learns(tmp_path: Path, pairs_folder: Path) -> None:
 def test_what_a_run_leaves_behind(tmp_path: Path, pairs_folder: Path, exported: list[Pairs]) -> None:
     run = tmp_path / "run"
     result = train(small_run(epochs=2), pairs_folder, run, device="cpu", command="avmatch train it")
-    assert {path.name.split(".")[0] for path in run.iterdir()} == {
-        "config", "command", "metrics", "curves", "events", "split", "last", "best",
+    assert {path.name.split(".")[0] or path.name for path in run.iterdir()} == {
+        ".lock", "config", "command", "metrics", "curves", "events", "split", "last", "best",
     }  # fmt: skip
     assert (run / "command.txt").read_text() == "avmatch train it\n"
     split = json.loads((run / "split.json").read_text())

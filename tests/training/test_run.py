@@ -39,3 +39,16 @@ def test_what_a_run_holds_is_not_overwritten(folder):
     (folder.path / "split.json").write_text("{}")
     with pytest.raises(UsageError, match="not empty; go on with --resume"):
         folder.open(CONFIG, "", resume=False)
+
+
+def test_two_processes_do_not_train_in_one_folder(folder, monkeypatch):
+    monkeypatch.setattr("avmatch.training.run.PATIENCE_SECONDS", 0.1)
+    with folder.held(), pytest.raises(UsageError, match="another process trains there; wait for it"):
+        other_holds(folder)
+    other_holds(folder)
+
+
+def other_holds(folder):
+    """As another process would: the lock is the file's, not the object's."""
+    with RunFolder(folder.path).held():
+        pass

@@ -12,7 +12,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -87,7 +87,7 @@ def train(
     """
     where = pick_device(device)
     folder = RunFolder(Path(out))
-    with world(where) as everybody:
+    with world(where) as everybody, folder.held() if everybody.is_first else nullcontext():
         going_on = folder.open(config, command, resume) if everybody.is_first else resume
         everybody.wait()
         tell = None if progress is None else partial(progress, "data")

@@ -5,14 +5,18 @@ metrics.jsonl    a line an epoch                    curves.png      the same as 
 events.out…      the same for TensorBoard           split.json      which pairs were held back
 last.safetensors everything needed to go on         best.safetensors   the weights that were exported
 model/           what is used: ONNX graphs and their card
+.lock            one process at a time
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from avmatch.core.errors import UsageError
 from avmatch.core.files import write_text_atomically
@@ -20,7 +24,9 @@ from avmatch.training.config import TrainConfig, to_json
 
 #: What `--resume` may change: how far, how often, where; not what is learned.
 FREE_TO_CHANGE = frozenset({"epochs", "num_workers", "checkpoint_seconds", "patience"})
-CONFIG, COMMAND = "config.json", "command.txt"
+CONFIG, COMMAND, LOCK = "config.json", "command.txt", ".lock"
+#: The loaders of a killed run need some seconds to notice, and hold its lock until then.
+PATIENCE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -54,16 +60,32 @@ class RunFolder:
         """A JSON object an epoch."""
         return self.path / "metrics.jsonl"
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Make the folder, and keep other processes out of it; the lock goes with the process, even a killed one.
+
+        Raises:
+            UsageError: it is a file, or another process trains there.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise UsageError(f"{self.path}: is a file; name a folder for the run")
+        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(self.path / LOCK, timeout=PATIENCE_SECONDS):
+                yield
+        except Timeout as error:
+            raise UsageError(
+                f"{self.path}: another process trains there; wait for it, or name another folder"
+            ) from error
+
     def open(self, config: TrainConfig, command: str, resume: bool) -> bool:
         """Start or go on; whether there is a checkpoint to go on from.
 
         Raises:
             UsageError: the folder isn't empty without `resume`, or holds a run of another configuration.
         """
-        if self.path.exists() and not self.path.is_dir():
-            raise UsageError(f"{self.path}: is a file; name a folder for the run")
         # A run that its data didn't let start left no more than what it was asked for.
-        used = self.path.is_dir() and any(item.name not in (CONFIG, COMMAND) for item in self.path.iterdir())
+        used = self.path.is_dir() and any(item.name not in (CONFIG, COMMAND, LOCK) for item in self.path.iterdir())
         if used and not resume:
             raise UsageError(f"{self.path}: not empty; go on with --resume, or name another folder")
         if used and resume:

@@ -360,7 +360,7 @@ def test_the_recipes_are_listed_and_say_what_was_published():
 
 
 def test_what_can_be_set_on_the_command_line():
-    stages = 'task.curriculum.stages=[[0, {"hard": 1, "easy": 0}]]'
+    stages = 'task.curriculum.stages=[[0, {"easy": 0, "hard": 1}]]'
     changed = override(avts(), ["task.video.kind=mc5", stages, "task.shifts.super_hard=near", "task.loss=multi_way"])
     assert changed.task.curriculum.stages == ((0.0, SyncMix(0, 1)),)
     assert (changed.task.video.kind, changed.task.shifts.super_hard, changed.task.loss) == ("mc5", "near", "multi_way")

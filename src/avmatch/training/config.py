@@ -120,23 +120,25 @@ def override(config: Config, settings: Sequence[str]) -> Config:
 
 
 def _replaced(config: Config, path: Sequence[str], text: str, setting: str) -> Config:
+    return cast("Config", replace(cast("Any", config), **{path[0]: _value(config, path, text, setting)}))
+
+
+def _value(config: object, path: Sequence[str], text: str, setting: str) -> object:
+    """What the field path[0] becomes."""
     names = [item.name for item in fields(cast("Any", config))]
     if path[0] not in names:
         raise UsageError(
             f"--set {setting}: {type(config).__name__} has no field {path[0]!r}; it has {', '.join(names)}"
         )
     old = getattr(config, path[0])
-    new: object
     if len(path) > 1:
         if not is_dataclass(old):
             raise UsageError(f"--set {setting}: {path[0]} is {old!r}, which has no fields")
-        new = _replaced(old, path[1:], text, setting)
-    elif is_dataclass(old):
+        return _replaced(old, path[1:], text, setting)
+    if is_dataclass(old):
         inner = ", ".join(f"{path[0]}.{item.name}" for item in fields(old))
         raise UsageError(f"--set {setting}: {path[0]} has fields of its own: {inner}")
-    else:
-        new = _parsed(old, text, setting)
-    return cast("Config", replace(cast("Any", config), **{path[0]: new}))
+    return _parsed(old, text, setting)
 
 
 def _parsed(old: object, text: str, setting: str) -> object:
@@ -156,9 +158,8 @@ def _like(old: object, value: object, setting: str) -> object:
         patterns = [*old, *(old[-1:] * len(value))] or value
         return tuple(_like(pattern, item, setting) for pattern, item in zip(patterns, value, strict=False))
     if is_dataclass(old) and isinstance(value, dict):
-        for name, item in value.items():
-            old = _replaced(old, [name], json.dumps(item), setting)
-        return old
+        new = {name: _value(old, [name], json.dumps(item), setting) for name, item in value.items()}
+        return replace(cast("Any", old), **new)
     if type(value) is not type(old):
         raise UsageError(f"--set {setting}: expected a value like {old!r}, got {value!r}")
     return value

@@ -91,9 +91,9 @@ class Bench:
         """The trained system."""
         out = self.folder / "run"
         if not (out / "model" / "card.md").is_file():
-            begun = time.monotonic()
+            dataset, begun = self.dataset, time.monotonic()
             system = collision(seed=self.tilt.seed, epochs=self.epochs)
-            train_system(system, self.dataset, out, resume=out.is_dir(), command="benchmarks/collision.py")
+            train_system(system, dataset, out, resume=out.is_dir(), command="benchmarks/collision.py")
             print(f"trained in {time.monotonic() - begun:.0f} s", flush=True)
         return out
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avmatch.core.errors import UsageError
+from avmatch.core.errors import MediaError, UsageError
 from avmatch.datasets import tracks
-from avmatch.datasets.packing import FAILURES, check_packed, named_pairs, pack
-from avmatch.datasets.tracks import MOTION_AND_BANDS, PackSettings, decode_tracks
+from avmatch.datasets.packing import FAILURES, check_packed, common_part, named_pairs, pack
+from avmatch.datasets.pair_lists import MediaPair
+from avmatch.datasets.tracks import MOTION_AND_BANDS, PackSettings, Track, decode_tracks
 from avmatch.frontends.sound import log_mel
 from avmatch.media.decode import read_audio
 from event_scenes import struck
@@ -222,3 +223,40 @@ def test_frames_may_be_packed_in_colour(scenes, tmp_path):
 def test_colours_that_cannot_be(changed):
     with pytest.raises(UsageError, match=r"colours is 1|square and grey"):
         PackSettings(10.0, 24, 24, **changed)
+
+
+@pytest.mark.parametrize(("begin", "duration"), [(0, 2), (3, 2), (1, None)])
+def test_a_piece_ends_where_it_should_though_it_begins_before_the_picture(begin, duration):
+    """The picture begins at 1.2 s, 5 ticks a second, the sound at 0."""
+    settings = PackSettings(rate_hz=5.0, height_px=1, width_px=1)
+    video = Track(np.arange(6, 36, dtype=np.uint8)[:, None, None], 1.2)
+    audio = Track(np.repeat(np.arange(40.0), 20)[:, None], 0.0)
+    pair = MediaPair("v", "a", "g", "", start_seconds=begin, duration_seconds=duration)
+    seen, heard = common_part(pair, video, audio, settings)
+    expected = np.arange(max(6, begin * 5), 36 if duration is None else (begin + duration) * 5)
+    np.testing.assert_array_equal(seen[:, 0, 0], expected)
+    np.testing.assert_array_equal(heard[:, 0], np.repeat(expected, 20))
+
+
+def test_a_piece_before_the_picture_is_left_out():
+    settings = PackSettings(rate_hz=5.0, height_px=1, width_px=1)
+    video = Track(np.zeros((30, 1, 1), np.uint8), 6.0)
+    audio = Track(np.zeros((4000, 1)), 0.0)
+    for begin in (0, 2, 4):
+        with pytest.raises(MediaError, match="no time in common"):
+            common_part(MediaPair("v", "a", "g", "", begin, 2.0), video, audio, settings)
+
+
+def test_what_a_list_keeps_back_is_held_back_and_its_tests_are_left_out(media, tmp_path):
+    splits = ("train", "val", "test", "")
+    rows = [
+        {"path": media / "good.mp4", "start_seconds": n * 0.5, "duration_seconds": 0.5, "split": s}
+        for n, s in enumerate(splits)
+    ]
+    pairs, _ = pack(write_list(tmp_path / "list.csv", *rows), tmp_path / "packed", SETTINGS)
+    assert [name.rsplit("@")[1] for name in pairs.names] == ["0", "0.5", "1.5"]
+    assert pairs.is_held_back.tolist() == [False, True, False]
+    with pytest.raises(UsageError, match="all its 1 pairs are there to test on"):
+        pack(write_list(tmp_path / "tests.csv", rows[2]), tmp_path / "none", SETTINGS)
+    plain, _ = pack(write_list(tmp_path / "plain.csv", *rows[::3]), tmp_path / "packed", SETTINGS)
+    assert plain.is_held_back is None

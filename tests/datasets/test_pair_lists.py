@@ -100,6 +100,40 @@ def test_equal_stems_in_video_and_audio_folders_are_pairs(tmp_path):
         read_pair_list(tmp_path)
 
 
+def test_stems_are_equal_below_the_folders(tmp_path):
+    """Two speakers whose clips are numbered alike."""
+    touch(
+        tmp_path, *(f"{side}/{who}/1.{suffix}" for who in "ab" for side, suffix in (("video", "mp4"), ("audio", "wav")))
+    )
+    assert [(pair.video, pair.audio) for pair in read_pair_list(tmp_path)] == [
+        (f"{tmp_path}/video/{who}/1.mp4", f"{tmp_path}/audio/{who}/1.wav") for who in "ab"
+    ]
+    touch(tmp_path, "video/a/1.mov")
+    with pytest.raises(UsageError, match=r"1\.mov, .*1\.mp4: of one stem|1\.mp4, .*1\.mov: of one stem"):
+        read_pair_list(tmp_path)
+
+
+def test_the_set_whose_tests_are_shuffled(tmp_path):
+    touch(tmp_path, *(f"{part}/{name}" for part in ("Train", "Test/Clean") for name in ("video/1.mp4", "audio/1.wav")))
+    (pair,) = read_pair_list(tmp_path)
+    assert pair.audio == f"{tmp_path}/Train/audio/1.wav"
+    with pytest.raises(UsageError, match="Test is shuffled on either side"):
+        read_pair_list(tmp_path / "Test" / "Clean")
+
+
+def test_columns_may_have_blanks_around_their_names(tmp_path):
+    touch(tmp_path, "1.mp4")
+    (pair,) = read_pair_list(table(tmp_path / "list.csv", "path, group, split, offset_ms\n1.mp4, tape, train, 200\n"))
+    assert (pair.group, pair.split, pair.offset_seconds) == ("tape", "train", 0.2)
+
+
+def test_pairs_that_share_a_file_are_one_recording(tmp_path):
+    touch(tmp_path, *"abcd", "mix.wav", "d.wav", "c.wav")
+    rows = "video,audio,group\na,mix.wav,\nc,c.wav,\nb,mix.wav,\nd,d.wav,\nd,c.wav,\na,mix.wav,own\n"
+    found = [pair.group.removeprefix(f"{tmp_path}/") for pair in read_pair_list(table(tmp_path / "list.csv", rows))]
+    assert found == ["a", "c", "a", "c", "c", "own"]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -114,6 +148,7 @@ def test_equal_stems_in_video_and_audio_folders_are_pairs(tmp_path):
         ("video,audio\nv.mp4\n", "row 1: `audio` is empty"),
         ("video,sound\nv.mp4,a.wav\n", "needs the columns `video` and `audio`, or `path` .*; found: video, sound"),
         ("", "found: none"),
+        ("video,audio,group, group\nv.mp4,a.wav,1,2\n", "has two columns named `group`"),
         ("video,audio\n", "names no pair"),
         ("video,audio,offset_ms,kind\nv.mp4,,,drums\n", "names no pair"),
     ],

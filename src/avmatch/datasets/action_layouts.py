@@ -22,7 +22,8 @@ from pathlib import Path
 
 from avmatch.core.errors import UsageError
 from avmatch.datasets.inputs import VIDEO_SUFFIXES, natural_key
-from avmatch.datasets.labelled_clips import TEST, TRAIN, VALIDATION, LabelledClip
+from avmatch.datasets.labelled_clips import LabelledClip
+from avmatch.datasets.splits import TEST, TRAIN, VALIDATION
 
 _UCF_LIST = re.compile(r"(?P<split>train|test)list0?(?P<number>\d)\.txt")
 _UCF_NAME = re.compile(r"v_(?P<group>.+_g\d+)_c\d+")

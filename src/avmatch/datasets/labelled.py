@@ -16,10 +16,10 @@ from avmatch.core.errors import UsageError
 from avmatch.datasets.action_layouts import read_hmdb51, read_kinetics, read_ucf101
 from avmatch.datasets.inputs import MANIFEST_SUFFIXES
 from avmatch.datasets.items import numbered
-from avmatch.datasets.labelled_clips import TEST, TRAIN, VALIDATION, LabelledClip, fold_splits
+from avmatch.datasets.labelled_clips import LabelledClip, fold_splits
 from avmatch.datasets.pair_lists import read_pair_list
 from avmatch.datasets.sound_layouts import read_dcase, read_esc50, read_esc_folders
-from avmatch.datasets.splits import class_folds
+from avmatch.datasets.splits import TEST, TRAIN, VALIDATION, class_folds
 from avmatch.datasets.web_layouts import read_audioset, read_vggsound
 
 MANIFEST = "manifest.csv"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-TRAIN, VALIDATION, TEST = "train", "validation", "test"
+from avmatch.datasets.splits import TEST, TRAIN
 
 
 @dataclass(frozen=True)

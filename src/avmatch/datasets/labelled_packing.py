@@ -19,10 +19,11 @@ from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.results import Failure
 from avmatch.datasets.items import Pairs
 from avmatch.datasets.labelled import with_splits
-from avmatch.datasets.labelled_clips import TEST, TRAIN, LabelledClip
+from avmatch.datasets.labelled_clips import LabelledClip
 from avmatch.datasets.packing import SHARD_BYTES, MediaFiles, Told
 from avmatch.datasets.pair_lists import MediaPair
 from avmatch.datasets.shards import ShardWriter, open_shards
+from avmatch.datasets.splits import TEST, TRAIN
 from avmatch.datasets.tracks import VIDEO_KINDS, PackSettings, Sides, decode_tracks
 
 _NOTHING = np.zeros((1, 1), np.float32)

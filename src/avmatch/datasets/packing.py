@@ -21,7 +21,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from itertools import islice
 from os.path import relpath
@@ -34,8 +34,9 @@ from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.files import write_text_atomically
 from avmatch.core.results import Failure
 from avmatch.datasets.items import Pairs
-from avmatch.datasets.pair_lists import MediaPair, read_pair_list
+from avmatch.datasets.pair_lists import MediaPair, read_pair_list, to_learn_from
 from avmatch.datasets.shards import ShardWriter, open_shards
+from avmatch.datasets.splits import listed_as_held_back
 from avmatch.datasets.tracks import AUDIO_FORMS, VIDEO_KINDS, PackSettings, Sides, Track, decode_tracks
 
 FAILURES = "failures.json"
@@ -74,7 +75,8 @@ def pack(
 ) -> tuple[Pairs, tuple[Failure, ...]]:
     """Pack the pairs of `data` into shards in `folder`, or what is still missing of them.
 
-    Each file is decoded once, also if many pairs are cut from it; its tracks are kept until the last of them.
+    Each file is decoded once, also if many pairs are cut from it; its tracks are kept until the last of them. What the
+    list keeps for tests isn't packed, and what it keeps for validation is marked as held back.
 
     Args:
         progress: called with (done, total) after each pair.
@@ -86,7 +88,9 @@ def pack(
         UsageError: not a list of pairs, no pair can be used, or the folder was packed with other settings.
     """
     folder = Path(folder)
-    pairs = named_pairs(data)
+    named = named_pairs(data)
+    kept = set(to_learn_from(tuple(named.values()), data))
+    pairs = {name: pair for name, pair in named.items() if pair in kept}
     failures = _read_failures(folder)
     writer = ShardWriter(
         folder,
@@ -117,7 +121,9 @@ def pack(
     packed = open_shards(folder)
     check_packed(packed, settings, folder)
     place = {name: row for row, name in enumerate(packed.names)}
-    return packed.take(np.array([place[name] for name in pairs if name in place])), told
+    names = [name for name in pairs if name in place]
+    held_back = listed_as_held_back([pairs[name].split for name in names])
+    return replace(packed.take(np.array([place[name] for name in names])), is_held_back=held_back), told
 
 
 def check_packed(pairs: Pairs, settings: PackSettings, source: str | Path) -> None:
@@ -147,16 +153,19 @@ def common_part(
     per_tick = settings.audio_per_tick
     # Entry i of the sound is heard with tick 0 of the picture; where that is before the beginning, ticks are left out.
     heard = round((video.start_seconds + pair.offset_seconds - audio.start_seconds) * settings.audio_rate_hz)
-    wanted = math.ceil(((pair.start_seconds or 0.0) - video.start_seconds) * settings.rate_hz - 1e-6)
-    first = max(0, math.ceil(-heard / per_tick), wanted if pair.start_seconds is not None else 0)
+    first = max(0, math.ceil(-heard / per_tick))
+    begin = first
+    if pair.start_seconds is not None:
+        begin = math.ceil((pair.start_seconds - video.start_seconds) * settings.rate_hz - 1e-6)
+        first = max(first, begin)
     num_ticks = min(len(video.data) - first, (len(audio.data) - heard) // per_tick - first)
     if pair.duration_seconds is not None:
-        num_ticks = min(num_ticks, round(pair.duration_seconds * settings.rate_hz))
+        num_ticks = min(num_ticks, begin + round(pair.duration_seconds * settings.rate_hz) - first)
     if num_ticks < 1:
         message = f"has no time in common with {pair.audio}; check the list's times and offsets"
         raise MediaError(pair.video, message, stage="features", reason="too_short")
-    begin = heard + first * per_tick
-    return video.data[first : first + num_ticks], audio.data[begin : begin + num_ticks * per_tick]
+    own = heard + first * per_tick
+    return video.data[first : first + num_ticks], audio.data[own : own + num_ticks * per_tick]
 
 
 class MediaFiles:

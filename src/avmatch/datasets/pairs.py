@@ -18,8 +18,9 @@ import numpy as np
 from avmatch.core.errors import UsageError
 from avmatch.datasets.inputs import MANIFEST_SUFFIXES
 from avmatch.datasets.items import Items, Pairs, gather, numbered
-from avmatch.datasets.pair_lists import read_pair_list
+from avmatch.datasets.pair_lists import read_pair_list, to_learn_from
 from avmatch.datasets.shards import INDEX, open_shards
+from avmatch.datasets.splits import listed_as_held_back
 from avmatch.datasets.std2022 import FEATURE_SUFFIX, is_std2022, load_feature, read_std2022
 
 __all__ = ["Items", "Pairs", "gather", "read_pairs"]
@@ -30,8 +31,11 @@ KNOWN = (
 )
 
 
-def read_pairs(path: str | Path) -> Pairs:
+def read_pairs(path: str | Path, *, to_train: bool = False) -> Pairs:
     """The pairs that a folder or a table holds; the layout is told by what is there.
+
+    Args:
+        to_train: what a table's column `split` keeps for tests is left out.
 
     Raises:
         UsageError: none of the known layouts, or one that doesn't hold together.
@@ -44,12 +48,14 @@ def read_pairs(path: str | Path) -> Pairs:
     if given.is_dir() and is_std2022(given):
         return read_std2022(given)
     if given.is_file() and given.suffix.lower() in MANIFEST_SUFFIXES:
-        return _feature_table(given)
+        return _feature_table(given, to_train)
     raise UsageError(f"{given}: {'no known layout' if given.exists() else 'no such file or folder'}; {KNOWN}")
 
 
-def _feature_table(path: Path) -> Pairs:
+def _feature_table(path: Path, to_train: bool) -> Pairs:
     pairs = read_pair_list(path)
+    if to_train:
+        pairs = to_learn_from(pairs, path)
     for pair in pairs:
         if not all(Path(name).suffix.lower() == FEATURE_SUFFIX for name in (pair.video, pair.audio)):
             raise UsageError(f"{path}: names {pair.video} and {pair.audio}, but features are {FEATURE_SUFFIX}; {KNOWN}")
@@ -63,6 +69,7 @@ def _feature_table(path: Path) -> Pairs:
         numbered([pair.group for pair in pairs])[0],
         label,
         label_names,
+        is_held_back=listed_as_held_back([pair.split for pair in pairs]),
     )
 
 

@@ -1,6 +1,7 @@
 """Labelled media: files whose class is known, before anybody has made features of them.
 
-    a folder    of folders, one a class, with media below: <label>/…/<file>; a folder's files are groups of their own
+    a folder    in a layout that is known by itself (datasets/labelled.py: ESC-50, DCASE, UCF101, Kinetics …), or of
+                folders, one a class, with media below: <label>/…/<file>; a folder's files are groups of their own
     a table     CSV or Parquet: `path` (or `file`), relative to it; optional `label`, `group` and `split`
 
 A file that has but sound, or but a picture, is an item like others.
@@ -14,11 +15,14 @@ from pathlib import Path
 
 from avmatch.core.errors import UsageError
 from avmatch.datasets.inputs import AUDIO_SUFFIXES, MANIFEST_SUFFIXES, VIDEO_SUFFIXES, natural_key
+from avmatch.datasets.labelled import LAYOUTS
 from avmatch.datasets.pair_lists import OWN_SOUND_COLUMNS
+from avmatch.datasets.splits import TEST, known_split
 from avmatch.datasets.tables import of_split, read_table
 
 MEDIA_SUFFIXES = VIDEO_SUFFIXES | AUDIO_SUFFIXES
 MANIFEST = "manifest.csv"
+_SIDES = {"audio", "video"}
 
 
 @dataclass(frozen=True)
@@ -38,18 +42,36 @@ def is_media(path: Path) -> bool:
 def list_scene_files(path: str | Path, split: str | None = None) -> tuple[SceneFile, ...]:
     """The files that a folder or a table names; none where it is neither of the forms at the top.
 
+    Args:
+        split: only this one, of a known layout by the first of its lists; None = all, but not such a list's tests.
+
     Raises:
-        UsageError: a table names a file that isn't there, or there is no such split.
+        UsageError: a table names a file that isn't there, there is no such split, or folders are sides, not classes.
     """
     given = Path(path)
     if given.is_dir() and (given / MANIFEST).is_file():
         given = given / MANIFEST
     if given.is_file() and given.suffix.lower() in MANIFEST_SUFFIXES:
         return _table(given, split)
-    found = _folder(given) if given.is_dir() else ()
+    if not given.is_dir():
+        return ()
+    if known := _of_layout(given, split):
+        return known
+    found = _folder(given)
     if found and split is not None:
         raise UsageError(f"{given}: has no splits; leave out --split")
     return found
+
+
+def _of_layout(folder: Path, split: str | None) -> tuple[SceneFile, ...]:
+    clips = next((clips for read in LAYOUTS if (clips := read(folder))), ())
+    told = [(clip, known_split((*clip.splits, "")[0])) for clip in clips]
+    kept = [clip for clip, own in told if (own != TEST if split is None else own == known_split(split))]
+    if clips and not kept:
+        raise UsageError(
+            f"{folder}: has no clip of {split or 'what one learns from'}; leave out --split, or name another"
+        )
+    return tuple(SceneFile(clip.path, clip.label, clip.group) for clip in kept)
 
 
 def _folder(folder: Path) -> tuple[SceneFile, ...]:
@@ -59,6 +81,11 @@ def _folder(folder: Path) -> tuple[SceneFile, ...]:
         for path, parts in inside.items()
         if path.is_file() and not any(part.startswith(".") for part in parts)
     ]
+    if {file.label.lower() for file in found} & _SIDES:
+        raise UsageError(
+            f"{folder}: audio and video are sides there, not classes; give features of theirs (of TAU "
+            "feature/*.hdf5), or a table of files with `path` and `label`"
+        )
     return tuple(sorted(found, key=lambda file: natural_key(file.path)))
 
 

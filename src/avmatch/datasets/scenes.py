@@ -21,6 +21,7 @@ from avmatch.core.errors import MediaError, UsageError
 from avmatch.datasets.inputs import MANIFEST_SUFFIXES
 from avmatch.datasets.items import Pairs, numbered
 from avmatch.datasets.scene_items import SIDES, Fault, Scenes, Side, absent, checked
+from avmatch.datasets.splits import recordings
 from avmatch.datasets.std2022 import FEATURE_SUFFIX, is_std2022, load_feature, read_std2022
 from avmatch.datasets.tables import need_columns, of_split, read_table
 from avmatch.datasets.tau import is_tau, read_tau
@@ -73,7 +74,8 @@ def _table(path: Path, split: str | None) -> Scenes:
         for side in SIDES
     }
     label, label_names = numbered([row.get("label", "") for row in rows])
-    group, _ = numbered([row.get("group") or name for name, row in zip(own, rows, strict=True)])
+    shared = recordings([tuple(filter(None, (row["audio"], row["video"]))) for row in rows])
+    group, _ = numbered([row.get("group") or name for name, row in zip(shared, rows, strict=True)])
     return Scenes(Pairs(sides["video"], sides["audio"], tuple(names), group, label, label_names), tuple(faults))
 
 

@@ -19,7 +19,8 @@ from pathlib import Path
 
 from avmatch.core.errors import UsageError
 from avmatch.datasets.inputs import AUDIO_SUFFIXES, natural_key
-from avmatch.datasets.labelled_clips import TEST, TRAIN, LabelledClip, fold_splits
+from avmatch.datasets.labelled_clips import LabelledClip, fold_splits
+from avmatch.datasets.splits import TEST, TRAIN
 from avmatch.datasets.tables import need_columns, read_table
 
 _NUM_FOLDS = 5

@@ -2,10 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
 from avmatch.core.errors import UsageError
+
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+#: What lists call them besides.
+_SPOKEN = {"val": VALIDATION, "valid": VALIDATION, "dev": VALIDATION, "testing": TEST, "training": TRAIN}
+
+
+def known_split(word: str) -> str:
+    """What a list calls a split, as one of TRAIN, VALIDATION and TEST; other words as they are."""
+    return _SPOKEN.get(word.lower(), word.lower())
+
+
+def listed_as_held_back(splits: Sequence[str]) -> Bool[np.ndarray, " N"] | None:
+    """What a list keeps for validation; None where it says nothing of it, or nothing else."""
+    found = np.array([known_split(split) == VALIDATION for split in splits], bool)
+    return found if found.any() and not found.all() else None
+
+
+def recordings(files: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """A name for each item that all items share which have a file in common, be it through others: its first file.
+
+    Args:
+        files: those of each item, one or more.
+    """
+    parent: dict[str, str] = {}
+
+    def root(file: str) -> str:
+        parent.setdefault(file, file)
+        while parent[file] != file:
+            parent[file] = file = parent[parent[file]]
+        return file
+
+    for first, *others in files:
+        for other in others:
+            parent[root(other)] = root(first)
+    names: dict[str, str] = {}
+    return tuple(names.setdefault(root(first), first) for first, *_ in files)
 
 
 def split_by_group(

@@ -124,9 +124,14 @@ def _index(path: Path, num: int) -> tuple[list[str], Int[np.ndarray, " N"], tupl
     return [row["youtube_id"] for row in rows], label, categories
 
 
-def _folders(folder: Path) -> Pairs:
+def refuse_shuffled(folder: Path) -> None:
+    """Raises UsageError if it is one of the set's tests, in which the same stem is no pair."""
     if folder.resolve().parts[-2:] in SHUFFLED:
         raise UsageError(f"{folder}: Test is shuffled on either side, its stems are not pairs; give the Train folder")
+
+
+def _folders(folder: Path) -> Pairs:
+    refuse_shuffled(folder)
     root = folder if _has_sides(folder) else folder / "Train"
     video, audio = ({Path(path).stem: path for path in list_features(root / side)} for side in (VIDEO, AUDIO))
     alone = sorted(video.keys() ^ audio.keys(), key=natural_key)

@@ -13,16 +13,19 @@ Row = dict[str, str]
 
 
 def read_table(path: Path) -> tuple[tuple[str, ...], list[Row]]:
-    """The columns and the rows; cells are stripped text, empty where there is nothing.
+    """The columns and the rows; names and cells are stripped text, empty where there is nothing.
 
     Raises:
-        UsageError: the file can't be read, or a row has more cells than the header.
+        UsageError: the file can't be read, has two columns of one name, or a row has more cells than the header.
         MissingExtraError: it is a Parquet file, and pyarrow isn't there.
     """
     if not path.is_file():
         raise UsageError(f"{path}: no such file")
     columns, rows = _parquet(path) if path.suffix.lower() == ".parquet" else _csv(path)
-    return columns, [{name: _text(cell) for name, cell in row.items()} for row in rows]
+    columns = tuple(name.strip() for name in columns)
+    if twice := [name for name in columns if name and columns.count(name) > 1]:
+        raise UsageError(f"{path}: has two columns named `{twice[0]}`; remove one")
+    return columns, [{name.strip(): _text(cell) for name, cell in row.items()} for row in rows]
 
 
 def need_columns(path: Path, columns: tuple[str, ...], needed: tuple[str, ...]) -> None:

@@ -5,7 +5,7 @@
     evaluation_setup/fold1_{train,evaluate}.csv                by tabs: filename_audio, filename_video, scene_label
     {train,val,test}.csv                                       another release: by commas, with a location id
 
-Lists may lie in either place, or be missing: then all that the HDF5 files hold counts. A stem is
+Lists may lie in either place, or be missing: then all that the split's HDF5 file holds counts. A stem is
 <label>-<city>-<location>-<segment>; a location is a group, so that none stands on both sides of a split. Only the first
 96 steps of an item count. Arrays are read when they are asked for: the training set has four gigabytes.
 """
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 MAX_STEPS = 96
 #: OpenL3 with a hop of 0.1 s.
 RATE_HZ = 10.0
+STANDARD = "global_mean_std.npz"
 SPLITS = ("train", "val", "test")
 #: What one learns from, where nobody names a split.
 LEARNED_FROM = ("train", "val")
@@ -93,6 +94,9 @@ class StoredSteps:
         except OSError as error:
             raise _damaged(Path(place.file), f"{place.key} can't be read ({error})") from error
         if self.standard is not None:
+            if steps.shape[1:] != self.standard.mean.shape:
+                sizes = f"{steps.shape[1]} features, but {STANDARD} beside it tells of {len(self.standard.mean)}"
+                raise _damaged(Path(place.file), f"{place.key} has {sizes}")
             steps = (steps - self.standard.mean) / self.standard.deviation
         return whole_steps(steps)
 
@@ -153,8 +157,10 @@ def read_tau(folder: Path, split: str | None = None) -> Scenes:
 
 
 def _unlisted(stored: Mapping[Side, Mapping[str, _Place]], listed: Mapping[str, _Listed]) -> set[str]:
-    """Stems that the HDF5 files hold, where there are no lists."""
-    return set() if listed else stored["audio"].keys() | stored["video"].keys()
+    """Stems that the HDF5 files hold, of the splits that have no list."""
+    told, named = {row.split for row in listed.values()}, listed.keys() | {row.video for row in listed.values()}
+    places = (item for side in stored.values() for item in side.items())
+    return {stem for stem, place in places if place.split not in told and stem not in named}
 
 
 def _split(name: str, listed: Mapping[str, _Listed], stored: Mapping[Side, Mapping[str, _Place]]) -> str:
@@ -212,13 +218,16 @@ def _stored(folder: Path, side: Side) -> dict[str, _Place]:
     found: dict[str, _Place] = {}
     for split, path in _files(folder, side).items():
         for label, inside in _opened(str(path), os.getpid()).items():
-            for stem in inside.get(side, ()):
+            stems = inside.get(side, {}) if hasattr(inside, "keys") else ()
+            if not hasattr(stems, "keys"):
+                raise _damaged(path, f"{label} is not what it should be: <label>/{side}/<stem>")
+            for stem in stems:
                 found[stem] = _Place(str(path), f"{label}/{side}/{stem}", label, split)
     return found
 
 
 def _standard(folder: Path, side: Side) -> _Standard | None:
-    path = folder / "feature" / f"{side}_features_data" / "global_mean_std.npz"
+    path = folder / "feature" / f"{side}_features_data" / STANDARD
     if not path.is_file():
         return None
     try:

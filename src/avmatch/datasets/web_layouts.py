@@ -22,7 +22,8 @@ from pathlib import Path
 
 from avmatch.core.errors import UsageError
 from avmatch.datasets.inputs import AUDIO_SUFFIXES, VIDEO_SUFFIXES
-from avmatch.datasets.labelled_clips import TEST, TRAIN, LabelledClip
+from avmatch.datasets.labelled_clips import LabelledClip
+from avmatch.datasets.splits import TEST, TRAIN
 from avmatch.datasets.tables import need_columns, read_table
 
 _VGGSOUND = "vggsound.csv"

@@ -23,8 +23,8 @@ from avmatch.core.errors import MissingExtraError, UsageError
 from avmatch.core.results import Failure
 from avmatch.datasets.items import numbered
 from avmatch.datasets.labelled import read_labelled, with_splits
-from avmatch.datasets.labelled_clips import TEST, TRAIN, LabelledClip
-from avmatch.datasets.splits import class_folds
+from avmatch.datasets.labelled_clips import LabelledClip
+from avmatch.datasets.splits import TEST, TRAIN, class_folds
 from avmatch.evaluation.sound_layers import sound_layer
 from avmatch.evaluation.talking import Share, share_of
 from avmatch.metrics.classes import confusions, macro_mean, top_k_hits

@@ -219,9 +219,11 @@ def clip_vectors(model: str, clip: TalkingClip, picture: VideoFeatures, sounds: 
     seen, heard = _seen(model, picture), [sound.embeddings.get(model) for sound in sounds]
     if seen is None or None in heard:
         raise MediaError(clip.path, f"{model} finds nothing to compare in it", stage="features", reason="too_short")
-    begin = max(round(((clip.start_seconds or 0.0) - seen.start_seconds) * seen.rate_hz), 0)
-    num_ticks = len(seen.data) if clip.duration_seconds is None else round(clip.duration_seconds * seen.rate_hz)
-    video = seen.data[begin : begin + num_ticks].astype(np.float32)
+    place = round(((clip.start_seconds or 0.0) - seen.start_seconds) * seen.rate_hz)
+    begin, end = max(place, 0), len(seen.data)
+    if clip.duration_seconds is not None:
+        end = max(place + round(clip.duration_seconds * seen.rate_hz), begin)
+    video = seen.data[begin:end].astype(np.float32)
     first_seconds = seen.start_seconds + begin / seen.rate_hz + clip.offset_seconds
     audio = tuple(
         ticks_of(vectors.data, round((first_seconds - vectors.start_seconds) * seen.rate_hz), len(video))

@@ -22,7 +22,7 @@ Letters in shapes: T frames, U ticks of the sound, D dimensions, O = 2 · max_of
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,6 +98,18 @@ def right_starts(
     best = means[:, ~near].max(axis=1, initial=-np.inf)
     right: Bool[np.ndarray, " S"] = (means[:, near].max(axis=1, initial=-np.inf) > best) & np.isfinite(best)
     return right
+
+
+def within_shares(
+    scores: Sequence[Float[np.ndarray, "T O"]], numbers: Sequence[int], *, window_frames: int = 1
+) -> dict[str, float]:
+    """`within_1@K`, the share of right trials of all clips; there is none for a K of which no clip has a trial."""
+    found = {}
+    for num in numbers:
+        right = [right_starts(item, num, window_frames=window_frames) for item in scores]
+        if trials := sum(map(len, right)):
+            found[f"within_1@{num}"] = float(sum(one.sum() for one in right) / trials)
+    return found
 
 
 def chances(

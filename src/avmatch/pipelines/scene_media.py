@@ -24,6 +24,8 @@ from avmatch.core.results import Failure
 from avmatch.datasets.items import Pairs, numbered
 from avmatch.datasets.scene_items import SIDES, Fault, Scenes, Side, absent
 from avmatch.datasets.scene_media import SceneFile, list_scene_files
+from avmatch.datasets.std2022 import is_std2022
+from avmatch.datasets.tau import is_tau
 from avmatch.encoders.clips import takes_clip_features
 from avmatch.encoders.folders import model_folder
 from avmatch.encoders.tower import TowerPair, load_pair
@@ -48,8 +50,10 @@ class _Heard:
 
 
 def is_scene_media(path: str | Path) -> bool:
-    """Whether these are media files with labels rather than features."""
-    return bool(list_scene_files(path))
+    """Whether these are media files with labels rather than features, which go first where both are there."""
+    given = Path(path)
+    has_features = given.is_dir() and (is_tau(given) or is_std2022(given))
+    return not has_features and bool(list_scene_files(path))
 
 
 def read_scene_media(

@@ -17,6 +17,7 @@ Letters in shapes: B windows, K negatives each, T frames, U frames of sound, F f
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -132,7 +133,13 @@ class Avts:
         return AvtsBatches(self, pairs)
 
     def validate(self, learner: nn.Module, pairs: Pairs, device: torch.device) -> Mapping[str, float]:
-        """Sync accuracies."""
+        """Sync accuracies; none, and a warning, where the pairs are of one recording: easy negatives are of others."""
+        if len(np.unique(pairs.group)) < 2:
+            told = (
+                f"the {len(pairs)} held-back clips are of one recording: nothing is validated; raise validation_share"
+            )
+            warnings.warn(told, stacklevel=2)
+            return {}
         right = sync_judgements(self, learner, pairs, device)
         return {
             name if name == "sync_accuracy" else f"sync_accuracy_{name}": float(r.mean()) for name, r in right.items()

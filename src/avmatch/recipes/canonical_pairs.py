@@ -111,7 +111,7 @@ class CanonicalPairs:
 
     def read(self, data: str | Path, cache: Path, progress: Told | None = None) -> Pairs:
         """Clip features of a known layout (datasets/pairs.py), all of one length."""
-        return read_pairs(data)
+        return read_pairs(data, to_train=True)
 
     def learner(self, pairs: Pairs, seed: int) -> FittedTowers:
         """Fit every member to the training pairs."""

@@ -15,6 +15,7 @@ features that were cut off are computed anew.
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import shutil
 from collections.abc import Callable, Sequence
@@ -49,6 +50,7 @@ from avmatch.recipes.collision import collision_centroid, collision_classify, co
 from avmatch.recipes.collision_classes import num_workers
 from avmatch.training.config import TrainConfig, override
 from avmatch.training.loop import Told, TrainResult, train
+from avmatch.training.run import COMMAND, CONFIG, LOCK, RunFolder
 
 #: Where the set of held-back impacts is large, groups of this size are drawn of it to tell how good the system is.
 _GROUP, _DRAWS = 25, 40
@@ -117,11 +119,28 @@ def train_system(
     """Train all stages on a dataset (or a folder of features) and join them; arguments as of training's `train`.
 
     Raises:
-        UsageError: settings or layout that don't fit, or the folder is in use.
+        UsageError: settings or layout that don't fit, the folder is in use, or there are several processes.
     """
-    bands, folder = system.bands, Path(out)
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UsageError("the stages of `collision` are trained by one process; start it without torchrun")
+    if resume and not (Path(out) / CONFIG).is_file():
+        raise UsageError(f"{out}: no run to resume there; leave out --resume to start one")
+    with RunFolder(Path(out)).held():
+        return _trained(system, data, Path(out), resume, device, command, progress)
+
+
+def _trained(
+    system: CollisionSystem,
+    data: str | Path,
+    folder: Path,
+    resume: bool,
+    device: str,
+    command: str,
+    progress: Told | None,
+) -> TrainResult:
+    bands = system.bands
     _open(folder, system, resume)
-    write_text_atomically(folder / "command.txt", command + "\n")
+    write_text_atomically(folder / COMMAND, command + "\n")
     tell = None if progress is None else partial(progress, "features")
     found = prepared(data, folder / "features", bands, num_workers=num_workers(), progress=tell)
     source = Path(data) if (Path(data) / INDEX).is_file() else folder / "features"
@@ -137,14 +156,14 @@ def train_system(
 
 def _open(folder: Path, system: CollisionSystem, resume: bool) -> None:
     text = json.dumps(asdict(system), indent=2) + "\n"
-    path = folder / "config.json"
-    if folder.is_dir() and any(folder.iterdir()):
+    path = folder / CONFIG
+    # As of one run: as long as nothing is learned, it may start anew, and with other settings.
+    if any(item.name not in (CONFIG, COMMAND, LOCK) for item in folder.iterdir()):
         if not resume:
             raise UsageError(f"{folder}: not empty; go on with --resume, or name another folder")
-        if path.is_file() and json.loads(path.read_text(encoding="utf-8")) != json.loads(text):
+        has_learned = next(folder.glob("**/last.safetensors"), None) is not None
+        if has_learned and path.is_file() and json.loads(path.read_text(encoding="utf-8")) != json.loads(text):
             raise UsageError(f"{folder}: was started with other settings ({path.name} differs); give the same")
-    elif resume:
-        raise UsageError(f"{folder}: no run to resume there; leave out --resume to start one")
     write_text_atomically(path, text)
 
 

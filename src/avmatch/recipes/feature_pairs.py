@@ -91,7 +91,7 @@ class FeaturePairs:
 
     def read(self, data: str | Path, cache: Path, progress: Told | None = None) -> Pairs:
         """Clip features of a known layout (datasets/pairs.py)."""
-        pairs = read_pairs(data)
+        pairs = read_pairs(data, to_train=True)
         for side, wanted in (("video", self.video.num_features), ("audio", self.audio.num_features)):
             found = getattr(pairs, side)[0].shape
             if len(found) != 2 or found[1] != wanted:

@@ -36,7 +36,7 @@ from avmatch.export.media_towers import export_media_towers, fit_evidence_of_tic
 from avmatch.frontends.sound import FFT_SAMPLES, SAMPLE_RATE_HZ
 from avmatch.losses.info_nce import InfoNCE
 from avmatch.matching.aligned import Vectors, aligned_similarity
-from avmatch.metrics.sync import offset_scores, right_starts
+from avmatch.metrics.sync import offset_scores, within_shares
 from avmatch.models.lip_towers import LipCnn, LipCnnConfig, VoiceCnn, VoiceCnnConfig
 from avmatch.recipes.mouth_augmentation import MouthAugmentation, MouthFrontEnd
 from avmatch.recipes.packed import read_packed
@@ -109,14 +109,10 @@ class LipPairs:
         return LipBatches(self, pairs)
 
     def validate(self, learner: nn.Module, pairs: Pairs, device: torch.device) -> Mapping[str, float]:
-        """How often the offset is right within a tick from 5 and 15 frames, and how often a clip finds its sound."""
+        """How often offsets within ±VALIDATION_OFFSET are right to a tick, from 5 and 15 frames; recall of partners."""
         videos, audios = lip_vectors(learner, pairs, device)
-        found = {
-            f"within_1@{num}": float(
-                np.mean(np.concatenate([_right(v, a, num) for v, a in zip(videos, audios, strict=True)]))
-            )
-            for num in (5, 15)
-        }
+        scores = [offset_scores(seen, heard, VALIDATION_OFFSET) for seen, heard in zip(videos, audios, strict=True)]
+        found = within_shares(scores, (5, 15))
         similarity, _ = aligned_similarity(videos, audios)
         own = np.diagonal(similarity)
         return found | {"recall@1": float(np.mean((similarity >= own[:, None]).sum(axis=1) == 1))}
@@ -252,8 +248,3 @@ def lip_vectors(learner: nn.Module, pairs: Pairs, device: torch.device) -> tuple
         heard.append(audio(voice(samples[None].to(device)))[0].float().cpu().numpy())
     learner.train(was_training)
     return seen, heard
-
-
-def _right(video: Vectors, audio: Vectors, num_frames: int) -> np.ndarray:
-    """Whether each `num_frames` frames find their sound within a tick, among ±VALIDATION_OFFSET that there are."""
-    return right_starts(offset_scores(video, audio, VALIDATION_OFFSET), num_frames)

@@ -45,7 +45,7 @@ class SceneTask:
     """What all of them have.
 
     Attributes:
-        split: of DATA that has splits; "" = all, but of TAU not the tests.
+        split: of DATA that has splits; "" = all, but not the tests of TAU and of other sets with lists of their own.
         front_end: what makes features of DATA that are media: a model, or "signals"; "" = DATA has features.
     """
 

@@ -31,7 +31,7 @@ from avmatch.datasets.packing import Told
 from avmatch.export.sync_towers import export_sync_towers
 from avmatch.frontends.mfcc import mfcc
 from avmatch.frontends.sound import SAMPLE_RATE_HZ, WINDOW_SAMPLES
-from avmatch.metrics.sync import offset_distances, right_starts
+from avmatch.metrics.sync import offset_distances, within_shares
 from avmatch.models.vgg_m import STEPS_PER_TICK, WINDOW_TICKS, VggMConfig, VggMPicture, VggMSound
 from avmatch.recipes.lip_pairs import RATE_HZ, SAMPLES_PER_TICK, LipPairs
 from avmatch.recipes.mouth_augmentation import MouthAugmentation, MouthFrontEnd
@@ -111,12 +111,7 @@ class SyncWindows:
     def validate(self, learner: nn.Module, pairs: Pairs, device: torch.device) -> Mapping[str, float]:
         """How often the offset is right within a tick, among ±15, from 5 and 15 frames (metrics/sync.py)."""
         scores = [-offset_distances(seen, heard) for seen, heard in window_vectors(learner, pairs, device)]
-        return {
-            f"within_1@{num}": float(
-                np.mean(np.concatenate([right_starts(item, num, window_frames=WINDOW_TICKS) for item in scores]))
-            )
-            for num in VALIDATION_KS
-        }
+        return within_shares(scores, VALIDATION_KS, window_frames=WINDOW_TICKS)
 
     def export(self, learner: nn.Module, pairs: Pairs, folder: Path, description: Mapping[str, object]) -> None:
         """video.onnx, audio.onnx and card.md."""

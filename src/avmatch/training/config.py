@@ -48,7 +48,7 @@ class Optimisation:
         for name, known in (("optimiser", OPTIMISERS), ("schedule", SCHEDULES)):
             if getattr(self, name) not in known:
                 raise UsageError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
-        if self.learning_rate <= 0 or self.weight_decay < 0 or self.warmup_steps < 0 or self.gradient_clip < 0:
+        if not self.learning_rate > 0 or self.weight_decay < 0 or self.warmup_steps < 0 or self.gradient_clip < 0:
             raise UsageError(f"learning_rate must be positive and nothing negative, got {self}")
 
 
@@ -98,7 +98,7 @@ class TrainConfig:
         for name in ("passes", "batch_size", "accumulate"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("epochs", "patience", "num_workers"):
+        for name in ("epochs", "patience", "num_workers", "seed", "split_seed"):
             if getattr(self, name) < 0:
                 raise UsageError(f"{name} can't be negative, got {getattr(self, name)}")
         if not 0 <= self.ema_decay < 1:

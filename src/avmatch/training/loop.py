@@ -253,7 +253,10 @@ class _Run:
     def _judged(self, validation: Mapping[str, float]) -> float | None:
         if not validation or not self.config.best_by:
             return None
-        measured = [name for name in self.config.best_by.split() if name in validation]
+        wanted = [name for name in self.config.best_by.split() if name in validation]
+        measured = [name for name in wanted if math.isfinite(validation[name])]
+        if wanted and not measured:
+            return None
         if not measured:
             raise UsageError(f"best_by={self.config.best_by}: this task measures {', '.join(validation)}")
         return validation[measured[0]]

@@ -67,9 +67,9 @@ class OffsetEstimate:
 
 
 def offset_lags(max_offset_seconds: float) -> Float[np.ndarray, " L"]:
-    """The offsets to try."""
+    """The offsets to try: zero and one to either side of it at least."""
     step = STEP_SECONDS if max_offset_seconds <= WIDE_SECONDS else 4 * STEP_SECONDS
-    count = round(max_offset_seconds / step)
+    count = max(2, round(max_offset_seconds / step))
     return np.arange(-count, count + 1) * step
 
 

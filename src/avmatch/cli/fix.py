@@ -27,7 +27,7 @@ def fix(
     from avmatch.pipelines.fix import FixSettings, fix_all, fix_lines
     from avmatch.pipelines.sync import expand
 
-    files = list(dict.fromkeys(file for path in paths for file in expand(path)))
+    files = list(dict.fromkeys(file for path in paths for file in expand(path, [out])))
     cache_dir = None if no_cache else cache or default_cache_dir()
     settings = FixSettings(offset, tolerance, force, max_offset, model, cache_dir, face_detector)
     with progress_bars() as progress:

@@ -33,6 +33,7 @@ def match(
     from rich.console import Console
 
     from avmatch.cli.bars import progress_bars
+    from avmatch.core.errors import UsageError
     from avmatch.pipelines import delivery
     from avmatch.pipelines.analysis import default_cache_dir
     from avmatch.pipelines.decision import MatchSettings
@@ -40,6 +41,10 @@ def match(
 
     settings = MatchSettings(max_offset, min_confidence, complete, many, not no_duration, use_scratch, top_k)
     delivery.check_normalisation(normalise)
+    delivery.check_output(matrix, "--matrix", "similarity.npy")
+    for folder in (out, mux):
+        if folder is not None and folder.exists() and not folder.is_dir():
+            raise UsageError(f"{folder}: is a file; name a folder for the results")
     cache_dir = None if no_cache else cache or default_cache_dir()
     with progress_bars() as progress:
         result = run(
@@ -49,6 +54,7 @@ def match(
             model=model,
             face_detector=face_detector,
             cache_dir=cache_dir,
+            leave_out=[folder for folder in (out, mux) if folder is not None],
             progress=progress,
         )
         if mux is not None:
@@ -61,7 +67,7 @@ def match(
     else:
         Console().print(delivery.terminal_table(result))
         print(f"{delivery.summary(result)}; the report is {report}")
-    for note in (*result.notes, *(f"{failure.path}: {failure.message}" for failure in result.failures)):
-        print(note, file=sys.stderr)
+    for line in delivery.remark_lines(result):
+        print(line, file=sys.stderr)
     if not result.videos or not result.audio:
         raise typer.Exit(1)

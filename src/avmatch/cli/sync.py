@@ -27,6 +27,7 @@ def sync(
     from avmatch.pipelines.sync import expand, sync_all
 
     files = list(dict.fromkeys(file for path in paths for file in expand(path)))
+    delivery.check_sync_outputs(out, plot, len(files))
     cache_dir = None if no_cache else cache or default_cache_dir()
     with progress_bars() as progress:
         results = sync_all(
@@ -38,7 +39,7 @@ def sync(
             cache_dir=cache_dir,
             progress=progress,
         )
+    print(*delivery.sync_lines(results, as_json=json), sep="\n", flush=True)
     delivery.write_sync(results, out, plot)
-    print(*delivery.sync_lines(results, as_json=json), sep="\n")
     if all(result.status == "failed" for result in results):
         raise typer.Exit(1)

@@ -24,19 +24,27 @@ AUDIO_SUFFIXES = frozenset(
     ".aac .ac3 .aif .aifc .aiff .amr .ape .au .caf .dts .eac3 .flac .m4a .m4b .mka .mp2 .mp3 .oga .ogg .opus .snd .tta"
     " .voc .w64 .wav .wave .weba .wma .wv".split()
 )
+MEDIA_SUFFIXES = VIDEO_SUFFIXES | AUDIO_SUFFIXES
 MANIFEST_SUFFIXES = frozenset({".csv", ".parquet"})
 FEATURE_SUFFIXES = frozenset({".npy"})
 _GLOB_SIGNS = re.compile(r"[*?\[]")
 
 
-def list_videos(argument: str | Path) -> tuple[str, ...]:
-    """The video files that an argument names. Raises UsageError if there are none."""
-    return _listed(argument, VIDEO_SUFFIXES, "video")
+def list_videos(argument: str | Path, leave_out: Sequence[Path] = ()) -> tuple[str, ...]:
+    """The video files that an argument names.
+
+    Args:
+        leave_out: folders that aren't looked into where they lie inside the argument: those of earlier results.
+
+    Raises:
+        UsageError: there are none.
+    """
+    return _listed(argument, VIDEO_SUFFIXES, "video", leave_out=leave_out)
 
 
-def list_audio(argument: str | Path) -> tuple[str, ...]:
-    """The audio files that an argument names; in a folder without any, its videos (for their sound)."""
-    return _listed(argument, AUDIO_SUFFIXES, "audio", also=VIDEO_SUFFIXES)
+def list_audio(argument: str | Path, leave_out: Sequence[Path] = ()) -> tuple[str, ...]:
+    """The audio files that an argument names, as `list_videos` does; in a folder without any, its videos' sound."""
+    return _listed(argument, AUDIO_SUFFIXES, "audio", also=VIDEO_SUFFIXES, leave_out=leave_out)
 
 
 def natural_key(path: str) -> tuple[tuple[int, int, str], ...]:
@@ -46,12 +54,17 @@ def natural_key(path: str) -> tuple[tuple[int, int, str], ...]:
 
 
 def _listed(
-    argument: str | Path, suffixes: frozenset[str], noun: str, also: frozenset[str] = frozenset()
+    argument: str | Path,
+    suffixes: frozenset[str],
+    noun: str,
+    *,
+    also: frozenset[str] = frozenset(),
+    leave_out: Sequence[Path] = (),
 ) -> tuple[str, ...]:
     text = os.fspath(argument)
     path = Path(text)
     if path.is_dir():
-        everything = list(_walk(text))
+        everything = list(_walk(text, leave_out))
         found = _with_suffix(everything, suffixes) or _with_suffix(everything, also)
         if not found and _with_suffix(everything, FEATURE_SUFFIXES):
             raise UsageError(
@@ -78,8 +91,10 @@ def _with_suffix(paths: Sequence[str], suffixes: frozenset[str]) -> list[str]:
     return [path for path in paths if Path(path).suffix.lower() in suffixes]
 
 
-def _walk(folder: str) -> Iterator[str]:
-    seen: set[tuple[int, int]] = set()
+def _walk(folder: str, leave_out: Sequence[Path]) -> Iterator[str]:
+    seen = {(status.st_dev, status.st_ino) for path in leave_out if path.is_dir() for status in [path.stat()]}
+    own = Path(folder).stat()
+    seen.discard((own.st_dev, own.st_ino))
     for root, folders, files in os.walk(folder, followlinks=True):
         try:
             status = Path(root).stat()

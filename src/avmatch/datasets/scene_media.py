@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avmatch.core.errors import UsageError
-from avmatch.datasets.inputs import AUDIO_SUFFIXES, MANIFEST_SUFFIXES, VIDEO_SUFFIXES, natural_key
+from avmatch.datasets.inputs import MANIFEST_SUFFIXES, MEDIA_SUFFIXES, natural_key
 from avmatch.datasets.labelled import LAYOUTS
 from avmatch.datasets.pair_lists import OWN_SOUND_COLUMNS
 from avmatch.datasets.splits import TEST, known_split
 from avmatch.datasets.tables import of_split, read_table
 
-MEDIA_SUFFIXES = VIDEO_SUFFIXES | AUDIO_SUFFIXES
 MANIFEST = "manifest.csv"
 _SIDES = {"audio", "video"}
 

@@ -21,14 +21,13 @@ from jaxtyping import Float32, UInt8
 from avmatch.core.clock import samples_from_seconds, seconds_from_samples
 from avmatch.core.errors import MediaError, Reason
 from avmatch.core.signals import AudioSamples, ColourFrames, VideoFrames
+from avmatch.media.clock import MAX_GAP_SECONDS, StreamClock
 from avmatch.media.source import audio_stream, opened, origin_seconds, unreadable, video_stream
 
 BLOCK_FRAMES = 32
 BLOCK_SECONDS = 1.0
 #: Timestamps of sound that jump by less than this are rounding.
 JUMP_SECONDS = 0.02
-#: A gap longer than this is a broken timestamp, not silence.
-MAX_GAP_SECONDS = 600.0
 MAX_BAD_PACKETS = 10_000
 _CHUNK_SAMPLES = 1 << 16
 #: Sample rates outside of this are a damaged header; a few bytes at 1 Hz would become hours of sound.
@@ -101,14 +100,14 @@ def _decoded(
         sound = audio_stream(container) if audio else None
         if picture is None and sound is None:
             raise _missing(path, video=video, audio=audio)
-        origin = origin_seconds(container)
+        origin, starts = origin_seconds(container), [0.0]
         sinks: dict[int, _PictureSink | _SoundSink] = {}
         if picture is not None:
             picture.thread_type = "AUTO"
             picture.codec_context.thread_count = num_threads
-            sinks[picture.index] = _PictureSink(origin, max_side_px, _rate(picture), is_colour)
+            sinks[picture.index] = _PictureSink(StreamClock(origin, starts), max_side_px, _rate(picture), is_colour)
         if sound is not None:
-            sinks[sound.index] = _SoundSink(origin, sample_rate_hz)
+            sinks[sound.index] = _SoundSink(StreamClock(origin, starts), sample_rate_hz)
         yield from _checked(path, _blocks(path, container, sinks))
 
 
@@ -128,7 +127,8 @@ def decode_sound(path: str | Path) -> Iterator[AudioSamples]:
         if sound is None:
             raise _missing(path, video=False, audio=True)
         for block in _checked(
-            path, _blocks(path, container, {sound.index: _SoundSink(origin_seconds(container), None)})
+            path,
+            _blocks(path, container, {sound.index: _SoundSink(StreamClock(origin_seconds(container), [0.0]), None)}),
         ):
             assert isinstance(block, AudioSamples)
             yield block
@@ -187,14 +187,13 @@ def _blocks(
 
 @dataclass
 class _PictureSink:
-    origin_seconds: float
+    clock: StreamClock
     max_side_px: int
     fps: float
     is_colour: bool
     _frames: list[np.ndarray] = field(default_factory=list)
     _times: list[float] = field(default_factory=list)
     _last_seconds: float | None = None
-    _skipped_seconds: float = 0.0  # by timestamps that can't be meant
 
     def take(self, frame: av.VideoFrame) -> Iterator[VideoFrames | ColourFrames]:
         time_seconds = self._time(frame)
@@ -214,14 +213,11 @@ class _PictureSink:
             yield block
 
     def _time(self, frame: av.VideoFrame) -> float:
-        """A jump ahead that is too far to be meant is taken out."""
         following = 0.0 if self._last_seconds is None else self._last_seconds + 1.0 / self.fps
-        if frame.pts is None or not frame.time_base:
+        ticks = frame.dts if frame.pts is None else frame.pts
+        if ticks is None or not frame.time_base:
             return following
-        told = float(frame.pts * frame.time_base) - self.origin_seconds
-        if self._last_seconds is not None and told - self._skipped_seconds > self._last_seconds + MAX_GAP_SECONDS:
-            self._skipped_seconds = told - following
-        return told - self._skipped_seconds
+        return self.clock.told(ticks, frame.time_base, self._last_seconds, following)
 
 
 def _grey(frame: av.VideoFrame, max_side_px: int) -> UInt8[np.ndarray, "H W"]:
@@ -257,7 +253,7 @@ def _upright(frame: av.VideoFrame, picture: UInt8[np.ndarray, "H W *colours"]) -
 class _SoundSink:
     """Mono at `sample_rate_hz`; where that is None, all channels at the source's own rate."""
 
-    origin_seconds: float
+    clock: StreamClock
     sample_rate_hz: int | None
     _resampler: av.AudioResampler | None = None
     _source_rate_hz: int = 0
@@ -298,7 +294,8 @@ class _SoundSink:
     def _time(self, frame: av.AudioFrame) -> float | None:
         if frame.pts is None or not frame.time_base:
             return None
-        return float(frame.pts * frame.time_base) - self.origin_seconds
+        following = None if self._start_seconds is None else self._start_seconds + self._read_seconds
+        return self.clock.told(frame.pts, frame.time_base, following, following or 0.0)
 
     def _aligned(
         self, data: Float32[np.ndarray, "C S"], time_seconds: float | None

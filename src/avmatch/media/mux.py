@@ -8,9 +8,10 @@ track.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import av
 import av.container
@@ -70,6 +71,9 @@ def remuxed(
             if picture is None:
                 raise MediaError(video, "there is no picture in it to copy", stage="mux", reason="no_video")
             with av.open(str(temporary), "w") as target:
+                if target.format.name.startswith("mxf"):
+                    message = "MXF can't take a sound at another time; name the copy .mov or .mkv"
+                    raise MediaError(video, message, stage="mux", reason="unsupported")
                 yield source, picture, target
     except (av.FFmpegError, ValueError) as error:
         if isinstance(error, MediaError):
@@ -95,15 +99,34 @@ def _write(
     if own is not None:
         copies[own.index] = target.add_stream_from_template(own, opaque=True)
     end = begin
-    for packet in source.demux([source.streams[index] for index in copies]):
-        if not packet.size:  # marks the end
-            continue
+    for packet in timed_packets(source, [source.streams[index] for index in copies], target):
         if packet.stream.index == picture.index and packet.pts is not None:
             end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
             sound.write_until(end)
         packet.stream = copies[packet.stream.index]
         target.mux(packet)
     sound.close()
+
+
+def timed_packets(
+    source: av.container.InputContainer, streams: Sequence[av.stream.Stream], target: av.container.OutputContainer
+) -> Iterator[av.Packet[Any]]:
+    """The packets of streams, with a time of presentation each, as far as the new container wants one.
+
+    Raises:
+        MediaError: the source tells but the order of decoding, in which its pictures aren't shown.
+    """
+    for packet in source.demux(streams):
+        if not packet.size:  # marks the end
+            continue
+        if packet.pts is None and target.format.name != "avi":
+            stream = packet.stream
+            if isinstance(stream, av.VideoStream) and stream.codec_context.has_b_frames:
+                kind = f"{stream.codec.name} in {source.format.name}"
+                message = f"{kind} doesn't tell when its pictures are shown; convert it to .mp4 or .mkv first"
+                raise MediaError(Path(source.name.removeprefix("file:")), message, stage="mux", reason="unsupported")
+            packet.pts = packet.dts
+        yield packet
 
 
 def start_seconds(stream: av.VideoStream) -> float:

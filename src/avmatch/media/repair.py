@@ -27,7 +27,7 @@ import numpy as np
 from avmatch.core.errors import MediaError
 from avmatch.core.signals import AudioSamples
 from avmatch.media.decode import decode_sound
-from avmatch.media.mux import SoundTrack, codec_for, on_picture_clock, remuxed, start_seconds
+from avmatch.media.mux import SoundTrack, codec_for, on_picture_clock, remuxed, start_seconds, timed_packets
 from avmatch.media.source import audio_stream, opened, origin_seconds
 
 _KEPT_TYPES = ("video", "audio", "subtitle", "attachment")
@@ -61,13 +61,14 @@ def repair(video: Path, out: Path, *, offset_seconds: float, drift_ppm: float = 
         sound = audio_stream(source)
         if sound is None:
             raise MediaError(video, "there is no sound in it to move", stage="mux", reason="no_audio")
+        _refuse_silence(source, video, offset_seconds)
         target.metadata.update(source.metadata)
         with suppress(NotImplementedError):
             target.set_chapters(source.chapters())
         notes: list[str] = []
         why = _why_anew(sound, source, target, drift_ppm)
-        copies = _copies(source, target, sound if why else None, notes)
-        others = _packets(source, [source.streams[index] for index in copies if index != sound.index])
+        copies = _copies(source, target, picture, sound if why else None, notes)
+        others = _packets(source, [source.streams[index] for index in copies if index != sound.index], target)
         if why:
             name = sound.codec_context.name
             codec = name if name in _LOSSLESS and _holds(target, name) else codec_for(out)
@@ -78,12 +79,20 @@ def repair(video: Path, out: Path, *, offset_seconds: float, drift_ppm: float = 
             _write_anew(others, picture, copies, target, track)
         else:
             with opened(video, "mux") as second:
-                own = _packets(second, [second.streams[sound.index]])
+                own = _packets(second, [second.streams[sound.index]], target)
                 moved = _moved(own, offset_seconds, origin_seconds(source))
                 for packet in heapq.merge(others, moved, key=_decoding_seconds):
                     packet.stream = copies[packet.stream.index]
                     target.mux(packet)
     return tuple(notes)
+
+
+def _refuse_silence(source: av.container.InputContainer, video: Path, offset_seconds: float) -> None:
+    """Raises MediaError if nothing of the sound would be heard while the picture is shown."""
+    lasts = None if source.duration is None else source.duration / av.time_base
+    if lasts is not None and abs(offset_seconds) >= lasts:
+        message = f"lasts {lasts:.1f} s, and an offset of {offset_seconds:+.3f} s would leave no sound in it"
+        raise MediaError(video, message, stage="mux", reason="too_short")
 
 
 def _why_anew(
@@ -108,6 +117,7 @@ def _holds(target: av.container.OutputContainer, codec: str) -> bool:
 def _copies(
     source: av.container.InputContainer,
     target: av.container.OutputContainer,
+    picture: av.VideoStream,
     left_out: av.AudioStream | None,
     notes: list[str],
 ) -> dict[int, av.stream.Stream]:
@@ -121,7 +131,7 @@ def _copies(
                 raise ValueError(stream.type)
             copy = target.add_stream_from_template(stream, opaque=True)
         except ValueError:
-            if stream.type == "video" and not stream.disposition & av.stream.Disposition.attached_pic:
+            if stream.index == picture.index:
                 raise
             notes.append(f"{stream.type} stream {stream.index} is left out: it can't be copied into {_suffix(target)}")
             continue
@@ -135,9 +145,10 @@ def _suffix(target: av.container.OutputContainer) -> str:
     return Path(target.name).suffix
 
 
-def _packets(source: av.container.InputContainer, streams: Sequence[av.stream.Stream]) -> Iterator[av.Packet[Any]]:
-    wanted = [stream for stream in streams if stream.type != "attachment"]
-    return (packet for packet in source.demux(wanted) if packet.size)  # an empty one marks the end
+def _packets(
+    source: av.container.InputContainer, streams: Sequence[av.stream.Stream], target: av.container.OutputContainer
+) -> Iterator[av.Packet[Any]]:
+    return timed_packets(source, [stream for stream in streams if stream.type != "attachment"], target)
 
 
 def _decoding_seconds(packet: av.Packet[Any]) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import av
 import av.container
@@ -20,6 +21,8 @@ _FORMATS = (
     "aac,ac3,aiff,amr,ape,apng,asf,au,avi,caf,dts,dv,eac3,flac,flv,gif,gxf,h264,hevc,ivf,m4v,matroska,mjpeg,mov,mp3,"
     "mpeg,mpegts,mpegvideo,mxf,nut,ogg,rm,tta,voc,w64,wav,webm,wv,yuv4mpegpipe"
 )
+#: Containers that don't tell when a picture is shown. FFmpeg makes it up, for these codecs in the order of decoding.
+_UNTIMED, _REORDERED = frozenset({"avi", "asf"}), frozenset({"h264", "hevc"})
 OPTIONS = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
 
 
@@ -32,6 +35,8 @@ def opened(path: str | Path, stage: Stage = "open") -> Iterator[av.container.Inp
         container = av.open(f"file:{file}", options=OPTIONS, metadata_errors="replace")
     except (av.FFmpegError, OSError, ValueError) as error:
         raise unreadable(path, error, stage) from error
+    if container.format.name in _UNTIMED and _REORDERED & {stream.codec.name for stream in container.streams.video}:
+        container.flags &= ~cast("int", av.container.Flags.gen_pts.value)
     try:
         yield container
     finally:

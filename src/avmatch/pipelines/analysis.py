@@ -12,6 +12,7 @@ import os
 import queue
 import tempfile
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -132,7 +133,7 @@ class Analyser:
                 made_picture = made_sound = None
             for made, place in zip((made_picture, made_sound), entries or (None, None), strict=True):
                 if made is not None and place is not None:
-                    store.save(place, made)
+                    _keep(place, made)
             seen, heard = made_picture or seen, made_sound or heard
         assert seen is None or isinstance(seen, VideoFeatures)
         assert heard is None or isinstance(heard, AudioFeatures)
@@ -165,6 +166,14 @@ class Analyser:
             None if watcher is None else watcher.finish(),
             None if listener is None else listener.finish(),
         )
+
+
+def _keep(place: Path, made: VideoFeatures | AudioFeatures) -> None:
+    """A cache that is full costs time in the next run, not the answer of this one."""
+    try:
+        store.save(place, made)
+    except OSError as error:
+        warnings.warn(f"features can't be kept in {place.parent} ({error.strerror or error})", stacklevel=2)
 
 
 def ahead(blocks: Iterator[Item]) -> Iterator[Item]:

@@ -18,6 +18,7 @@ from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.files import atomic_path
 from avmatch.core.results import MATCH_COLUMNS, Failure, Match, MatchResult, SyncResult
 from avmatch.core.scenes import SceneResult
+from avmatch.datasets.inputs import MEDIA_SUFFIXES
 from avmatch.datasets.std2022 import FEATURE_SUFFIX
 from avmatch.matching.galleries import NORMALISATIONS
 from avmatch.media.mux import mux
@@ -27,6 +28,7 @@ from avmatch.reports.plots import plot_sync
 from avmatch.reports.scenes import scene_sentence, timeline_lines
 from avmatch.reports.sentence import sync_sentence
 from avmatch.reports.table import match_table
+from avmatch.reports.words import shown
 
 REPORT_NAME = "report.html"
 
@@ -68,6 +70,13 @@ def terminal_table(result: MatchResult) -> Table:
     return match_table(result)
 
 
+def remark_lines(result: MatchResult) -> Iterator[str]:
+    """What was noticed, and each file that couldn't be used."""
+    yield from result.notes
+    for failure in result.failures:
+        yield f"{shown(failure.path)}: {failure.message}"
+
+
 def summary(result: MatchResult) -> str:
     """The run in one line."""
     paired = sum(item.audio is not None for item in result.matches)
@@ -80,7 +89,8 @@ def summary(result: MatchResult) -> str:
 def mux_matches(result: MatchResult, videos: str, folder: Path, progress: Progress | None = None) -> MatchResult:
     """Write each matched video with its sound at the found offset into `folder`, names and subfolders unchanged.
 
-    A pair that can't be muxed becomes a Failure of the result that is returned.
+    A pair that can't be muxed becomes a Failure of the result that is returned; so does one whose new file would take
+    the place of a film or recording that was matched, whoever's partner it is.
 
     Raises:
         UsageError: features were matched, which have no picture to write.
@@ -89,9 +99,15 @@ def mux_matches(result: MatchResult, videos: str, folder: Path, progress: Progre
     if any(Path(path).suffix.lower() == FEATURE_SUFFIX for path in result.videos):
         raise UsageError(f"{videos}: features have no picture to write; leave out --mux")
     places = targets([item.video for item in pairs], videos, folder)
+    used = (*result.videos, *result.audio, *(failure.path for failure in result.failures))
+    originals = {_identity(Path(path)) for path in used} - {None}
     failures = []
     for done, (item, target) in enumerate(zip(pairs, places, strict=True), start=1):
         try:
+            if _identity(target) in originals:
+                raise UsageError(
+                    f"{target} is itself one of the files that were matched; choose another folder for --mux"
+                )
             _mux(item, target)
         except MediaError as error:
             failures.append(Failure.from_error(error))
@@ -100,6 +116,15 @@ def mux_matches(result: MatchResult, videos: str, folder: Path, progress: Progre
         if progress is not None:
             progress("mux", done, len(pairs))
     return replace(result, failures=(*result.failures, *failures))
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Device and number of a file, the same for all its names; None where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _mux(item: Match, target: Path) -> None:
@@ -120,7 +145,27 @@ def _common_folder(paths: Sequence[str]) -> str:
 def sync_lines(results: Sequence[SyncResult], *, as_json: bool) -> Iterator[str]:
     """One JSON object, or one sentence, a file."""
     for result in results:
-        yield result.to_json() if as_json else f"{result.path}: {sync_sentence(result)}"
+        yield result.to_json() if as_json else f"{shown(result.path)}: {sync_sentence(result)}"
+
+
+def check_output(path: Path | None, option: str, wanted: str) -> None:
+    """Raises UsageError if a file can't be written there: it is a folder, or its name is that of a film or a sound.
+
+    A shell that spells out `-o clip*.mp4` names the first film as the output.
+    """
+    if path is not None and path.is_dir():
+        raise UsageError(f"{option} {path}: is a folder; name a file ({wanted})")
+    if path is not None and path.suffix.lower() in MEDIA_SUFFIXES:
+        raise UsageError(f"{option} {path}: has the name of a film or a sound; name a file for the result ({wanted})")
+
+
+def check_sync_outputs(table: Path | None, plot: Path | None, num_files: int) -> None:
+    """Raises UsageError if `write_sync` couldn't write there; ask before hours of measuring."""
+    check_output(table, "--out", "result.csv")
+    if plot is None or not plot.is_dir():
+        check_output(plot, "--plot", "evidence.png")
+    if plot is not None and num_files > 1 and plot.is_file():
+        raise UsageError(f"{plot}: several files need a folder for their plots, and this is a file")
 
 
 def write_sync(results: Sequence[SyncResult], table: Path | None, plot: Path | None) -> None:
@@ -129,7 +174,11 @@ def write_sync(results: Sequence[SyncResult], table: Path | None, plot: Path | N
     Args:
         table: a CSV.
         plot: a PNG for one file, a folder of PNGs for several.
+
+    Raises:
+        UsageError: one of them can't be written there.
     """
+    check_sync_outputs(table, plot, len(results))
     if table is not None:
         write_sync_csv(results, table)
     if plot is None:
@@ -137,8 +186,6 @@ def write_sync(results: Sequence[SyncResult], table: Path | None, plot: Path | N
     if len(results) == 1 and not plot.is_dir():
         plot_sync(results[0], plot)
         return
-    if plot.is_file():
-        raise UsageError(f"{plot}: several files need a folder for their plots, and this is a file")
     for result, target in zip(results, targets([result.path for result in results], "", plot), strict=True):
         plot_sync(result, target.with_name(target.name + ".png"))
 
@@ -149,5 +196,5 @@ def scene_lines(results: Sequence[SceneResult], *, as_json: bool) -> Iterator[st
         if as_json:
             yield result.to_json()
             continue
-        yield f"{result.path}: {scene_sentence(result)}"
+        yield f"{shown(result.path)}: {scene_sentence(result)}"
         yield from timeline_lines(result)

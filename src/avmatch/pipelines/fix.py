@@ -20,6 +20,7 @@ from avmatch.pipelines.analysis import Progress
 from avmatch.pipelines.delivery import targets
 from avmatch.pipelines.sync import DEFAULT_MAX_OFFSET_SECONDS, sync_all
 from avmatch.reports.sentence import fix_sentence
+from avmatch.reports.words import shown
 
 #: Half a frame at 25 fps: nobody sees it, and no measurement is much better.
 DEFAULT_TOLERANCE_SECONDS = 0.02
@@ -94,7 +95,7 @@ def fix_all(
 def fix_lines(results: Sequence[FixResult], *, as_json: bool) -> Iterator[str]:
     """One JSON object, or one sentence, a file."""
     for result in results:
-        yield result.to_json() if as_json else f"{result.path}: {fix_sentence(result)}"
+        yield result.to_json() if as_json else f"{shown(result.path)}: {fix_sentence(result)}"
 
 
 def _measure(paths: Sequence[str], settings: FixSettings, progress: Progress | None = None) -> tuple[SyncResult, ...]:

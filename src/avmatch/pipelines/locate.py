@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from avmatch.core.errors import MediaError, ModelError, UsageError
+from avmatch.core.errors import MediaError, ModelError, Reason, UsageError
 from avmatch.core.features import TICK_RATE_HZ, VideoFeatures
 from avmatch.core.files import write_bytes_atomically
 from avmatch.core.signals import VideoFrames
@@ -26,8 +26,9 @@ from avmatch.media.decode import decode, read_audio
 from avmatch.media.encode import write_clip
 from avmatch.pipelines.analysis import Analyser, Progress
 from avmatch.pipelines.models import models_with
-from avmatch.pipelines.sync import OK_CONFIDENCE, cues_for, measure
+from avmatch.pipelines.sync import OK_CONFIDENCE, check_range, cues_for, measure
 from avmatch.reports.heat import heated
+from avmatch.reports.words import shown
 
 #: Nats at which a cell is as hot as can be shown, in one window; less evidence glows less.
 HOT_NATS = 6.0
@@ -66,7 +67,7 @@ def locate(
     """Draw where the sound comes from, over every frame (.mp4, .mov, .mkv) or as one picture (.png, .jpg).
 
     Raises:
-        UsageError: another suffix, or `out` is there already.
+        UsageError: another suffix, `out` is there already, or a range that `sync` refuses.
         ModelError: the model can't tell places.
         MediaError: the file can't be used.
     """
@@ -75,13 +76,17 @@ def locate(
         raise UsageError(f"{out}: give a name that ends in one of {' '.join((*PICTURES, *CLIPS))}")
     if target.exists():
         raise UsageError(f"{out} exists already; move it, or name another place")
+    check_range(max_offset_seconds)
     models = models_with(model)
     if models.events is None:
         raise ModelError("no model for any sound takes part, so that places can't be told; give one with --model")
     video, audio = Analyser(cache_dir, models.towers).both(str(path))
-    if not len(video.motion):
-        message = "has too few frames to tell where the sound comes from; give a second or more"
-        raise MediaError(str(path), message, stage="features", reason="too_short")
+    if not len(video.motion) or not video.motion.any():
+        is_short = not len(video.motion)
+        message = "has too few frames" if is_short else "shows nothing that moves"
+        reason: Reason = "too_short" if is_short else "static_picture"
+        message += "; where its sound comes from can't be told"
+        raise MediaError(str(path), message, stage="features", reason=reason)
     found, _ = measure(cues_for(models), video, audio, max_offset_seconds)
     offset_seconds = (found.offset_seconds or 0.0) if found.confidence >= OK_CONFIDENCE else 0.0
     nats = heat(models.events, video, audio, offset_seconds)
@@ -99,7 +104,7 @@ def locate(
 def located_line(found: Located) -> str:
     """One sentence."""
     place = f"{100 * found.x_share:.0f} % from the left, {100 * found.y_share:.0f} % from the top"
-    return f"{found.path}: loudest evidence {place} ({found.nats:.1f} nats); {found.out} is written"
+    return f"{shown(found.path)}: loudest evidence {place} ({found.nats:.1f} nats); {shown(found.out)} is written"
 
 
 def _hottest(shares: Float32[np.ndarray, "T G"]) -> Float32[np.ndarray, "g g"]:

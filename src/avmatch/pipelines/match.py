@@ -8,7 +8,7 @@ Each arrow is one room of the package; this file is the only place that knows th
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -22,7 +22,7 @@ from avmatch.core.results import Failure, MatchResult, Preview
 from avmatch.cues.duration import DurationCue
 from avmatch.cues.evidence import Cue
 from avmatch.cues.scratch import ScratchCue
-from avmatch.datasets.inputs import list_audio, list_videos
+from avmatch.datasets.inputs import MEDIA_SUFFIXES, list_audio, list_videos
 from avmatch.encoders.clips import load_clip_towers, takes_clip_features
 from avmatch.encoders.folders import model_folder
 from avmatch.matching.confidence import confidences
@@ -47,6 +47,7 @@ def match(
     model: str | Path | None = None,
     face_detector: Path | None = None,
     cache_dir: Path | None = None,
+    leave_out: Sequence[Path] = (),
     num_workers: int = 0,
     progress: Progress | None = None,
 ) -> MatchResult:
@@ -59,6 +60,7 @@ def match(
             clip features (encoders/clips.py), `videos` and `audios` hold `.npy` files of such features.
         face_detector: a YuNet network as ONNX; None = OpenCV's Haar cascades.
         cache_dir: where features are kept between runs; None = nowhere.
+        leave_out: folders inside `videos` or `audios` that aren't searched, such as those of earlier results.
         num_workers: files analysed at once; 0 = one a core.
         progress: called with (stage, done, total).
 
@@ -73,7 +75,7 @@ def match(
     models = models_with(model)
     analyser = Analyser(cache_dir, models.towers, num_threads=1, face_detector=face_detector)
     watch = analyser.video_with_scratch if settings.use_scratch else analyser.video
-    video_paths, audio_paths = _listed(videos, list_videos), _listed(audios, list_audio)
+    video_paths, audio_paths = _listed(videos, list_videos, leave_out), _listed(audios, list_audio, leave_out)
     seen, video_failures = _sorted_out(video_paths, analyse_all(watch, video_paths, "videos", progress, num_workers))
     heard, audio_failures = _sorted_out(
         audio_paths, analyse_all(analyser.audio, audio_paths, "audio", progress, num_workers)
@@ -85,7 +87,7 @@ def match(
     return replace(
         decide(video_paths, tuple(seen), tuple(heard), scores, confidence, settings),
         failures=(*video_failures, *audio_failures),
-        notes=_notes(seen, heard, settings),
+        notes=(*_left_out((videos, audios), leave_out), *_notes(seen, heard, settings)),
         previews=_previews(seen, heard),
     )
 
@@ -101,9 +103,20 @@ def cues_for(settings: MatchSettings, models: Models) -> tuple[Cue, ...]:
     return tuple(cues)
 
 
-def _listed(argument: Paths, lister: Callable[[str | Path], tuple[str, ...]]) -> tuple[str, ...]:
+def _left_out(arguments: Iterable[Paths], folders: Sequence[Path]) -> Iterator[str]:
+    """Who looks for a film of his in a folder of results should know why it isn't there."""
+    roots = [Path(argument).resolve() for argument in arguments if isinstance(argument, str | Path)]
+    for folder in folders:
+        inside = [root for root in roots if root.is_dir() and root in folder.resolve().parents]
+        if inside and (num := sum(path.suffix.lower() in MEDIA_SUFFIXES for path in folder.rglob("*"))):
+            yield f"{folder}: {num} films and sounds there are taken for results of an earlier run, and left out"
+
+
+def _listed(
+    argument: Paths, lister: Callable[[str | Path, Sequence[Path]], tuple[str, ...]], leave_out: Sequence[Path]
+) -> tuple[str, ...]:
     if isinstance(argument, str | Path):
-        return lister(argument)
+        return lister(argument, leave_out)
     if not argument:
         raise UsageError("an empty list of files was given")
     return tuple(dict.fromkeys(os.fspath(path) for path in argument))

@@ -79,8 +79,7 @@ def sync_all(
     progress: Progress | None = None,
 ) -> tuple[SyncResult, ...]:
     """`sync` for many files at once; the results come in the order of `paths`."""
-    if not 0.0 < max_offset_seconds <= 3600.0:
-        raise UsageError(f"max_offset_seconds must be above 0 and at most 3600, got {max_offset_seconds}")
+    check_range(max_offset_seconds)
     models = models_with(model)
     analyser = Analyser(cache_dir, models.towers, num_threads=1 if len(paths) > 1 else 0, face_detector=face_detector)
     other = _other_sound(analyser, audio)
@@ -101,6 +100,12 @@ def sync_all(
     )
 
 
+def check_range(max_offset_seconds: float) -> None:
+    """Raises UsageError if offsets can't be searched that far."""
+    if not 0.0 < max_offset_seconds <= 3600.0:
+        raise UsageError(f"max_offset_seconds must be above 0 and at most 3600, got {max_offset_seconds}")
+
+
 def measure(
     cues: Sequence[Cue], video: VideoFeatures, sound: AudioFeatures, max_offset_seconds: float
 ) -> tuple[OffsetEstimate, Drift | None]:
@@ -111,9 +116,13 @@ def measure(
     return estimate_offset(cues, video, sound, max_offset_seconds=max_offset_seconds), drift
 
 
-def expand(argument: str) -> tuple[str, ...]:
-    """The files that an argument of `sync` names. Raises UsageError if there are none."""
-    return list_videos(argument)
+def expand(argument: str, leave_out: Sequence[Path] = ()) -> tuple[str, ...]:
+    """The files that an argument of `sync` names, but those in folders inside it that are to be left out.
+
+    Raises:
+        UsageError: there are none.
+    """
+    return list_videos(argument, leave_out)
 
 
 def cues_for(models: Models) -> tuple[Cue, ...]:

@@ -166,3 +166,16 @@ def test_ten_thousand_names_are_listed_quickly(tmp_path):
     names = below(tmp_path, list_videos(tmp_path))
     assert time.perf_counter() - begin < 5.0
     assert names == [f"clip{number}.mp4" for number in range(10_000)]
+
+
+def test_folders_of_results_are_left_out_wherever_they_are_inside(tmp_path):
+    touch(tmp_path, "a.mp4", "out/muxed/a.mp4", "b/out/b.mp4", "out.mp4")
+    (tmp_path / "link").symlink_to(tmp_path / "out" / "muxed")
+    assert below(tmp_path, list_videos(tmp_path, [tmp_path / "out", tmp_path / "nowhere"])) == [
+        "a.mp4",
+        "b/out/b.mp4",
+        "link/a.mp4",
+        "out.mp4",
+    ]
+    assert below(tmp_path, list_videos(tmp_path, [tmp_path / "out" / "muxed"])) == ["a.mp4", "b/out/b.mp4", "out.mp4"]
+    assert below(tmp_path, list_videos(tmp_path / "out", [tmp_path / "out"])) == ["out/muxed/a.mp4"]

@@ -1,5 +1,7 @@
 """`avmatch locate` on a drawn ball: the heat lies on it, the film keeps its length and sound."""
 
+import math
+
 import av
 import cv2
 import numpy as np
@@ -40,7 +42,14 @@ def test_what_cannot_be_done_is_told(ball, tmp_path):
     with pytest.raises(UsageError, match="exists already"):
         locate(ball, tmp_path / "there.png")
     write_clip(tmp_path / "still.mp4", [np.zeros((64, 64, 3), np.uint8)], fps=25, audio=read_audio(ball))
-    with pytest.raises(MediaError, match="has too few frames to tell where the sound comes from"):
+    with pytest.raises(MediaError, match="has too few frames; where its sound comes from can't be told"):
         locate(tmp_path / "still.mp4", tmp_path / "out.png")
+    black = [np.zeros((64, 64, 3), np.uint8)] * 50
+    write_clip(tmp_path / "black.mp4", black, fps=25, audio=read_audio(ball))
+    with pytest.raises(MediaError, match="shows nothing that moves"):
+        locate(tmp_path / "black.mp4", tmp_path / "out.png")
+    for seconds in (-1.0, 0.0, math.nan, 1e9):
+        with pytest.raises(UsageError, match="max_offset_seconds must be above 0"):
+            locate(ball, tmp_path / "out.png", max_offset_seconds=seconds)
     with pytest.raises(MediaError, match=r"no such file|does not exist|No such"):
         locate(tmp_path / "missing.mp4", tmp_path / "out.png")

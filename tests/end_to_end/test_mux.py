@@ -1,5 +1,7 @@
 """`avmatch match --mux`: each matched video with its sound, under its own name."""
 
+import shutil
+
 import av
 import pytest
 
@@ -72,3 +74,32 @@ def test_originals_are_never_overwritten(avmatch, clips, cache, table, tmp_path)
     muxing = [row for row in table(tmp_path / "errors.csv") if row["stage"] == "mux"]
     assert len(muxing) >= 10
     assert all("would overwrite an original" in row["message"] for row in muxing)
+
+
+def test_nor_those_of_other_pairs(avmatch, clips, cache, truth, table, tmp_path):
+    """The films have the names that the recordings of other pairs have, in the folder for the muxed files."""
+    pairs = [(video, audio) for video, audio in sorted(truth.items()) if audio][:3]
+    cameras, recorders = tmp_path / "cameras", tmp_path / "recorders"
+    cameras.mkdir()
+    recorders.mkdir()
+    for number, (video, audio) in enumerate(pairs):
+        shutil.copy(video, cameras / f"{number}.mp4")
+        mux(type(clips)(video), type(clips)(audio), recorders / f"{(number + 1) % 3}.mp4", offset_seconds=0.0)
+    before = {path: path.read_bytes() for path in recorders.iterdir()}
+    avmatch("match", cameras, recorders, "-o", tmp_path / "out", "--mux", recorders, "--complete")
+    assert {path: path.read_bytes() for path in recorders.iterdir()} == before
+    muxing = [row for row in table(tmp_path / "out" / "errors.csv") if row["stage"] == "mux"]
+    assert len(muxing) == 3
+    assert all("would overwrite an original" in row["message"] for row in muxing)
+
+
+def test_a_second_run_does_not_take_the_first_ones_films(avmatch, clips, truth, table, tmp_path):
+    for number, (video, audio) in enumerate([pair for pair in sorted(truth.items()) if pair[1]][:2]):
+        shutil.copy(video, tmp_path / f"{number}.mp4")
+        shutil.copy(audio, tmp_path)
+    arguments = ("match", tmp_path, tmp_path, "-o", tmp_path / "out", "--mux", tmp_path / "films", "--complete")
+    first, again = avmatch(*arguments), avmatch(*arguments)
+    assert first.stdout == again.stdout
+    assert len(table(tmp_path / "out" / "matches.csv")) == 2
+    assert "2 films and sounds there are taken for results of an earlier run, and left out" in again.stderr
+    assert "left out" not in first.stderr

@@ -176,3 +176,32 @@ def test_a_range_that_excludes_the_offset_is_not_ok(avmatch, shifted):
     (answer,) = told(avmatch("sync", shifted / "late.mp4", "--max-offset", "0.1", "--json"))
     assert abs(answer["offset_ms"]) <= 100
     assert answer["status"] == "uncertain"
+
+
+@pytest.mark.parametrize("option", ["--out", "--plot"])
+def test_a_film_is_no_place_for_results(avmatch, shifted, tmp_path, option):
+    """A shell makes `-o a.mp4 b.mp4` of `-o *.mp4`."""
+    films = [shutil.copy(shifted / f"{name}.mp4", tmp_path) for name in ("early", "late")]
+    before = [path.read_bytes() for path in sorted(tmp_path.iterdir())]
+    run = avmatch("sync", option, *films, exits=2)
+    assert f"{option} {films[0]}: has the name of a film or a sound" in run.stderr
+    assert run.stdout == ""
+    assert [path.read_bytes() for path in sorted(tmp_path.iterdir())] == before
+
+
+def test_a_folder_is_refused_before_anything_is_measured(avmatch, shifted, tmp_path):
+    run = avmatch("sync", shifted, "-o", tmp_path, exits=2)
+    assert f"--out {tmp_path}: is a folder; name a file (result.csv)" in run.stderr
+
+
+def test_a_narrow_range_is_searched(avmatch, drums):
+    (answer,) = told(avmatch("sync", drums[0], "--audio", drums[1], "--max-offset", "0.004", "--json"))
+    assert abs(answer["offset_ms"]) <= 11
+
+
+def test_control_characters_in_names_stay_out_of_the_terminal(avmatch, shifted, tmp_path):
+    path = tmp_path / "a \x1b[31mred\nline.mp4"
+    shutil.copy(shifted / "late.mp4", path)
+    run = avmatch("sync", path)
+    assert "\x1b" not in run.stdout
+    assert run.stdout.count("\n") == 1

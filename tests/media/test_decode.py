@@ -398,3 +398,45 @@ def test_colours_come_with_the_times_of_the_grey_frames(media, name):
     wanted = np.rot90(wanted, -1, (1, 2)) if name == "rotated.mp4" else wanted
     assert np.abs(colour - wanted).mean() < 6
     assert repr(frames[0]).startswith("ColourFrames(data: (")
+
+
+@pytest.mark.parametrize("num_reordered", [0, 2])
+def test_pictures_without_times_are_all_there(tmp_path, num_reordered):
+    """H.264 in AVI: FFmpeg's own guesses lose half of them where they are reordered, and are a frame late elsewhere."""
+    path = tmp_path / "film.avi"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=FPS, options={"bf": str(num_reordered)})
+        stream.width, stream.height, stream.pix_fmt = WIDTH_PX, HEIGHT_PX, "yuv420p"
+        for number, pixels in enumerate(pictures()):
+            frame = av.VideoFrame.from_ndarray(pixels, "rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, FPS)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    frames = read_frames(path)
+    late = frames.pts_seconds[0]
+    np.testing.assert_allclose(frames.pts_seconds - late, SCENE_TIMES, atol=1e-6)
+    assert late == pytest.approx(num_reordered / FPS, abs=1e-6)  # the file tells but when they are decoded
+    np.testing.assert_allclose(frames.data.mean(axis=(1, 2)), luma(SCENE_TIMES).mean(axis=(1, 2)), atol=3)
+
+
+def test_a_clock_that_starts_over_goes_on(tmp_path):
+    """Parts of a recording that were joined byte by byte."""
+    write_clip(tmp_path / "part.mp4", pictures(), fps=FPS, audio=clicks())
+    with av.open(str(tmp_path / "part.mp4")) as source, av.open(str(tmp_path / "part.ts"), "w") as target:
+        copies = {stream.index: target.add_stream_from_template(stream) for stream in source.streams}
+        for packet in source.demux():
+            if packet.size:
+                packet.stream = copies[packet.stream.index]
+                target.mux(packet)
+    (tmp_path / "whole.ts").write_bytes((tmp_path / "part.ts").read_bytes() * 2)
+    part, whole = read_frames(tmp_path / "part.ts"), read_frames(tmp_path / "whole.ts")
+    num = len(part.pts_seconds)
+    assert len(whole.pts_seconds) == 2 * num
+    assert (np.diff(whole.pts_seconds) > 0).all()
+    one, both = read_audio(tmp_path / "part.ts"), read_audio(tmp_path / "whole.ts")
+    assert both.data.shape[1] == pytest.approx(2 * one.data.shape[1], abs=800)
+    seen = [block for block in decode(tmp_path / "whole.ts") if isinstance(block, VideoFrames)]
+    again = np.concatenate([block.pts_seconds for block in seen])[num:]
+    loud = np.abs(both.data[0]) > 0.2
+    first, second = (both.pts_seconds + begin + np.argmax(loud[round(begin * 16000) :]) / 16000 for begin in (0.0, 4.1))
+    assert (second - again[0]) - (first - part.pts_seconds[0]) == pytest.approx(0.0, abs=0.03)

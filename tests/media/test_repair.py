@@ -163,6 +163,7 @@ def test_other_streams_stay_where_they_are(tmp_path):
         ("audio_only.mp4", "out.mp4", "no_video", "there is no picture in it to copy"),
         ("text.mp4", "out.mp4", "unreadable", "not readable as audio or video"),
         ("good.mp4", "out.webm", "unsupported", r"can't be muxed into \.webm"),
+        ("good.mp4", "out.mxf", "unsupported", r"MXF can't take a sound at another time; name the copy \.mov or \.mkv"),
     ],
 )
 def test_what_can_not_be_repaired_is_told_and_leaves_nothing(media, tmp_path, name, out, reason, words):
@@ -180,3 +181,17 @@ def test_the_original_is_never_overwritten(media, tmp_path):
         with pytest.raises(UsageError, match="this would overwrite an original"):
             repair(video, tmp_path / name, offset_seconds=0.3)
     assert video.read_bytes() == (media / "good.mp4").read_bytes()
+
+
+def test_pictures_that_are_shown_in_another_order_than_told_are_not_copied(tmp_path):
+    video = write(tmp_path / "film.avi", "libx264", "pcm_s16le")
+    with pytest.raises(MediaError, match="h264 in avi doesn't tell when its pictures are shown; convert it"):
+        repair(video, tmp_path / "out.mp4", offset_seconds=0.3)
+    assert [path.name for path in tmp_path.iterdir()] == ["film.avi"]
+
+
+@pytest.mark.parametrize("offset_seconds", [-5.0, 5.0])
+def test_an_offset_that_leaves_no_sound_is_refused(media, tmp_path, offset_seconds):
+    with pytest.raises(MediaError, match="would leave no sound in it"):
+        repair(media / "good.mp4", tmp_path / "out.mp4", offset_seconds=offset_seconds)
+    assert list(tmp_path.iterdir()) == []

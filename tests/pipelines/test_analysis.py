@@ -1,5 +1,6 @@
 """Each stream is decoded once, what the cache has not at all, and a file that fails takes no other with it."""
 
+import errno
 import threading
 from collections import Counter, deque
 
@@ -145,6 +146,17 @@ def test_a_cache_that_can_t_be_written_is_said_before_any_work(tmp_path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(UsageError, match=r"file/deep: features can't be kept there \(Not a directory\); .*--no-cache"):
         Analyser(tmp_path / "file" / "deep")
+
+
+def test_a_cache_that_is_full_costs_no_answer(clips, tmp_path, monkeypatch):
+    def full(path, features):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(analysis.store, "save", full)
+    with pytest.warns(UserWarning, match=r"features can't be kept in .*No space left on device"):
+        picture, sound = Analyser(tmp_path).both(str(clips / "own" / "clip.mp4"))
+    assert len(picture.motion)
+    assert sound.duration_seconds > 1
 
 
 def test_features_say_how_long_and_how_fast(clips):

@@ -105,9 +105,7 @@ def mux_matches(result: MatchResult, videos: str, folder: Path, progress: Progre
     for done, (item, target) in enumerate(zip(pairs, places, strict=True), start=1):
         try:
             if _identity(target) in originals:
-                raise UsageError(
-                    f"{target} is itself one of the files that were matched; choose another folder for --mux"
-                )
+                raise UsageError(f"{target}: this would overwrite an original; choose another folder for --mux")
             _mux(item, target)
         except MediaError as error:
             failures.append(Failure.from_error(error))

@@ -32,6 +32,8 @@ from avmatch.reports.words import shown
 
 #: Nats at which a cell is as hot as can be shown, in one window; less evidence glows less.
 HOT_NATS = 6.0
+#: A film that shows no motion is called too short below this, and else still.
+LEAST_SECONDS = 0.5
 PICTURES = (".png", ".jpg", ".jpeg")
 CLIPS = (".mp4", ".mov", ".mkv")
 
@@ -82,7 +84,7 @@ def locate(
         raise ModelError("no model for any sound takes part, so that places can't be told; give one with --model")
     video, audio = Analyser(cache_dir, models.towers).both(str(path))
     if not len(video.motion) or not video.motion.any():
-        is_short = not len(video.motion)
+        is_short = video.duration_seconds < LEAST_SECONDS
         message = "has too few frames" if is_short else "shows nothing that moves"
         reason: Reason = "too_short" if is_short else "static_picture"
         message += "; where its sound comes from can't be told"

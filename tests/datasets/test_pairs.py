@@ -1,6 +1,7 @@
 """Pairs: what they refuse, what they print, how rows and batches are taken, and which layouts are recognised."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -184,3 +185,14 @@ def test_what_isn_t_a_layout_gets_the_list_of_those_that_are(tmp_path):
         read_pairs(tmp_path / "notes.txt")
     with pytest.raises(UsageError, match="nowhere: no such file or folder; known are"):
         read_pairs(tmp_path / "nowhere")
+
+
+def test_splits_of_a_table_count_in_training(tmp_path):
+    for name in "abcd":
+        np.save(tmp_path / f"{name}.npy", np.zeros((2, 3), np.float32))
+    rows = [f"{name}.npy,{name}.npy,{split}" for name, split in zip("abcd", ("train", "dev", "test", ""), strict=True)]
+    (tmp_path / "list.csv").write_text("\n".join(["video,audio,split", *rows]), encoding="utf-8")
+    assert len(read_pairs(tmp_path / "list.csv")) == 4
+    pairs = read_pairs(tmp_path / "list.csv", to_train=True)
+    assert [Path(name).stem for name in pairs.names] == ["a", "b", "d"]
+    assert pairs.is_held_back.tolist() == [False, True, False]

@@ -10,6 +10,7 @@ from avmatch.datasets.scene_clips import read_clips
 from avmatch.datasets.scene_items import gathered_steps, num_features, padded, whole_steps
 from avmatch.datasets.scene_media import list_scene_files
 from avmatch.datasets.scenes import read_scenes
+from avmatch.pipelines.scene_media import is_scene_media
 
 
 def write_packed(folder: Path, audio: np.ndarray, video: np.ndarray, categories: list[str]) -> Path:
@@ -182,6 +183,43 @@ def test_media_are_labelled_by_their_folder_or_by_a_table(tmp_path: Path):
     (tmp_path / "manifest.csv").write_text("file,label\ngone.mp4,bird\n", encoding="utf-8")
     with pytest.raises(UsageError, match=r"row 1: .*gone.mp4 is not there"):
         list_scene_files(tmp_path)
+
+
+def test_known_layouts_are_no_folders_of_classes(tmp_path: Path):
+    """Kinetics' own folders are splits, DCASE's too."""
+    names = ("train/bowling/abcdefghijk_000001_000011.mp4", "val/archery/bbcdefghijk_000001_000011.mp4")
+    tests = ("test/bowling/cbcdefghijk_000001_000011.mp4",)
+    for name in names + tests:
+        (tmp_path / "kinetics" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "kinetics" / name).write_bytes(b"")
+    assert {file.label for file in list_scene_files(tmp_path / "kinetics")} == {"bowling", "archery"}
+    assert [file.label for file in list_scene_files(tmp_path / "kinetics", "val")] == ["archery"]
+    assert len(list_scene_files(tmp_path / "kinetics", "test")) == 1
+    for name in ("scenes_stereo/bus01.wav", "scenes_stereo/park01.wav", "scenes_stereo_testset/bus11.wav"):
+        (tmp_path / "dcase" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "dcase" / name).write_bytes(b"")
+    assert [file.label for file in list_scene_files(tmp_path / "dcase")] == ["bus", "park"]
+    with pytest.raises(UsageError, match="has no clip of"):
+        list_scene_files(tmp_path / "dcase", "val")
+
+
+def test_sides_are_no_classes(tmp_path: Path):
+    """TAU as it is recorded: refused, but not where its features lie beside."""
+    for name in ("audio/bus-oslo-1-1.wav", "video/bus-oslo-1-1.mp4"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(UsageError, match="audio and video are sides there, not classes"):
+        list_scene_files(tmp_path)
+    features = tmp_path / "feature" / "audio_features_data"
+    features.mkdir(parents=True)
+    (features / "train.hdf5").write_bytes(b"")
+    assert not is_scene_media(tmp_path)
+
+
+def test_items_that_share_a_film_are_one_group(tmp_path: Path):
+    write_table(tmp_path)
+    (tmp_path / "cameras.csv").write_text("audio,video\na0.npy,v0.npy\na1.npy,v0.npy\na1.npy,\n", encoding="utf-8")
+    assert read_scenes(tmp_path / "cameras.csv").pairs.group.tolist() == [0, 0, 0]
 
 
 def predictions() -> Predictions:

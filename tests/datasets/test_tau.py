@@ -90,6 +90,29 @@ def test_classes_and_splits_with_lists_of_either_kind_and_without(tmp_path: Path
         assert [pairs.label_names[number] for number in pairs.label] == [label[name] for name in pairs.names]
 
 
+def test_a_split_without_a_list_is_what_its_file_holds(tmp_path: Path):
+    write_comma_lists(write_tau(tmp_path))
+    (tmp_path / "test.csv").unlink()
+    assert read_scenes(tmp_path, "test").pairs.names == ("airport-oslo-9-3",)
+    (tmp_path / "train.csv").write_text("filename_audio\n", encoding="utf-8")
+    assert len(read_scenes(tmp_path, "train").pairs) == sum(split == "train" for *_, split in ITEMS)
+    names = [stem for _, stem, split in ITEMS if split == "train"]
+    (tmp_path / "train.csv").write_text(f"filename_audio\n{names[0]}.wav\n", encoding="utf-8")
+    assert read_scenes(tmp_path, "train").pairs.names == (names[0],)
+
+
+def test_numbers_of_another_size_and_other_trees_name_their_file(tmp_path: Path):
+    inside = write_tau(tmp_path) / "feature" / "audio_features_data"
+    np.savez(inside / "global_mean_std.npz", global_mean=np.zeros(5), global_std=np.ones(5))
+    with pytest.raises(MediaError, match=r"hdf5: .* has 6 features, but global_mean_std\.npz beside it tells of 5"):
+        read_scenes(tmp_path).pairs.audio[0]
+    inside = write_tau(tmp_path / "other") / "feature" / "audio_features_data"
+    with h5py.File(inside / "val.hdf5", "a") as file:
+        file["stray"] = np.zeros(3)
+    with pytest.raises(MediaError, match=r"val\.hdf5: stray is not what it should be: <label>/audio/<stem>"):
+        read_scenes(tmp_path / "other")
+
+
 def test_a_location_is_a_group(tmp_path: Path):
     pairs = read_scenes(write_tau(tmp_path)).pairs
     group = dict(zip(pairs.names, pairs.group.tolist(), strict=True))

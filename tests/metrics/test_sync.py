@@ -18,6 +18,7 @@ from avmatch.metrics.sync import (
     right_starts,
     within_80_ms,
     within_frame,
+    within_shares,
 )
 
 NAN = np.nan
@@ -167,3 +168,10 @@ def test_ok_shares():
     assert ok_shares(~ok & ok, right) == OkShares(0.0, None)
     with pytest.raises(UsageError, match="the shares of no clips"):
         ok_shares(ok[:0], right[:0])
+
+
+def test_a_share_without_a_trial_is_not_there():
+    four, twenty = curve_of([0, 0, 3, 0]), curve_of([0] * 20)
+    assert within_shares([four], (1, 5)) == {"within_1@1": 0.75}
+    assert within_shares([four, twenty], (1, 5)) == {"within_1@1": pytest.approx(23 / 24), "within_1@5": 1.0}
+    assert within_shares([], (5,)) == {}

@@ -394,3 +394,9 @@ def test_clips_shorter_than_a_window_are_left_out(tmp_path):
         for name, ticks in (("short", 24), ("long", 25)):
             writer.add(name, clips(1, ticks).video[0], clips(1, ticks).audio[0] + 1)
     assert TINY.read(tmp_path, tmp_path / "cache").names == ("long",)
+
+
+def test_clips_of_one_recording_are_not_judged():
+    pairs = replace(clips(), group=np.zeros(NUM, int))
+    with pytest.warns(UserWarning, match="6 held-back clips are of one recording: nothing is validated"):
+        assert TINY.validate(AvtsTowers(TINY), pairs, CPU) == {}

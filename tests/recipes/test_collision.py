@@ -146,3 +146,15 @@ def test_what_cannot_be_trained_or_used_is_said(tmp_path):
         train_recipe("collision", tmp_path, tmp_path / "empty", resume=True)
     with pytest.raises(ModelError, match="make one with avmatch train collision"):
         load_collisions(tmp_path)
+
+
+def test_a_start_that_failed_leaves_the_folder_free(tmp_path, monkeypatch):
+    for settings in ([], ["sound.epochs=3"]):
+        with pytest.raises(UsageError, match="no folder; name the one that holds dataset/"):
+            train_recipe("collision", tmp_path / "nowhere", tmp_path / "run", settings=settings)
+    (tmp_path / "run" / "notes.txt").write_text("mine")
+    with pytest.raises(UsageError, match="not empty; go on with --resume"):
+        train_recipe("collision", tmp_path / "nowhere", tmp_path / "run")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(UsageError, match="start it without torchrun"):
+        train_recipe("collision", tmp_path / "nowhere", tmp_path / "other")

@@ -72,6 +72,8 @@ def test_later_settings_win_and_the_rest_stays() -> None:
         ("batch_size=0", "batch_size must be at least 1, got 0"),
         ("accumulate=0", "accumulate must be at least 1, got 0"),
         ("epochs=-1", "epochs can't be negative, got -1"),
+        ("seed=-1", "seed can't be negative, got -1"),
+        ("optimisation.learning_rate=NaN", "learning_rate must be positive"),
         ("patience=-1", "patience can't be negative, got -1"),
         ("ema_decay=1", "ema_decay must lie in 0…1 and below 1, got 1.0"),
         ("optimisation.learning_rate=0", "learning_rate must be positive"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -237,6 +238,16 @@ def test_the_first_metric_that_is_measured_chooses(tmp_path: Path, pairs_folder:
     one = train(small_run(best_by="recall@50 recall@5"), pairs_folder, tmp_path / "one", device="cpu")
     other = train(small_run(best_by="recall@5"), pairs_folder, tmp_path / "other", device="cpu")
     assert (one.best_epoch, one.metrics["recall@5"]) == (other.best_epoch, other.metrics["recall@5"])
+
+
+@pytest.mark.parametrize(("figures", "best"), [([math.nan, 0.2, 0.1], 1), ([0.3, math.nan, 0.1], 0)])
+def test_a_figure_that_is_no_number_chooses_nothing(
+    tmp_path: Path, pairs_folder: Path, monkeypatch: pytest.MonkeyPatch, figures: list[float], best: int
+) -> None:
+    told = iter(figures)
+    monkeypatch.setattr(FeaturePairs, "validate", lambda *given: {"recall@1": next(told), "recall@5": math.nan})
+    run = train(small_run(epochs=3, best_by="recall@5 recall@1"), pairs_folder, tmp_path / "run", device="cpu")
+    assert run.best_epoch == best
 
 
 def test_an_unknown_best_by_is_told(tmp_path: Path, pairs_folder: Path) -> None:

@@ -101,7 +101,7 @@ def right_starts(
 
 
 def within_shares(
-    scores: Sequence[Float[np.ndarray, "T O"]], numbers: Sequence[int], *, window_frames: int = 1
+    scores: Sequence[Float[np.ndarray, "_ O"]], numbers: Sequence[int], *, window_frames: int = 1
 ) -> dict[str, float]:
     """`within_1@K`, the share of right trials of all clips; there is none for a K of which no clip has a trial."""
     found = {}

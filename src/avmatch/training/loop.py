@@ -225,7 +225,8 @@ class _Run:
         losses = {name: sum(one[name] for one in everybodys) / len(everybodys) for name in losses}
         validation = self._validation()
         value = self._judged(validation)
-        better = value is None or self.progress.best is None or value > self.progress.best
+        best = self.progress.best
+        better = best is None or (value is not None and value > best)
         rate = self.state.optimiser.param_groups[0]["lr"]
         self.rows.append(
             {"epoch": epoch, "seconds": round(self.progress.seconds, 3), "learning_rate": rate, **losses, **validation}

@@ -5,7 +5,8 @@
 
 Triples (film, its own sound, another sound of the same class) are drawn inside each batch, so that every sound goes
 through its tower once; of each film there are up to `strangers` of them. λ = `weight` balances the two sides: with one
-pair against s strangers, s / (1 + s) gives both one say; 0.5 is the loss without λ.
+pair against s strangers, s / (1 + s) gives both one say. 0.5 is the loss without λ, in which strangers have s times the
+say; with three of them it assigns more held-back impacts right (docs/experiments.md).
 
 One model for all classes, or for one of them (`only`).
 
@@ -65,7 +66,7 @@ class CollisionMetric:
     dim: int = 32
     only: int = -1
     margin: float = 1.0
-    weight: float = 0.75
+    weight: float = 0.5
     strangers: int = 3
     num_folds: int = 5
     fold_seed: int = 0

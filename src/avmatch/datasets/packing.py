@@ -61,7 +61,7 @@ def named_pairs(data: str | Path) -> dict[str, MediaPair]:
     for pair in read_pair_list(data):
         name = relpath(pair.video, folder)
         if pair.start_seconds is not None:
-            name += f"@{pair.start_seconds:g}"
+            name += f"@{pair.start_seconds:.12g}"
         if pair.audio != pair.video:
             name += f" + {relpath(pair.audio, folder)}"
         if name in named:

@@ -153,7 +153,7 @@ def test_a_cache_that_is_full_costs_no_answer(clips, tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(analysis.store, "save", full)
-    with pytest.warns(UserWarning, match=r"features can't be kept in .*No space left on device"):
+    with pytest.warns(UserWarning, match=r"features can't be kept there \(No space left on device\)"):
         picture, sound = Analyser(tmp_path).both(str(clips / "own" / "clip.mp4"))
     assert len(picture.motion)
     assert sound.duration_seconds > 1

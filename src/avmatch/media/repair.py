@@ -89,8 +89,8 @@ def repair(video: Path, out: Path, *, offset_seconds: float, drift_ppm: float = 
 
 def _refuse_silence(source: av.container.InputContainer, video: Path, offset_seconds: float) -> None:
     """Raises MediaError if nothing of the sound would be heard while the picture is shown."""
-    lasts = None if source.duration is None else source.duration / av.time_base
-    if lasts is not None and abs(offset_seconds) >= lasts:
+    lasts = (source.duration or 0) / av.time_base
+    if lasts and abs(offset_seconds) >= lasts:
         message = f"lasts {lasts:.1f} s, and an offset of {offset_seconds:+.3f} s would leave no sound in it"
         raise MediaError(video, message, stage="mux", reason="too_short")
 

@@ -133,11 +133,18 @@ class Analyser:
                 made_picture = made_sound = None
             for made, place in zip((made_picture, made_sound), entries or (None, None), strict=True):
                 if made is not None and place is not None:
-                    _keep(place, made)
+                    self._keep(place, made)
             seen, heard = made_picture or seen, made_sound or heard
         assert seen is None or isinstance(seen, VideoFeatures)
         assert heard is None or isinstance(heard, AudioFeatures)
         return seen, heard
+
+    def _keep(self, place: Path, made: VideoFeatures | AudioFeatures) -> None:
+        """A cache that is full costs time in the next run, not the answer of this one."""
+        try:
+            store.save(place, made)
+        except OSError as error:
+            warnings.warn(f"{self.cache_dir}: features can't be kept there ({error.strerror or error})", stacklevel=2)
 
     def _entries(self, path: str) -> tuple[Path, Path] | None:
         if self.cache_dir is None or not Path(path).is_file():
@@ -166,14 +173,6 @@ class Analyser:
             None if watcher is None else watcher.finish(),
             None if listener is None else listener.finish(),
         )
-
-
-def _keep(place: Path, made: VideoFeatures | AudioFeatures) -> None:
-    """A cache that is full costs time in the next run, not the answer of this one."""
-    try:
-        store.save(place, made)
-    except OSError as error:
-        warnings.warn(f"features can't be kept in {place.parent} ({error.strerror or error})", stacklevel=2)
 
 
 def ahead(blocks: Iterator[Item]) -> Iterator[Item]:

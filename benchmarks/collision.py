@@ -10,6 +10,7 @@ in WORK/seed-<n>/<stage>.json and is not done again, so that a stopped benchmark
     towers    the pairs of tasks 2 and 3 assigned inside their class, a few at a time, by distance alone: MLP and
               3D CNN, λ and not (as the system has it), a metric a class; class by class
     damage    the tasks under white noise at 20, 10 and 0 dB, and with masks damaged
+    loud      at −5 and −10 dB, below what the system was trained in
     folds     task 1 cross-validated: the classifier trained on every fold's complement
     pictures  trajectories, spectrogram and matrix, in WORK/seed-<n>/pictures
 
@@ -275,13 +276,23 @@ def _assigned(distance: np.ndarray, label: np.ndarray) -> Figures:
 
 def damage_stage(bench: Bench) -> Figures:
     """Noise and damaged masks."""
+    found = _changed(bench, _noise(20, 10, 0) | {"masks damaged": {"mask_change": damaged}})
+    return {name: value for name, value in found.items() if "masks damaged, task 1" not in name}
+
+
+def loud_stage(bench: Bench) -> Figures:
+    """Noise in which even classes are doubtful."""
+    return _changed(bench, _noise(-5, -10))
+
+
+def _noise(*levels_db: int) -> dict[str, dict[str, object]]:
+    return {f"{one} dB": {"change": lambda sound, rng, level=one: noisy(sound, level, rng)} for one in levels_db}
+
+
+def _changed(bench: Bench, changes: dict[str, dict[str, object]]) -> Figures:
     scorers = {"all": fit_scorer(bench.known(), alone_share=bench.tilt.alone_share)}
-    found: Figures = {}
-    for snr_db in (20, 10, 0):
-        figures = tasks(bench, scorers, change=lambda sound, rng, level=snr_db: noisy(sound, level, rng))
-        found |= {f"{snr_db} dB, {name}": value for name, value in figures.items()}
-    figures = tasks(bench, scorers, mask_change=damaged)
-    return found | {f"masks damaged, {name}": value for name, value in figures.items() if "task 1" not in name}
+    found = {name: tasks(bench, scorers, **change) for name, change in changes.items()}
+    return {f"{name}, {part}": value for name, figures in found.items() for part, value in figures.items()}
 
 
 def damaged(film: Film, rng: np.random.Generator) -> Film:
@@ -331,6 +342,7 @@ STAGES: dict[str, Callable[[Bench], Figures]] = {
     "main": main_stage,
     "towers": towers_stage,
     "damage": damage_stage,
+    "loud": loud_stage,
     "folds": folds_stage,
     "pictures": pictures_stage,
 }

@@ -232,8 +232,7 @@ def test_pairs(bench: Bench) -> tuple[list[tuple[FilmFeatures, SoundFeatures]], 
         for heap in groups_of(bench, task):
             film_at = {number: place for place, number in enumerate(heap.film_numbers.tolist())}
             partner = [bench.truth(task)[heap.name][name] for name in heap.sound_names]
-            own = zip(partner, heap.sounds, strict=True)
-            found += [(heap.films[film_at[number]], sound) for number, sound in own if number >= 0]
+            found += [(heap.films[film_at[one]], heap.sounds[row]) for row, one in enumerate(partner) if one >= 0]
     films, sounds = zip(*found, strict=True)
     impacts = encoded(load_collisions(bench.run), films, sounds)
     return found, (impacts.film_logits + impacts.sound_logits).argmax(axis=1)
@@ -243,9 +242,8 @@ def _distances(
     bench: Bench, name: str, config: TrainConfig, pairs: list[tuple[FilmFeatures, SoundFeatures]]
 ) -> np.ndarray:
     """From each film to each sound, by a metric that is trained where it isn't there."""
-    run = bench.folder / "towers" / name.replace(" ", "_")
-    if config == collision_centroid():  # the system has it
-        run = bench.run / METRICS
+    is_own = config == collision_centroid()  # the system has it
+    run = bench.run / METRICS if is_own else bench.folder / "towers" / name.replace(" ", "_")
     if bench.epochs is not None:
         config = replace(config, epochs=bench.epochs)
     config = replace(config, seed=bench.tilt.seed)

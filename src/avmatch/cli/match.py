@@ -44,7 +44,7 @@ def match(
     delivery.check_output(matrix, "--matrix", "similarity.npy")
     for folder in (out, mux):
         if folder is not None and folder.exists() and not folder.is_dir():
-            raise UsageError(f"{folder}: is a file; name a folder for the results")
+            raise UsageError(f"{folder}: can't be used as the output folder (it is a file); name another one")
     cache_dir = None if no_cache else cache or default_cache_dir()
     with progress_bars() as progress:
         result = run(

@@ -36,6 +36,7 @@ def features_of(picture_start_seconds, sound_start_seconds, num_ticks=50):
         ((0.22, 0.0), {}, (0, 50), (2, 52)),
         ((0.0, 0.0), {"start_seconds": 1.0, "duration_seconds": 2.0}, (10, 30), (10, 30)),
         ((0.0, 0.0), {"start_seconds": 4.0, "duration_seconds": 2.0}, (40, 50), (40, 50)),
+        ((2.0, 0.0), {"start_seconds": 0.0, "duration_seconds": 3.0}, (0, 10), (20, 30)),  # it ends at its own end
         ((0.0, 0.0), {"offset_seconds": 0.2}, (0, 50), (2, 52)),  # known to be late: it is read later
         ((0.5, 0.2), {"start_seconds": 1.0, "offset_seconds": -0.1}, (5, 50), (7, 52)),
     ],
@@ -53,6 +54,8 @@ def test_clips_without_anything_to_compare_are_told():
         clip_vectors("other", TalkingClip("a.mp4", "a"), picture, sounds)
     with pytest.raises(MediaError, match=r"a\.mp4: picture and sound have no time in common there"):
         clip_vectors("tiny", TalkingClip("a.mp4", "a", start_seconds=7.0), picture, sounds)
+    with pytest.raises(MediaError, match=r"a\.mp4: picture and sound have no time in common there"):
+        clip_vectors("tiny", TalkingClip("a.mp4", "a", 0.0, 2.0), *features_of(2.0, 0.0))
 
 
 def test_of_several_faces_the_longest_in_sight_counts():

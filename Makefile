@@ -31,7 +31,7 @@ check: $(BIN)/.dev  ## style, types, layers
 	$(BIN)/lint-imports
 
 test: $(BIN)/.dev  ## every test; those marked `shared` skip where the clips are absent
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 light:  ## a bare install matches and measures without torch
 	rm -rf $(LIGHT)

@@ -82,7 +82,7 @@ class Bench:
     def packed(self) -> Path:
         """The clips, decoded once."""
         folder = self.work / "shards"
-        self.config("curriculum", 0).task.read(self.data, folder, lambda done, total: told("packing", done, total))
+        self.config("curriculum", 0).task.read(self.data, folder, told)
         return folder
 
     def run(self, arm: str, seed: int, shards: Path) -> Path:

@@ -186,7 +186,7 @@ def test_features_that_were_cut_off_are_computed_anew(odd):
     write_sound(train / "strawberry" / "1" / "audio_data.pkl")
     write_film(train / "strawberry" / "1", seed=30)
 
-    def stop(done, total):
+    def stop(stage, done, total):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

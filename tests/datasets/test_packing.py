@@ -120,7 +120,9 @@ def test_what_cannot_be_used_is_told_and_not_tried_again(media, tmp_path, decode
     names = ("good.mp4", "zero.mp4", "silent_video.mp4", "vfr.mkv")
     path = write_list(tmp_path / "list.csv", *({"path": media / name} for name in names))
     told = []
-    pairs, failures = pack(path, tmp_path / "packed", SETTINGS, progress=lambda done, total: told.append((done, total)))
+    pairs, failures = pack(
+        path, tmp_path / "packed", SETTINGS, progress=lambda _, done, total: told.append((done, total))
+    )
     assert [name.rsplit("/")[-1] for name in pairs.names] == ["good.mp4", "vfr.mkv"]
     assert [failure.path.rsplit("/")[-1] for failure in failures] == ["zero.mp4", "silent_video.mp4"]
     assert [failure.reason for failure in failures][1] == "no_audio"
@@ -131,7 +133,7 @@ def test_what_cannot_be_used_is_told_and_not_tried_again(media, tmp_path, decode
 
 
 def test_an_interrupted_packing_goes_on(scenes, tmp_path, decoded):
-    def stop_at_two(done, total):
+    def stop_at_two(_stage, done, total):
         if done == 2:
             raise KeyboardInterrupt("two")
 

@@ -140,7 +140,7 @@ def test_damage_makes_videos_smaller_and_recordings_lossy(tmp_path):
 def test_progress_counts_files(tmp_path):
     calls = []
     config = SynthConfig(1, 0, 1.0, extra_audio=1)
-    synthesise(tmp_path, config, progress=lambda done, total: calls.append((done, total)))
+    synthesise(tmp_path, config, progress=lambda _, done, total: calls.append((done, total)))
     assert calls == [(1, 3), (2, 3), (3, 3)]
 
 

@@ -125,7 +125,7 @@ def test_an_empty_side_has_no_scores(num_videos, num_audio):
 def test_progress_counts_videos(monkeypatch):
     monkeypatch.setattr(fusion, "BLOCK_VALUES", 2 * 4 * len(LAGS))
     calls = []
-    fused([bumps(5, 4)], 5, 4, progress=lambda done, total: calls.append((done, total)))
+    fused([bumps(5, 4)], 5, 4, progress=lambda _, done, total: calls.append((done, total)))
     assert calls == [(2, 5), (4, 5), (5, 5)]
 
 

@@ -119,7 +119,7 @@ def test_sounds_are_learned_from_the_fixed_folds(esc, tmp_path, monkeypatch):
 def packs(task, data, folder):
     """One process of several; each notes what it packed."""
     with world(CPU) as everybody:
-        pairs = task.read(data, folder / "cache", lambda done, _: (folder / f"{everybody.rank}-{done}").touch())
+        pairs = task.read(data, folder / "cache", lambda _stage, done, _: (folder / f"{everybody.rank}-{done}").touch())
         assert len(pairs) == 10
 
 

@@ -200,7 +200,7 @@ def test_what_is_exported_says_what_it_is(run):
 
 def test_packing_tells_how_far_it_is(scenes, tmp_path):
     told = []
-    pairs = tiny().task.read(scenes, tmp_path, lambda done, total: told.append((done, total)))
+    pairs = tiny().task.read(scenes, tmp_path, lambda _, done, total: told.append((done, total)))
     assert told == [(done, len(pairs)) for done in range(1, len(pairs) + 1)]
 
 

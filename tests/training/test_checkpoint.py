@@ -12,11 +12,11 @@ from torch import nn
 
 import avmatch.training
 from avmatch.core.errors import ModelError
-from avmatch.training.checkpoint import Progress, State, load_checkpoint, load_weights, save_checkpoint, save_weights
+from avmatch.training.checkpoint import Position, State, load_checkpoint, load_weights, save_checkpoint, save_weights
 from avmatch.training.config import Optimisation
 from avmatch.training.optimiser import build_optimiser, started_average, update_average
 
-PROGRESS = Progress(2, 5, 12.5, 0.25, 1, 0.1, 2, {"loss": 3.5})
+PROGRESS = Position(2, 5, 12.5, 0.25, 1, 0.1, 2, {"loss": 3.5})
 
 
 def started(optimiser: str, seed: int = 0, width: int = 4) -> State:

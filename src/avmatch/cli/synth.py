@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from avmatch.cli.bars import progress_bars
 
 COLLISION = "collision"
 
@@ -41,7 +41,7 @@ def synth(
 
     if kind == COLLISION:
         tray = TiltConfig(per_class, seed, str(segments or ""), sounds, groups, num_workers=workers)
-        with _bar() as progress:
+        with progress_bars() as progress:
             num = synthesise_collisions(out, tray, progress=progress)
         print(f"{num} segments in {out / 'dataset'}; the truth is in {out / 'truth.json'}")
         return
@@ -56,16 +56,6 @@ def synth(
         extra_videos=extra_videos,
         extra_audio=extra_audio,
     )
-    with _bar() as progress:
+    with progress_bars() as progress:
         synthesise(out, config, progress=progress)
     print(f"{scenes} pairs in {out}; the truth is in {out / 'truth.csv'}")
-
-
-@contextmanager
-def _bar() -> Iterator[Callable[[int, int], None]]:
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("rendering")
-        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -12,7 +12,7 @@ Letters in shapes: C channels, F bands, T ticks, P pictures, K numbers, N segmen
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from jaxtyping import Float16, Float32, Int, UInt8
 
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.files import write_text_atomically
+from avmatch.core.progress import Progress
 from avmatch.core.signals import AudioSamples
 from avmatch.datasets.augment.sound import mix_at_snr
 from avmatch.datasets.collisions import (
@@ -174,7 +175,7 @@ def prepared(
     bands: Bands,
     *,
     num_workers: int = 1,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> CollisionSet:
     """The set of a folder of features, or of a dataset, whose features are kept in `folder`.
 
@@ -211,7 +212,7 @@ def _written(
     folder: Path,
     bands: Bands,
     num_workers: int,
-    progress: Callable[[int, int], None] | None,
+    progress: Progress | None,
 ) -> CollisionSet:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / INDEX).unlink(missing_ok=True)  # that of other segments: what is cut off amid them mustn't pass for it
@@ -233,7 +234,7 @@ def _written(
             kept.append(segment)
             told += [*sound.notes, *film.notes]
         if progress is not None:
-            progress(done, len(segments))
+            progress("features", done, len(segments))
     if not kept:
         raise UsageError(f"no segment can be used: {told[-1]}")
     for array in arrays.values():

@@ -16,11 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from avmatch.core.errors import MediaError, UsageError
+from avmatch.core.progress import Progress
 from avmatch.core.results import Failure
 from avmatch.datasets.items import Pairs
 from avmatch.datasets.labelled import with_splits
 from avmatch.datasets.labelled_clips import LabelledClip
-from avmatch.datasets.packing import SHARD_BYTES, MediaFiles, Told
+from avmatch.datasets.packing import SHARD_BYTES, MediaFiles
 from avmatch.datasets.pair_lists import MediaPair
 from avmatch.datasets.shards import ShardWriter, open_shards
 from avmatch.datasets.splits import TEST, TRAIN
@@ -30,14 +31,19 @@ _NOTHING = np.zeros((1, 1), np.float32)
 
 
 def pack_labelled(
-    clips: Sequence[LabelledClip], root: Path, folder: Path, settings: PackSettings, side: str, told: Told | None = None
+    clips: Sequence[LabelledClip],
+    root: Path,
+    folder: Path,
+    settings: PackSettings,
+    side: str,
+    progress: Progress | None = None,
 ) -> tuple[Pairs, tuple[Failure, ...]]:
     """Pack one side of `clips` into shards in `folder`, or what is still missing of them.
 
     Args:
         root: clips are named by their path from there.
         side: "video" or "audio".
-        told: called with (done, total) after each clip.
+        progress: called after each clip.
 
     Returns:
         The clips that can be used, and why the others can't.
@@ -75,8 +81,8 @@ def pack_labelled(
                 writer.add(name, video, audio, group=clip.group, label=clip.label)
             except MediaError as error:
                 failures.append(Failure.from_error(error))
-            if told is not None:
-                told(done, len(names))
+            if progress is not None:
+                progress("data", done, len(names))
     if len(failures) == len(names):
         raise UsageError(f"{root}: none of {len(names)} clips can be used; {failures[0].path}: {failures[0].message}")
     pairs = open_shards(folder)

@@ -32,6 +32,7 @@ from jaxtyping import Shaped
 
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.files import write_text_atomically
+from avmatch.core.progress import Progress
 from avmatch.core.results import Failure
 from avmatch.datasets.items import Pairs
 from avmatch.datasets.pair_lists import MediaPair, read_pair_list, to_learn_from
@@ -47,7 +48,6 @@ Read = Callable[[str, bool, bool], Sides]
 """Decode a file: its path, whether the picture is wanted, whether the sound is."""
 #: Files that are decoded ahead of the one that is packed, for each worker.
 AHEAD = 2
-Told = Callable[[int, int], None]
 
 
 def named_pairs(data: str | Path) -> dict[str, MediaPair]:
@@ -71,7 +71,7 @@ def named_pairs(data: str | Path) -> dict[str, MediaPair]:
 
 
 def pack(
-    data: str | Path, folder: str | Path, settings: PackSettings, progress: Told | None = None
+    data: str | Path, folder: str | Path, settings: PackSettings, progress: Progress | None = None
 ) -> tuple[Pairs, tuple[Failure, ...]]:
     """Pack the pairs of `data` into shards in `folder`, or what is still missing of them.
 
@@ -79,7 +79,7 @@ def pack(
     list keeps for tests isn't packed, and what it keeps for validation is marked as held back.
 
     Args:
-        progress: called with (done, total) after each pair.
+        progress: called after each pair.
 
     Returns:
         The pairs in the order of the list, and why the others can't be used.
@@ -112,7 +112,7 @@ def pack(
                 failures[name] = Failure.from_error(error)
                 _write_failures(folder, failures)
             if progress is not None:
-                progress(done, len(pairs))
+                progress("data", done, len(pairs))
     told = tuple(failures[name] for name in pairs if name in failures)
     if len(told) == len(pairs):
         raise UsageError(

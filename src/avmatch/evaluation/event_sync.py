@@ -21,6 +21,7 @@ from jaxtyping import Float
 from avmatch.alignment.offset import estimate_offset
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.features import TICK_RATE_HZ, AudioFeatures, VideoFeatures
+from avmatch.core.progress import Progress
 from avmatch.cues.events import EventCue
 from avmatch.datasets.packing import MediaFiles, common_part, named_pairs
 from avmatch.datasets.tracks import MOTION_AND_BANDS
@@ -29,7 +30,6 @@ from avmatch.encoders.folders import model_folder
 from avmatch.evaluation.events import heard_bands, read_in_noise, seen_motion
 from avmatch.evaluation.talking import Share, TalkProtocol, piece_name, share_of
 from avmatch.frontends.event_signals import BANDS_PER_TICK, MIN_TICKS
-from avmatch.pipelines.analysis import Progress
 from avmatch.pipelines.sync import OK_CONFIDENCE
 
 #: Offsets that are searched, pieces, and the classes.

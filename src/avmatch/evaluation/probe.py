@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, Int
 
 from avmatch.core.errors import MissingExtraError, UsageError
+from avmatch.core.progress import Progress
 from avmatch.core.results import Failure
 from avmatch.datasets.items import numbered
 from avmatch.datasets.labelled import read_labelled, with_splits
@@ -28,7 +29,7 @@ from avmatch.datasets.splits import TEST, TRAIN, class_folds
 from avmatch.evaluation.sound_layers import sound_layer
 from avmatch.evaluation.talking import Share, share_of
 from avmatch.metrics.classes import confusions, macro_mean, top_k_hits
-from avmatch.pipelines.analysis import Progress, analyse_all
+from avmatch.pipelines.analysis import analyse_all
 
 #: C that are tried, and the folds in which they are.
 COSTS, INNER_FOLDS = (0.01, 0.1, 1.0, 10.0), 4

@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from avmatch.core.errors import UsageError
+from avmatch.core.progress import Progress
 from avmatch.datasets.items import Pairs
 from avmatch.datasets.predictions import Predictions, write_predictions
 from avmatch.encoders.scenes import SceneModel, load_scenes
@@ -25,7 +26,6 @@ from avmatch.evaluation.held_back import held_back_rows
 from avmatch.metrics.classes import confusions
 from avmatch.metrics.labels import ClassScores, averages, class_scores, confusion_matrix
 from avmatch.metrics.probabilities import Reliability, log_loss, reliability
-from avmatch.pipelines.analysis import Progress
 from avmatch.pipelines.classify import scenes_for, usable
 from avmatch.reports.classes import plot_confusion, plot_reliability, write_confusion
 

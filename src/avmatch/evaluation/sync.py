@@ -24,6 +24,7 @@ from jaxtyping import Bool, Float, Float32
 
 from avmatch.core.clock import frames_from_seconds
 from avmatch.core.errors import UsageError
+from avmatch.core.progress import Progress
 from avmatch.encoders.events import takes_events
 from avmatch.encoders.folders import model_folder
 from avmatch.encoders.tower import TowerDescription
@@ -49,7 +50,6 @@ from avmatch.metrics.sync import (
     within_80_ms,
     within_frame,
 )
-from avmatch.pipelines.analysis import Progress
 
 #: Frames of evidence, as the papers have them.
 DEFAULT_KS = (5, 7, 9, 11, 13, 15)

@@ -19,6 +19,7 @@ from jaxtyping import Float32
 
 from avmatch.core.clock import frames_from_seconds
 from avmatch.core.errors import UsageError
+from avmatch.core.progress import Progress
 from avmatch.evaluation.talking import (
     PIECES_SECONDS,
     Piece,
@@ -33,7 +34,6 @@ from avmatch.matching.aligned import aligned_similarity, similarity_at_best_offs
 from avmatch.matching.assignment import one_to_one
 from avmatch.matching.confidence import confidences
 from avmatch.metrics.retrieval import true_ranks
-from avmatch.pipelines.analysis import Progress
 
 #: Of R@k for windows.
 DEFAULT_KS = (1, 5, 10)

@@ -20,6 +20,7 @@ from jaxtyping import Bool, Float, Float32
 
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.features import AudioFeatures, Embeddings, VideoFeatures
+from avmatch.core.progress import Progress
 from avmatch.core.results import Failure
 from avmatch.datasets.augment.sound import mix_at_snr
 from avmatch.datasets.speech import read_speech
@@ -31,7 +32,7 @@ from avmatch.encoders.tower import AudioEncoder, TowerPair, load_pair
 from avmatch.evaluation.media import NOISES, noise_of
 from avmatch.media.decode import read_audio
 from avmatch.metrics.intervals import bootstrap_interval
-from avmatch.pipelines.analysis import Analyser, Progress, analyse_all
+from avmatch.pipelines.analysis import Analyser, analyse_all
 
 #: The usual pieces of talking clips.
 PIECES_SECONDS = (0.0, 2.0, 4.0)

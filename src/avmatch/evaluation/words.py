@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from avmatch.core.errors import UsageError
+from avmatch.core.progress import Progress
 from avmatch.core.results import Failure
 from avmatch.datasets.speech import read_speech
 from avmatch.datasets.speech_clips import TalkingClip, Word
@@ -26,7 +27,7 @@ from avmatch.encoders.words import WordModel, load_words
 from avmatch.evaluation.held_back import held_back_names
 from avmatch.evaluation.talking import Share, share_of
 from avmatch.metrics.classes import confusions, macro_mean, top_k_hits
-from avmatch.pipelines.analysis import Progress, analyse_all
+from avmatch.pipelines.analysis import analyse_all
 
 NUM_CONFUSIONS = 10
 

@@ -10,13 +10,14 @@ Letters in shapes: N videos, M audio files, L offsets.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Float32, Int
 
 from avmatch.core.features import AudioFeatures, VideoFeatures
+from avmatch.core.progress import Progress
 from avmatch.cues.evidence import Cue
 
 #: Bound on the size of one block of (videos, audio, offsets).
@@ -64,7 +65,7 @@ def fused_scores(
     lags_seconds: Float[np.ndarray, " L"],
     log_prior: Float[np.ndarray, " L"],
     *,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Scores:
     """Score every pair. `log_prior` is over the offsets (usual_offsets, any_offset) and sums to one in probability."""
     shape = (len(videos), len(audios))
@@ -86,7 +87,7 @@ def fused_scores(
             ]
             _take_chunk(scores, block, best, curves, lags_seconds[chunk], log_prior[chunk])
         if progress is not None:
-            progress(block.stop, len(videos))
+            progress("pairs", block.stop, len(videos))
     return scores
 
 

@@ -27,6 +27,7 @@ from jaxtyping import UInt8
 
 from avmatch.core.errors import MediaError, ModelError, UsageError
 from avmatch.core.features import AudioFeatures, Embeddings, MouthTrack, VideoFeatures
+from avmatch.core.progress import Progress
 from avmatch.core.results import Failure
 from avmatch.core.signals import AudioSamples, VideoFrames
 from avmatch.encoders.faces import FaceEncoder
@@ -44,8 +45,6 @@ _FAULTS = (MediaError, OSError, ValueError, ArithmeticError, MemoryError, cv2.er
 
 Answer = TypeVar("Answer")
 Item = TypeVar("Item")
-Progress = Callable[[str, int, int], None]
-"""Called with (stage, done, total) as a long job goes on."""
 
 
 def default_cache_dir() -> Path:

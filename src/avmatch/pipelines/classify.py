@@ -21,6 +21,7 @@ import numpy as np
 from jaxtyping import Float
 
 from avmatch.core.errors import MediaError, ModelError, UsageError
+from avmatch.core.progress import Progress
 from avmatch.core.scenes import CarriedBy, SceneResult, Span
 from avmatch.datasets.inputs import MANIFEST_SUFFIXES
 from avmatch.datasets.items import Items
@@ -29,7 +30,6 @@ from avmatch.datasets.scene_items import SIDES, Scenes, Side, absent, whole_step
 from avmatch.datasets.scene_media import SceneFile, is_media, list_scene_files
 from avmatch.datasets.scenes import read_scenes
 from avmatch.encoders.scenes import Clip, SceneModel, load_scenes
-from avmatch.pipelines.analysis import Progress
 from avmatch.pipelines.scene_media import media_scenes
 
 #: Items of so many windows and more have a timeline.

@@ -17,14 +17,13 @@ from scipy.spatial.distance import cdist
 
 from avmatch.core.collisions import NO_PARTNER, CollideResult, GroupAnswer
 from avmatch.core.errors import MediaError, ModelError
+from avmatch.core.progress import Progress
 from avmatch.core.results import Failure
 from avmatch.datasets.collision_features import Bands, FilmFeatures, SoundFeatures, film_features, sound_features
 from avmatch.datasets.collisions import Group, film_number, list_task
 from avmatch.encoders.collisions import CollisionModel, load_collisions
 from avmatch.matching.collisions import Impacts, ImpactScorer, partners
 from avmatch.reports.collisions import write_collide_output
-
-Progress = Callable[[str, int, int], None]
 
 
 def collide(

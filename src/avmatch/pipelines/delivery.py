@@ -16,13 +16,13 @@ from rich.table import Table
 
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.files import atomic_path
+from avmatch.core.progress import Progress
 from avmatch.core.results import MATCH_COLUMNS, Failure, Match, MatchResult, SyncResult
 from avmatch.core.scenes import SceneResult
 from avmatch.datasets.inputs import MEDIA_SUFFIXES
 from avmatch.datasets.std2022 import FEATURE_SUFFIX
 from avmatch.matching.galleries import NORMALISATIONS
 from avmatch.media.mux import mux
-from avmatch.pipelines.analysis import Progress
 from avmatch.reports.output import write_match_output, write_sync_csv
 from avmatch.reports.plots import plot_sync
 from avmatch.reports.scenes import scene_sentence, timeline_lines

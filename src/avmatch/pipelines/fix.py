@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avmatch.core.errors import MediaError, UsageError
+from avmatch.core.progress import Progress
 from avmatch.core.repairs import FixResult
 from avmatch.core.results import SyncResult
 from avmatch.media.repair import repair
-from avmatch.pipelines.analysis import Progress
 from avmatch.pipelines.delivery import targets
 from avmatch.pipelines.sync import DEFAULT_MAX_OFFSET_SECONDS, sync_all
 from avmatch.reports.sentence import fix_sentence

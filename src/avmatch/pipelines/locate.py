@@ -19,12 +19,13 @@ from jaxtyping import Float32, UInt8
 from avmatch.core.errors import MediaError, ModelError, Reason, UsageError
 from avmatch.core.features import TICK_RATE_HZ, VideoFeatures
 from avmatch.core.files import write_bytes_atomically
+from avmatch.core.progress import Progress
 from avmatch.core.signals import VideoFrames
 from avmatch.cues.heat import heat
 from avmatch.frontends.motion import GRID
 from avmatch.media.decode import decode, read_audio
 from avmatch.media.encode import write_clip
-from avmatch.pipelines.analysis import Analyser, Progress
+from avmatch.pipelines.analysis import Analyser
 from avmatch.pipelines.models import models_with
 from avmatch.pipelines.sync import OK_CONFIDENCE, check_range, cues_for, measure
 from avmatch.reports.heat import heated

@@ -18,6 +18,7 @@ from jaxtyping import Float
 
 from avmatch.core.errors import UsageError
 from avmatch.core.features import TICK_RATE_HZ, AudioFeatures, VideoFeatures
+from avmatch.core.progress import Progress
 from avmatch.core.results import Failure, MatchResult, Preview
 from avmatch.cues.duration import DurationCue
 from avmatch.cues.evidence import Cue
@@ -27,7 +28,7 @@ from avmatch.encoders.clips import load_clip_towers, takes_clip_features
 from avmatch.encoders.folders import model_folder
 from avmatch.matching.confidence import confidences
 from avmatch.matching.fusion import Scores, any_offset, fused_scores, usual_offsets
-from avmatch.pipelines.analysis import Analyser, Progress, analyse_all
+from avmatch.pipelines.analysis import Analyser, analyse_all
 from avmatch.pipelines.decision import MatchSettings, decide
 from avmatch.pipelines.feature_match import match_features
 from avmatch.pipelines.models import MOUTH_WEIGHT_BESIDE, Models, face_cues, looks_at_faces, models_with, motion_cues
@@ -139,12 +140,7 @@ def _scored(
 ) -> Scores:
     lags = _lags(seen, heard, settings)
     prior = any_offset(lags) if settings.many else usual_offsets(lags)
-
-    def tell(done: int, total: int) -> None:
-        if progress is not None:
-            progress("pairs", done, total)
-
-    return fused_scores(cues, tuple(seen.values()), tuple(heard.values()), lags, prior, progress=tell)
+    return fused_scores(cues, tuple(seen.values()), tuple(heard.values()), lags, prior, progress=progress)
 
 
 def _lags(

@@ -20,6 +20,7 @@ from jaxtyping import Float32, Shaped
 
 from avmatch.core.errors import MediaError, ModelError, UsageError
 from avmatch.core.features import BAND_RATE_HZ, TICK_RATE_HZ, AudioFeatures, Embeddings, VideoFeatures
+from avmatch.core.progress import Progress
 from avmatch.core.results import Failure
 from avmatch.datasets.items import Pairs, numbered
 from avmatch.datasets.scene_items import SIDES, Fault, Scenes, Side, absent
@@ -29,7 +30,7 @@ from avmatch.datasets.tau import is_tau
 from avmatch.encoders.clips import takes_clip_features
 from avmatch.encoders.folders import model_folder
 from avmatch.encoders.tower import TowerPair, load_pair
-from avmatch.pipelines.analysis import Analyser, Progress, analyse_all
+from avmatch.pipelines.analysis import Analyser, analyse_all
 
 #: The front end that needs no model.
 SIGNALS = "signals"
@@ -60,7 +61,7 @@ def read_scene_media(
     data: str | Path,
     front_end: str,
     cache_dir: Path | None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     split: str | None = None,
 ) -> Scenes:
     """The features of labelled media (datasets/scene_media.py).
@@ -76,8 +77,7 @@ def read_scene_media(
     files = list_scene_files(data, split)
     if not files:
         raise UsageError(f"{data}: no labelled media; give a folder of one folder a class, or a table with `path`")
-    tell = None if progress is None else lambda stage, done, total: progress(done, total)
-    return media_scenes(files, front_end, cache_dir, tell)
+    return media_scenes(files, front_end, cache_dir, progress)
 
 
 def media_scenes(

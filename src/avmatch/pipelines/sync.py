@@ -14,11 +14,12 @@ from avmatch.alignment.offset import OffsetEstimate, estimate_offset, offset_int
 from avmatch.alignment.speakers import speakers
 from avmatch.core.errors import Reason, UsageError
 from avmatch.core.features import AudioFeatures, VideoFeatures
+from avmatch.core.progress import Progress
 from avmatch.core.results import Failure, Speaker, SyncResult
 from avmatch.cues.evidence import Cue
 from avmatch.cues.learned import EmbeddingCue
 from avmatch.datasets.inputs import list_videos
-from avmatch.pipelines.analysis import Analyser, Progress, analyse_all
+from avmatch.pipelines.analysis import Analyser, analyse_all
 from avmatch.pipelines.models import Models, face_cues, models_with, motion_cues
 
 DEFAULT_MAX_OFFSET_SECONDS = 1.0

@@ -29,9 +29,9 @@ from jaxtyping import Float, Float32, Int, UInt8
 from torch import Tensor, nn
 
 from avmatch.core.errors import UsageError
+from avmatch.core.progress import Progress
 from avmatch.datasets.items import Pairs
 from avmatch.datasets.negatives import NegativeMix, Negatives
-from avmatch.datasets.packing import Told
 from avmatch.datasets.sync_negatives import SyncCurriculum, SyncMix, SyncShifts
 from avmatch.datasets.tracks import PackSettings
 from avmatch.export.window_towers import WindowTower, export_window_towers
@@ -111,7 +111,7 @@ class Avts:
         """With the curriculum scaled to a run of that length."""
         return replace(self, curriculum=replace(self.curriculum, epochs=epochs))
 
-    def read(self, data: str | Path, cache: Path, progress: Told | None = None) -> Pairs:
+    def read(self, data: str | Path, cache: Path, progress: Progress | None = None) -> Pairs:
         """Shards as they are; a list of media files (datasets/pair_lists.py) is packed into `cache` first.
 
         Clips that are shorter than a window are left out.

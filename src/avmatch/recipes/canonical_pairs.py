@@ -27,9 +27,9 @@ from jaxtyping import Float32, Float64
 from torch import Tensor, nn
 
 from avmatch.core.errors import UsageError
+from avmatch.core.progress import Progress
 from avmatch.datasets.items import Items, Pairs, gather
 from avmatch.datasets.negatives import Negatives
-from avmatch.datasets.packing import Told
 from avmatch.datasets.pairs import read_pairs
 from avmatch.export.clip_towers import export_clip_towers
 from avmatch.losses.info_nce import InfoNCE
@@ -109,7 +109,7 @@ class CanonicalPairs:
     num_coordinates: int = 800
     networks: Networks = field(default_factory=Networks)
 
-    def read(self, data: str | Path, cache: Path, progress: Told | None = None) -> Pairs:
+    def read(self, data: str | Path, cache: Path, progress: Progress | None = None) -> Pairs:
         """Clip features of a known layout (datasets/pairs.py), all of one length."""
         return read_pairs(data, to_train=True)
 

@@ -23,10 +23,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from avmatch.core.errors import UsageError
+from avmatch.core.progress import Progress
 from avmatch.datasets.items import Pairs
 from avmatch.datasets.labelled import read_labelled
 from avmatch.datasets.labelled_packing import of_list, pack_labelled
-from avmatch.datasets.packing import Told
 from avmatch.datasets.tracks import PackSettings
 from avmatch.export.card import write_card
 from avmatch.export.window_towers import WindowTower, export_window_tower
@@ -87,7 +87,7 @@ class ClipClasses:
         """Frames or samples of a window."""
         return round(self.window_seconds * (self.rate_hz if self.side == "video" else SAMPLE_RATE_HZ))
 
-    def read(self, data: str | Path, cache: Path, progress: Told | None = None) -> Pairs:
+    def read(self, data: str | Path, cache: Path, progress: Progress | None = None) -> Pairs:
         """The clips of a list of a set, packed into `cache` first."""
         root = Path(data) if Path(data).is_dir() else Path(data).parent
         clips = [clip for clip in read_labelled(data) if self.subset in ("", clip.subset)]

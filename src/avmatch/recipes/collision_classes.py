@@ -25,9 +25,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from avmatch.core.errors import UsageError
+from avmatch.core.progress import Progress
 from avmatch.datasets.collision_features import NOISY_DB, Bands, prepared
 from avmatch.datasets.items import Items, Pairs, gather
-from avmatch.datasets.packing import Told
 from avmatch.export.collisions import export_classes
 from avmatch.frontends.impact_sound import bands_in_noise
 from avmatch.metrics.classes import macro_mean, top_k_hits
@@ -71,7 +71,7 @@ class CollisionClasses:
         if self.side not in SIDES:
             raise UsageError(f"side must be one of {', '.join(SIDES)}, got {self.side!r}")
 
-    def read(self, data: str | Path, cache: Path, progress: Told | None = None) -> Pairs:
+    def read(self, data: str | Path, cache: Path, progress: Progress | None = None) -> Pairs:
         """The segments: what is looked at, and once more as the other side, which isn't used."""
         found = prepared(data, cache, self.bands, num_workers=num_workers(), progress=progress)
         array = "bands" if self.side == "sound" else "crops"

@@ -27,9 +27,9 @@ from scipy.spatial.distance import cdist
 from torch import Tensor, nn
 
 from avmatch.core.errors import UsageError
+from avmatch.core.progress import Progress
 from avmatch.datasets.collision_features import Bands, prepared
 from avmatch.datasets.items import Pairs, gather
-from avmatch.datasets.packing import Told
 from avmatch.export.collisions import export_metric
 from avmatch.frontends.impact_picture import MAX_FRAMES, repeated
 from avmatch.losses.contrastive import weighted_contrastive
@@ -81,7 +81,7 @@ class CollisionMetric:
         if self.strangers < 1 or not 0 < self.weight < 1 or self.margin <= 0:
             raise UsageError(f"strangers must be 1 or more, weight in 0…1, margin positive, got {self}")
 
-    def read(self, data: str | Path, cache: Path, progress: Told | None = None) -> Pairs:
+    def read(self, data: str | Path, cache: Path, progress: Progress | None = None) -> Pairs:
         """The segments: films as the tower takes them, and log bands."""
         found = prepared(data, cache, self.bands, num_workers=num_workers(), progress=progress)
         pairs = found.pairs(self.film.side, "bands", self.num_folds, self.fold_seed)

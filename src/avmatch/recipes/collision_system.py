@@ -18,9 +18,8 @@ import json
 import os
 import shlex
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from operator import attrgetter
 from pathlib import Path
 
@@ -29,6 +28,7 @@ from jaxtyping import Float16
 
 from avmatch.core.errors import UsageError
 from avmatch.core.files import atomic_path, write_text_atomically
+from avmatch.core.progress import Progress
 from avmatch.datasets.collision_features import (
     INDEX,
     Bands,
@@ -49,7 +49,7 @@ from avmatch.pipelines.collide import encoded
 from avmatch.recipes.collision import collision_centroid, collision_classify, collision_classify_picture
 from avmatch.recipes.collision_classes import num_workers
 from avmatch.training.config import TrainConfig, override
-from avmatch.training.loop import Told, TrainResult, train
+from avmatch.training.loop import TrainResult, train
 from avmatch.training.run import COMMAND, CONFIG, LOCK, RunFolder
 
 #: Where the set of held-back impacts is large, groups of this size are drawn of it to tell how good the system is.
@@ -114,7 +114,7 @@ def train_system(
     resume: bool = False,
     device: str = "auto",
     command: str = "",
-    progress: Told | None = None,
+    progress: Progress | None = None,
 ) -> TrainResult:
     """Train all stages on a dataset (or a folder of features) and join them; arguments as of training's `train`.
 
@@ -136,13 +136,12 @@ def _trained(
     resume: bool,
     device: str,
     command: str,
-    progress: Told | None,
+    progress: Progress | None,
 ) -> TrainResult:
     bands = system.bands
     _open(folder, system, resume)
     write_text_atomically(folder / COMMAND, command + "\n")
-    tell = None if progress is None else partial(progress, "features")
-    found = prepared(data, folder / "features", bands, num_workers=num_workers(), progress=tell)
+    found = prepared(data, folder / "features", bands, num_workers=num_workers(), progress=progress)
     source = Path(data) if (Path(data) / INDEX).is_file() else folder / "features"
     results = {}
     for name, config in system.stages().items():
@@ -167,7 +166,7 @@ def _open(folder: Path, system: CollisionSystem, resume: bool) -> None:
     write_text_atomically(path, text)
 
 
-def _staged(progress: Told, name: str) -> Callable[[str, int, int], None]:
+def _staged(progress: Progress, name: str) -> Progress:
     return lambda stage, done, total: progress(f"{name}: {stage}", done, total)
 
 

@@ -30,8 +30,8 @@ from torch.nn import functional
 
 from avmatch.core.errors import UsageError
 from avmatch.core.features import TICK_RATE_HZ
+from avmatch.core.progress import Progress
 from avmatch.datasets.items import Pairs
-from avmatch.datasets.packing import Told
 from avmatch.datasets.tracks import MOTION_AND_BANDS, split_bands
 from avmatch.encoders.events import CLASSES, KIND
 from avmatch.export.events import EventEvidence, export_events
@@ -98,7 +98,7 @@ class EventPairs:
         if not LOST_TICKS < shortest <= longest or self.lag_ticks < 1:
             raise UsageError(f"stretch_ticks must rise and be more than {LOST_TICKS}, lag_ticks positive, got {self}")
 
-    def read(self, data: str | Path, cache: Path, progress: Told | None = None) -> Pairs:
+    def read(self, data: str | Path, cache: Path, progress: Progress | None = None) -> Pairs:
         """Shards as they are; a list of media files (datasets/pair_lists.py) is packed into `cache` first."""
         return read_packed(data, cache, MOTION_AND_BANDS, progress)
 

@@ -21,11 +21,11 @@ from sklearn.cluster import KMeans
 from torch import Tensor, nn
 
 from avmatch.core.errors import UsageError
+from avmatch.core.progress import Progress
 from avmatch.datasets.augment.chain import FeatureAugmentation
 from avmatch.datasets.augment.features import apply_mixup, mixup
 from avmatch.datasets.items import Items, Pairs, gather
 from avmatch.datasets.negatives import Curriculum, Negatives, nearest_wrong
-from avmatch.datasets.packing import Told
 from avmatch.datasets.pairs import read_pairs
 from avmatch.export.clip_towers import export_clip_towers
 from avmatch.losses.cluster import ClusterHead
@@ -89,7 +89,7 @@ class FeaturePairs:
         if self.mixup and self.clusters.num_clusters:
             raise UsageError("mixup and clusters don't go together: a mixed pair has no cluster of its own")
 
-    def read(self, data: str | Path, cache: Path, progress: Told | None = None) -> Pairs:
+    def read(self, data: str | Path, cache: Path, progress: Progress | None = None) -> Pairs:
         """Clip features of a known layout (datasets/pairs.py)."""
         pairs = read_pairs(data, to_train=True)
         for side, wanted in (("video", self.video.num_features), ("audio", self.audio.num_features)):

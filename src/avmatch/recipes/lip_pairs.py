@@ -29,8 +29,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from avmatch.core.errors import UsageError
+from avmatch.core.progress import Progress
 from avmatch.datasets.items import Pairs
-from avmatch.datasets.packing import Told
 from avmatch.datasets.tracks import PackSettings
 from avmatch.export.media_towers import export_media_towers, fit_evidence_of_ticks
 from avmatch.frontends.sound import FFT_SAMPLES, SAMPLE_RATE_HZ
@@ -96,7 +96,7 @@ class LipPairs:
         """What is kept of the media."""
         return PackSettings(RATE_HZ, CROP_PX, CROP_PX, "mouth", "samples")
 
-    def read(self, data: str | Path, cache: Path, progress: Told | None = None) -> Pairs:
+    def read(self, data: str | Path, cache: Path, progress: Progress | None = None) -> Pairs:
         """Shards as they are; a list of media files (datasets/pair_lists.py) is packed into `cache` first."""
         return read_packed(data, cache, self.packing, progress)
 

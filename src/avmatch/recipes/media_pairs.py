@@ -23,10 +23,10 @@ from jaxtyping import Float, Float32, Int, UInt8
 from torch import Tensor, nn
 
 from avmatch.core.errors import UsageError
+from avmatch.core.progress import Progress
 from avmatch.datasets.augment.chain import PictureAugmentation, SpectrogramAugmentation
 from avmatch.datasets.augment.level import LevelAugmentation
 from avmatch.datasets.items import Pairs
-from avmatch.datasets.packing import Told
 from avmatch.datasets.tracks import PackSettings
 from avmatch.export.media_towers import export_media_towers, fit_evidence_of_ticks
 from avmatch.frontends.picture import shades
@@ -82,7 +82,7 @@ class MediaPairs:
         """T of the pieces that train."""
         return round(self.crop_seconds * self.packing.rate_hz)
 
-    def read(self, data: str | Path, cache: Path, progress: Told | None = None) -> Pairs:
+    def read(self, data: str | Path, cache: Path, progress: Progress | None = None) -> Pairs:
         """Shards as they are; a list of media files (datasets/pair_lists.py) is packed into `cache` first."""
         return read_packed(data, cache, self.packing, progress)
 

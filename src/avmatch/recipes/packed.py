@@ -9,17 +9,18 @@ from pathlib import Path
 
 import torch.distributed
 
+from avmatch.core.progress import Progress
 from avmatch.datasets.items import Pairs
-from avmatch.datasets.packing import FAILURES, Told, check_packed, pack
+from avmatch.datasets.packing import FAILURES, check_packed, pack
 from avmatch.datasets.shards import INDEX, open_shards
 from avmatch.datasets.tracks import PackSettings
 
 
-def read_packed(data: str | Path, cache: Path, packing: PackSettings, progress: Told | None = None) -> Pairs:
+def read_packed(data: str | Path, cache: Path, packing: PackSettings, progress: Progress | None = None) -> Pairs:
     """The pairs of a folder of shards, or of a list, which is packed into the folder `cache`.
 
     Args:
-        progress: called with (done, total) after each pair that is packed.
+        progress: called after each pair that is packed.
 
     Raises:
         UsageError: neither of the two, or shards that were packed otherwise.

@@ -17,8 +17,8 @@ from scipy.special import softmax
 from torch import nn
 
 from avmatch.core.errors import UsageError
+from avmatch.core.progress import Progress
 from avmatch.datasets.items import Items, Pairs
-from avmatch.datasets.packing import Told
 from avmatch.datasets.scene_items import gathered_steps, num_features
 from avmatch.datasets.scenes import read_scenes
 from avmatch.metrics.probabilities import log_loss
@@ -52,7 +52,7 @@ class SceneTask:
     split: str = ""
     front_end: str = ""
 
-    def read(self, data: str | Path, cache: Path, progress: Told | None = None) -> Pairs:
+    def read(self, data: str | Path, cache: Path, progress: Progress | None = None) -> Pairs:
         """The items whose class is known (datasets/scenes.py, datasets/scene_media.py).
 
         Raises:

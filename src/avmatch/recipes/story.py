@@ -8,9 +8,10 @@ from itertools import chain
 from pathlib import Path
 
 from avmatch.core.errors import UsageError
+from avmatch.core.progress import Progress
 from avmatch.recipes.book import SYSTEMS, recipe
 from avmatch.training.config import override
-from avmatch.training.loop import Told, TrainResult, train
+from avmatch.training.loop import TrainResult, train
 
 
 def train_recipe(
@@ -23,7 +24,7 @@ def train_recipe(
     epochs: int | None = None,
     device: str = "auto",
     settings: Sequence[str] = (),
-    progress: Told | None = None,
+    progress: Progress | None = None,
 ) -> TrainResult:
     """Train the recipe or system `name` on `data` into the folder `out`.
 

@@ -25,9 +25,9 @@ from jaxtyping import Float, Float32, Int, Int64, UInt8
 from torch import Tensor, nn
 
 from avmatch.core.errors import UsageError
+from avmatch.core.progress import Progress
 from avmatch.datasets.augment.sound import NoiseKind, gain, mix_at_snr, synthetic_noise
 from avmatch.datasets.items import Pairs
-from avmatch.datasets.packing import Told
 from avmatch.export.sync_towers import export_sync_towers
 from avmatch.frontends.mfcc import mfcc
 from avmatch.frontends.sound import SAMPLE_RATE_HZ, WINDOW_SAMPLES
@@ -96,7 +96,7 @@ class SyncWindows:
         if self.streams.colours != 1:
             raise UsageError(f"what is packed is grey: streams.colours must be 1, got {self.streams.colours}")
 
-    def read(self, data: str | Path, cache: Path, progress: Told | None = None) -> Pairs:
+    def read(self, data: str | Path, cache: Path, progress: Progress | None = None) -> Pairs:
         """What the recipe `lips` reads."""
         return LipPairs().read(data, cache, progress)
 

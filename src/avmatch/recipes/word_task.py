@@ -27,8 +27,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from avmatch.core.errors import UsageError
+from avmatch.core.progress import Progress
 from avmatch.datasets.items import Pairs
-from avmatch.datasets.packing import Told
 from avmatch.datasets.shards import INDEX, ShardWriter, open_shards
 from avmatch.datasets.speech import WORDS
 from avmatch.datasets.words import WordFrames, WordSelection, find_words, read_spoken, word_folds
@@ -88,7 +88,7 @@ class Words:
         """Frames on either side of a word that come in."""
         return REACH_TICKS + self.back_end.reach_ticks
 
-    def read(self, data: str | Path, cache: Path, progress: Told | None = None) -> Pairs:
+    def read(self, data: str | Path, cache: Path, progress: Progress | None = None) -> Pairs:
         """The words in the clips that the recipe `lips` reads, or in features of such clips."""
         is_packed = (Path(data) / INDEX).is_file()
         clips = open_shards(data) if is_packed else None

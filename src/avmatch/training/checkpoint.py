@@ -2,7 +2,7 @@
 
 tensors   learner/…  the weights and buffers;  average/…  their moving average;  optimiser/<parameter>/…  its state;
           begun/…  the weights and buffers at the start of the epoch, if it isn't over: hard negatives are theirs
-metadata  `avmatch`: a JSON object with everything that is no tensor (`Progress`)
+metadata  `avmatch`: a JSON object with everything that is no tensor (`Position`)
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _KEY = "avmatch"
 
 
 @dataclass(frozen=True)
-class Progress:
+class Position:
     """How far a run is.
 
     Attributes:
@@ -62,11 +62,11 @@ class State:
     begun: dict[str, Tensor] = field(default_factory=dict)
 
 
-def save_checkpoint(path: Path, state: State, progress: Progress) -> None:
+def save_checkpoint(path: Path, state: State, position: Position) -> None:
     """Write `path`, whole or not at all."""
     tensors = {f"learner/{name}": value for name, value in state.learner.state_dict().items()}
     tensors |= {f"average/{name}": value for name, value in state.average.items()}
-    if progress.step:
+    if position.step:
         tensors |= {f"begun/{name}": value for name, value in state.begun.items()}
     scalars: dict[str, float] = {}
     for place, values in state.optimiser.state_dict()["state"].items():
@@ -75,10 +75,10 @@ def save_checkpoint(path: Path, state: State, progress: Progress) -> None:
                 tensors[f"optimiser/{place}/{name}"] = value
             else:
                 scalars[f"{place}/{name}"] = value
-    _write(path, tensors, {"progress": asdict(progress), "optimiser": scalars})
+    _write(path, tensors, {"progress": asdict(position), "optimiser": scalars})
 
 
-def load_checkpoint(path: Path, state: State) -> Progress:
+def load_checkpoint(path: Path, state: State) -> Position:
     """Put the tensors of `path` back where they were. Raises ModelError if it is no checkpoint of such a learner."""
     tensors, told = _read(path)
     try:
@@ -89,7 +89,7 @@ def load_checkpoint(path: Path, state: State) -> Progress:
         packed = state.optimiser.state_dict()
         packed["state"] = _optimiser_state(_under(tensors, "optimiser/"), told["optimiser"])
         state.optimiser.load_state_dict(packed)
-        return Progress(**told["progress"])
+        return Position(**told["progress"])
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise ModelError(f"{path}: not a checkpoint of this recipe ({error}); start a new run") from error
 

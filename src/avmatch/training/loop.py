@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,10 +23,11 @@ from torch.nn.parallel import DistributedDataParallel
 
 from avmatch.core.errors import AvmatchError, UsageError
 from avmatch.core.files import write_text_atomically
+from avmatch.core.progress import Progress
 from avmatch.datasets.items import Pairs
 from avmatch.datasets.splits import split_by_group
 from avmatch.reports.curves import plot_curves
-from avmatch.training.checkpoint import Progress, State, load_checkpoint, load_weights, save_checkpoint, save_weights
+from avmatch.training.checkpoint import Position, State, load_checkpoint, load_weights, save_checkpoint, save_weights
 from avmatch.training.config import TrainConfig, to_json
 from avmatch.training.distributed import World, pick_device, world
 from avmatch.training.events import Events
@@ -42,8 +42,6 @@ from avmatch.training.optimiser import (
 )
 from avmatch.training.run import RunFolder
 from avmatch.training.task import Batch, Scheduled, Source
-
-Told = Callable[[str, int, int], None]
 
 #: Steps between two looks at the loss: on a GPU, a look waits for all that was asked of it.
 CHECK_STEPS = 16
@@ -68,7 +66,7 @@ def train(
     resume: bool = False,
     device: str = "auto",
     command: str = "",
-    progress: Told | None = None,
+    progress: Progress | None = None,
 ) -> TrainResult:
     """Train `config` on `data`, into the folder `out`.
 
@@ -90,8 +88,7 @@ def train(
     with world(where) as everybody, folder.held() if everybody.is_first else nullcontext():
         going_on = folder.open(config, command, resume) if everybody.is_first else resume
         everybody.wait()
-        tell = None if progress is None else partial(progress, "data")
-        pairs = config.task.read(data, folder.path / "cache", tell)
+        pairs = config.task.read(data, folder.path / "cache", progress)
         run = _Run(config, folder, pairs, where, everybody, progress)
         return run.to_the_end(everybody.everybodys(going_on)[0], str(data))
 
@@ -110,9 +107,9 @@ class _Run:
         pairs: Pairs,
         device: torch.device,
         everybody: World,
-        progress: Told | None,
+        progress: Progress | None,
     ) -> None:
-        self.config, self.folder, self.device, self.world, self.told = config, folder, device, everybody, progress
+        self.config, self.folder, self.device, self.world, self.progress = config, folder, device, everybody, progress
         kept, held_back = _split(pairs, config)
         self.train_pairs, self.validation_pairs = pairs.take(kept), pairs.take(held_back)
         torch.manual_seed(config.seed)
@@ -122,22 +119,22 @@ class _Run:
         self.stepper: nn.Module = learner
         if everybody.size > 1 and any(parameter.requires_grad for parameter in learner.parameters()):
             self.stepper = DistributedDataParallel(learner, find_unused_parameters=True)
-        self.progress = Progress()
+        self.position = Position()
         self.saved_at = time.monotonic()
         self.rows: list[dict[str, float]] = []
 
     def to_the_end(self, resume: bool, data: str) -> TrainResult:
         """All epochs that are left, then the export of the best."""
         if resume:
-            self.progress = load_checkpoint(self.folder.last, self.state)
-            self.rows = [row for row in self.folder.read_metrics() if row["epoch"] < self.progress.epoch]
+            self.position = load_checkpoint(self.folder.last, self.state)
+            self.rows = [row for row in self.folder.read_metrics() if row["epoch"] < self.position.epoch]
         if self.world.is_first:
             self._write_split(resume)
         with self._logging():
-            if self.config.epochs == self.progress.epoch == 0:
+            if self.config.epochs == self.position.epoch == 0:
                 self._close_epoch({})
             with interruptible() as is_interrupted:
-                while self.progress.epoch < self.config.epochs and not self._is_stale():
+                while self.position.epoch < self.config.epochs and not self._is_stale():
                     self._epoch(is_interrupted)
                     if is_interrupted():
                         self._save()
@@ -151,26 +148,26 @@ class _Run:
         if not self.world.is_first:
             yield
             return
-        with closing(Events(self.folder.path, self.progress.epoch)) as self.events:
+        with closing(Events(self.folder.path, self.position.epoch)) as self.events:
             yield
 
     def _epoch(self, is_interrupted: Callable[[], bool]) -> None:
-        config, epoch = self.config, self.progress.epoch
+        config, epoch = self.config, self.position.epoch
         plan = plan_epoch(len(self.train_pairs), config.batch_size, config.seed, epoch, self.world, config.passes)
         source = self._source()
-        begun, before, first = time.monotonic(), self.progress.seconds, self.progress.step
-        sums: dict[str, Tensor] = {name: torch.tensor(value) for name, value in self.progress.sums.items()}
+        begun, before, first = time.monotonic(), self.position.seconds, self.position.step
+        sums: dict[str, Tensor] = {name: torch.tensor(value) for name, value in self.position.sums.items()}
         self.stepper.train()
         for step, batch in enumerate(batches(source, plan, first, config.num_workers), first):
             self._step(plan, step, batch, sums)
-            self.progress = replace(self.progress, step=step + 1, seconds=before + time.monotonic() - begun)
-            if self.told is not None:
-                self.told(f"epoch {epoch + 1}/{config.epochs}", step + 1, plan.num_steps)
+            self.position = replace(self.position, step=step + 1, seconds=before + time.monotonic() - begun)
+            if self.progress is not None:
+                self.progress(f"epoch {epoch + 1}/{config.epochs}", step + 1, plan.num_steps)
             if (step + 1) % CHECK_STEPS == 0:
                 self._finite(sums)
             is_due = is_interrupted() or time.monotonic() - self.saved_at > config.checkpoint_seconds
             if is_due and step + 1 < plan.num_steps:
-                self.progress = replace(self.progress, sums=self._finite(sums))
+                self.position = replace(self.position, sums=self._finite(sums))
                 self._save()
                 if is_interrupted():
                     raise KeyboardInterrupt
@@ -179,7 +176,7 @@ class _Run:
     def _source(self) -> Source:
         """The task's, by the weights with which the epoch began, though the run was cut off amid it."""
         learner, begun = self.state.learner, self.state.begun
-        if self.progress.step == 0:
+        if self.position.step == 0:
             begun.update({name: value.clone() for name, value in learner.state_dict().items()})
         with _with_weights(learner, begun):
             task = self.config.task
@@ -191,8 +188,8 @@ class _Run:
         values = {name: float(value) for name, value in sums.items()}
         if not math.isfinite(values["loss"]):
             raise TrainingError(
-                f"{self.folder.path}: the loss became {values['loss']} in epoch {self.progress.epoch}, by step "
-                f"{self.progress.step}; start anew with a lower optimisation.learning_rate, or "
+                f"{self.folder.path}: the loss became {values['loss']} in epoch {self.position.epoch}, by step "
+                f"{self.position.step}; start anew with a lower optimisation.learning_rate, or "
                 "optimisation.gradient_clip=1"
             )
         return values
@@ -202,7 +199,7 @@ class _Run:
         config, state = self.config, self.state
         total_steps = config.epochs * plan.num_steps
         count = plan.epoch * plan.num_steps + step
-        rate = learning_rate(config.optimisation, count, total_steps, self.progress.learning_rate_scale)
+        rate = learning_rate(config.optimisation, count, total_steps, self.position.learning_rate_scale)
         set_learning_rate(state.optimiser, rate)
         state.optimiser.zero_grad(set_to_none=True)
         _seed(plan.seed_of(step), self.device)
@@ -220,19 +217,19 @@ class _Run:
 
     def _close_epoch(self, losses: Mapping[str, float]) -> None:
         """Validate, note, keep the best, save."""
-        epoch = self.progress.epoch
+        epoch = self.position.epoch
         everybodys = self.world.everybodys(losses)
         losses = {name: sum(one[name] for one in everybodys) / len(everybodys) for name in losses}
         validation = self._validation()
         value = self._judged(validation)
-        best = self.progress.best
+        best = self.position.best
         better = best is None or (value is not None and value > best)
         rate = self.state.optimiser.param_groups[0]["lr"]
         self.rows.append(
-            {"epoch": epoch, "seconds": round(self.progress.seconds, 3), "learning_rate": rate, **losses, **validation}
+            {"epoch": epoch, "seconds": round(self.position.seconds, 3), "learning_rate": rate, **losses, **validation}
         )
-        self.progress = self._after(value, better)
-        is_over = self.progress.epoch >= self.config.epochs or self._is_stale()
+        self.position = self._after(value, better)
+        is_over = self.position.epoch >= self.config.epochs or self._is_stale()
         is_due = is_over or time.monotonic() - self.saved_at >= self.config.checkpoint_seconds
         if self.world.is_first:
             if better and (is_due or value is not None):
@@ -262,9 +259,9 @@ class _Run:
             raise UsageError(f"best_by={self.config.best_by}: this task measures {', '.join(validation)}")
         return validation[measured[0]]
 
-    def _after(self, value: float | None, better: bool) -> Progress:
-        """The progress after a closed epoch, plateaus acted on."""
-        now, plan = self.progress, self.config.optimisation
+    def _after(self, value: float | None, better: bool) -> Position:
+        """The position after a closed epoch, plateaus acted on."""
+        now, plan = self.position, self.config.optimisation
         stale = 0 if better else now.stale_epochs + 1
         scale = now.learning_rate_scale
         if plan.schedule == "plateau" and stale >= plan.plateau_epochs:
@@ -281,12 +278,12 @@ class _Run:
         )
 
     def _is_stale(self) -> bool:
-        since_best = self.progress.epoch - 1 - self.progress.best_epoch
-        return bool(self.config.patience) and self.progress.epoch > 0 and since_best >= self.config.patience
+        since_best = self.position.epoch - 1 - self.position.best_epoch
+        return bool(self.config.patience) and self.position.epoch > 0 and since_best >= self.config.patience
 
     def _save(self) -> None:
         if self.world.is_first:
-            save_checkpoint(self.folder.last, self.state, self.progress)
+            save_checkpoint(self.folder.last, self.state, self.position)
         self.saved_at = time.monotonic()
 
     def _write_split(self, resume: bool) -> None:
@@ -299,7 +296,7 @@ class _Run:
 
     def _finished(self, data: str) -> TrainResult:
         """Export the best weights with their description."""
-        best = self.progress.best_epoch
+        best = self.position.best_epoch
         metrics = next((row for row in self.rows if row["epoch"] == best), self.rows[-1] if self.rows else {})
         load_weights(self.folder.best, self.state.learner)
         self.state.learner.eval()
@@ -318,7 +315,7 @@ class _Run:
             }
             pairs = self.validation_pairs if len(self.validation_pairs) else self.train_pairs
             self.config.task.export(self.state.learner.cpu(), pairs, self.folder.model, description)
-        return TrainResult(self.folder.path, self.folder.model, self.progress.epoch, best, metrics)
+        return TrainResult(self.folder.path, self.folder.model, self.position.epoch, best, metrics)
 
 
 def _split(pairs: Pairs, config: TrainConfig) -> tuple[np.ndarray, np.ndarray]:

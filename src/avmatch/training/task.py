@@ -7,7 +7,7 @@ data ─ read → Pairs ─ source → Batch ─ learner → losses       (train
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Float, Int, Num
 from torch import Tensor, nn
 
+from avmatch.core.progress import Progress
 from avmatch.datasets.items import Pairs
 
 
@@ -65,8 +66,8 @@ class Source(Protocol):
 class Task(Protocol):
     """What is learned. A frozen dataclass whose fields are the whole description of it."""
 
-    def read(self, data: str | Path, cache: Path, progress: Callable[[int, int], None] | None = None) -> Pairs:
-        """The pairs that `data` holds; decoded media are kept in the folder `cache`, `progress` told (done, total)."""
+    def read(self, data: str | Path, cache: Path, progress: Progress | None = None) -> Pairs:
+        """The pairs that `data` holds; decoded media are kept in the folder `cache`."""
         ...
 
     def learner(self, pairs: Pairs, seed: int) -> nn.Module:

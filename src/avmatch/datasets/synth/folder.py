@@ -11,7 +11,6 @@ independently.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -22,6 +21,7 @@ import numpy as np
 from avmatch.core.clock import milliseconds_from_seconds, seconds_from_milliseconds
 from avmatch.core.errors import UsageError
 from avmatch.core.files import write_text_atomically
+from avmatch.core.progress import Progress
 from avmatch.core.results import csv_text
 from avmatch.datasets.synth.acts import ACTS
 from avmatch.datasets.synth.backdrop import film
@@ -121,9 +121,7 @@ class _Plan:
     audio_seconds: float
 
 
-def synthesise(
-    out: Path, config: SynthConfig, *, progress: Callable[[int, int], None] | None = None
-) -> list[SynthPair]:
+def synthesise(out: Path, config: SynthConfig, *, progress: Progress | None = None) -> list[SynthPair]:
     """Write `out`/videos, `out`/audio and `out`/truth.csv.
 
     Files that an earlier run left there are replaced, others are left alone. truth.csv is written last.
@@ -131,7 +129,7 @@ def synthesise(
     Args:
         out: the folder; made where it is missing.
         config: what to render.
-        progress: called after each file with the number of files written and of all files.
+        progress: called after each file.
 
     Returns:
         The rows of truth.csv.
@@ -149,7 +147,7 @@ def synthesise(
         path = write(out, config, plan)
         os.utime(path, (MODIFIED_SECONDS, MODIFIED_SECONDS))
         if progress is not None:
-            progress(done, len(jobs))
+            progress("rendering", done, len(jobs))
     pairs = [plan.pair for plan in plans]
     write_text_atomically(out / "truth.csv", csv_text(TRUTH_COLUMNS, (pair.row() for pair in pairs)))
     return pairs

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ import numpy as np
 
 from avmatch.core.errors import UsageError
 from avmatch.core.files import write_bytes_atomically, write_text_atomically
+from avmatch.core.progress import Progress
 from avmatch.datasets.collisions import CLASSES, SOUND_NAME
 from avmatch.datasets.tilt.motion import STATIC_FACTOR, STEP_SECONDS, Motion, Tilt, simulate
 from avmatch.datasets.tilt.objects import BODIES, Body
@@ -83,11 +84,11 @@ class _Job:
     film: str = ""
 
 
-def synthesise_collisions(out: Path, config: TiltConfig, *, progress: Callable[[int, int], None] | None = None) -> int:
+def synthesise_collisions(out: Path, config: TiltConfig, *, progress: Progress | None = None) -> int:
     """Write `out`/dataset and `out`/truth.json, the latter last; how many segments there are.
 
     Args:
-        progress: called with (done, total) segments.
+        progress: called as segments are written.
 
     Raises:
         UsageError: there is a dataset in `out` already, or the file of starts can't be used.
@@ -102,7 +103,7 @@ def synthesise_collisions(out: Path, config: TiltConfig, *, progress: Callable[[
     for count in _written(folder, config, starts, chunks):
         done += count
         if progress is not None:
-            progress(done, len(jobs))
+            progress("rendering", done, len(jobs))
     write_text_atomically(out / "truth.json", json.dumps(truth, indent=1) + "\n")
     return len(jobs)
 

@@ -114,7 +114,7 @@ def test_pieces_of_one_recording_are_no_strangers(learner, pairs):
 
 
 def test_what_is_held_back_is_judged(learner, pairs):
-    when, what, late, _group = judged(learner.eval(), pairs)
+    when, what, late, _group = judged(learner.eval(), pairs, CPU)
     assert when.shape == what.shape == (12, 12)
     assert (when.argmax(axis=1) == np.arange(12)).mean() > 0.8
     assert what.diagonal().mean() > what.mean() + 0.2
@@ -126,7 +126,7 @@ def test_what_is_held_back_is_judged(learner, pairs):
 
 def test_how_late_the_sound_is_has_the_sign_of_lateness(learner, pairs):
     moved = replace(pairs, audio=tuple(np.roll(bands, 6 * BANDS_PER_TICK, axis=0) for bands in pairs.audio))
-    *_, late, _group = judged(learner.eval(), moved)
+    *_, late, _group = judged(learner.eval(), moved, CPU)
     assert np.median(late) == pytest.approx(6, abs=1)
 
 
@@ -180,7 +180,7 @@ def test_the_exported_cue_agrees_with_the_network(folder, learner, pairs):
     """The towers, the clock of the sound and the sum over accents: all as in training."""
     pieces = [cut(pairs, row)[0] for row in range(3)]
     with torch.no_grad():
-        seen, heard, log_prior = _accents(learner.eval(), pieces)
+        seen, heard, log_prior = _accents(learner.eval(), pieces, CPU)
         wanted = learner.evidence(seen, heard, log_prior)[:, :, 0].numpy()
     videos = [picture(event_times(seed), cell=seed, seed=seed, light=20.0 * seed) for seed in range(3)]
     audios = [sound(event_times(seed), seed=seed, colour=seed - 2.0) for seed in range(3)]

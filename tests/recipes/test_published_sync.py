@@ -25,8 +25,9 @@ from avmatch.recipes.published_sync import (
     syncnet,
     with_strangers,
 )
-from avmatch.recipes.sync_windows import SyncBatches, SyncWindows, candidates, samples_of, window_vectors
+from avmatch.recipes.sync_windows import SyncBatches, SyncWindows, candidates, window_vectors
 from avmatch.training.task import Batch
+from avmatch.training.windows import waveform
 
 CPU = torch.device("cpu")
 STREAMS = VggMConfig(side_px=56, colours=1, width=1 / 32, dim=6)
@@ -88,7 +89,7 @@ def test_mouths_and_mfcc_of_a_stretch_are_of_one_time():
             begin = int(batch.video[row, 0, 0, 0])
             begins.add(begin)
             assert batch.video[row, :, 0, 0].tolist() == list(range(begin, begin + 8))
-            whole = mfcc(samples_of(pairs.audio[row]))[4 * begin : 4 * begin + 32]
+            whole = mfcc(waveform(pairs.audio[row]))[4 * begin : 4 * begin + 32]
             # Pre-emphasis doesn't know the sample before the first.
             np.testing.assert_allclose(batch.audio[row, 1:].numpy(), whole[1:], rtol=1e-4, atol=1e-3)
     assert len(begins) > 8
@@ -240,7 +241,7 @@ def test_what_is_exported_gives_a_vector_a_frame_as_training_did(exported):
     assert (told.crop, told.height_px, told.distance, told.window_frames) == ("mouth", 56, "euclidean", 5)
     seen, heard = window_vectors(learner, pairs, CPU)[0]
     frames = pairs.video[0][:, 28:84, 28:84].astype(np.float32) / 255
-    steps = mfcc(samples_of(pairs.audio[0]))
+    steps = mfcc(waveform(pairs.audio[0]))
     found = towers.video.encode(frames, 12), towers.audio.encode(steps, 12)
     np.testing.assert_allclose(found[0][2:-2], seen, atol=1e-4)
     np.testing.assert_allclose(found[1][2:-2], heard, atol=1e-4)
@@ -251,7 +252,7 @@ def test_what_is_exported_gives_a_vector_a_frame_as_training_did(exported):
 
 def test_the_encoder_makes_the_mfcc_itself(exported):
     folder, _, pairs = exported
-    tower, samples = load_pair(folder, any_distance=True).audio, samples_of(pairs.audio[0])
+    tower, samples = load_pair(folder, any_distance=True).audio, waveform(pairs.audio[0])
     encoder = AudioEncoder(tower)
     for part in np.array_split(samples, 5):
         encoder.push(AudioSamples(part[None], 16000))

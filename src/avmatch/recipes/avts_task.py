@@ -41,7 +41,9 @@ from avmatch.models.mc_video import McVideo, McVideoConfig
 from avmatch.models.sound_cnn import SoundCnn, SoundCnnConfig
 from avmatch.recipes.packed import read_packed
 from avmatch.recipes.sync_criteria import LOSSES, SyncCriterion
+from avmatch.training.inference import blocks, evaluating
 from avmatch.training.task import Batch
+from avmatch.training.windows import cropped, spread_begins, waveform
 
 #: Windows of each clip that validation looks at, and how many of them at once.
 VALIDATION_WINDOWS, _TOGETHER = 8, 32
@@ -189,7 +191,7 @@ class AvtsBatches:
         """A random window of each of `rows`, with its own sound and others."""
         task, mix = self.task, self.task.curriculum.mix_at(epoch)
         begins = [int(rng.integers(num_begins(task, self.pairs, int(row)))) for row in rows]
-        seen = [self._seen(int(row), begin, rng) for row, begin in zip(rows, begins, strict=True)]
+        seen = [shown(task, self.pairs, int(row), begin, rng) for row, begin in zip(rows, begins, strict=True)]
         own = [heard(task, self.pairs, int(row), begin) for row, begin in zip(rows, begins, strict=True)]
         others = self._negatives.draw(rows, task.num_negatives, NegativeMix(), rng)
         strangers = [
@@ -201,24 +203,11 @@ class AvtsBatches:
             )
             for place, (row, begin) in enumerate(zip(rows, begins, strict=True))
         ]
-        return Batch(
-            torch.from_numpy(np.stack(seen)),
-            torch.from_numpy(np.stack(own)),
-            torch.from_numpy(rows),
-            torch.from_numpy(self.pairs.group[rows]),
-            torch.from_numpy(np.stack(strangers)),
-        )
+        return Batch.of(self.pairs, rows, seen, own, strangers)
 
     @cached_property
     def _negatives(self) -> Negatives:
         return Negatives(self.pairs.group)
-
-    def _seen(self, row: int, begin: int, rng: np.random.Generator) -> UInt8[np.ndarray, "T H W 3"]:
-        """Cut out anywhere, and sometimes mirrored."""
-        task = self.task
-        top, left = rng.integers(task.spare_px + 1, size=2)
-        frames = shown(task, self.pairs, row, begin, int(top), int(left))
-        return np.ascontiguousarray(frames[:, :, ::-1] if rng.random() < task.mirror_probability else frames)
 
     def _stranger(
         self, row: int, begin: int, other: int, kind: str, rng: np.random.Generator
@@ -238,23 +227,20 @@ def num_begins(task: Avts, pairs: Pairs, row: int) -> int:
 
 
 def shown(
-    task: Avts, pairs: Pairs, row: int, begin: int, top: int | None = None, left: int | None = None
+    task: Avts, pairs: Pairs, row: int, begin: int, rng: np.random.Generator | None = None
 ) -> UInt8[np.ndarray, "T H W 3"]:
-    """The frames of a window, cut out at a place; in the middle where none is told."""
-    middle = task.spare_px // 2
-    top, left = middle if top is None else top, middle if left is None else left
-    frames: np.ndarray = pairs.video[row][begin + task.seen_ticks]
-    return frames[:, top : top + task.side_px, left : left + task.side_px]
+    """The frames of a window, cut out anywhere and sometimes mirrored; in the middle and as they are without `rng`."""
+    frames = pairs.video[row][begin + task.seen_ticks]
+    return cropped(frames, task.side_px, task.spare_px, task.mirror_probability, rng)
 
 
 def heard(task: Avts, pairs: Pairs, row: int, begin: int) -> Float32[np.ndarray, "U F"]:
     """The sound of a window."""
     per_tick = task.packing.audio_per_tick
     packed = pairs.audio[row][begin * per_tick : (begin + task.window_ticks) * per_tick]
-    return filterbank(np.asarray(packed, np.float32) / np.float32(32767), task.audio.num_filters)
+    return filterbank(waveform(packed), task.audio.num_filters)
 
 
-@torch.no_grad()
 def sync_judgements(task: Avts, learner: nn.Module, pairs: Pairs, device: torch.device) -> dict[str, np.ndarray]:
     """Whether windows of `pairs`, in sync and out of sync, are judged right (N, 2), for each kind of negatives.
 
@@ -262,8 +248,6 @@ def sync_judgements(task: Avts, learner: nn.Module, pairs: Pairs, device: torch.
     far enough away for every kind, or else for hard negatives, are left out, as long as others are there.
     """
     assert isinstance(learner, AvtsTowers)
-    was_training = learner.training
-    learner.eval()
     windows = judged_windows(task, pairs)
     group = pairs.group[[row for row, _ in windows]]
     drawn = {
@@ -271,14 +255,14 @@ def sync_judgements(task: Avts, learner: nn.Module, pairs: Pairs, device: torch.
         for name, mix in ({"sync_accuracy": task.curriculum.last} | COMMON).items()
     }
     others = Negatives(group).draw(np.arange(len(windows)), 1, NegativeMix(), np.random.default_rng(0))[:, 0]
-    video = _run(learner.video, partial(shown, task, pairs), windows, device)
-    own = _run(learner.audio, partial(heard, task, pairs), windows, device)
-    sounds = {"own": own, "easy": own[torch.from_numpy(others).to(device)]}
-    for kind in sorted({kind for kinds in drawn.values() for kind in kinds} - {"easy"}):
-        elsewhere = [(row, _elsewhere(task, kind, pairs, row, begin)) for row, begin in windows]
-        sounds[kind] = _run(learner.audio, partial(heard, task, pairs), elsewhere, device)
-    scores = {kind: learner.criterion.scores(video, audio).double().cpu().numpy() for kind, audio in sounds.items()}
-    learner.train(was_training)
+    with evaluating(learner):
+        video = _run(learner.video, partial(shown, task, pairs), windows, device)
+        own = _run(learner.audio, partial(heard, task, pairs), windows, device)
+        sounds = {"own": own, "easy": own[torch.from_numpy(others).to(device)]}
+        for kind in sorted({kind for kinds in drawn.values() for kind in kinds} - {"easy"}):
+            elsewhere = [(row, _elsewhere(task, kind, pairs, row, begin)) for row, begin in windows]
+            sounds[kind] = _run(learner.audio, partial(heard, task, pairs), elsewhere, device)
+        scores = {kind: learner.criterion.scores(video, audio).double().cpu().numpy() for kind, audio in sounds.items()}
     wrong = {name: np.array([scores[kind][place] for place, kind in enumerate(one)]) for name, one in drawn.items()}
     return {name: judged_right(scores["own"], one, group) for name, one in wrong.items()}
 
@@ -287,9 +271,8 @@ def judged_windows(task: Avts, pairs: Pairs) -> list[tuple[int, int]]:
     """Clip and place of each window that validation judges."""
     found: list[tuple[int, int]] = []
     for row in range(len(pairs)):
-        num = num_begins(task, pairs, row)
-        places = np.unique(np.linspace(0, num - 1, VALIDATION_WINDOWS).astype(int)).tolist()
-        found += [(row, place) for place in places]
+        begins = spread_begins(len(pairs.video[row]), task.window_ticks, VALIDATION_WINDOWS)
+        found += [(row, begin) for begin in begins]
     for kinds in (("hard", "super_hard"), ("hard",)):
         if usable := [one for one in found if all(len(_places(task, kind, pairs, *one)) for kind in kinds)]:
             return usable
@@ -311,7 +294,7 @@ def _run(
 ) -> Float[Tensor, "N D"]:
     """Vectors of all windows, of which a few are in memory at once."""
     vectors = []
-    for begin in range(0, len(windows), _TOGETHER):
-        inputs = torch.from_numpy(np.stack([read(*window) for window in windows[begin : begin + _TOGETHER]])).to(device)
+    for places in blocks(len(windows), _TOGETHER):
+        inputs = torch.from_numpy(np.stack([read(*windows[place]) for place in places])).to(device)
         vectors.append(tower(inputs.float() / 255 if inputs.dtype == torch.uint8 else inputs).float())
     return torch.cat(vectors)

@@ -18,13 +18,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int, Int64, Num
+from jaxtyping import Float, Float32, Int, Num
 from torch import Tensor, nn
 from torch.nn import functional
 
 from avmatch.core.errors import UsageError
 from avmatch.core.progress import Progress
-from avmatch.datasets.items import Pairs
+from avmatch.datasets.items import Items, Pairs
 from avmatch.datasets.labelled import read_labelled
 from avmatch.datasets.labelled_packing import of_list, pack_labelled
 from avmatch.datasets.tracks import PackSettings
@@ -38,7 +38,9 @@ from avmatch.models.sound_cnn import SoundCnn, SoundCnnConfig
 from avmatch.recipes.packed import first_alone
 from avmatch.recipes.runs import load_tower, run_task, settings_of
 from avmatch.training.config import override
+from avmatch.training.inference import evaluating
 from avmatch.training.task import Batch
+from avmatch.training.windows import cropped, random_begin, spread_begins, waveform, wrapped
 
 SIDES = ("video", "audio")
 #: Windows of each clip that validation looks at.
@@ -200,14 +202,9 @@ class ClassBatches:
         """A random window of each of `rows`."""
         windows = []
         for row in rows.tolist():
-            begin = int(rng.integers(max(_length(self.task, self.pairs, row) - self.task.window, 0) + 1))
+            begin = random_begin(len(_items(self.task, self.pairs)[row]), self.task.window, rng)
             windows.append(clip_window(self.task, self.pairs, row, begin, rng))
-        return Batch(
-            torch.from_numpy(np.stack(windows)),
-            torch.from_numpy(self.pairs.label[rows, None]),
-            torch.from_numpy(rows),
-            torch.from_numpy(self.pairs.group[rows]),
-        )
+        return Batch.of(self.pairs, rows, windows, self.pairs.label[rows, None])
 
 
 def clip_window(
@@ -218,34 +215,25 @@ def clip_window(
     Args:
         rng: where pictures are cut out, and whether they are mirrored; without it, the middle as it is.
     """
-    items = pairs.video if task.side == "video" else pairs.audio
-    part = items[row][begin : begin + task.window]
-    part = part.take(np.arange(task.window), axis=0, mode="wrap")
+    part = wrapped(_items(task, pairs)[row], begin, task.window)
     if task.side == "audio":
-        return filterbank(part.astype(np.float32) / np.float32(32767), task.audio.num_filters)
-    top, left = [task.spare_px // 2] * 2 if rng is None else rng.integers(task.spare_px + 1, size=2).tolist()
-    is_mirrored = rng is not None and rng.random() < task.mirror_probability
-    cut = part[:, top : top + task.side_px, left : left + task.side_px]
-    return np.ascontiguousarray(cut[:, :, ::-1] if is_mirrored else cut)
+        return filterbank(waveform(part), task.audio.num_filters)
+    return cropped(part, task.side_px, task.spare_px, task.mirror_probability, rng)
 
 
-@torch.no_grad()
 def clip_logits(
     task: ClipClasses, learner: nn.Module, pairs: Pairs, device: torch.device
 ) -> Float32[np.ndarray, "N K"]:
     """The mean logits of up to _WINDOWS windows of each clip, spread evenly, in evaluation mode."""
     assert isinstance(learner, ClassReader)
-    was_training = learner.training
-    learner.eval()
     found = []
-    for row in range(len(pairs)):
-        last = max(_length(task, pairs, row) - task.window, 0)
-        begins: Int64[np.ndarray, " W"] = np.unique(np.linspace(0, last, _WINDOWS).astype(np.int64))
-        windows = np.stack([clip_window(task, pairs, row, begin) for begin in begins.tolist()])
-        found.append(learner.logits(torch.from_numpy(windows).to(device)).mean(dim=0).cpu().numpy())
-    learner.train(was_training)
+    with evaluating(learner):
+        for row in range(len(pairs)):
+            begins = spread_begins(len(_items(task, pairs)[row]), task.window, _WINDOWS)
+            windows = np.stack([clip_window(task, pairs, row, begin) for begin in begins])
+            found.append(learner.logits(torch.from_numpy(windows).to(device)).mean(dim=0).cpu().numpy())
     return np.stack(found)
 
 
-def _length(task: ClipClasses, pairs: Pairs, row: int) -> int:
-    return len((pairs.video if task.side == "video" else pairs.audio)[row])
+def _items(task: ClipClasses, pairs: Pairs) -> Items:
+    return pairs.video if task.side == "video" else pairs.audio

@@ -20,19 +20,20 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int, Num
+from jaxtyping import Float, Float32, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
 from avmatch.core.errors import UsageError
 from avmatch.core.progress import Progress
 from avmatch.datasets.collision_features import NOISY_DB, Bands, prepared
-from avmatch.datasets.items import Items, Pairs, gather
+from avmatch.datasets.items import Pairs, gather
 from avmatch.export.collisions import export_classes
 from avmatch.frontends.impact_sound import bands_in_noise
 from avmatch.metrics.classes import macro_mean, top_k_hits
 from avmatch.metrics.intervals import bootstrap_interval
 from avmatch.models.collision import PictureCnn, PictureCnnConfig, ResNetConfig, SpectrogramResNet
+from avmatch.training.inference import outputs
 from avmatch.training.task import Batch
 
 SIDES = ("sound", "picture")
@@ -88,7 +89,7 @@ class CollisionClasses:
     def validate(self, learner: nn.Module, pairs: Pairs, device: torch.device) -> Mapping[str, float]:
         """How often the right class is the likeliest, with its 95 % interval, and the mean over the classes."""
         assert isinstance(learner, ImpactReader)
-        logits = outputs(learner.network, pairs.video, device)
+        logits = outputs(learner.network, pairs.video, device, TOGETHER)
         hits = top_k_hits(logits, pairs.label, 1)
         interval = bootstrap_interval(hits, 0)
         return {
@@ -140,12 +141,7 @@ class ImpactBatches:
         else:
             light = 1 + rng.uniform(-self.task.light, self.task.light, (len(rows), 1, 1, 1, 1))
             shown[..., :3] = np.clip(shown[..., :3] * light, 0, 255)
-        return Batch(
-            torch.from_numpy(shown),
-            torch.from_numpy(self.pairs.label[rows][:, None]),
-            torch.from_numpy(rows),
-            torch.from_numpy(self.pairs.group[rows]),
-        )
+        return Batch.of(self.pairs, rows, shown, self.pairs.label[rows][:, None])
 
 
 def changed_bands(
@@ -167,19 +163,6 @@ def in_noise(
         colour_nats = rng.normal(0, _COLOUR_NATS * rng.integers(2), _COLOURS)
         changed[row] = bands_in_noise(sounds[row], rng.uniform(*NOISY_DB), colour_nats, bands.num_values, rng)
     return changed
-
-
-@torch.no_grad()
-def outputs(network: nn.Module, items: Items, device: torch.device) -> Float32[np.ndarray, "N D"]:
-    """What a network makes of items, in evaluation mode."""
-    was_training = network.training
-    network.eval()
-    parts = []
-    for begin in range(0, len(items), TOGETHER):
-        shown: Num[np.ndarray, " B *rest"] = gather(items, np.arange(begin, min(begin + TOGETHER, len(items))))
-        parts.append(network(torch.from_numpy(shown).to(device)).float().cpu().numpy())
-    network.train(was_training)
-    return np.concatenate(parts)
 
 
 def num_workers() -> int:

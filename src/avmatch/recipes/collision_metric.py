@@ -34,8 +34,9 @@ from avmatch.export.collisions import export_metric
 from avmatch.frontends.impact_picture import MAX_FRAMES, repeated
 from avmatch.losses.contrastive import weighted_contrastive
 from avmatch.models.collision import CentroidMlpConfig, Frames3dConfig, ResNetConfig, SpectrogramResNet
-from avmatch.recipes.collision_classes import changed_bands, in_noise, num_workers, outputs
+from avmatch.recipes.collision_classes import TOGETHER, changed_bands, in_noise, num_workers
 from avmatch.recipes.tray_symmetry import Symmetry, once, tray_symmetries
+from avmatch.training.inference import outputs
 from avmatch.training.task import Batch
 
 #: Validation draws so many sets of so many pairs of a class.
@@ -202,12 +203,7 @@ class MetricBatches:
             film = film + rng.normal(0, self.task.jitter_px, film.shape).astype(np.float32)
         sound = in_noise(sound, self.task.bands, self.task.noise_probability, rng)
         sound = changed_bands(sound, self.task.level_nats, self.task.shift_ticks, rng)
-        return Batch(
-            torch.from_numpy(film),
-            torch.from_numpy(sound),
-            torch.from_numpy(rows),
-            torch.from_numpy(self.pairs.group[rows]),
-        )
+        return Batch.of(self.pairs, rows, film, sound)
 
     def _trimmed(self, film: Float32[np.ndarray, "*shape"], rng: np.random.Generator) -> Float32[np.ndarray, "*shape"]:
         """Some frames cut at the start, and the rest repeated anew."""
@@ -218,8 +214,8 @@ class MetricBatches:
 
 def distances(learner: ImpactTowers, pairs: Pairs, device: torch.device) -> Float32[np.ndarray, "N N"]:
     """From each film to each sound, of other classes too."""
-    film, sound = outputs(learner.film, pairs.video, device), outputs(learner.sound, pairs.audio, device)
-    return cdist(film, sound).astype(np.float32)
+    film = outputs(learner.film, pairs.video, device, TOGETHER)
+    return cdist(film, outputs(learner.sound, pairs.audio, device, TOGETHER)).astype(np.float32)
 
 
 def assigned(distance: Float32[np.ndarray, "N N"], label: Int[np.ndarray, " N"]) -> float:

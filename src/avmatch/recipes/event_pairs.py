@@ -51,7 +51,9 @@ from avmatch.models.accents import AccentConfig, PictureAccents, SoundAccents
 from avmatch.recipes.event_classes import class_names, fitted_classes
 from avmatch.recipes.event_kinds import PIECE_TICKS, KindConfig, cut, fitted_kinds, statistics_of
 from avmatch.recipes.packed import read_packed
+from avmatch.training.inference import evaluating
 from avmatch.training.task import Batch
+from avmatch.training.windows import held, random_begin
 
 #: What is held back is judged by lags up to this much.
 MAX_LAG_TICKS = TICK_RATE_HZ
@@ -117,7 +119,7 @@ class EventPairs:
         Empty where every clip is shorter than a piece.
         """
         assert isinstance(learner, EventTowers)
-        when, what, late, group = judged(learner, pairs)
+        when, what, late, group = judged(learner, pairs, device)
         if not len(when):
             return {}
         own = np.arange(len(when))
@@ -227,13 +229,8 @@ class EventBatches:
         """A random stretch of each of `rows`, all of one length."""
         first, last = self.task.stretch_ticks
         num_ticks = int(rng.integers(first, last + 1))
-        stretches = [self._stretch(int(row), num_ticks, rng) for row in rows]
-        return Batch(
-            torch.from_numpy(np.stack([video for video, _ in stretches])),
-            torch.from_numpy(np.stack([audio for _, audio in stretches])),
-            torch.from_numpy(rows),
-            torch.from_numpy(self.pairs.group[rows]),
-        )
+        video, audio = zip(*(self._stretch(int(row), num_ticks, rng) for row in rows), strict=True)
+        return Batch.of(self.pairs, rows, video, audio)
 
     def _stretch(
         self, row: int, num_ticks: int, rng: np.random.Generator
@@ -241,11 +238,10 @@ class EventBatches:
         """Beyond the ends of a clip that is too short, they are held."""
         lags = self.task.lag_ticks
         motion, bands = self.pairs.video[row], self.pairs.audio[row]
-        begin = int(rng.integers(max(len(motion) - num_ticks - 2 * lags, 0) + 1)) + lags
-        ticks = np.clip(begin + np.arange(num_ticks), 0, len(motion) - 1)
-        entries = (begin - lags) * BANDS_PER_TICK + np.arange((num_ticks + 2 * lags) * BANDS_PER_TICK)
-        sound = np.asarray(bands[np.clip(entries, 0, len(bands) - 1)], np.float32)
-        sources, weights = picture_signals(np.asarray(motion[ticks]))
+        begin = random_begin(len(motion), num_ticks + 2 * lags, rng)
+        num_entries = (num_ticks + 2 * lags) * BANDS_PER_TICK
+        sound = np.asarray(held(bands, begin * BANDS_PER_TICK, num_entries), np.float32)
+        sources, weights = picture_signals(np.asarray(held(motion, begin + lags, num_ticks)))
         prior = np.broadcast_to(np.log(weights)[:, None, None], (len(weights), 1, num_ticks))
         video = np.concatenate([prior, sources], axis=1).astype(np.float32)
         flux, level, _ = split_bands(sound)
@@ -263,9 +259,8 @@ class EventBatches:
         return (flux * np.exp(level - loud)).astype(np.float32), loud.astype(np.float32)
 
 
-@torch.no_grad()
 def judged(
-    learner: EventTowers, pairs: Pairs
+    learner: EventTowers, pairs: Pairs, device: torch.device
 ) -> tuple[Float[np.ndarray, "N N"], Float[np.ndarray, "N N"], Int[np.ndarray, " N"], Int[np.ndarray, " N"]]:
     """Of the clips' pieces: nats of their accents, cosines of their kinds, the lag of each's own sound, recordings.
 
@@ -274,15 +269,16 @@ def judged(
     pieces, group = _whole_pieces(pairs)
     if not pieces:
         return np.zeros((0, 0)), np.zeros((0, 0)), group, group
-    seen, heard, log_prior = _accents(learner, pieces)
-    inner = seen[..., MAX_LAG_TICKS:-MAX_LAG_TICKS]
-    nats = torch.cat([learner.evidence(inner[n : n + 1], heard, log_prior[n : n + 1]) for n in range(len(pieces))])
+    looks = torch.from_numpy(np.stack([picture_statistics(motion) for motion, _ in pieces])).to(device)
+    sounds = torch.from_numpy(np.stack([sound_statistics(split_bands(bands)[2]) for _, bands in pieces])).to(device)
+    with evaluating(learner):
+        seen, heard, log_prior = _accents(learner, pieces, device)
+        inner = seen[..., MAX_LAG_TICKS:-MAX_LAG_TICKS]
+        nats = torch.cat([learner.evidence(inner[n : n + 1], heard, log_prior[n : n + 1]) for n in range(len(pieces))])
+        when = torch.logsumexp(nats + _usual(MAX_LAG_TICKS).to(device), dim=2)
+        what = learner.video_kind(looks) @ learner.audio_kind(sounds).T
     late = nats.diagonal().argmax(dim=0) - MAX_LAG_TICKS
-    when = torch.logsumexp(nats + _usual(MAX_LAG_TICKS), dim=2)
-    looks = torch.from_numpy(np.stack([picture_statistics(motion) for motion, _ in pieces]))
-    sounds = torch.from_numpy(np.stack([sound_statistics(split_bands(bands)[2]) for _, bands in pieces]))
-    what = learner.video_kind(looks) @ learner.audio_kind(sounds).T
-    return when.double().numpy(), what.double().numpy(), late.numpy(), group
+    return when.double().cpu().numpy(), what.double().cpu().numpy(), late.cpu().numpy(), group
 
 
 def _whole_pieces(pairs: Pairs) -> tuple[list[tuple[np.ndarray, np.ndarray]], Int[np.ndarray, " N"]]:
@@ -292,10 +288,11 @@ def _whole_pieces(pairs: Pairs) -> tuple[list[tuple[np.ndarray, np.ndarray]], In
 
 
 def _accents(
-    learner: EventTowers, pieces: list[tuple[np.ndarray, np.ndarray]]
+    learner: EventTowers, pieces: list[tuple[np.ndarray, np.ndarray]], device: torch.device
 ) -> tuple[Float[Tensor, "N S K T"], Float[Tensor, "N K T"], Float[Tensor, "N S"]]:
     sources = [picture_signals(motion) for motion, _ in pieces]
     sounds = [sound_signals(*split_bands(bands)[:2]) for _, bands in pieces]
-    seen = learner.video(torch.from_numpy(np.stack([signals for signals, _ in sources])))
-    heard = learner.audio(torch.from_numpy(np.stack(sounds)))[:, :, BANDS_PER_TICK // 2 :: BANDS_PER_TICK]
-    return seen, heard, torch.from_numpy(np.log(np.stack([weights for _, weights in sources]))).float()
+    seen = learner.video(torch.from_numpy(np.stack([signals for signals, _ in sources])).to(device))
+    heard = learner.audio(torch.from_numpy(np.stack(sounds)).to(device))[:, :, BANDS_PER_TICK // 2 :: BANDS_PER_TICK]
+    log_prior = torch.from_numpy(np.log(np.stack([weights for _, weights in sources]))).float()
+    return seen, heard, log_prior.to(device)

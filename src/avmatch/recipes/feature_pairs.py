@@ -34,6 +34,7 @@ from avmatch.losses.sampled import sampled_cross_entropy
 from avmatch.metrics.retrieval import evaluate
 from avmatch.models.feature_cnn import FeatureCnn, FeatureCnnConfig
 from avmatch.training.distributed import gathered, gathered_constant
+from avmatch.training.inference import outputs
 from avmatch.training.task import Batch
 
 LOSSES = ("sampled", "in_batch")
@@ -203,29 +204,15 @@ class FeatureBatches:
         if task.mixup:
             video, partner, share = mixup(rng, video, task.mixup)
             audio = apply_mixup(audio, partner, share)
-        return Batch(
-            torch.from_numpy(video),
-            torch.from_numpy(audio),
-            torch.from_numpy(rows),
-            torch.from_numpy(self.pairs.group[rows]),
-            None if strangers is None else torch.from_numpy(strangers),
-        )
+        return Batch.of(self.pairs, rows, video, audio, strangers)
 
 
-@torch.no_grad()
 def clip_vectors(
     learner: nn.Module, pairs: Pairs, device: torch.device
 ) -> tuple[Float32[np.ndarray, "N D"], Float32[np.ndarray, "N D"]]:
     """The vectors of all pairs, by the learner in evaluation mode."""
-    was_training = learner.training
-    learner.eval()
-    sides = []
-    for tower, items in zip(_towers(learner), (pairs.video, pairs.audio), strict=True):
-        parts = np.array_split(np.arange(len(items)), -(-len(items) // BLOCK))
-        vectors = [tower(torch.from_numpy(gather(items, rows)).to(device)).cpu().numpy() for rows in parts if len(rows)]
-        sides.append(np.concatenate(vectors))
-    learner.train(was_training)
-    return sides[0], sides[1]
+    video, audio = _towers(learner)
+    return outputs(video, pairs.video, device, BLOCK), outputs(audio, pairs.audio, device, BLOCK)
 
 
 def retrieval_metrics(similarity: Float32[np.ndarray, "N N"]) -> dict[str, float]:

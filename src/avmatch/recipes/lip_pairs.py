@@ -41,7 +41,9 @@ from avmatch.models.lip_towers import LipCnn, LipCnnConfig, VoiceCnn, VoiceCnnCo
 from avmatch.recipes.mouth_augmentation import MouthAugmentation, MouthFrontEnd
 from avmatch.recipes.packed import read_packed
 from avmatch.recipes.voice_augmentation import MARGIN_SAMPLES, VoiceAugmentation, VoiceFrontEnd
+from avmatch.training.inference import outputs_of_clips
 from avmatch.training.task import Batch
+from avmatch.training.windows import waveform
 
 RATE_HZ = 25.0
 CROP_PX = 112
@@ -184,13 +186,8 @@ class LipBatches:
 
     def __call__(self, rows: Int[np.ndarray, " B"], epoch: int, rng: np.random.Generator) -> Batch:
         """A random window of each of `rows`."""
-        windows = [self._window(int(row), rng) for row in rows]
-        return Batch(
-            torch.from_numpy(np.stack([frames for frames, _ in windows])),
-            torch.from_numpy(np.stack([samples for _, samples in windows])),
-            torch.from_numpy(rows),
-            torch.from_numpy(self.pairs.group[rows]),
-        )
+        frames, samples = zip(*(self._window(int(row), rng) for row in rows), strict=True)
+        return Batch.of(self.pairs, rows, frames, samples)
 
     def _window(
         self, row: int, rng: np.random.Generator
@@ -224,7 +221,7 @@ class LipBatches:
 def _samples_at(sound: np.ndarray, places: Float[np.ndarray, " S"], speed: float) -> Float32[np.ndarray, " S"]:
     """The waveform in −1…1 at these samples; silence beyond its ends."""
     low, high = int(np.floor(places[0])), int(np.ceil(places[-1])) + 1
-    part = np.asarray(sound[max(low, 0) : max(high, 0)], np.float32) / np.float32(32767)
+    part = waveform(sound[max(low, 0) : max(high, 0)])
     part = np.pad(part, (min(max(-low, 0), high - low), 0))
     part = np.pad(part, (0, max(high - low - len(part), 0)))[: high - low]
     if speed == 1:
@@ -232,19 +229,13 @@ def _samples_at(sound: np.ndarray, places: Float[np.ndarray, " S"], speed: float
     return np.interp(places - low, np.arange(len(part)), part).astype(np.float32)
 
 
-@torch.no_grad()
 def lip_vectors(learner: nn.Module, pairs: Pairs, device: torch.device) -> tuple[list[Vectors], list[Vectors]]:
     """Unit vectors (T, D) of lips and voice of each clip, the first VALIDATION_TICKS of it, in evaluation mode."""
-    was_training = learner.training
-    learner.eval()
     mouth, voice, video, audio = (learner.get_submodule(name) for name in ("mouth", "voice", "video", "audio"))
-    margin = np.zeros(FFT_SAMPLES // 2, np.int16)
-    seen, heard = [], []
-    for row in range(len(pairs)):
-        frames = torch.from_numpy(np.array(pairs.video[row][:VALIDATION_TICKS]))
-        sound = np.concatenate((margin, pairs.audio[row][: VALIDATION_TICKS * SAMPLES_PER_TICK], margin))
-        samples = torch.from_numpy(sound.astype(np.float32) / 32767)
-        seen.append(video(mouth(frames[None].to(device)))[0].float().cpu().numpy())
-        heard.append(audio(voice(samples[None].to(device)))[0].float().cpu().numpy())
-    learner.train(was_training)
-    return seen, heard
+
+    def clip(row: int) -> tuple[np.ndarray, np.ndarray]:
+        sound = waveform(pairs.audio[row][: VALIDATION_TICKS * SAMPLES_PER_TICK])
+        return np.array(pairs.video[row][:VALIDATION_TICKS]), np.pad(sound, FFT_SAMPLES // 2)
+
+    networks = nn.Sequential(mouth, video), nn.Sequential(voice, audio)
+    return outputs_of_clips(*networks, map(clip, range(len(pairs))), device)

@@ -39,7 +39,9 @@ from avmatch.models.logmel_cnn import LogMelCnn, LogMelCnnConfig
 from avmatch.recipes.feature_pairs import retrieval_metrics
 from avmatch.recipes.packed import read_packed
 from avmatch.training.distributed import gathered, gathered_constant
+from avmatch.training.inference import outputs_of_clips
 from avmatch.training.task import Batch
+from avmatch.training.windows import random_begin, wrapped
 
 #: Pairs that calibrate; more would only take longer.
 MAX_CALIBRATION_PAIRS = 1000
@@ -142,13 +144,7 @@ class MediaBatches:
         pieces = [self._piece(int(row), rng) for row in rows]
         video, audio = (np.stack([piece[side] for piece in pieces]) for side in (0, 1))
         strangers = np.stack([piece[2] for piece in pieces]) if self.task.shifted_weight else None
-        return Batch(
-            torch.from_numpy(shades(video)),
-            torch.from_numpy(audio),
-            torch.from_numpy(rows),
-            torch.from_numpy(self.pairs.group[rows]),
-            None if strangers is None else torch.from_numpy(strangers),
-        )
+        return Batch.of(self.pairs, rows, shades(video), audio, strangers)
 
     def _piece(
         self, row: int, rng: np.random.Generator
@@ -156,9 +152,9 @@ class MediaBatches:
         """Frames, their sound, and the sound of other times."""
         task = self.task
         frames, mel = self.pairs.video[row], self.pairs.audio[row]
-        begin = int(rng.integers(max(len(frames) - task.crop_ticks, 0) + 1))
+        begin = random_begin(len(frames), task.crop_ticks, rng)
         others = self._other_begins(len(frames), begin, rng) if task.shifted_weight else np.zeros(0, np.int64)
-        video = task.picture(rng, _piece_of(frames, begin, task.crop_ticks, 1))
+        video = task.picture(rng, wrapped(frames, begin, task.crop_ticks))
         heard = [self._heard(mel, int(first), rng) for first in (begin, *others)]
         return video, heard[0], np.stack(heard[1:]) if len(others) else np.zeros((0, *heard[0].shape), np.float32)
 
@@ -171,29 +167,21 @@ class MediaBatches:
     def _heard(
         self, mel: Float32[np.ndarray, "_ 64"], begin: int, rng: np.random.Generator
     ) -> Float32[np.ndarray, "U 64"]:
-        task = self.task
-        return task.spectrogram(
-            rng, task.level(rng, _piece_of(mel, begin, task.crop_ticks, task.packing.mels_per_tick))
-        )
+        task, per_tick = self.task, self.task.packing.mels_per_tick
+        return task.spectrogram(rng, task.level(rng, wrapped(mel, begin * per_tick, task.crop_ticks * per_tick)))
 
 
-@torch.no_grad()
 def media_vectors(
     learner: nn.Module, pairs: Pairs, settings: PackSettings, device: torch.device
 ) -> tuple[list[Vectors], list[Vectors]]:
     """Unit vectors (T, D) of each side of each clip, the first CHUNK_SECONDS of it, in evaluation mode."""
-    was_training = learner.training
-    learner.eval()
     num_ticks = round(CHUNK_SECONDS * settings.rate_hz)
-    video, audio = _towers(learner)
-    seen, heard = [], []
-    for row in range(len(pairs)):
-        frames = torch.from_numpy(shades(np.asarray(pairs.video[row][:num_ticks])))
-        mel = torch.from_numpy(np.array(pairs.audio[row][: num_ticks * settings.mels_per_tick]))
-        seen.append(video(frames[None].to(device))[0].cpu().numpy())
-        heard.append(audio(mel[None].to(device))[0].cpu().numpy())
-    learner.train(was_training)
-    return seen, heard
+
+    def clip(row: int) -> tuple[np.ndarray, np.ndarray]:
+        mel = pairs.audio[row][: num_ticks * settings.mels_per_tick]
+        return shades(np.asarray(pairs.video[row][:num_ticks])), np.array(mel)
+
+    return outputs_of_clips(*_towers(learner), map(clip, range(len(pairs))), device)
 
 
 def _towers(learner: nn.Module) -> tuple[nn.Module, nn.Module]:
@@ -203,9 +191,3 @@ def _towers(learner: nn.Module) -> tuple[nn.Module, nn.Module]:
 def _end_to_end(vectors: Float[Tensor, "B T D"]) -> Float[Tensor, "B T*D"]:
     """One unit vector of all ticks; the product of two is the mean of the ticks' cosines."""
     return vectors.flatten(1) / vectors.shape[1] ** 0.5
-
-
-def _piece_of(data: np.ndarray, begin: int, num_ticks: int, per_tick: int) -> np.ndarray:
-    """`num_ticks` from tick `begin` on, round at the end."""
-    places = begin * per_tick + np.arange(num_ticks * per_tick)
-    return data.take(places, axis=0, mode="wrap")

@@ -37,7 +37,7 @@ from avmatch.models.scene_mixture import SceneMixture
 from avmatch.models.scene_parts import Standard
 from avmatch.recipes.canonical import whitening
 from avmatch.recipes.discriminant import Discriminants, discriminants
-from avmatch.recipes.scene_data import SceneLearner, SceneTask, blocks, standard
+from avmatch.recipes.scene_data import SceneLearner, SceneTask, batches, standard
 from avmatch.training.task import Batch
 
 #: Steps from which principal components are taken.
@@ -180,7 +180,7 @@ def statistics_of(
 ) -> tuple[Float64[np.ndarray, "N D"], Int[np.ndarray, " N"]]:
     """The statistics of all items, and what is there of each."""
     told, cases = zip(
-        *(module(batch.audio, batch.video) for batch in blocks(pairs, sizes, np.arange(len(pairs)))), strict=True
+        *(module(batch.audio, batch.video) for batch in batches(pairs, sizes, np.arange(len(pairs)))), strict=True
     )
     return torch.cat(told).double().numpy(), torch.cat(cases).numpy()
 
@@ -232,7 +232,7 @@ def _parts(
 ) -> Float64[np.ndarray, "4 M C"]:
     """What the mixture's parts say, as if only the case's sides were there."""
     found = [np.zeros((4, 0, len(pairs.label_names)))]
-    for batch in blocks(pairs, sizes, rows):
+    for batch in batches(pairs, sizes, rows):
         audio = torch.full_like(batch.audio, torch.nan) if case == VIDEO_ONLY else batch.audio
         video = torch.full_like(batch.video, torch.nan) if case == AUDIO_ONLY else batch.video
         found.append(mixture.parts(audio, video)[0].double().numpy())

@@ -24,6 +24,7 @@ from avmatch.datasets.scenes import read_scenes
 from avmatch.metrics.probabilities import log_loss
 from avmatch.models.scene_parts import Standard
 from avmatch.pipelines.scene_media import SIGNALS, is_scene_media, read_scene_media
+from avmatch.training.inference import blocks, evaluating
 from avmatch.training.task import Batch
 
 #: Items that go through a network at once, where nothing is learned.
@@ -97,19 +98,18 @@ class SceneBatches:
 
     def __call__(self, rows: Int[np.ndarray, " B"], epoch: int, rng: np.random.Generator) -> Batch:
         """The items of `rows`."""
-        return Batch(
-            torch.from_numpy(gathered_steps(self.pairs.video, rows, self.sizes[1])),
-            torch.from_numpy(gathered_steps(self.pairs.audio, rows, self.sizes[0])),
-            torch.from_numpy(rows),
-            torch.from_numpy(self.pairs.group[rows]),
+        video, audio = (
+            gathered_steps(self.pairs.video, rows, self.sizes[1]),
+            gathered_steps(self.pairs.audio, rows, self.sizes[0]),
         )
+        return Batch.of(self.pairs, rows, video, audio)
 
 
-def blocks(pairs: Pairs, sizes: tuple[int, int], rows: Int[np.ndarray, " M"]) -> Iterator[Batch]:
+def batches(pairs: Pairs, sizes: tuple[int, int], rows: Int[np.ndarray, " M"]) -> Iterator[Batch]:
     """The items of `rows` in turn, as many at once as go through a network where nothing is learned."""
     source, rng = SceneBatches(pairs, sizes), np.random.default_rng(0)
-    for begin in range(0, len(rows), BLOCK):
-        yield source(rows[begin : begin + BLOCK], 0, rng)
+    for places in blocks(len(rows), BLOCK):
+        yield source(rows[places], 0, rng)
 
 
 def feature_sizes(pairs: Pairs) -> tuple[int, int]:
@@ -120,8 +120,7 @@ def feature_sizes(pairs: Pairs) -> tuple[int, int]:
 def standard(items: Items, size: int) -> Standard:
     """Mean and deviation over all steps that are there; 0 and 1 where there are none, or all are alike."""
     count, total, squares = 0, np.zeros(size), np.zeros(size)
-    for begin in range(0, len(items), BLOCK):
-        rows = np.arange(begin, min(begin + BLOCK, len(items)))
+    for rows in blocks(len(items), BLOCK):
         steps = gathered_steps(items, rows, size).reshape(-1, size).astype(np.float64)
         steps = steps[~np.isnan(steps).any(axis=1)]
         count, total, squares = count + len(steps), total + steps.sum(axis=0), squares + (steps**2).sum(axis=0)
@@ -131,12 +130,8 @@ def standard(items: Items, size: int) -> Standard:
     return Standard(*(torch.from_numpy(values.astype(np.float32)) for values in (mean, deviation)))
 
 
-@torch.no_grad()
 def scene_logits(learner: SceneLearner, pairs: Pairs, device: torch.device) -> Float[np.ndarray, "N K"]:
     """What the network says of each item, in evaluation mode."""
-    was_training = learner.training
-    learner.eval()
-    batches = (batch.to(device) for batch in blocks(pairs, learner.sizes, np.arange(len(pairs))))
-    found = [learner.network(batch.audio, batch.video).double().cpu().numpy() for batch in batches]
-    learner.train(was_training)
-    return np.concatenate(found)
+    moved = (batch.to(device) for batch in batches(pairs, learner.sizes, np.arange(len(pairs))))
+    with evaluating(learner):
+        return np.concatenate([learner.network(one.audio, one.video).double().cpu().numpy() for one in moved])

@@ -35,7 +35,9 @@ from avmatch.metrics.sync import offset_distances, within_shares
 from avmatch.models.vgg_m import STEPS_PER_TICK, WINDOW_TICKS, VggMConfig, VggMPicture, VggMSound
 from avmatch.recipes.lip_pairs import RATE_HZ, SAMPLES_PER_TICK, LipPairs
 from avmatch.recipes.mouth_augmentation import MouthAugmentation, MouthFrontEnd
+from avmatch.training.inference import outputs_of_clips
 from avmatch.training.task import Batch
+from avmatch.training.windows import held, random_begin, waveform
 
 _NOISES: tuple[NoiseKind, ...] = ("white", "pink")
 #: Validation looks at this many ticks of a clip, and at these numbers of frames as evidence.
@@ -156,27 +158,21 @@ class SyncBatches:
 
     def __call__(self, rows: Int[np.ndarray, " B"], epoch: int, rng: np.random.Generator) -> Batch:
         """A random stretch of each of `rows`."""
-        stretches = [self._stretch(int(row), rng) for row in rows]
-        return Batch(
-            torch.from_numpy(np.stack([frames for frames, _ in stretches])),
-            torch.from_numpy(np.stack([steps for _, steps in stretches])),
-            torch.from_numpy(rows),
-            torch.from_numpy(self.pairs.group[rows]),
-        )
+        frames, steps = zip(*(self._stretch(int(row), rng) for row in rows), strict=True)
+        return Batch.of(self.pairs, rows, frames, steps)
 
     def _stretch(
         self, row: int, rng: np.random.Generator
     ) -> tuple[UInt8[np.ndarray, "T 112 112"], Float32[np.ndarray, "U 13"]]:
         """Of a clip that is too short, the last frame is held, and silence follows."""
         task, frames = self.task, self.pairs.video[row]
-        begin = int(rng.integers(max(len(frames) - task.window_ticks, 0) + 1))
-        shown = np.minimum(begin + np.arange(task.window_ticks), len(frames) - 1)
+        begin = random_begin(len(frames), task.window_ticks, rng)
         # The last step of a stretch hears a little of what follows.
         num_samples = task.window_ticks * SAMPLES_PER_TICK + WINDOW_SAMPLES
         first = begin * SAMPLES_PER_TICK
-        sound = samples_of(self.pairs.audio[row][first : first + num_samples])
+        sound = waveform(self.pairs.audio[row][first : first + num_samples])
         sound = self._augmented(np.pad(sound, (0, num_samples - len(sound))), rng)
-        return np.ascontiguousarray(frames[shown]), mfcc(sound)[: task.window_ticks * STEPS_PER_TICK]
+        return held(frames, begin, task.window_ticks), mfcc(sound)[: task.window_ticks * STEPS_PER_TICK]
 
     def _augmented(self, sound: Float32[np.ndarray, " S"], rng: np.random.Generator) -> Float32[np.ndarray, " S"]:
         task = self.task
@@ -186,27 +182,15 @@ class SyncBatches:
         return gain(rng, sound, task.gain_db)
 
 
-def samples_of(packed: np.ndarray) -> Float32[np.ndarray, " S"]:
-    """What was packed as 16-bit integers, in −1…1."""
-    return np.asarray(packed, np.float32) / np.float32(32767)
-
-
-@torch.no_grad()
 def window_vectors(learner: nn.Module, pairs: Pairs, device: torch.device) -> list[tuple[Vectors, Vectors]]:
     """(N, D) of picture and sound of each clip, the first VALIDATION_TICKS of it, in evaluation mode.
 
     Clips that are shorter than a window have none, and are left out.
     """
-    was_training = learner.training
-    learner.eval()
     mouth, video, audio = (learner.get_submodule(name) for name in ("mouth", "video", "audio"))
-    found = []
-    for row in range(len(pairs)):
-        frames = torch.from_numpy(np.array(pairs.video[row][:VALIDATION_TICKS]))
-        if len(frames) < WINDOW_TICKS:
-            continue
-        steps = torch.from_numpy(mfcc(samples_of(pairs.audio[row][: len(frames) * SAMPLES_PER_TICK])))
-        seen, heard = video(mouth(frames[None].to(device))), audio(steps[None].to(device))
-        found.append((seen[0].cpu().numpy(), heard[0].cpu().numpy()))
-    learner.train(was_training)
-    return found
+    clips = (
+        (frames, mfcc(waveform(pairs.audio[row][: len(frames) * SAMPLES_PER_TICK])))
+        for row in range(len(pairs))
+        if len(frames := np.array(pairs.video[row][:VALIDATION_TICKS])) >= WINDOW_TICKS
+    )
+    return list(zip(*outputs_of_clips(nn.Sequential(mouth, video), audio, clips, device), strict=True))

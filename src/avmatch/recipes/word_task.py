@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int, Int64, Shaped
+from jaxtyping import Float, Float32, Int, Shaped
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -40,7 +40,9 @@ from avmatch.models.word_head import BackEnd, TcnBackEnd, WordHead, time_masked
 from avmatch.recipes.lip_pairs import RATE_HZ, LipPairs
 from avmatch.recipes.mouth_augmentation import MouthAugmentation, MouthFrontEnd
 from avmatch.recipes.word_front_ends import REACH_TICKS, FrontEnd, lip_front_end, read_front_end
+from avmatch.training.inference import blocks, evaluating
 from avmatch.training.task import Batch
+from avmatch.training.windows import held
 
 #: What isn't a word's frame.
 _NOTHING = -1
@@ -202,13 +204,7 @@ class WordBatches:
         said = np.full((len(rows), length), _NOTHING, np.int64)
         for place, (frames, row) in enumerate(zip(seen, rows, strict=True)):
             said[place, context : len(frames) - context] = self.pairs.label[row]
-        held = [frames[np.minimum(np.arange(length), len(frames) - 1)] for frames in seen]
-        return Batch(
-            torch.from_numpy(np.stack(held)),
-            torch.from_numpy(said),
-            torch.from_numpy(rows),
-            torch.from_numpy(self.pairs.group[rows]),
-        )
+        return Batch.of(self.pairs, rows, [held(frames, 0, length) for frames in seen], said)
 
     def _seen(self, row: int, rng: np.random.Generator) -> Shaped[np.ndarray, " T *rest"]:
         """A word and its context, of what is given and `task.jitter_ticks` longer on either side."""
@@ -219,20 +215,17 @@ class WordBatches:
         return frames[margin + early : len(frames) - margin + late]
 
 
-@torch.no_grad()
 def word_logits(task: Words, learner: nn.Module, pairs: Pairs, device: torch.device) -> Float32[np.ndarray, "N K"]:
     """The logits of each word as it is, in evaluation mode."""
     assert isinstance(learner, WordReader)
-    was_training = learner.training
-    learner.eval()
     source, rng = WordBatches(task, pairs, 0), np.random.default_rng(0)
     # Words of like length together, so that little is held.
     order = np.argsort([len(pairs.video[row]) for row in range(len(pairs))], kind="stable")
     logits = np.empty((len(pairs), len(pairs.label_names)), np.float32)
-    for begin in range(0, len(order), _TOGETHER):
-        rows: Int64[np.ndarray, " B"] = order[begin : begin + _TOGETHER]
-        logits[rows] = learner.logits(source(rows, 0, rng).to(device)).float().cpu().numpy()
-    learner.train(was_training)
+    with evaluating(learner):
+        for places in blocks(len(order), _TOGETHER):
+            rows = order[places]
+            logits[rows] = learner.logits(source(rows, 0, rng).to(device)).float().cpu().numpy()
     return logits
 
 

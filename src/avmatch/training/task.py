@@ -7,7 +7,7 @@ data ─ read → Pairs ─ source → Batch ─ learner → losses       (train
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -19,6 +19,8 @@ from torch import Tensor, nn
 
 from avmatch.core.progress import Progress
 from avmatch.datasets.items import Pairs
+
+Side = np.ndarray | Sequence[np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +40,24 @@ class Batch:
     group: Int[Tensor, " B"]
     negatives: Float[Tensor, "B K U *form"] | None = None
 
+    @classmethod
+    def of(
+        cls,
+        pairs: Pairs,
+        rows: Int[np.ndarray, " B"],
+        video: Side,
+        audio: Side,
+        negatives: Side | None = None,
+    ) -> Batch:
+        """Of these rows of `pairs`; a side is one array, or an array a row."""
+        return cls(
+            _tensor(video),
+            _tensor(audio),
+            torch.from_numpy(rows),
+            torch.from_numpy(pairs.group[rows]),
+            None if negatives is None else _tensor(negatives),
+        )
+
     def to(self, device: torch.device) -> Batch:
         """The same on `device`."""
         if device.type == "cpu":
@@ -51,6 +71,10 @@ class Batch:
         given = {name: value.split(size) for name, value in vars(self).items() if value is not None}
         for parts in zip(*given.values(), strict=True):
             yield replace(self, **dict(zip(given, parts, strict=True)))
+
+
+def _tensor(side: Side) -> Tensor:
+    return torch.from_numpy(side if isinstance(side, np.ndarray) else np.stack(side))
 
 
 @runtime_checkable

@@ -173,7 +173,7 @@ def test_it_begins_with_the_tower_of_a_run(ucf, esc, tmp_path, side):
     learner = AvtsTowers(avts)
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "config.json").write_text(json.dumps(to_json(TrainConfig("avts", avts))))
-    save_weights(tmp_path / "run" / "best.safetensors", learner, {})
+    save_weights(tmp_path / "run" / "best.safetensors", learner, {}, 0)
     task = replace(TINY, side=side, front_end=str(tmp_path / "run"))
     pairs = task.read({"video": ucf, "audio": esc}[side], tmp_path / "cache")
     ours, theirs = task.learner(pairs, 0).reader.tower, getattr(learner, side)

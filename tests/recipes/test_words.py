@@ -181,7 +181,7 @@ def syncnet_run(folder, data):
 def untrained_run(config, folder, data):
     run = RunFolder(folder)
     run.open(config, "", resume=False)
-    save_weights(run.best, config.task.learner(open_shards(data), 0), {})
+    save_weights(run.best, config.task.learner(open_shards(data), 0), {}, 0)
 
 
 @pytest.mark.parametrize(("make", "shape"), [(lips_run, (4 * 10 * 10, 80)), (syncnet_run, (6, 56))])

@@ -68,8 +68,8 @@ def test_without_its_optimiser_it_would_not(tmp_path: Path) -> None:
 def test_weights_alone_are_the_averaged_ones(tmp_path: Path) -> None:
     state, other = started("sgd"), started("sgd", seed=1)
     go_on(state, 3)
-    save_weights(tmp_path / "best.safetensors", state.learner, state.average)
-    load_weights(tmp_path / "best.safetensors", other.learner)
+    save_weights(tmp_path / "best.safetensors", state.learner, state.average, 3)
+    assert load_weights(tmp_path / "best.safetensors", other.learner) == 3
     assert torch.equal(other.learner[0].weight, state.average["0.weight"])
     assert not torch.equal(other.learner[0].weight, state.learner[0].weight)
     assert torch.equal(other.learner[1].running_mean, state.learner[1].running_mean)
@@ -99,7 +99,7 @@ def test_damaged_and_foreign_files_are_told(tmp_path: Path) -> None:
 
 def test_weights_alone_are_no_checkpoint(tmp_path: Path) -> None:
     state = started("adam")
-    save_weights(tmp_path / "best.safetensors", state.learner, state.average)
+    save_weights(tmp_path / "best.safetensors", state.learner, state.average, 0)
     with pytest.raises(ModelError, match="not a checkpoint of this recipe"):
         load_checkpoint(tmp_path / "best.safetensors", state)
 

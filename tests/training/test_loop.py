@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from dataclasses import dataclass, replace
@@ -18,7 +19,9 @@ from torch.optim.optimizer import Optimizer, register_optimizer_step_pre_hook
 from avmatch.core.errors import UsageError
 from avmatch.datasets.items import Pairs
 from avmatch.datasets.pairs import read_pairs
-from avmatch.recipes.feature_pairs import FeaturePairs
+from avmatch.recipes.book import RECIPES, recipe
+from avmatch.recipes.feature_pairs import FeaturePairs, TwoTowers
+from avmatch.training.checkpoint import load_weights
 from avmatch.training.config import Optimisation, TrainConfig
 from avmatch.training.loop import TrainingError, train
 from avmatch.training.optimiser import learning_rate
@@ -251,8 +254,43 @@ def test_a_figure_that_is_no_number_chooses_nothing(
 
 
 def test_an_unknown_best_by_is_told(tmp_path: Path, pairs_folder: Path) -> None:
-    with pytest.raises(UsageError, match="best_by=recall@2: this task measures recall@1, recall@5, median_rank"):
+    known = "recall@1, recall@5, recall@50, median_rank"
+    with pytest.raises(UsageError, match=f"best_by=recall@2: this task measures {known}"):
         train(small_run(best_by="recall@2"), pairs_folder, tmp_path / "run", device="cpu")
+    assert not (tmp_path / "run").exists()  # nothing was trained before
+
+
+def test_a_metric_that_the_data_do_not_give_is_told(tmp_path: Path, pairs_folder: Path) -> None:
+    with pytest.raises(UsageError, match="best_by=recall@50: this task measures recall@1, recall@5, median_rank"):
+        train(small_run(best_by="recall@50"), pairs_folder, tmp_path / "run", device="cpu")
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_each_recipe_is_judged_by_what_its_task_measures(name: str) -> None:
+    config = recipe(name)
+    assert set(config.best_by.split()) <= set(config.task.metrics)
+
+
+def test_a_loss_that_comes_in_some_steps_has_the_mean_of_these(
+    tmp_path: Path, pairs_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forward, turns = TwoTowers.forward, itertools.count()
+
+    def sometimes(learner: TwoTowers, batch: Batch, epoch: int) -> dict[str, torch.Tensor]:
+        odd = {"odd": torch.tensor(3.0)} if next(turns) % 2 else {}
+        return forward(learner, batch, epoch) | odd
+
+    monkeypatch.setattr(TwoTowers, "forward", sometimes)
+    train(small_run(epochs=1), pairs_folder, tmp_path / "run", device="cpu")
+    assert next(turns) > 3
+    assert rows(tmp_path / "run")[0]["odd"] == 3.0
+
+
+def test_the_best_weights_know_their_epoch(tmp_path: Path, pairs_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fixed_validation(monkeypatch, [0.1, 0.3, 0.2])
+    found = train(small_run(), pairs_folder, tmp_path / "run", device="cpu")
+    learner = small_task().learner(read_pairs(pairs_folder), 0)
+    assert load_weights(tmp_path / "run" / "best.safetensors", learner) == found.best_epoch == 1
 
 
 def test_the_average_of_the_weights_is_what_is_judged_and_kept(

@@ -22,6 +22,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -64,6 +65,8 @@ class Avts:
         num_negatives: of each window.
         curriculum, shifts: which ones.
     """
+
+    metrics: ClassVar[tuple[str, ...]] = ("sync_accuracy", *(f"sync_accuracy_{kind}" for kind in COMMON))
 
     video: McVideoConfig = field(default_factory=McVideoConfig)
     audio: SoundCnnConfig = field(default_factory=SoundCnnConfig)

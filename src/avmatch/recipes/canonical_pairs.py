@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -36,7 +37,7 @@ from avmatch.losses.info_nce import InfoNCE
 from avmatch.models.canonical import Changes, Distances, Kernel, Linear, Members, distances, statistics
 from avmatch.models.step_tower import Ensemble, StepTower, StepTowerConfig
 from avmatch.recipes.canonical import Canonical, canonical, kernel_space, whitening
-from avmatch.recipes.feature_pairs import FeatureBatches, FeaturePairs, clip_vectors, retrieval_metrics
+from avmatch.recipes.feature_pairs import RETRIEVAL, FeatureBatches, FeaturePairs, clip_vectors, retrieval_metrics
 from avmatch.training.distributed import gathered
 from avmatch.training.task import Batch, Source
 
@@ -94,6 +95,8 @@ class CanonicalPairs:
         num_components: principal ones of the statistics, which the kernel compares, video and audio.
         num_coordinates: of the kernel's space.
     """
+
+    metrics: ClassVar[tuple[str, ...]] = RETRIEVAL
 
     weights: Weights = field(default_factory=Weights)
     use_deviation: bool = True

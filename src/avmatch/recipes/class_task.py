@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -59,6 +60,8 @@ class ClipClasses:
         rate_hz, window_seconds, side_px, spare_px, mirror_probability: as of avts (avts_task.py); best those
             that the run had.
     """
+
+    metrics: ClassVar[tuple[str, ...]] = ("top_1", "top_5", "macro_top_1")
 
     side: str = "video"
     list_number: int = 1

@@ -17,6 +17,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -55,6 +56,14 @@ class CollisionClasses:
         noise_probability: how often noise is added to a sound in training.
         light: pictures get brighter or darker by up to this share.
     """
+
+    metrics: ClassVar[tuple[str, ...]] = (
+        "accuracy",
+        "accuracy_low",
+        "accuracy_high",
+        "accuracy_macro",
+        "loss_validation",
+    )
 
     side: str = "sound"
     bands: Bands = field(default_factory=Bands)

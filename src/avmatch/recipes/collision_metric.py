@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -60,6 +61,14 @@ class CollisionMetric:
         symmetric: impacts are turned and mirrored in training, if the microphones stand so that one can
             (tray_symmetry.py).
     """
+
+    metrics: ClassVar[tuple[str, ...]] = (
+        "accuracy_pairs",
+        "loss_pairs",
+        "accuracy_assigned",
+        "accuracy_strangers",
+        "loss_strangers",
+    )
 
     film: CentroidMlpConfig | Frames3dConfig = field(default_factory=CentroidMlpConfig)
     sound: ResNetConfig = field(default_factory=lambda: ResNetConfig(differences=True))

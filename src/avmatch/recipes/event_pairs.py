@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -86,6 +87,8 @@ class EventPairs:
         noise_probability, noise_nepers: how often noise is added to the sound, and its level against the sound's mean.
         kinds: of the vectors of what there is, and of named classes.
     """
+
+    metrics: ClassVar[tuple[str, ...]] = ("recall@1", "kind_recall@5", "within_80ms")
 
     accents: AccentConfig = ACCENTS
     stretch_ticks: tuple[int, int] = (60, 125)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -38,6 +39,8 @@ from avmatch.training.inference import outputs
 from avmatch.training.task import Batch
 
 LOSSES = ("sampled", "in_batch")
+#: What `retrieval_metrics` may measure; small sets have no recall@50.
+RETRIEVAL = ("recall@1", "recall@5", "recall@50", "median_rank")
 #: Clips that go through a tower at once.
 BLOCK = 512
 #: Numbers that are kept as float32, a gigabyte of them; larger sets are converted batch by batch.
@@ -69,6 +72,8 @@ class FeaturePairs:
         temperature, learn_temperature: of the softmax.
         mixup: alpha of the mixing of pairs, both sides alike; 0 = off.
     """
+
+    metrics: ClassVar[tuple[str, ...]] = RETRIEVAL
 
     video: FeatureCnnConfig = field(default_factory=lambda: FeatureCnnConfig(512))
     audio: FeatureCnnConfig = field(default_factory=lambda: FeatureCnnConfig(128))

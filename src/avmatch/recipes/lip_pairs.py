@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -64,6 +65,8 @@ class LipPairs:
         rate_probability, rate_kept_share: how often the picture loses frames, as a slower camera does, and what stays.
         tick_weight, offset_weight, clip_weight: of the losses.
     """
+
+    metrics: ClassVar[tuple[str, ...]] = ("within_1@5", "within_1@15", "recall@1")
 
     video: LipCnnConfig = field(default_factory=LipCnnConfig)
     audio: VoiceCnnConfig = field(default_factory=VoiceCnnConfig)

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -36,7 +37,7 @@ from avmatch.losses.sampled import sampled_cross_entropy
 from avmatch.matching.aligned import Vectors, aligned_similarity
 from avmatch.models.frame_cnn import FrameCnn, FrameCnnConfig
 from avmatch.models.logmel_cnn import LogMelCnn, LogMelCnnConfig
-from avmatch.recipes.feature_pairs import retrieval_metrics
+from avmatch.recipes.feature_pairs import RETRIEVAL, retrieval_metrics
 from avmatch.recipes.packed import read_packed
 from avmatch.training.distributed import gathered, gathered_constant
 from avmatch.training.inference import outputs_of_clips
@@ -59,6 +60,8 @@ class MediaPairs:
             much their loss counts, and how far away they begin at least.
         picture, spectrogram, level: augmentations of frames and log-mel.
     """
+
+    metrics: ClassVar[tuple[str, ...]] = RETRIEVAL
 
     packing: PackSettings = field(default_factory=PackSettings)
     video: FrameCnnConfig = field(default_factory=FrameCnnConfig)

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -49,6 +50,8 @@ class SceneTask:
         split: of DATA that has splits; "" = all, but not the tests of TAU and of other sets with lists of their own.
         front_end: what makes features of DATA that are media: a model, or "signals"; "" = DATA has features.
     """
+
+    metrics: ClassVar[tuple[str, ...]] = ("accuracy", "log_loss", "log_likelihood")
 
     split: str = ""
     front_end: str = ""

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -83,6 +83,8 @@ class SyncWindows:
         gain_db: of the sound.
         noise_probability, noise_snr_db: of noise in it.
     """
+
+    metrics: ClassVar[tuple[str, ...]] = tuple(f"within_1@{num}" for num in VALIDATION_KS)
 
     criterion: Criterion
     streams: VggMConfig

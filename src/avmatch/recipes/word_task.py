@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -66,6 +67,8 @@ class Words:
         jitter_ticks: begin and end of a word are moved by up to so many frames.
         mask_ticks: up to so many frames are hidden.
     """
+
+    metrics: ClassVar[tuple[str, ...]] = ("top_1", "top_5", "macro_top_1", "num_words", "top_1_low", "top_1_high")
 
     words: str = ""
     selection: WordSelection = field(default_factory=WordSelection)

@@ -34,7 +34,7 @@ class Position:
         best, best_epoch: of `TrainConfig.best_by`.
         learning_rate_scale: by how much plateaus have lowered it.
         stale_epochs: epochs since the best, or since the plateau was acted on.
-        sums: of each loss over the epoch's steps so far.
+        sums, counts: of each loss over the epoch's steps so far; how many steps gave it.
     """
 
     epoch: int = 0
@@ -45,6 +45,7 @@ class Position:
     learning_rate_scale: float = 1.0
     stale_epochs: int = 0
     sums: Mapping[str, float] = field(default_factory=dict)
+    counts: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,19 +95,21 @@ def load_checkpoint(path: Path, state: State) -> Position:
         raise ModelError(f"{path}: not a checkpoint of this recipe ({error}); start a new run") from error
 
 
-def save_weights(path: Path, learner: nn.Module, average: Mapping[str, Tensor]) -> None:
-    """Write the weights alone, averaged where an average is kept."""
+def save_weights(path: Path, learner: nn.Module, average: Mapping[str, Tensor], epoch: int) -> None:
+    """Write the weights that an epoch ended with, averaged where an average is kept."""
     weights = learner.state_dict() | dict(average)
-    _write(path, {f"learner/{name}": value for name, value in weights.items()}, {})
+    _write(path, {f"learner/{name}": value for name, value in weights.items()}, {"epoch": epoch})
 
 
-def load_weights(path: Path, learner: nn.Module) -> None:
-    """Read what `save_weights` wrote. Raises ModelError if it doesn't fit."""
-    tensors, _ = _read(path)
+def load_weights(path: Path, learner: nn.Module) -> int | None:
+    """Read what `save_weights` wrote; the epoch, which older files don't name. Raises ModelError if it doesn't fit."""
+    tensors, metadata = _read(path)
     try:
         learner.load_state_dict(_under(tensors, "learner/"))
     except RuntimeError as error:
         raise ModelError(f"{path}: not the weights of this recipe ({error})") from error
+    epoch = metadata.get("epoch")
+    return epoch if isinstance(epoch, int) else None
 
 
 def _write(path: Path, tensors: Mapping[str, Tensor], told: Mapping[str, object]) -> None:

@@ -31,6 +31,7 @@ from avmatch.training.checkpoint import Position, State, load_checkpoint, load_w
 from avmatch.training.config import TrainConfig, to_json
 from avmatch.training.distributed import World, pick_device, world
 from avmatch.training.events import Events
+from avmatch.training.inference import evaluating
 from avmatch.training.interruption import interruptible
 from avmatch.training.loader import Plan, batches, plan_epoch
 from avmatch.training.optimiser import (
@@ -83,6 +84,7 @@ def train(
         TrainingError: the loss is no number any more.
         KeyboardInterrupt: Ctrl-C, once a checkpoint is written.
     """
+    _check_best_by(config)
     where = pick_device(device)
     folder = RunFolder(Path(out))
     with world(where) as everybody, folder.held() if everybody.is_first else nullcontext():
@@ -157,9 +159,10 @@ class _Run:
         source = self._source()
         begun, before, first = time.monotonic(), self.position.seconds, self.position.step
         sums: dict[str, Tensor] = {name: torch.tensor(value) for name, value in self.position.sums.items()}
+        counts = {name: self.position.counts.get(name, float(first)) for name in sums}
         self.stepper.train()
         for step, batch in enumerate(batches(source, plan, first, config.num_workers), first):
-            self._step(plan, step, batch, sums)
+            self._step(plan, step, batch, sums, counts)
             self.position = replace(self.position, step=step + 1, seconds=before + time.monotonic() - begun)
             if self.progress is not None:
                 self.progress(f"epoch {epoch + 1}/{config.epochs}", step + 1, plan.num_steps)
@@ -167,11 +170,11 @@ class _Run:
                 self._finite(sums)
             is_due = is_interrupted() or time.monotonic() - self.saved_at > config.checkpoint_seconds
             if is_due and step + 1 < plan.num_steps:
-                self.position = replace(self.position, sums=self._finite(sums))
+                self.position = replace(self.position, sums=self._finite(sums), counts=dict(counts))
                 self._save()
                 if is_interrupted():
                     raise KeyboardInterrupt
-        self._close_epoch({name: value / plan.num_steps for name, value in self._finite(sums).items()})
+        self._close_epoch({name: value / counts[name] for name, value in self._finite(sums).items()})
 
     def _source(self) -> Source:
         """The task's, by the weights with which the epoch began, though the run was cut off amid it."""
@@ -194,8 +197,8 @@ class _Run:
             )
         return values
 
-    def _step(self, plan: Plan, step: int, batch: Batch, sums: dict[str, Tensor]) -> None:
-        """One optimiser step, over all parts of a batch."""
+    def _step(self, plan: Plan, step: int, batch: Batch, sums: dict[str, Tensor], counts: dict[str, float]) -> None:
+        """One optimiser step, over all parts of a batch. Some losses come only in some steps, or parts."""
         config, state = self.config, self.state
         total_steps = config.epochs * plan.num_steps
         count = plan.epoch * plan.num_steps + step
@@ -210,6 +213,7 @@ class _Run:
             (losses["loss"] * share).backward()
             for name, value in losses.items():
                 sums[name] = sums.get(name, torch.zeros(())) + value.detach() * share
+                counts[name] = counts.get(name, 0.0) + share
         if config.optimisation.gradient_clip:
             nn.utils.clip_grad_norm_(state.learner.parameters(), config.optimisation.gradient_clip)
         state.optimiser.step()
@@ -219,7 +223,8 @@ class _Run:
         """Validate, note, keep the best, save."""
         epoch = self.position.epoch
         everybodys = self.world.everybodys(losses)
-        losses = {name: sum(one[name] for one in everybodys) / len(everybodys) for name in losses}
+        names = dict.fromkeys(name for one in everybodys for name in one)
+        losses = {name: float(np.mean([one[name] for one in everybodys if name in one])) for name in names}
         validation = self._validation()
         value = self._judged(validation)
         best = self.position.best
@@ -233,7 +238,7 @@ class _Run:
         is_due = is_over or time.monotonic() - self.saved_at >= self.config.checkpoint_seconds
         if self.world.is_first:
             if better and (is_due or value is not None):
-                save_weights(self.folder.best, self.state.learner, self.state.average)
+                save_weights(self.folder.best, self.state.learner, self.state.average, epoch)
             self.folder.write_metrics(self.rows)
             self.events.write(self.rows[-1])
         if is_due:
@@ -243,21 +248,17 @@ class _Run:
         """The metrics of the first process, for all: those who disagree on the best would wait for each other."""
         found: Mapping[str, float] = {}
         if len(self.validation_pairs) and self.world.is_first:
-            with _with_weights(self.state.learner, self.state.average):
-                self.state.learner.eval()
+            with _with_weights(self.state.learner, self.state.average), evaluating(self.state.learner):
                 found = self.config.task.validate(self.state.learner, self.validation_pairs, self.device)
         return self.world.everybodys(found)[0]
 
     def _judged(self, validation: Mapping[str, float]) -> float | None:
         if not validation or not self.config.best_by:
             return None
-        wanted = [name for name in self.config.best_by.split() if name in validation]
-        measured = [name for name in wanted if math.isfinite(validation[name])]
-        if wanted and not measured:
-            return None
-        if not measured:
+        wanted = [validation[name] for name in self.config.best_by.split() if name in validation]
+        if not wanted:
             raise UsageError(f"best_by={self.config.best_by}: this task measures {', '.join(validation)}")
-        return validation[measured[0]]
+        return next((value for value in wanted if math.isfinite(value)), None)
 
     def _after(self, value: float | None, better: bool) -> Position:
         """The position after a closed epoch, plateaus acted on."""
@@ -271,6 +272,7 @@ class _Run:
             epoch=now.epoch + 1,
             step=0,
             sums={},
+            counts={},
             best=value if better else now.best,
             best_epoch=now.epoch if better else now.best_epoch,
             stale_epochs=stale,
@@ -296,9 +298,9 @@ class _Run:
 
     def _finished(self, data: str) -> TrainResult:
         """Export the best weights with their description."""
-        best = self.position.best_epoch
+        epoch = load_weights(self.folder.best, self.state.learner)
+        best = self.position.best_epoch if epoch is None else epoch
         metrics = next((row for row in self.rows if row["epoch"] == best), self.rows[-1] if self.rows else {})
-        load_weights(self.folder.best, self.state.learner)
         self.state.learner.eval()
         if self.world.is_first:
             plot_curves(self.rows, self.folder.curves)
@@ -316,6 +318,13 @@ class _Run:
             pairs = self.validation_pairs if len(self.validation_pairs) else self.train_pairs
             self.config.task.export(self.state.learner.cpu(), pairs, self.folder.model, description)
         return TrainResult(self.folder.path, self.folder.model, self.position.epoch, best, metrics)
+
+
+def _check_best_by(config: TrainConfig) -> None:
+    """Raises UsageError if the task measures nothing of the kind: better now than after an epoch."""
+    names, known = config.best_by.split(), config.task.metrics
+    if names and not set(names) & set(known):
+        raise UsageError(f"best_by={config.best_by}: this task measures {', '.join(known)}")
 
 
 def _split(pairs: Pairs, config: TrainConfig) -> tuple[np.ndarray, np.ndarray]:

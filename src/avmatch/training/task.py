@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -89,6 +89,9 @@ class Source(Protocol):
 @runtime_checkable
 class Task(Protocol):
     """What is learned. A frozen dataclass whose fields are the whole description of it."""
+
+    #: Names of all that `validate` may measure.
+    metrics: ClassVar[tuple[str, ...]]
 
     def read(self, data: str | Path, cache: Path, progress: Progress | None = None) -> Pairs:
         """The pairs that `data` holds; decoded media are kept in the folder `cache`."""

@@ -30,6 +30,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from collision_scores import alone_score, hits
 from scipy.spatial.distance import cdist
 
 from avmatch.core.files import write_text_atomically
@@ -52,13 +53,12 @@ from avmatch.frontends.impact_picture import centroid
 from avmatch.frontends.impact_sound import fitted, log_bands, spectrogram
 from avmatch.matching.collision_fit import KnownImpacts, fit_scorer
 from avmatch.matching.collisions import ImpactScorer, partners
-from avmatch.metrics.collisions import alone_score, hits
 from avmatch.metrics.intervals import bootstrap_interval, student_interval
 from avmatch.pipelines.collide import encoded
 from avmatch.recipes.collision import collision_3dcnn, collision_centroid
 from avmatch.recipes.collision_classes import num_workers
 from avmatch.recipes.collision_system import collision, known_impacts, train_system
-from avmatch.reports.collisions import plot_spectrogram, plot_trajectories
+from avmatch.reports.plots import new_figure, save_figure, set_head
 from avmatch.training.config import TrainConfig, override
 from avmatch.training.loop import train
 
@@ -319,6 +319,30 @@ def folds_stage(bench: Bench) -> Figures:
         right.append(result.metrics["accuracy"])
     reach = student_interval(np.array(right))
     return {"task 1 cross-validated": {"value": float(np.mean(right)), "low": reach.low, "high": reach.high}}
+
+
+def plot_trajectories(paths: dict[str, Float32[np.ndarray, "T 2"]], path: Path) -> None:
+    """Where objects went on the tray, each path with its beginning marked; y down, as in the pictures."""
+    figure = new_figure((6.4, 6.0))
+    axes = figure.subplots()
+    set_head(axes, "centroids", "pixels of the mask; the dot is the first frame")
+    for name, places in paths.items():
+        (line,) = axes.plot(places[:, 0], places[:, 1], marker=".", markersize=3, linewidth=1, label=name)
+        axes.scatter(places[0, 0], places[0, 1], s=30, color=line.get_color())
+    axes.set(xlim=(0, 440), ylim=(440, 0), aspect="equal")
+    figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=7)
+    save_figure(figure, path)
+
+
+def plot_spectrogram(bands: Float32[np.ndarray, "C F T"], seconds: float, highest_hz: float, path: Path) -> None:
+    """The log power of each channel."""
+    figure = new_figure((9.0, 6.0))
+    for channel, axes in enumerate(figure.subplots(2, 2, sharex=True, sharey=True).ravel()):
+        set_head(axes, f"channel {channel}")
+        extent = (0, seconds, 0, highest_hz / 1000)
+        axes.imshow(bands[channel], origin="lower", aspect="auto", extent=extent, cmap="magma", vmin=-24)
+        axes.set(xlabel="s", ylabel="kHz")
+    save_figure(figure, path)
 
 
 def pictures_stage(bench: Bench) -> Figures:

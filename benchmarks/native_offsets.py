@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 from avmatch.datasets.shards import open_shards
-from avmatch.metrics.sync import clip_offset, mean_curve, offset_scores
+from avmatch.metrics.sync import mean_curve, offset_scores, refined_offset
 from avmatch.recipes.lip_pairs import LipPairs, lip_vectors
 from avmatch.recipes.lips import lips
 from avmatch.training.checkpoint import load_weights
@@ -44,7 +44,8 @@ def offsets(run: Path, shards: Path) -> dict[str, np.ndarray]:
     for name, video, audio in zip(pairs.names, videos, audios, strict=True):
         scores, half = offset_scores(video, audio, MAX_FRAMES), len(video) // 2
         parts = (scores, scores[:half], scores[half:])
-        found[name] = np.array([clip_offset(mean_curve(part)) if len(part) else 0.0 for part in parts])
+        curves = [mean_curve(part) if len(part) else None for part in parts]
+        found[name] = np.array([0.0 if one is None else refined_offset(one, int(one.argmax())) for one in curves])
     return found
 
 

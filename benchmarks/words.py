@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from word_features import save_features
 
 from avmatch.datasets.items import Pairs
 from avmatch.datasets.shards import open_shards
@@ -32,7 +33,6 @@ from avmatch.evaluation.layout import markdown_table
 from avmatch.models.lip_towers import LipCnnConfig
 from avmatch.recipes.story import train_recipe
 from avmatch.recipes.word_front_ends import FrontEnd, lip_front_end, read_front_end
-from avmatch.recipes.word_task import save_features
 from avmatch.training.run import RunFolder
 
 SCRATCH = "scratch"

@@ -12,8 +12,8 @@ from avmatch.core.signals import VideoFrames
 from avmatch.media.decode import decode, decode_sound, read_audio
 from avmatch.media.encode import write_audio, write_clip
 from avmatch.media.mux import mux
-from avmatch.media.probe import probe
 from data.make_data import DURATION_SECONDS, FPS, clicks, lateness_seconds, pictures
+from probing import probe
 
 
 def packets(path, kind="video", number=0):

@@ -2,8 +2,9 @@
 
 import pytest
 
-from avmatch.media.probe import AudioStream, VideoStream, codec_report, library_versions, probe
+from avmatch.media.probe import codec_report, library_versions
 from data.make_data import LATE_SECONDS
+from probing import AudioStream, VideoStream, probe
 
 
 def test_a_clip_with_picture_and_sound(media):

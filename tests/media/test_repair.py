@@ -10,9 +10,9 @@ from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.signals import AudioSamples
 from avmatch.media.decode import decode, read_audio
 from avmatch.media.encode import SoundWriter, write_clip
-from avmatch.media.probe import probe
 from avmatch.media.repair import repair
 from data.make_data import FPS, clicks, lateness_seconds, pictures
+from probing import probe
 
 
 def packets(path, kind="video", number=0):

@@ -8,9 +8,9 @@ import pytest
 
 from avmatch.core.errors import MediaError
 from avmatch.media.decode import decode, read_audio
-from avmatch.media.probe import probe
 from avmatch.media.source import OPTIONS, opened
 from data.make_data import CONCAT_SCRIPT, PLAYLIST
+from probing import probe
 
 DASH = (
     '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="PT4S">'

@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
+from collision_scores import AloneScore, alone_score, hits
 from sklearn.metrics import f1_score, precision_score, recall_score
-
-from avmatch.metrics.collisions import AloneScore, alone_score, hits
 
 
 def test_hits_count_in_the_truths_order_and_missing_answers_are_wrong():

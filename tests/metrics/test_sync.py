@@ -6,15 +6,13 @@ import pytest
 from avmatch.core.errors import UsageError
 from avmatch.metrics.sync import (
     LipSyncErrors,
-    OkShares,
     chances,
-    clip_offset,
     lip_sync_errors,
     mean_curve,
     offset_distances,
     offset_error,
     offset_scores,
-    ok_shares,
+    refined_offset,
     right_starts,
     within_80_ms,
     within_frame,
@@ -139,8 +137,8 @@ def test_what_makes_no_trial_is_told():
 
 def test_the_offset_is_the_top_of_the_parabola():
     places = np.arange(-4, 5)
-    assert clip_offset(-((places - 1.3) ** 2)) == pytest.approx(1.3)
-    assert clip_offset(places.astype(float)) == 4.0
+    assert refined_offset(-((places - 1.3) ** 2), 5) == pytest.approx(1.3)
+    assert refined_offset(places.astype(float), 8) == 4.0
     assert offset_error(-((places - 1.3) ** 2), 2) == pytest.approx(0.7)
 
 
@@ -160,14 +158,6 @@ def test_lse_is_the_lowest_mean_distance_and_the_median_above_it():
     # Means: 7, 8, 3, 7, 8; their median is 7.
     assert lip_sync_errors(distances) == LipSyncErrors(3.0, 4.0)
     assert lip_sync_errors(np.full((2, 5), NAN)) is None
-
-
-def test_ok_shares():
-    ok, right = np.array([True, True, False, False]), np.array([True, False, True, True])
-    assert ok_shares(ok, right) == OkShares(0.5, 0.5)
-    assert ok_shares(~ok & ok, right) == OkShares(0.0, None)
-    with pytest.raises(UsageError, match="the shares of no clips"):
-        ok_shares(ok[:0], right[:0])
 
 
 def test_a_share_without_a_trial_is_not_there():

@@ -5,7 +5,6 @@ import torch
 
 from avmatch.core.errors import UsageError
 from avmatch.models.collision import (
-    PUBLISHED,
     CentroidMlpConfig,
     Frames3dConfig,
     PictureCnn,
@@ -13,6 +12,9 @@ from avmatch.models.collision import (
     ResNetConfig,
     SpectrogramResNet,
 )
+
+#: ResNet-18.
+PUBLISHED = ResNetConfig((64, 128, 256, 512), (2, 2, 2, 2), first_kernel=7, first_pool=True, dropout=0.0)
 
 
 def test_the_published_resnet_takes_the_whole_spectrogram():

@@ -7,6 +7,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from word_features import save_features
 
 from avmatch.core.errors import ModelError, UsageError
 from avmatch.datasets.shards import ShardWriter, open_shards
@@ -21,7 +22,7 @@ from avmatch.recipes.mouth_augmentation import MouthAugmentation
 from avmatch.recipes.published_sync import MultiWay, perfect_match
 from avmatch.recipes.sync_windows import SyncWindows
 from avmatch.recipes.word_front_ends import lip_front_end, read_front_end
-from avmatch.recipes.word_task import WordBatches, Words, save_features, word_logits
+from avmatch.recipes.word_task import WordBatches, Words, word_logits
 from avmatch.recipes.words import words, words_tc_5
 from avmatch.training.checkpoint import save_weights
 from avmatch.training.config import Optimisation

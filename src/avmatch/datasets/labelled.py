@@ -23,6 +23,8 @@ from avmatch.datasets.splits import TEST, TRAIN, VALIDATION, class_folds
 from avmatch.datasets.web_layouts import read_audioset, read_vggsound
 
 MANIFEST = "manifest.csv"
+#: Made here where a set has no lists.
+NUM_FOLDS = 5
 #: Told by what is there; the one that asks for least comes last.
 LAYOUTS: tuple[Callable[[Path], tuple[LabelledClip, ...] | None], ...] = (
     read_esc50,
@@ -53,7 +55,7 @@ def read_labelled(path: str | Path) -> tuple[LabelledClip, ...]:
     raise UsageError(f"{given}: no clips with classes; known are {known}, and tables with a column `label`")
 
 
-def with_splits(clips: Sequence[LabelledClip], num_folds: int = 5, seed: int = 0) -> tuple[tuple[str, ...], ...]:
+def with_splits(clips: Sequence[LabelledClip]) -> tuple[tuple[str, ...], ...]:
     """What each clip is in each of the set's lists; where there is none, in so many folds that are made here.
 
     Raises:
@@ -63,8 +65,8 @@ def with_splits(clips: Sequence[LabelledClip], num_folds: int = 5, seed: int = 0
         label, group = (
             numbered(names)[0] for names in ([clip.label for clip in clips], [clip.group for clip in clips])
         )
-        folds = class_folds(label, group, num_folds, seed)
-        return tuple(fold_splits(int(fold) + 1, num_folds) for fold in folds)
+        folds = class_folds(label, group, NUM_FOLDS, 0)
+        return tuple(fold_splits(int(fold) + 1, NUM_FOLDS) for fold in folds)
     num_lists = max(len(clip.splits) for clip in clips)
     lists = zip(*(clip.splits + ("",) * (num_lists - len(clip.splits)) for clip in clips), strict=True)
     return tuple(zip(*(_with_test(number, told) for number, told in enumerate(lists, start=1)), strict=True))

@@ -22,6 +22,8 @@ from jaxtyping import Float, Float32, UInt8
 
 from avmatch.core.errors import ModelError
 
+_MIN_FACE_SHARE = 0.08  # smallest face that the cascades look for, of the picture's shorter side
+_MIN_SCORE = 0.7  # of a face that YuNet found; surest is 1
 CASCADE_WINDOW = 24  # side of the smallest face that the cascades find, pixels
 KEY_SECONDS = 0.24
 MAX_WAITING_FRAMES = 16
@@ -51,19 +53,15 @@ class HaarDetector:
     """OpenCV's Haar cascades: the frontal face, else the profile in either direction.
 
     Viola and Jones, *Rapid object detection using a boosted cascade of simple features*, CVPR 2001.
-
-    Args:
-        min_face_share: smallest face to look for, as a share of the picture's shorter side.
     """
 
-    def __init__(self, min_face_share: float = 0.08) -> None:
-        self.min_face_share = min_face_share
+    def __init__(self) -> None:
         self._frontal = _cascade("haarcascade_frontalface_alt2.xml")
         self._profile = _cascade("haarcascade_profileface.xml")
 
     def detect(self, image: UInt8[np.ndarray, "H W"]) -> Float32[np.ndarray, "N 4"]:
         """Boxes (N, 4) of the faces in pixels, largest first."""
-        boxes = _search(self._frontal, image, self.min_face_share, min_neighbours=4)
+        boxes = _search(self._frontal, image, _MIN_FACE_SHARE, min_neighbours=4)
         for flip in (False, True):
             if len(boxes) == 0:
                 boxes = self._profiles(image, flip)
@@ -72,7 +70,7 @@ class HaarDetector:
     def _profiles(self, image: UInt8[np.ndarray, "H W"], flip: bool) -> Float32[np.ndarray, "N 4"]:
         """Profiles, which are found in things too: only large and sure ones. The cascade knows one direction."""
         turned = np.ascontiguousarray(image[:, ::-1]) if flip else image
-        boxes = _search(self._profile, turned, 2 * self.min_face_share, min_neighbours=6)
+        boxes = _search(self._profile, turned, 2 * _MIN_FACE_SHARE, min_neighbours=6)
         if flip:
             boxes[:, 0] = image.shape[1] - boxes[:, 0] - boxes[:, 2]
         return boxes
@@ -100,17 +98,16 @@ class YuNetDetector:
 
     Args:
         path: ``face_detection_yunet_*.onnx``.
-        min_score: surest is 1.
 
     Raises:
         ModelError: there is no such file, or it is something else.
     """
 
-    def __init__(self, path: Path, min_score: float = 0.7) -> None:
+    def __init__(self, path: Path) -> None:
         if not path.is_file():
             raise ModelError(f"{path}: no such file; name a face_detection_yunet_*.onnx")
         try:
-            self._network = cv2.FaceDetectorYN.create(str(path), "", (320, 320), min_score)
+            self._network = cv2.FaceDetectorYN.create(str(path), "", (320, 320), _MIN_SCORE)
             self.detect(np.zeros((64, 64), np.uint8))
         except cv2.error as error:
             raise ModelError(f"{path}: no YuNet that OpenCV can run; name a face_detection_yunet_*.onnx") from error

@@ -21,7 +21,6 @@ SAMPLE_RATE_HZ = 44_100
 NUM_CHANNELS = 4
 NUM_SAMPLES = 4 * SAMPLE_RATE_HZ
 WINDOW, HOP = 1024, 896
-NUM_BINS, NUM_TICKS = WINDOW // 2 + 1, (NUM_SAMPLES - WINDOW) // HOP + 1
 #: Power density that counts as silence: below any microphone's own noise.
 FLOOR = 1e-12
 #: Impacts are looked for in steps of this length.

@@ -29,6 +29,7 @@ BLOCK_SECONDS = 1.0
 #: Timestamps of sound that jump by less than this are rounding.
 JUMP_SECONDS = 0.02
 MAX_BAD_PACKETS = 10_000
+_MAX_SIDE_PX, _SOUND_RATE_HZ = 640, 16000
 _CHUNK_SAMPLES = 1 << 16
 #: Sample rates outside of this are a damaged header; a few bytes at 1 Hz would become hours of sound.
 _MIN_RATE_HZ, _MAX_RATE_HZ = 1000, 10_000_000
@@ -49,8 +50,8 @@ def decode(
     *,
     video: bool = True,
     audio: bool = True,
-    max_side_px: int = 640,
-    sample_rate_hz: int = 16000,
+    max_side_px: int = _MAX_SIDE_PX,
+    sample_rate_hz: int = _SOUND_RATE_HZ,
     num_threads: int = 0,
 ) -> Iterator[VideoFrames | AudioSamples]:
     """Decode picture and sound of a file in one pass.
@@ -76,12 +77,10 @@ def decode_colour(
     path: str | Path,
     *,
     audio: bool = True,
-    max_side_px: int = 640,
-    sample_rate_hz: int = 16000,
     num_threads: int = 0,
 ) -> Iterator[ColourFrames | AudioSamples]:
     """The same with the picture in colour."""
-    blocks = _decoded(path, True, audio, max_side_px, sample_rate_hz, num_threads, is_colour=True)
+    blocks = _decoded(path, True, audio, _MAX_SIDE_PX, _SOUND_RATE_HZ, num_threads, is_colour=True)
     return cast("Iterator[ColourFrames | AudioSamples]", blocks)
 
 

@@ -84,14 +84,10 @@ def write_clip(
             _encode_sound(container, sound, audio)
 
 
-def write_audio(path: Path, audio: AudioSamples, *, bit_rate_bps: int | None = None) -> None:
-    """Write a sound; the codec follows the suffix (AUDIO_CODECS). Raises UsageError for an unknown suffix.
-
-    `bit_rate_bps` is for lossy codecs: MP3 and AAC take the nearest that they know, Opus refuses more than 256,000 a
-    channel. None = enough for hardly any loss.
-    """
+def write_audio(path: Path, audio: AudioSamples) -> None:
+    """Write a sound; the codec follows the suffix (AUDIO_CODECS). Raises UsageError for an unknown suffix."""
     with _created(path) as container:
-        stream = _sound_stream(container, path, audio, bit_rate_bps)
+        stream = _sound_stream(container, path, audio)
         _encode_sound(container, stream, audio)
 
 
@@ -111,9 +107,7 @@ def _even(path: Path, pixels: UInt8[np.ndarray, "H W 3"]) -> tuple[int, int]:
     return height, width
 
 
-def _sound_stream(
-    container: av.container.OutputContainer, path: Path, audio: AudioSamples, bit_rate_bps: int | None = None
-) -> av.AudioStream:
+def _sound_stream(container: av.container.OutputContainer, path: Path, audio: AudioSamples) -> av.AudioStream:
     codec = AUDIO_CODECS[path.suffix.lower()]
     rate = _OPUS_RATE_HZ if codec == "libopus" else audio.sample_rate_hz
     layout = {1: "mono", 2: "stereo", 6: "5.1"}.get(audio.data.shape[0])
@@ -122,7 +116,7 @@ def _sound_stream(
     stream = container.add_stream(codec, rate=rate, layout=layout)
     assert isinstance(stream, av.AudioStream)
     if not codec.startswith(("pcm", "flac")):
-        stream.bit_rate = bit_rate_bps or 64_000 * audio.data.shape[0] + 64_000
+        stream.bit_rate = 64_000 * audio.data.shape[0] + 64_000  # hardly any loss
     return stream
 
 

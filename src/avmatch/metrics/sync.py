@@ -52,14 +52,6 @@ class LipSyncErrors:
     confidence: float
 
 
-@dataclass(frozen=True)
-class OkShares:
-    """What a system dares to say, and how often that is right; `right` is None where it is never sure."""
-
-    ok: float
-    right: float | None
-
-
 def offset_scores(
     video: Float[np.ndarray, "T D"], audio: Float[np.ndarray, "U D"], max_offset: int = MAX_OFFSET, lead: int = 0
 ) -> Float[np.ndarray, "T O"]:
@@ -144,11 +136,6 @@ def mean_curve(scores: Float[np.ndarray, "T O"]) -> Float[np.ndarray, " O"]:
     return curve
 
 
-def clip_offset(curve: Float[np.ndarray, " O"]) -> float:
-    """The offset of the maximum in frames, refined by the parabola through it and its neighbours."""
-    return _refined(curve, int(curve.argmax()))
-
-
 def offset_error(curve: Float[np.ndarray, " O"], truth: float = 0.0) -> float:
     """By how many frames the offset of the maximum is off; where several are the highest, the worst of them counts.
 
@@ -156,7 +143,7 @@ def offset_error(curve: Float[np.ndarray, " O"], truth: float = 0.0) -> float:
     """
     if np.isnan(curve).any():
         return float("inf")
-    return max(abs(_refined(curve, int(peak)) - truth) for peak in np.flatnonzero(curve == curve.max()))
+    return max(abs(refined_offset(curve, int(peak)) - truth) for peak in np.flatnonzero(curve == curve.max()))
 
 
 def within_frame(errors_frames: Float[np.ndarray, " N"]) -> Bool[np.ndarray, " N"]:
@@ -167,13 +154,6 @@ def within_frame(errors_frames: Float[np.ndarray, " N"]) -> Bool[np.ndarray, " N
 def within_80_ms(errors_seconds: Float[np.ndarray, " N"]) -> Bool[np.ndarray, " N"]:
     """Which offsets of clips are at most 80 ms off."""
     return np.abs(errors_seconds) <= TOLERANCE_SECONDS + _ROUNDING
-
-
-def ok_shares(is_ok: Bool[np.ndarray, " N"], is_right: Bool[np.ndarray, " N"]) -> OkShares:
-    """The share of clips with status `ok`, and the share of these that are right."""
-    if not len(is_ok):
-        raise UsageError("the shares of no clips can't be told")
-    return OkShares(float(is_ok.mean()), float(is_right[is_ok].mean()) if is_ok.any() else None)
 
 
 def lip_sync_errors(distances: Float[np.ndarray, "T O"]) -> LipSyncErrors | None:
@@ -219,7 +199,8 @@ def _means(scores: Float[np.ndarray, "*rest O K"]) -> Float[np.ndarray, "*rest O
     return means
 
 
-def _refined(curve: Float[np.ndarray, " O"], peak: int) -> float:
+def refined_offset(curve: Float[np.ndarray, " O"], peak: int) -> float:
+    """The offset of a peak of the curve in frames, refined by the parabola through it and its neighbours."""
     place = float(peak - len(curve) // 2)
     around = curve[peak - 1 : peak + 2]
     if len(around) < 3 or not np.isfinite(around).all():

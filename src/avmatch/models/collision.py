@@ -6,8 +6,8 @@
     pictures of the object (B, P, 48, 48, 4) ─ convolutions, each picture alone ─ mean of the logits → (B, D)
 
 The residual block is that of He et al., "Deep residual learning for image recognition" (CVPR 2016), ResNet-18's; the
-published classifier is taken to be that network on 4 × 513 × 196 (`PUBLISHED`). The default is a small one for bands
-that were pooled before.
+published classifier is taken to be that network on 4 × 513 × 196. The default is a small one for bands that were pooled
+before.
 
 Letters in shapes: B batch, C channels, F bands, T ticks, D outputs, P pictures.
 """
@@ -48,10 +48,6 @@ class ResNetConfig:
     def __post_init__(self) -> None:
         if len(self.widths) != len(self.blocks) or not self.widths or self.first_kernel % 2 == 0:
             raise UsageError(f"widths and blocks must be of one length, the kernel odd, got {self}")
-
-
-#: ResNet-18.
-PUBLISHED = ResNetConfig((64, 128, 256, 512), (2, 2, 2, 2), first_kernel=7, first_pool=True, dropout=0.0)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ much context as any layer sees, so that what a word gets doesn't depend on the w
 
 A front end (word_front_ends.py) begins from scratch, or with the weights of a run. It can stay as it came for some
 epochs, or for all. Where it stays, it is faster to compute its features once: DATA may be shards of features (T, C) at
-25 a second (`save_features`), which the head then learns from alone.
+25 a second (benchmarks/word_features.py), which the head then learns from alone.
 
 Whole folds are held back (datasets/words.py), so that `validation_share` goes in steps of 1 / num_folds.
 
@@ -16,7 +16,7 @@ Letters in shapes: B words, T frames, C channels, K classes, N words of a set.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -30,7 +30,7 @@ from torch.nn import functional
 from avmatch.core.errors import UsageError
 from avmatch.core.progress import Progress
 from avmatch.datasets.items import Pairs
-from avmatch.datasets.shards import INDEX, ShardWriter, open_shards
+from avmatch.datasets.shards import INDEX, open_shards
 from avmatch.datasets.speech import WORDS
 from avmatch.datasets.words import WordFrames, WordSelection, find_words, read_spoken, word_folds
 from avmatch.export.words import WordInContext, export_words
@@ -38,7 +38,7 @@ from avmatch.metrics.classes import macro_mean, top_k_hits
 from avmatch.metrics.intervals import bootstrap_interval
 from avmatch.models.lip_towers import LipCnnConfig
 from avmatch.models.word_head import BackEnd, TcnBackEnd, WordHead, time_masked
-from avmatch.recipes.lip_pairs import RATE_HZ, LipPairs
+from avmatch.recipes.lip_pairs import LipPairs
 from avmatch.recipes.mouth_augmentation import MouthAugmentation, MouthFrontEnd
 from avmatch.recipes.word_front_ends import REACH_TICKS, FrontEnd, lip_front_end, read_front_end
 from avmatch.training.inference import blocks, evaluating
@@ -230,19 +230,3 @@ def word_logits(task: Words, learner: nn.Module, pairs: Pairs, device: torch.dev
             rows = order[places]
             logits[rows] = learner.logits(source(rows, 0, rng).to(device)).float().cpu().numpy()
     return logits
-
-
-@torch.no_grad()
-def save_features(front_end: FrontEnd, clips: Pairs, rows: Sequence[int], folder: Path) -> None:
-    """Shards of what a front end makes of these clips, whole and unaugmented, under their names; what is there, stays.
-
-    They are kept as float16: features go through a BatchNorm, which asks for no more.
-    """
-    mouth = MouthFrontEnd(MouthAugmentation(), front_end.side_px).eval()
-    network = front_end.network.eval()
-    with ShardWriter(folder, video_rate_hz=RATE_HZ) as writer:
-        for row in rows:
-            if clips.names[row] not in writer.names:
-                frames = mouth(torch.from_numpy(np.array(clips.video[row]))[None])
-                ticks = network(frames)[0].numpy().astype(np.float16)
-                writer.add(clips.names[row], ticks, np.zeros((1, 1), np.float16))

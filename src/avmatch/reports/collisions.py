@@ -87,30 +87,6 @@ def plot_matrix(group: GroupAnswer, path: Path) -> None:
     save_figure(figure, path)
 
 
-def plot_trajectories(paths: dict[str, Float32[np.ndarray, "T 2"]], path: Path) -> None:
-    """Where objects went on the tray, each path with its beginning marked; y down, as in the pictures."""
-    figure = new_figure((6.4, 6.0))
-    axes = figure.subplots()
-    set_head(axes, "centroids", "pixels of the mask; the dot is the first frame")
-    for name, places in paths.items():
-        (line,) = axes.plot(places[:, 0], places[:, 1], marker=".", markersize=3, linewidth=1, label=name)
-        axes.scatter(places[0, 0], places[0, 1], s=30, color=line.get_color())
-    axes.set(xlim=(0, 440), ylim=(440, 0), aspect="equal")
-    figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=7)
-    save_figure(figure, path)
-
-
-def plot_spectrogram(bands: Float32[np.ndarray, "C F T"], seconds: float, highest_hz: float, path: Path) -> None:
-    """The log power of each channel."""
-    figure = new_figure((9.0, 6.0))
-    for channel, axes in enumerate(figure.subplots(2, 2, sharex=True, sharey=True).ravel()):
-        set_head(axes, f"channel {channel}")
-        extent = (0, seconds, 0, highest_hz / 1000)
-        axes.imshow(bands[channel], origin="lower", aspect="auto", extent=extent, cmap="magma", vmin=-24)
-        axes.set(xlabel="s", ylabel="kHz")
-    save_figure(figure, path)
-
-
 def collide_page(result: CollideResult) -> str:
     """One HTML page without scripts or requests; the matrices lie beside it."""
     parts = [

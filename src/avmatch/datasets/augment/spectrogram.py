@@ -31,11 +31,6 @@ def spec_augment(
     return masked
 
 
-def time_masks(rng: np.random.Generator, mel: Spectrogram, num_masks: int, max_time: int) -> Spectrogram:
-    """(T, F) with `num_masks` stretches of at most `max_time` ticks masked."""
-    return spec_augment(rng, mel, num_masks, max_time, 0, 0)
-
-
 def _stretches(rng: np.random.Generator, length: int, count: int, max_width: int) -> list[slice]:
     """`count` slices: each width from 0 to `max_width` as likely, anywhere in `length`; they may overlap."""
     widths = rng.integers(min(max_width, length), size=count, endpoint=True)

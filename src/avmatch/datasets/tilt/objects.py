@@ -63,8 +63,8 @@ def _box(length: float, width: float) -> Float[np.ndarray, "points 2"]:
     return np.array([(-length, -width), (length, -width), (length, width), (-length, width)])
 
 
-def _oval(length: float, width: float, points: int = 40) -> Float[np.ndarray, "points 2"]:
-    turn = np.linspace(0, 2 * np.pi, points, endpoint=False)
+def _oval(length: float, width: float) -> Float[np.ndarray, "points 2"]:
+    turn = np.linspace(0, 2 * np.pi, 40, endpoint=False)
     return np.stack([length * np.cos(turn), width * np.sin(turn)], axis=1)
 
 

@@ -10,15 +10,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import scipy.optimize
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Float32
 from torch import nn
 
 from avmatch.datasets.items import Pairs, gather
 from avmatch.encoders.clips import CLIP_INPUT
 from avmatch.export.card import write_card
 from avmatch.export.onnx import export_onnx
+from avmatch.metrics.calibration import fit_nats, platt_target
 
 #: Pairs that calibrate; more would only take longer.
 MAX_CALIBRATION_PAIRS = 1000
@@ -62,25 +62,16 @@ def export_clip_towers(
 def fit_evidence(similarity: Float32[np.ndarray, "N N"]) -> tuple[float, float]:
     """Scale and baseline of the nats, from the similarities of partners (the diagonal) and strangers.
 
-    Logistic regression with both kinds weighted alike, so that its log-odds are a likelihood ratio. Its targets are not
-    quite 1 and 0 but (N + 1)/(N + 2) and 1/(N + 2) (Platt 1999, "Probabilistic outputs for support vector machines"):
-    a few pairs that happen to be perfectly apart don't make it infinitely sure.
+    See metrics/calibration.py.
     """
     partners = np.diag(similarity).astype(np.float64)
     strangers = similarity[~np.eye(len(similarity), dtype=bool)].astype(np.float64)
     if not len(strangers):
         return 1.0, 0.0
-
-    def surprise(weights: Float[np.ndarray, " 2"]) -> float:
-        return sum(
-            float((np.logaddexp(0.0, sign * (weights[0] * kind + weights[1]))).mean() * share)
-            for kind, own in ((partners, -1.0), (strangers, 1.0))
-            for sign, share in ((own, (len(kind) + 1) / (len(kind) + 2)), (-own, 1 / (len(kind) + 2)))
-        )
-
-    slope, offset = scipy.optimize.minimize(surprise, np.array([1.0, 0.0]), method="Nelder-Mead").x
-    scale = max(float(slope), 1e-3)
-    return round(scale, 4), round(float(-offset / scale), 4)
+    targets = platt_target(len(partners)), platt_target(len(strangers))
+    slope, offset = fit_nats(lambda line, scores: line[0] * scores + line[1], (1.0, 0.0), partners, strangers, targets)
+    scale = max(slope, 1e-3)
+    return round(scale, 4), round(-offset / scale, 4)
 
 
 def _samples(batch: torch.Tensor, num_steps: int) -> list[torch.Tensor]:

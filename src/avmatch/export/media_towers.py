@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import scipy.optimize
 import torch
-from jaxtyping import Bool, Float, Float32, Int
+from jaxtyping import Float32, Int
 from torch import Tensor, nn
 
 from avmatch.datasets.tracks import PackSettings
 from avmatch.export.card import write_card
 from avmatch.export.onnx import export_onnx
 from avmatch.frontends.sound import NUM_MELS
+from avmatch.metrics.calibration import fit_nats, platt_target
 
 #: Steps this far apart count as independent, or ticks where they are farther.
 INDEPENDENT_SECONDS = 0.2
@@ -87,31 +87,17 @@ def fit_evidence_of_ticks(
     strangers = group[:, None] != group[None]
     if not strangers.any():
         return Evidence(1.0, float(similarity.mean()), independent_seconds)
-    slope, offset = _logistic(similarity.astype(np.float64) * steps, steps, partners, strangers)
+    terms = np.stack([similarity.astype(np.float64) * steps, steps])
+    slope, offset = fit_nats(
+        lambda line, terms: line[0] * terms[0] + line[1] * terms[1],
+        (1.0, 0.0),
+        terms[:, partners],
+        terms[:, strangers],
+        (platt_target(len(group)),) * 2,
+    )
     if slope < _LEAST_SLOPE:
         return Evidence(_LEAST_SLOPE, round(float(similarity[strangers].mean()), 5), independent_seconds)
     return Evidence(round(slope, 5), round(-offset / slope, 5), independent_seconds)
-
-
-def _logistic(
-    sums: Float[np.ndarray, "N N"],
-    steps: Float[np.ndarray, "N N"],
-    partners: Bool[np.ndarray, "N N"],
-    strangers: Bool[np.ndarray, "N N"],
-) -> tuple[float, float]:
-    """(a, b) of nats = a · sums + b · steps."""
-    num = len(sums)
-    sure = (num + 1) / (num + 2)
-
-    def surprise(weights: Float[np.ndarray, " 2"]) -> float:
-        nats = weights[0] * sums + weights[1] * steps
-        right, wrong = np.logaddexp(0.0, -nats), np.logaddexp(0.0, nats)
-        of_partners = sure * right[partners] + (1 - sure) * wrong[partners]
-        of_strangers = sure * wrong[strangers] + (1 - sure) * right[strangers]
-        return float(of_partners.mean() + of_strangers.mean())
-
-    slope, offset = scipy.optimize.minimize(surprise, np.array([1.0, 0.0]), method="Nelder-Mead").x
-    return float(slope), float(offset)
 
 
 def _samples(per_tick: int, shape: Sequence[int], span: tuple[float, float]) -> list[Tensor]:

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.optimize
 import torch
 from jaxtyping import Float, Float32, Int
 from torch import Tensor
@@ -24,6 +23,7 @@ from avmatch.core.features import TICK_RATE_HZ
 from avmatch.datasets.items import Pairs
 from avmatch.datasets.tracks import split_bands
 from avmatch.frontends.event_signals import BANDS_PER_TICK, picture_statistics, sound_statistics
+from avmatch.metrics.calibration import fit_nats
 from avmatch.models.canonical import Linear
 from avmatch.recipes.canonical import canonical
 
@@ -144,11 +144,6 @@ def _baseline(partners: Float[np.ndarray, " P"], strangers: Float[np.ndarray, " 
     """Where logistic regression, in which partners and strangers weigh alike, is undecided."""
     if not len(strangers):
         return float(partners.mean())
-
-    def surprise(line: Float[np.ndarray, " 2"]) -> float:
-        ours, others = line[0] * (partners - line[1]), line[0] * (strangers - line[1])
-        return float(np.logaddexp(0.0, -ours).mean() + np.logaddexp(0.0, others).mean())
-
-    start = np.array([1.0, (partners.mean() + strangers.mean()) / 2])
-    _, baseline = scipy.optimize.minimize(surprise, start, method="Nelder-Mead").x
+    start = 1.0, float((partners.mean() + strangers.mean()) / 2)
+    _, baseline = fit_nats(lambda line, scores: line[0] * (scores - line[1]), start, partners, strangers)
     return float(np.clip(baseline, -1.0, 1.0))

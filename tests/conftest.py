@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-# Tiny networks: several threads only wait for each other, on a busy machine fifty times as long as they compute.
+# Tiny networks and pictures: several threads wait for each other, on a busy machine 50 times as long as they compute.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
 
 SHARED = Path(os.environ.get("AVMATCH_SHARED", Path(__file__).parents[2] / "shared")) / "data"
 

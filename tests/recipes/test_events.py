@@ -1,5 +1,6 @@
 """The recipe `events`: begins as the untrained cue, learns, and its exported model is what was trained."""
 
+import copy
 import json
 from dataclasses import replace
 
@@ -256,3 +257,10 @@ def test_stretches_must_be_longer_than_what_flattening_takes():
 def test_filters_have_a_middle():
     with pytest.raises(UsageError, match="taps must be odd"):
         replace(ACCENTS, taps=4)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+def test_a_gpu_judges_what_is_held_back_as_a_cpu_does(learner, pairs):
+    expected = EventPairs().validate(learner, pairs, CPU)
+    found = EventPairs().validate(copy.deepcopy(learner).to("cuda"), pairs, torch.device("cuda"))
+    assert found == pytest.approx(expected, abs=0.05)

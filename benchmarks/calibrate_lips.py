@@ -27,10 +27,10 @@ from lips import PICTURES, SHIFTS, Heard, Item, written
 from scipy.special import expit, logsumexp
 
 from avmatch.alignment.offset import TOLERANCE_SECONDS, log_prior, offset_lags, peak_figures, weighted_nats
+from avmatch.artifacts.tower import TowerPair, load_pair
 from avmatch.cues.evidence import Cue
 from avmatch.cues.learned import EmbeddingCue
 from avmatch.cues.mouth import MouthCue
-from avmatch.encoders.tower import TowerPair, load_pair
 from avmatch.export.onnx import described_anew
 from avmatch.pipelines.analysis import Analyser, analyse_all
 from avmatch.pipelines.models import Models

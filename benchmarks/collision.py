@@ -33,6 +33,7 @@ import numpy as np
 from collision_scores import alone_score, hits
 from scipy.spatial.distance import cdist
 
+from avmatch.artifacts.model import open_model
 from avmatch.core.files import write_text_atomically
 from avmatch.core.signals import AudioSamples
 from avmatch.datasets.collision_features import (
@@ -251,7 +252,8 @@ def _distances(
         begun = time.monotonic()
         train(config, bench.run / "features", run, resume=run.is_dir(), command="benchmarks/collision.py")
         print(f"{name}: trained in {time.monotonic() - begun:.0f} s", flush=True)
-    film, sound = (load_network(run / "model" / METRIC_GRAPH.format(side)) for side in ("film", "sound"))
+    model = open_model(run)
+    film, sound = (load_network(model, METRIC_GRAPH.format(side)) for side in ("film", "sound"))
     shown = [one.path if film.description.side == "path" else one.masks for one, _ in pairs]
     return cdist(film(shown), sound([one.bands for _, one in pairs]))
 

@@ -25,7 +25,7 @@ from clips import SHARED
 
 from avmatch.evaluation.layout import markdown_table
 from avmatch.evaluation.probe import ProbeReport, evaluate_probe
-from avmatch.export.window_towers import WindowTower, export_window_tower
+from avmatch.export.onnx import export_onnx, uniform
 from avmatch.models.sound_cnn import SoundCnn, SoundCnnConfig
 from avmatch.recipes.story import train_recipe
 from avmatch.training.run import RunFolder
@@ -39,10 +39,10 @@ def random_tower(work: Path, seed: int) -> Path:
     torch.manual_seed(seed)
     path = work / f"random-{seed}" / "audio.onnx"
     if not path.is_file():
-        told = {"input": "filterbank", "num_filters": 40, "window_seconds": 1.0}
+        described = {"side": "audio", "input": "filterbank", "num_filters": 40, "window_seconds": 1.0}
         network = SoundCnn(SoundCnnConfig(width=WIDTH))
         story = {"recipe": "random", "config": {}, "data": {}, "results": {}, "command": ""}
-        export_window_tower(WindowTower(network, (99, 40), (-13.0, 5.0), told), path, "audio", story)
+        export_onnx(network, path, uniform(((num, 99, 40) for num in (2, 1, 3)), -13.0, 5.0), described, story)
     return path
 
 

@@ -34,7 +34,6 @@ from avmatch.datasets.packing import pack
 from avmatch.datasets.shards import ShardWriter
 from avmatch.datasets.tracks import MOTION_AND_BANDS
 from avmatch.encoders.events import EventModel, load_event_model
-from avmatch.encoders.folders import model_folder
 from avmatch.export.onnx import described_anew
 from avmatch.matching.fusion import fused_scores, usual_offsets
 from avmatch.metrics.intervals import bootstrap_interval
@@ -89,7 +88,7 @@ def trained(work: Path, fold: int, pairs: Pairs) -> EventModel:
                 if folds[group[name]] != fold and name not in writer.names:
                     writer.add(name, pairs.video[row], pairs.audio[row], group=group[name], label=label[name])
         train_recipe("events", shards, run, resume=(run / "config.json").is_file())
-    return load_event_model(model_folder(run))
+    return load_event_model(run)
 
 
 def parts(work: Path) -> list[Part]:

@@ -25,7 +25,7 @@ import torch
 from cost import bare_decode, clip_1080p
 
 from avmatch.alignment.offset import estimate_offset
-from avmatch.encoders.tower import TowerPair
+from avmatch.artifacts.tower import TowerPair
 from avmatch.models.vgg_m import NUM_COEFFICIENTS, WINDOW_TICKS, VggMConfig, VggMPicture, VggMSound
 from avmatch.pipelines.analysis import Analyser
 from avmatch.pipelines.models import Models, models_with

@@ -23,9 +23,9 @@ from pathlib import Path
 
 import numpy as np
 
+from avmatch.artifacts.tower import load_clip_towers
 from avmatch.datasets.pairs import Pairs, read_pairs
 from avmatch.datasets.splits import group_folds
-from avmatch.encoders.clips import load_clip_towers
 from avmatch.evaluation.retrieval import similarity_of
 from avmatch.matching.galleries import NORMALISATIONS
 from avmatch.metrics.paired import paired_interval, spread

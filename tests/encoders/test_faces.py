@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from avmatch.artifacts.tower import Tower, TowerDescription
 from avmatch.encoders.faces import CONTEXT_SECONDS, STRETCH_SECONDS, FaceEncoder
-from avmatch.encoders.tower import Tower, TowerDescription
 from avmatch.frontends.faces import LocatedFrame, Sighting
 
 RATE_HZ = 25.0
@@ -15,7 +15,16 @@ class BlurringTower(Tower):
     """Each vector is the mean level of the crops within two ticks, and 1; remembers how much it was shown at once."""
 
     def __init__(self):
-        description = TowerDescription("lips", "video", "frames", RATE_HZ, 8, 8, "mouth")
+        description = TowerDescription(
+            kind="towers",
+            model="lips",
+            side="video",
+            input="frames",
+            rate_hz=RATE_HZ,
+            height_px=8,
+            width_px=8,
+            crop="mouth",
+        )
         object.__setattr__(self, "description", description)
         object.__setattr__(self, "shown", [])
 

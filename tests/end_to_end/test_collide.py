@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from avmatch import cli
+from avmatch.artifacts.graph import Graph
 from avmatch.core.errors import ModelError, UsageError
 from avmatch.datasets.collision_features import Bands, prepared
 from avmatch.encoders.collisions import load_collisions
-from avmatch.encoders.runtime import run_session
 from avmatch.models.collision import CentroidMlpConfig, PictureCnnConfig, ResNetConfig
 from avmatch.pipelines.collide import collide
 from avmatch.recipes import collision_system
@@ -116,13 +116,13 @@ def test_a_system_stays_whole_until_the_next_is(trained, monkeypatch):
 
 
 def test_the_metric_is_not_asked_about_sounds_alone(trained, dataset, monkeypatch):
-    asked = []
+    asked, plain = [], Graph.run
 
-    def told(session, who, *inputs):
+    def recorded(graph, who, *inputs):
         asked.append(who)
-        return run_session(session, who, *inputs)
+        return plain(graph, who, *inputs)
 
-    monkeypatch.setattr("avmatch.encoders.collisions.run_session", told)
+    monkeypatch.setattr(Graph, "run", recorded)
     assert len(collide(dataset, 1, trained[1]).answers()) == 3
     assert set(asked) == {"collision_classify"}
 

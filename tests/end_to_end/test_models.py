@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import pytest
 
-from avmatch.encoders import folders
+from avmatch.artifacts import model as artifacts
 from avmatch.pipelines import models
 from avmatch.pipelines.analysis import Analyser
 from avmatch.pipelines.match import match
@@ -43,7 +43,7 @@ def write_model(folder, name="timed", **extra):
         (folder / f"{side}.onnx").write_bytes(model.SerializeToString())
 
 
-REAL_WEIGHTS = folders.WEIGHTS
+REAL_WEIGHTS = artifacts.WEIGHTS
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_sync_takes_a_run_a_folder_and_a_name(avmatch, weights, scene, monkeypat
     assert sync(video, audio=audio, model=str(weights / "run")).curve == found.curve
     run = avmatch("sync", video, "--audio", audio, "--model", weights / "run", "--json")
     assert json.loads(run.stdout) == json.loads(sync(str(video), audio=audio, model=weights / "run").to_json())
-    monkeypatch.setattr(folders, "WEIGHTS", weights)
+    monkeypatch.setattr(artifacts, "WEIGHTS", weights)
     alone = sync(video, audio=audio, model=weights / "timed")
     assert sync(video, audio=audio, model="timed").curve == alone.curve
     wrong = avmatch("sync", video, "--audio", audio, "--model", "no_such", exits=1)
@@ -79,7 +79,7 @@ def test_sync_takes_a_run_a_folder_and_a_name(avmatch, weights, scene, monkeypat
 
 
 def test_match_takes_a_run_a_folder_and_a_name(weights, scene, monkeypatch):
-    monkeypatch.setattr(folders, "WEIGHTS", weights)
+    monkeypatch.setattr(artifacts, "WEIGHTS", weights)
     results = [
         match(scene / "videos", scene / "audio", model=model)
         for model in (weights / "timed", str(weights / "run"), "timed")
@@ -94,7 +94,7 @@ def shipped(tmp_path, monkeypatch):
     write_model(tmp_path / "lips", "lips", crop="mouth")
     write_model(tmp_path / "mine", "mine", crop="mouth")
     write_model(tmp_path / "timed")
-    monkeypatch.setattr(folders, "WEIGHTS", tmp_path)
+    monkeypatch.setattr(artifacts, "WEIGHTS", tmp_path)
     models._shipped.cache_clear()
     yield tmp_path
     models._shipped.cache_clear()
@@ -113,7 +113,7 @@ def test_the_model_for_faces_that_ships_takes_part_unless_it_is_replaced(shipped
 
 
 def test_without_it_the_mouth_cue_looks(weights, tmp_path, monkeypatch):
-    monkeypatch.setattr(folders, "WEIGHTS", tmp_path)
+    monkeypatch.setattr(artifacts, "WEIGHTS", tmp_path)
     assert names_with(None) == ["mouth"]
     assert names_with(weights / "timed") == ["mouth", "timed"]
 
@@ -144,7 +144,7 @@ def test_match_and_sync_use_it_without_being_asked(shipped, avmatch, tmp_path):
 def test_a_model_for_any_sound_ships_with_its_card():
     told = models_with(None).events
     assert told is not None
-    folder = folders.model_folder("events")
+    folder = artifacts.open_model("events").folder
     assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 12e6
     card = (folder / "card.md").read_text(encoding="utf-8")
     for chapter in ("## Data", "## Results", "## Made by", "## Limits"):
@@ -164,7 +164,7 @@ def test_a_model_for_faces_ships_with_its_card():
     (pair,) = models_with(None).towers
     assert pair.name == "lips"
     assert (pair.video.description.crop, pair.video.description.rate_hz) == ("mouth", 25)
-    folder = folders.model_folder("lips")
+    folder = artifacts.open_model("lips").folder
     assert sum(path.stat().st_size for path in folder.iterdir()) < 8e6
     card = (folder / "card.md").read_text(encoding="utf-8")
     for chapter in ("## Data", "## Results", "## Made by", "## Limits"):

@@ -8,4 +8,4 @@ def test_options_of_other_protocols_are_refused(avmatch, tmp_path):
 
 def test_a_folder_without_a_reader_is_told(avmatch, tmp_path):
     run = avmatch("evaluate", tmp_path, tmp_path, "--protocol", "words", exits=1)
-    assert "no reader of words there" in run.stderr
+    assert "no model there; give a run of `avmatch train` with the recipe `words`" in run.stderr

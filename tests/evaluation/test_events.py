@@ -9,7 +9,6 @@ from avmatch.core.errors import UsageError
 from avmatch.datasets.packing import pack
 from avmatch.datasets.tracks import MOTION_AND_BANDS
 from avmatch.encoders.events import load_event_model
-from avmatch.encoders.folders import model_folder
 from avmatch.evaluation.event_sync import EventSyncReport
 from avmatch.evaluation.events import event_similarities
 from avmatch.evaluation.media import read_media
@@ -27,7 +26,7 @@ def scenes(tmp_path_factory):
 
 
 def test_files_and_shards_say_the_same(scenes, tmp_path):
-    model = load_event_model(model_folder("events"))
+    model = load_event_model("events")
     pairs, failures = pack(scenes, tmp_path, MOTION_AND_BANDS)
     assert failures == ()
     (of_files,) = event_similarities(model, read_media(scenes), [None], 0)
@@ -37,7 +36,7 @@ def test_files_and_shards_say_the_same(scenes, tmp_path):
 
 
 def test_noise_costs_evidence(scenes):
-    clean, noisy = event_similarities(load_event_model(model_folder("events")), read_media(scenes), [None, -10.0], 0)
+    clean, noisy = event_similarities(load_event_model("events"), read_media(scenes), [None, -10.0], 0)
     assert np.diag(noisy).mean() < np.diag(clean).mean()
 
 
@@ -46,7 +45,7 @@ def test_the_command_takes_it(scenes, tmp_path):
     assert json.dumps(report.num_pairs) == "4"
     pairs, _ = pack(scenes, tmp_path, MOTION_AND_BANDS)
     with pytest.raises(UsageError, match="noise is mixed into waveforms"):
-        event_similarities(load_event_model(model_folder("events")), pairs, [10.0], 0)
+        event_similarities(load_event_model("events"), pairs, [10.0], 0)
 
 
 def test_offsets_of_any_sound(scenes):

@@ -5,10 +5,10 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from avmatch.artifacts.tower import load_pair
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.datasets.packing import pack
 from avmatch.datasets.tracks import PackSettings
-from avmatch.encoders.tower import load_pair
 from avmatch.evaluation import media as media_evaluation
 from avmatch.evaluation.media import media_similarities, read_media
 from avmatch.evaluation.retrieval import Protocol, evaluate_retrieval

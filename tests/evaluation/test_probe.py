@@ -15,7 +15,7 @@ from avmatch.core.signals import AudioSamples
 from avmatch.evaluation.probe import Clips, best_cost, clip_scores, evaluate_probe, probe
 from avmatch.evaluation.probe_report import json_text, markdown_text, terminal_tables
 from avmatch.evaluation.sound_layers import pooled, sound_layer, windows_of
-from avmatch.export.window_towers import WindowTower, export_window_tower
+from avmatch.export.onnx import export_onnx, uniform
 from avmatch.frontends.filterbank import filterbank
 from avmatch.media.encode import write_audio
 from avmatch.models.sound_cnn import SoundCnn, SoundCnnConfig
@@ -49,8 +49,8 @@ def tower(tmp_path_factory):
     """An untrained one, exported, and the network."""
     torch.manual_seed(0)
     network, path = SoundCnn(SoundCnnConfig(width=1 / 16)).eval(), tmp_path_factory.mktemp("model") / "audio.onnx"
-    told = {"input": "filterbank", "num_filters": 40, "window_seconds": 1.0}
-    export_window_tower(WindowTower(network, (99, 40), (-13.0, 5.0), told), path, "audio", STORY)
+    described = {"side": "audio", "input": "filterbank", "num_filters": 40, "window_seconds": 1.0}
+    export_onnx(network, path, uniform(((num, 99, 40) for num in (2, 1, 3)), -13.0, 5.0), described, STORY)
     return path, network
 
 
@@ -195,7 +195,7 @@ def test_the_report_in_each_form(esc, tower):
             "conv_9",
             r"no layer 'conv_9'; there are normalise, blocks, blocks\.conv_1, .*head\.3, output",
         ),
-        (lambda path: path.parent / "gone", None, "no sound tower there"),
+        (lambda path: path.parent / "gone", None, "no model there"),
     ],
 )
 def test_what_cannot_be_asked_is_told(tower, model, layer, message):

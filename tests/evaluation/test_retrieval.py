@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
+from avmatch.artifacts.tower import load_clip_towers
 from avmatch.core.errors import MediaError, ModelError, UsageError
 from avmatch.datasets.pairs import read_pairs
-from avmatch.encoders.clips import load_clip_towers
 from avmatch.evaluation.retrieval import Protocol, evaluate_retrieval, similarity_of
 from clip_models import AUDIO, VIDEO, write_clip_model
 

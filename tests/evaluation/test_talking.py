@@ -139,7 +139,9 @@ def test_what_cannot_be_measured_says_why(model, talk, media, tmp_path):
         talk_vectors(model, talk, TalkProtocol(split="test"))
     with pytest.raises(UsageError, match=r"none of its 1 clips can be used; .*zero\.mp4: .*0 bytes"):
         talk_vectors(model, media / "zero.mp4", TalkProtocol())
-    with pytest.raises(UsageError, match="takes features of whole clips; the protocols sync and match need"):
+    with pytest.raises(
+        ModelError, match="is a model of features of whole clips, which have no place in time, not a two-tower"
+    ):
         talk_vectors(write_clip_model(tmp_path), talk, TalkProtocol())
 
 

@@ -149,7 +149,8 @@ def test_the_report_in_its_forms(talk):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"side": "video"}, "needs side words"),
+        ({"side": "video"}, "is a two-tower model of picture and sound, not a reader of words"),
+        ({"side": "video", "kind": "words"}, "needs side words"),
         ({"input": "features", "num_channels": 3}, "takes features, not mouths"),
         ({"strange": 1}, "no usable `avmatch` description"),
     ],
@@ -160,5 +161,5 @@ def test_other_graphs_are_refused(tmp_path, changes, message):
 
 
 def test_a_folder_without_a_reader_is_refused(tmp_path):
-    with pytest.raises(ModelError, match="no reader of words there"):
+    with pytest.raises(ModelError, match="no model there; give a run of `avmatch train` with the recipe `words`"):
         load_words(tmp_path)

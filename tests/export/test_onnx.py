@@ -13,9 +13,9 @@ import pytest
 import torch
 from torch import nn
 
+from avmatch.artifacts.tower import load_clip_towers
 from avmatch.core.errors import ModelError
 from avmatch.datasets.pairs import read_pairs
-from avmatch.encoders.clips import load_clip_towers
 from avmatch.export import onnx as exporting
 from avmatch.export.clip_towers import export_clip_towers, fit_evidence
 from avmatch.export.onnx import OPSET, export_onnx

@@ -174,12 +174,19 @@ def test_what_a_model_cant_take_is_said(model: Path, tmp_path: Path):
         classify([clip(tmp_path / "c.npz", audio=[BARK], video=[[1, 2]])], model)
     with pytest.raises(UsageError, match="name files"):
         classify([], model)
-    with pytest.raises(ModelError, match="no classifier there"):
+    with pytest.raises(ModelError, match="no model there; give a run of `avmatch train` with the recipe `scene_…`"):
         classify([media], tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize(
-    "changes", [{"labels": ["one"]}, {"sides": ["smell"]}, {"input": "frames"}, {"window_steps": 0}, {"more": 1}]
+    "changes",
+    [
+        {"labels": ["one"]},
+        {"sides": ["smell"]},
+        {"input": "frames", "kind": "scenes"},
+        {"window_steps": 0},
+        {"more": 1},
+    ],
 )
 def test_a_graph_that_doesnt_say_what_it_is_is_refused(tmp_path: Path, changes: dict[str, object]):
     with pytest.raises(ModelError, match="no usable `avmatch` description"):

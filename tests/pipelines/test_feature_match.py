@@ -121,5 +121,5 @@ def test_features_cannot_be_muxed(features, model, tmp_path):
 
 
 def test_a_model_of_clips_cannot_measure_an_offset(model):
-    with pytest.raises(ModelError, match="compares features of whole clips, which have no place in time"):
+    with pytest.raises(ModelError, match="is a model of features of whole clips, which have no place in time, not"):
         sync_all(["any.mp4"], model=model)

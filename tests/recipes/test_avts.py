@@ -1,6 +1,5 @@
 """Synchronisation of any sound: what a batch holds, what is minimised, how it is judged, what is exported."""
 
-import json
 import math
 from dataclasses import replace
 from functools import lru_cache
@@ -10,11 +9,11 @@ import pytest
 import torch
 from torch import nn
 
+from avmatch.artifacts.graph import open_graph
 from avmatch.core.errors import UsageError
 from avmatch.datasets.items import Pairs
 from avmatch.datasets.shards import ShardWriter, open_shards
 from avmatch.datasets.sync_negatives import SyncCurriculum, SyncMix, SyncShifts
-from avmatch.encoders.runtime import open_session, run_session
 from avmatch.frontends.filterbank import filterbank
 from avmatch.models.mc_video import McVideoConfig
 from avmatch.models.sound_cnn import SoundCnnConfig
@@ -294,9 +293,10 @@ def test_it_learns_whose_sound_it_is(shards):
 
 def test_the_towers_are_exported_with_their_description(run, shards):
     pairs, graphs = open_shards(shards), {side: run.model / f"{side}.onnx" for side in ("video", "audio")}
-    sessions = {side: open_session(path, path.read_bytes()) for side, path in graphs.items()}
-    seen, listened = (json.loads(one.get_modelmeta().custom_metadata_map["avmatch"]) for one in sessions.values())
+    opened = {side: open_graph(path) for side, path in graphs.items()}
+    seen, listened = (graph.metadata for graph in opened.values())
     assert seen == {
+        "kind": "windows",
         "model": "avts",
         "side": "video",
         "window_seconds": 1.0,
@@ -309,7 +309,7 @@ def test_the_towers_are_exported_with_their_description(run, shards):
     }
     assert (listened["input"], listened["num_filters"]) == ("filterbank", 40)
     sound = heard(TINY, pairs, 0, 0)
-    assert run_session(sessions["audio"], "audio", sound[None]).shape == (1, 8)
+    assert opened["audio"].run("audio", sound[None]).shape == (1, 8)
     assert set(run.read_metrics()[0]) >= {
         "sync_accuracy",
         "sync_accuracy_easy",
@@ -321,13 +321,13 @@ def test_the_towers_are_exported_with_their_description(run, shards):
 def test_a_window_is_as_long_as_is_said(tmp_path, monkeypatch):
     """12.5 frames a second: 12 of them are seen, and as much is heard."""
     told = []
-    monkeypatch.setattr(avts_task, "export_window_towers", lambda video, audio, *_: told.extend((video, audio)))
+    monkeypatch.setattr(avts_task, "export_model", lambda kind, graphs, *_: told.extend(graphs.values()))
     task = replace(TINY, rate_hz=12.5)
     learner = AvtsTowers(task)
     task.export(learner, clips(), tmp_path, {})
-    assert told[0].shape == (12, SIDE_PX, SIDE_PX, 3)
-    assert told[1].shape == heard(task, clips(), 0, 0).shape
-    assert {one.told["window_seconds"] for one in told} == {0.96}
+    assert told[0].samples[0].shape[1:] == (12, SIDE_PX, SIDE_PX, 3)
+    assert told[1].samples[0].shape[1:] == heard(task, clips(), 0, 0).shape
+    assert {one.description["window_seconds"] for one in told} == {0.96}
 
 
 def test_the_curriculum_follows_the_length_of_the_run(shards, tmp_path, monkeypatch):

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from avmatch.artifacts.graph import open_graph
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.signals import AudioSamples
 from avmatch.datasets import labelled_packing
 from avmatch.datasets.labelled_clips import LabelledClip
-from avmatch.encoders.runtime import open_session
 from avmatch.media.encode import write_audio, write_clip
 from avmatch.models.mc_video import McVideoConfig
 from avmatch.models.sound_cnn import SoundCnnConfig
@@ -95,7 +95,7 @@ def test_the_official_list_decides_what_is_held_back(run):
 def test_actions_are_learned_from_clips_without_sound(run):
     assert run.metrics["top_1"] == run.metrics["macro_top_1"] == 1.0
     graph = run.model / "classes.onnx"
-    told = json.loads(open_session(graph, graph.read_bytes()).get_modelmeta().custom_metadata_map["avmatch"])
+    told = open_graph(graph).metadata
     assert (told["classes"], told["input"], told["num_frames"]) == (list(CLASSES), "colour_frames", 5)
 
 
@@ -155,14 +155,13 @@ def test_a_list_of_which_no_clip_can_be_used_is_empty(esc, tmp_path):
 
 def test_what_is_exported_says_what_it_takes(esc, tmp_path, monkeypatch):
     windows = []
-    monkeypatch.setattr(class_task, "export_window_tower", lambda window, path, *_: windows.append((window, path.name)))
-    monkeypatch.setattr(class_task, "write_card", lambda *_: None)
+    monkeypatch.setattr(class_task, "export_model", lambda kind, graphs, *_: windows.extend(graphs.items()))
     task = replace(TINY, side="audio")
     pairs = task.read(esc, tmp_path)
     task.export(task.learner(pairs, 0), pairs, tmp_path, {})
-    ((window, name),) = windows
-    assert (window.shape, name) == ((49, 40), "classes.onnx")
-    assert (window.told["input"], window.told["classes"]) == ("filterbank", ["dog", "rain"])
+    ((name, window),) = windows
+    assert (window.samples[0].shape[1:], name) == ((49, 40), "classes")
+    assert (window.description["input"], window.description["classes"]) == ("filterbank", ["dog", "rain"])
 
 
 @pytest.mark.parametrize("side", ["video", "audio"])

@@ -144,7 +144,7 @@ def test_what_cannot_be_trained_or_used_is_said(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match="no run to resume"):
         train_recipe("collision", tmp_path, tmp_path / "empty", resume=True)
-    with pytest.raises(ModelError, match="make one with avmatch train collision"):
+    with pytest.raises(ModelError, match="give a run of `avmatch train` with the recipe `collision`"):
         load_collisions(tmp_path)
 
 

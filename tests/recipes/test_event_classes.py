@@ -11,9 +11,9 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from avmatch.artifacts.tower import load_clip_towers
 from avmatch.core.errors import ModelError
 from avmatch.cues.events import EventCue, KindCue
-from avmatch.encoders.clips import load_clip_towers
 from avmatch.encoders.events import CLASSES, EventModel, Kind, load_event_model
 from avmatch.export.onnx import described_anew
 from avmatch.frontends.event_signals import picture_statistics, sound_statistics

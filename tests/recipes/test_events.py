@@ -9,11 +9,12 @@ import onnx
 import pytest
 import torch
 
+from avmatch.artifacts.model import open_model
 from avmatch.core.errors import ModelError, UsageError
 from avmatch.cues.events import EventCue, KindCue
 from avmatch.cues.evidence import Cue
 from avmatch.cues.motion import MotionCue
-from avmatch.encoders.events import CLASSES, EventModel, load_event_model, takes_events
+from avmatch.encoders.events import CLASSES, EventModel, load_event_model
 from avmatch.export.onnx import described_anew
 from avmatch.frontends.event_signals import BANDS_PER_TICK
 from avmatch.models.accents import PictureAccents, SoundAccents
@@ -225,8 +226,9 @@ def test_cues_abstain(folder):
 
 
 def test_damaged_folders_are_named(folder, tmp_path):
-    assert takes_events(folder)
-    assert not takes_events(tmp_path)
+    assert open_model(folder).kind == "events"
+    with pytest.raises(ModelError, match="no model there"):
+        load_event_model(tmp_path)
     for name in ("video.onnx", "audio.onnx", "kind/video.onnx", "kind/audio.onnx"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes((folder / name).read_bytes())

@@ -11,11 +11,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from avmatch.artifacts.tower import load_clip_towers
 from avmatch.core.errors import UsageError
 from avmatch.datasets.augment.chain import FeatureAugmentation
 from avmatch.datasets.negatives import NUM_HARD, Curriculum, NegativeMix
 from avmatch.datasets.pairs import read_pairs
-from avmatch.encoders.clips import load_clip_towers
 from avmatch.recipes.book import recipe
 from avmatch.recipes.feature_pairs import ClusterTask, FeaturePairs, clip_vectors
 from avmatch.recipes.story import train_recipe

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from avmatch.artifacts.tower import load_pair
 from avmatch.core.errors import UsageError
 from avmatch.datasets.items import Pairs
-from avmatch.encoders.tower import load_pair
 from avmatch.frontends.sound import log_mel
 from avmatch.models.lip_towers import LipCnnConfig, TcnConfig, VoiceCnnConfig
 from avmatch.recipes.book import recipe

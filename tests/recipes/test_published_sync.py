@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import nn
 
+from avmatch.artifacts.tower import AudioEncoder, load_pair
 from avmatch.core.errors import ModelError, UsageError
 from avmatch.core.signals import AudioSamples
 from avmatch.datasets.items import Pairs
-from avmatch.encoders.tower import AudioEncoder, load_pair
 from avmatch.frontends.mfcc import mfcc
 from avmatch.models.vgg_m import VggMConfig
 from avmatch.recipes.book import recipe

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 
+from avmatch.artifacts.tower import AudioEncoder, VideoEncoder, load_pair
 from avmatch.core.errors import UsageError
 from avmatch.core.signals import AudioSamples, VideoFrames
 from avmatch.cues.learned import EmbeddingCue
 from avmatch.datasets.items import Pairs
 from avmatch.datasets.packing import named_pairs, pack
 from avmatch.datasets.tracks import PackSettings
-from avmatch.encoders.tower import AudioEncoder, VideoEncoder, load_pair
 from avmatch.export.media_towers import fit_evidence_of_ticks
 from avmatch.matching.aligned import aligned_similarity
 from avmatch.media.decode import decode

@@ -3,7 +3,7 @@
     vectors of the picture, or of each face in it ┐
     vectors of the sound                          ┴ sum of cosines at every lag → nats → faces put together
 
-A model is a pair of ONNX towers (encoders/tower.py) that give (T, D) unit vectors at one stated rate. The mean cosine
+A model is a pair of ONNX towers (artifacts/tower.py) that give (T, D) unit vectors at one stated rate. The mean cosine
 similarity over the overlap, times a scale stated in the model's description, is its evidence per independent step. Of
 faces that are there at the same time one speaks, nobody knows which, and every ten seconds it may be another; those
 after one another add up.

@@ -14,25 +14,22 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float32, Shaped
 
+from avmatch.artifacts.graph import COLLISIONS, Description, Graph
+from avmatch.artifacts.model import Model, open_model
 from avmatch.core.errors import ModelError
-from avmatch.encoders.runtime import open_session, run_session
 
-if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
-
-CLASSES_GRAPH, METRIC_GRAPH = "classes_{}.onnx", "metric_{}.onnx"
+CLASSES_GRAPH, METRIC_GRAPH = "classes_{}", "metric_{}"
 SYSTEM = "system.json"
 METRICS = "metric"
 _TOGETHER = 32
 
 
-@dataclass(frozen=True)
-class ImpactDescription:
+@dataclass(frozen=True, kw_only=True)
+class ImpactDescription(Description):
     """What a graph says of itself.
 
     Attributes:
@@ -43,8 +40,6 @@ class ImpactDescription:
         classes: their names, of a classifier.
     """
 
-    model: str
-    side: str
     shape: tuple[int, ...]
     bins: int
     ticks: int
@@ -63,7 +58,7 @@ class ImpactNetwork:
     """A loaded graph and its description."""
 
     description: ImpactDescription
-    session: InferenceSession
+    graph: Graph
 
     def __call__(self, items: Sequence[Shaped[np.ndarray, "*shape"]]) -> Float32[np.ndarray, "N D"]:
         """What the network makes of them; D = 0 if it is no classifier and there are none.
@@ -73,7 +68,7 @@ class ImpactNetwork:
         """
         told = self.description
         parts = [
-            run_session(self.session, told.model, np.stack(items[begin : begin + _TOGETHER]).astype(np.float32))
+            self.graph.run(told.model, np.stack(items[begin : begin + _TOGETHER]).astype(np.float32))
             for begin in range(0, len(items), _TOGETHER)
         ]
         return np.concatenate(parts).astype(np.float32) if parts else np.zeros((0, len(told.classes)), np.float32)
@@ -109,42 +104,31 @@ class CollisionModel:
         return self.sound_classes.description.classes
 
 
-def load_network(path: Path) -> ImpactNetwork:
-    """One graph. Raises ModelError if there is none, or it doesn't say what it is."""
-    if not path.is_file():
-        raise ModelError(f"{path}: not there; name a run of `avmatch train collision`, or its model folder")
-    session = open_session(path, path.read_bytes())
-    try:
-        told = json.loads(session.get_modelmeta().custom_metadata_map.get("avmatch", "null"))
-        plain = told | {"shape": tuple(told["shape"]), "classes": tuple(told.get("classes", ()))}
-        return ImpactNetwork(ImpactDescription(**plain), session)
-    except (TypeError, KeyError, ValueError) as error:
-        raise ModelError(f"{path}: no usable `avmatch` description in the graph's metadata ({error})") from error
-
-
-def load_collisions(model: str | Path) -> CollisionModel:
+def load_collisions(model: str | Path | Model) -> CollisionModel:
     """The system of a run of `avmatch train collision`, or of its model folder.
 
     Raises:
         ModelError: it isn't whole, or its parts don't fit each other.
     """
-    given = Path(model)
-    folder = given if (given / SYSTEM).is_file() else given / "model"
+    opened = open_model(model, COLLISIONS)
     try:
-        system = json.loads((folder / SYSTEM).read_text(encoding="utf-8"))
+        system = json.loads((opened.folder / SYSTEM).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ModelError(
-            f"{model}: no system for collisions there ({error}); make one with avmatch train collision"
+            f"{opened.name}: no system for collisions there ({error}); make one with avmatch train collision"
         ) from error
-    return replace(load_networks(folder), path=str(model), system=system)
+    return replace(load_networks(opened), path=opened.name, system=system)
 
 
-def load_networks(folder: Path) -> CollisionModel:
+def load_networks(model: str | Path | Model) -> CollisionModel:
     """All that is in the model folder but system.json. Raises ModelError as `load_collisions`."""
-    sound, picture = (load_network(folder / CLASSES_GRAPH.format(side)) for side in ("sound", "picture"))
-    places = [folder] if (folder / METRIC_GRAPH.format("film")).is_file() else _numbered(folder / METRICS)
+    opened = open_model(model, COLLISIONS)
+    folder = opened.folder
+    sound, picture = (load_network(opened, CLASSES_GRAPH.format(side)) for side in ("sound", "picture"))
+    one_metric = (folder / f"{METRIC_GRAPH.format('film')}.onnx").is_file()
+    places = [""] if one_metric else [f"{METRICS}/{number}/" for number in _numbers(folder / METRICS)]
     metrics = tuple(
-        MetricTowers(*(load_network(place / METRIC_GRAPH.format(side)) for side in ("film", "sound")))
+        MetricTowers(*(load_network(opened, place + METRIC_GRAPH.format(side)) for side in ("film", "sound")))
         for place in places
     )
     num_classes = len(sound.description.classes)
@@ -156,6 +140,11 @@ def load_networks(folder: Path) -> CollisionModel:
     return CollisionModel(str(folder), sound, picture, metrics)
 
 
-def _numbered(folder: Path) -> list[Path]:
-    places = [place for place in folder.iterdir() if place.name.isdecimal()] if folder.is_dir() else []
-    return sorted(places, key=lambda place: int(place.name))
+def load_network(model: Model, name: str) -> ImpactNetwork:
+    """One graph of a model. Raises ModelError if there is none, or it doesn't say what it is."""
+    graph = model.graph(name)
+    return ImpactNetwork(graph.description(ImpactDescription), graph)
+
+
+def _numbers(folder: Path) -> list[int]:
+    return sorted(int(place.name) for place in folder.iterdir() if place.name.isdecimal()) if folder.is_dir() else []

@@ -2,7 +2,7 @@
 
     video.onnx   sources (1, S, C, T) → accents (1, S, K, T), 25 a second
     audio.onnx   bands (1, H, U) → accents (1, K, U), 100 a second
-    kind/        two towers over statistics (1, W, F) → a unit vector each (encoders/clips.py)
+    kind/        two towers over statistics (1, W, F) → a unit vector each (artifacts/tower.py)
     classes/     two more → probabilities of G named classes, the picture's divided by the classes' shares
 
 The metadata property `avmatch` of the first two is a JSON object:
@@ -21,18 +21,17 @@ F statistics, G classes.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Float32
 
+from avmatch.artifacts.graph import EVENTS, Description, Graph
+from avmatch.artifacts.model import Model, open_model
+from avmatch.artifacts.tower import ClipTower, ClipTowers, load_clip_towers
 from avmatch.core.errors import ModelError
 from avmatch.core.features import AudioFeatures, VideoFeatures
-from avmatch.encoders.clips import ClipTower, ClipTowers, load_clip_towers
-from avmatch.encoders.runtime import open_session, run_session
 from avmatch.frontends.event_signals import (
     cell_signals,
     picture_signals,
@@ -41,20 +40,14 @@ from avmatch.frontends.event_signals import (
     sound_statistics,
 )
 
-if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
-
 INPUTS = {"video": "motion", "audio": "bands"}
 KIND, CLASSES = "kind", "classes"
 
 
-@dataclass(frozen=True)
-class EventDescription:
-    """What the metadata of either side say."""
+@dataclass(frozen=True, kw_only=True)
+class EventDescription(Description):
+    """What either side says of itself."""
 
-    model: str
-    side: str
-    input: str
     weights: tuple[float, ...]
     temper: float
     kind_scale: float
@@ -93,8 +86,8 @@ class EventModel:
     """Loaded graphs and what they say of themselves."""
 
     description: EventDescription
-    video: InferenceSession
-    audio: InferenceSession
+    video: Graph
+    audio: Graph
     kinds: ClipTowers
     classes: ClipTowers | None = None
 
@@ -126,9 +119,9 @@ class EventModel:
         classes = None if self.classes is None else self.classes.audio
         return _kind(self.kinds.audio, classes, sound_statistics(audio.spectrum))
 
-    def _run(self, session: InferenceSession, side: str, signals: np.ndarray) -> np.ndarray:
+    def _run(self, graph: Graph, side: str, signals: np.ndarray) -> np.ndarray:
         who = f"{self.name}: the {side} tower"
-        output = np.asarray(run_session(session, who, signals[None]), np.float32)
+        output = graph.run(who, signals[None]).astype(np.float32, copy=False)
         num, ticks = len(self.description.weights), signals.shape[-1]
         if output.shape[-2:] != (num, ticks) or output.ndim != signals.ndim + 1:
             raise ModelError(f"{who} must give (…, {num}, {ticks}), got {output.shape}; export it again")
@@ -141,34 +134,15 @@ def _kind(tower: ClipTower, classes: ClipTower | None, statistics: Float32[np.nd
     return Kind(tower.encode([statistics])[0], None if classes is None else classes.encode([statistics])[0])
 
 
-def takes_events(folder: str | Path) -> bool:
-    """Whether the model in `folder` is one over motion and bands."""
-    return (Path(folder) / "video.onnx").is_file() and (Path(folder) / KIND).is_dir()
-
-
-def load_event_model(folder: str | Path) -> EventModel:
-    """Load a model folder. Raises ModelError if a graph is missing, or isn't what it should be."""
-    (told, video), (other, audio) = (_loaded(Path(folder) / f"{side}.onnx", side) for side in INPUTS)
-    if (told.model, told.weights, told.class_share) != (other.model, other.weights, other.class_share):
-        raise ModelError(f"{folder}: the towers differ: {told.model} and {other.model}; export the model again")
-    classes = load_clip_towers(Path(folder) / CLASSES) if told.class_share else None
-    num, slopes = 0 if classes is None else classes.audio.description.dim, len(told.class_slopes)
+def load_event_model(model: str | Path | Model) -> EventModel:
+    """The model for any sound. Raises ModelError if it is another model, or a graph isn't what it should be."""
+    opened = open_model(model, EVENTS)
+    video, audio = (opened.graph(side) for side in INPUTS)
+    ours, theirs = video.description(EventDescription, "video"), audio.description(EventDescription, "audio")
+    if (ours.model, ours.weights, ours.class_share) != (theirs.model, theirs.weights, theirs.class_share):
+        raise ModelError(f"{opened.folder}: the towers differ: {ours.model} and {theirs.model}; export the model again")
+    classes = load_clip_towers(opened.part(CLASSES)) if ours.class_share else None
+    num, slopes = 0 if classes is None else classes.audio.description.dim, len(ours.class_slopes)
     if slopes not in (0, num):
-        raise ModelError(f"{folder}: {slopes} class_slopes for {num} classes; calibrate the model again")
-    return EventModel(told, video, audio, load_clip_towers(Path(folder) / KIND), classes)
-
-
-def _loaded(path: Path, side: str) -> tuple[EventDescription, InferenceSession]:
-    if not path.is_file():
-        raise ModelError(f"{path}: no such model file; a model folder holds video.onnx, audio.onnx and {KIND}/")
-    session = open_session(path, path.read_bytes())
-    text = session.get_modelmeta().custom_metadata_map.get("avmatch")
-    try:
-        told = json.loads(text or "null")
-        lists = {"weights": tuple(told["weights"]), "class_slopes": tuple(told.get("class_slopes", ()))}
-        description = EventDescription(**told | lists)
-    except (TypeError, ValueError, KeyError) as error:
-        raise ModelError(f"{path}: no usable `avmatch` description in the graph's metadata ({error})") from error
-    if description.side != side:
-        raise ModelError(f"{path}: expected a tower for {side}, got one for {description.side}")
-    return description, session
+        raise ModelError(f"{opened.folder}: {slopes} class_slopes for {num} classes; calibrate the model again")
+    return EventModel(ours, video, audio, load_clip_towers(opened.part(KIND)), classes)

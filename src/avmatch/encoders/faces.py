@@ -10,8 +10,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from avmatch.artifacts.tower import Tower, embeddings_of
 from avmatch.core.features import Embeddings
-from avmatch.encoders.tower import Tower, embeddings_of
 from avmatch.frontends.crops import MouthCrops
 from avmatch.frontends.faces import LocatedFrame, Sighting
 from avmatch.frontends.picture import shades

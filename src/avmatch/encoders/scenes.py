@@ -14,25 +14,21 @@ Letters in shapes: N clips, B clips of a batch, T and U time steps, F and G feat
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Float32
 from scipy.special import softmax
 
+from avmatch.artifacts.graph import SCENES, Description, Graph
+from avmatch.artifacts.model import Model, open_model
 from avmatch.core.errors import ModelError
 from avmatch.datasets.scene_items import SIDES, Side, absent, padded
-from avmatch.encoders.runtime import open_session, run_session
 
-if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
-
-SCENES_MODEL = "scenes.onnx"
+SCENES_MODEL = "scenes"
 SCENE_INPUT = "scene_features"
 #: Clips that go through the graph at once, fewer where they are long: a batch is as long as its longest clip.
 BATCH, BATCH_STEPS = 128, 32_768
@@ -40,12 +36,10 @@ BATCH, BATCH_STEPS = 128, 32_768
 Clip = Float32[np.ndarray, "_ _"]
 
 
-@dataclass(frozen=True)
-class SceneDescription:
+@dataclass(frozen=True, kw_only=True)
+class SceneDescription(Description):
     """What the graph says of itself; see the module."""
 
-    model: str
-    input: str
     labels: tuple[str, ...]
     audio_features: int
     video_features: int
@@ -70,7 +64,7 @@ class SceneModel:
     """A loaded graph and its description."""
 
     description: SceneDescription
-    session: InferenceSession
+    graph: Graph
 
     def probabilities(self, audio: Sequence[Clip], video: Sequence[Clip]) -> Float[np.ndarray, "N K"]:
         """Of each clip's classes; a side without steps is missing.
@@ -97,7 +91,7 @@ class SceneModel:
             padded(clips if side in told.sides else [absent()] * len(clips), told.num_features(side))
             for side, clips in sides
         ]
-        logits = np.asarray(run_session(self.session, told.model, *inputs), np.float64)
+        logits = self.graph.run(told.model, *inputs).astype(np.float64)
         if logits.shape != (len(audio), len(told.labels)) or not np.isfinite(logits).all():
             raise ModelError(
                 f"{told.model}: must give finite ({len(audio)}, {len(told.labels)}), got {logits.shape}; export it "
@@ -117,21 +111,11 @@ def _begins(lengths: Sequence[int]) -> Iterator[int]:
             yield place
 
 
-def load_scenes(model: str | Path) -> SceneModel:
+def load_scenes(model: str | Path | Model) -> SceneModel:
     """The classifier of a run, or of an exported folder.
 
     Raises:
         ModelError: there is none, or it doesn't say what it is.
     """
-    paths = (Path(model) / SCENES_MODEL, Path(model) / "model" / SCENES_MODEL)
-    path = next((path for path in paths if path.is_file()), None)
-    if path is None:
-        raise ModelError(f"{model}: no classifier there; give a run of a `scene_…` recipe, or its model folder")
-    session = open_session(path, path.read_bytes())
-    try:
-        told = json.loads(session.get_modelmeta().custom_metadata_map.get("avmatch", "null"))
-        tuples = {name: tuple(told[name]) for name in ("labels", "sides")}
-        description = SceneDescription(**told | tuples)
-    except (TypeError, KeyError, ValueError) as error:
-        raise ModelError(f"{path}: no usable `avmatch` description in the graph's metadata ({error})") from error
-    return SceneModel(description, session)
+    graph = open_model(model, SCENES).graph(SCENES_MODEL)
+    return SceneModel(graph.description(SceneDescription), graph)

@@ -19,6 +19,8 @@ import numpy as np
 from jaxtyping import Float
 
 from avmatch.alignment.offset import estimate_offset
+from avmatch.artifacts.graph import EVENTS
+from avmatch.artifacts.model import Model, open_model
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.features import TICK_RATE_HZ, AudioFeatures, VideoFeatures
 from avmatch.core.progress import Progress
@@ -26,7 +28,6 @@ from avmatch.cues.events import EventCue
 from avmatch.datasets.packing import MediaFiles, common_part, named_pairs
 from avmatch.datasets.tracks import MOTION_AND_BANDS
 from avmatch.encoders.events import load_event_model
-from avmatch.encoders.folders import model_folder
 from avmatch.evaluation.events import heard_bands, read_in_noise, seen_motion
 from avmatch.evaluation.talking import Share, TalkProtocol, piece_name, share_of
 from avmatch.frontends.event_signals import BANDS_PER_TICK, MIN_TICKS
@@ -101,7 +102,7 @@ class _Piece:
 
 
 def evaluate_event_sync(
-    model: str | Path, data: str | Path, protocol: TalkProtocol, *, progress: Progress | None = None
+    model: str | Path | Model, data: str | Path, protocol: TalkProtocol, *, progress: Progress | None = None
 ) -> EventSyncReport:
     """Measure `model` on the pairs of `data` (datasets/pair_lists.py).
 
@@ -109,9 +110,10 @@ def evaluate_event_sync(
         UsageError: no pair is there, can be used, or is as long as a piece; K frames are asked for.
         ModelError: the model can't be used.
     """
+    opened = open_model(model, EVENTS)
     if protocol.ks is not None:
-        raise UsageError(f"--k counts frames of talking faces; {model} is measured on pieces (--piece)")
-    cue = EventCue(load_event_model(model_folder(model)))
+        raise UsageError(f"--k counts frames of talking faces; {opened.name} is measured on pieces (--piece)")
+    cue = EventCue(load_event_model(opened))
     conditions: tuple[float | None, ...] = (None, *protocol.noise_snr_db)
     notes: list[str] = []
     lengths = protocol.pieces_seconds or (PIECE_SECONDS,)
@@ -132,7 +134,7 @@ def evaluate_event_sync(
     ]
     if not rows:
         raise UsageError(f"{data}: nothing can be measured; {notes[-1]}")
-    return EventSyncReport(str(model), str(data), protocol, tuple(rows), tuple(notes))
+    return EventSyncReport(opened.name, str(data), protocol, tuple(rows), tuple(notes))
 
 
 def _clips(

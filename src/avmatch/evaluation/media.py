@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32, Int, UInt8
 
+from avmatch.artifacts.tower import TowerPair
 from avmatch.core.errors import UsageError
 from avmatch.core.signals import AudioSamples, VideoFrames
 from avmatch.datasets.augment.sound import NoiseKind, mix_at_snr, synthetic_noise
@@ -25,7 +26,6 @@ from avmatch.datasets.packing import MediaFiles, check_packed, common_part, name
 from avmatch.datasets.pair_lists import MediaPair
 from avmatch.datasets.shards import INDEX, open_shards
 from avmatch.datasets.tracks import PackSettings, Sides, frame_track, mel_track
-from avmatch.encoders.tower import TowerPair
 from avmatch.frontends.picture import FrameClock, shades
 from avmatch.frontends.sound import CHUNK_SECONDS, SAMPLE_RATE_HZ, LogMelClock
 from avmatch.matching.aligned import aligned_similarity

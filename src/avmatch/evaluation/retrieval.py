@@ -15,14 +15,14 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32, Int
 
+from avmatch.artifacts.graph import CLIP_TOWERS, EVENTS, TOWERS
+from avmatch.artifacts.model import Model, open_model
+from avmatch.artifacts.tower import ClipTower, ClipTowers, load_clip_towers, load_pair
 from avmatch.core.errors import UsageError
 from avmatch.datasets.augment.features import feature_noise
 from avmatch.datasets.items import Pairs
 from avmatch.datasets.pairs import read_pairs
-from avmatch.encoders.clips import ClipTower, ClipTowers, load_clip_towers, takes_clip_features
-from avmatch.encoders.events import load_event_model, takes_events
-from avmatch.encoders.folders import model_folder
-from avmatch.encoders.tower import load_pair
+from avmatch.encoders.events import load_event_model
 from avmatch.evaluation.events import event_similarities
 from avmatch.evaluation.held_back import held_back_names, held_back_rows
 from avmatch.evaluation.media import MediaList, media_similarities, read_media
@@ -95,8 +95,8 @@ def evaluate_retrieval(models: Sequence[str | Path], data: str | Path, protocol:
             models held back different pairs.
         ModelError: a model can't be used.
     """
-    folders = {str(model): model_folder(model) for model in models}
-    takes_clips = {takes_clip_features(folder) for folder in folders.values()}
+    opened = [open_model(model, CLIP_TOWERS, TOWERS, EVENTS) for model in dict.fromkeys(map(str, models))]
+    takes_clips = {model.kind == CLIP_TOWERS for model in opened}
     if len(takes_clips) > 1:
         raise UsageError("some of the models take features of clips and some take media; evaluate them one by one")
     pairs = read_pairs(data) if takes_clips == {True} else read_media(data)
@@ -104,8 +104,8 @@ def evaluate_retrieval(models: Sequence[str | Path], data: str | Path, protocol:
         pairs = pairs.take(_held_out(pairs.names, [Path(model) for model in models]))
     protocol, notes = _fitted(protocol, len(pairs), data)
     rows: list[Row] = []
-    for name, folder in folders.items():
-        rows += _measured(name, folder, pairs, protocol)
+    for model in opened:
+        rows += _measured(model, pairs, protocol)
     return RetrievalReport(str(data), len(pairs), protocol, tuple(rows), notes)
 
 
@@ -123,10 +123,10 @@ def similarity_of(
     return np.float32(told.scale) * (vectors[0] @ vectors[1].T - np.float32(told.baseline))
 
 
-def _measured(name: str, folder: Path, pairs: Pairs | MediaList, protocol: Protocol) -> list[Row]:
+def _measured(model: Model, pairs: Pairs | MediaList, protocol: Protocol) -> list[Row]:
     rows = []
     conditions = (None, *protocol.noise_snr_db)
-    for snr_db, similarity in zip(conditions, _similarities(folder, pairs, conditions, protocol.seed), strict=True):
+    for snr_db, similarity in zip(conditions, _similarities(model, pairs, conditions, protocol.seed), strict=True):
         for kind, normalise in NORMALISATIONS.items():
             scores = evaluate(
                 similarity,
@@ -136,20 +136,20 @@ def _measured(name: str, folder: Path, pairs: Pairs | MediaList, protocol: Proto
                 seed=protocol.seed,
                 normalise=normalise,
             )
-            rows.append(Row(name, kind, snr_db, scores))
+            rows.append(Row(model.name, kind, snr_db, scores))
     return rows
 
 
 def _similarities(
-    folder: Path, pairs: Pairs | MediaList, conditions: Sequence[float | None], seed: int
+    model: Model, pairs: Pairs | MediaList, conditions: Sequence[float | None], seed: int
 ) -> Iterable[Float32[np.ndarray, "N N"]]:
     """The matrix of each condition."""
-    if isinstance(pairs, Pairs) and takes_clip_features(folder):
-        towers = load_clip_towers(folder)
+    if isinstance(pairs, Pairs) and model.kind == CLIP_TOWERS:
+        towers = load_clip_towers(model)
         return (similarity_of(towers, pairs, snr_db, seed) for snr_db in conditions)
-    if takes_events(folder):
-        return event_similarities(load_event_model(folder), pairs, conditions, seed)
-    return media_similarities(load_pair(folder), pairs, conditions, seed)
+    if model.kind == EVENTS:
+        return event_similarities(load_event_model(model), pairs, conditions, seed)
+    return media_similarities(load_pair(model), pairs, conditions, seed)
 
 
 def _clips(pairs: Pairs, side: str) -> list[Float32[np.ndarray, "_ _"]]:

@@ -6,8 +6,8 @@ Layers are called as the network's modules are: `blocks.conv_5`, or `conv_5` alo
 What a layer gives is pooled to the same size for any window: maps (channels, time, bands) to their maxima on a grid of
 4 × 3 (as Arandjelović and Zisserman pool the features of L3-Net), sequences to their mean and largest over time.
 
-Any tower will do whose graph says that it takes sound: the input `logmel`, `mfcc` (encoders/tower.py) or `filterbank`
-(export/window_towers.py). Of a model for any sound (encoders/events.py) there are two layers, of windows of a second,
+Any tower will do whose graph says that it takes sound: the input `logmel`, `mfcc` (artifacts/tower.py) or `filterbank`
+(recipes/avts_task.py). Of a model for any sound (encoders/events.py) there are two layers, of windows of a second,
 too: `statistics`, which is what its kinds are fitted on, and `output`, the vector of the kind.
 
 Letters in shapes: W windows, D numbers, S samples, U frames of sound, C channels.
@@ -25,13 +25,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float32
 
+from avmatch.artifacts.graph import EVENTS, Graph, open_graph
+from avmatch.artifacts.model import Model, open_model
+from avmatch.artifacts.tower import ClipTower, load_clip_towers
 from avmatch.core.errors import MissingExtraError, ModelError
 from avmatch.core.features import BAND_RATE_HZ
 from avmatch.core.signals import AudioSamples
-from avmatch.encoders.clips import ClipTower, load_clip_towers
-from avmatch.encoders.events import KIND, takes_events
-from avmatch.encoders.folders import WEIGHTS
-from avmatch.encoders.runtime import open_session, run_session
+from avmatch.encoders.events import KIND
 from avmatch.frontends.event_signals import sound_statistics
 from avmatch.frontends.filterbank import filterbank
 from avmatch.frontends.mfcc import mfcc
@@ -40,7 +40,6 @@ from avmatch.media.decode import read_audio
 
 if TYPE_CHECKING:
     from onnx import GraphProto
-    from onnxruntime import InferenceSession
 
 #: The layer that was published, and the windows of towers that take any length.
 DEFAULT_LAYER, OUTPUT, WINDOW_SECONDS = "conv_5", "output", 1.0
@@ -52,7 +51,6 @@ _TOGETHER = 64
 _GRID = (4, 3)
 #: Where the exporter notes the modules that an operation came from.
 _SCOPES = "pkg.torch.onnx.name_scopes"
-_AUDIO = "audio.onnx"
 
 FrontEnd = Callable[[Float32[np.ndarray, " S"]], Float32[np.ndarray, "U _"]]
 
@@ -69,7 +67,7 @@ class SoundLayer:
     layer: str
     front_end: FrontEnd
     window_seconds: float
-    session: InferenceSession
+    graph: Graph
 
     def __call__(self, path: str) -> Float32[np.ndarray, "W D"]:
         """The features of a file's windows. Raises MediaError if it can't be read, ModelError if the graph can't."""
@@ -84,7 +82,7 @@ class SoundLayer:
 
     def _of_some(self, cut: Float32[np.ndarray, "w S"]) -> Float32[np.ndarray, "w D"]:
         inputs = np.stack([self.front_end(window) for window in cut])
-        return pooled(np.asarray(run_session(self.session, self.model, inputs), np.float32), inputs.shape[1])
+        return pooled(self.graph.run(self.model, inputs).astype(np.float32, copy=False), inputs.shape[1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,30 +123,30 @@ def sound_layer(model: str | Path, layer: str | None = None) -> SoundLayer | Eve
         ModelError: there is no such tower or layer; the message lists the layers.
         MissingExtraError: the library `onnx` is missing.
     """
-    path = _graph_file(model)
-    if takes_events(path.parent):
-        return _event_layer(str(model), path.parent, layer or STATISTICS)
+    tower = open_graph(Path(model)) if Path(model).is_file() else _sound_tower(open_model(model))
+    if tower.kind == EVENTS:
+        return _event_layer(str(model), tower.path.parent, layer or STATISTICS)
     try:
         import onnx
     except ImportError as error:
         raise MissingExtraError("onnx", "train", "asking for a layer") from error
-    content = path.read_bytes()
-    told = open_session(path, content).get_modelmeta().custom_metadata_map.get("avmatch", "null")
-    graph, description = onnx.load_from_string(content), json.loads(told) or {}
+    graph, description = onnx.load(tower.path), tower.metadata
     front_ends = _front_ends(description)
     if description.get("input") not in front_ends:
-        raise ModelError(f"{path}: takes {description.get('input')!r}; a sound tower takes {', '.join(front_ends)}")
+        raise ModelError(
+            f"{tower.path}: takes {description.get('input')!r}; a sound tower takes {', '.join(front_ends)}"
+        )
     outputs = _layers(graph.graph)
     name = layer or (DEFAULT_LAYER if _named(DEFAULT_LAYER, outputs) else OUTPUT)
     if name != OUTPUT:
         output = _named(name, outputs)
         if not output:
-            raise ModelError(f"{path}: no layer {name!r}; there are {', '.join([*outputs, OUTPUT])}")
+            raise ModelError(f"{tower.path}: no layer {name!r}; there are {', '.join([*outputs, OUTPUT])}")
         del graph.graph.output[:]
         graph.graph.output.append(onnx.ValueInfoProto(name=output))
-    session = open_session(path, graph.SerializeToString())
+    cut = open_graph(tower.path, graph.SerializeToString())
     seconds = float(description.get("window_seconds", WINDOW_SECONDS))
-    return SoundLayer(str(model), name, front_ends[description["input"]], seconds, session)
+    return SoundLayer(str(model), name, front_ends[description["input"]], seconds, cut)
 
 
 def _event_layer(model: str, folder: Path, layer: str) -> EventLayer:
@@ -183,13 +181,10 @@ def pooled(outputs: Float32[np.ndarray, " W *form"], num_frames: int) -> Float32
     return np.concatenate(cells, axis=1)
 
 
-def _graph_file(model: str | Path) -> Path:
-    given = Path(model)
-    folders = (given, given / "model", *([WEIGHTS / given] if given.name == str(model) else []))
-    for path in (given, *(folder / _AUDIO for folder in folders)):
-        if path.is_file():
-            return path
-    raise ModelError(f"{model}: no sound tower there; give a run, a folder with {_AUDIO}, or a shipped model")
+def _sound_tower(model: Model) -> Graph:
+    if not (model.folder / "audio.onnx").is_file():
+        raise ModelError(f"{model.name}: no sound tower there; give a run, a folder with audio.onnx, or a graph's file")
+    return model.graph("audio")
 
 
 def _front_ends(description: dict[str, Any]) -> dict[str, FrontEnd]:

@@ -22,12 +22,12 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float, Float32
 
+from avmatch.artifacts.graph import EVENTS, TOWERS
+from avmatch.artifacts.model import open_model
+from avmatch.artifacts.tower import TowerDescription
 from avmatch.core.clock import frames_from_seconds
 from avmatch.core.errors import UsageError
 from avmatch.core.progress import Progress
-from avmatch.encoders.events import takes_events
-from avmatch.encoders.folders import model_folder
-from avmatch.encoders.tower import TowerDescription
 from avmatch.evaluation.event_sync import EventSyncReport, evaluate_event_sync
 from avmatch.evaluation.talking import (
     PIECES_SECONDS,
@@ -125,9 +125,10 @@ def evaluate_sync(
         UsageError: no clip is there or can be used, or all are in doubt, or too short.
         ModelError: the model can't be used.
     """
-    if takes_events(model_folder(model)):
-        return evaluate_event_sync(model, data, protocol, progress=progress)
-    talk = talk_vectors(model, data, protocol, cache_dir, progress, any_distance=True)
+    opened = open_model(model, TOWERS, EVENTS)
+    if opened.kind == EVENTS:
+        return evaluate_event_sync(opened, data, protocol, progress=progress)
+    talk = talk_vectors(opened, data, protocol, cache_dir, progress, any_distance=True)
     rows, notes = [], list(talk.notes)
     for seconds in protocol.pieces_seconds or PIECES_SECONDS:
         pieces = [piece for piece in talk.pieces(seconds) if not piece.clip.is_doubtful]

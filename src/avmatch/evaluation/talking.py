@@ -18,6 +18,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float, Float32
 
+from avmatch.artifacts.model import Model
+from avmatch.artifacts.tower import AudioEncoder, TowerPair, load_pair
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.features import AudioFeatures, Embeddings, VideoFeatures
 from avmatch.core.progress import Progress
@@ -25,10 +27,6 @@ from avmatch.core.results import Failure
 from avmatch.datasets.augment.sound import mix_at_snr
 from avmatch.datasets.speech import read_speech
 from avmatch.datasets.speech_clips import TalkingClip
-from avmatch.encoders.clips import takes_clip_features
-from avmatch.encoders.events import takes_events
-from avmatch.encoders.folders import model_folder
-from avmatch.encoders.tower import AudioEncoder, TowerPair, load_pair
 from avmatch.evaluation.media import NOISES, noise_of
 from avmatch.media.decode import read_audio
 from avmatch.metrics.intervals import bootstrap_interval
@@ -159,7 +157,7 @@ class TalkVectors:
 
 
 def talk_vectors(
-    model: str | Path,
+    model: str | Path | Model,
     data: str | Path,
     protocol: TalkProtocol,
     cache_dir: Path | None = None,
@@ -173,15 +171,10 @@ def talk_vectors(
         any_distance: also of models whose vectors aren't of length 1.
 
     Raises:
-        UsageError: no clip is there or can be used, or the model takes features of clips.
-        ModelError: the model can't be used.
+        UsageError: no clip is there or can be used.
+        ModelError: the model can't be used, or has no vectors over time.
     """
-    folder = model_folder(model)
-    if takes_clip_features(folder):
-        raise UsageError(f"{model}: takes features of whole clips; the protocols sync and match need vectors over time")
-    if takes_events(folder):
-        raise UsageError(f"{model}: is a model for any sound; measure it with --protocol retrieval or sync")
-    towers = load_pair(folder, any_distance=any_distance)
+    towers = load_pair(model, any_distance=any_distance)
     clips = [clip for clip in read_speech(data) if protocol.split in (None, clip.split)]
     if not clips:
         raise UsageError(f"{data}: has no clip with the split {protocol.split!r}")

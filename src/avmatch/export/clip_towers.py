@@ -14,10 +14,10 @@ import torch
 from jaxtyping import Float32
 from torch import nn
 
+from avmatch.artifacts.graph import CLIP_TOWERS
+from avmatch.artifacts.tower import CLIP_INPUT
 from avmatch.datasets.items import Pairs, gather
-from avmatch.encoders.clips import CLIP_INPUT
-from avmatch.export.card import write_card
-from avmatch.export.onnx import export_onnx
+from avmatch.export.onnx import Exported, export_model, normal
 from avmatch.metrics.calibration import fit_nats, platt_target
 
 #: Pairs that calibrate; more would only take longer.
@@ -44,19 +44,13 @@ def export_clip_towers(
         video, audio = (tower.eval()(batch).numpy() for tower, batch in zip(towers, inputs, strict=True))
     similarity = video @ audio.T
     scale, baseline = fit_evidence(similarity)
+    common = {"num_steps": num_steps, "scale": scale, "baseline": baseline}
+    graphs = {}
     for side, tower, batch in zip(("video", "audio"), towers, inputs, strict=True):
-        told = {
-            "model": story["recipe"],
-            "side": side,
-            "input": CLIP_INPUT,
-            "num_features": batch.shape[2],
-            "dim": video.shape[1],
-            "num_steps": num_steps,
-            "scale": scale,
-            "baseline": baseline,
-        }
-        export_onnx(tower, folder / f"{side}.onnx", _samples(batch, num_steps), told, story)
-    write_card(folder / "card.md", story)
+        size = {"num_features": batch.shape[2], "dim": video.shape[1]}
+        own = {"side": side, "input": CLIP_INPUT, **size, **common}
+        graphs[side] = Exported(tower, _samples(batch, num_steps), own)
+    export_model(CLIP_TOWERS, graphs, folder, story)
 
 
 def fit_evidence(similarity: Float32[np.ndarray, "N N"]) -> tuple[float, float]:
@@ -76,10 +70,7 @@ def fit_evidence(similarity: Float32[np.ndarray, "N N"]) -> tuple[float, float]:
 
 def _samples(batch: torch.Tensor, num_steps: int) -> list[torch.Tensor]:
     """Inputs that differ in whatever is free: the batch, and the length if any is taken."""
-    generator = torch.Generator().manual_seed(0)
-    lengths = [num_steps] * 3 if num_steps else [batch.shape[1], batch.shape[1] + 3, 2 * batch.shape[1]]
-    mean, deviation = batch.mean(), batch.std()
-    return [
-        mean + deviation * torch.randn(size, length, batch.shape[2], generator=generator)
-        for size, length in zip((2, 3, 7), lengths, strict=True)
-    ]
+    num, num_features = batch.shape[1:]
+    lengths = [num_steps] * 3 if num_steps else [num, num + 3, 2 * num]
+    shapes = [(size, length, num_features) for size, length in zip((2, 3, 7), lengths, strict=True)]
+    return normal(shapes, float(batch.mean()), float(batch.std()))

@@ -1,4 +1,4 @@
-"""Two towers over frames and log-mel → a model folder: video.onnx, audio.onnx (encoders/tower.py), card.md.
+"""Two towers over frames and log-mel → a model folder: video.onnx, audio.onnx (artifacts/tower.py), card.md.
 
 `EmbeddingCue` (cues/learned.py) adds scale · (cosine − baseline) nats over independent steps. Both numbers are fitted
 here, on pairs that were held back, at the length that these have: a pair's nats are a line in the sum of its cosines
@@ -7,18 +7,17 @@ and in its length, by logistic regression of partners against strangers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from jaxtyping import Float32, Int
-from torch import Tensor, nn
+from torch import nn
 
+from avmatch.artifacts.graph import TOWERS
 from avmatch.datasets.tracks import PackSettings
-from avmatch.export.card import write_card
-from avmatch.export.onnx import export_onnx
+from avmatch.export.onnx import TICKS, Exported, export_model, uniform
 from avmatch.frontends.sound import NUM_MELS
 from avmatch.metrics.calibration import fit_nats, platt_target
 
@@ -54,7 +53,6 @@ def export_media_towers(
         is_half: see export_onnx.
     """
     common = {
-        "model": story["recipe"],
         "rate_hz": settings.rate_hz,
         "scale": evidence.scale,
         "baseline": evidence.baseline,
@@ -63,11 +61,10 @@ def export_media_towers(
     size = {"height_px": settings.height_px, "width_px": settings.width_px}
     video = common | {"side": "video", "input": "frames", "crop": settings.crop} | size
     audio = common | {"side": "audio", "input": "logmel", "num_mels": NUM_MELS}
-    frames = _samples(1, tuple(size.values()), (0.0, 1.0))
-    mels = _samples(settings.mels_per_tick, (NUM_MELS,), (-13.0, 5.0))
-    export_onnx(towers[0], folder / "video.onnx", frames, video, story, is_half=is_half)
-    export_onnx(towers[1], folder / "audio.onnx", mels, audio, story, is_half=is_half)
-    write_card(folder / "card.md", story)
+    frames = uniform((num, ticks, *size.values()) for num, ticks in TICKS)
+    mels = uniform(((num, ticks * settings.mels_per_tick, NUM_MELS) for num, ticks in TICKS), -13.0, 5.0)
+    graphs = {"video": Exported(towers[0], frames, video), "audio": Exported(towers[1], mels, audio)}
+    export_model(TOWERS, graphs, folder, story, is_half=is_half)
 
 
 def fit_evidence_of_ticks(
@@ -98,13 +95,3 @@ def fit_evidence_of_ticks(
     if slope < _LEAST_SLOPE:
         return Evidence(_LEAST_SLOPE, round(float(similarity[strangers].mean()), 5), independent_seconds)
     return Evidence(round(slope, 5), round(-offset / slope, 5), independent_seconds)
-
-
-def _samples(per_tick: int, shape: Sequence[int], span: tuple[float, float]) -> list[Tensor]:
-    """Inputs that differ in batch and length; the encoders' own batch of one, and a single tick, among them."""
-    generator = torch.Generator().manual_seed(0)
-    low, high = span
-    return [
-        low + (high - low) * torch.rand(size, ticks * per_tick, *shape, generator=generator)
-        for size, ticks in ((2, 8), (1, 21), (3, 5), (1, 1))
-    ]

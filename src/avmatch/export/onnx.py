@@ -1,4 +1,4 @@
-"""A network → an ONNX graph with its description inside, checked against the network before anybody sees it.
+"""Networks → a model folder: ONNX graphs with their descriptions inside, and card.md.
 
 The graph is exported by torch's dynamo exporter with a free batch and, where the tower takes it, a free length; then
 run by ONNX Runtime on other batch sizes and lengths than it was traced with. A graph that answers otherwise than the
@@ -11,8 +11,9 @@ import io
 import json
 import logging
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +22,10 @@ import onnxscript  # noqa: F401  torch's exporter needs it; better to miss it be
 import torch
 from torch import Tensor, nn
 
+from avmatch.artifacts.card import write_card
+from avmatch.artifacts.graph import open_graph
 from avmatch.core.errors import ModelError
 from avmatch.core.files import write_bytes_atomically
-from avmatch.encoders.runtime import open_session, run_session
 
 OPSET = 18
 #: Largest difference between the network's and the graph's answer, for outputs about 1.
@@ -36,6 +38,55 @@ Sample = Tensor | tuple[Tensor, ...]
 NAME_SCOPES = "pkg.torch.onnx.name_scopes"
 #: Smaller arrays stay as they are: biases, norms.
 LEAST_HALVED = 1024
+#: Batches and lengths of samples for towers over time; the encoders' own batch of one, and a single tick, among them.
+TICKS = ((2, 8), (1, 21), (3, 5), (1, 1))
+
+
+@dataclass(frozen=True, eq=False)
+class Exported:
+    """A network that becomes a graph.
+
+    Attributes:
+        samples: inputs for the parity check; the first is traced. Dimensions in which they differ become free.
+        description: what its kind says of itself (artifacts/), but for kind and model.
+        input_names: of the tensors that go in.
+    """
+
+    network: nn.Module
+    samples: Sequence[Sample]
+    description: Mapping[str, object]
+    input_names: Sequence[str] = ("input",)
+
+
+def export_model(
+    kind: str, graphs: Mapping[str, Exported], folder: Path, story: Mapping[str, object], *, is_half: bool = False
+) -> None:
+    """Write a model folder: a graph for each name, and the card.
+
+    Args:
+        kind: of artifacts/model.py.
+        story, is_half: as of export_onnx.
+
+    Raises:
+        ModelError: a graph's answer differs from its network's.
+    """
+    for name, one in graphs.items():
+        description = {"kind": kind, "model": story["recipe"], **one.description}
+        path, names = folder / f"{name}.onnx", one.input_names
+        export_onnx(one.network, path, one.samples, description, story, is_half=is_half, input_names=names)
+    write_card(folder / "card.md", story)
+
+
+def uniform(shapes: Iterable[tuple[int, ...]], low: float = 0.0, high: float = 1.0) -> list[Tensor]:
+    """Samples of these shapes, the same every time."""
+    generator = torch.Generator().manual_seed(0)
+    return [low + (high - low) * torch.rand(*shape, generator=generator) for shape in shapes]
+
+
+def normal(shapes: Iterable[tuple[int, ...]], mean: float = 0.0, deviation: float = 1.0) -> list[Tensor]:
+    """The same, normally distributed."""
+    generator = torch.Generator().manual_seed(0)
+    return [mean + deviation * torch.randn(*shape, generator=generator) for shape in shapes]
 
 
 def export_onnx(
@@ -154,12 +205,12 @@ def _inputs(sample: Sample) -> tuple[Tensor, ...]:
 
 
 def _check_parity(network: nn.Module, path: Path, content: bytes, samples: Sequence[Sample], tolerance: float) -> None:
-    session = open_session(path, content)
+    graph = open_graph(path, content)
     for inputs in map(_inputs, samples):
         shapes = " and ".join(str(tuple(tensor.shape)) for tensor in inputs)
         with torch.no_grad():
             wanted = network(*inputs).numpy()
-        got = np.asarray(run_session(session, str(path), *(tensor.numpy() for tensor in inputs)))
+        got = graph.run(str(path), *(tensor.numpy() for tensor in inputs))
         if got.shape != wanted.shape:
             raise ModelError(f"{path}: the graph gives {got.shape} for {shapes}, the network {wanted.shape}")
         difference = float(np.abs(got - wanted).max() / max(1.0, float(np.abs(wanted).max())))

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from avmatch.artifacts.graph import SCENES
 from avmatch.datasets.items import Pairs
 from avmatch.datasets.scene_items import gathered_steps, usual_length
 from avmatch.encoders.scenes import SCENE_INPUT, SCENES_MODEL
-from avmatch.export.card import write_card
-from avmatch.export.onnx import export_onnx
+from avmatch.export.onnx import Exported, export_model
 
 
 def export_scenes(
@@ -34,8 +34,7 @@ def export_scenes(
         sides: those that it looks at.
         front_end: the model whose vectors the features are.
     """
-    told = {
-        "model": story["recipe"],
+    description = {
         "input": SCENE_INPUT,
         "labels": pairs.label_names,
         "audio_features": sizes[0],
@@ -45,9 +44,8 @@ def export_scenes(
         "sides": list(sides),
         "front_end": front_end,
     }
-    samples = _samples(pairs, sizes)
-    export_onnx(network, folder / SCENES_MODEL, samples, told, story, input_names=("audio", "video"))
-    write_card(folder / "card.md", story)
+    graph = Exported(network, _samples(pairs, sizes), description, ("audio", "video"))
+    export_model(SCENES, {SCENES_MODEL: graph}, folder, story)
 
 
 def _samples(pairs: Pairs, sizes: tuple[int, int]) -> list[tuple[Tensor, ...]]:

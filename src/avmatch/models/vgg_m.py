@@ -159,3 +159,17 @@ def _side(side_px: int) -> int:
     side = ((side_px - 7) // 2 + 1 - 3) // 2 + 1
     side = ((side + 2 - 5) // 2 + 1 + 2 - 3) // 2 + 1
     return (side - 3) // 2 + 1
+
+
+class EveryTick(nn.Module):
+    """A stream that gives N vectors for N + 4 ticks → one that gives N for N, its ends held."""
+
+    def __init__(self, stream: nn.Module, per_tick: int) -> None:
+        super().__init__()
+        self.stream, self.num = stream, WINDOW_TICKS // 2 * per_tick
+
+    def forward(self, ticks: Float[Tensor, "B T *rest"]) -> Float[Tensor, "B N D"]:
+        """The vectors."""
+        held = [-1, self.num, *[-1] * (ticks.ndim - 2)]
+        vectors: Tensor = self.stream(torch.cat((ticks[:, :1].expand(held), ticks, ticks[:, -1:].expand(held)), dim=1))
+        return vectors

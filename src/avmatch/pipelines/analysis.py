@@ -25,13 +25,13 @@ import numpy as np
 import platformdirs
 from jaxtyping import UInt8
 
+from avmatch.artifacts.tower import AudioEncoder, TowerPair, VideoEncoder
 from avmatch.core.errors import MediaError, ModelError, UsageError
 from avmatch.core.features import AudioFeatures, Embeddings, MouthTrack, VideoFeatures
 from avmatch.core.progress import Progress
 from avmatch.core.results import Failure
 from avmatch.core.signals import AudioSamples, VideoFrames
 from avmatch.encoders.faces import FaceEncoder
-from avmatch.encoders.tower import AudioEncoder, TowerPair, VideoEncoder
 from avmatch.frontends import store
 from avmatch.frontends.faces import FaceDetector, LocatedFrame, YuNetDetector
 from avmatch.frontends.motion import MotionFrontEnd
@@ -149,10 +149,10 @@ class Analyser:
         if self.cache_dir is None or not Path(path).is_file():
             return None
         content = store.content_hash(path)
-        seen = "+".join(pair.video.fingerprint for pair in self.models)
+        seen = "+".join(pair.video.graph.fingerprint for pair in self.models)
         if self.face_detector is not None:
             seen += f"/{store.content_hash(self.face_detector)}"
-        heard = "+".join(pair.audio.fingerprint for pair in self.models)
+        heard = "+".join(pair.audio.graph.fingerprint for pair in self.models)
         return (
             store.entry(self.cache_dir, content, "video", seen),
             store.entry(self.cache_dir, content, "audio", heard),

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from importlib import metadata
 
 import avmatch
-from avmatch.encoders.folders import shipped_models
+from avmatch.artifacts.model import shipped_models
 from avmatch.media.probe import codec_report, library_versions
 from avmatch.pipelines.analysis import default_cache_dir
 

@@ -16,6 +16,9 @@ from typing import TypeVar
 import numpy as np
 from jaxtyping import Float
 
+from avmatch.artifacts.graph import CLIP_TOWERS, EVENTS, TOWERS
+from avmatch.artifacts.model import open_model
+from avmatch.artifacts.tower import load_clip_towers
 from avmatch.core.errors import UsageError
 from avmatch.core.features import TICK_RATE_HZ, AudioFeatures, VideoFeatures
 from avmatch.core.progress import Progress
@@ -24,8 +27,6 @@ from avmatch.cues.duration import DurationCue
 from avmatch.cues.evidence import Cue
 from avmatch.cues.scratch import ScratchCue
 from avmatch.datasets.inputs import MEDIA_SUFFIXES, list_audio, list_videos
-from avmatch.encoders.clips import load_clip_towers, takes_clip_features
-from avmatch.encoders.folders import model_folder
 from avmatch.matching.confidence import confidences
 from avmatch.matching.fusion import Scores, any_offset, fused_scores, usual_offsets
 from avmatch.pipelines.analysis import Analyser, analyse_all
@@ -58,7 +59,7 @@ def match(
         videos, audios: a folder, a glob, a file, a CSV/Parquet manifest with a `path` column, or a list of files.
         settings: what to search and how to decide.
         model: a learned cue's towers: a run, an exported folder, or the name of a model that ships. With towers over
-            clip features (encoders/clips.py), `videos` and `audios` hold `.npy` files of such features.
+            clip features (artifacts/tower.py), `videos` and `audios` hold `.npy` files of such features.
         face_detector: a YuNet network as ONNX; None = OpenCV's Haar cascades.
         cache_dir: where features are kept between runs; None = nowhere.
         leave_out: folders inside `videos` or `audios` that aren't searched, such as those of earlier results.
@@ -70,10 +71,10 @@ def match(
         ModelError: the model or the face detector can't be used.
     """
     settings = settings or MatchSettings()
-    folder = None if model is None else model_folder(model)
-    if folder is not None and takes_clip_features(folder):
-        return match_features(videos, audios, settings, load_clip_towers(folder))
-    models = models_with(model)
+    opened = None if model is None else open_model(model, TOWERS, EVENTS, CLIP_TOWERS)
+    if opened is not None and opened.kind == CLIP_TOWERS:
+        return match_features(videos, audios, settings, load_clip_towers(opened))
+    models = models_with(opened)
     analyser = Analyser(cache_dir, models.towers, num_threads=1, face_detector=face_detector)
     watch = analyser.video_with_scratch if settings.use_scratch else analyser.video
     video_paths, audio_paths = _listed(videos, list_videos, leave_out), _listed(audios, list_audio, leave_out)

@@ -15,16 +15,16 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from avmatch.core.errors import ModelError
+from avmatch.artifacts.graph import EVENTS as ANY_SOUND
+from avmatch.artifacts.graph import TOWERS
+from avmatch.artifacts.model import Model, open_model, shipped_models
+from avmatch.artifacts.tower import TowerDescription, TowerPair, load_pair
 from avmatch.cues.events import EventCue, KindCue
 from avmatch.cues.evidence import Calibration, Cue
 from avmatch.cues.learned import EmbeddingCue
 from avmatch.cues.motion import APART, MotionCue
 from avmatch.cues.mouth import MouthCue
-from avmatch.encoders.clips import takes_clip_features
-from avmatch.encoders.events import EventModel, load_event_model, takes_events
-from avmatch.encoders.folders import model_folder, shipped_models
-from avmatch.encoders.tower import TowerDescription, TowerPair, load_pair
+from avmatch.encoders.events import EventModel, load_event_model
 
 #: The model for talking faces, and that for any sound.
 LIPS, EVENTS = "lips", "events"
@@ -45,16 +45,16 @@ class Models:
     events: EventModel | None = None
 
 
-def models_with(model: str | Path | None) -> Models:
+def models_with(model: str | Path | Model | None) -> Models:
     """The models that take part where the user gives `model`, or none.
 
     Raises:
         ModelError: it can't be used, or its vectors have no place in time.
     """
-    folder = None if model is None else model_folder(model)
-    if folder is not None and takes_events(folder):
-        return Models(_with_lips(()), load_event_model(folder))
-    given = () if folder is None else (_time_model(folder),)
+    opened = None if model is None else open_model(model, TOWERS, ANY_SOUND)
+    if opened is not None and opened.kind == ANY_SOUND:
+        return Models(_with_lips(()), load_event_model(opened))
+    given = () if opened is None else (load_pair(opened),)
     return Models(_with_lips(given), _shipped_events() if EVENTS in shipped_models() else None)
 
 
@@ -97,22 +97,16 @@ def looks_at_faces(cue: Cue) -> bool:
     return isinstance(cue, MouthCue) or (isinstance(cue, EmbeddingCue) and cue.looks_at == "mouth")
 
 
-def _time_model(folder: Path) -> TowerPair:
-    if takes_clip_features(folder):
-        raise ModelError(f"{folder}: compares features of whole clips, which have no place in time; give another model")
-    return load_pair(folder)
-
-
 @lru_cache(maxsize=1)
 def _shipped(name: str) -> TowerPair:
     """Loaded once a process: it is there in every call."""
-    return load_pair(model_folder(name))
+    return load_pair(name)
 
 
 @lru_cache(maxsize=1)
 def _shipped_events() -> EventModel:
     """The same."""
-    return load_event_model(model_folder(EVENTS))
+    return load_event_model(EVENTS)
 
 
 def _looks_at_mouths(pair: TowerPair) -> bool:

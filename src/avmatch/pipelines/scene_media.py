@@ -18,7 +18,8 @@ from typing import TypeVar
 import numpy as np
 from jaxtyping import Float32, Shaped
 
-from avmatch.core.errors import MediaError, ModelError, UsageError
+from avmatch.artifacts.tower import TowerPair, load_pair
+from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.features import BAND_RATE_HZ, TICK_RATE_HZ, AudioFeatures, Embeddings, VideoFeatures
 from avmatch.core.progress import Progress
 from avmatch.core.results import Failure
@@ -27,9 +28,6 @@ from avmatch.datasets.scene_items import SIDES, Fault, Scenes, Side, absent
 from avmatch.datasets.scene_media import SceneFile, list_scene_files
 from avmatch.datasets.std2022 import is_std2022
 from avmatch.datasets.tau import is_tau
-from avmatch.encoders.clips import takes_clip_features
-from avmatch.encoders.folders import model_folder
-from avmatch.encoders.tower import TowerPair, load_pair
 from avmatch.pipelines.analysis import Analyser, analyse_all
 
 #: The front end that needs no model.
@@ -84,7 +82,7 @@ def media_scenes(
     files: Sequence[SceneFile], front_end: str, cache_dir: Path | None, progress: Progress | None = None
 ) -> Scenes:
     """The features of these files; what can't be had of one is told as a fault."""
-    pair = None if front_end == SIGNALS else _towers(front_end)
+    pair = None if front_end == SIGNALS else load_pair(front_end)
     analyser = Analyser(cache_dir, () if pair is None else (pair,), num_threads=1)
     paths = [file.path for file in files]
     answers = analyse_all(lambda path: _features(analyser, pair, path), paths, "files", progress)
@@ -124,13 +122,6 @@ def by_second(ticks: Shaped[np.ndarray, "T D"], rate_hz: float, start_seconds: f
     told = [mean, np.sqrt(np.maximum(square - mean**2, 0))] if with_deviation else [mean]
     found: Steps = np.concatenate(told, axis=1).astype(np.float32)
     return found
-
-
-def _towers(front_end: str) -> TowerPair:
-    folder = model_folder(front_end)
-    if takes_clip_features(folder):
-        raise ModelError(f"{front_end}: takes features of clips itself; a front end takes pictures and sound")
-    return load_pair(folder)
 
 
 def _features(analyser: Analyser, pair: TowerPair | None, path: str) -> _Heard:

@@ -29,13 +29,14 @@ import torch
 from jaxtyping import Float, Float32, Int, UInt8
 from torch import Tensor, nn
 
+from avmatch.artifacts.graph import WINDOWS
 from avmatch.core.errors import UsageError
 from avmatch.core.progress import Progress
 from avmatch.datasets.items import Pairs
 from avmatch.datasets.negatives import NegativeMix, Negatives
 from avmatch.datasets.sync_negatives import SyncCurriculum, SyncMix, SyncShifts
 from avmatch.datasets.tracks import PackSettings
-from avmatch.export.window_towers import WindowTower, export_window_towers
+from avmatch.export.onnx import Exported, export_model, uniform
 from avmatch.frontends.filterbank import filterbank
 from avmatch.metrics.sync_accuracy import judged_right
 from avmatch.models.mc_video import McVideo, McVideoConfig
@@ -158,12 +159,13 @@ class Avts:
         sound = filterbank(np.zeros(self.window_ticks * self.packing.audio_per_tick, np.float32), num_filters).shape
         common: dict[str, object] = {"window_seconds": self.window_ticks / self.rate_hz, "compared_by": self.loss}
         seen = common | {"input": "colour_frames", "rate_hz": self.rate_hz, "num_frames": frames[0]}
-        export_window_towers(
-            WindowTower(video, frames, (0.0, 1.0), seen | {"height_px": self.side_px, "width_px": self.side_px}),
-            WindowTower(audio, sound, (-13.0, 5.0), common | {"input": "filterbank", "num_filters": num_filters}),
-            folder,
-            description,
-        )
+        seen |= {"side": "video", "height_px": self.side_px, "width_px": self.side_px}
+        listened = common | {"side": "audio", "input": "filterbank", "num_filters": num_filters}
+        graphs = {
+            "video": Exported(video, uniform((num, *frames) for num in (2, 1, 3)), seen),
+            "audio": Exported(audio, uniform(((num, *sound) for num in (2, 1, 3)), -13.0, 5.0), listened),
+        }
+        export_model(WINDOWS, graphs, folder, description)
 
 
 class AvtsTowers(nn.Module):

@@ -23,14 +23,14 @@ from jaxtyping import Float, Float32, Int, Num
 from torch import Tensor, nn
 from torch.nn import functional
 
+from avmatch.artifacts.graph import CLASSES
 from avmatch.core.errors import UsageError
 from avmatch.core.progress import Progress
 from avmatch.datasets.items import Items, Pairs
 from avmatch.datasets.labelled import read_labelled
 from avmatch.datasets.labelled_packing import of_list, pack_labelled
 from avmatch.datasets.tracks import PackSettings
-from avmatch.export.card import write_card
-from avmatch.export.window_towers import WindowTower, export_window_tower
+from avmatch.export.onnx import Exported, export_model, uniform
 from avmatch.frontends.filterbank import filterbank
 from avmatch.frontends.sound import SAMPLE_RATE_HZ
 from avmatch.metrics.classes import macro_mean, top_k_hits
@@ -126,18 +126,17 @@ class ClipClasses:
     def export(self, learner: nn.Module, pairs: Pairs, folder: Path, description: Mapping[str, object]) -> None:
         """classes.onnx, which gives the logits of a window, and card.md."""
         rate_hz = self.rate_hz if self.side == "video" else SAMPLE_RATE_HZ
-        told: dict[str, object] = {"window_seconds": self.window / rate_hz, "classes": list(pairs.label_names)}
+        own = {"side": "classes", "window_seconds": self.window / rate_hz, "classes": list(pairs.label_names)}
         if self.side == "video":
             shape, span = (self.window, self.side_px, self.side_px, 3), (0.0, 1.0)
             size = {"height_px": self.side_px, "width_px": self.side_px}
-            told |= {"input": "colour_frames", "rate_hz": self.rate_hz, "num_frames": self.window, **size}
+            own |= {"input": "colour_frames", "rate_hz": self.rate_hz, "num_frames": self.window, **size}
         else:
             shape, span = filterbank(np.zeros(self.window, np.float32), self.audio.num_filters).shape, (-13.0, 5.0)
-            told |= {"input": "filterbank", "num_filters": shape[1]}
+            own |= {"input": "filterbank", "num_filters": shape[1]}
         assert isinstance(learner, ClassReader)
-        window = WindowTower(learner.reader, shape, span, told)
-        export_window_tower(window, folder / "classes.onnx", "classes", description)
-        write_card(folder / "card.md", description)
+        graph = Exported(learner.reader, uniform(((num, *shape) for num in (2, 1, 3)), *span), own)
+        export_model(CLASSES, {"classes": graph}, folder, description)
 
     def _tower(self) -> McVideo | SoundCnn:
         """Of the run, or untrained."""

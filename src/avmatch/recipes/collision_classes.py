@@ -25,11 +25,14 @@ from jaxtyping import Float, Float32, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
+from avmatch.artifacts.graph import COLLISIONS
 from avmatch.core.errors import UsageError
 from avmatch.core.progress import Progress
 from avmatch.datasets.collision_features import NOISY_DB, Bands, prepared
 from avmatch.datasets.items import Pairs, gather
-from avmatch.export.collisions import export_classes
+from avmatch.encoders.collisions import CLASSES_GRAPH
+from avmatch.export.collisions import impact_graph
+from avmatch.export.onnx import export_model
 from avmatch.frontends.impact_sound import bands_in_noise
 from avmatch.metrics.classes import macro_mean, top_k_hits
 from avmatch.metrics.intervals import bootstrap_interval
@@ -112,7 +115,8 @@ class CollisionClasses:
     def export(self, learner: nn.Module, pairs: Pairs, folder: Path, description: Mapping[str, object]) -> None:
         """classes_sound.onnx or classes_picture.onnx, and card.md."""
         assert isinstance(learner, ImpactReader)
-        export_classes(learner.network, self.side, learner.shape, self.bands, pairs.label_names, folder, description)
+        graph = impact_graph(learner.network, self.side, learner.shape, self.bands, pairs.label_names)
+        export_model(COLLISIONS, {CLASSES_GRAPH.format(self.side): graph}, folder, description)
 
 
 class ImpactReader(nn.Module):

@@ -27,11 +27,14 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 from torch import Tensor, nn
 
+from avmatch.artifacts.graph import COLLISIONS
 from avmatch.core.errors import UsageError
 from avmatch.core.progress import Progress
 from avmatch.datasets.collision_features import Bands, prepared
 from avmatch.datasets.items import Pairs, gather
-from avmatch.export.collisions import export_metric
+from avmatch.encoders.collisions import METRIC_GRAPH
+from avmatch.export.collisions import impact_graph
+from avmatch.export.onnx import export_model
 from avmatch.frontends.impact_picture import MAX_FRAMES, repeated
 from avmatch.losses.contrastive import weighted_contrastive
 from avmatch.models.collision import CentroidMlpConfig, Frames3dConfig, ResNetConfig, SpectrogramResNet
@@ -130,8 +133,12 @@ class CollisionMetric:
     def export(self, learner: nn.Module, pairs: Pairs, folder: Path, description: Mapping[str, object]) -> None:
         """metric_film.onnx, metric_sound.onnx and card.md."""
         assert isinstance(learner, ImpactTowers)
-        shapes = tuple(pairs.video[0].shape), tuple(pairs.audio[0].shape)
-        export_metric(learner.film, learner.sound, shapes, self.film.side, self.bands, folder, description)
+        film, sound = tuple(pairs.video[0].shape), tuple(pairs.audio[0].shape)
+        graphs = {
+            METRIC_GRAPH.format("film"): impact_graph(learner.film, self.film.side, film, self.bands),
+            METRIC_GRAPH.format("sound"): impact_graph(learner.sound, "sound", sound, self.bands),
+        }
+        export_model(COLLISIONS, graphs, folder, description)
 
 
 class ImpactTowers(nn.Module):

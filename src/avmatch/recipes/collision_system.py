@@ -26,6 +26,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float16
 
+from avmatch.artifacts.card import write_card
 from avmatch.core.errors import UsageError
 from avmatch.core.files import atomic_path, write_text_atomically
 from avmatch.core.progress import Progress
@@ -40,7 +41,6 @@ from avmatch.datasets.collision_features import (
 )
 from avmatch.datasets.collisions import CLASSES
 from avmatch.encoders.collisions import CLASSES_GRAPH, METRIC_GRAPH, METRICS, SYSTEM, load_networks
-from avmatch.export.card import write_card
 from avmatch.frontends.impact_sound import bands_in_noise
 from avmatch.matching.collision_fit import KnownImpacts, fit_scorer
 from avmatch.matching.collisions import ImpactScorer, partners
@@ -177,13 +177,13 @@ def _joined(
     model = folder / "model"
     model.mkdir(exist_ok=True)
     for side in ("sound", "picture"):
-        name = CLASSES_GRAPH.format(side)
+        name = f"{CLASSES_GRAPH.format(side)}.onnx"
         _copy(results[side].model / name, model / name)
     for stage, result in results.items():
         if stage.startswith(METRICS):
             place = model if stage == METRICS else model / stage
-            for side in ("film", "sound"):
-                _copy(result.model / METRIC_GRAPH.format(side), place / METRIC_GRAPH.format(side))
+            for name in (f"{METRIC_GRAPH.format(side)}.onnx" for side in ("film", "sound")):
+                _copy(result.model / name, place / name)
     known = known_impacts(folder, found)
     scorer = fit_scorer(known, alone_share=system.alone_share)
     measured = _measured(known, scorer, results)

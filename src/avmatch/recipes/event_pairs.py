@@ -29,13 +29,15 @@ from jaxtyping import Float, Float32, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
+from avmatch.artifacts.graph import CLIP_TOWERS, EVENTS
+from avmatch.artifacts.tower import CLIP_INPUT
 from avmatch.core.errors import UsageError
 from avmatch.core.features import TICK_RATE_HZ
 from avmatch.core.progress import Progress
 from avmatch.datasets.items import Pairs
 from avmatch.datasets.tracks import MOTION_AND_BANDS, split_bands
-from avmatch.encoders.events import CLASSES, KIND
-from avmatch.export.events import EventEvidence, export_events
+from avmatch.encoders.events import CLASSES, INPUTS, KIND
+from avmatch.export.onnx import Exported, export_model, normal
 from avmatch.frontends.event_signals import (
     BANDS_PER_TICK,
     NUM_CHANNELS,
@@ -137,23 +139,38 @@ class EventPairs:
     def export(self, learner: nn.Module, pairs: Pairs, folder: Path, description: Mapping[str, object]) -> None:
         """video.onnx, audio.onnx, kind/, classes/ where labels name some, and card.md."""
         assert isinstance(learner, EventTowers)
-        weights, temper = (told.detach().exp() for told in (learner.evidence.log_weights, learner.evidence.log_temper))
-        towers: dict[str, tuple[nn.Module, nn.Module]] = {KIND: (learner.video_kind, learner.audio_kind)}
-        if learner.classes:
-            towers[CLASSES] = (learner.classes[0], learner.classes[1])
-        export_events(
-            (learner.video, learner.audio),
-            towers,
-            EventEvidence(
-                tuple(weights.tolist()),
-                float(temper),
-                _KIND_SHARE * float(learner.kind_scale().detach()),
-                learner.kind_baseline,
-                _CLASS_SHARE if learner.classes else 0.0,
-            ),
-            folder,
-            description,
+        weights, temper = (
+            fitted.detach().exp() for fitted in (learner.evidence.log_weights, learner.evidence.log_temper)
         )
+        common = {
+            "weights": [round(weight, 5) for weight in weights.tolist()],
+            "temper": round(float(temper), 5),
+            "kind_scale": round(_KIND_SHARE * float(learner.kind_scale().detach()), 5),
+            "kind_baseline": round(learner.kind_baseline, 5),
+            "class_share": _CLASS_SHARE if learner.classes else 0.0,
+        }
+        motion = normal(
+            (num, sources, NUM_CHANNELS, ticks) for num, sources, ticks in ((2, 8, 50), (1, 4, 131), (3, 24, 20))
+        )
+        bands = normal((num, NUM_SOUND_INPUTS, ticks) for num, ticks in ((2, 200), (1, 523), (3, 80)))
+        graphs = {
+            side: Exported(network, samples, common | {"side": side, "input": INPUTS[side]})
+            for side, network, samples in (("video", learner.video, motion), ("audio", learner.audio, bands))
+        }
+        towers: list[tuple[str, nn.Module, nn.Module]] = [(KIND, learner.video_kind, learner.audio_kind)]
+        if learner.classes:
+            towers.append((CLASSES, learner.classes[0], learner.classes[1]))
+        for name, *pair in towers:
+            graphs |= {
+                f"{name}/{side}": _statistics_tower(side, tower) for side, tower in zip(INPUTS, pair, strict=True)
+            }
+        export_model(EVENTS, graphs, folder, description)
+
+
+def _statistics_tower(side: str, tower: nn.Module) -> Exported:
+    num_features, dim = tower.get_buffer("directions").shape
+    described = {"kind": CLIP_TOWERS, "side": side, "input": CLIP_INPUT, "num_features": num_features, "dim": dim}
+    return Exported(tower, normal((num, windows, num_features) for num, windows in ((2, 2), (1, 5), (3, 1))), described)
 
 
 class EventTowers(nn.Module):

@@ -24,15 +24,24 @@ import torch
 from jaxtyping import Float, Float32, Int, Int64, UInt8
 from torch import Tensor, nn
 
+from avmatch.artifacts.graph import TOWERS
 from avmatch.core.errors import UsageError
 from avmatch.core.progress import Progress
 from avmatch.datasets.augment.sound import NoiseKind, gain, mix_at_snr, synthetic_noise
 from avmatch.datasets.items import Pairs
-from avmatch.export.sync_towers import export_sync_towers
+from avmatch.export.onnx import TICKS, Exported, export_model, uniform
 from avmatch.frontends.mfcc import mfcc
 from avmatch.frontends.sound import SAMPLE_RATE_HZ, WINDOW_SAMPLES
 from avmatch.metrics.sync import offset_distances, within_shares
-from avmatch.models.vgg_m import STEPS_PER_TICK, WINDOW_TICKS, VggMConfig, VggMPicture, VggMSound
+from avmatch.models.vgg_m import (
+    NUM_COEFFICIENTS,
+    STEPS_PER_TICK,
+    WINDOW_TICKS,
+    EveryTick,
+    VggMConfig,
+    VggMPicture,
+    VggMSound,
+)
 from avmatch.recipes.lip_pairs import RATE_HZ, SAMPLES_PER_TICK, LipPairs
 from avmatch.recipes.mouth_augmentation import MouthAugmentation, MouthFrontEnd
 from avmatch.training.inference import outputs_of_clips
@@ -118,11 +127,20 @@ class SyncWindows:
         return within_shares(scores, VALIDATION_KS, window_frames=WINDOW_TICKS)
 
     def export(self, learner: nn.Module, pairs: Pairs, folder: Path, description: Mapping[str, object]) -> None:
-        """video.onnx, audio.onnx and card.md."""
+        """video.onnx and audio.onnx, which give a vector a frame for the window around it, and card.md."""
         video, audio = learner.get_submodule("video"), learner.get_submodule("audio")
         assert isinstance(video, VggMPicture)
         assert isinstance(audio, VggMSound)
-        export_sync_towers(video, audio, RATE_HZ, folder, description)
+        common = {"rate_hz": RATE_HZ, "distance": "euclidean", "window_frames": WINDOW_TICKS}
+        side = video.config.side_px
+        size = {"crop": "mouth", "height_px": side, "width_px": side}
+        frames = uniform((num, ticks, side, side) for num, ticks in TICKS)
+        steps = uniform(((num, ticks * STEPS_PER_TICK, NUM_COEFFICIENTS) for num, ticks in TICKS), -10.0, 10.0)
+        graphs = {
+            "video": Exported(EveryTick(video, 1), frames, common | {"side": "video", "input": "frames"} | size),
+            "audio": Exported(EveryTick(audio, STEPS_PER_TICK), steps, common | {"side": "audio", "input": "mfcc"}),
+        }
+        export_model(TOWERS, graphs, folder, description)
 
 
 class SyncTowers(nn.Module):

@@ -16,9 +16,8 @@ from pathlib import Path
 from torch import nn
 
 from avmatch.core.errors import UsageError
-from avmatch.export.sync_towers import EveryTick
 from avmatch.models.lip_towers import LipCnn, LipCnnConfig
-from avmatch.models.vgg_m import WINDOW_TICKS, VggMConfig, VggMPicture
+from avmatch.models.vgg_m import WINDOW_TICKS, EveryTick, VggMConfig, VggMPicture
 from avmatch.recipes.runs import load_tower, run_task, settings_of
 from avmatch.training.config import override
 

@@ -27,13 +27,15 @@ from jaxtyping import Float, Float32, Int, Shaped
 from torch import Tensor, nn
 from torch.nn import functional
 
+from avmatch.artifacts.graph import WORDS as WORDS_KIND
 from avmatch.core.errors import UsageError
 from avmatch.core.progress import Progress
 from avmatch.datasets.items import Pairs
 from avmatch.datasets.shards import INDEX, open_shards
 from avmatch.datasets.speech import WORDS
 from avmatch.datasets.words import WordFrames, WordSelection, find_words, read_spoken, word_folds
-from avmatch.export.words import WordInContext, export_words
+from avmatch.encoders.words import WORDS_MODEL
+from avmatch.export.onnx import TICKS, Exported, export_model, uniform
 from avmatch.metrics.classes import macro_mean, top_k_hits
 from avmatch.metrics.intervals import bootstrap_interval
 from avmatch.models.lip_towers import LipCnnConfig
@@ -145,14 +147,42 @@ class Words:
         """words.onnx and card.md."""
         assert isinstance(learner, WordReader)
         reader = WordInContext(learner.front_end, learner.head, self.context_ticks)
-        targets_only = self.selection.targets_only
-        export_words(reader, learner.shape, pairs.video_rate_hz, pairs.label_names, targets_only, folder, description)
+        described: dict[str, object] = {
+            "side": "words",
+            "rate_hz": pairs.video_rate_hz,
+            "context_frames": reader.context,
+            "targets_only": self.selection.targets_only,
+            "vocabulary": list(pairs.label_names),
+        }
+        if len(learner.shape) == 2:
+            height_px, width_px = learner.shape
+            described |= {"input": "frames", "crop": "mouth", "height_px": height_px, "width_px": width_px}
+        else:
+            described |= {"input": "features", "num_channels": learner.shape[0]}
+        samples = uniform((num, ticks + 2 * reader.context, *learner.shape) for num, ticks in TICKS)
+        export_model(WORDS_KIND, {WORDS_MODEL: Exported(reader, samples, described)}, folder, description)
 
     def _front_end(self, pairs: Pairs) -> FrontEnd | int:
         """The network, or the number of features where those are given."""
         if pairs.video_kind == "features":
             return int(pairs.video[0].shape[1])
         return read_front_end(self.front_end) if self.front_end else lip_front_end(self.video)
+
+
+class WordInContext(nn.Module):
+    """Frames of one word and its context → logits; the word is what lies between `context` frames on either side."""
+
+    def __init__(self, front_end: nn.Module, head: nn.Module, context: int) -> None:
+        super().__init__()
+        self.front_end, self.head, self.context = front_end, head, context
+
+    def forward(self, frames: Float[Tensor, "B T *rest"]) -> Float[Tensor, "B K"]:
+        """The logits."""
+        ticks = self.front_end(frames)
+        place = torch.arange(frames.shape[1], device=frames.device)
+        is_word = (place >= self.context) & (place < frames.shape[1] - self.context)
+        logits: Tensor = self.head(ticks, is_word[None].expand(frames.shape[0], -1))
+        return logits
 
 
 class WordReader(nn.Module):

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from avmatch.artifacts import tower as clips
+from avmatch.artifacts.model import open_model
+from avmatch.artifacts.tower import load_clip_towers
 from avmatch.core.errors import MediaError, ModelError
-from avmatch.encoders import clips
-from avmatch.encoders.clips import load_clip_towers, takes_clip_features
 from clip_models import AUDIO, VIDEO, clip_graph, write_clip_model
 
 MATRIX = np.random.default_rng(1).standard_normal((4, 4)).astype(np.float32)
@@ -56,19 +57,22 @@ def test_clips_that_do_not_fit_are_told(towers, shape):
 
 
 def test_models_of_clips_are_told_from_others(tmp_path):
-    assert takes_clip_features(write_clip_model(tmp_path / "clips"))
+    assert open_model(write_clip_model(tmp_path / "clips")).kind == "clip_towers"
     other = {"model": "lips", "side": "video", "input": "frames", "rate_hz": 25, "height_px": 96, "width_px": 96}
-    assert not takes_clip_features(write_clip_model(tmp_path / "lips", video=other))
-    assert not takes_clip_features(tmp_path)
+    lips = open_model(write_clip_model(tmp_path / "lips", video=other))
+    assert lips.kind == "towers"
+    with pytest.raises(ModelError, match="is a two-tower model of picture and sound, not a model of features of whole"):
+        load_clip_towers(lips)
 
 
 @pytest.mark.parametrize(
     ("description", "message"),
     [
-        (None, "no `avmatch` description"),
-        ("{not json", "the `avmatch` description isn't JSON"),
-        ([1, 2], "no `avmatch` description"),
-        ({"model": "tiny"}, r"no usable `avmatch` .*missing .*required"),
+        (None, r"no usable `avmatch` description .*there is none"),
+        ("{not json", r"no usable `avmatch` description .*it isn't JSON"),
+        ([1, 2], r"no usable `avmatch` description .*there is none"),
+        ({"model": "tiny"}, r"no usable `avmatch` .*is of no known kind"),
+        ({"model": "tiny", "kind": "clip_towers"}, r"no usable `avmatch` .*missing .*required"),
         (VIDEO | {"colour": True}, r"no usable `avmatch` .*unexpected keyword argument 'colour'"),
         (VIDEO | {"input": "pixels"}, r"no usable `avmatch` .*with input 'pixels'"),
         (VIDEO | {"side": "smell"}, r"no usable `avmatch` .*side 'smell'"),
@@ -89,7 +93,7 @@ def test_graphs_that_do_not_say_what_they_are_are_refused(tmp_path, description,
 def test_a_missing_tower_is_told(tmp_path, missing):
     folder = write_clip_model(tmp_path)
     (folder / missing).unlink()
-    with pytest.raises(ModelError, match=rf"{missing}: no such model file; .* holds video\.onnx and audio\.onnx"):
+    with pytest.raises(ModelError, match=rf"{missing}: no such model file"):
         load_clip_towers(folder)
 
 

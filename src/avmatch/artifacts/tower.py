@@ -1,6 +1,6 @@
-"""One half of a learned matcher: an ONNX graph whose metadata say what goes in and what comes out.
+"""Two towers that make comparable vectors of picture and sound: over time, or one vector for a whole clip.
 
-The graph's metadata property `avmatch` is a JSON object:
+Towers over time (kind `towers`), as video.onnx and audio.onnx describe them:
 
     {"model": "lips", "side": "video", "input": "frames", "rate_hz": 25, "height_px": 96, "width_px": 96}
     {"model": "lips", "side": "audio", "input": "logmel", "rate_hz": 25, "num_mels": 64}
@@ -14,32 +14,42 @@ may be believed (cues/evidence.py).
 
 Vectors are scaled to length 1, and their product is what counts, unless the key `distance` is "euclidean": then they
 stay as they are (SyncNets). `window_frames` says how many frames a vector has seen, those around its tick.
+
+Towers over features of clips that somebody else computed (kind `clip_towers`):
+
+    {"model": "two_tower_best", "side": "video", "input": "clip_features", "num_features": 512, "num_steps": 10,
+     "dim": 640, "scale": 9.0, "baseline": 0.2}
+
+A tower takes float32 (B, T, F) and gives (B, D); the product of a video's and an audio's vector is their similarity.
+`num_steps` 0 takes any T. `scale` and `baseline`, fitted on held-back pairs, turn a similarity into evidence in nats:
+scale · (similarity − baseline).
+
+Letters in shapes: N clips, T time steps, F features, D embedding.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Generic, TypeVar
 
 import numpy as np
 from jaxtyping import Float32
 
-from avmatch.core.errors import ModelError
+from avmatch.artifacts.graph import CLIP_TOWERS, TOWERS, Description, Graph
+from avmatch.artifacts.model import Model, open_model
+from avmatch.core.errors import MediaError, ModelError
 from avmatch.core.features import BAND_RATE_HZ, Embeddings
 from avmatch.core.signals import AudioSamples, VideoFrames
-from avmatch.encoders.runtime import open_session, run_session
 from avmatch.frontends.mfcc import mfcc
 from avmatch.frontends.picture import FrameClock, shades
 from avmatch.frontends.sound import CHUNK_SECONDS, NUM_MELS, LogMelClock, log_mel
 
-if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
-
-_FILES = {"video": "video.onnx", "audio": "audio.onnx"}
+SIDES = ("video", "audio")
+CLIP_INPUT = "clip_features"
+#: Clips that go through a graph at once.
+BATCH = 256
 _CROPS = ("picture", "mouth")
 _INPUTS = {"video": ("frames",), "audio": ("logmel", "mfcc")}
 _DISTANCES = ("cosine", "euclidean")
@@ -49,13 +59,10 @@ _FEATURES: dict[str, Callable[[Float32[np.ndarray, " S"]], Float32[np.ndarray, "
 }
 
 
-@dataclass(frozen=True)
-class TowerDescription:
-    """What a tower's metadata say."""
+@dataclass(frozen=True, kw_only=True)
+class TowerDescription(Description):
+    """What a tower over time says of itself."""
 
-    model: str
-    side: str
-    input: str
     rate_hz: float
     height_px: int = 0
     width_px: int = 0
@@ -89,13 +96,29 @@ class TowerDescription:
             )
 
 
+@dataclass(frozen=True, kw_only=True)
+class ClipDescription(Description):
+    """What a tower over features of clips says of itself."""
+
+    num_features: int
+    dim: int
+    num_steps: int = 0
+    scale: float = 1.0
+    baseline: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.side not in SIDES or self.input != CLIP_INPUT:
+            raise ValueError(f"side {self.side!r} with input {self.input!r}; expected video or audio with {CLIP_INPUT}")
+        if min(self.num_features, self.dim) < 1 or self.scale <= 0 or self.num_steps < 0:
+            raise ValueError(f"num_features, dim and scale must be positive, got {self}")
+
+
 @dataclass(frozen=True, eq=False)
 class Tower:
-    """A loaded graph and its description."""
+    """A tower over time."""
 
     description: TowerDescription
-    session: InferenceSession
-    fingerprint: str
+    graph: Graph
 
     def encode(self, inputs: Float32[np.ndarray, " t *rest"], num_ticks: int) -> Float32[np.ndarray, "T D"]:
         """Vectors for one stretch of `num_ticks`, of length 1 unless their distance is Euclidean.
@@ -104,7 +127,7 @@ class Tower:
             ModelError: the graph can't give them.
         """
         who = f"{self.description.model}: the {self.description.side} tower"
-        output = np.asarray(run_session(self.session, who, inputs[None]), np.float32)
+        output = self.graph.run(who, inputs[None]).astype(np.float32, copy=False)
         if output.ndim != 3 or output.shape[:2] != (1, num_ticks):
             raise ModelError(f"{who} must give (1, {num_ticks}, D), got {output.shape}; export it again")
         if self.description.distance == "euclidean":
@@ -115,11 +138,59 @@ class Tower:
 
 
 @dataclass(frozen=True, eq=False)
-class TowerPair:
-    """A model folder: video.onnx and audio.onnx."""
+class ClipTower:
+    """A tower over features of clips."""
 
-    video: Tower
-    audio: Tower
+    description: ClipDescription
+    graph: Graph
+
+    def encode(self, clips: Sequence[Float32[np.ndarray, "_ _"]]) -> Float32[np.ndarray, "N D"]:
+        """A vector for each clip (T, F); clips of one length go through together.
+
+        Raises:
+            ModelError: the graph can't take them.
+        """
+        vectors = np.zeros((len(clips), self.description.dim), np.float32)
+        lengths = np.array([len(clip) for clip in clips])
+        for length in np.unique(lengths):
+            rows = np.flatnonzero(lengths == length)
+            for part in np.array_split(rows, -(-len(rows) // BATCH)):
+                vectors[part] = self._run(np.stack([clips[row] for row in part]))
+        return vectors
+
+    def check(self, path: str, clip: Float32[np.ndarray, "T F"]) -> None:
+        """Raises MediaError if the tower doesn't take such a clip."""
+        described = self.description
+        steps_fit = len(clip) == described.num_steps if described.num_steps else len(clip) > 0
+        if clip.shape[1] != described.num_features or not steps_fit:
+            wanted = f"({described.num_steps or 'any'}, {described.num_features})"
+            raise MediaError(
+                path,
+                f"holds features {clip.shape}, but {described.model}'s {described.side} tower takes {wanted}",
+                stage="features",
+                reason="unsupported",
+            )
+
+    def _run(self, batch: Float32[np.ndarray, "B T F"]) -> Float32[np.ndarray, "B D"]:
+        described = self.description
+        who = f"{described.model}: the {described.side} tower"
+        output = self.graph.run(who, batch).astype(np.float32, copy=False)
+        if output.shape != (len(batch), described.dim) or not np.isfinite(output).all():
+            raise ModelError(
+                f"{who} must give finite ({len(batch)}, {described.dim}), got {output.shape}; export it again"
+            )
+        return output
+
+
+AnyTower = TypeVar("AnyTower", Tower, ClipTower)
+
+
+@dataclass(frozen=True, eq=False)
+class Pair(Generic[AnyTower]):
+    """The two towers of a model."""
+
+    video: AnyTower
+    audio: AnyTower
 
     @property
     def name(self) -> str:
@@ -127,54 +198,59 @@ class TowerPair:
         return self.video.description.model
 
 
-def load_pair(folder: str | Path, *, any_distance: bool = False) -> TowerPair:
-    """Load a model folder.
+TowerPair = Pair[Tower]
+ClipTowers = Pair[ClipTower]
+
+
+def load_pair(model: str | Path | Model, *, any_distance: bool = False) -> TowerPair:
+    """The towers over time of a model.
 
     Args:
         any_distance: also models whose vectors must be compared by another distance than the cosine.
 
     Raises:
-        ModelError: a tower is missing, doesn't say what it is, or has a distance that isn't wanted.
+        ModelError: it is another model, a tower is missing, or has a distance that isn't wanted.
     """
-    towers = {side: load_tower(Path(folder) / file, side) for side, file in _FILES.items()}
-    pair = TowerPair(towers["video"], towers["audio"])
+    opened = open_model(model, TOWERS)
+    pair: TowerPair = Pair(*(_tower(opened.graph(side), side) for side in SIDES))
     ours, theirs = pair.video.description, pair.audio.description
     if (ours.model, ours.rate_hz, ours.distance) != (theirs.model, theirs.rate_hz, theirs.distance):
         raise ModelError(
-            f"{folder}: the towers differ: {ours.model} at {ours.rate_hz} Hz, {theirs.model} at {theirs.rate_hz}; by "
-            f"{ours.distance} and {theirs.distance} distance"
+            f"{opened.folder}: the towers differ: {ours.model} at {ours.rate_hz} Hz, {theirs.model} at "
+            f"{theirs.rate_hz}; by {ours.distance} and {theirs.distance} distance"
         )
     if ours.distance != "cosine" and not any_distance:
         raise ModelError(
-            f"{folder}: {ours.model} compares by {ours.distance} distance, which only `avmatch evaluate --protocol "
-            "sync` can do"
+            f"{opened.folder}: {ours.model} compares by {ours.distance} distance, which only `avmatch evaluate "
+            "--protocol sync` can do"
         )
     return pair
 
 
-def load_tower(path: Path, side: str) -> Tower:
-    """Load one graph and check its description."""
-    if not path.is_file():
-        raise ModelError(f"{path}: no such model file; a model folder holds {' and '.join(_FILES.values())}")
-    content = path.read_bytes()
-    session = open_session(path, content)
-    text = session.get_modelmeta().custom_metadata_map.get("avmatch")
-    try:
-        description = TowerDescription(**json.loads(text or "null"))
-    except (TypeError, ValueError) as error:
-        raise ModelError(f"{path}: no usable `avmatch` description in the graph's metadata ({error})") from error
-    if description.side != side:
-        raise ModelError(f"{path}: expected a tower for {side}, got one for {description.side}")
-    return Tower(description, session, hashlib.blake2b(content, digest_size=8).hexdigest())
+def load_clip_towers(model: str | Path | Model) -> ClipTowers:
+    """The towers over features of clips of a model. Raises ModelError as `load_pair`."""
+    opened = open_model(model, CLIP_TOWERS)
+    graphs = [(opened.graph(side), side) for side in SIDES]
+    towers: ClipTowers = Pair(*(ClipTower(graph.description(ClipDescription, side), graph) for graph, side in graphs))
+    ours, theirs = towers.video.description, towers.audio.description
+    if (ours.model, ours.dim) != (theirs.model, theirs.dim):
+        raise ModelError(
+            f"{opened.folder}: the towers differ: {ours.model} ({ours.dim}) and {theirs.model} ({theirs.dim})"
+        )
+    return towers
+
+
+def _tower(graph: Graph, side: str) -> Tower:
+    return Tower(graph.description(TowerDescription, side), graph)
 
 
 class VideoEncoder:
     """Collects VideoFrames blocks and answers with the tower's vectors on its clock."""
 
     def __init__(self, tower: Tower) -> None:
-        told = tower.description
+        description = tower.description
         self._tower = tower
-        self._clock = FrameClock(told.rate_hz, told.height_px, told.width_px)
+        self._clock = FrameClock(description.rate_hz, description.height_px, description.width_px)
         self._ticks: list[np.ndarray] = []
         self._vectors: list[np.ndarray] = []
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from avmatch.artifacts.tower import AudioEncoder, TowerPair, VideoEncoder, load_pair
 from avmatch.core.errors import ModelError
 from avmatch.core.signals import AudioSamples, VideoFrames
-from avmatch.encoders.tower import AudioEncoder, TowerPair, VideoEncoder, load_pair, load_tower
 from avmatch.frontends.sound import CHUNK_SECONDS, SAMPLE_RATE_HZ, log_mel
 
 HEIGHT, WIDTH, DIMENSIONS = 4, 6, 5
@@ -106,15 +106,15 @@ def test_a_pair_says_what_it_is(pair):
     assert pair.name == "tiny"
     assert (pair.video.description.height_px, pair.video.description.width_px) == (HEIGHT, WIDTH)
     assert (pair.audio.description.scale, pair.audio.description.baseline) == (1.0, 0.0)
-    assert pair.video.fingerprint != pair.audio.fingerprint
+    assert pair.video.graph.fingerprint != pair.audio.graph.fingerprint
 
 
 def test_the_fingerprint_follows_the_bytes(tmp_path, pair):
     same = load_pair(write_pair(tmp_path))
-    assert same.video.fingerprint == pair.video.fingerprint
+    assert same.video.graph.fingerprint == pair.video.graph.fingerprint
     other = load_pair(write_pair(tmp_path, video=VIDEO | {"scale": 3.5}))
     assert other.video.description.scale == 3.5
-    assert other.video.fingerprint != pair.video.fingerprint
+    assert other.video.graph.fingerprint != pair.video.graph.fingerprint
 
 
 def test_frames_become_unit_vectors_at_their_ticks(pair):
@@ -211,7 +211,7 @@ def test_nothing_has_no_vectors(pair):
 
 
 def test_a_folder_without_models_names_what_it_should_hold(tmp_path):
-    with pytest.raises(ModelError, match=r"video\.onnx: no such model file; .* holds video\.onnx and audio\.onnx"):
+    with pytest.raises(ModelError, match=r"no model there; give a run, a folder with video\.onnx"):
         load_pair(tmp_path)
 
 
@@ -220,23 +220,24 @@ def test_what_is_no_onnx_file_is_refused(tmp_path, content):
     path = tmp_path / "video.onnx"
     path.write_bytes(content)
     with pytest.raises(ModelError, match=r"video\.onnx: not an ONNX model that can be run \(.*; export it again"):
-        load_tower(path, "video")
+        load_pair(tmp_path)
 
 
 def test_a_graph_cut_short_is_refused(tmp_path):
     path = tmp_path / "video.onnx"
     path.write_bytes(graph("video", VIDEO)[:-200])
     with pytest.raises(ModelError, match=r"video\.onnx: "):
-        load_tower(path, "video")
+        load_pair(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("description", "message"),
     [
-        (None, "NoneType"),
+        (None, "there is none"),
         ("{not json", "Expecting property name"),
-        ([1, 2], "mapping"),
-        ({"model": "tiny"}, "missing .*required .*argument"),
+        ([1, 2], "there is none"),
+        ({"model": "tiny"}, "is of no known kind"),
+        ({"model": "tiny", "kind": "towers"}, "missing .*required .*argument"),
         (VIDEO | {"colour": True}, "unexpected keyword argument 'colour'"),
         (VIDEO | {"rate_hz": 0}, "rate_hz must divide 100 and be at least 1, got 0"),
         (VIDEO | {"rate_hz": 30}, "rate_hz must divide 100 and be at least 1, got 30"),
@@ -249,14 +250,14 @@ def test_graphs_that_do_not_say_what_they_are_are_refused(tmp_path, description,
     path = tmp_path / "video.onnx"
     path.write_bytes(graph("video", description))
     with pytest.raises(ModelError, match=rf"video\.onnx: no usable `avmatch` description .*{message}"):
-        load_tower(path, "video")
+        load_pair(tmp_path)
 
 
 def test_towers_in_each_others_place_are_refused(tmp_path):
     path = tmp_path / "video.onnx"
     path.write_bytes(graph("audio", AUDIO))
     with pytest.raises(ModelError, match=r"video\.onnx: expected a tower for video, got one for audio"):
-        load_tower(path, "video")
+        load_pair(tmp_path)
 
 
 @pytest.mark.parametrize("change", [{"rate_hz": 50}, {"model": "other"}])

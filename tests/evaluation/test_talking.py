@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from avmatch.core.errors import MediaError, UsageError
+from avmatch.core.errors import MediaError, ModelError, UsageError
 from avmatch.core.features import AudioFeatures, Embeddings, MouthTrack, VideoFeatures
 from avmatch.datasets.speech_clips import TalkingClip
 from avmatch.evaluation.talking import ClipVectors, Piece, Share, TalkProtocol, clip_vectors, share_of, talk_vectors

@@ -91,6 +91,8 @@ class Model:
 
     def part(self, name: str) -> Model:
         """The model that lies in a folder inside this one. Raises ModelError if there is none."""
+        if not (self.folder / name).is_dir():
+            raise ModelError(f"{self.folder / name}: no such model files; export {self.name} again")
         return open_model(self.folder / name)
 
 

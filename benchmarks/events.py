@@ -30,7 +30,7 @@ from avmatch.cues.events import EventCue
 from avmatch.cues.evidence import Cue
 from avmatch.cues.motion import APART, CALIBRATION, MotionCue
 from avmatch.datasets.items import Pairs
-from avmatch.datasets.packing import pack
+from avmatch.datasets.packing import pack_list
 from avmatch.datasets.shards import ShardWriter
 from avmatch.datasets.tracks import MOTION_AND_BANDS
 from avmatch.encoders.events import EventModel, load_event_model
@@ -71,7 +71,7 @@ def fold_of() -> dict[str, int]:
 
 def packed(work: Path) -> Pairs:
     """All clips, decoded once."""
-    pairs, failures = pack(SHARED / "events", work / "packed", MOTION_AND_BANDS)
+    pairs, failures = pack_list(SHARED / "events", work / "packed", MOTION_AND_BANDS)
     assert not failures, failures
     return pairs
 

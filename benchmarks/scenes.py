@@ -35,7 +35,7 @@ from std2022 import pack
 from avmatch.classification.fusing import log_weights
 from avmatch.core.files import write_text_atomically
 from avmatch.datasets.items import Pairs
-from avmatch.datasets.scenes import read_scenes
+from avmatch.datasets.pairs import read_scenes
 from avmatch.datasets.splits import group_folds
 from avmatch.encoders.scenes import load_scenes
 from avmatch.metrics.paired import paired_interval, spread

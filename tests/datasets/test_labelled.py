@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 from avmatch.core.errors import UsageError
-from avmatch.datasets.labelled import read_labelled, with_splits
-from avmatch.datasets.labelled_clips import LabelledClip
-from avmatch.datasets.pair_lists import read_pair_list
-from avmatch.datasets.splits import class_folds
+from avmatch.datasets.clips import Clip
+from avmatch.datasets.layouts import read_labelled, read_pair_list
+from avmatch.datasets.splits import class_folds, with_splits
 
 ESC50 = "filename,fold,target,category,esc10,src_file,take\n"
 FIVE = {1: ("test", *["train"] * 4), 3: ("train", "train", "test", "train", "train")}
@@ -144,8 +143,8 @@ def test_of_a_video_and_its_sound_alone_the_video_is_taken(tmp_path, name):
 def test_a_table_with_classes_will_do(tmp_path):
     files = {"manifest.csv": "file,label,group,split\na.mp4,dog,1,train\nb.mp4,cat,2,test\n", "a.mp4": "", "b.mp4": ""}
     assert read_labelled(write(tmp_path, files)) == (
-        LabelledClip(f"{tmp_path}/a.mp4", ("dog",), "1", ("train",)),
-        LabelledClip(f"{tmp_path}/b.mp4", ("cat",), "2", ("test",)),
+        Clip(*[f"{tmp_path}/a.mp4"] * 2, "1", ("dog",), ("train",)),
+        Clip(*[f"{tmp_path}/b.mp4"] * 2, "2", ("cat",), ("test",)),
     )
 
 
@@ -190,7 +189,7 @@ def test_sets_of_videos_can_be_learned_from_without_their_classes(tmp_path):
 
 
 def clips(num, **told):
-    return [LabelledClip(f"{number}", (f"{number % 3}",), f"{number // 2}", **told) for number in range(num)]
+    return [Clip("", f"{number}", f"{number // 2}", (f"{number % 3}",), **told) for number in range(num)]
 
 
 def test_lists_are_made_where_there_are_none():

@@ -7,7 +7,8 @@ import pytest
 from pyarrow import parquet
 
 from avmatch.core.errors import UsageError
-from avmatch.datasets.pair_lists import MediaPair, read_pair_list
+from avmatch.datasets.clips import Clip
+from avmatch.datasets.layouts import read_pair_list
 from avmatch.datasets.synth import SynthConfig, synthesise
 
 
@@ -27,8 +28,8 @@ def test_a_table_of_two_columns(tmp_path):
     touch(tmp_path, "v/1.mp4", "a/1.wav", "v/2.mp4", "a/2.wav")
     found = read_pair_list(table(tmp_path / "list.csv", "audio,video\na/1.wav,v/1.mp4\n a/2.wav ,v/2.mp4\n"))
     assert found == (
-        MediaPair(f"{tmp_path}/v/1.mp4", f"{tmp_path}/a/1.wav", group=f"{tmp_path}/v/1.mp4", label=""),
-        MediaPair(f"{tmp_path}/v/2.mp4", f"{tmp_path}/a/2.wav", group=f"{tmp_path}/v/2.mp4", label=""),
+        Clip(f"{tmp_path}/v/1.mp4", f"{tmp_path}/a/1.wav", group=f"{tmp_path}/v/1.mp4"),
+        Clip(f"{tmp_path}/v/2.mp4", f"{tmp_path}/a/2.wav", group=f"{tmp_path}/v/2.mp4"),
     )
 
 
@@ -39,7 +40,7 @@ def test_every_column_is_read(tmp_path):
         "1.mp4,1.wav,tape 7,dog,train,1.5,2,-40,?,99\n"
     )
     video, audio = f"{tmp_path}/1.mp4", f"{tmp_path}/1.wav"
-    expected = MediaPair(video, audio, "tape 7", "dog", 1.5, 2.0, split="train", offset_seconds=-0.04)
+    expected = Clip(video, audio, "tape 7", ("dog",), ("train",), "", 1.5, 2.0, -0.04)
     assert read_pair_list(table(tmp_path / "list.csv", lines)) == (expected,)
 
 

@@ -5,11 +5,10 @@ import numpy as np
 import pytest
 
 from avmatch.core.errors import UsageError
+from avmatch.datasets.layouts import list_scene_files
+from avmatch.datasets.pairs import read_clips, read_scenes
 from avmatch.datasets.predictions import Predictions, read_predictions, write_predictions
-from avmatch.datasets.scene_clips import read_clips
 from avmatch.datasets.scene_items import gathered_steps, num_features, padded, whole_steps
-from avmatch.datasets.scene_media import list_scene_files
-from avmatch.datasets.scenes import read_scenes
 from avmatch.pipelines.scene_media import is_scene_media
 
 

@@ -3,8 +3,9 @@
 import pytest
 
 from avmatch.core.errors import UsageError
-from avmatch.datasets.speech import read_speech, read_words
-from avmatch.datasets.speech_clips import TalkingClip, Word
+from avmatch.datasets.clips import Clip, Word
+from avmatch.datasets.layouts import read_speech
+from avmatch.datasets.manifest import read_words
 from media_scenes import write_list
 
 LRS2_TEXT = "Text:  GOOD MORNING\nConf:  4\n\nWORD START END ASDSCORE\nGOOD 0.1 0.4 7.2\nMORNING 0.4 0.9 6.1\n"
@@ -142,7 +143,7 @@ def test_in_plain_folders_subfolders_are_speakers(tmp_path):
         ("c.mp4", "c.mp4"),
     ]
     (only,) = read_speech(tmp_path / "c.mp4")
-    assert only == TalkingClip(str(tmp_path / "c.mp4"), str(tmp_path / "c.mp4"))
+    assert only == Clip(*[str(tmp_path / "c.mp4")] * 3)
     with pytest.raises(UsageError, match="no video files found there"):
         read_speech(write(tmp_path / "none", {"notes.txt": ""}))
 

@@ -10,7 +10,7 @@ import pytest
 
 from avmatch.core.errors import MediaError, MissingExtraError, UsageError
 from avmatch.datasets import tau
-from avmatch.datasets.scenes import read_scenes
+from avmatch.datasets.pairs import read_scenes
 
 #: Label, stem, split.
 ITEMS = (

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from avmatch.core.errors import UsageError
+from avmatch.datasets.clips import Word
 from avmatch.datasets.items import Pairs
-from avmatch.datasets.speech_clips import Word
 from avmatch.datasets.words import SpokenFile, WordFrames, WordSelection, find_words, read_spoken, word_folds
 
 ONCE = WordSelection(min_tokens=1)

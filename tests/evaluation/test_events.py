@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from avmatch.core.errors import UsageError
-from avmatch.datasets.packing import pack
+from avmatch.datasets.packing import pack_list
 from avmatch.datasets.tracks import MOTION_AND_BANDS
 from avmatch.encoders.events import load_event_model
 from avmatch.evaluation.event_sync import EventSyncReport
@@ -27,7 +27,7 @@ def scenes(tmp_path_factory):
 
 def test_files_and_shards_say_the_same(scenes, tmp_path):
     model = load_event_model("events")
-    pairs, failures = pack(scenes, tmp_path, MOTION_AND_BANDS)
+    pairs, failures = pack_list(scenes, tmp_path, MOTION_AND_BANDS)
     assert failures == ()
     (of_files,) = event_similarities(model, read_media(scenes), [None], 0)
     (of_shards,) = event_similarities(model, pairs, [None], 0)
@@ -43,7 +43,7 @@ def test_noise_costs_evidence(scenes):
 def test_the_command_takes_it(scenes, tmp_path):
     report = evaluate_retrieval(["events"], scenes, Protocol(ks=(1,), subset=0))
     assert json.dumps(report.num_pairs) == "4"
-    pairs, _ = pack(scenes, tmp_path, MOTION_AND_BANDS)
+    pairs, _ = pack_list(scenes, tmp_path, MOTION_AND_BANDS)
     with pytest.raises(UsageError, match="noise is mixed into waveforms"):
         event_similarities(load_event_model("events"), pairs, [10.0], 0)
 

@@ -7,7 +7,7 @@ import pytest
 
 from avmatch.artifacts.tower import load_pair
 from avmatch.core.errors import MediaError, UsageError
-from avmatch.datasets.packing import pack
+from avmatch.datasets.packing import pack_list
 from avmatch.datasets.tracks import PackSettings
 from avmatch.evaluation import media as media_evaluation
 from avmatch.evaluation.media import media_similarities, read_media
@@ -41,7 +41,7 @@ def test_held_back_pairs_are_told_by_name_wherever_the_list_is_read_from(run, sc
 
 def test_files_and_their_shards_say_the_same(run, scenes, tmp_path):
     towers = load_pair(run.model)
-    pack(scenes, tmp_path, PackSettings(10.0, 24, 24))
+    pack_list(scenes, tmp_path, PackSettings(10.0, 24, 24))
     files, shards = read_media(scenes), read_media(tmp_path)
     assert files.names == shards.names
     nats = [media_similarities(towers, pairs, (None,), 0)[0] for pairs in (files, shards)]
@@ -79,10 +79,10 @@ def test_noise_follows_from_the_seed_and_grows(run, scenes):
 
 
 def test_what_cannot_be_measured_says_why(run, scenes, media, tmp_path):
-    pack(scenes, tmp_path / "packed", PackSettings(10.0, 24, 24))
+    pack_list(scenes, tmp_path / "packed", PackSettings(10.0, 24, 24))
     with pytest.raises(UsageError, match="noise is mixed into waveforms, which shards don't hold"):
         evaluate_retrieval([run.run], tmp_path / "packed", Protocol(ks=(1,), subset=0, noise_snr_db=(0.0,)))
-    pack(scenes, tmp_path / "other", PackSettings(10.0, 32, 24))
+    pack_list(scenes, tmp_path / "other", PackSettings(10.0, 32, 24))
     with pytest.raises(UsageError, match="the data: was packed as"):
         evaluate_retrieval([run.run], tmp_path / "other", PLAIN)
     clips = write_clip_model(tmp_path / "clips")

@@ -7,7 +7,7 @@ import pytest
 
 from avmatch.core.errors import MediaError, ModelError, UsageError
 from avmatch.core.features import AudioFeatures, Embeddings, MouthTrack, VideoFeatures
-from avmatch.datasets.speech_clips import TalkingClip
+from avmatch.datasets.clips import Clip
 from avmatch.evaluation.talking import ClipVectors, Piece, Share, TalkProtocol, clip_vectors, share_of, talk_vectors
 from clip_models import write_clip_model
 from media_scenes import write_list
@@ -42,7 +42,7 @@ def features_of(picture_start_seconds, sound_start_seconds, num_ticks=50):
     ],
 )
 def test_both_sides_are_on_the_clock_of_the_picture(starts, part, video, audio):
-    found = clip_vectors("tiny", TalkingClip("a.mp4", "a", **part), *features_of(*starts))
+    found = clip_vectors("tiny", Clip("a.mp4", "a.mp4", "a", **part), *features_of(*starts))
     assert found.video[:, 0].tolist() == list(range(*video))
     told = [number if 0 <= number < 50 else None for number in range(*audio)]
     assert [None if np.isnan(number) else number for number in found.audio[0][:, 1]] == told
@@ -51,11 +51,13 @@ def test_both_sides_are_on_the_clock_of_the_picture(starts, part, video, audio):
 def test_clips_without_anything_to_compare_are_told():
     picture, sounds = features_of(0.0, 0.0)
     with pytest.raises(MediaError, match=r"a\.mp4: other finds nothing to compare in it"):
-        clip_vectors("other", TalkingClip("a.mp4", "a"), picture, sounds)
+        clip_vectors("other", Clip("a.mp4", "a.mp4", "a"), picture, sounds)
     with pytest.raises(MediaError, match=r"a\.mp4: picture and sound have no time in common there"):
-        clip_vectors("tiny", TalkingClip("a.mp4", "a", start_seconds=7.0), picture, sounds)
+        clip_vectors("tiny", Clip("a.mp4", "a.mp4", "a", start_seconds=7.0), picture, sounds)
     with pytest.raises(MediaError, match=r"a\.mp4: picture and sound have no time in common there"):
-        clip_vectors("tiny", TalkingClip("a.mp4", "a", 0.0, 2.0), *features_of(2.0, 0.0))
+        clip_vectors(
+            "tiny", Clip("a.mp4", "a.mp4", "a", start_seconds=0.0, duration_seconds=2.0), *features_of(2.0, 0.0)
+        )
 
 
 def test_of_several_faces_the_longest_in_sight_counts():
@@ -65,7 +67,7 @@ def test_of_several_faces_the_longest_in_sight_counts():
 
     picture, sounds = features_of(0.0, 0.0)
     faces = (track(100, 108, 0.5), track(200, 205, 1.1), track(300, 303, 2.0), track(400, 401, 0.6))
-    found = clip_vectors("tiny", TalkingClip("a.mp4", "a"), replace(picture, embeddings={}, mouths=faces), sounds)
+    found = clip_vectors("tiny", Clip("a.mp4", "a.mp4", "a"), replace(picture, embeddings={}, mouths=faces), sounds)
     told = [None if np.isnan(number) else int(number) for number in found.video[:, 0]]
     assert told == [*range(100, 108), 202, 203, 204, None, None, None, None, 300, 301, 302]
     assert found.audio[0][:, 0].tolist() == list(range(5, 23))
@@ -73,7 +75,7 @@ def test_of_several_faces_the_longest_in_sight_counts():
 
 def test_a_shifted_piece_hears_what_came_before_it():
     numbers = numbered(0, 10).astype(np.float32)
-    piece = Piece(ClipVectors(TalkingClip("a.mp4", "a"), numbers, (numbers,)), 4, 8)
+    piece = Piece(ClipVectors(Clip("a.mp4", "a.mp4", "a"), numbers, (numbers,)), 4, 8)
     assert piece.video[:, 0].tolist() == [4, 5, 6, 7]
     assert piece.audio(0, 3)[:, 0].tolist() == [1, 2, 3, 4]
     assert piece.audio(0, -3)[:3, 0].tolist() == [7, 8, 9]

@@ -1,6 +1,7 @@
 """Classes of clips from the towers of avts: what is learned, from which lists, beginning with which weights."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -10,8 +11,8 @@ import torch
 from avmatch.artifacts.graph import open_graph
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.signals import AudioSamples
-from avmatch.datasets import labelled_packing
-from avmatch.datasets.labelled_clips import LabelledClip
+from avmatch.datasets import packing
+from avmatch.datasets.clips import Clip
 from avmatch.media.encode import write_audio, write_clip
 from avmatch.models.mc_video import McVideoConfig
 from avmatch.models.sound_cnn import SoundCnnConfig
@@ -138,19 +139,32 @@ def test_who_interrupts_packing_does_not_wait_for_all_files(tmp_path, monkeypatc
     def stop(done, total):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(labelled_packing, "decode_tracks", decode)
-    clips = [LabelledClip(f"{tmp_path}/{number}.wav", ("dog",), f"{number}") for number in range(200)]
+    monkeypatch.setattr(packing, "decode_tracks", decode)
+    clips = {f"{number}.wav": Clip("", f"{tmp_path}/{number}.wav", f"{number}", ("dog",)) for number in range(200)}
     with pytest.raises(KeyboardInterrupt):
-        labelled_packing.pack_labelled(clips, tmp_path, tmp_path / "cache", TINY.packing, "audio", stop)
+        packing.pack(clips, ("audio",), tmp_path / "cache", TINY.packing, source=tmp_path, progress=stop)
     assert len(decoded) < 100
+
+
+def test_files_that_cannot_be_used_are_not_decoded_again(esc, tmp_path, monkeypatch):
+    task, broken = replace(TINY, side="audio"), tmp_path / "esc" / "audio" / "1-0-A-0.wav"
+    shutil.copytree(esc, tmp_path / "esc")
+    broken.write_bytes(b"no sound")
+    decoded, decode = [], packing.decode_tracks
+    monkeypatch.setattr(packing, "decode_tracks", lambda *told: decoded.append(told[1]) or decode(*told))
+    for num_decoded in (10, 10):
+        with pytest.warns(UserWarning, match=r"1 clips are left out; .*1-0-A-0\.wav"):
+            assert len(task.read(tmp_path / "esc", tmp_path / "cache")) == 9
+        assert len(decoded) == num_decoded
+    assert list(json.loads((tmp_path / "cache" / packing.FAILURES).read_text())) == ["audio/1-0-A-0.wav"]
 
 
 def test_a_list_of_which_no_clip_can_be_used_is_empty(esc, tmp_path):
     task = replace(TINY, side="audio")
     pairs = task.read(esc, tmp_path)
-    root, listed = esc, [LabelledClip(f"{esc}/{name}", ("dog",), name, ("", "train")) for name in pairs.names]
-    listed += [LabelledClip(f"{esc}/{split}.wav", ("dog",), split, (split, "test")) for split in ("train", "test")]
-    assert len(labelled_packing.of_list(pairs, listed, root, 1)) == 0
+    root, listed = esc, [Clip("", f"{esc}/{name}", name, ("dog",), ("", "train")) for name in pairs.names]
+    listed += [Clip("", f"{esc}/{split}.wav", split, ("dog",), (split, "test")) for split in ("train", "test")]
+    assert len(packing.of_list(pairs, listed, root, 1)) == 0
 
 
 def test_what_is_exported_says_what_it_takes(esc, tmp_path, monkeypatch):

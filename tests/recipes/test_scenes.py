@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 from avmatch.cli import app
 from avmatch.core.errors import UsageError
 from avmatch.datasets.items import Items, Pairs
+from avmatch.datasets.pairs import read_scenes
 from avmatch.datasets.predictions import read_predictions
 from avmatch.datasets.scene_items import absent, gathered_steps
-from avmatch.datasets.scenes import read_scenes
 from avmatch.encoders.scenes import load_scenes
 from avmatch.models.discriminant import AUDIO_ONLY, BOTH
 from avmatch.recipes import mixed_scenes

@@ -12,7 +12,7 @@ from avmatch.core.errors import UsageError
 from avmatch.core.signals import AudioSamples, VideoFrames
 from avmatch.cues.learned import EmbeddingCue
 from avmatch.datasets.items import Pairs
-from avmatch.datasets.packing import named_pairs, pack
+from avmatch.datasets.packing import named_pairs, pack_list
 from avmatch.datasets.tracks import PackSettings
 from avmatch.export.media_towers import fit_evidence_of_ticks
 from avmatch.matching.aligned import aligned_similarity
@@ -140,7 +140,7 @@ def test_settings_that_cannot_be(setting, message):
 
 def test_shards_are_taken_as_they_are(scenes, tmp_path):
     config = tiny()
-    packed, _ = pack(scenes, tmp_path / "packed", config.task.packing)
+    packed, _ = pack_list(scenes, tmp_path / "packed", config.task.packing)
     pairs = config.task.read(tmp_path / "packed", tmp_path / "cache")
     assert pairs.names == packed.names
     assert not (tmp_path / "cache").exists()

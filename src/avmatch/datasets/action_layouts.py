@@ -9,7 +9,7 @@
 Videos and lists may lie in the folder itself or in one inside it (`UCF-101`, `ucfTrainTestlist`, …). Clips that a list
 names and that aren't there are left out, as sets are never whole, unless none is there.
 
-Every reader answers None where its layout isn't, and raises UsageError, with the file and the rule, where it is broken.
+A reader returns no clip where its layout isn't, and raises UsageError, with the file and the rule, where it is broken.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from avmatch.core.errors import UsageError
+from avmatch.datasets.clips import Clip
 from avmatch.datasets.inputs import VIDEO_SUFFIXES, natural_key
-from avmatch.datasets.labelled_clips import LabelledClip
 from avmatch.datasets.splits import TEST, TRAIN, VALIDATION
 
 _UCF_LIST = re.compile(r"(?P<split>train|test)list0?(?P<number>\d)\.txt")
@@ -37,7 +37,7 @@ Listed = dict[str, dict[int, str]]
 _Group = Callable[[str], str]
 
 
-def read_ucf101(folder: Path) -> tuple[LabelledClip, ...] | None:
+def read_ucf101(folder: Path) -> tuple[Clip, ...]:
     """The clips that the lists name."""
     listed: Listed = defaultdict(dict)
     for path, told in _lists(folder, _UCF_LIST):
@@ -50,7 +50,7 @@ def read_ucf101(folder: Path) -> tuple[LabelledClip, ...] | None:
                     f"{path}, line {number}: must be `Class/name.avi` and the class's number, got {line!r}"
                 )
             listed[name][int(told["number"])] = told["split"]
-    return _clips(folder, listed, _ucf_group) if listed else None
+    return _clips(folder, listed, _ucf_group) if listed else ()
 
 
 def _ucf_classes(path: Path) -> dict[str, str]:
@@ -62,7 +62,7 @@ def _ucf_group(name: str) -> str:
     return told["group"] if told else name
 
 
-def read_hmdb51(folder: Path) -> tuple[LabelledClip, ...] | None:
+def read_hmdb51(folder: Path) -> tuple[Clip, ...]:
     """The clips that the lists name."""
     listed: Listed = defaultdict(dict)
     for path, told in _lists(folder, _HMDB_LIST):
@@ -71,7 +71,7 @@ def read_hmdb51(folder: Path) -> tuple[LabelledClip, ...] | None:
             if split not in _HMDB_SPLITS or not name:
                 raise UsageError(f"{path}, line {number}: must be `name.avi` and 0, 1 or 2, got {line!r}")
             listed[f"{told['label']}/{name}"][int(told["number"])] = _HMDB_SPLITS[split]
-    return _clips(folder, listed, _hmdb_group) if listed else None
+    return _clips(folder, listed, _hmdb_group) if listed else ()
 
 
 def _hmdb_group(name: str) -> str:
@@ -79,15 +79,15 @@ def _hmdb_group(name: str) -> str:
     return f"{label}/{file.partition(f'_{label}_')[0]}"
 
 
-def read_kinetics(folder: Path) -> tuple[LabelledClip, ...] | None:
+def read_kinetics(folder: Path) -> tuple[Clip, ...]:
     """Every clip, split by split; the group is the YouTube id."""
     clips = []
     for name, split in _KINETICS_SPLITS.items():
         for path in sorted(folder.glob(f"{name}/*/*"), key=lambda path: natural_key(os.fspath(path))):
             told = _KINETICS_NAME.fullmatch(path.stem)
             if told and path.suffix.lower() in VIDEO_SUFFIXES:
-                clips.append(LabelledClip(os.fspath(path), (path.parent.name,), told["id"], (split,)))
-    return tuple(clips) or None
+                clips.append(Clip(str(path), str(path), told["id"], (path.parent.name,), (split,)))
+    return tuple(clips)
 
 
 def _lists(folder: Path, pattern: re.Pattern[str]) -> list[tuple[Path, re.Match[str]]]:
@@ -97,7 +97,7 @@ def _lists(folder: Path, pattern: re.Pattern[str]) -> list[tuple[Path, re.Match[
     return sorted(matching, key=lambda item: natural_key(os.fspath(item[0])))
 
 
-def _clips(folder: Path, listed: Listed, group_of: _Group) -> tuple[LabelledClip, ...]:
+def _clips(folder: Path, listed: Listed, group_of: _Group) -> tuple[Clip, ...]:
     """Those that are there."""
     roots = [folder, *(path for path in sorted(folder.iterdir()) if path.is_dir())]
     numbers = sorted({number for splits in listed.values() for number in splits})
@@ -105,8 +105,8 @@ def _clips(folder: Path, listed: Listed, group_of: _Group) -> tuple[LabelledClip
     for name, splits in sorted(listed.items(), key=lambda item: natural_key(item[0])):
         path = next((root / name for root in roots if (root / name).is_file()), None)
         if path is not None:
-            told = tuple(splits.get(number, "") for number in numbers)
-            clips.append(LabelledClip(os.fspath(path), (name.partition("/")[0],), group_of(name), told))
+            own = tuple(splits.get(number, "") for number in numbers)
+            clips.append(Clip(str(path), str(path), group_of(name), (name.partition("/")[0],), own))
     if not clips:
         raise UsageError(f"{folder}: the lists name {len(listed)} clips, such as {next(iter(listed))}; none is there")
     return tuple(clips)

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from avmatch.core.errors import UsageError
-from avmatch.datasets.tables import need_columns, read_table
+from avmatch.datasets.manifest import is_table, read_table
 
 VIDEO_SUFFIXES = frozenset(
     ".3g2 .3gp .asf .avi .dv .flv .gif .ivf .m1v .m2t .m2ts .m2v .m4v .mjpeg .mjpg .mkv .mov .mp4 .mpe .mpeg .mpg .mts"
@@ -25,7 +25,6 @@ AUDIO_SUFFIXES = frozenset(
     " .voc .w64 .wav .wave .weba .wma .wv".split()
 )
 MEDIA_SUFFIXES = VIDEO_SUFFIXES | AUDIO_SUFFIXES
-MANIFEST_SUFFIXES = frozenset({".csv", ".parquet"})
 FEATURE_SUFFIXES = frozenset({".npy"})
 _GLOB_SIGNS = re.compile(r"[*?\[]")
 
@@ -71,7 +70,7 @@ def _listed(
                 f"{text}: no {noun} files found there, but .npy features; to match those, give --model a model that "
                 "takes features"
             )
-    elif path.suffix.lower() in MANIFEST_SUFFIXES and path.is_file():
+    elif is_table(path) and path.is_file():
         return _manifest(path)
     elif path.exists() or path.is_symlink():
         return (text,)  # whatever its suffix says: it was named on purpose
@@ -113,8 +112,7 @@ def _walk(folder: str, leave_out: Sequence[Path]) -> Iterator[str]:
 
 def _manifest(path: Path) -> tuple[str, ...]:
     """The `path` column, relative to the manifest's folder where not absolute; order kept, repeats dropped."""
-    columns, rows = read_table(path)
-    need_columns(path, columns, ("path",))
+    _, rows = read_table(path, ("path",))
     names = [row["path"] for row in rows if row["path"]]
     if not names:
         raise UsageError(f"{path}: the manifest names no file; it needs a column `path` with a file a row")

@@ -21,7 +21,7 @@ from jaxtyping import Float, Int
 
 from avmatch.core.errors import UsageError
 from avmatch.core.files import write_text_atomically
-from avmatch.datasets.tables import need_columns, number_in, read_table
+from avmatch.datasets.manifest import read_table
 
 NAME, GUESS, LABEL = "aid", "scene_pred", "scene_label"
 
@@ -62,21 +62,17 @@ def read_predictions(path: str | Path) -> Predictions:
         UsageError: a column is missing, a probability isn't one, an item stands there twice, or a label is no class.
     """
     given = Path(path)
-    columns, rows = read_table(given)
-    need_columns(given, columns, (NAME,))
+    columns, rows = read_table(given, (NAME,))
     classes = tuple(name for name in columns if name not in (NAME, GUESS, LABEL))
     if len(classes) < 2 or not rows:
         raise UsageError(f"{given}: needs rows, and a column of probabilities for each of two classes or more")
     names = tuple(row[NAME] for row in rows)
     if len(set(names)) < len(names):
         raise UsageError(f"{given}: some `{NAME}` stand there twice; an item has one row")
-    cells = [
-        [number_in(given, number, row, name, lambda value: 0 <= value <= 1, "0…1") for name in classes]
-        for number, row in enumerate(rows, start=1)
-    ]
+    cells = [[row.number_in(name, lambda value: 0 <= value <= 1, "0…1") for name in classes] for row in rows]
     if any(cell is None for line in cells for cell in line):
         raise UsageError(f"{given}: every row needs a probability for each of its {len(classes)} classes")
-    label = [_label(given, row.get(LABEL, ""), classes) for row in rows]
+    label = [_label(given, row.get(LABEL), classes) for row in rows]
     return Predictions(names, classes, np.array(cells, np.float64), np.array(label, np.int64))
 
 

@@ -11,21 +11,19 @@
 The texts of LRS2 and LRS3 are lines `Text:`, `Ref:` and the like, then tables headed `FRAME …` (where the face was in
 the source, which the clip is cut from) and `WORD START END …`, each if it is there.
 
-Every reader answers None where its layout isn't, and raises UsageError, with the file and the rule, where it is broken.
+A reader returns no clip where its layout isn't, and raises UsageError, with the file and the rule, where it is broken.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from avmatch.core.errors import UsageError
+from avmatch.datasets.clips import Clip, Word
 from avmatch.datasets.inputs import natural_key
-from avmatch.datasets.speech_clips import TalkingClip, Word
-
-Reader = Callable[[Path], tuple[TalkingClip, ...] | None]
 
 _LRS2_SPLITS = ("pretrain", "train", "val", "test")
 _LRS2_LINE = re.compile(r"(?P<speaker>[^\s/]+)/(?P<clip>[^\s/]+)(\s+NF)?")
@@ -38,16 +36,14 @@ _GRID_UNITS_PER_SECOND = 25_000
 _GRID_SILENCES = ("sil", "sp")
 
 
-def read_lrs2(folder: Path) -> tuple[TalkingClip, ...] | None:
+def read_lrs2(folder: Path) -> tuple[Clip, ...]:
     """Every clip that the lists name."""
     lists = [(split, folder / f"{split}.txt") for split in _LRS2_SPLITS]
     lists = [(split, path) for split, path in lists if path.is_file()]
-    if not lists:
-        return None
     return tuple(_lrs2_clip(folder, split, path, *line) for split, path in lists for line in _numbered(path))
 
 
-def _lrs2_clip(folder: Path, split: str, listed_in: Path, number: int, line: str) -> TalkingClip:
+def _lrs2_clip(folder: Path, split: str, listed_in: Path, number: int, line: str) -> Clip:
     match = _LRS2_LINE.fullmatch(line)
     if match is None:
         raise UsageError(f"{listed_in}, line {number}: must be `speaker/clip`, got {line!r}")
@@ -59,34 +55,28 @@ def _lrs2_clip(folder: Path, split: str, listed_in: Path, number: int, line: str
             f"{stems[1]}: a preprocessed copy (frames and audio.wav); the clips themselves (.mp4) are needed"
         )
     transcript, words = _text(_beside(stem.with_suffix(".mp4"), listed_in), "Text")
-    return TalkingClip(
-        os.fspath(stem.with_suffix(".mp4")), match["speaker"], split=split, transcript=transcript, words=words
-    )
+    return _clip(stem.with_suffix(".mp4"), match["speaker"], split, transcript, words)
 
 
-def read_lrs3(folder: Path) -> tuple[TalkingClip, ...] | None:
+def read_lrs3(folder: Path) -> tuple[Clip, ...]:
     """Every clip, split by split."""
     found = [(split, path) for split in _LRS3_SPLITS for path in _sorted(folder, f"{split}/*/*.mp4")]
-    if not found:
-        return None
     return tuple(_lrs3_clip(split, path) for split, path in found)
 
 
-def _lrs3_clip(split: str, path: Path) -> TalkingClip:
+def _lrs3_clip(split: str, path: Path) -> Clip:
     transcript, words = _text(_beside(path, path.parent), "Ref")
-    return TalkingClip(os.fspath(path), path.parent.name, split=split, transcript=transcript, words=words)
+    return _clip(path, path.parent.name, split, transcript, words)
 
 
-def read_lrw(folder: Path) -> tuple[TalkingClip, ...] | None:
+def read_lrw(folder: Path) -> tuple[Clip, ...]:
     """Every clip, word by word."""
     root = folder / "lipread_mp4" if (folder / "lipread_mp4").is_dir() else folder
     found = [path for split in _LRW_SPLITS for path in _sorted(root, f"*/{split}/*.mp4")]
-    if not found:
-        return None
     return tuple(_lrw_clip(path) for path in found)
 
 
-def _lrw_clip(path: Path) -> TalkingClip:
+def _lrw_clip(path: Path) -> Clip:
     word = path.parent.parent.name
     if not re.fullmatch(rf"{re.escape(word)}_\d{{5}}", path.stem):
         raise UsageError(f"{path}: a clip of LRW's word {word} must be called {word}_00001.mp4 or so")
@@ -100,23 +90,21 @@ def _lrw_clip(path: Path) -> TalkingClip:
         ) from error
     middle = _LRW_SECONDS / 2
     said = Word(word, max(middle - half, 0.0), min(middle + half, _LRW_SECONDS), is_target=True)
-    return TalkingClip(os.fspath(path), os.fspath(path), split=path.parent.name, words=(said,))
+    return _clip(path, os.fspath(path), path.parent.name, "", (said,))
 
 
-def read_grid(folder: Path) -> tuple[TalkingClip, ...] | None:
+def read_grid(folder: Path) -> tuple[Clip, ...]:
     """Every sentence, speaker by speaker."""
     found = [path for path in _sorted(folder, "s*/*.mpg") if _GRID_SPEAKER.fullmatch(path.parent.name)]
-    if not found:
-        return None
     return tuple(_grid_clip(folder, path) for path in found)
 
 
-def _grid_clip(folder: Path, path: Path) -> TalkingClip:
+def _grid_clip(folder: Path, path: Path) -> Clip:
     speaker = path.parent.name
     places = (path.parent, path.parent / "align", folder / "align" / speaker, folder / "alignments" / speaker)
     text = next((place / f"{path.stem}.align" for place in places if (place / f"{path.stem}.align").is_file()), None)
     words = () if text is None else tuple(_grid_words(text))
-    return TalkingClip(os.fspath(path), speaker, transcript=" ".join(word.text for word in words), words=words)
+    return _clip(path, speaker, "", " ".join(word.text for word in words), words)
 
 
 def _grid_words(text: Path) -> Iterator[Word]:
@@ -128,8 +116,9 @@ def _grid_words(text: Path) -> Iterator[Word]:
             yield Word(match[3], int(match[1]) / _GRID_UNITS_PER_SECOND, int(match[2]) / _GRID_UNITS_PER_SECOND)
 
 
-#: In this order: the lists of LRS2 tell it from LRS3, which also has a folder `pretrain`.
-LAYOUTS: tuple[Reader, ...] = (read_lrs2, read_lrs3, read_lrw, read_grid)
+def _clip(path: Path, group: str, split: str, transcript: str, words: tuple[Word, ...]) -> Clip:
+    splits = tuple(filter(None, (split,)))
+    return Clip(str(path), str(path), group, splits=splits, transcript=transcript, words=words)
 
 
 def _text(path: Path, needed: str) -> tuple[str, tuple[Word, ...]]:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Int
 
 from avmatch.core.errors import UsageError
+from avmatch.datasets.clips import Clip
+from avmatch.datasets.items import numbered
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
+#: Made here where a set has no lists.
+NUM_FOLDS = 5
 #: What lists call them besides.
 _SPOKEN = {"val": VALIDATION, "valid": VALIDATION, "dev": VALIDATION, "testing": TEST, "training": TRAIN}
 
@@ -25,25 +30,42 @@ def listed_as_held_back(splits: Sequence[str]) -> Bool[np.ndarray, " N"] | None:
     return found if found.any() and not found.all() else None
 
 
-def recordings(files: Sequence[Sequence[str]]) -> tuple[str, ...]:
-    """A name for each item that all items share which have a file in common, be it through others: its first file.
+def fold_splits(fold: int, num_folds: int) -> tuple[str, ...]:
+    """What a clip of fold 1…num_folds is in each of the lists."""
+    return tuple(TEST if fold == number else TRAIN for number in range(1, num_folds + 1))
 
-    Args:
-        files: those of each item, one or more.
+
+def with_splits(clips: Sequence[Clip]) -> tuple[tuple[str, ...], ...]:
+    """What each clip is in each of the set's lists; where there is none, in so many folds that are made here.
+
+    Raises:
+        UsageError: a list has nothing to train on or nothing to test on.
     """
-    parent: dict[str, str] = {}
+    if all(not clip.splits for clip in clips):
+        label, group = (
+            numbered(names)[0] for names in ([clip.label for clip in clips], [clip.group for clip in clips])
+        )
+        folds = class_folds(label, group, NUM_FOLDS, 0)
+        return tuple(fold_splits(int(fold) + 1, NUM_FOLDS) for fold in folds)
+    num_lists = max(len(clip.splits) for clip in clips)
+    lists = zip(*(clip.splits + ("",) * (num_lists - len(clip.splits)) for clip in clips), strict=True)
+    return tuple(zip(*(_with_test(number, splits) for number, splits in enumerate(lists, start=1)), strict=True))
 
-    def root(file: str) -> str:
-        parent.setdefault(file, file)
-        while parent[file] != file:
-            parent[file] = file = parent[parent[file]]
-        return file
 
-    for first, *others in files:
-        for other in others:
-            parent[root(other)] = root(first)
-    names: dict[str, str] = {}
-    return tuple(names.setdefault(root(first), first) for first, *_ in files)
+def _with_test(number: int, splits: Sequence[str]) -> Sequence[str]:
+    """A list as it is; where it has no test, what it calls validation is one."""
+    if not {TRAIN, TEST} <= {*splits, *((TEST,) if VALIDATION in splits else ())}:
+        found = ", ".join(sorted(set(splits) - {""}))
+        raise UsageError(f"list {number} of {len(splits)} clips has {found}; needs train, and test or validation")
+    return splits if TEST in splits else [TEST if split == VALIDATION else split for split in splits]
+
+
+def to_learn_from(clips: Sequence[Clip], source: str | Path) -> tuple[Clip, ...]:
+    """Without those that a list keeps for tests. Raises UsageError if nothing is left."""
+    kept = tuple(clip for clip in clips if known_split(clip.split) != TEST)
+    if not kept:
+        raise UsageError(f"{source}: all its {len(clips)} pairs are there to test on; name the list of the others")
+    return kept
 
 
 def split_by_group(

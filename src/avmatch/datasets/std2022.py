@@ -23,7 +23,7 @@ from jaxtyping import Float32, Int, Shaped
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.datasets.inputs import natural_key
 from avmatch.datasets.items import Pairs, map_array, numbered
-from avmatch.datasets.tables import need_columns, read_table
+from avmatch.datasets.manifest import read_table
 
 AUDIO, VIDEO, FEATURE_SUFFIX = "afeat", "vfeat", ".npy"
 INDEX_COLUMNS = ("row", "class_id", "category", "youtube_id")
@@ -111,11 +111,10 @@ def _packed(folder: Path, keep_broken: bool) -> Pairs:
 
 def _index(path: Path, num: int) -> tuple[list[str], Int[np.ndarray, " N"], tuple[str, ...]]:
     """The YouTube id and the label of each row, and the categories in the order of their class ids."""
-    columns, rows = read_table(path)
-    need_columns(path, columns, INDEX_COLUMNS)
-    for number, row in enumerate(rows, start=1):
+    _, rows = read_table(path, INDEX_COLUMNS)
+    for row in rows:
         if not (row["row"].isdecimal() and row["class_id"].isdecimal() and row["youtube_id"]):
-            raise UsageError(f"{path}, row {number}: needs whole numbers in `row`, `class_id`, and a `youtube_id`")
+            raise row.error("needs whole numbers in `row`, `class_id`, and a `youtube_id`")
     if sorted(int(row["row"]) for row in rows) != list(range(num)):
         raise UsageError(f"{path}: column `row` must hold 0…{num - 1}, each once, as {VIDEO}{FEATURE_SUFFIX} has them")
     rows = sorted(rows, key=lambda row: int(row["row"]))

@@ -26,8 +26,8 @@ from jaxtyping import Float32
 from avmatch.core.errors import MediaError, MissingExtraError, UsageError
 from avmatch.datasets.inputs import natural_key
 from avmatch.datasets.items import Items, Pairs, numbered, stored_array
+from avmatch.datasets.manifest import read_table
 from avmatch.datasets.scene_items import SIDES, Fault, Scenes, Side, absent, whole_steps
-from avmatch.datasets.tables import need_columns, read_table
 
 if TYPE_CHECKING:
     import h5py
@@ -251,13 +251,12 @@ def _listed(folder: Path) -> dict[str, _Listed]:
 
 
 def _rows(path: Path, split: str) -> Iterator[tuple[str, _Listed]]:
-    columns, rows = read_table(path)
-    need_columns(path, columns, ("filename_audio",))
+    columns, rows = read_table(path, ("filename_audio",))
     place = next((name for name in _LOCATIONS if name in columns), "")
     for row in rows:
         stem = Path(row["filename_audio"]).stem
         video = Path(row.get("filename_video") or row["filename_audio"]).stem
-        yield stem, _Listed(video, row.get("scene_label", ""), row.get(place, ""), split)
+        yield stem, _Listed(video, row.get("scene_label"), row.get(place), split)
 
 
 @lru_cache(maxsize=8)

@@ -9,7 +9,7 @@
 Files may lie in any folder inside. Pieces whose file isn't there are left out, as these sets are never whole, unless
 none is there. The group is the YouTube id.
 
-Every reader answers None where its layout isn't, and raises UsageError, with the file and the rule, where it is broken.
+A reader returns no clip where its layout isn't, and raises UsageError, with the file and the rule, where it is broken.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from avmatch.core.errors import UsageError
+from avmatch.datasets.clips import Clip
 from avmatch.datasets.inputs import AUDIO_SUFFIXES, VIDEO_SUFFIXES
-from avmatch.datasets.labelled_clips import LabelledClip
+from avmatch.datasets.manifest import read_table
 from avmatch.datasets.splits import TEST, TRAIN
-from avmatch.datasets.tables import need_columns, read_table
 
 _VGGSOUND = "vggsound.csv"
 _AUDIOSET = {
@@ -39,11 +39,11 @@ Files = dict[tuple[str, float | None], str]
 """YouTube id and start in seconds, None where the name tells none → path."""
 
 
-def read_vggsound(folder: Path) -> tuple[LabelledClip, ...] | None:
+def read_vggsound(folder: Path) -> tuple[Clip, ...]:
     """The pieces that are there."""
     path = folder / _VGGSOUND
     if not path.is_file():
-        return None
+        return ()
     files, clips = _files(folder), []
     for number, row in _rows(path):
         if len(row) != 4 or not row[1].isdecimal() or row[3] not in (TRAIN, TEST):
@@ -51,15 +51,15 @@ def read_vggsound(folder: Path) -> tuple[LabelledClip, ...] | None:
         identity, start, label, split = row
         file = files.get((identity, float(start)))
         if file is not None:
-            clips.append(LabelledClip(file, (label,), identity, (split,)))
+            clips.append(Clip(file, file, identity, (label,), (split,)))
     return _some(path, clips)
 
 
-def read_audioset(folder: Path) -> tuple[LabelledClip, ...] | None:
+def read_audioset(folder: Path) -> tuple[Clip, ...]:
     """The pieces that are there."""
     tables = [(folder / name, split) for name, split in _AUDIOSET.items() if (folder / name).is_file()]
     if not tables:
-        return None
+        return ()
     files, names, clips = _files(folder), _names(folder / _NAMES), []
     for path, split in tables:
         for number, row in _rows(path):
@@ -69,17 +69,15 @@ def read_audioset(folder: Path) -> tuple[LabelledClip, ...] | None:
                 raise UsageError(f'{path}, row {number}: must be id, start, end, "labels", got {row}') from error
             file = files.get((identity, start_seconds), files.get((identity, None)))
             if file is not None:
-                told = tuple(names.get(label, label) for label in labels)
-                clips.append(LabelledClip(file, told, identity, (split,)))
+                named = tuple(names.get(label, label) for label in labels)
+                clips.append(Clip(file, file, identity, named, (split,)))
     return _some(tables[0][0], clips)
 
 
 def _names(path: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
-    columns, rows = read_table(path)
-    need_columns(path, columns, ("mid", "display_name"))
-    return {row["mid"]: row["display_name"] for row in rows}
+    return {row["mid"]: row["display_name"] for row in read_table(path, ("mid", "display_name"))[1]}
 
 
 def _files(folder: Path) -> Files:
@@ -108,7 +106,7 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         raise UsageError(f"{path}: not a CSV in UTF-8 ({error})") from error
 
 
-def _some(path: Path, clips: list[LabelledClip]) -> tuple[LabelledClip, ...]:
+def _some(path: Path, clips: list[Clip]) -> tuple[Clip, ...]:
     if not clips:
         raise UsageError(f"{path}: none of the pieces that it names is in {path.parent}")
     return tuple(clips)

@@ -3,7 +3,7 @@
     packed clips + who says what when → tokens: clip, first frame, number of frames, word → folds
 
 Who says what is a table of words (`file, word, start_s, end_s`, and maybe `confidence`, `target`) or anything that
-datasets/speech.py reads: LRW, GRID with its `.align`, LRS2 and LRS3, a manifest with `words.csv` beside it.
+datasets/layouts.py reads: LRW, GRID with its `.align`, LRS2 and LRS3, a manifest with `words.csv` beside it.
 
 Assumed: the first packed frame is at the start of the file, or where the pair's name says (`file@seconds`). Shards
 don't keep more; a file whose face is found late, or whose sound begins late, has its words early by that much.
@@ -26,11 +26,10 @@ import numpy as np
 from jaxtyping import Int, Shaped
 
 from avmatch.core.errors import UsageError
-from avmatch.datasets.inputs import MANIFEST_SUFFIXES
+from avmatch.datasets.clips import Word
 from avmatch.datasets.items import Items, Pairs, numbered
-from avmatch.datasets.speech import read_speech, read_words
-from avmatch.datasets.speech_clips import Word
-from avmatch.datasets.tables import read_table
+from avmatch.datasets.layouts import read_speech
+from avmatch.datasets.manifest import is_table, read_table, read_words
 
 #: What `named_pairs` (datasets/packing.py) makes of a pair: file, start in seconds, file of the sound.
 _NAME = re.compile(r"(?P<file>.+?)(@(?P<start>\d+(\.\d+)?(e[+-]?\d+)?))?( \+ .+)?")
@@ -107,7 +106,7 @@ def read_spoken(source: str | Path) -> dict[str, SpokenFile]:
     """
     given = Path(source)
     folder = given if given.is_dir() else given.parent
-    if given.suffix.lower() in MANIFEST_SUFFIXES and "word" in read_table(given)[0]:
+    if is_table(given) and "word" in read_table(given)[0]:
         return {relpath(file, folder): SpokenFile(words) for file, words in read_words(given).items()}
     return {relpath(clip.path, folder): SpokenFile(clip.words, clip.group) for clip in read_speech(given)}
 

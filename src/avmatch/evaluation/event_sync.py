@@ -104,7 +104,7 @@ class _Piece:
 def evaluate_event_sync(
     model: str | Path | Model, data: str | Path, protocol: TalkProtocol, *, progress: Progress | None = None
 ) -> EventSyncReport:
-    """Measure `model` on the pairs of `data` (datasets/pair_lists.py).
+    """Measure `model` on the pairs of `data` (datasets/layouts.py).
 
     Raises:
         UsageError: no pair is there, can be used, or is as long as a piece; K frames are asked for.

@@ -21,9 +21,9 @@ from avmatch.artifacts.tower import TowerPair
 from avmatch.core.errors import UsageError
 from avmatch.core.signals import AudioSamples, VideoFrames
 from avmatch.datasets.augment.sound import NoiseKind, mix_at_snr, synthetic_noise
+from avmatch.datasets.clips import Clip
 from avmatch.datasets.items import Pairs
 from avmatch.datasets.packing import MediaFiles, check_packed, common_part, named_pairs
-from avmatch.datasets.pair_lists import MediaPair
 from avmatch.datasets.shards import INDEX, open_shards
 from avmatch.datasets.tracks import PackSettings, Sides, frame_track, mel_track
 from avmatch.frontends.picture import FrameClock, shades
@@ -34,7 +34,7 @@ from avmatch.media.decode import decode
 NOISES: tuple[NoiseKind, ...] = ("white", "pink", "babble")
 
 #: A clip's frames, and its log-mel in each condition.
-Clip = tuple[UInt8[np.ndarray, "T H W"], Sequence[Float32[np.ndarray, "U 64"]]]
+Signals = tuple[UInt8[np.ndarray, "T H W"], Sequence[Float32[np.ndarray, "U 64"]]]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class MediaList:
     """Pairs of media files and their names."""
 
     names: tuple[str, ...]
-    pairs: tuple[MediaPair, ...]
+    pairs: tuple[Clip, ...]
 
     def __len__(self) -> int:
         return len(self.names)
@@ -53,7 +53,7 @@ class MediaList:
 
 
 def read_media(data: str | Path) -> MediaList | Pairs:
-    """A list of media pairs (datasets/pair_lists.py), or the shards that were packed from one."""
+    """A list of media pairs (datasets/layouts.py), or the shards that were packed from one."""
     if (Path(data) / INDEX).is_file():
         return open_shards(data)
     named = named_pairs(data)
@@ -90,7 +90,7 @@ def media_similarities(
 
 
 def _vectors(
-    towers: TowerPair, clips: Iterable[Clip], settings: PackSettings, num_conditions: int
+    towers: TowerPair, clips: Iterable[Signals], settings: PackSettings, num_conditions: int
 ) -> tuple[list[np.ndarray], list[list[np.ndarray]]]:
     """Of each clip's picture, and of its sound in each condition."""
     seen: list[np.ndarray] = []
@@ -103,14 +103,16 @@ def _vectors(
     return seen, heard
 
 
-def _packed(pairs: Pairs, settings: PackSettings, conditions: Sequence[float | None]) -> Iterator[Clip]:
+def _packed(pairs: Pairs, settings: PackSettings, conditions: Sequence[float | None]) -> Iterator[Signals]:
     if any(snr_db is not None for snr_db in conditions):
         raise UsageError("noise is mixed into waveforms, which shards don't hold; give the media files")
     check_packed(pairs, settings, "the data")
     return ((pairs.video[row], [np.asarray(pairs.audio[row])] * len(conditions)) for row in range(len(pairs)))
 
 
-def _decoded(media: MediaList, settings: PackSettings, conditions: Sequence[float | None], seed: int) -> Iterator[Clip]:
+def _decoded(
+    media: MediaList, settings: PackSettings, conditions: Sequence[float | None], seed: int
+) -> Iterator[Signals]:
     files = MediaFiles(media.pairs, partial(_in_noise, settings, conditions, seed))
     for pair in media.pairs:
         video, sounds = files.tracks(pair)

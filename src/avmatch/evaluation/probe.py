@@ -22,10 +22,10 @@ from jaxtyping import Bool, Float, Float32, Int
 from avmatch.core.errors import MissingExtraError, UsageError
 from avmatch.core.progress import Progress
 from avmatch.core.results import Failure
+from avmatch.datasets.clips import Clip
 from avmatch.datasets.items import numbered
-from avmatch.datasets.labelled import read_labelled, with_splits
-from avmatch.datasets.labelled_clips import LabelledClip
-from avmatch.datasets.splits import TEST, TRAIN, class_folds
+from avmatch.datasets.layouts import read_labelled
+from avmatch.datasets.splits import TEST, TRAIN, class_folds, with_splits
 from avmatch.evaluation.sound_layers import sound_layer
 from avmatch.evaluation.talking import Share, share_of
 from avmatch.metrics.classes import confusions, macro_mean, top_k_hits
@@ -110,7 +110,7 @@ def evaluate_probe(
     subset: str | None = None,
     progress: Progress | None = None,
 ) -> ProbeReport:
-    """Measure a layer of the sound tower of `model` on the classes of `data` (datasets/labelled.py).
+    """Measure a layer of the sound tower of `model` on the classes of `data` (datasets/layouts.py).
 
     Args:
         layer: of the tower (sound_layers.py).
@@ -150,7 +150,7 @@ def _report(
     model: str,
     data: str,
     layer: str,
-    clips: Sequence[LabelledClip],
+    clips: Sequence[Clip],
     windows: tuple[Windows, ...],
     notes: tuple[str, ...],
 ) -> ProbeReport:

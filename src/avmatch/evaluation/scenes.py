@@ -83,7 +83,7 @@ def evaluate_scenes(
     cache_dir: Path | None = None,
     progress: Progress | None = None,
 ) -> SceneReport:
-    """Measure `model` on the labelled items of `data` (datasets/scenes.py; media where it takes media).
+    """Measure `model` on the labelled items of `data` (datasets/pairs.py; media where it takes media).
 
     Args:
         split: only this one.

@@ -119,7 +119,7 @@ def evaluate_sync(
     cache_dir: Path | None = None,
     progress: Progress | None = None,
 ) -> SyncReport | EventSyncReport:
-    """Measure `model` on the talking clips of `data` (datasets/speech.py); one for any sound as event_sync.py says.
+    """Measure `model` on the talking clips of `data` (datasets/layouts.py); one for any sound as event_sync.py says.
 
     Raises:
         UsageError: no clip is there or can be used, or all are in doubt, or too short.

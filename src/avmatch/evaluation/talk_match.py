@@ -86,7 +86,7 @@ def evaluate_match(
     cache_dir: Path | None = None,
     progress: Progress | None = None,
 ) -> MatchReport:
-    """Measure `model` on the talking clips of `data` (datasets/speech.py).
+    """Measure `model` on the talking clips of `data` (datasets/layouts.py).
 
     Raises:
         UsageError: no clip is there or can be used, or there are less than two pieces.

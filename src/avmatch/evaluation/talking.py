@@ -25,8 +25,8 @@ from avmatch.core.features import AudioFeatures, Embeddings, VideoFeatures
 from avmatch.core.progress import Progress
 from avmatch.core.results import Failure
 from avmatch.datasets.augment.sound import mix_at_snr
-from avmatch.datasets.speech import read_speech
-from avmatch.datasets.speech_clips import TalkingClip
+from avmatch.datasets.clips import Clip
+from avmatch.datasets.layouts import read_speech
 from avmatch.evaluation.media import NOISES, noise_of
 from avmatch.media.decode import read_audio
 from avmatch.metrics.intervals import bootstrap_interval
@@ -96,7 +96,7 @@ class ClipVectors:
         audio: (T, D) each; rows of NaN where there is no sound.
     """
 
-    clip: TalkingClip
+    clip: Clip
     video: Vectors
     audio: tuple[Vectors, ...]
 
@@ -110,7 +110,7 @@ class Piece:
     end: int
 
     @property
-    def clip(self) -> TalkingClip:
+    def clip(self) -> Clip:
         """What it was cut out of."""
         return self.vectors.clip
 
@@ -198,7 +198,7 @@ def talk_vectors(
     return TalkVectors(towers, tuple(made), conditions, tuple(dict.fromkeys(notes)))
 
 
-def clip_vectors(model: str, clip: TalkingClip, picture: VideoFeatures, sounds: Sequence[AudioFeatures]) -> ClipVectors:
+def clip_vectors(model: str, clip: Clip, picture: VideoFeatures, sounds: Sequence[AudioFeatures]) -> ClipVectors:
     """A clip's vectors out of its file's, the sound set earlier by as much as it is known to come late.
 
     Only this and `_seen` know where features keep a model's vectors.

@@ -19,8 +19,8 @@ from jaxtyping import Float32
 from avmatch.core.errors import UsageError
 from avmatch.core.progress import Progress
 from avmatch.core.results import Failure
-from avmatch.datasets.speech import read_speech
-from avmatch.datasets.speech_clips import TalkingClip, Word
+from avmatch.datasets.clips import Clip, Word
+from avmatch.datasets.layouts import read_speech
 from avmatch.datasets.tracks import PackSettings, decode_tracks
 from avmatch.datasets.words import WordSelection, place_of, same_file
 from avmatch.encoders.words import WordModel, load_words
@@ -70,7 +70,7 @@ class WordReport:
 class _Said:
     """A word that was said, and what the model makes of it."""
 
-    clip: TalkingClip
+    clip: Clip
     label: int
     logits: Float32[np.ndarray, " K"]
 
@@ -83,7 +83,7 @@ def evaluate_words(
     held_out: bool = False,
     progress: Progress | None = None,
 ) -> WordReport:
-    """Measure `model` on the talking clips of `data` (datasets/speech.py).
+    """Measure `model` on the talking clips of `data` (datasets/layouts.py).
 
     Args:
         split: only the clips that the data put there; None = all.
@@ -103,7 +103,7 @@ def evaluate_words(
         raise UsageError(
             f"{data}: none of the {len(vocabulary)} words of {model} is said in the clips that are asked for"
         )
-    by_path: defaultdict[str, list[TalkingClip]] = defaultdict(list)
+    by_path: defaultdict[str, list[Clip]] = defaultdict(list)
     for clip in clips:
         by_path[clip.path].append(clip)
     answers = analyse_all(lambda path: _read(reader, by_path[path]), list(by_path), "clips", progress)
@@ -115,13 +115,13 @@ def evaluate_words(
     return _report(str(model), str(data), reader, said, notes)
 
 
-def _known_words(reader: WordModel, clip: TalkingClip) -> list[Word]:
+def _known_words(reader: WordModel, clip: Clip) -> list[Word]:
     """Those that the model can tell, and whose times are known."""
     selection = WordSelection(targets_only=reader.description.targets_only)
     return [word for word in clip.words if selection.wants(word) and word.text in reader.description.vocabulary]
 
 
-def _read(reader: WordModel, clips: Sequence[TalkingClip]) -> list[_Said]:
+def _read(reader: WordModel, clips: Sequence[Clip]) -> list[_Said]:
     """What the model makes of the words of one file. Raises MediaError."""
     told = reader.description
     settings = PackSettings(told.rate_hz, told.height_px, told.width_px, "mouth")

@@ -23,12 +23,12 @@ from jaxtyping import Float
 from avmatch.core.errors import MediaError, ModelError, UsageError
 from avmatch.core.progress import Progress
 from avmatch.core.scenes import CarriedBy, SceneResult, Span
-from avmatch.datasets.inputs import MANIFEST_SUFFIXES
+from avmatch.datasets import clips
 from avmatch.datasets.items import Items
-from avmatch.datasets.scene_clips import read_clips
+from avmatch.datasets.layouts import is_media, list_scene_files
+from avmatch.datasets.manifest import is_table
+from avmatch.datasets.pairs import read_clips, read_scenes
 from avmatch.datasets.scene_items import SIDES, Scenes, Side, absent, whole_steps
-from avmatch.datasets.scene_media import SceneFile, is_media, list_scene_files
-from avmatch.datasets.scenes import read_scenes
 from avmatch.encoders.scenes import Clip, SceneModel, load_scenes
 from avmatch.pipelines.scene_media import media_scenes
 
@@ -66,7 +66,7 @@ def classify(
 
     Args:
         files: for a model of features: `.npz` of one clip with `audio` and `video` (T, F), packed folders, TAU, tables
-            (datasets/scenes.py). For a model of media: media files, folders and tables of them.
+            (datasets/pairs.py). For a model of media: media files, folders and tables of them.
         model: a run of a `scene_…` recipe, or an exported folder.
         cache_dir: where the analysis of media is kept; None = nowhere.
         progress: called with (stage, done, total).
@@ -100,7 +100,7 @@ def scenes_for(
             named = [os.fspath(file) for file in group]
             scenes += [read_clips(named)] if is_clip else [read_scenes(path, split) for path in named]
         return scenes
-    listed: list[SceneFile] = []
+    listed: list[clips.Clip] = []
     for path in map(Path, files):
         found = list_scene_files(path, split) or _media_file(path)
         if not found:
@@ -216,6 +216,5 @@ def _is_clip(file: str | Path) -> bool:
     return Path(file).suffix.lower() == ".npz"
 
 
-def _media_file(path: Path) -> tuple[SceneFile, ...]:
-    is_one = path.is_file() and path.suffix.lower() not in MANIFEST_SUFFIXES
-    return (SceneFile(os.fspath(path), "", os.fspath(path)),) if is_one else ()
+def _media_file(path: Path) -> tuple[clips.Clip, ...]:
+    return (clips.Clip(str(path), str(path), str(path)),) if path.is_file() and not is_table(path) else ()

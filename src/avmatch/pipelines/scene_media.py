@@ -23,9 +23,10 @@ from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.features import BAND_RATE_HZ, TICK_RATE_HZ, AudioFeatures, Embeddings, VideoFeatures
 from avmatch.core.progress import Progress
 from avmatch.core.results import Failure
+from avmatch.datasets.clips import Clip
 from avmatch.datasets.items import Pairs, numbered
+from avmatch.datasets.layouts import list_scene_files
 from avmatch.datasets.scene_items import SIDES, Fault, Scenes, Side, absent
-from avmatch.datasets.scene_media import SceneFile, list_scene_files
 from avmatch.datasets.std2022 import is_std2022
 from avmatch.datasets.tau import is_tau
 from avmatch.pipelines.analysis import Analyser, analyse_all
@@ -62,7 +63,7 @@ def read_scene_media(
     progress: Progress | None = None,
     split: str | None = None,
 ) -> Scenes:
-    """The features of labelled media (datasets/scene_media.py).
+    """The features of labelled media (datasets/layouts.py).
 
     Args:
         front_end: SIGNALS, or a run, a model folder, or a shipped model.
@@ -79,7 +80,7 @@ def read_scene_media(
 
 
 def media_scenes(
-    files: Sequence[SceneFile], front_end: str, cache_dir: Path | None, progress: Progress | None = None
+    files: Sequence[Clip], front_end: str, cache_dir: Path | None, progress: Progress | None = None
 ) -> Scenes:
     """The features of these files; what can't be had of one is told as a fault."""
     pair = None if front_end == SIGNALS else load_pair(front_end)

@@ -6,7 +6,7 @@
     l3_net    does a still belong to a second of sound? Other recordings' sounds alone
               (after Arandjelović and Zisserman, "Look, listen and learn", ICCV 2017; with the networks of avts)
 
-DATA is a list of clips with sound (datasets/pair_lists.py), a folder in a layout of the field (datasets/labelled.py),
+DATA is a list of clips with sound (datasets/layouts.py), a folder in a layout of the field (datasets/layouts.py),
 or a folder of shards that was packed from one.
 
 As published: margin 0.99; 16 pairs a process; easy negatives to epoch 50, then three easy ones for each hard one to

@@ -118,7 +118,7 @@ class Avts:
         return replace(self, curriculum=replace(self.curriculum, epochs=epochs))
 
     def read(self, data: str | Path, cache: Path, progress: Progress | None = None) -> Pairs:
-        """Shards as they are; a list of media files (datasets/pair_lists.py) is packed into `cache` first.
+        """Shards as they are; a list of media files (datasets/layouts.py) is packed into `cache` first.
 
         Clips that are shorter than a window are left out.
         """

@@ -1,6 +1,6 @@
 """What clips are of, from the towers of avts: the downstream task of actions, and its neighbour of sounds.
 
-    avts_finetune    actions from the picture (UCF101, HMDB51 and other sets: datasets/labelled.py)
+    avts_finetune    actions from the picture (UCF101, HMDB51 and other sets: datasets/layouts.py)
     sound_classes    sounds (ESC, DCASE …): training from scratch, the measure of what a linear probe adds to
 
 DATA is the set in its own layout; `--set task.list_number=2` takes another of its official lists, or another fold.

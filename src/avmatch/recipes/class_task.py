@@ -4,7 +4,7 @@
 
 The tower begins from scratch, or with the weights of a run of `avts` or `l3_net`: how much that helps is what
 self-supervised training is judged by (UCF101, HMDB51, ESC). A clip's logits are the mean over its windows. The set's
-own lists decide what is held back (datasets/labelled.py).
+own lists decide what is held back (datasets/layouts.py).
 
 Letters in shapes: B windows, N clips, K classes, T frames, U frames of sound, F filters.
 """
@@ -27,8 +27,8 @@ from avmatch.artifacts.graph import CLASSES
 from avmatch.core.errors import UsageError
 from avmatch.core.progress import Progress
 from avmatch.datasets.items import Items, Pairs
-from avmatch.datasets.labelled import read_labelled
-from avmatch.datasets.labelled_packing import of_list, pack_labelled
+from avmatch.datasets.layouts import read_labelled
+from avmatch.datasets.packing import name_of, of_list, pack
 from avmatch.datasets.tracks import PackSettings
 from avmatch.export.onnx import Exported, export_model, uniform
 from avmatch.frontends.filterbank import filterbank
@@ -99,7 +99,8 @@ class ClipClasses:
         if not clips:
             raise UsageError(f"{data}: has no subset {self.subset!r}")
         with first_alone():
-            pairs, failures = pack_labelled(clips, root, cache, self.packing, self.side, progress)
+            named = {name_of(clip, root): clip for clip in clips}
+            pairs, failures = pack(named, (self.side,), cache, self.packing, source=data, progress=progress)
         if failures:
             first = failures[0]
             warnings.warn(f"{data}: {len(failures)} clips are left out; {first.path}: {first.message}", stacklevel=2)

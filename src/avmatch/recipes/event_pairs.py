@@ -106,7 +106,7 @@ class EventPairs:
             raise UsageError(f"stretch_ticks must rise and be more than {LOST_TICKS}, lag_ticks positive, got {self}")
 
     def read(self, data: str | Path, cache: Path, progress: Progress | None = None) -> Pairs:
-        """Shards as they are; a list of media files (datasets/pair_lists.py) is packed into `cache` first."""
+        """Shards as they are; a list of media files (datasets/layouts.py) is packed into `cache` first."""
         return read_packed(data, cache, MOTION_AND_BANDS, progress)
 
     def learner(self, pairs: Pairs, seed: int) -> EventTowers:

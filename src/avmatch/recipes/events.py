@@ -1,6 +1,6 @@
 """Any sound: the model that ships for what isn't a talking face.
 
-DATA is a list of media pairs (datasets/pair_lists.py) or a folder of shards that was packed from one.
+DATA is a list of media pairs (datasets/layouts.py) or a folder of shards that was packed from one.
 """
 
 from __future__ import annotations

@@ -102,7 +102,7 @@ class LipPairs:
         return PackSettings(RATE_HZ, CROP_PX, CROP_PX, "mouth", "samples")
 
     def read(self, data: str | Path, cache: Path, progress: Progress | None = None) -> Pairs:
-        """Shards as they are; a list of media files (datasets/pair_lists.py) is packed into `cache` first."""
+        """Shards as they are; a list of media files (datasets/layouts.py) is packed into `cache` first."""
         return read_packed(data, cache, self.packing, progress)
 
     def learner(self, pairs: Pairs, seed: int) -> LipTowers:

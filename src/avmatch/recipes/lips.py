@@ -1,6 +1,6 @@
 """Talking faces: the model that ships.
 
-DATA is a list of talking clips (datasets/pair_lists.py) or a folder of shards that was packed from one.
+DATA is a list of talking clips (datasets/layouts.py) or a folder of shards that was packed from one.
 """
 
 from __future__ import annotations

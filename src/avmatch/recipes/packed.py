@@ -11,7 +11,7 @@ import torch.distributed
 
 from avmatch.core.progress import Progress
 from avmatch.datasets.items import Pairs
-from avmatch.datasets.packing import FAILURES, check_packed, pack
+from avmatch.datasets.packing import FAILURES, check_packed, pack_list
 from avmatch.datasets.shards import INDEX, open_shards
 from avmatch.datasets.tracks import PackSettings
 
@@ -30,7 +30,7 @@ def read_packed(data: str | Path, cache: Path, packing: PackSettings, progress: 
         check_packed(pairs, packing, data)
         return pairs
     with first_alone():
-        pairs, failures = pack(data, cache, packing, progress)
+        pairs, failures = pack_list(data, cache, packing, progress)
     if failures:
         warnings.warn(f"{data}: {len(failures)} pairs are left out; {cache / FAILURES} says why", stacklevel=3)
     return pairs

@@ -7,7 +7,7 @@
     perfect_match    which of N sounds? by the inverse of the distance
                      (Chung, Chung and Kang, "Perfect match", ICASSP 2019), N = 2 … 40
 
-DATA is a list of talking clips (datasets/pair_lists.py) or a folder of shards that was packed from one. The size is a
+DATA is a list of talking clips (datasets/layouts.py) or a folder of shards that was packed from one. The size is a
 reduced one: crops of 96×96 px and half the channels; models/vgg_m.py has the published one. What was published of the
 training (margin, optimiser, how near in time a stranger may be) wasn't at hand: here strangers are any other windows.
 

@@ -20,8 +20,8 @@ from torch import nn
 from avmatch.core.errors import UsageError
 from avmatch.core.progress import Progress
 from avmatch.datasets.items import Items, Pairs
+from avmatch.datasets.pairs import read_scenes
 from avmatch.datasets.scene_items import gathered_steps, num_features
-from avmatch.datasets.scenes import read_scenes
 from avmatch.metrics.probabilities import log_loss
 from avmatch.models.scene_parts import Standard
 from avmatch.pipelines.scene_media import SIGNALS, is_scene_media, read_scene_media
@@ -57,7 +57,7 @@ class SceneTask:
     front_end: str = ""
 
     def read(self, data: str | Path, cache: Path, progress: Progress | None = None) -> Pairs:
-        """The items whose class is known (datasets/scenes.py, datasets/scene_media.py).
+        """The items whose class is known (datasets/pairs.py, datasets/layouts.py).
 
         Raises:
             UsageError: no known layout, fewer than two classes, or media and no front end.

@@ -1,6 +1,6 @@
 """Silent video ↔ audio from the media themselves: small towers from scratch, sized for minutes on two cores.
 
-DATA is a list of media pairs (datasets/pair_lists.py) or a folder of shards that was packed from one.
+DATA is a list of media pairs (datasets/layouts.py) or a folder of shards that was packed from one.
 """
 
 from __future__ import annotations

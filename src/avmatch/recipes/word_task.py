@@ -31,8 +31,8 @@ from avmatch.artifacts.graph import WORDS as WORDS_KIND
 from avmatch.core.errors import UsageError
 from avmatch.core.progress import Progress
 from avmatch.datasets.items import Pairs
+from avmatch.datasets.manifest import WORDS
 from avmatch.datasets.shards import INDEX, open_shards
-from avmatch.datasets.speech import WORDS
 from avmatch.datasets.words import WordFrames, WordSelection, find_words, read_spoken, word_folds
 from avmatch.encoders.words import WORDS_MODEL
 from avmatch.export.onnx import TICKS, Exported, export_model, uniform

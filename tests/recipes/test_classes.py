@@ -136,7 +136,7 @@ def test_who_interrupts_packing_does_not_wait_for_all_files(tmp_path, monkeypatc
         decoded.append(path)
         raise MediaError(path, "broken", stage="decode", reason="unsupported")
 
-    def stop(done, total):
+    def stop(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(packing, "decode_tracks", decode)

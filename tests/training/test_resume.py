@@ -156,6 +156,7 @@ def test_ctrl_c_leaves_a_checkpoint_of_the_step(tmp_path: Path, pairs_folder: Pa
     assert json.loads(_metadata(tmp_path / "cut"))["progress"] | {"seconds": 0, "sums": {}, "best": 0} == {
         "epoch": 1, "step": 2, "seconds": 0, "best": 0, "best_epoch": 0,
         "learning_rate_scale": 1.0, "stale_epochs": 0, "sums": {},
+        "counts": {"loss": 2.0, "match_loss": 2.0},
     }  # fmt: skip
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     train(config, pairs_folder, tmp_path / "cut", device="cpu", resume=True)

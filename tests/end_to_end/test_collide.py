@@ -204,5 +204,5 @@ def test_what_cannot_be_asked_is_said(trained, dataset, tmp_path, monkeypatch, c
     assert run(monkeypatch, "collide", dataset, "--task", 1, "--keys", "long", *given) == 2
     assert run(monkeypatch, "collide", tmp_path / "nowhere", "--task", 1, *given) == 2
     assert "no task 4" in capsys.readouterr().err
-    with pytest.raises(ModelError, match="make one with avmatch train collision"):
+    with pytest.raises(ModelError, match="give a run of `avmatch train` with the recipe `collision`"):
         collide(dataset, 1, dataset)

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 LIGHT := .light
 INSTALL := -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: check test light docs bench demo install clean
+.PHONY: check test test-avx2 light docs bench demo install clean
 
 $(BIN)/.light: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -32,6 +32,10 @@ check: $(BIN)/.dev  ## style, types, layers
 
 test: $(BIN)/.dev  ## every test; those marked `shared` skip where the clips are absent
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
+
+# Backward passes of oneDNN differ by what the CPU can do (decision 0013): those of one without AVX-512.
+test-avx2: $(BIN)/.dev  ## the tests that train networks, as on a CPU without AVX-512
+	ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 $(BIN)/python -m pytest $$(grep -lrw torch tests --include="test_*.py")
 
 light:  ## a bare install matches and measures without torch
 	rm -rf $(LIGHT)

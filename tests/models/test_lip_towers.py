@@ -1,10 +1,12 @@
 """Towers for talking faces: their sums, their clocks, and what they don't depend on."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
 
-from avmatch.models.lip_towers import LipCnn, LipCnnConfig, TcnConfig, VoiceCnn, VoiceCnnConfig
+from avmatch.models.lip_towers import LipCnn, LipCnnConfig, TcnConfig, VoiceCnn, VoiceCnnConfig, _Residual
 
 TCN = TcnConfig(width=8, dilations=(1, 2), dim=6)
 
@@ -58,3 +60,19 @@ def test_every_parameter_learns(lips, voice):
     similarity = lips(torch.rand(3, 5, 16, 16)) @ voice(torch.randn(3, 20, 64)).transpose(1, 2)
     similarity.square().sum().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for m in (lips, voice) for p in m.parameters())
+
+
+@pytest.mark.parametrize("num_channels", [1, 2, 3, 7, 8, 15, 16, 24])
+def test_gradients_of_a_strided_shortcut_are_those_of_double_precision(num_channels):
+    """With few channels oneDNN's are wrong, or it breaks the heap (decision 0013); doubles don't go through it."""
+    torch.manual_seed(0)
+    block, images = _Residual(num_channels, 5, 2), torch.randn(24, num_channels, 20, 20)
+    exact, gradients = copy.deepcopy(block).double(), []
+    for layer, pixels in ((block, images.contiguous(memory_format=torch.channels_last)), (exact, images.double())):
+        layer(pixels).square().mean().backward()
+        gradients.append([parameter.grad.double() for parameter in layer.parameters()])
+    for found, wanted in zip(*gradients, strict=True):
+        torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-5)
+    weight = exact.shortcut[0].weight
+    strided = nn.functional.conv2d(images.double(), weight, stride=2)
+    torch.testing.assert_close(exact.shortcut[0](exact.kept(images.double())), strided)

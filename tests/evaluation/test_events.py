@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from avmatch.core.errors import UsageError
+from avmatch.core.errors import ModelError, UsageError
 from avmatch.datasets.packing import pack_list
 from avmatch.datasets.tracks import MOTION_AND_BANDS
 from avmatch.encoders.events import load_event_model
@@ -65,5 +65,5 @@ def test_offsets_of_any_sound(scenes):
 def test_frames_of_evidence_and_matching_are_for_talking_faces(scenes):
     with pytest.raises(UsageError, match="counts frames of talking faces"):
         evaluate_sync("events", scenes, TalkProtocol(ks=(5,)))
-    with pytest.raises(UsageError, match="--protocol retrieval or sync"):
+    with pytest.raises(ModelError, match=r"is a model for any sound, .*--protocol retrieval` or `sync`"):
         evaluate_match("events", scenes, TalkProtocol())

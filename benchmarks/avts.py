@@ -29,11 +29,11 @@ from clips import SHARED
 
 from avmatch.datasets.items import Pairs
 from avmatch.datasets.shards import open_shards
-from avmatch.evaluation.layout import markdown_table
 from avmatch.metrics.intervals import bootstrap_interval
 from avmatch.recipes.avts_task import judged_windows, sync_judgements
 from avmatch.recipes.book import recipe
 from avmatch.recipes.story import train_recipe
+from avmatch.reports.report import markdown_table
 from avmatch.training.checkpoint import load_weights
 from avmatch.training.config import TrainConfig, override
 from avmatch.training.run import RunFolder

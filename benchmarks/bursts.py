@@ -21,8 +21,8 @@ import numpy as np
 from avmatch.datasets.items import Pairs
 from avmatch.datasets.shards import open_shards
 from avmatch.datasets.words import read_spoken, same_file
-from avmatch.evaluation.layout import markdown_table
 from avmatch.frontends.sound import SAMPLE_RATE_HZ
+from avmatch.reports.report import markdown_table
 
 COLLECTIONS = {"grid": ("b", "p"), "anchors": ("ب",)}
 TICK_MS = 40.0

@@ -49,7 +49,6 @@ from avmatch.datasets.collisions import CLASSES, Film, film_number, list_task, r
 from avmatch.datasets.splits import split_by_group
 from avmatch.datasets.tilt.folder import TiltConfig, synthesise_collisions
 from avmatch.encoders.collisions import METRIC_GRAPH, METRICS, load_collisions, load_network
-from avmatch.evaluation.layout import markdown_table
 from avmatch.frontends.impact_picture import centroid
 from avmatch.frontends.impact_sound import fitted, log_bands, spectrogram
 from avmatch.matching.collision_fit import KnownImpacts, fit_scorer
@@ -60,6 +59,7 @@ from avmatch.recipes.collision import collision_3dcnn, collision_centroid
 from avmatch.recipes.collision_classes import num_workers
 from avmatch.recipes.collision_system import collision, known_impacts, train_system
 from avmatch.reports.plots import new_figure, save_figure, set_head
+from avmatch.reports.report import markdown_table
 from avmatch.training.config import TrainConfig, override
 from avmatch.training.loop import train
 

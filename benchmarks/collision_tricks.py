@@ -21,10 +21,10 @@ from scipy.optimize import linear_sum_assignment
 from scipy.stats import rankdata
 
 from avmatch.datasets.collisions import FilmFiles, Group, film_number, list_task, read_film, read_picture, read_sound
-from avmatch.evaluation.layout import markdown_table
 from avmatch.frontends.impact_picture import impact_path
 from avmatch.frontends.impact_sound import fitted, impact_sound
 from avmatch.metrics.intervals import bootstrap_interval
+from avmatch.reports.report import markdown_table
 
 
 def film_traits(files: FilmFiles) -> dict[str, float]:

@@ -23,11 +23,12 @@ import numpy as np
 import torch
 from clips import SHARED
 
-from avmatch.evaluation.layout import markdown_table
-from avmatch.evaluation.probe import ProbeReport, evaluate_probe
+from avmatch.evaluation.dispatch import evaluate_probe
+from avmatch.evaluation.probe import ProbeResult
 from avmatch.export.onnx import export_onnx, uniform
 from avmatch.models.sound_cnn import SoundCnn, SoundCnnConfig
 from avmatch.recipes.story import train_recipe
+from avmatch.reports.report import markdown_table
 from avmatch.training.run import RunFolder
 
 WIDTH, SEEDS, NUM_FOLDS = 0.25, 3, 5
@@ -56,7 +57,7 @@ def trained(data: Path, work: Path, fold: int, epochs: int) -> float:
     return RunFolder(run).read_metrics()[-1]["top_1"]
 
 
-def probed(name: str, report: ProbeReport) -> list[str]:
+def probed(name: str, report: ProbeResult) -> list[str]:
     """A row of the table."""
     folds = [f"{100 * one.accuracy:.1f}" for one in report.lists]
     return [name, report.layer, *folds, report.accuracy.percent()]

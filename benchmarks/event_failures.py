@@ -21,8 +21,8 @@ from scipy.optimize import linear_sum_assignment
 
 from avmatch.alignment.offset import TOLERANCE_SECONDS, estimate_offset
 from avmatch.cues.evidence import Cue
-from avmatch.evaluation.layout import markdown_table
 from avmatch.pipelines.models import Models, motion_cues
+from avmatch.reports.report import markdown_table
 
 
 def wrong_offsets(when: Cue, part: Part) -> list[Wrong]:

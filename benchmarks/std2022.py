@@ -26,7 +26,7 @@ import numpy as np
 from avmatch.artifacts.tower import load_clip_towers
 from avmatch.datasets.pairs import Pairs, read_pairs
 from avmatch.datasets.splits import group_folds
-from avmatch.evaluation.retrieval import similarity_of
+from avmatch.evaluation.clips import similarity_of
 from avmatch.matching.galleries import NORMALISATIONS
 from avmatch.metrics.paired import paired_interval, spread
 from avmatch.metrics.retrieval import recall_at, subset_recalls, true_ranks

@@ -29,10 +29,10 @@ from avmatch.datasets.items import Pairs
 from avmatch.datasets.shards import open_shards
 from avmatch.datasets.words import WordSelection, find_words, read_spoken
 from avmatch.encoders.words import WORDS_MODEL
-from avmatch.evaluation.layout import markdown_table
 from avmatch.models.lip_towers import LipCnnConfig
 from avmatch.recipes.story import train_recipe
 from avmatch.recipes.word_front_ends import FrontEnd, lip_front_end, read_front_end
+from avmatch.reports.report import markdown_table
 from avmatch.training.run import RunFolder
 
 SCRATCH = "scratch"

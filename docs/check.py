@@ -14,7 +14,12 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ("", "match", "sync", "fix", "locate", "classify", "collide", "train", "evaluate", "synth", "doctor")
+MEASURED = ("retrieval", "sync", "match", "words", "classify", "probe")
+COMMANDS = (
+    *("", "match", "sync", "fix", "locate", "classify", "collide", "train", "evaluate"),
+    *(f"evaluate {name}" for name in MEASURED),
+    *("synth", "doctor"),
+)
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)[^)]*\)")
 
 

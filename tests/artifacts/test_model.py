@@ -62,10 +62,10 @@ def test_a_run_without_a_model_is_told_to_go_on(tmp_path):
 
 KINDS = {
     "scenes": ({"input": "scene_features"}, r"is a classifier of scenes, .*`avmatch classify`"),
-    "words": ({"side": "words", "input": "frames"}, r"is a reader of words, .*`avmatch evaluate --protocol words`"),
+    "words": ({"side": "words", "input": "frames"}, r"is a reader of words, .*`avmatch evaluate words`"),
     "classes_sound": ({"side": "sound", "outputs": "classes"}, r"is a model of collisions, .*`avmatch collide`"),
-    "classes": ({"side": "classes", "input": "filterbank"}, r"is a classifier of single windows, .*--protocol probe`"),
-    "video": ({"side": "video", "input": "colour_frames"}, r"is a model of single windows, .*--protocol probe`"),
+    "classes": ({"side": "classes", "input": "filterbank"}, r"is a classifier of single windows, .*evaluate probe`"),
+    "video": ({"side": "video", "input": "colour_frames"}, r"is a model of single windows, .*evaluate probe`"),
     "audio": ({"kind": "smell"}, r"is a model of the kind 'smell', .*a newer avmatch"),
 }
 

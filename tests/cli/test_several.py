@@ -2,7 +2,7 @@
 
 import pytest
 
-from avmatch.cli.several import spelled_out
+from avmatch.cli.former import spelled_out
 
 
 @pytest.mark.parametrize(

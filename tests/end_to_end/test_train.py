@@ -100,7 +100,7 @@ def test_train_leaves_a_run_with_a_model(trained):
 
 
 def test_evaluate_says_one_json_object(avmatch, trained, data):
-    run = avmatch("evaluate", trained[0], data, "--held-out", "--k", 1, 5, "--subset", 10, "--json")
+    run = avmatch("evaluate", "retrieval", trained[0], data, "--held-out", "--k", 1, 5, "--subset", 10, "--json")
     told = json.loads(run.stdout)
     held_back = json.loads((trained[0] / "split.json").read_text())["validation"]
     assert run.stderr == ""
@@ -111,7 +111,9 @@ def test_evaluate_says_one_json_object(avmatch, trained, data):
 
 
 def test_evaluate_prints_tables_of_80_columns(avmatch, trained, data, tmp_path):
-    run = avmatch("evaluate", trained[0], data, "--draws", 20, "--markdown", tmp_path / "table.md", COLUMNS="80")
+    run = avmatch(
+        "evaluate", "retrieval", trained[0], data, "--draws", 20, "--markdown", tmp_path / "table.md", COLUMNS="80"
+    )
     assert max(map(len, run.stdout.splitlines())) <= 80
     assert "…" not in run.stdout
     assert run.stdout.count("1/50  ") == 2
@@ -119,18 +121,18 @@ def test_evaluate_prints_tables_of_80_columns(avmatch, trained, data, tmp_path):
 
 
 def test_evaluate_leaves_out_what_few_pairs_cannot_tell(avmatch, trained, data):
-    run = avmatch("evaluate", trained[0], data, "--held-out", COLUMNS="80")
+    run = avmatch("evaluate", "retrieval", trained[0], data, "--held-out", COLUMNS="80")
     assert "R@10" in run.stdout
     assert "R@50" not in run.stdout
     assert "/50" not in run.stdout
     assert run.stderr == f"{data}: too few pairs (24) for R@50 and subsets of 50: left out\n"
-    refused = avmatch("evaluate", trained[0], data, "--held-out", "--subset", 50, exits=2)
+    refused = avmatch("evaluate", "retrieval", trained[0], data, "--held-out", "--subset", 50, exits=2)
     assert "24 pairs are too few for subsets of 50; set --subset 0" in one_line(refused.stderr)
 
 
 def test_evaluate_in_noise_and_over_seeds(avmatch, trained, data):
     other = trained[0] / "model"
-    run = avmatch("evaluate", trained[0], data, "--also", other, "--noise", -5, 10, "--draws", 5, "--json")
+    run = avmatch("evaluate", "retrieval", trained[0], data, "--also", other, "--noise", -5, 10, "--draws", 5, "--json")
     told = json.loads(run.stdout)
     assert [row["snr_db"] for row in told["rows"]] == [None] * 3 + [-5.0] * 3 + [10.0] * 3 + [None] * 3 + [-5.0] * 3 + [
         10.0
@@ -191,11 +193,12 @@ def test_the_matrix_may_be_normalised_over_its_gallery(avmatch, trained, feature
         (("train", "two_tower", "{data}", "-o", "{run}"), "not empty; go on with --resume", 2),
         (("train", "two_tower", "{data}", "-o", "{new}", "--resume"), "no run to resume there", 2),
         (("train", "two_tower", "{data}", "-o", "{new}", "--set", "colour=red"), "has no field 'colour'", 2),
-        (("evaluate", "{run}", "{empty}"), "no known layout; known are STD2022", 2),
+        (("evaluate", "retrieval", "{run}", "{empty}"), "no known layout; known are STD2022", 2),
+        (("evaluate", "{run}", "{data}"), "type: avmatch evaluate retrieval {run} {data}", 2),
         (("evaluate", "{run}", "{data}", "--protocol", "smell"), "no protocol 'smell'; there are retrieval, sync", 2),
-        (("evaluate", "{run}/model", "{data}", "--held-out"), "give the run's folder", 2),
-        (("evaluate", "no_such", "{data}"), "no_such: no model there; give a run", 1),
-        (("evaluate", "{unfinished}", "{data}"), "finish it with `avmatch train … --resume`", 1),
+        (("evaluate", "retrieval", "{run}/model", "{data}", "--held-out"), "give the run's folder", 2),
+        (("evaluate", "retrieval", "no_such", "{data}"), "no_such: no model there; give a run", 1),
+        (("evaluate", "retrieval", "{unfinished}", "{data}"), "finish it with `avmatch train … --resume`", 1),
         (("match", "{v}", "{a}", "-o", "{new}"), "to match those, give --model", 2),
         (("match", "{v}", "{a}", "-o", "{new}", "--model", "{empty}"), "no model there; give a run", 1),
         (("match", "{v}", "{a}", "-o", "{new}", "--model", "{run}", "--many"), "leave out --many", 2),
@@ -217,7 +220,7 @@ def test_what_cannot_be_done_is_said_in_one_line(
     with pytest.raises(SystemExit, match=rf"^{exits}$"):
         main()
     printed = capsys.readouterr()
-    assert message in one_line(printed.err)
+    assert message.format(**places) in one_line(printed.err)
     assert printed.out == ""
 
 
@@ -231,7 +234,7 @@ def test_train_without_its_libraries_says_what_to_install(data, tmp_path, librar
 
 def test_a_trained_model_is_used_without_torch(trained, data, features, tmp_path):
     heavy = ["torch", "sklearn", "safetensors", "onnx", "onnxscript"]
-    evaluated = without(heavy, "evaluate", trained[0], data, "--draws", 5, "--json")
+    evaluated = without(heavy, "evaluate", "retrieval", trained[0], data, "--draws", 5, "--json")
     assert json.loads(evaluated.stdout)["num_pairs"] == NUM, evaluated.stderr
     matched = without(heavy, "match", *features, "--model", trained[0], "-o", tmp_path / "out")
     assert "of 13 videos paired" in matched.stdout, matched.stderr

@@ -9,14 +9,13 @@ from avmatch.core.errors import ModelError, UsageError
 from avmatch.datasets.packing import pack_list
 from avmatch.datasets.tracks import MOTION_AND_BANDS
 from avmatch.encoders.events import load_event_model
-from avmatch.evaluation.event_sync import EventSyncReport
+from avmatch.evaluation.dispatch import evaluate_retrieval, evaluate_sync
+from avmatch.evaluation.event_sync import EventSyncResult
 from avmatch.evaluation.events import event_similarities
-from avmatch.evaluation.media import read_media
-from avmatch.evaluation.retrieval import Protocol, evaluate_retrieval
-from avmatch.evaluation.sync import evaluate_sync
+from avmatch.evaluation.galleries import read_media
+from avmatch.evaluation.pieces import TalkProtocol
+from avmatch.evaluation.retrieval import Protocol
 from avmatch.evaluation.talk_match import evaluate_match
-from avmatch.evaluation.talk_report import json_text, markdown_text
-from avmatch.evaluation.talking import TalkProtocol
 from media_scenes import write_scenes
 
 
@@ -50,7 +49,7 @@ def test_the_command_takes_it(scenes, tmp_path):
 
 def test_offsets_of_any_sound(scenes):
     report = evaluate_sync("events", scenes, TalkProtocol(pieces_seconds=(0.0, 2.0, 60.0), noise_snr_db=(-20.0,)))
-    assert isinstance(report, EventSyncReport)
+    assert isinstance(report, EventSyncResult)
     clean, noisy, *_ = report.rows
     assert (clean.piece_seconds, clean.snr_db, noisy.snr_db) == (0.0, None, -20.0)
     assert clean.in_80_ms.share > 0.5 > noisy.in_80_ms.share
@@ -58,12 +57,12 @@ def test_offsets_of_any_sound(scenes):
     assert clean.in_80_ms.num_trials == 5 * clean.num_pieces == 5 * 4
     assert {row.piece_seconds for row in report.rows} == {0.0, 2.0}
     assert "no clip is as long as 60 s" in report.notes[0]
-    assert json.loads(json_text(report))["kind"] == "sync"
-    assert "21 classes" in markdown_text(report)
+    assert json.loads(report.report().json())["kind"] == "sync"
+    assert "21 classes" in report.report().markdown()
 
 
 def test_frames_of_evidence_and_matching_are_for_talking_faces(scenes):
     with pytest.raises(UsageError, match="counts frames of talking faces"):
         evaluate_sync("events", scenes, TalkProtocol(ks=(5,)))
-    with pytest.raises(ModelError, match=r"is a model for any sound, .*--protocol retrieval` or `sync`"):
+    with pytest.raises(ModelError, match=r"is a model for any sound, .*`evaluate retrieval` or `sync`"):
         evaluate_match("events", scenes, TalkProtocol())

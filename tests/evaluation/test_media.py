@@ -9,9 +9,11 @@ from avmatch.artifacts.tower import load_pair
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.datasets.packing import pack_list
 from avmatch.datasets.tracks import PackSettings
-from avmatch.evaluation import media as media_evaluation
-from avmatch.evaluation.media import media_similarities, read_media
-from avmatch.evaluation.retrieval import Protocol, evaluate_retrieval
+from avmatch.evaluation import noise as noise_evaluation
+from avmatch.evaluation.dispatch import evaluate_retrieval
+from avmatch.evaluation.galleries import read_media
+from avmatch.evaluation.media import media_similarities
+from avmatch.evaluation.retrieval import Protocol
 from avmatch.training.loop import train
 from clip_models import write_clip_model
 from media_scenes import tiny, write_list, write_scenes
@@ -51,13 +53,13 @@ def test_files_and_their_shards_say_the_same(run, scenes, tmp_path):
 
 def test_each_file_is_decoded_once_for_all_ratios(run, scenes, monkeypatch):
     counts = Counter()
-    real = media_evaluation.decode
+    real = noise_evaluation.decode
 
     def decode(path, **options):
         counts[path] += 1
         return real(path, **options)
 
-    monkeypatch.setattr(media_evaluation, "decode", decode)
+    monkeypatch.setattr(noise_evaluation, "decode", decode)
     report = evaluate_retrieval([run.run], scenes, Protocol(ks=(1,), subset=0, noise_snr_db=(20.0, 0.0)))
     assert [row.snr_db for row in report.rows[::3]] == [None, 20.0, 0.0]
     assert len(counts) == 30

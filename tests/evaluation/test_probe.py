@@ -12,9 +12,9 @@ from torch import nn
 
 from avmatch.core.errors import ModelError, UsageError
 from avmatch.core.signals import AudioSamples
-from avmatch.evaluation.probe import Clips, best_cost, clip_scores, evaluate_probe, probe
-from avmatch.evaluation.probe_report import json_text, markdown_text, terminal_tables
-from avmatch.evaluation.sound_layers import pooled, sound_layer, windows_of
+from avmatch.evaluation.dispatch import evaluate_probe, layer_of
+from avmatch.evaluation.probe import Clips, best_cost, clip_scores, probe
+from avmatch.evaluation.sound_layers import pooled, windows_of
 from avmatch.export.onnx import export_onnx, uniform
 from avmatch.frontends.filterbank import filterbank
 from avmatch.media.encode import write_audio
@@ -130,7 +130,7 @@ def test_features_that_know_nothing_are_right_by_chance(esc):
 
 def test_a_layer_is_that_of_the_network(tower):
     path, network = tower
-    layer = sound_layer(path)
+    layer = layer_of(path)
     assert (layer.layer, layer.window_seconds) == ("conv_5", 1.0)
     rng = np.random.default_rng(0)
     samples = rng.normal(0, 0.1, 32000).astype(np.float32)
@@ -140,22 +140,22 @@ def test_a_layer_is_that_of_the_network(tower):
         vectors = network(inputs)
     assert layer.of(samples).shape == (3, 12 * maps.shape[1])
     np.testing.assert_allclose(layer.of(samples), pooled(maps.numpy(), 99), atol=1e-4)
-    np.testing.assert_allclose(sound_layer(path, "output").of(samples), vectors.numpy(), atol=1e-4)
-    assert sound_layer(path, "blocks.conv_2").of(samples).shape == (3, 12 * 12)
+    np.testing.assert_allclose(layer_of(path, "output").of(samples), vectors.numpy(), atol=1e-4)
+    assert layer_of(path, "blocks.conv_2").of(samples).shape == (3, 12 * 12)
 
 
 def test_long_sounds_go_through_in_parts(tower, monkeypatch):
     samples = np.random.default_rng(1).normal(0, 0.1, 48000).astype(np.float32)
-    whole = sound_layer(tower[0]).of(samples)
+    whole = layer_of(tower[0]).of(samples)
     monkeypatch.setattr("avmatch.evaluation.sound_layers._TOGETHER", 2)
-    np.testing.assert_allclose(sound_layer(tower[0]).of(samples), whole, atol=1e-5)
+    np.testing.assert_allclose(layer_of(tower[0]).of(samples), whole, atol=1e-5)
 
 
 def test_the_model_that_ships_has_layers_too():
-    layer = sound_layer("lips")
+    layer = layer_of("lips")
     assert layer.layer == "output"
     assert layer.of(np.zeros(24000, np.float32)).shape == (2, 2 * 192)
-    assert sound_layer("lips", "down.3").of(np.zeros(16000, np.float32)).shape[0] == 1
+    assert layer_of("lips", "down.3").of(np.zeros(16000, np.float32)).shape[0] == 1
 
 
 @pytest.mark.parametrize(
@@ -182,9 +182,9 @@ def test_windows_begin_in_the_middle_of_the_one_before():
 def test_the_report_in_each_form(esc, tower):
     report = evaluate_probe(tower[0].parent, esc)
     assert report.accuracy.share > 0.8
-    assert json.loads(json_text(report))["kind"] == "probe"
-    assert "| mean |" in markdown_text(report)
-    assert len(terminal_tables(report)) == (2 if report.mistakes else 1)
+    assert json.loads(report.report().json())["kind"] == "probe"
+    assert "| mean |" in report.report().markdown()
+    assert len(report.report().terminal()) == (2 if report.mistakes else 1)
 
 
 @pytest.mark.parametrize(
@@ -200,13 +200,13 @@ def test_the_report_in_each_form(esc, tower):
 )
 def test_what_cannot_be_asked_is_told(tower, model, layer, message):
     with pytest.raises(ModelError, match=message):
-        sound_layer(model(tower[0]), layer)
+        layer_of(model(tower[0]), layer)
 
 
 def test_a_file_that_is_no_graph_is_told(tmp_path):
     (tmp_path / "audio.onnx").write_text("no graph")
     with pytest.raises(ModelError, match="not an ONNX model that can be run"):
-        sound_layer(tmp_path)
+        layer_of(tmp_path)
 
 
 def test_data_that_cannot_be_used_are_told(esc, tower, tmp_path):
@@ -219,12 +219,12 @@ def test_data_that_cannot_be_used_are_told(esc, tower, tmp_path):
 
 
 def test_a_model_for_any_sound_has_two_layers(esc):
-    layer, output = sound_layer("events"), sound_layer("events", "output")
+    layer, output = layer_of("events"), layer_of("events", "output")
     assert (layer.layer, output.layer) == ("statistics", "output")
     samples = np.random.default_rng(0).normal(0, 0.1, 12 * 16000).astype(np.float32)
     assert layer.of(samples).shape == (23, 161)
     np.testing.assert_allclose(np.linalg.norm(output.of(samples), axis=1), np.ones(23), atol=1e-4)
     assert layer.of(samples[:100]).shape == (1, 161)
     with pytest.raises(ModelError, match=r"no layer 'conv_5'; there are statistics, output"):
-        sound_layer("events", "conv_5")
+        layer_of("events", "conv_5")
     assert evaluate_probe("events", esc, layer="statistics").accuracy.share > 0.9

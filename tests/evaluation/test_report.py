@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from avmatch.evaluation.report import json_text, markdown_text, terminal_tables
-from avmatch.evaluation.retrieval import Protocol, RetrievalReport, Row
+from avmatch.evaluation.retrieval import Protocol, RetrievalResult, Row
 from avmatch.metrics.retrieval import evaluate
 
 KS = (1, 5, 10, 50)
@@ -23,12 +22,12 @@ def report_of(models=("runs/a",), num=60, ks=KS, subset=50, snr_db=(None,), stre
                 matrix = np.random.default_rng([seed, len(rows)]).standard_normal((num, num)) + strength * np.eye(num)
                 scores = evaluate(matrix, ks=ks, subset_size=subset or None, draws=20)
                 rows.append(Row(model, kind, ratio, scores))
-    return RetrievalReport("data/held", num, Protocol(ks, subset, 20), tuple(rows))
+    return RetrievalResult("data/held", num, Protocol(ks, subset, 20), tuple(rows))
 
 
 def printed(report, width=80):
     console = Console(file=io.StringIO(), width=width)
-    console.print(*terminal_tables(report, width), sep="\n\n")
+    console.print(*report.report().terminal(width), sep="\n\n")
     return console.file.getvalue()
 
 
@@ -82,7 +81,7 @@ def test_one_model_is_no_column_and_several_have_their_mean_and_deviation():
 
 
 def test_models_of_one_name_are_told_by_their_paths():
-    text = markdown_text(report_of(models=("one/run", "two/run")))
+    text = report_of(models=("one/run", "two/run")).report().markdown()
     assert "| one/run | raw |" in text
     assert "| two/run | raw |" in text
 
@@ -95,8 +94,8 @@ def test_without_subsets_there_are_no_columns_of_them():
 
 def test_json_is_one_object_with_everything():
     report = report_of(models=("runs/a", "runs/b"))
-    told = json.loads(json_text(report))
-    assert "\n" not in json_text(report)
+    told = json.loads(report.report().json())
+    assert "\n" not in report.report().json()
     assert (told["data"], told["num_pairs"], told["protocol"]["ks"]) == ("data/held", 60, [1, 5, 10, 50])
     assert [(row["model"], row["normalisation"]) for row in told["rows"][:2]] == [("runs/a", "raw"), ("runs/a", "csls")]
     scores = report.rows[0].scores
@@ -111,12 +110,12 @@ def test_json_is_one_object_with_everything():
 
 
 def test_one_model_has_no_spread():
-    assert json.loads(json_text(report_of()))["spread"] == []
+    assert json.loads(report_of().report().json())["spread"] == []
 
 
 def test_markdown_says_the_same():
     report = report_of()
-    text = markdown_text(report)
+    text = report.report().markdown()
     assert text.startswith("# Retrieval on held: a\n")
     assert text.count("\n| --- |") == 2
     recall = report.rows[2].scores.audio_to_video.recall[1]

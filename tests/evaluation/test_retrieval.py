@@ -8,7 +8,9 @@ import pytest
 from avmatch.artifacts.tower import load_clip_towers
 from avmatch.core.errors import MediaError, ModelError, UsageError
 from avmatch.datasets.pairs import read_pairs
-from avmatch.evaluation.retrieval import Protocol, evaluate_retrieval, similarity_of
+from avmatch.evaluation.clips import similarity_of
+from avmatch.evaluation.dispatch import evaluate_retrieval
+from avmatch.evaluation.retrieval import Protocol
 from clip_models import AUDIO, VIDEO, write_clip_model
 
 

@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import re
+import shlex
 
 import numpy as np
 import onnx
@@ -12,10 +14,9 @@ from typer.testing import CliRunner
 
 from avmatch.cli import app
 from avmatch.core.errors import ModelError, UsageError
-from avmatch.evaluation.sync import evaluate_sync
+from avmatch.evaluation.dispatch import evaluate_sync
+from avmatch.evaluation.pieces import TalkProtocol
 from avmatch.evaluation.talk_match import evaluate_match
-from avmatch.evaluation.talk_report import json_text, markdown_text, terminal_tables
-from avmatch.evaluation.talking import TalkProtocol
 from talking_scenes import write_talk, write_towers
 
 WHOLE = TalkProtocol(pieces_seconds=(0.0,))
@@ -164,7 +165,7 @@ def test_a_model_that_compares_by_distance_has_no_products_to_match_by(model, ta
 def test_tables_fit_80_columns(request, name):
     report = request.getfixturevalue(name)
     console = Console(file=io.StringIO(), width=80)
-    console.print(*terminal_tables(report, 80), sep="\n\n")
+    console.print(*report.report().terminal(80), sep="\n\n")
     text = console.file.getvalue()
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= 80
@@ -174,15 +175,15 @@ def test_tables_fit_80_columns(request, name):
 def test_figures_of_the_tables_are_those_of_the_report(sync_report, match_report):
     row = sync_report.rows[1]
     five = row.accuracy[5]
-    text = markdown_text(sync_report)
+    text = sync_report.report().markdown()
     assert text.startswith("# Offsets on talk")
     assert f"| whole -15 dB | {100 * five.share:.1f}±{50 * (five.high - five.low):.1f} |" in text
     assert f" | {row.distance:.2f} | {row.confidence:.2f} | 4 | 3 |" in text
-    assert "| piece | → R@1 | → R@5 | ← R@1 | ← R@5 | windows |" in markdown_text(match_report)
-    told = json.loads(json_text(sync_report))
+    assert "| piece | → R@1 | → R@5 | ← R@1 | ← R@5 | windows |" in match_report.report().markdown()
+    told = json.loads(sync_report.report().json())
     assert (told["kind"], told["protocol"]["noise_snr_db"]) == ("sync", [-15.0])
     assert told["rows"][1]["accuracy"]["5"]["share"] == five.share
-    assert json.loads(json_text(match_report))["rows"][2]["voice_by_face"]["5"]["num_trials"] == 8
+    assert json.loads(match_report.report().json())["rows"][2]["voice_by_face"]["5"]["num_trials"] == 8
 
 
 def ask(*arguments):
@@ -191,11 +192,11 @@ def ask(*arguments):
 
 def test_the_command_writes_each_form(model, talk, tmp_path, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
-    options = ("--protocol", "sync", "--piece", 0, "--k", 5, "--split", "test", "--no-cache")
-    told = json.loads(ask(model, talk, *options, "--json", "--markdown", tmp_path / "table.md").stdout)
+    options = ("--piece", 0, "--k", 5, "--split", "test", "--no-cache")
+    told = json.loads(ask("sync", model, talk, *options, "--json", "--markdown", tmp_path / "table.md").stdout)
     assert (told["rows"][0]["num_pieces"], list(told["rows"][0]["accuracy"])) == (3, ["5"])
     assert (tmp_path / "table.md").read_text(encoding="utf-8").startswith("# Offsets on talk")
-    shown = ask(model, talk, "--protocol", "match", "--piece", 0, "--piece", 9, "--cache", tmp_path / "features")
+    shown = ask("match", model, talk, "--piece", 0, 9, "--cache", tmp_path / "features")
     assert "Faces that get their own voice" in shown.stdout
     assert "0 pieces (9 s) are no gallery: left out" in shown.stderr
     assert len(list((tmp_path / "features").rglob("*.npz"))) == 10
@@ -203,13 +204,47 @@ def test_the_command_writes_each_form(model, talk, tmp_path, monkeypatch):
 
 def test_options_of_another_protocol_are_refused(model, talk):
     for arguments, message in (
-        (
-            ("--protocol", "sync", "--subset", 5, "--held-out"),
-            "--subset and --held-out can't be used with --protocol sync",
-        ),
-        (("--piece", 2), "--piece can't be used with --protocol retrieval"),
-        (("--protocol", "speed"), "no protocol 'speed'; there are retrieval, sync, match"),
+        (("sync", model, talk, "--subset", 5), "No such option: --subset"),
+        (("sync", model, talk, "--held-out"), "No such option: --held-out"),
+        (("retrieval", model, talk, "--piece", 2), "No such option: --piece"),
+        (("speed", model, talk), "No such command 'speed'"),
     ):
-        error = ask(model, talk, *arguments).exception
-        assert isinstance(error, UsageError)
-        assert message in str(error)
+        refused = ask(*arguments)
+        assert refused.exit_code == 2
+        assert message in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("RUN DATA", "retrieval RUN DATA"),
+        (
+            "RUN DATA --held-out --k 1 5 --noise -5 10 --json",
+            "retrieval RUN DATA --held-out --k 1 5 --noise -5 10 --json",
+        ),
+        ("--draws 5 RUN DATA", "retrieval --draws 5 RUN DATA"),
+        ("RUN DATA --protocol sync --piece 0 2", "sync RUN DATA --piece 0 2"),
+        ("--protocol=match RUN DATA --k=1 5", "match RUN DATA --k=1 5"),
+        ("RUN DATA -o OUT --protocol classify", "classify RUN DATA -o OUT"),
+        ("events 'my films' --protocol probe --layer output", "probe events 'my films' --layer output"),
+    ],
+)
+def test_the_old_form_answers_with_the_new_line(old, new):
+    error = ask(*shlex.split(old)).exception
+    assert isinstance(error, UsageError)
+    assert str(error).endswith(f"; type: avmatch evaluate {new}")
+    assert "--protocol" not in str(error)
+
+
+def test_an_unknown_protocol_is_refused():
+    error = ask("RUN", "DATA", "--protocol", "speed").exception
+    assert isinstance(error, UsageError)
+    assert "no protocol 'speed'; there are retrieval, sync, match" in str(error)
+
+
+@pytest.mark.parametrize("command", ["", "retrieval", "sync", "match", "words", "classify", "probe"])
+def test_help_lists_few_options_and_never_the_old_one(command):
+    text = ask(*filter(None, [command]), "--help").stdout
+    assert "--protocol" not in text
+    assert len(re.findall(r"^│ (?:-\w +)?--", text, re.M)) <= 9  # with --help
+    assert command or all(name in text for name in ("retrieval", "sync", "match", "words", "classify", "probe"))

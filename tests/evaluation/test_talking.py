@@ -8,7 +8,9 @@ import pytest
 from avmatch.core.errors import MediaError, ModelError, UsageError
 from avmatch.core.features import AudioFeatures, Embeddings, MouthTrack, VideoFeatures
 from avmatch.datasets.clips import Clip
-from avmatch.evaluation.talking import ClipVectors, Piece, Share, TalkProtocol, clip_vectors, share_of, talk_vectors
+from avmatch.evaluation.pieces import TalkProtocol
+from avmatch.evaluation.talking import ClipVectors, Piece, clip_vectors, talk_vectors
+from avmatch.metrics.shares import Share, share_of
 from clip_models import write_clip_model
 from media_scenes import write_list
 from talking_scenes import write_talk, write_towers

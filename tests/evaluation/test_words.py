@@ -10,9 +10,8 @@ import avmatch.evaluation.words
 from avmatch.core.errors import MediaError, ModelError, UsageError
 from avmatch.datasets.tracks import Sides, Track
 from avmatch.encoders.words import load_words
-from avmatch.evaluation.talking import Share
-from avmatch.evaluation.word_report import json_text, markdown_text, terminal_tables
-from avmatch.evaluation.words import Mistake, evaluate_words
+from avmatch.evaluation.words import evaluate_words
+from avmatch.metrics.shares import Mistake, Share
 from media_scenes import write_list
 
 TOLD = {
@@ -134,13 +133,13 @@ def test_data_without_the_models_words_are_refused(talk, changes, split, message
 
 def test_the_report_in_its_forms(talk):
     report = evaluate_words(write_reader(talk / "model"), talk)
-    told = json.loads(json_text(report))
+    told = json.loads(report.report().json())
     assert told["kind"] == "words"
     assert told["mistakes"][0]["heard"] == "left"
-    text = markdown_text(report)
+    text = report.report().markdown()
     assert "# Words in" in text
     assert "| right | left | 1 | 3 |" in text
-    assert [table.title for table in terminal_tables(report)] == [
+    assert [table.title for table in report.report().terminal()] == [
         "Which of 2 words do the lips say? %",
         "Commonest mistakes",
     ]

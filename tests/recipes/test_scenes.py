@@ -144,7 +144,7 @@ def test_media_need_a_front_end_and_keep_to_the_split(media: Path, tmp_path: Pat
 def test_the_best_is_better_than_late_fusion_where_few_steps_tell(best: Path, late: Path, unseen: Path):
     told = {}
     for run in (best, late):
-        code, text = avmatch("evaluate", run, unseen, "--protocol", "classify", "--json")
+        code, text = avmatch("evaluate", "classify", run, unseen, "--json")
         assert code == 0
         told[run] = json.loads(text)
     assert told[best]["accuracy"] > 0.8
@@ -152,7 +152,7 @@ def test_the_best_is_better_than_late_fusion_where_few_steps_tell(best: Path, la
 
 
 def test_evaluate_says_one_json_object_that_agrees_with_its_table(best: Path, unseen: Path, tmp_path: Path):
-    code, text = avmatch("evaluate", best, unseen, "--protocol", "classify", "--json", "-o", tmp_path / "out")
+    code, text = avmatch("evaluate", "classify", best, unseen, "--json", "-o", tmp_path / "out")
     told = json.loads(text)
     assert code == 0
     assert {"accuracy", "log_loss", "n", "per_class", "macro", "weighted", "calibration_error", "labels"} <= told.keys()
@@ -172,7 +172,7 @@ def test_evaluate_says_one_json_object_that_agrees_with_its_table(best: Path, un
 
 
 def test_evaluate_prints_tables(best: Path, unseen: Path):
-    code, text = avmatch("evaluate", best, unseen, "--protocol", "classify")
+    code, text = avmatch("evaluate", "classify", best, unseen)
     assert code == 0
     assert "macro average" in text
     assert "Which of 3 classes is it?" in text
@@ -268,14 +268,12 @@ def test_a_class_that_the_model_doesnt_know_is_refused(best: Path, tmp_path: Pat
     index = folder / "index.csv"
     index.write_text(index.read_text(encoding="utf-8").replace("tram", "tractor"), encoding="utf-8")
     with pytest.raises(UsageError, match="has the class 'tractor'"):
-        avmatch("evaluate", best, folder, "--protocol", "classify")
+        avmatch("evaluate", "classify", best, folder)
 
 
 def test_options_of_other_protocols_are_refused(best: Path, unseen: Path):
-    with pytest.raises(UsageError, match="--noise can't be used with --protocol classify"):
-        avmatch("evaluate", best, unseen, "--protocol", "classify", "--noise", 10)
-    with pytest.raises(UsageError, match="--out can't be used with --protocol words"):
-        avmatch("evaluate", best, unseen, "--protocol", "words", "-o", "x")
+    assert avmatch("evaluate", "classify", best, unseen, "--noise", 10)[0] == 2
+    assert avmatch("evaluate", "words", best, unseen, "-o", "x")[0] == 2
     with pytest.raises(UsageError, match="either --model, to classify, or --fuse"):
         avmatch("classify", unseen)
 

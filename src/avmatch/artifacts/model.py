@@ -52,19 +52,19 @@ KINDS = {
     ),
     CLIP_TOWERS: Kind(
         "a model of features of whole clips, which have no place in time",
-        "`avmatch match` of such features and `avmatch evaluate --protocol retrieval`",
+        "`avmatch match` of such features and `avmatch evaluate retrieval`",
         "`two_tower` or `canonical`",
     ),
     EVENTS: Kind(
         "a model for any sound",
-        "`avmatch match`, `sync` and `evaluate --protocol retrieval` or `sync`",
+        "`avmatch match`, `sync` and `evaluate retrieval` or `sync`",
         "`events`",
     ),
     SCENES: Kind("a classifier of scenes", "`avmatch classify`", "`scene_…`"),
-    WORDS: Kind("a reader of words", "`avmatch evaluate --protocol words`", "`words`"),
+    WORDS: Kind("a reader of words", "`avmatch evaluate words`", "`words`"),
     COLLISIONS: Kind("a model of collisions", "`avmatch collide`", "`collision`"),
-    WINDOWS: Kind("a model of single windows", "`avmatch evaluate --protocol probe`", "`avts`"),
-    CLASSES: Kind("a classifier of single windows", "`avmatch evaluate --protocol probe` (its .onnx file)", "classes"),
+    WINDOWS: Kind("a model of single windows", "`avmatch evaluate probe`", "`avts`"),
+    CLASSES: Kind("a classifier of single windows", "`avmatch evaluate probe` (its .onnx file)", "classes"),
 }
 
 

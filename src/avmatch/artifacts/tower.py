@@ -221,8 +221,8 @@ def load_pair(model: str | Path | Model, *, any_distance: bool = False) -> Tower
         )
     if ours.distance != "cosine" and not any_distance:
         raise ModelError(
-            f"{opened.folder}: {ours.model} compares by {ours.distance} distance, which only `avmatch evaluate "
-            "--protocol sync` can do"
+            f"{opened.folder}: {ours.model} compares by {ours.distance} distance, which only `avmatch evaluate sync` "
+            "can do"
         )
     return pair
 

@@ -19,7 +19,6 @@ from avmatch.cli.evaluate import evaluate
 from avmatch.cli.fix import fix
 from avmatch.cli.locate import locate
 from avmatch.cli.match import match
-from avmatch.cli.several import spelled_out
 from avmatch.cli.sync import sync
 from avmatch.cli.synth import synth
 from avmatch.cli.train import train
@@ -30,8 +29,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Which sound belongs to which silent picture, and by how much they are apart.",
 )
-for command in (match, sync, fix, locate, classify, collide, train, evaluate, synth, doctor):
+for command in (match, sync, fix, locate, classify, collide, train):
     app.command()(command)
+app.add_typer(evaluate, name="evaluate")
+app.command()(synth)
+app.command()(doctor)
 
 
 def _print_version(wanted: bool) -> bool:
@@ -60,7 +62,7 @@ def main() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")  # file names needn't be UTF-8, nor need the terminal
     try:
         try:
-            app(spelled_out(sys.argv[1:]))
+            app()
         finally:
             sys.stdout.flush()  # here, where it is known what to do if nobody reads any more
     except BrokenPipeError:  # the reader of our output has gone: `avmatch … | head`

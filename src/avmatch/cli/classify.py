@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from avmatch.cli.options import Cache, NoCache, cache_folder
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -27,8 +29,8 @@ def classify(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="--fuse: write the fused prediction.csv here.")
     ] = None,
-    cache: Annotated[Path | None, typer.Option(help="Keep what media are analysed to here.")] = None,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep nothing.")] = False,
+    cache: Cache = None,
+    no_cache: NoCache = False,
 ) -> None:
     """Say which class each item belongs to, which side carried it, and in long files when."""
     from avmatch.cli.bars import progress_bars
@@ -40,15 +42,12 @@ def classify(
         return _fuse(files, how, out, json)
     assert model is not None
     if out is not None or how != "mean":
-        raise UsageError(
-            "--out and --how belong to --fuse; `avmatch evaluate --protocol classify -o` writes predictions"
-        )
+        raise UsageError("--out and --how belong to --fuse; `avmatch evaluate classify -o` writes predictions")
     from avmatch.pipelines import delivery
-    from avmatch.pipelines.analysis import default_cache_dir
     from avmatch.pipelines.classify import classify as run
 
     with progress_bars() as progress:
-        results = run(files, model, cache_dir=None if no_cache else cache or default_cache_dir(), progress=progress)
+        results = run(files, model, cache_dir=cache_folder(cache, no_cache), progress=progress)
     print(*delivery.scene_lines(results, as_json=json), sep="\n")
     if not any(result.label for result in results):
         raise typer.Exit(1)

@@ -1,188 +1,212 @@
-"""`avmatch evaluate`: how good is a model on these data?"""
+"""`avmatch evaluate`: how good is a model on these data? A command for each thing that can be measured."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from avmatch.cli.former import EvaluateGroup
+from avmatch.cli.options import Cache, NoCache, QuietCache, QuietNoCache, cache_folder
+
 if TYPE_CHECKING:
-    from rich.table import Table
+    from avmatch.evaluation.pieces import TalkProtocol
+    from avmatch.reports.report import Report
 
-    from avmatch.evaluation.retrieval import Protocol
-    from avmatch.evaluation.talking import TalkProtocol
+evaluate = typer.Typer(cls=EvaluateGroup, no_args_is_help=True)
 
-#: What is measured, and the options that are of no use for it.
-PROTOCOLS = {
-    "retrieval": {"noise-kind", "piece", "max-offset", "split", "layer", "out"},
-    "sync": {"subset", "also", "held-out", "layer", "out"},
-    "match": {"subset", "also", "held-out", "layer", "out"},
-    "words": {"k", "subset", "noise", "noise-kind", "piece", "max-offset", "also", "cache", "layer", "out"},
-    "classify": {"k", "subset", "noise", "noise-kind", "piece", "max-offset", "also", "layer"},
-    "probe": {"k", "subset", "noise", "noise-kind", "piece", "max-offset", "also", "cache", "held-out", "out"},
-}
-
-
-@dataclass(frozen=True)
-class _Answer:
-    """A report in each of its forms, and remarks for stderr."""
-
-    tables: list[Table]
-    json: str
-    markdown: str
-    notes: tuple[str, ...]
+Model = Annotated[str, typer.Argument(help="A run, an exported folder, or the name of a model that ships.")]
+Pairs = Annotated[Path, typer.Argument(help="Pairs that belong together: a folder or table.")]
+Clips = Annotated[Path, typer.Argument(help="Talking clips: a folder or table.")]
+Labelled = Annotated[Path, typer.Argument(help="Items or clips with classes: a folder or table.")]
+Noise = Annotated[list[float] | None, typer.Option(help="Also in noise at these SNR in dB: --noise 20 0.")]
+NoiseKind = Annotated[str | None, typer.Option(help="white, pink or babble (default: one for each file).")]
+Split = Annotated[str | None, typer.Option(help="Only this split of the data.")]
+HeldOut = Annotated[bool, typer.Option("--held-out", help="Only what the run held back.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object instead of the tables.")]
+Markdown = Annotated[Path | None, typer.Option(help="Also write the tables to this file.")]
 
 
-def evaluate(
-    model: Annotated[str, typer.Argument(help="A run, an exported folder, or the name of a model that ships.")],
-    data: Annotated[
-        Path, typer.Argument(help="Pairs with known partners, talking clips, or clips with classes: a folder or table.")
-    ],
-    protocol: Annotated[
-        str, typer.Option(help="retrieval; sync; match, words: talking faces; classify; probe: of classes.")
-    ] = "retrieval",
+@evaluate.command()
+def retrieval(
+    model: Model,
+    data: Pairs,
     k: Annotated[
-        list[int] | None,
-        typer.Option("--k", help="R@k for these k: --k 1 5 10 (default: 1 5 10 50); sync: from so many frames."),
+        list[int] | None, typer.Option("--k", help="R@k for these k: --k 1 5 10 (default: 1 5 10 50).")
     ] = None,
     subset: Annotated[
         int | None, typer.Option(help="In random galleries of this size too; 0 = no (default: 50).")
     ] = None,
     draws: Annotated[int, typer.Option(help="How many random galleries.")] = 500,
-    noise: Annotated[list[float] | None, typer.Option(help="Also in noise at these SNR in dB: --noise 20 0.")] = None,
-    noise_kind: Annotated[
-        str | None, typer.Option(help="sync, match: white, pink or babble (default: one for each file).")
+    noise: Noise = None,
+    also: Annotated[list[str] | None, typer.Option("--also", help="Another seed's model, for the spread.")] = None,
+    held_out: HeldOut = False,
+    json: AsJson = False,
+    markdown: Markdown = None,
+) -> None:
+    """Find the audio of each video, and the video of each audio."""
+    from avmatch.evaluation.dispatch import evaluate_retrieval
+    from avmatch.evaluation.retrieval import Protocol
+
+    protocol = Protocol(tuple(k or ()) or None, subset, draws, tuple(noise or ()), held_out)
+    _deliver(evaluate_retrieval((model, *(also or ())), data, protocol).report(), json, markdown)
+
+
+@evaluate.command()
+def sync(
+    model: Model,
+    data: Annotated[Path, typer.Argument(help="Talking clips, or pairs of any kind for `events`.")],
+    k: Annotated[
+        list[int] | None, typer.Option("--k", help="From so many frames of a face (default: 5 7 9 11 13 15).")
     ] = None,
     piece: Annotated[
-        list[float] | None,
-        typer.Option("--piece", help="sync, match: pieces of these seconds, 0 = whole (default: 0 2 4; events: 5)."),
+        list[float] | None, typer.Option(help="Pieces of these seconds, 0 = whole (default: 0 2 4; events: 5).")
     ] = None,
-    max_offset: Annotated[
-        float | None, typer.Option(help="sync, match: search so many seconds (default: 0.6 and 0.24; events: 2).")
+    max_offset: Annotated[float | None, typer.Option(help="Search so many seconds (default: 0.6; events: 2).")] = None,
+    noise: Noise = None,
+    noise_kind: NoiseKind = None,
+    split: Split = None,
+    json: AsJson = False,
+    markdown: Markdown = None,
+    cache: QuietCache = None,
+    no_cache: QuietNoCache = False,
+) -> None:
+    """Measure known offsets.
+
+    Features are kept as in `avmatch sync`: --cache DIR, --no-cache.
+    """
+    from avmatch.cli.bars import progress_bars
+    from avmatch.evaluation.dispatch import evaluate_sync
+
+    protocol, folder = _talk(k, piece, max_offset, noise, noise_kind, split), cache_folder(cache, no_cache)
+    with progress_bars() as progress:
+        result = evaluate_sync(model, data, protocol, cache_dir=folder, progress=progress)
+    _deliver(result.report(), json, markdown)
+
+
+@evaluate.command()
+def match(
+    model: Model,
+    data: Clips,
+    k: Annotated[list[int] | None, typer.Option("--k", help="R@k of windows of 0.2 s (default: 1 5 10).")] = None,
+    piece: Annotated[
+        list[float] | None, typer.Option(help="Pieces of these seconds, 0 = whole (default: 0 2 4).")
     ] = None,
-    split: Annotated[str | None, typer.Option(help="Not retrieval: only this split (subset) of the data.")] = None,
+    max_offset: Annotated[float | None, typer.Option(help="Search so many seconds (default: 0.24).")] = None,
+    noise: Noise = None,
+    noise_kind: NoiseKind = None,
+    split: Split = None,
+    json: AsJson = False,
+    markdown: Markdown = None,
+    cache: QuietCache = None,
+    no_cache: QuietNoCache = False,
+) -> None:
+    """Find the voice of each face.
+
+    Features are kept as in `avmatch match`: --cache DIR, --no-cache.
+    """
+    from avmatch.cli.bars import progress_bars
+    from avmatch.evaluation.talk_match import evaluate_match
+
+    protocol, folder = _talk(k, piece, max_offset, noise, noise_kind, split), cache_folder(cache, no_cache)
+    with progress_bars() as progress:
+        result = evaluate_match(model, data, protocol, cache_dir=folder, progress=progress)
+    _deliver(result.report(), json, markdown)
+
+
+@evaluate.command()
+def words(
+    model: Model,
+    data: Clips,
+    split: Split = None,
+    held_out: HeldOut = False,
+    json: AsJson = False,
+    markdown: Markdown = None,
+) -> None:
+    """Read words from the lips."""
+    from avmatch.cli.bars import progress_bars
+    from avmatch.evaluation.words import evaluate_words
+
+    with progress_bars() as progress:
+        result = evaluate_words(model, data, split=split, held_out=held_out, progress=progress)
+    _deliver(result.report(), json, markdown)
+
+
+@evaluate.command()
+def classify(
+    model: Model,
+    data: Labelled,
+    split: Split = None,
+    held_out: HeldOut = False,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder for tables and pictures.")] = None,
+    json: AsJson = False,
+    markdown: Markdown = None,
+    cache: Cache = None,
+    no_cache: NoCache = False,
+) -> None:
+    """Say which class each item belongs to: accuracy, log loss, calibration, class by class."""
+    from avmatch.cli.bars import progress_bars
+    from avmatch.evaluation.scenes import evaluate_scenes, write_report
+
+    folder = cache_folder(cache, no_cache)
+    with progress_bars() as progress:
+        result = evaluate_scenes(model, data, split=split, held_out=held_out, cache_dir=folder, progress=progress)
+    if out is not None:
+        write_report(result, out)
+    _deliver(result.report(), json, markdown)
+
+
+@evaluate.command()
+def probe(
+    model: Model,
+    data: Labelled,
     layer: Annotated[
         str | None,
-        typer.Option(help="probe: of the sound tower (default: conv_5, statistics of `events`, or the output)."),
+        typer.Option(help="Of the sound tower (default: conv_5, statistics of `events`, or the output)."),
     ] = None,
-    also: Annotated[list[str] | None, typer.Option("--also", help="Another seed's model, for the spread.")] = None,
-    held_out: Annotated[bool, typer.Option("--held-out", help="Only what the run held back.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object instead of the table.")] = False,
-    out: Annotated[Path | None, typer.Option("-o", "--out", help="classify: folder for tables and pictures.")] = None,
-    markdown: Annotated[Path | None, typer.Option(help="Also write the table to this file.")] = None,
-    cache: Annotated[Path | None, typer.Option(help="sync, match, classify: keep features here.")] = None,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep no features.")] = False,
+    split: Annotated[str | None, typer.Option(help="Only this subset of the data, such as esc10.")] = None,
+    json: AsJson = False,
+    markdown: Markdown = None,
 ) -> None:
+    """Train a linear classifier on a layer of the sound tower."""
+    from avmatch.cli.bars import progress_bars
+    from avmatch.evaluation.dispatch import evaluate_probe
+
+    with progress_bars() as progress:
+        result = evaluate_probe(model, data, layer=layer, subset=split, progress=progress)
+    _deliver(result.report(), json, markdown)
+
+
+@evaluate.callback()
+def about() -> None:
     """Measure a model; ties count against it."""
-    from avmatch.evaluation.retrieval import Protocol
-    from avmatch.evaluation.talking import TalkProtocol
-
-    asked: dict[str, object] = {"k": k, "subset": subset, "noise": noise, "noise-kind": noise_kind, "piece": piece}
-    asked |= {"split": split, "max-offset": max_offset, "also": also, "held-out": held_out or None, "layer": layer}
-    asked |= {"cache": cache, "out": out}
-    _refuse(protocol, asked)
-    ks, snrs_db = tuple(k or ()) or None, tuple(noise or ())
-    if protocol == "retrieval":
-        answer = _retrieval((model, *(also or ())), data, Protocol(ks, subset, draws, snrs_db, held_out))
-    elif protocol == "words":
-        answer = _words(model, data, split, held_out)
-    elif protocol == "classify":
-        answer = _classes(model, data, split, held_out, out, cache, no_cache)
-    elif protocol == "probe":
-        answer = _probe(model, data, layer, split)
-    else:
-        talk = TalkProtocol(ks, tuple(piece or ()), max_offset, snrs_db, noise_kind, split)
-        answer = _talking(protocol, model, data, talk, cache, no_cache)
-    _deliver(answer, json, markdown)
 
 
-def _deliver(answer: _Answer, as_json: bool, markdown: Path | None) -> None:
+def _talk(
+    k: list[int] | None,
+    piece: list[float] | None,
+    max_offset: float | None,
+    noise: list[float] | None,
+    noise_kind: str | None,
+    split: str | None,
+) -> TalkProtocol:
+    from avmatch.evaluation.pieces import TalkProtocol
+
+    return TalkProtocol(tuple(k or ()) or None, tuple(piece or ()), max_offset, tuple(noise or ()), noise_kind, split)
+
+
+def _deliver(report: Report, as_json: bool, markdown: Path | None) -> None:
     from rich.console import Console
 
     from avmatch.core.files import write_text_atomically
 
     if markdown is not None:
-        write_text_atomically(markdown, answer.markdown)
+        write_text_atomically(markdown, report.markdown())
     if as_json:
-        print(answer.json)
+        print(report.json())
     else:
-        Console().print(*answer.tables, sep="\n\n")
-    print(*answer.notes, sep="\n", end="\n" if answer.notes else "", file=sys.stderr)
-
-
-def _retrieval(models: Sequence[str], data: Path, asked: Protocol) -> _Answer:
-    from rich.console import Console
-
-    from avmatch.evaluation.report import json_text, markdown_text, terminal_tables
-    from avmatch.evaluation.retrieval import evaluate_retrieval
-
-    report = evaluate_retrieval(models, data, asked)
-    tables = terminal_tables(report, Console().width)
-    return _Answer(tables, json_text(report), markdown_text(report), report.notes)
-
-
-def _talking(protocol: str, model: str, data: Path, asked: TalkProtocol, cache: Path | None, no_cache: bool) -> _Answer:
-    from rich.console import Console
-
-    from avmatch.cli.bars import progress_bars
-    from avmatch.evaluation.sync import evaluate_sync
-    from avmatch.evaluation.talk_match import evaluate_match
-    from avmatch.evaluation.talk_report import json_text, markdown_text, terminal_tables
-    from avmatch.pipelines.analysis import default_cache_dir
-
-    measure = evaluate_sync if protocol == "sync" else evaluate_match
-    cache_dir = None if no_cache else cache or default_cache_dir()
-    with progress_bars() as progress:
-        report = measure(model, data, asked, cache_dir=cache_dir, progress=progress)
-    tables = terminal_tables(report, Console().width)
-    return _Answer(tables, json_text(report), markdown_text(report), report.notes)
-
-
-def _words(model: str, data: Path, split: str | None, held_out: bool) -> _Answer:
-    from avmatch.cli.bars import progress_bars
-    from avmatch.evaluation.word_report import json_text, markdown_text, terminal_tables
-    from avmatch.evaluation.words import evaluate_words
-
-    with progress_bars() as progress:
-        report = evaluate_words(model, data, split=split, held_out=held_out, progress=progress)
-    return _Answer(terminal_tables(report), json_text(report), markdown_text(report), report.notes)
-
-
-def _probe(model: str, data: Path, layer: str | None, subset: str | None) -> _Answer:
-    from avmatch.cli.bars import progress_bars
-    from avmatch.evaluation.probe import evaluate_probe
-    from avmatch.evaluation.probe_report import json_text, markdown_text, terminal_tables
-
-    with progress_bars() as progress:
-        report = evaluate_probe(model, data, layer=layer, subset=subset, progress=progress)
-    return _Answer(terminal_tables(report), json_text(report), markdown_text(report), report.notes)
-
-
-def _classes(
-    model: str, data: Path, split: str | None, held_out: bool, out: Path | None, cache: Path | None, no_cache: bool
-) -> _Answer:
-    from avmatch.cli.bars import progress_bars
-    from avmatch.evaluation.scene_report import json_text, markdown_text, terminal_tables
-    from avmatch.evaluation.scenes import evaluate_scenes, write_report
-    from avmatch.pipelines.analysis import default_cache_dir
-
-    cache_dir = None if no_cache else cache or default_cache_dir()
-    with progress_bars() as progress:
-        report = evaluate_scenes(model, data, split=split, held_out=held_out, cache_dir=cache_dir, progress=progress)
-    if out is not None:
-        write_report(report, out)
-    return _Answer(terminal_tables(report), json_text(report), markdown_text(report), report.notes)
-
-
-def _refuse(protocol: str, asked: Mapping[str, object]) -> None:
-    """Raises UsageError if there is no such protocol, or an option was given that it has no use for."""
-    from avmatch.core.errors import UsageError
-
-    if protocol not in PROTOCOLS:
-        raise UsageError(f"no protocol {protocol!r}; there are {', '.join(PROTOCOLS)}")
-    if given := [f"--{name}" for name, value in asked.items() if value is not None and name in PROTOCOLS[protocol]]:
-        raise UsageError(f"{' and '.join(given)} can't be used with --protocol {protocol}")
+        console = Console()
+        console.print(*report.terminal(console.width), sep="\n\n")
+    print(*report.notes, sep="\n", end="\n" if report.notes else "", file=sys.stderr)

@@ -8,26 +8,28 @@ from typing import Annotated
 
 import typer
 
+from avmatch.cli.options import Cache, FaceDetector, MaxOffset, Model, NoCache, cache_folder
+
 
 def match(
     videos: Annotated[str, typer.Argument(help="Folder, glob, file or CSV/Parquet manifest of silent videos.")],
     audios: Annotated[str, typer.Argument(help="The same for the recordings; the sound of videos counts too.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the tables, the matrix and report.html.")],
-    max_offset: Annotated[float, typer.Option(help="Search offsets up to this many seconds.")] = 0.5,
+    max_offset: MaxOffset = 0.5,
     many: Annotated[bool, typer.Option("--many", help="One recording may serve several videos.")] = False,
     complete: Annotated[bool, typer.Option("--complete", help="Give everyone a partner.")] = False,
     min_confidence: Annotated[float, typer.Option(help="Below this confidence a pair is no pair.")] = 0.35,
     no_duration: Annotated[bool, typer.Option("--no-duration", help="Ignore how long files are.")] = False,
     use_scratch: Annotated[bool, typer.Option("--use-scratch", help="Use the videos' own sound as well.")] = False,
-    model: Annotated[str | None, typer.Option(help="A trained run, a model folder, or a shipped model's name.")] = None,
+    model: Model = None,
     matrix: Annotated[Path | None, typer.Option(help="Also write the videos × audio similarity here, as .npy.")] = None,
     normalise: Annotated[str, typer.Option(help="The matrix over its gallery: sinkhorn, csls or raw.")] = "sinkhorn",
     mux: Annotated[Path | None, typer.Option(help="Also write each matched video with its sound here.")] = None,
     top_k: Annotated[int, typer.Option(help="Candidates listed for each video.")] = 10,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a video instead of the table.")] = False,
-    face_detector: Annotated[Path | None, typer.Option(help="A YuNet ONNX file instead of Haar cascades.")] = None,
-    cache: Annotated[Path | None, typer.Option(help="Keep features here instead of the user's cache.")] = None,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep no features.")] = False,
+    face_detector: FaceDetector = None,
+    cache: Cache = None,
+    no_cache: NoCache = False,
 ) -> None:
     """Say which audio belongs to which video, and write tables and a report."""
     from rich.console import Console
@@ -35,7 +37,6 @@ def match(
     from avmatch.cli.bars import progress_bars
     from avmatch.core.errors import UsageError
     from avmatch.pipelines import delivery
-    from avmatch.pipelines.analysis import default_cache_dir
     from avmatch.pipelines.decision import MatchSettings
     from avmatch.pipelines.match import match as run
 
@@ -45,7 +46,6 @@ def match(
     for folder in (out, mux):
         if folder is not None and folder.exists() and not folder.is_dir():
             raise UsageError(f"{folder}: can't be used as the output folder (it is a file); name another one")
-    cache_dir = None if no_cache else cache or default_cache_dir()
     with progress_bars() as progress:
         result = run(
             videos,
@@ -53,7 +53,7 @@ def match(
             settings,
             model=model,
             face_detector=face_detector,
-            cache_dir=cache_dir,
+            cache_dir=cache_folder(cache, no_cache),
             leave_out=[folder for folder in (out, mux) if folder is not None],
             progress=progress,
         )

@@ -7,28 +7,28 @@ from typing import Annotated
 
 import typer
 
+from avmatch.cli.options import Cache, FaceDetector, MaxOffset, Model, NoCache, cache_folder
+
 
 def sync(
     paths: Annotated[list[str], typer.Argument(help="Video files, folders or globs.")],
     audio: Annotated[Path | None, typer.Option(help="Measure this sound against the picture instead.")] = None,
-    max_offset: Annotated[float, typer.Option(help="Search offsets up to this many seconds.")] = 1.0,
+    max_offset: MaxOffset = 1.0,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a file instead of a sentence.")] = False,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Also write a CSV.")] = None,
     plot: Annotated[Path | None, typer.Option(help="PNG of the evidence; a folder for several files.")] = None,
-    model: Annotated[str | None, typer.Option(help="A trained run, a model folder, or a shipped model's name.")] = None,
-    face_detector: Annotated[Path | None, typer.Option(help="A YuNet ONNX file instead of Haar cascades.")] = None,
-    cache: Annotated[Path | None, typer.Option(help="Keep features here instead of the user's cache.")] = None,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep no features.")] = False,
+    model: Model = None,
+    face_detector: FaceDetector = None,
+    cache: Cache = None,
+    no_cache: NoCache = False,
 ) -> None:
     """Measure the offset between picture and sound; positive = the sound comes late."""
     from avmatch.cli.bars import progress_bars
     from avmatch.pipelines import delivery
-    from avmatch.pipelines.analysis import default_cache_dir
     from avmatch.pipelines.sync import expand, sync_all
 
     files = list(dict.fromkeys(file for path in paths for file in expand(path)))
     delivery.check_sync_outputs(out, plot, len(files))
-    cache_dir = None if no_cache else cache or default_cache_dir()
     with progress_bars() as progress:
         results = sync_all(
             files,
@@ -36,7 +36,7 @@ def sync(
             max_offset_seconds=max_offset,
             model=model,
             face_detector=face_detector,
-            cache_dir=cache_dir,
+            cache_dir=cache_folder(cache, no_cache),
             progress=progress,
         )
     print(*delivery.sync_lines(results, as_json=json), sep="\n", flush=True)

@@ -112,8 +112,8 @@ class Sides:
 
 def decode_tracks(settings: PackSettings, path: str, video: bool, audio: bool) -> Sides:
     """Both sides of a file, or one, in one pass. Raises MediaError if it can't be read."""
-    picture = _PICTURES[settings.crop](settings, path) if video else None  # looking for faces takes long to begin
-    sound = _SOUNDS[settings.sound](settings)
+    picture = PICTURES[settings.crop](settings, path) if video else None  # looking for faces takes long to begin
+    sound = SOUNDS[settings.sound](settings)
     blocks: Iterator[VideoFrames | ColourFrames | AudioSamples]
     if video and settings.colours > 1:
         blocks = decode_colour(path, audio=audio, num_threads=1)  # files are decoded side by side
@@ -226,12 +226,13 @@ class _Bands:
         return band_track(self._front_end)
 
 
-_PICTURES: Mapping[str, Callable[[PackSettings, str], _Pictures | _Mouths | _Motion]] = {
+#: Readers of each kind of picture and sound.
+PICTURES: Mapping[str, Callable[[PackSettings, str], _Pictures | _Mouths | _Motion]] = {
     "picture": _Pictures,
     "mouth": _Mouths,
     "motion": _Motion,
 }
-_SOUNDS: Mapping[str, Callable[[PackSettings], _LogMels | _Waveform | _Bands]] = {
+SOUNDS: Mapping[str, Callable[[PackSettings], _LogMels | _Waveform | _Bands]] = {
     "logmel": _LogMels,
     "samples": _Waveform,
     "bands": _Bands,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -28,10 +28,13 @@ from avmatch.cues.events import EventCue
 from avmatch.datasets.packing import MediaFiles, common_part, named_pairs
 from avmatch.datasets.tracks import MOTION_AND_BANDS
 from avmatch.encoders.events import load_event_model
-from avmatch.evaluation.events import heard_bands, read_in_noise, seen_motion
-from avmatch.evaluation.talking import Share, TalkProtocol, piece_name, share_of
+from avmatch.evaluation.events import audio_features, video_features
+from avmatch.evaluation.noise import read_in_noise
+from avmatch.evaluation.pieces import TalkProtocol, condition_name, percents, piece_name, piece_report
 from avmatch.frontends.event_signals import BANDS_PER_TICK, MIN_TICKS
+from avmatch.metrics.shares import Share, share_of
 from avmatch.pipelines.sync import OK_CONFIDENCE
+from avmatch.reports.report import Report
 
 #: Offsets that are searched, pieces, and the classes.
 MAX_OFFSET_SECONDS, PIECE_SECONDS, CLASS_SECONDS, LAST_CLASS = 2.0, 5.0, 0.2, 10
@@ -68,14 +71,29 @@ class EventSyncRow:
 
 
 @dataclass(frozen=True)
-class EventSyncReport:
-    """All rows of one evaluation; `notes` tell what was left out, for a person."""
+class EventSyncResult:
+    """All rows of one evaluation; `notes` say what was left out, for a person."""
 
     model: str
     data: str
     protocol: TalkProtocol
     rows: tuple[EventSyncRow, ...]
     notes: tuple[str, ...] = ()
+
+    def report(self) -> Report:
+        """Two tables: offsets, and classes of 0.2 s."""
+        searched = self.protocol.max_offset_seconds or MAX_OFFSET_SECONDS
+        offsets = [["piece", "±40 ms", "±80 ms", "±200 ms", "ok", "right of ok", "n", "groups"]]
+        classes = [["piece", "class", "±1 class", "n", "groups"]]
+        for row in self.rows:
+            label = condition_name(piece_name(row.piece_seconds), row.snr_db)
+            size = [str(row.num_pieces), str(row.num_groups)]
+            within = [row.in_frame, row.in_80_ms, row.in_200_ms, row.ok, row.right_of_ok]
+            offsets.append([label, *percents(within), *size])
+            classes.append([label, *percents([row.in_class, row.near_class]), *size])
+        title = f"Offsets among ±{searched:g} s, and those of which sync would be sure (right: ±80 ms), %"
+        tables = {title: offsets, "One of 21 classes of 0.2 s among ±2 s, %": classes}
+        return piece_report("sync", "Offsets", asdict(self), tables)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +121,7 @@ class _Piece:
 
 def evaluate_event_sync(
     model: str | Path | Model, data: str | Path, protocol: TalkProtocol, *, progress: Progress | None = None
-) -> EventSyncReport:
+) -> EventSyncResult:
     """Measure `model` on the pairs of `data` (datasets/layouts.py).
 
     Raises:
@@ -134,7 +152,7 @@ def evaluate_event_sync(
     ]
     if not rows:
         raise UsageError(f"{data}: nothing can be measured; {notes[-1]}")
-    return EventSyncReport(opened.name, str(data), protocol, tuple(rows), tuple(notes))
+    return EventSyncResult(opened.name, str(data), protocol, tuple(rows), tuple(notes))
 
 
 def _clips(
@@ -147,7 +165,9 @@ def _clips(
     pairs = {name: pair for name, pair in named_pairs(data).items() if protocol.split in (None, pair.split)}
     if not pairs:
         raise UsageError(f"{data}: has no pair with the split {protocol.split!r}")
-    files = MediaFiles(pairs.values(), partial(read_in_noise, conditions, protocol.seed, protocol.noise_kind))
+    files = MediaFiles(
+        pairs.values(), partial(read_in_noise, MOTION_AND_BANDS, conditions, protocol.seed, protocol.noise_kind)
+    )
     for done, (name, pair) in enumerate(pairs.items(), start=1):
         try:
             video, sounds = files.tracks(pair)
@@ -171,7 +191,7 @@ def _trials(
     reach = protocol.max_offset_seconds or MAX_OFFSET_SECONDS
     most = min(LAST_CLASS, int(reach / CLASS_SECONDS + _TINY_SECONDS))
     rng = np.random.default_rng([protocol.seed, zlib.crc32(clip.name.encode(errors="surrogateescape")), begin, end])
-    video = seen_motion(clip.motion[begin:end])
+    video = video_features(clip.motion[begin:end])
     for shift in rng.choice(np.arange(-most, most + 1), min(NUM_SHIFTS, 2 * most + 1), replace=False).tolist():
         audio = _late(clip.bands[condition], begin, end, shift * _CLASS_TICKS)
         estimate = estimate_offset((cue,), video, audio, max_offset_seconds=reach)
@@ -185,7 +205,7 @@ def _late(bands: Float[np.ndarray, "U B"], begin: int, end: int, late_ticks: int
     """What is heard from tick `begin` to `end` when the clip's sound comes so late."""
     first, last = max(begin - late_ticks, 0), min(end - late_ticks, len(bands) // BANDS_PER_TICK)
     missing_seconds = (first - (begin - late_ticks)) / TICK_RATE_HZ
-    return heard_bands(bands[first * BANDS_PER_TICK : max(last, first) * BANDS_PER_TICK], missing_seconds)
+    return audio_features(bands[first * BANDS_PER_TICK : max(last, first) * BANDS_PER_TICK], missing_seconds)
 
 
 def _chosen_class(cue: EventCue, video: VideoFeatures, audio: AudioFeatures) -> int | None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,15 +26,15 @@ from avmatch.datasets.clips import Clip
 from avmatch.datasets.items import numbered
 from avmatch.datasets.layouts import read_labelled
 from avmatch.datasets.splits import TEST, TRAIN, class_folds, with_splits
-from avmatch.evaluation.sound_layers import sound_layer
-from avmatch.evaluation.talking import Share, share_of
-from avmatch.metrics.classes import confusions, macro_mean, top_k_hits
+from avmatch.metrics.classes import macro_mean, top_k_hits
+from avmatch.metrics.shares import Mistake, Share, commonest_mistakes, share_of
 from avmatch.pipelines.analysis import analyse_all
+from avmatch.reports.report import TIES, Report, ReportTable, mistake_tables
 
 #: C that are tried, and the folds in which they are.
 COSTS, INNER_FOLDS = (0.01, 0.1, 1.0, 10.0), 4
-NUM_CONFUSIONS = 10
 _MAX_ITERATIONS = 3000
+_INTERVAL = "± half of the 95 % bootstrap interval over recordings"
 
 Windows = Float32[np.ndarray, "_ D"]
 Features = Callable[[str], Windows]
@@ -52,17 +52,7 @@ class ListScore:
 
 
 @dataclass(frozen=True)
-class ClassMistake:
-    """A class that was taken for another one, how often, and how many clips of it there are."""
-
-    label: str
-    taken_for: str
-    count: int
-    num_clips: int
-
-
-@dataclass(frozen=True)
-class ProbeReport:
+class ProbeResult:
     """One evaluation.
 
     Attributes:
@@ -80,8 +70,24 @@ class ProbeReport:
     accuracy: Share
     macro_accuracy: float
     num_classes: int
-    mistakes: tuple[ClassMistake, ...]
+    mistakes: tuple[Mistake, ...]
     notes: tuple[str, ...] = ()
+
+    def report(self) -> Report:
+        """The lists, and the commonest mistakes where there are any."""
+        lines = [["list", "accuracy", "trained", "tested", "C"]]
+        for number, one in enumerate(self.lists, start=1):
+            sizes = [f"{one.num_trained}", f"{one.num_tested}"]
+            lines.append([f"{number}", f"{100 * one.accuracy:.1f}", *sizes, f"{one.cost:g}"])
+        lines.append(["mean", self.accuracy.percent(), "", f"{self.accuracy.num_trials}", ""])
+        title = f"Linear probe of {self.layer}: {self.num_classes} classes, %"
+        mistakes = [one.values("label", "taken_for", "count", "num_clips") for one in self.mistakes]
+        return Report(
+            f"Classes of {Path(self.data).name}: {Path(self.model).resolve().name}, {self.layer}",
+            (ReportTable(title, lines, 1, TIES, _INTERVAL), *mistake_tables(self.mistakes, "class")),
+            {"kind": "probe", **asdict(self), "mistakes": mistakes},
+            self.notes,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,28 +108,6 @@ class Clips:
         return Clips(tuple(self.windows[row] for row in rows), self.label[rows], self.group[rows])
 
 
-def evaluate_probe(
-    model: str | Path,
-    data: str | Path,
-    *,
-    layer: str | None = None,
-    subset: str | None = None,
-    progress: Progress | None = None,
-) -> ProbeReport:
-    """Measure a layer of the sound tower of `model` on the classes of `data` (datasets/layouts.py).
-
-    Args:
-        layer: of the tower (sound_layers.py).
-        subset: only this part of the set, such as "esc10" of ESC-50.
-
-    Raises:
-        UsageError: the data have no classes, or too few clips that can be used.
-        ModelError: the model has no such tower or layer.
-    """
-    features = sound_layer(model, layer)
-    return probe(features, data, model=str(model), layer=features.layer, subset=subset, progress=progress)
-
-
 def probe(
     features: Features,
     data: str | Path,
@@ -132,8 +116,16 @@ def probe(
     layer: str = "",
     subset: str | None = None,
     progress: Progress | None = None,
-) -> ProbeReport:
-    """The same with any function as features; `model` and `layer` are what the report calls it."""
+) -> ProbeResult:
+    """Measure any features on the classes of `data` (datasets/layouts.py).
+
+    Args:
+        model, layer: what the report calls them.
+        subset: only this part of the set, such as "esc10" of ESC-50.
+
+    Raises:
+        UsageError: the data have no classes, or too few clips that can be used.
+    """
     clips = [clip for clip in read_labelled(data) if subset in (None, clip.subset)]
     if not clips:
         raise UsageError(f"{data}: no clips of {subset!r} there")
@@ -143,17 +135,17 @@ def probe(
     if not usable:
         raise UsageError(f"{data}: none of {len(clips)} clips can be used; {notes[0]}")
     windows = tuple(answer for answer in answers if not isinstance(answer, Failure))
-    return _report(model, str(data), layer, [clips[place] for place in usable], windows, notes)
+    return _result(model, str(data), layer, [clips[place] for place in usable], windows, notes)
 
 
-def _report(
+def _result(
     model: str,
     data: str,
     layer: str,
     clips: Sequence[Clip],
     windows: tuple[Windows, ...],
     notes: tuple[str, ...],
-) -> ProbeReport:
+) -> ProbeResult:
     label, names = numbered([clip.label for clip in clips])
     ours = Clips(windows, label, numbered([clip.group for clip in clips])[0])
     lists, rows, scores = [], [], []
@@ -167,7 +159,7 @@ def _report(
     every, told_scores = np.concatenate(rows), np.concatenate(scores)
     hits = top_k_hits(told_scores, label[every], 1)
     share = share_of(hits, [clips[row].group for row in every], 0)
-    return ProbeReport(
+    return ProbeResult(
         model,
         data,
         layer,
@@ -175,10 +167,7 @@ def _report(
         Share(float(np.mean([one.accuracy for one in lists])), share.low, share.high, share.num_trials),
         macro_mean(hits, label[every]),
         len(names),
-        tuple(
-            ClassMistake(names[one.said], names[one.heard], one.count, one.num_said)
-            for one in confusions(told_scores, label[every], NUM_CONFUSIONS)
-        ),
+        commonest_mistakes(told_scores, label[every], names),
         notes,
     )
 

@@ -1,37 +1,36 @@
-"""Silent video ↔ audio retrieval: how well a model's towers find the partners of a set of known pairs.
+"""Silent video ↔ audio retrieval: how well models find the partners of a set of known pairs.
 
-    pairs → encode → similarity → metrics, raw and normalised over the gallery, clean and in noise
+    gallery → similarity in each condition → metrics, raw and normalised over the gallery
 
-Noise is added to the audio features at a stated ratio to their own deviation, the same for all models; where a model
-takes media, to the waveform (evaluation/media.py).
+How a model scores a gallery, and where noise is added, is its own affair: `Similarities`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32, Int
+from jaxtyping import Float32
 
-from avmatch.artifacts.graph import CLIP_TOWERS, EVENTS, TOWERS
-from avmatch.artifacts.model import Model, open_model
-from avmatch.artifacts.tower import ClipTower, ClipTowers, load_clip_towers, load_pair
 from avmatch.core.errors import UsageError
-from avmatch.datasets.augment.features import feature_noise
-from avmatch.datasets.items import Pairs
-from avmatch.datasets.pairs import read_pairs
-from avmatch.encoders.events import load_event_model
-from avmatch.evaluation.events import event_similarities
-from avmatch.evaluation.held_back import held_back_names, held_back_rows
-from avmatch.evaluation.media import MediaList, media_similarities, read_media
+from avmatch.evaluation.galleries import Gallery
+from avmatch.evaluation.held_back import held_back_rows
+from avmatch.evaluation.pieces import condition_name
 from avmatch.matching.galleries import NORMALISATIONS
-from avmatch.metrics.retrieval import RetrievalScores, evaluate
+from avmatch.metrics.paired import spread
+from avmatch.metrics.retrieval import SUBSET_KS, DirectionScores, RetrievalScores, evaluate
+from avmatch.reports.report import TIES, Report, ReportTable
 
 #: What is measured unless the user says otherwise, as far as the data have enough pairs.
 DEFAULT_KS = (1, 5, 10, 50)
 DEFAULT_SUBSET = 50
+_DIRECTIONS = {"video → audio": "video_to_audio", "audio → video": "audio_to_video"}
+_INTERVAL = "± half of the 95 % bootstrap interval"
+
+#: (gallery, conditions, seed) → the evidence in nats of every video with every audio, in each condition.
+Similarities = Callable[[Gallery, Sequence[float | None], int], Iterable[Float32[np.ndarray, "N N"]]]
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class RetrievalReport:
+class RetrievalResult:
     """All rows of one evaluation.
 
     Attributes:
@@ -86,90 +85,122 @@ class RetrievalReport:
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
 
+    def report(self) -> Report:
+        """A table for each direction."""
+        names = self._names()
+        num_labels = 1 + (len(names) > 1)
+        tables = [
+            ReportTable(f"{title}, {self.num_pairs} pairs", self._lines(direction), num_labels, unit=", R@k in %")
+            for title, direction in _DIRECTIONS.items()
+        ]
+        tables[-1] = replace(tables[-1], caption=TIES, interval=_INTERVAL)
+        rows = [
+            {"model": row.model, "normalisation": row.normalisation, "snr_db": row.snr_db, **row.scores.to_json()}
+            for row in self.rows
+        ]
+        values = {"data": self.data, "num_pairs": self.num_pairs, "protocol": asdict(self.protocol), "rows": rows}
+        return Report(
+            f"Retrieval on {Path(self.data).name}: {', '.join(names.values())}",
+            tuple(tables),
+            values | {"spread": self._spreads()},
+            self.notes,
+            f"R@k in %; {tables[-1].full_caption}",
+            alike=True,
+        )
 
-def evaluate_retrieval(models: Sequence[str | Path], data: str | Path, protocol: Protocol) -> RetrievalReport:
-    """Measure each of `models` (the same recipe from several seeds, say) on the pairs of `data`.
+    def _lines(self, direction: str) -> list[list[str]]:
+        """The cells of a direction's table, the headings first; with several models their mean and deviation last."""
+        names = self._names()
+        several = len(names) > 1
+        lines = [[*(["model"] if several else []), "matrix", *self._headings()]]
+        for row in self.rows:
+            model = [names[row.model]] if several else []
+            name = condition_name(row.normalisation, row.snr_db)
+            lines.append([*model, name, *_cells(getattr(row.scores, direction))])
+        for (kind, snr_db), rows in self._by_condition().items():
+            found = [spread(np.array(column)) for column in _columns(rows, direction)]
+            name = condition_name(kind, snr_db)
+            lines.append([f"mean of {len(rows)}", name, *(f"{item.mean:.1f}" for item in found)])
+            lines.append([f"sd of {len(rows)}", name, *(f"{item.sd:.1f}" for item in found)])
+        return lines
+
+    def _headings(self) -> list[str]:
+        scores = self.rows[0].scores
+        of_subset = [f"{k}/{scores.subset_size}" for k in SUBSET_KS] if scores.subset_size else []
+        return [*(f"R@{k}" for k in scores.video_to_audio.recall), "MedR", "mean", *of_subset]
+
+    def _by_condition(self) -> dict[tuple[str, float | None], list[Row]]:
+        """The rows of all models (seeds) under each condition; empty for one model."""
+        groups: dict[tuple[str, float | None], list[Row]] = {}
+        for row in self.rows if len(self._names()) > 1 else ():
+            groups.setdefault((row.normalisation, row.snr_db), []).append(row)
+        return groups
+
+    def _spreads(self) -> list[dict[str, object]]:
+        """Mean and deviation over the models of each condition."""
+        found: list[dict[str, object]] = []
+        for (kind, snr_db), rows in self._by_condition().items():
+            for direction in _DIRECTIONS.values():
+                columns = zip(self._headings(), _columns(rows, direction), strict=True)
+                figures = {name: asdict(spread(np.array(column))) for name, column in columns}
+                found.append({"normalisation": kind, "snr_db": snr_db, "direction": direction, "of": figures})
+        return found
+
+    def _names(self) -> dict[str, str]:
+        """How each model is called: the last part of its path, unless two would be called the same."""
+        models = list(dict.fromkeys(row.model for row in self.rows))
+        short = [Path(model).resolve().name for model in models]
+        return dict(zip(models, short if len(set(short)) == len(models) else models, strict=True))
+
+
+def measure_retrieval(
+    models: Mapping[str, Similarities], data: str | Path, gallery: Gallery, protocol: Protocol
+) -> RetrievalResult:
+    """Measure each of `models` on a gallery.
+
+    Args:
+        models: by name, which is a run's folder where `protocol.held_out` is asked for.
 
     Raises:
-        UsageError: no known layout, a k or subset larger than the gallery, no record of what was held back, or the
-            models held back different pairs.
-        ModelError: a model can't be used.
+        UsageError: a k or subset larger than the gallery, no record of what was held back, or the models held back
+            different pairs.
     """
-    opened = [open_model(model, CLIP_TOWERS, TOWERS, EVENTS) for model in dict.fromkeys(map(str, models))]
-    takes_clips = {model.kind == CLIP_TOWERS for model in opened}
-    if len(takes_clips) > 1:
-        raise UsageError("some of the models take features of clips and some take media; evaluate them one by one")
-    pairs = read_pairs(data) if takes_clips == {True} else read_media(data)
     if protocol.held_out:
-        pairs = pairs.take(_held_out(pairs.names, [Path(model) for model in models]))
-    protocol, notes = _fitted(protocol, len(pairs), data)
-    rows: list[Row] = []
-    for model in opened:
-        rows += _measured(model, pairs, protocol)
-    return RetrievalReport(str(data), len(pairs), protocol, tuple(rows), notes)
-
-
-def similarity_of(
-    towers: ClipTowers, pairs: Pairs, snr_db: float | None = None, seed: int = 0
-) -> Float32[np.ndarray, "N N"]:
-    """The evidence in nats of every video with every audio, the audio's features in noise if asked."""
-    audio = _clips(pairs, "audio")
-    if snr_db is not None:
-        deviation = np.concatenate(audio).std(axis=0)
-        rng = np.random.default_rng(seed)
-        audio = [feature_noise(rng, clip, snr_db, deviation) for clip in audio]
-    told = towers.video.description
-    vectors = _encoded(towers.video, _clips(pairs, "video"), pairs), _encoded(towers.audio, audio, pairs)
-    return np.float32(told.scale) * (vectors[0] @ vectors[1].T - np.float32(told.baseline))
-
-
-def _measured(model: Model, pairs: Pairs | MediaList, protocol: Protocol) -> list[Row]:
-    rows = []
+        gallery = gallery.take(held_back_rows(gallery.names, *map(Path, models)))
+    protocol, notes = _fitted(protocol, len(gallery), data)
     conditions = (None, *protocol.noise_snr_db)
-    for snr_db, similarity in zip(conditions, _similarities(model, pairs, conditions, protocol.seed), strict=True):
-        for kind, normalise in NORMALISATIONS.items():
-            scores = evaluate(
-                similarity,
-                ks=protocol.ks or DEFAULT_KS,
-                subset_size=protocol.subset or None,
-                draws=protocol.draws,
-                seed=protocol.seed,
-                normalise=normalise,
-            )
-            rows.append(Row(model.name, kind, snr_db, scores))
-    return rows
+    rows: list[Row] = []
+    for name, similarities in models.items():
+        for snr_db, similarity in zip(conditions, similarities(gallery, conditions, protocol.seed), strict=True):
+            for kind, normalise in NORMALISATIONS.items():
+                scores = evaluate(
+                    similarity,
+                    ks=protocol.ks or DEFAULT_KS,
+                    subset_size=protocol.subset or None,
+                    draws=protocol.draws,
+                    seed=protocol.seed,
+                    normalise=normalise,
+                )
+                rows.append(Row(name, kind, snr_db, scores))
+    return RetrievalResult(str(data), len(gallery), protocol, tuple(rows), notes)
 
 
-def _similarities(
-    model: Model, pairs: Pairs | MediaList, conditions: Sequence[float | None], seed: int
-) -> Iterable[Float32[np.ndarray, "N N"]]:
-    """The matrix of each condition."""
-    if isinstance(pairs, Pairs) and model.kind == CLIP_TOWERS:
-        towers = load_clip_towers(model)
-        return (similarity_of(towers, pairs, snr_db, seed) for snr_db in conditions)
-    if model.kind == EVENTS:
-        return event_similarities(load_event_model(model), pairs, conditions, seed)
-    return media_similarities(load_pair(model), pairs, conditions, seed)
+def _cells(scores: DirectionScores) -> list[str]:
+    """A row's figures as text, in the order of the headings."""
+    recalls = [f"{100 * item.share:.1f}±{50 * (item.high - item.low):.1f}" for item in scores.recall.values()]
+    subset = [f"{100 * share:.1f}" for share in scores.subset_recall.values()]
+    return [*recalls, f"{scores.median_rank:g}", f"{scores.mean_rank:.1f}", *subset]
 
 
-def _clips(pairs: Pairs, side: str) -> list[Float32[np.ndarray, "_ _"]]:
-    items = pairs.video if side == "video" else pairs.audio
-    return [np.asarray(items[row], np.float32) for row in range(len(pairs))]
-
-
-def _encoded(tower: ClipTower, clips: Sequence[Float32[np.ndarray, "_ _"]], pairs: Pairs) -> Float32[np.ndarray, "N D"]:
-    for name, clip in zip(pairs.names, clips, strict=True):
-        tower.check(name, clip)
-    return tower.encode(clips)
-
-
-def _held_out(pairs: Sequence[str], runs: Sequence[Path]) -> Int[np.ndarray, " M"]:
-    """The rows of those of the named `pairs` that every one of `runs` held back."""
-    names = held_back_names(runs[0])
-    for run in runs[1:]:
-        if held_back_names(run) != names:
-            raise UsageError(f"{run}: held back other pairs than {runs[0]}; evaluate them one by one")
-    return held_back_rows(tuple(pairs), runs[0])
+def _columns(rows: Sequence[Row], direction: str) -> list[tuple[float, ...]]:
+    """Each figure over the rows, in the order of the headings, shares in %."""
+    figures = []
+    for row in rows:
+        scores: DirectionScores = getattr(row.scores, direction)
+        shares = [100 * item.share for item in scores.recall.values()]
+        subset = [100 * share for share in scores.subset_recall.values()]
+        figures.append((*shares, scores.median_rank, scores.mean_rank, *subset))
+    return list(zip(*figures, strict=True))
 
 
 def _fitted(protocol: Protocol, num_pairs: int, data: str | Path) -> tuple[Protocol, tuple[str, ...]]:

@@ -11,7 +11,7 @@ Letters in shapes: N items, K classes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,27 +23,18 @@ from avmatch.datasets.items import Pairs
 from avmatch.datasets.predictions import Predictions, write_predictions
 from avmatch.encoders.scenes import SceneModel, load_scenes
 from avmatch.evaluation.held_back import held_back_rows
-from avmatch.metrics.classes import confusions
 from avmatch.metrics.labels import ClassScores, averages, class_scores, confusion_matrix
 from avmatch.metrics.probabilities import Reliability, log_loss, reliability
+from avmatch.metrics.shares import Mistake, commonest_mistakes
 from avmatch.pipelines.classify import scenes_for, usable
 from avmatch.reports.classes import plot_confusion, plot_reliability, write_confusion
+from avmatch.reports.report import Report, ReportTable, mistake_tables
 
-NUM_CONFUSIONS = 10
-
-
-@dataclass(frozen=True)
-class Taken:
-    """A class that was taken for another one, how often, of how many."""
-
-    label: str
-    guess: str
-    count: int
-    support: int
+_CAPTION = "calibration error in 15 bins; a probability of 0 for what is counts as 1e-15"
 
 
 @dataclass(frozen=True, eq=False)
-class SceneReport:
+class SceneResult:
     """One evaluation.
 
     Attributes:
@@ -68,10 +59,52 @@ class SceneReport:
     weighted: ClassScores
     confusion: Int[np.ndarray, "K K"]
     reliability: Reliability
-    mistakes: tuple[Taken, ...]
+    mistakes: tuple[Mistake, ...]
     num_partial: int
     predictions: Predictions
     notes: tuple[str, ...] = ()
+
+    def report(self) -> Report:
+        """The figures over all, class by class, and the commonest mistakes where there are any."""
+        figures = [f"{value:.4f}" for value in (self.accuracy, self.log_loss, self.reliability.error)]
+        over_all = [
+            ["accuracy", "log loss", "calibration error", "n", "incomplete"],
+            [*figures, str(self.n), str(self.num_partial)],
+        ]
+        averages = zip(("macro average", "weighted average"), (self.macro, self.weighted), strict=True)
+        classes = [["class", "precision", "recall", "F1", "support"]]
+        for name, one in (*zip(self.labels, self.per_class, strict=True), *averages):
+            classes.append([name, *(f"{value:.3f}" for value in (one.precision, one.recall, one.f1)), str(one.support)])
+        return Report(
+            f"Classes in {Path(self.data).name}: {Path(self.model).resolve().name}",
+            (
+                ReportTable(f"Which of {len(self.labels)} classes is it?", over_all, 0, _CAPTION),
+                ReportTable("Class by class", classes),
+                *mistake_tables(self.mistakes, "is"),
+            ),
+            self._values(),
+            self.notes,
+        )
+
+    def _values(self) -> dict[str, object]:
+        """For JSON; accuracy, precision, recall and F1 are 0…1, the log loss is in nats."""
+        return {
+            "kind": "classify",
+            "model": self.model,
+            "data": self.data,
+            "accuracy": self.accuracy,
+            "log_loss": self.log_loss,
+            "n": self.n,
+            "calibration_error": self.reliability.error,
+            "per_class": {name: asdict(one) for name, one in zip(self.labels, self.per_class, strict=True)},
+            "macro": asdict(self.macro),
+            "weighted": asdict(self.weighted),
+            "labels": self.labels,
+            "confusion": self.confusion.tolist(),
+            "mistakes": [asdict(one) for one in self.mistakes],
+            "num_partial": self.num_partial,
+            "notes": self.notes,
+        }
 
 
 def evaluate_scenes(
@@ -82,7 +115,7 @@ def evaluate_scenes(
     held_out: bool = False,
     cache_dir: Path | None = None,
     progress: Progress | None = None,
-) -> SceneReport:
+) -> SceneResult:
     """Measure `model` on the labelled items of `data` (datasets/pairs.py; media where it takes media).
 
     Args:
@@ -109,18 +142,18 @@ def evaluate_scenes(
     names = scenes.pairs.names
     predictions = Predictions(names, loaded.description.labels, np.concatenate(probabilities), label)
     notes = [f"{name}: {side}: {why}" for name, whys in zip(names, missing, strict=True) for side, why in whys.items()]
-    return report_of(str(model), str(data), predictions, notes, sum(map(bool, missing)))
+    return result_of(str(model), str(data), predictions, notes, sum(map(bool, missing)))
 
 
-def report_of(
+def result_of(
     model: str, data: str, predictions: Predictions, notes: Sequence[str] = (), num_partial: int = 0
-) -> SceneReport:
+) -> SceneResult:
     """The figures of predictions whose classes are all known."""
     label, probabilities, labels = predictions.label, predictions.probabilities, predictions.classes
     confusion = confusion_matrix(label, probabilities.argmax(axis=1), len(labels))
     per_class = class_scores(confusion)
     macro, weighted = averages(per_class)
-    return SceneReport(
+    return SceneResult(
         model,
         data,
         float(np.trace(confusion) / len(label)),
@@ -132,14 +165,14 @@ def report_of(
         weighted,
         confusion,
         reliability(probabilities, label),
-        _mistakes(probabilities, label, labels),
+        commonest_mistakes(probabilities, label, labels),
         num_partial,
         predictions,
         tuple(notes),
     )
 
 
-def write_report(report: SceneReport, folder: Path) -> None:
+def write_report(report: SceneResult, folder: Path) -> None:
     """prediction.csv, confusion.csv, confusion.png and reliability.png."""
     write_predictions(folder / "prediction.csv", report.predictions)
     write_confusion(report.confusion, report.labels, folder / "confusion.csv")
@@ -156,10 +189,3 @@ def _in_order(pairs: Pairs, model: SceneModel, data: str | Path) -> Int[np.ndarr
             f"{data}: has the class {unknown[0]!r}, and {model.description.model} knows {', '.join(known)}"
         )
     return np.array([known.index(pairs.label_names[number]) for number in pairs.label], np.int64)
-
-
-def _mistakes(
-    probabilities: Float[np.ndarray, "N K"], label: Int[np.ndarray, " N"], labels: tuple[str, ...]
-) -> tuple[Taken, ...]:
-    found = confusions(probabilities, label, NUM_CONFUSIONS)
-    return tuple(Taken(labels[one.said], labels[one.heard], one.count, one.num_said) for one in found)

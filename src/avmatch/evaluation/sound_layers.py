@@ -7,8 +7,7 @@ What a layer gives is pooled to the same size for any window: maps (channels, ti
 4 × 3 (as Arandjelović and Zisserman pool the features of L3-Net), sequences to their mean and largest over time.
 
 Any tower will do whose graph says that it takes sound: the input `logmel`, `mfcc` (artifacts/tower.py) or `filterbank`
-(recipes/avts_task.py). Of a model for any sound (encoders/events.py) there are two layers, of windows of a second,
-too: `statistics`, which is what its kinds are fitted on, and `output`, the vector of the kind.
+(recipes/avts_task.py).
 
 Letters in shapes: W windows, D numbers, S samples, U frames of sound, C channels.
 """
@@ -25,17 +24,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float32
 
-from avmatch.artifacts.graph import EVENTS, Graph, open_graph
-from avmatch.artifacts.model import Model, open_model
-from avmatch.artifacts.tower import ClipTower, load_clip_towers
+from avmatch.artifacts.graph import Graph, open_graph
+from avmatch.artifacts.model import open_model
 from avmatch.core.errors import MissingExtraError, ModelError
-from avmatch.core.features import BAND_RATE_HZ
-from avmatch.core.signals import AudioSamples
-from avmatch.encoders.events import KIND
-from avmatch.frontends.event_signals import sound_statistics
 from avmatch.frontends.filterbank import filterbank
 from avmatch.frontends.mfcc import mfcc
-from avmatch.frontends.sound import SAMPLE_RATE_HZ, SoundFrontEnd, log_mel
+from avmatch.frontends.sound import SAMPLE_RATE_HZ, log_mel
 from avmatch.media.decode import read_audio
 
 if TYPE_CHECKING:
@@ -43,8 +37,6 @@ if TYPE_CHECKING:
 
 #: The layer that was published, and the windows of towers that take any length.
 DEFAULT_LAYER, OUTPUT, WINDOW_SECONDS = "conv_5", "output", 1.0
-#: What a model for any sound is asked for.
-STATISTICS = "statistics"
 #: Windows that go through a graph at once.
 _TOGETHER = 64
 #: Into how many cells a map is cut, over time and over bands.
@@ -85,47 +77,17 @@ class SoundLayer:
         return pooled(self.graph.run(self.model, inputs).astype(np.float32, copy=False), inputs.shape[1])
 
 
-@dataclass(frozen=True, eq=False)
-class EventLayer:
-    """The same of a model for any sound.
-
-    Attributes:
-        tower: None = the statistics as they are.
-    """
-
-    model: str
-    layer: str
-    tower: ClipTower | None
-
-    def __call__(self, path: str) -> Float32[np.ndarray, "W D"]:
-        """The features of a file's windows. Raises MediaError if it can't be read, ModelError if the graph can't."""
-        return self.of(read_audio(path, sample_rate_hz=SAMPLE_RATE_HZ).data[0])
-
-    def of(self, samples: Float32[np.ndarray, " S"]) -> Float32[np.ndarray, "W D"]:
-        """The features of the windows of a sound at 16 kHz; silence follows one that is shorter than a window."""
-        front_end = SoundFrontEnd()
-        front_end.push(AudioSamples(np.pad(samples, (0, max(SAMPLE_RATE_HZ - len(samples), 0)))[None], SAMPLE_RATE_HZ))
-        heard = front_end.finish()
-        assert heard is not None  # a second at least
-        size = round(WINDOW_SECONDS * BAND_RATE_HZ)
-        begins = range(0, len(heard.spectrum) - size + 1, size // 2)
-        statistics = [sound_statistics(heard.spectrum[begin : begin + size]) for begin in begins]
-        return np.concatenate(statistics) if self.tower is None else self.tower.encode(statistics)
-
-
-def sound_layer(model: str | Path, layer: str | None = None) -> SoundLayer | EventLayer:
-    """A layer of the sound tower of a run, a model folder, a shipped model or a graph's file.
+def sound_layer(model: str, tower: Graph, layer: str | None = None) -> SoundLayer:
+    """A layer of the sound tower of a model.
 
     Args:
-        layer: its name; None is DEFAULT_LAYER where there is one, STATISTICS of models for any sound, else the output.
+        model: what messages call it.
+        layer: its name; None is DEFAULT_LAYER where there is one, else the output.
 
     Raises:
-        ModelError: there is no such tower or layer; the message lists the layers.
+        ModelError: there is no such layer, and the message lists those that there are; or it isn't a sound tower.
         MissingExtraError: the library `onnx` is missing.
     """
-    tower = open_graph(Path(model)) if Path(model).is_file() else _sound_tower(open_model(model))
-    if tower.kind == EVENTS:
-        return _event_layer(str(model), tower.path.parent, layer or STATISTICS)
     try:
         import onnx
     except ImportError as error:
@@ -146,13 +108,7 @@ def sound_layer(model: str | Path, layer: str | None = None) -> SoundLayer | Eve
         graph.graph.output.append(onnx.ValueInfoProto(name=output))
     cut = open_graph(tower.path, graph.SerializeToString())
     seconds = float(description.get("window_seconds", WINDOW_SECONDS))
-    return SoundLayer(str(model), name, front_ends[description["input"]], seconds, cut)
-
-
-def _event_layer(model: str, folder: Path, layer: str) -> EventLayer:
-    if layer not in (STATISTICS, OUTPUT):
-        raise ModelError(f"{model}: no layer {layer!r}; there are {STATISTICS}, {OUTPUT}")
-    return EventLayer(model, layer, load_clip_towers(folder / KIND).audio if layer == OUTPUT else None)
+    return SoundLayer(model, name, front_ends[description["input"]], seconds, cut)
 
 
 def windows_of(samples: Float32[np.ndarray, " S"], size: int) -> Float32[np.ndarray, "W _"]:
@@ -181,10 +137,14 @@ def pooled(outputs: Float32[np.ndarray, " W *form"], num_frames: int) -> Float32
     return np.concatenate(cells, axis=1)
 
 
-def _sound_tower(model: Model) -> Graph:
-    if not (model.folder / "audio.onnx").is_file():
-        raise ModelError(f"{model.name}: no sound tower there; give a run, a folder with audio.onnx, or a graph's file")
-    return model.graph("audio")
+def sound_tower(model: str | Path) -> Graph:
+    """That of a run, a model folder, a shipped model or a graph's file. Raises ModelError if there is none."""
+    if Path(model).is_file():
+        return open_graph(Path(model))
+    opened = open_model(model)
+    if not (opened.folder / "audio.onnx").is_file():
+        raise ModelError(f"{model}: no sound tower there; give a run, a folder with audio.onnx, or a graph's file")
+    return opened.graph("audio")
 
 
 def _front_ends(description: dict[str, Any]) -> dict[str, FrontEnd]:

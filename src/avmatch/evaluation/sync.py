@@ -16,29 +16,29 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32
 
-from avmatch.artifacts.graph import EVENTS, TOWERS
-from avmatch.artifacts.model import open_model
+from avmatch.artifacts.graph import TOWERS
+from avmatch.artifacts.model import Model, open_model
 from avmatch.artifacts.tower import TowerDescription
 from avmatch.core.clock import frames_from_seconds
 from avmatch.core.errors import UsageError
 from avmatch.core.progress import Progress
-from avmatch.evaluation.event_sync import EventSyncReport, evaluate_event_sync
-from avmatch.evaluation.talking import (
+from avmatch.evaluation.pieces import (
+    NO_FIGURE,
     PIECES_SECONDS,
-    Piece,
-    Share,
     TalkProtocol,
-    TalkVectors,
+    condition_name,
+    percents,
     piece_name,
-    share_of,
-    talk_vectors,
+    piece_report,
 )
+from avmatch.evaluation.talking import Piece, TalkVectors, talk_vectors
+from avmatch.metrics.shares import Share, share_of
 from avmatch.metrics.sync import (
     chances,
     lip_sync_errors,
@@ -50,6 +50,7 @@ from avmatch.metrics.sync import (
     within_80_ms,
     within_frame,
 )
+from avmatch.reports.report import Report
 
 #: Frames of evidence, as the papers have them.
 DEFAULT_KS = (5, 7, 9, 11, 13, 15)
@@ -85,7 +86,7 @@ class SyncRow:
 
 
 @dataclass(frozen=True)
-class SyncReport:
+class SyncResult:
     """All rows of one evaluation.
 
     Attributes:
@@ -100,6 +101,23 @@ class SyncReport:
     rows: tuple[SyncRow, ...]
     notes: tuple[str, ...] = ()
 
+    def report(self) -> Report:
+        """Two tables: from K frames, and of whole pieces."""
+        ks = sorted({k for row in self.rows for k in row.accuracy})
+        short = [["piece", *(f"K={k}" for k in ks), "n", "groups"]]
+        whole = [["piece", "±1 frame", "±80 ms", "LSE-D", "LSE-C", "n", "groups"]]
+        for row in self.rows:
+            label = condition_name(piece_name(row.piece_seconds), row.snr_db)
+            size = [str(row.num_pieces), str(row.num_groups)]
+            lse = [NO_FIGURE if value is None else f"{value:.2f}" for value in (row.distance, row.confidence)]
+            short.append([label, *percents([row.accuracy.get(k) for k in ks]), *size])
+            guesses = [NO_FIGURE if k not in row.chance else f"{100 * row.chance[k]:.1f}" for k in ks]
+            short.append(["  a guess", *guesses, "", ""])
+            whole.append([label, *percents([row.in_frame, row.in_80_ms]), *lse, *size])
+        title = f"Offsets within 1 frame from K frames at {self.rate_hz:g} a second, %"
+        tables = {title: short, "Offsets of whole pieces, %, and LSE in this model's units": whole}
+        return piece_report("sync", "Offsets", asdict(self), tables)
+
 
 @dataclass(frozen=True)
 class _Trial:
@@ -111,23 +129,21 @@ class _Trial:
     error_frames: float
 
 
-def evaluate_sync(
-    model: str | Path,
+def evaluate_lip_sync(
+    model: str | Path | Model,
     data: str | Path,
     protocol: TalkProtocol,
     *,
     cache_dir: Path | None = None,
     progress: Progress | None = None,
-) -> SyncReport | EventSyncReport:
-    """Measure `model` on the talking clips of `data` (datasets/layouts.py); one for any sound as event_sync.py says.
+) -> SyncResult:
+    """Measure `model` on the talking clips of `data` (datasets/layouts.py).
 
     Raises:
         UsageError: no clip is there or can be used, or all are in doubt, or too short.
         ModelError: the model can't be used.
     """
-    opened = open_model(model, TOWERS, EVENTS)
-    if opened.kind == EVENTS:
-        return evaluate_event_sync(opened, data, protocol, progress=progress)
+    opened = open_model(model, TOWERS)
     talk = talk_vectors(opened, data, protocol, cache_dir, progress, any_distance=True)
     rows, notes = [], list(talk.notes)
     for seconds in protocol.pieces_seconds or PIECES_SECONDS:
@@ -138,7 +154,7 @@ def evaluate_sync(
         rows += [_row(talk, pieces, seconds, number, protocol) for number in range(len(talk.conditions))]
     if not rows:
         raise UsageError(f"{data}: nothing can be measured; {notes[-1]}")
-    return SyncReport(str(model), str(data), talk.rate_hz, protocol, tuple(rows), tuple(notes))
+    return SyncResult(opened.name, str(data), talk.rate_hz, protocol, tuple(rows), tuple(notes))
 
 
 def _row(talk: TalkVectors, pieces: Sequence[Piece], seconds: float, condition: int, protocol: TalkProtocol) -> SyncRow:

@@ -11,7 +11,7 @@ windows are compared as they are, without such clips. The assignment is that of 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,20 +20,21 @@ from jaxtyping import Float32
 from avmatch.core.clock import frames_from_seconds
 from avmatch.core.errors import UsageError
 from avmatch.core.progress import Progress
-from avmatch.evaluation.talking import (
+from avmatch.evaluation.pieces import (
     PIECES_SECONDS,
-    Piece,
-    Share,
     TalkProtocol,
-    TalkVectors,
+    condition_name,
+    percents,
     piece_name,
-    share_of,
-    talk_vectors,
+    piece_report,
 )
+from avmatch.evaluation.talking import Piece, TalkVectors, talk_vectors
 from avmatch.matching.aligned import aligned_similarity, similarity_at_best_offset
 from avmatch.matching.assignment import one_to_one
 from avmatch.matching.confidence import confidences
 from avmatch.metrics.retrieval import true_ranks
+from avmatch.metrics.shares import Share, share_of
+from avmatch.reports.report import Report
 
 #: Of R@k for windows.
 DEFAULT_KS = (1, 5, 10)
@@ -67,7 +68,7 @@ class MatchRow:
 
 
 @dataclass(frozen=True)
-class MatchReport:
+class MatchResult:
     """All rows of one evaluation; `notes` tell a person what was left out."""
 
     model: str
@@ -77,6 +78,21 @@ class MatchReport:
     rows: tuple[MatchRow, ...]
     notes: tuple[str, ...] = ()
 
+    def report(self) -> Report:
+        """Two tables: of whole pieces, and of windows."""
+        ks = sorted({k for row in self.rows for k in row.voice_by_face})
+        faces = [["piece", "top-1", "top-5", "assigned", "n", "groups"]]
+        windows = [["piece", *(f"{sign} R@{k}" for sign in "→←" for k in ks), "windows"]]
+        for row in self.rows:
+            label = condition_name(piece_name(row.piece_seconds), row.snr_db)
+            recalls = [side.get(k) for side in (row.voice_by_face, row.face_by_voice) for k in ks]
+            shares = percents([row.top_1, row.top_5, row.assigned])
+            faces.append([label, *shares, str(row.num_pieces), str(row.num_groups)])
+            windows.append([label, *percents(recalls), str(row.num_windows)])
+        title = f"Windows of {WINDOW_SECONDS:g} s: face → voice, voice → face (←), %"
+        tables = {"Faces that get their own voice, %": faces, title: windows}
+        return piece_report("match", "Faces and voices", asdict(self), tables)
+
 
 def evaluate_match(
     model: str | Path,
@@ -85,7 +101,7 @@ def evaluate_match(
     *,
     cache_dir: Path | None = None,
     progress: Progress | None = None,
-) -> MatchReport:
+) -> MatchResult:
     """Measure `model` on the talking clips of `data` (datasets/layouts.py).
 
     Raises:
@@ -102,7 +118,7 @@ def evaluate_match(
         rows += [_row(talk, pieces, seconds, number, protocol) for number in range(len(talk.conditions))]
     if not rows:
         raise UsageError(f"{data}: nothing can be measured; {notes[-1]}")
-    return MatchReport(str(model), str(data), talk.rate_hz, protocol, tuple(rows), tuple(notes))
+    return MatchResult(str(model), str(data), talk.rate_hz, protocol, tuple(rows), tuple(notes))
 
 
 def _row(

@@ -5,7 +5,7 @@
 A piece's vectors are cut out of its file's, not computed from a file that was cut: a tower has seen a little of what
 lies before and behind the piece. Files that are really cut are the benchmarks' job.
 
-Noise is mixed into the waveform, over the whole sound, as in evaluation/media.py.
+Noise is mixed into the waveform, over the whole sound, as in evaluation/noise.py.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32
+from jaxtyping import Float, Float32
 
 from avmatch.artifacts.model import Model
 from avmatch.artifacts.tower import AudioEncoder, TowerPair, load_pair
@@ -27,64 +27,15 @@ from avmatch.core.results import Failure
 from avmatch.datasets.augment.sound import mix_at_snr
 from avmatch.datasets.clips import Clip
 from avmatch.datasets.layouts import read_speech
-from avmatch.evaluation.media import NOISES, noise_of
+from avmatch.evaluation.noise import noise_of
+from avmatch.evaluation.pieces import TalkProtocol
 from avmatch.media.decode import read_audio
-from avmatch.metrics.intervals import bootstrap_interval
 from avmatch.pipelines.analysis import Analyser, analyse_all
 
 #: The usual pieces of talking clips.
 PIECES_SECONDS = (0.0, 2.0, 4.0)
 
 Vectors = Float32[np.ndarray, "T D"]
-
-
-@dataclass(frozen=True)
-class TalkProtocol:
-    """What to measure on talking clips.
-
-    Attributes:
-        ks: frames of evidence (sync) or R@k (match); None = the usual ones.
-        pieces_seconds: clips are cut into disjoint pieces of each of these lengths; 0 = whole clips; () = the usual.
-        max_offset_seconds: offsets searched; None = the usual range.
-        noise_snr_db: also in noise at each of these ratios.
-        noise_kind: of NOISES; None = one that is drawn for each file.
-        split: only the clips that the data put there; None = all.
-        seed: of shifts, noise and intervals.
-    """
-
-    ks: tuple[int, ...] | None = None
-    pieces_seconds: tuple[float, ...] = ()
-    max_offset_seconds: float | None = None
-    noise_snr_db: tuple[float, ...] = ()
-    noise_kind: str | None = None
-    split: str | None = None
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if min(self.ks or (1,)) < 1 or min(self.pieces_seconds, default=0) < 0:
-            raise UsageError(
-                f"k must be at least 1 and pieces 0 seconds (whole) or more, got k {self.ks} and {self.pieces_seconds}"
-            )
-        if self.max_offset_seconds is not None and not self.max_offset_seconds > 0:
-            raise UsageError(f"the largest offset must be above 0 seconds, got {self.max_offset_seconds:g}")
-        if self.noise_kind not in (None, *NOISES):
-            raise UsageError(f"no noise {self.noise_kind!r}; there are {', '.join(NOISES)}")
-
-
-@dataclass(frozen=True)
-class Share:
-    """A share of trials, 0…1, with its bootstrap interval over groups: None with fewer than two of them."""
-
-    share: float
-    low: float | None
-    high: float | None
-    num_trials: int
-
-    def percent(self, *, with_interval: bool = True) -> str:
-        """As tables have it, with half the width of the interval."""
-        if not with_interval or self.low is None or self.high is None:
-            return f"{100 * self.share:.1f}"
-        return f"{100 * self.share:.1f}±{50 * (self.high - self.low):.1f}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,19 +189,6 @@ def ticks_of(vectors: Float[np.ndarray, "U D"], begin: int, num_ticks: int) -> F
     if last > first:
         taken[first - begin : last - begin] = vectors[first:last]
     return taken
-
-
-def share_of(hits: Bool[np.ndarray, " N"], groups: Sequence[str], seed: int) -> Share:
-    """The share of hits; people, or recordings, are drawn anew for its interval, not trials."""
-    if len(set(groups)) < 2:
-        return Share(float(hits.mean()), None, None, len(hits))
-    interval = bootstrap_interval(hits, seed, group=np.array(groups))
-    return Share(float(hits.mean()), interval.low, interval.high, len(hits))
-
-
-def piece_name(seconds: float) -> str:
-    """How a person calls pieces of this length."""
-    return f"{seconds:g} s" if seconds else "whole"
 
 
 def _seen(model: str, picture: VideoFeatures) -> Embeddings | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -25,25 +25,16 @@ from avmatch.datasets.tracks import PackSettings, decode_tracks
 from avmatch.datasets.words import WordSelection, place_of, same_file
 from avmatch.encoders.words import WordModel, load_words
 from avmatch.evaluation.held_back import held_back_names
-from avmatch.evaluation.talking import Share, share_of
-from avmatch.metrics.classes import confusions, macro_mean, top_k_hits
+from avmatch.metrics.classes import macro_mean, top_k_hits
+from avmatch.metrics.shares import Mistake, Share, commonest_mistakes, share_of
 from avmatch.pipelines.analysis import analyse_all
+from avmatch.reports.report import TIES, Report, ReportTable, mistake_tables
 
-NUM_CONFUSIONS = 10
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """A word that was taken for another one, how often, and how often it was said."""
-
-    said: str
-    heard: str
-    count: int
-    num_said: int
+_INTERVAL = "± half of the 95 % bootstrap interval over people, or files of one"
 
 
 @dataclass(frozen=True)
-class WordReport:
+class WordResult:
     """One evaluation.
 
     Attributes:
@@ -65,6 +56,20 @@ class WordReport:
     mistakes: tuple[Mistake, ...]
     notes: tuple[str, ...] = ()
 
+    def report(self) -> Report:
+        """The shares, and the commonest mistakes where there are any."""
+        shares = [self.top_1.percent(), self.top_5.percent(), f"{100 * self.macro_top_1:.1f}"]
+        sizes = [str(self.num_said), str(self.top_1.num_trials), str(self.num_files)]
+        lines = [["top-1", "top-5", "macro top-1", "words", "n", "files"], [*shares, *sizes]]
+        title = f"Which of {self.num_words} words do the lips say? %"
+        mistakes = [one.values("said", "heard", "count", "num_said") for one in self.mistakes]
+        return Report(
+            f"Words in {Path(self.data).name}: {Path(self.model).resolve().name}",
+            (ReportTable(title, lines, 0, TIES, _INTERVAL), *mistake_tables(self.mistakes, "said")),
+            {"kind": "words", **asdict(self), "mistakes": mistakes},
+            self.notes,
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class _Said:
@@ -82,7 +87,7 @@ def evaluate_words(
     split: str | None = None,
     held_out: bool = False,
     progress: Progress | None = None,
-) -> WordReport:
+) -> WordResult:
     """Measure `model` on the talking clips of `data` (datasets/layouts.py).
 
     Args:
@@ -112,7 +117,7 @@ def evaluate_words(
     said = [one for answer in answers if not isinstance(answer, Failure) for one in answer]
     if not said:
         raise UsageError(f"{data}: no word can be seen; {(*notes, 'no face is in sight while one is said')[0]}")
-    return _report(str(model), str(data), reader, said, notes)
+    return _result(str(model), str(data), reader, said, notes)
 
 
 def _known_words(reader: WordModel, clip: Clip) -> list[Word]:
@@ -136,13 +141,13 @@ def _read(reader: WordModel, clips: Sequence[Clip]) -> list[_Said]:
     return found
 
 
-def _report(model: str, data: str, reader: WordModel, said: Sequence[_Said], notes: tuple[str, ...]) -> WordReport:
+def _result(model: str, data: str, reader: WordModel, said: Sequence[_Said], notes: tuple[str, ...]) -> WordResult:
     vocabulary = reader.description.vocabulary
     logits, label = np.stack([one.logits for one in said]), np.array([one.label for one in said])
     first, five = (top_k_hits(logits, label, k) for k in (1, 5))
     files, groups = [one.clip.path for one in said], [one.clip.group for one in said]
     drawn = groups if len(set(groups)) > 1 else files
-    return WordReport(
+    return WordResult(
         model,
         data,
         share_of(first, drawn, 0),
@@ -151,10 +156,7 @@ def _report(model: str, data: str, reader: WordModel, said: Sequence[_Said], not
         len(vocabulary),
         len(np.unique(label)),
         len(set(files)),
-        tuple(
-            Mistake(vocabulary[one.said], vocabulary[one.heard], one.count, one.num_said)
-            for one in confusions(logits, label, NUM_CONFUSIONS)
-        ),
+        commonest_mistakes(logits, label, vocabulary),
         notes,
     )
 

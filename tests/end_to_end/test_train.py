@@ -204,7 +204,7 @@ def test_the_matrix_may_be_normalised_over_its_gallery(avmatch, trained, feature
         (("match", "{v}", "{a}", "-o", "{new}", "--model", "{run}", "--many"), "leave out --many", 2),
         (("match", "{v}", "{a}", "-o", "{new}", "--model", "{run}", "--mux", "{new}"), "leave out --mux", 2),
         (("match", "{v}", "{a}", "-o", "{new}", "--normalise", "x"), "no normalisation 'x'; there are raw", 2),
-        (("sync", "{clip}", "--model", "{run}"), "compares features of whole clips", 1),
+        (("sync", "{clip}", "--model", "{run}"), "is a model of features of whole clips", 1),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(

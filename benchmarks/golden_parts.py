@@ -7,8 +7,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from golden_place import Place
-from golden_runs import RUNS
+from golden_place import INTERRUPTED_NAME, Place, training_line
+from golden_runs import INTERRUPTED, RUNS, Run
 
 Part = Callable[[Place], None]
 
@@ -124,45 +124,52 @@ def collide(place: Place) -> None:
         place.keep(place.out / out, f"collide/{name}")
 
 
-def evaluate(place: Place) -> None:
-    """Every protocol, as JSON and as Markdown."""
-    pairs, learn, faces, test, sounds = (
-        place.data(name).relative_to(place.out) / inside
-        for name, inside in (
-            ("pairs", ""),
-            ("learn", "list.csv"),
-            ("faces", "clips"),
-            ("classes", "test"),
-            ("sounds", ""),
-        )
-    )
+def evaluate_retrieval(place: Place) -> None:
+    """Partners in a gallery."""
+    pairs, learn = (place.data(name).relative_to(place.out) for name in ("pairs", "learn"))
     few = ("--draws", 20, "--subset", 5)
     also = ("--also", place.run("two_tower_sampled"), "--held-out")
+    call = partial(_evaluate, place, "retrieval")
+    call("features", place.run("two_tower"), pairs, *few, "--k", 1, "--k", 3)
+    call("seeds", place.run("two_tower"), pairs, *few, *also)
+    call("best", place.run("two_tower_best"), pairs, *few)
+    call("media", place.run("two_tower_media"), learn / "list.csv", *few, "--noise", 10)
+    call("events", "events", learn / "list.csv", *few, "--noise", 0)
+
+
+def evaluate_offsets(place: Place) -> None:
+    """Offsets and partners of pieces of clips: `sync` and `match`."""
+    learn, faces = (place.data(name).relative_to(place.out) for name in ("learn", "faces"))
+    learn, faces = learn / "list.csv", faces / "clips"
+    sync, match = (partial(_evaluate, place, protocol) for protocol in ("sync", "match"))
+    sync("events", "events", learn, "--piece", 0, "--piece", 2, "--noise", 5, "--no-cache")
+    sync("lips", "lips", faces, "--piece", 0, "--piece", 2, "--no-cache")
+    sync("trained", place.run("lips"), faces, "--k", 5, "--noise", 10, "--noise-kind", "pink", "--no-cache")
+    sync("distances", place.run("syncnet"), faces, "--no-cache")
+    match("lips", "lips", faces, "--piece", 2, "--split", "train", "--no-cache")
+
+
+def evaluate_classes(place: Place) -> None:
+    """Words, classes and probes of layers: `words`, `classify` and `probe`."""
+    faces, test, sounds = (place.data(name).relative_to(place.out) for name in ("faces", "classes", "sounds"))
+    faces, test = faces / "clips", test / "test"
     call = partial(_evaluate, place)
-    call("retrieval", "features", place.run("two_tower"), pairs, *few, "--k", 1, "--k", 3)
-    call("retrieval", "seeds", place.run("two_tower"), pairs, *few, *also)
-    call("retrieval", "best", place.run("two_tower_best"), pairs, *few)
-    call("retrieval", "media", place.run("two_tower_media"), learn, *few, "--noise", 10)
-    call("retrieval", "events", "events", learn, *few, "--noise", 0)
-    call("sync", "events", "events", learn, "--piece", 0, "--piece", 2, "--noise", 5, "--no-cache")
-    call("sync", "lips", "lips", faces, "--piece", 0, "--piece", 2, "--no-cache")
-    call("sync", "trained", place.run("lips"), faces, "--k", 5, "--noise", 10, "--noise-kind", "pink", "--no-cache")
-    call("sync", "avts", place.run("avts"), learn, "--no-cache")
-    call("match", "events", "events", learn, "--max-offset", 1, "--no-cache")
-    call("match", "lips", "lips", faces, "--piece", 2, "--split", "train", "--no-cache")
     call("words", "all", place.run("words"), faces)
     call("words", "split", place.run("words_tc_5"), faces, "--split", "test")
     call("classify", "best", place.run("scene_best"), test, "-o", "work/evaluate/classify", "--no-cache")
     call("classify", "late", place.run("scene_late"), "data/classes/train", "--held-out", "--no-cache")
     call("probe", "avts", place.run("avts"), sounds, "--layer", "conv_2", "--split", "esc10")
     call("probe", "events", "events", sounds)
-    place.keep(place.out / "work/evaluate", "evaluate")
+    place.keep(place.out / "work/evaluate/classify", "evaluate-classes/classify")
 
 
 def _evaluate(place: Place, protocol: str, name: str, model: object, data: object, *options: object) -> None:
-    (place.out / "work/evaluate").mkdir(parents=True, exist_ok=True)
-    markdown = ("--markdown", f"work/evaluate/{protocol}_{name}.md")
-    place.evaluate(f"evaluate/{protocol}_{name}", protocol, model, data, *options, *markdown, "--json")
+    part = {"retrieval": "evaluate-retrieval", "sync": "evaluate-offsets", "match": "evaluate-offsets"}
+    kept = f"{part.get(protocol, 'evaluate-classes')}/{protocol}_{name}"
+    markdown = f"work/{kept}.md"
+    (place.out / markdown).parent.mkdir(parents=True, exist_ok=True)
+    place.evaluate(kept, protocol, model, data, *options, "--markdown", markdown, "--json")
+    place.keep(place.out / markdown, str(Path(kept).parent))
 
 
 def _train(names: tuple[str, ...]) -> Part:
@@ -192,20 +199,16 @@ def _part_of(run: str) -> str:
 def old_runs(place: Place) -> None:
     """Runs and models of an earlier commit, or of this one: resumed, measured and used."""
     old = place.old_runs()
-    for name in ("two_tower", "scene_late", "events"):
-        run = RUNS[name]
-        place.avmatch(f"old-runs/resume_{name}", "train", run.recipe, f"data/{run.data}", "-o", f"runs/{name}",
-                      "--resume", "--epochs", run.epochs + 1, root=old)  # fmt: skip
-        place.keep(old / "runs" / name, f"old-runs/resumed/{name}")
-    place.avmatch("old-runs/interrupted", "train", "two_tower", "data/pairs", "-o", "runs/interrupted", "--resume",
-                  root=old)  # fmt: skip
-    place.keep(old / "runs/interrupted", "old-runs/resumed/interrupted")
+    for name in ("two_tower", "scene_late", "events"):  # finished, and now for an epoch more
+        _resume(place, old, name, RUNS[name], RUNS[name].epochs + 1)
+    _resume(place, old, INTERRUPTED_NAME, INTERRUPTED, INTERRUPTED.epochs)
     for protocol, name, data, *options in (
         ("retrieval", "two_tower_best", "pairs", "--held-out"),
         ("retrieval", "two_tower_media", "learn", "--draws", 5),
         ("sync", "lips", "faces/clips", "--no-cache"),
         ("sync", "syncnet", "faces/clips", "--no-cache"),
-        ("match", "perfect_match", "faces/clips", "--no-cache"),
+        ("sync", "perfect_match", "faces/clips", "--no-cache"),
+        ("match", "lips", "faces/clips", "--no-cache"),
         ("words", "words", "faces/clips"),
         ("classify", "scene_best", "classes/test", "--no-cache"),
         ("probe", "avts", "sounds", "--layer", "conv_2"),
@@ -213,6 +216,13 @@ def old_runs(place: Place) -> None:
         where = (protocol, f"runs/{name}", f"data/{data}", *options, "--json")
         place.evaluate(f"old-runs/{protocol}_{name}", *where, root=old)
     _use_old(place, old)
+
+
+def _resume(place: Place, old: Path, name: str, run: Run, epochs: int) -> None:
+    folder = Path("runs", name)
+    line = (*training_line(run, folder), "--epochs", epochs, "--resume")
+    place.avmatch(f"old-runs/resume_{name}", *line, root=old)
+    place.keep(old / folder, f"old-runs/resumed/{name}")
 
 
 def _use_old(place: Place, old: Path) -> None:
@@ -224,7 +234,7 @@ def _use_old(place: Place, old: Path) -> None:
         "match_media": ("match", *scenes, "--model", "runs/two_tower_media", "-o", "out/match_media", "--no-cache"),
         "match_lips": ("match", *scenes, "--model", "runs/lips/model", "-o", "out/match_lips", "--no-cache"),
         "match_events": ("match", *scenes, "--model", "runs/events/model", "-o", "out/match_events", "--no-cache"),
-        "sync_avts": ("sync", "data/late/clips", "--model", "runs/avts", "--json", "--no-cache"),
+        "sync_events": ("sync", "data/late/clips", "--model", "runs/events", "--json", "--no-cache"),
         "classify": classes,
         "collide": ("collide", "data/collisions", "--task", 2, "--model", "runs/collision", "-o", "out/collide"),
     }
@@ -243,6 +253,8 @@ PARTS: dict[str, Part] = {
     "locate": locate,
     "classify": classify,
     "collide": collide,
-    "evaluate": evaluate,
+    "evaluate-retrieval": evaluate_retrieval,
+    "evaluate-offsets": evaluate_offsets,
+    "evaluate-classes": evaluate_classes,
     "old-runs": old_runs,
 }

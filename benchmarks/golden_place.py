@@ -28,6 +28,12 @@ _TIMEOUT_SECONDS = 600
 _KILL_AFTER_EPOCHS = 2
 
 
+def training_line(run: Run, folder: Path) -> list[object]:
+    """The command but for its epochs."""
+    sets = [text for setting in run.settings for text in ("--set", setting)]
+    return ["train", run.recipe, f"data/{run.data}", "-o", folder, "--device", "cpu", *sets]
+
+
 @dataclass
 class Place:
     """OUT, and the OUT of an earlier commit whose runs are opened."""
@@ -90,7 +96,7 @@ class Place:
             kept: False leaves it in OUT/printed, for `keep_printed`: what is made for whoever asks first is kept by
                 the part that it belongs to.
         """
-        printed, log = (self.out / kind / f"{name}.stdout.txt" for kind in ("printed", "logs"))
+        printed, log = self.out / "printed" / f"{name}.stdout.txt", self.out / "logs" / f"{name}.txt"
         process = started(self._context, tuple(map(str, arguments)), root or self.out, printed, log)
         process.join(_TIMEOUT_SECONDS)
         if process.exitcode is None:
@@ -136,9 +142,7 @@ class Place:
 
     def _training(self, run: Run, folder: Path) -> list[object]:
         self.data(run.data.partition("/")[0])
-        sets = [text for setting in run.settings for text in ("--set", setting)]
-        out = folder.relative_to(self.out)
-        return ["train", run.recipe, f"data/{run.data}", "-o", out, "--epochs", run.epochs, "--device", "cpu", *sets]
+        return [*training_line(run, folder.relative_to(self.out)), "--epochs", run.epochs]
 
     def _train_and_kill(self, folder: Path) -> None:
         metrics, log = folder / "metrics.jsonl", self.out / "logs/train/interrupted.txt"

@@ -55,7 +55,7 @@ _MIXED = (
     *_settings("task.", "num_networks=2 num_folds=4 attention.width=16 attention.num_components=[4,5]"),
     "batch_size=16",
 )
-_IMPACT_SOUND = "bands.bins=64 bands.ticks=28 num_folds=2 sound.widths=[8,16] sound.blocks=[1,1] sound.first_kernel=3"
+_IMPACT_SOUND = "bands.bins=64 bands.ticks=28 num_folds=2 sound.widths=[8,8,8,16] sound.first_kernel=3"
 _HALF = ("validation_share=0.5", "batch_size=10")
 _CLASSIFY = (*_settings("task.", _IMPACT_SOUND), *_HALF)
 _PICTURE = (*_CLASSIFY, "task.picture.widths=[8,16]")

@@ -27,7 +27,8 @@ DESCRIPTION_KEY = "avmatch"
 #: Sizes that are tried for the free axes of a graph's inputs, until one of them runs.
 FREE_SIZES = (48, 28, 99, 100, 16, 160, 4)
 _PATTERNS = (
-    (re.compile(r"/tmp/(?!golden)[\w./-]*"), "<TMP>"),
+    (re.compile(r"[\w./-]*/src/avmatch\b"), "<SRC>"),
+    (re.compile(r"/tmp/[\w./-]*"), "<TMP>"),
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?"), "<TIME>"),
     (re.compile(r"\bavmatch v?\d+(\.\d+)+[\w.+-]*"), "avmatch <VERSION>"),
     (re.compile(r'("(?:avmatch_)?version": )"[^"]*"'), r'\1"<VERSION>"'),

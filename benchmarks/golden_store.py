@@ -2,7 +2,8 @@
 
     .csv .tsv .json .jsonl .md .txt   as they are, normalised      .npy .npz   as .npy
     .html                             its text, line by line       .onnx       description.json, and outputs.npz of it
-    pictures, sound and video         SHA-256 in hashes.json       weights, locks, curves, event files: left out
+    pictures and sounds               SHA-256 in hashes.json       video       SHA-256 of its packets and their times
+    weights, locks, curves, event files: left out (what the weights compute is in the graphs' outputs)
 
 Normalised are absolute paths, temporary folders, times of day, versions, and how long an epoch took (`seconds`).
 """
@@ -16,11 +17,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 
+import av
 import numpy as np
 import onnxruntime
 
 TEXT_SUFFIXES = {".csv", ".tsv", ".json", ".jsonl", ".md", ".txt"}
-MEDIA_SUFFIXES = {".png", ".jpg", ".mp4", ".mkv", ".mov", ".avi", ".wav", ".flac", ".m4a", ".pkl"}
+FILE_SUFFIXES = {".png", ".jpg", ".wav", ".flac", ".m4a", ".pkl"}
+#: Matroska gives every file a number of its own, so their bytes are never the same.
+VIDEO_SUFFIXES = {".mp4", ".mkv", ".mov", ".avi"}
 #: Plots of training have the seconds of each epoch in them.
 LEFT_OUT = {"curves.png"}
 DESCRIPTION_KEY = "avmatch"
@@ -67,14 +71,29 @@ def store_folder(source: Path, target: Path, folders: Sequence[Path]) -> None:
             _store_arrays(kept, np.load(path))
         elif path.suffix == ".onnx":
             _store_graph(path, kept, folders)
-        elif path.suffix in MEDIA_SUFFIXES and path.name not in LEFT_OUT:
+        elif path.suffix in FILE_SUFFIXES and path.name not in LEFT_OUT:
             hashes[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+        elif path.suffix in VIDEO_SUFFIXES:
+            hashes[name] = _packet_hash(path)
     if hashes:
         store_text(target / "hashes.json", json.dumps(hashes, indent=1), folders)
 
 
 def _files(source: Path) -> list[Path]:
     return [source] if source.is_file() else sorted(path for path in source.rglob("*") if path.is_file())
+
+
+def _packet_hash(path: Path) -> str:
+    """Of all packets, their streams and times; of a file that isn't media, of its bytes."""
+    found = hashlib.sha256()
+    try:
+        with av.open(str(path)) as container:
+            for packet in container.demux():
+                place = (packet.stream.index, packet.pts, packet.dts, packet.duration, packet.time_base)
+                found.update(repr(place).encode() + bytes(packet))
+    except av.FFmpegError:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    return found.hexdigest()
 
 
 def _store_arrays(kept: Path, found: np.ndarray | Mapping[str, np.ndarray]) -> None:

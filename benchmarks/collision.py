@@ -52,9 +52,8 @@ from avmatch.encoders.collisions import METRIC_GRAPH, METRICS, load_collisions, 
 from avmatch.frontends.impact_picture import centroid
 from avmatch.frontends.impact_sound import fitted, log_bands, spectrogram
 from avmatch.matching.collision_fit import KnownImpacts, fit_scorer
-from avmatch.matching.collisions import ImpactScorer, partners
+from avmatch.matching.collisions import ImpactScorer, encoded, partners
 from avmatch.metrics.intervals import bootstrap_interval, student_interval
-from avmatch.pipelines.collide import encoded
 from avmatch.recipes.collision import collision_3dcnn, collision_centroid
 from avmatch.recipes.collision_classes import num_workers
 from avmatch.recipes.collision_system import collision, known_impacts, train_system

@@ -25,7 +25,7 @@ import scipy.optimize
 from clips import SHARED, Gallery, Piece, gallery, pieces, rows, separate
 from scipy.special import expit
 
-from avmatch.alignment.offset import TOLERANCE_SECONDS, estimate_offset
+from avmatch.alignment.offset import OK_CONFIDENCE, TOLERANCE_SECONDS, estimate_offset
 from avmatch.cues.events import EventCue
 from avmatch.cues.evidence import Cue
 from avmatch.cues.motion import APART, CALIBRATION, MotionCue
@@ -38,7 +38,6 @@ from avmatch.export.onnx import described_anew
 from avmatch.matching.fusion import fused_scores, usual_offsets
 from avmatch.metrics.intervals import bootstrap_interval
 from avmatch.pipelines.models import Models, motion_cues
-from avmatch.pipelines.sync import OK_CONFIDENCE
 from avmatch.recipes.story import train_recipe
 from matching import LAGS_SECONDS, figures
 

@@ -18,11 +18,11 @@ import numpy as np
 from clips import Piece, picture
 from lips import Heard, Item, written
 
-from avmatch.alignment.offset import TOLERANCE_SECONDS, OffsetEstimate, estimate_offset
+from avmatch.alignment.offset import OK_CONFIDENCE, TOLERANCE_SECONDS, OffsetEstimate, estimate_offset
 from avmatch.core.features import AudioFeatures, VideoFeatures
 from avmatch.pipelines.analysis import Analyser, analyse_all
 from avmatch.pipelines.models import models_with
-from avmatch.pipelines.sync import OK_CONFIDENCE, cues_for
+from avmatch.pipelines.sync import cues_for
 from avmatch.reports.plots import new_figure, save_figure, set_head
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ import numpy as np
 from clips import SOUND_RATE_HZ, Piece, picture, pieces, sound
 from scipy.optimize import linear_sum_assignment
 
-from avmatch.alignment.offset import estimate_offset
+from avmatch.alignment.offset import OK_CONFIDENCE, estimate_offset
 from avmatch.core.signals import AudioSamples
 from avmatch.datasets.augment.sound import mix_at_snr, synthetic_noise
 from avmatch.matching.fusion import fused_scores, usual_offsets
@@ -36,7 +36,7 @@ from avmatch.pipelines.analysis import Analyser, analyse_all
 from avmatch.pipelines.decision import MatchSettings
 from avmatch.pipelines.match import cues_for as match_cues
 from avmatch.pipelines.models import face_cues, models_with
-from avmatch.pipelines.sync import OK_CONFIDENCE, cues_for
+from avmatch.pipelines.sync import cues_for
 from avmatch.reports.plots import new_figure, save_figure, set_head
 from matching import LAGS_SECONDS
 

@@ -20,9 +20,10 @@ from pathlib import Path
 import numpy as np
 from clips import Piece, picture, pieces, sound
 
+from avmatch.alignment.offset import OK_CONFIDENCE
 from avmatch.core.signals import AudioSamples
 from avmatch.media.encode import write_clip
-from avmatch.pipelines.sync import OK_CONFIDENCE, sync_all
+from avmatch.pipelines.sync import sync_all
 
 KINDS = ("as it is", "half rate", "doubled", "varying", "start times")
 COLLECTIONS = {"impacts": "events", "others": "events", "grid": "grid", "anchors": "anchors", "wild": "wild"}

@@ -6,11 +6,16 @@ import importlib.util
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 # Tiny networks and pictures: several threads wait for each other, on a busy machine 50 times as long as they compute.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
+
+# Timings are never asserted: a busy machine is no fault of the code.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 SHARED = Path(os.environ.get("AVMATCH_SHARED", Path(__file__).parents[2] / "shared")) / "data"
 

@@ -42,6 +42,8 @@ BIAS_SECONDS = 0.02
 COVERAGE = 0.95
 #: A peak at the very edge of the range belongs to something outside it.
 EDGE_CONFIDENCE = 0.3
+#: From this confidence on, an offset may be acted on.
+OK_CONFIDENCE = 0.75
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from avmatch.alignment.offset import estimate_offset
+from avmatch.alignment.offset import OK_CONFIDENCE, estimate_offset
 from avmatch.artifacts.graph import EVENTS
 from avmatch.artifacts.model import Model, open_model
 from avmatch.core.errors import MediaError, UsageError
@@ -33,7 +33,6 @@ from avmatch.evaluation.noise import read_in_noise
 from avmatch.evaluation.pieces import TalkProtocol, condition_name, percents, piece_name, piece_report
 from avmatch.frontends.event_signals import BANDS_PER_TICK, MIN_TICKS
 from avmatch.metrics.shares import Share, share_of
-from avmatch.pipelines.sync import OK_CONFIDENCE
 from avmatch.reports.report import Report
 
 #: Offsets that are searched, pieces, and the classes.

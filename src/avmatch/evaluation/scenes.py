@@ -26,7 +26,7 @@ from avmatch.evaluation.held_back import held_back_rows
 from avmatch.metrics.labels import ClassScores, averages, class_scores, confusion_matrix
 from avmatch.metrics.probabilities import Reliability, log_loss, reliability
 from avmatch.metrics.shares import Mistake, commonest_mistakes
-from avmatch.pipelines.classify import scenes_for, usable
+from avmatch.pipelines.scene_media import scenes_for, usable
 from avmatch.reports.classes import plot_confusion, plot_reliability, write_confusion
 from avmatch.reports.report import Report, ReportTable, mistake_tables
 

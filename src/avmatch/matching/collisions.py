@@ -10,15 +10,18 @@ Letters in shapes: N films, M sounds, K classes, L metrics (1, or one a class).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import cdist
 from scipy.special import log_softmax, logsumexp
 
 from avmatch.cues.impact import Fusion, ImpactCue
+from avmatch.datasets.collision_features import FilmFeatures, SoundFeatures
+from avmatch.encoders.collisions import CollisionModel
 
 
 @dataclass(frozen=True)
@@ -166,3 +169,22 @@ def _assign(
     for row, column in zip(*linear_sum_assignment(-gain), strict=True):
         if nats[row, column] >= least:
             partner[rows[row]] = columns[column]
+
+
+def encoded(system: CollisionModel, films: Sequence[FilmFeatures], sounds: Sequence[SoundFeatures]) -> Impacts:
+    """Everything that the networks and front ends say of films and sounds."""
+    bands = [sound.bands for sound in sounds]
+    distance = np.zeros((len(system.metrics), len(films), len(sounds)))
+    if distance.size:
+        for place, towers in enumerate(system.metrics):
+            side = towers.film.description.side
+            shown = [film.path if side == "path" else film.masks for film in films]
+            distance[place] = cdist(towers.film(shown), towers.sound(bands))
+    return Impacts(
+        system.picture_classes([film.crops for film in films]).astype(np.float64),
+        system.sound_classes(bands).astype(np.float64),
+        np.array([film.cues for film in films], np.float64).reshape(len(films), -1 if films else 1),
+        np.array([sound.cues for sound in sounds], np.float64).reshape(len(sounds), -1 if sounds else 1),
+        np.array([film.is_seen for film in films], bool),
+        distance,
+    )

@@ -12,30 +12,21 @@ Letters in shapes: N items, K classes, T steps.
 from __future__ import annotations
 
 import itertools
-import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
-from avmatch.core.errors import MediaError, ModelError, UsageError
+from avmatch.core.errors import UsageError
 from avmatch.core.progress import Progress
 from avmatch.core.scenes import CarriedBy, SceneResult, Span
-from avmatch.datasets import clips
-from avmatch.datasets.items import Items
-from avmatch.datasets.layouts import is_media, list_scene_files
-from avmatch.datasets.manifest import is_table
-from avmatch.datasets.pairs import read_clips, read_scenes
-from avmatch.datasets.scene_items import SIDES, Scenes, Side, absent, whole_steps
+from avmatch.datasets.scene_items import Scenes, absent
 from avmatch.encoders.scenes import Clip, SceneModel, load_scenes
-from avmatch.pipelines.scene_media import media_scenes
+from avmatch.pipelines.scene_media import Usable, scenes_for, usable
 
 #: Items of so many windows and more have a timeline.
 TIMELINE_WINDOWS = 2
-#: Items that are in memory at once, of sets that lie on the disk.
-BLOCK = 512
 #: By whether the sound alone names the label, and the picture alone.
 _CARRIERS: dict[tuple[bool, bool], CarriedBy] = {
     (True, True): "both",
@@ -43,16 +34,6 @@ _CARRIERS: dict[tuple[bool, bool], CarriedBy] = {
     (False, True): "video",
     (False, False): "together",
 }
-
-
-@dataclass(frozen=True, eq=False)
-class Usable:
-    """The sides of each item as far as a model takes them, and why it can't, by item and side that it looks at."""
-
-    names: tuple[str, ...]
-    audio: list[Clip]
-    video: list[Clip]
-    missing: list[dict[str, str]]
 
 
 def classify(
@@ -84,31 +65,6 @@ def classify(
     return tuple(results)
 
 
-def scenes_for(
-    model: SceneModel,
-    files: Sequence[str | Path],
-    cache_dir: Path | None = None,
-    progress: Progress | None = None,
-    split: str | None = None,
-) -> list[Scenes]:
-    """The items that arguments name, as the model takes them."""
-    if not model.description.front_end:
-        if media := next((file for file in files if Path(file).is_file() and is_media(Path(file))), None):
-            raise UsageError(f"{media}: is media, and {model.description.model} takes features that others computed")
-        scenes: list[Scenes] = []
-        for is_clip, group in itertools.groupby(files, _is_clip):
-            named = [os.fspath(file) for file in group]
-            scenes += [read_clips(named)] if is_clip else [read_scenes(path, split) for path in named]
-        return scenes
-    listed: list[clips.Clip] = []
-    for path in map(Path, files):
-        found = list_scene_files(path, split) or _media_file(path)
-        if not found:
-            raise UsageError(f"{path}: {model.description.model} takes media files, and folders and tables of them")
-        listed += found
-    return [media_scenes(listed, model.description.front_end, cache_dir, progress)]
-
-
 def scene_results(model: SceneModel, scenes: Scenes) -> list[SceneResult]:
     """One for each item."""
     labels = model.description.labels
@@ -126,32 +82,6 @@ def scene_results(model: SceneModel, scenes: Scenes) -> list[SceneResult]:
             spans = timeline(model, audio, video)
             results.append(SceneResult(name, labels[int(own.argmax())], probabilities, carrier, missing, spans))
     return results
-
-
-def usable(model: SceneModel, scenes: Scenes) -> Iterator[Usable]:
-    """The items, block by block, so that large sets needn't fit into the memory.
-
-    Sides with other features than the model's, or that it doesn't look at, are as good as missing.
-
-    Raises:
-        ModelError: no item of a block has features that the model takes.
-    """
-    told = {(fault.name, fault.side): fault.message for fault in scenes.faults}
-    for begin in range(0, len(scenes.pairs), BLOCK):
-        rows = range(begin, min(begin + BLOCK, len(scenes.pairs)))
-        names = scenes.pairs.names[begin : rows.stop]
-        missing: list[dict[str, str]] = [{} for _ in names]
-        sides: dict[Side, list[Clip]] = {side: [absent()] * len(names) for side in SIDES}
-        for side in model.description.sides:
-            read = [_steps(getattr(scenes.pairs, side), row) for row in rows]
-            unfit = [model.fits(side, clip) for clip, _ in read]
-            if all(unfit):
-                raise ModelError(f"{names[0]}: its {side} {unfit[0]}")
-            for place, (name, (clip, gone)) in enumerate(zip(names, read, strict=True)):
-                sides[side][place] = absent() if unfit[place] else clip
-                if why := unfit[place] or told.get((name, side), gone):
-                    missing[place][side] = why
-        yield Usable(names, sides["audio"], sides["video"], missing)
 
 
 def timeline(model: SceneModel, audio: Clip, video: Clip) -> tuple[Span, ...]:
@@ -201,20 +131,3 @@ def _carriers(model: SceneModel, found: Usable, whole: Float[np.ndarray, "N K"])
     for row, by_sound, by_picture in zip(rows, heard == best, seen == best, strict=True):
         carriers[row] = _CARRIERS[bool(by_sound), bool(by_picture)]
     return carriers
-
-
-def _steps(items: Items, row: int) -> tuple[Clip, str]:
-    """A side's steps, none where not one of them is there, and why."""
-    try:
-        steps = whole_steps(items[row])
-    except MediaError as error:
-        return absent(), error.message
-    return (absent(), "missing") if np.isnan(steps).all() else (steps, "")
-
-
-def _is_clip(file: str | Path) -> bool:
-    return Path(file).suffix.lower() == ".npz"
-
-
-def _media_file(path: Path) -> tuple[clips.Clip, ...]:
-    return (clips.Clip(str(path), str(path), str(path)),) if path.is_file() and not is_table(path) else ()

@@ -7,13 +7,12 @@ Letters in shapes: N films, M sounds, K classes, L metrics.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32, Int
-from scipy.spatial.distance import cdist
 
 from avmatch.core.collisions import NO_PARTNER, CollideResult, GroupAnswer
 from avmatch.core.errors import MediaError, ModelError
@@ -22,7 +21,7 @@ from avmatch.core.results import Failure
 from avmatch.datasets.collision_features import Bands, FilmFeatures, SoundFeatures, film_features, sound_features
 from avmatch.datasets.collisions import Group, film_number, list_task
 from avmatch.encoders.collisions import CollisionModel, load_collisions
-from avmatch.matching.collisions import Impacts, ImpactScorer, partners
+from avmatch.matching.collisions import Impacts, ImpactScorer, encoded, partners
 from avmatch.reports.collisions import write_collide_output
 
 
@@ -129,25 +128,6 @@ class _Group:
         given[partner[partner >= 0]] = numbers[partner >= 0]
         distance = _of_likeliest(impacts, classes[1])
         return GroupAnswer(self.group.name, *names, numbers, given, *classes, distance, nats.astype(np.float32))
-
-
-def encoded(system: CollisionModel, films: Sequence[FilmFeatures], sounds: Sequence[SoundFeatures]) -> Impacts:
-    """Everything that the networks and front ends say of films and sounds."""
-    bands = [sound.bands for sound in sounds]
-    distance = np.zeros((len(system.metrics), len(films), len(sounds)))
-    if distance.size:
-        for place, towers in enumerate(system.metrics):
-            side = towers.film.description.side
-            shown = [film.path if side == "path" else film.masks for film in films]
-            distance[place] = cdist(towers.film(shown), towers.sound(bands))
-    return Impacts(
-        system.picture_classes([film.crops for film in films]).astype(np.float64),
-        system.sound_classes(bands).astype(np.float64),
-        np.array([film.cues for film in films], np.float64).reshape(len(films), -1 if films else 1),
-        np.array([sound.cues for sound in sounds], np.float64).reshape(len(sounds), -1 if sounds else 1),
-        np.array([film.is_seen for film in films], bool),
-        distance,
-    )
 
 
 def _of_likeliest(impacts: Impacts, film_classes: Float32[np.ndarray, "N K"]) -> Float32[np.ndarray, "N M"]:

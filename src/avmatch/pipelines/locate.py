@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from avmatch.alignment.offset import OK_CONFIDENCE
 from avmatch.core.errors import MediaError, ModelError, Reason, UsageError
 from avmatch.core.features import TICK_RATE_HZ, VideoFeatures
 from avmatch.core.files import write_bytes_atomically
@@ -27,7 +28,7 @@ from avmatch.media.decode import decode, read_audio
 from avmatch.media.encode import write_clip
 from avmatch.pipelines.analysis import Analyser
 from avmatch.pipelines.models import models_with
-from avmatch.pipelines.sync import OK_CONFIDENCE, check_range, cues_for, measure
+from avmatch.pipelines.sync import check_range, cues_for, measure
 from avmatch.reports.heat import heated
 from avmatch.reports.words import shown
 

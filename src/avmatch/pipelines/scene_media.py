@@ -10,7 +10,9 @@ Letters in shapes: T ticks, D dimensions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+import os
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -19,16 +21,19 @@ import numpy as np
 from jaxtyping import Float32, Shaped
 
 from avmatch.artifacts.tower import TowerPair, load_pair
-from avmatch.core.errors import MediaError, UsageError
+from avmatch.core.errors import MediaError, ModelError, UsageError
 from avmatch.core.features import BAND_RATE_HZ, TICK_RATE_HZ, AudioFeatures, Embeddings, VideoFeatures
 from avmatch.core.progress import Progress
 from avmatch.core.results import Failure
 from avmatch.datasets.clips import Clip
-from avmatch.datasets.items import Pairs, numbered
-from avmatch.datasets.layouts import list_scene_files
-from avmatch.datasets.scene_items import SIDES, Fault, Scenes, Side, absent
+from avmatch.datasets.items import Items, Pairs, numbered
+from avmatch.datasets.layouts import is_media, list_scene_files
+from avmatch.datasets.manifest import is_table
+from avmatch.datasets.pairs import read_clips, read_scenes
+from avmatch.datasets.scene_items import SIDES, Fault, Scenes, Side, absent, whole_steps
 from avmatch.datasets.std2022 import is_std2022
 from avmatch.datasets.tau import is_tau
+from avmatch.encoders.scenes import SceneModel
 from avmatch.pipelines.analysis import Analyser, analyse_all
 
 #: The front end that needs no model.
@@ -175,3 +180,85 @@ def _vector_steps(vectors: Embeddings | None) -> Steps:
     if vectors is None:
         return absent()
     return by_second(vectors.data, vectors.rate_hz, vectors.start_seconds, with_deviation=False)
+
+
+#: Items that are in memory at once, of sets that lie on the disk.
+BLOCK = 512
+
+
+@dataclass(frozen=True, eq=False)
+class Usable:
+    """The sides of each item as far as a model takes them, and why it can't, by item and side that it looks at."""
+
+    names: tuple[str, ...]
+    audio: list[Steps]
+    video: list[Steps]
+    missing: list[dict[str, str]]
+
+
+def scenes_for(
+    model: SceneModel,
+    files: Sequence[str | Path],
+    cache_dir: Path | None = None,
+    progress: Progress | None = None,
+    split: str | None = None,
+) -> list[Scenes]:
+    """The items that arguments name, as the model takes them."""
+    if not model.description.front_end:
+        if media := next((file for file in files if Path(file).is_file() and is_media(Path(file))), None):
+            raise UsageError(f"{media}: is media, and {model.description.model} takes features that others computed")
+        scenes: list[Scenes] = []
+        for is_clip, group in itertools.groupby(files, _is_clip):
+            named = [os.fspath(file) for file in group]
+            scenes += [read_clips(named)] if is_clip else [read_scenes(path, split) for path in named]
+        return scenes
+    listed: list[Clip] = []
+    for path in map(Path, files):
+        found = list_scene_files(path, split) or _media_file(path)
+        if not found:
+            raise UsageError(f"{path}: {model.description.model} takes media files, and folders and tables of them")
+        listed += found
+    return [media_scenes(listed, model.description.front_end, cache_dir, progress)]
+
+
+def usable(model: SceneModel, scenes: Scenes) -> Iterator[Usable]:
+    """The items, block by block, so that large sets needn't fit into the memory.
+
+    Sides with other features than the model's, or that it doesn't look at, are as good as missing.
+
+    Raises:
+        ModelError: no item of a block has features that the model takes.
+    """
+    told = {(fault.name, fault.side): fault.message for fault in scenes.faults}
+    for begin in range(0, len(scenes.pairs), BLOCK):
+        rows = range(begin, min(begin + BLOCK, len(scenes.pairs)))
+        names = scenes.pairs.names[begin : rows.stop]
+        missing: list[dict[str, str]] = [{} for _ in names]
+        sides: dict[Side, list[Steps]] = {side: [absent()] * len(names) for side in SIDES}
+        for side in model.description.sides:
+            read = [_steps(getattr(scenes.pairs, side), row) for row in rows]
+            unfit = [model.fits(side, clip) for clip, _ in read]
+            if all(unfit):
+                raise ModelError(f"{names[0]}: its {side} {unfit[0]}")
+            for place, (name, (clip, gone)) in enumerate(zip(names, read, strict=True)):
+                sides[side][place] = absent() if unfit[place] else clip
+                if why := unfit[place] or told.get((name, side), gone):
+                    missing[place][side] = why
+        yield Usable(names, sides["audio"], sides["video"], missing)
+
+
+def _steps(items: Items, row: int) -> tuple[Steps, str]:
+    """A side's steps, none where not one of them is there, and why."""
+    try:
+        steps = whole_steps(items[row])
+    except MediaError as error:
+        return absent(), error.message
+    return (absent(), "missing") if np.isnan(steps).all() else (steps, "")
+
+
+def _is_clip(file: str | Path) -> bool:
+    return Path(file).suffix.lower() == ".npz"
+
+
+def _media_file(path: Path) -> tuple[Clip, ...]:
+    return (Clip(str(path), str(path), str(path)),) if path.is_file() and not is_table(path) else ()

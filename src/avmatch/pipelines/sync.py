@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from avmatch.alignment.drift import Drift, estimate_drift, without_drift
-from avmatch.alignment.offset import OffsetEstimate, estimate_offset, offset_interval
+from avmatch.alignment.offset import OK_CONFIDENCE, OffsetEstimate, estimate_offset, offset_interval
 from avmatch.alignment.speakers import speakers
 from avmatch.core.errors import Reason, UsageError
 from avmatch.core.features import AudioFeatures, VideoFeatures
@@ -23,8 +23,6 @@ from avmatch.pipelines.analysis import Analyser, analyse_all
 from avmatch.pipelines.models import Models, face_cues, models_with, motion_cues
 
 DEFAULT_MAX_OFFSET_SECONDS = 1.0
-#: From this confidence on, an offset may be acted on.
-OK_CONFIDENCE = 0.75
 _REMEDIES: dict[Reason, str] = {
     "static_picture": "nothing moves in the picture, so there is nothing to compare the sound with",
     "silence": "the sound is silent",

@@ -43,9 +43,8 @@ from avmatch.datasets.collisions import CLASSES
 from avmatch.encoders.collisions import CLASSES_GRAPH, METRIC_GRAPH, METRICS, SYSTEM, load_networks
 from avmatch.frontends.impact_sound import bands_in_noise
 from avmatch.matching.collision_fit import KnownImpacts, fit_scorer
-from avmatch.matching.collisions import ImpactScorer, partners
+from avmatch.matching.collisions import ImpactScorer, encoded, partners
 from avmatch.metrics.classes import top_k_hits
-from avmatch.pipelines.collide import encoded
 from avmatch.recipes.collision import collision_centroid, collision_classify, collision_classify_picture
 from avmatch.recipes.collision_classes import num_workers
 from avmatch.training.config import TrainConfig, override

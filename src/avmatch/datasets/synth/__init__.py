@@ -9,10 +9,9 @@ two: colours, sizes, timbres, levels, lengths and names are drawn independently 
 An offset is positive where the sound comes late.
 """
 
-from avmatch.datasets.manifest import TRUTH_COLUMNS
 from avmatch.datasets.synth.acts import ACTS
 from avmatch.datasets.synth.backdrop import film
-from avmatch.datasets.synth.folder import SynthConfig, SynthPair, synthesise
+from avmatch.datasets.synth.folder import TRUTH_COLUMNS, SynthConfig, SynthPair, synthesise
 from avmatch.datasets.synth.recording import Take, record
 from avmatch.datasets.synth.sound import SAMPLE_RATE_HZ
 from avmatch.datasets.synth.stage import Act, Stage

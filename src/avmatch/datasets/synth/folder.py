@@ -23,13 +23,13 @@ from avmatch.core.errors import UsageError
 from avmatch.core.files import write_text_atomically
 from avmatch.core.progress import Progress
 from avmatch.core.results import csv_text
-from avmatch.datasets.manifest import TRUTH_COLUMNS
 from avmatch.datasets.synth.acts import ACTS
 from avmatch.datasets.synth.backdrop import film
 from avmatch.datasets.synth.recording import Take, record
 from avmatch.datasets.synth.stage import Act, Stage
 from avmatch.media.encode import write_audio, write_clip
 
+TRUTH_COLUMNS = ("video", "audio", "offset_ms", "kind")  # of truth.csv; data are read back by the same names
 FORMATS = ("wav", "flac", "m4a", "mp3", "ogg")
 WORN_FORMATS = ("m4a", "mp3", "ogg")
 CLEAN_CRF, WORN_CRF = 23, 42

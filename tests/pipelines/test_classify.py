@@ -13,7 +13,7 @@ from avmatch.datasets.scene_items import Scenes, padded
 from avmatch.encoders import scenes as encoders
 from avmatch.encoders.scenes import load_scenes
 from avmatch.metrics.probabilities import log_loss
-from avmatch.pipelines import classify as pipeline
+from avmatch.pipelines import scene_media
 from avmatch.pipelines.classify import classify, scene_results
 from avmatch.pipelines.fuse import fuse_predictions
 from avmatch.pipelines.scene_media import by_second, read_scene_media
@@ -100,7 +100,7 @@ def test_where_there_is_nothing_the_timeline_says_nothing(model: Path, tmp_path:
 def test_large_sets_are_read_in_blocks(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     files = [clip(tmp_path / f"{row}.npz", audio=[step], video=[CLOCK]) for row, step in enumerate([BARK, TRAM] * 4)]
     whole = classify(files, model)
-    monkeypatch.setattr(pipeline, "BLOCK", 3)
+    monkeypatch.setattr(scene_media, "BLOCK", 3)
     assert classify(files, model) == whole
 
 

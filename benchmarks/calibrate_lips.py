@@ -1,19 +1,3 @@
-"""The recipe of how far the model for talking faces may be believed: weight, contrast_slope, mass_slope, intercept.
-
-    python benchmarks/calibrate_lips.py WORK MODEL [--held-back RUN/split.json]
-
-Files are cut as in benchmarks/lips.py: the ten GRID speakers that no training saw, in pieces of 1, 2 and 3 s, and the
-anchors that the run held back; as they are, in babble, music and noise, recompressed, at half size and at 15 frames a
-second, so that there are doubtful ones among them. The clips in the wild aren't touched.
-
-1. weight: what the model's nats are multiplied by, so that the posterior over offsets, that of the other cues with it,
-   is as likely as can be at the true offset. Also printed: what the mouth cue beside it would give, which is left out
-   because its zero is another (docs/experiments.md).
-2. the slopes and the intercept: logistic regression of "right within 80 ms" on it (benchmarks/calibrate.py).
-
-All conditions count equally. With --write the figures go into the graphs' metadata.
-"""
-
 from __future__ import annotations
 
 import argparse
@@ -27,14 +11,14 @@ from lips import PICTURES, SHIFTS, Heard, Item, written
 from scipy.special import expit, logsumexp
 
 from avmatch.alignment.offset import TOLERANCE_SECONDS, log_prior, offset_lags, peak_figures, weighted_nats
+from avmatch.analysis.features import Analyser, analyse_all
 from avmatch.artifacts.tower import TowerPair, load_pair
 from avmatch.cues.evidence import Cue
 from avmatch.cues.learned import EmbeddingCue
 from avmatch.cues.mouth import MouthCue
-from avmatch.export.onnx import described_anew
-from avmatch.pipelines.analysis import Analyser, analyse_all
 from avmatch.pipelines.models import Models
 from avmatch.pipelines.sync import cues_for
+from avmatch.training.export import described_anew
 
 MAX_OFFSET_SECONDS = 1.0
 MAX_ANCHORS = 100

@@ -1,9 +1,3 @@
-"""The development clips (../shared/data) → real files with known truth: cut, separated, shifted, at other frame rates.
-
-Sound is moved by content: it is cut out of the recording earlier or later, as a bad edit would, or by the container's
-start times, as a bad muxer would. Pictures are encoded again (crf 18) with their own times.
-"""
-
 from __future__ import annotations
 
 import csv
@@ -16,13 +10,12 @@ from pathlib import Path
 import av
 import numpy as np
 
-from avmatch.core.features import AudioFeatures, VideoFeatures
+from avmatch.analysis.features import Analyser, analyse_all
+from avmatch.core.features import AudioFeatures, AudioSamples, VideoFeatures
 from avmatch.core.results import Failure
-from avmatch.core.signals import AudioSamples
-from avmatch.datasets.inputs import list_audio, list_videos
+from avmatch.data.inputs import list_audio, list_videos
 from avmatch.media.decode import decode_sound
 from avmatch.media.encode import write_audio, write_clip
-from avmatch.pipelines.analysis import Analyser, analyse_all
 from avmatch.pipelines.models import models_with
 
 SHARED = Path(os.environ.get("AVMATCH_SHARED", Path(__file__).parents[2] / "shared")) / "data"

@@ -1,23 +1,3 @@
-"""Collisions on simulated sets: the three tasks, what each part is worth, noise and damaged masks, with intervals.
-
-    python benchmarks/collision.py WORK [--per-class 200] [--seeds 0 1 2] [--segments FILE] [--stages main towers …]
-    python benchmarks/collision.py WORK --per-class 20 --seeds 0 --sounds 100 --groups 4 --epochs 5
-
-For each seed a set is simulated in WORK, and the system trained on it. Stages, in this order; each leaves its figures
-in WORK/seed-<n>/<stage>.json and is not done again, so that a stopped benchmark goes on:
-
-    main      tasks 1, 2 and 3 as `avmatch collide` answers them; two stages; distance alone, cues alone
-    towers    the pairs of tasks 2 and 3 assigned inside their class, a few at a time, by distance alone: MLP and
-              3D CNN, λ and not (as the system has it), a metric a class; class by class
-    damage    the tasks under white noise at 20, 10 and 0 dB, and with masks damaged
-    loud      at −5 and −10 dB, below what the system was trained in
-    folds     task 1 cross-validated: the classifier trained on every fold's complement
-    pictures  trajectories, spectrogram and matrix, in WORK/seed-<n>/pictures
-
-`--clean` deletes a seed's set when its stages are done. Intervals: 95 %, bootstrapped over groups (task 2 and 3),
-sounds (task 1) or impacts; where there are several seeds, Student's t over them beside it.
-"""
-
 from __future__ import annotations
 
 import argparse
@@ -34,9 +14,15 @@ from collision_scores import alone_score, hits
 from scipy.spatial.distance import cdist
 
 from avmatch.artifacts.model import open_model
+from avmatch.core.features import AudioSamples
 from avmatch.core.files import write_text_atomically
-from avmatch.core.signals import AudioSamples
-from avmatch.datasets.collision_features import (
+from avmatch.data.splits import split_by_group
+from avmatch.metrics.intervals import bootstrap_interval, student_interval
+from avmatch.reports.plots import new_figure, save_figure, set_head
+from avmatch.reports.report import markdown_table
+from avmatch.systems.collisions.classes import num_workers
+from avmatch.systems.collisions.data import CLASSES, Film, film_number, list_task, read_film, read_sound
+from avmatch.systems.collisions.features import (
     Bands,
     FilmFeatures,
     SoundFeatures,
@@ -45,20 +31,12 @@ from avmatch.datasets.collision_features import (
     noisy,
     prepared,
 )
-from avmatch.datasets.collisions import CLASSES, Film, film_number, list_task, read_film, read_sound
-from avmatch.datasets.splits import split_by_group
-from avmatch.datasets.tilt.folder import TiltConfig, synthesise_collisions
-from avmatch.encoders.collisions import METRIC_GRAPH, METRICS, load_collisions, load_network
-from avmatch.frontends.impact_picture import centroid
-from avmatch.frontends.impact_sound import fitted, log_bands, spectrogram
-from avmatch.matching.collision_fit import KnownImpacts, fit_scorer
-from avmatch.matching.collisions import ImpactScorer, encoded, partners
-from avmatch.metrics.intervals import bootstrap_interval, student_interval
-from avmatch.recipes.collision import collision_3dcnn, collision_centroid
-from avmatch.recipes.collision_classes import num_workers
-from avmatch.recipes.collision_system import collision, known_impacts, train_system
-from avmatch.reports.plots import new_figure, save_figure, set_head
-from avmatch.reports.report import markdown_table
+from avmatch.systems.collisions.frontends import centroid, fitted, log_bands, spectrogram
+from avmatch.systems.collisions.matching import ImpactScorer, KnownImpacts, encoded, fit_scorer, partners
+from avmatch.systems.collisions.recipe import collision_3dcnn, collision_centroid
+from avmatch.systems.collisions.runtime import METRIC_GRAPH, METRICS, load_collisions, load_network
+from avmatch.systems.collisions.simulator.folder import TiltConfig, synthesise_collisions
+from avmatch.systems.collisions.stages import collision, known_impacts, train_system
 from avmatch.training.config import TrainConfig, override
 from avmatch.training.loop import train
 
@@ -348,7 +326,7 @@ def plot_spectrogram(bands: Float32[np.ndarray, "C F T"], seconds: float, highes
 
 def pictures_stage(bench: Bench) -> Figures:
     """Trajectories and a spectrogram of the first group; the matrices come with `avmatch collide`."""
-    from avmatch.pipelines.collide import collide, write_collide
+    from avmatch.systems.collisions.collide import collide, write_collide
 
     out = bench.folder / "pictures"
     out.mkdir(exist_ok=True)

@@ -1,9 +1,3 @@
-"""How good are answers to the three tasks of the collisions?
-
-Answers and truth are mappings from a sound's name to a number: its class (task 1), or its film, −1 for none (tasks 2
-and 3). A sound without an answer counts as wrong.
-"""
-
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -12,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool
 
-from avmatch.core.collisions import NO_PARTNER
+from avmatch.systems.collisions.report import NO_PARTNER
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,3 @@
-"""Can simulated collisions be matched by a trick? Each trick alone, on the groups of task 2.
-
-    python benchmarks/collision_tricks.py SET [SET …]
-
-SET is what `avmatch synth SET --kind collision` wrote. A trick is one number of each film and one of each sound; the
-films and sounds of a group are assigned by the ranks of these numbers, rising with rising and rising with falling, and
-the better way counts: so chance is a little above 1 in 25. `class alone` knows every object for sure and nothing else:
-what is left is luck inside the class. Intervals: 95 %, bootstrapped over groups.
-
-`hit after the slide began` is no trick but physics, and is told to compare.
-"""
-
 from __future__ import annotations
 
 import argparse
@@ -20,11 +8,18 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import rankdata
 
-from avmatch.datasets.collisions import FilmFiles, Group, film_number, list_task, read_film, read_picture, read_sound
-from avmatch.frontends.impact_picture import impact_path
-from avmatch.frontends.impact_sound import fitted, impact_sound
 from avmatch.metrics.intervals import bootstrap_interval
 from avmatch.reports.report import markdown_table
+from avmatch.systems.collisions.data import (
+    FilmFiles,
+    Group,
+    film_number,
+    list_task,
+    read_film,
+    read_picture,
+    read_sound,
+)
+from avmatch.systems.collisions.frontends import fitted, impact_path, impact_sound
 
 
 def film_traits(files: FilmFiles) -> dict[str, float]:

@@ -1,19 +1,3 @@
-"""What towers know of sounds: ESC-10, five fixed folds, one-vs-rest linear SVM on the features of a layer.
-
-    python benchmarks/esc10.py WORK                                    random features, and training from scratch
-    python benchmarks/esc10.py WORK --runs avts=RUN events=MODEL       and each of these, self-supervised
-    python benchmarks/esc10.py WORK --layer output --runs lips=lips --without random scratch
-
-`random` is the sound network of avts, a quarter of the published channels, with the weights of three seeds; `scratch`
-is the same network trained on the clips of four folds by `avmatch train sound_classes`, a run for each fold, in WORK,
-where one that is there stays. A RUN is that of a recipe with a tower for sound, a model folder, or a model that ships.
-The clips are those of `../shared/data/esc10`, unless --data names others in the layout of ESC. ESC-10 is in nobody's
-pre-training.
-
-Intervals are over recordings. Published with ESC-50, which has five times the classes (from memory, AVTS and what it
-compares with): AVTS 82.3, human 81.3, L3-Net 79.3, SoundNet 74.2.
-"""
-
 from __future__ import annotations
 
 import argparse
@@ -23,12 +7,12 @@ import numpy as np
 import torch
 from clips import SHARED
 
-from avmatch.evaluation.dispatch import evaluate_probe
-from avmatch.evaluation.probe import ProbeResult
-from avmatch.export.onnx import export_onnx, uniform
-from avmatch.models.sound_cnn import SoundCnn, SoundCnnConfig
-from avmatch.recipes.story import train_recipe
+from avmatch.pipelines.evaluate import evaluate_probe
+from avmatch.pipelines.train import train_recipe
 from avmatch.reports.report import markdown_table
+from avmatch.systems.avts.evaluate import ProbeResult
+from avmatch.systems.avts.model import SoundCnn, SoundCnnConfig
+from avmatch.training.export import export_onnx, uniform
 from avmatch.training.run import RunFolder
 
 WIDTH, SEEDS, NUM_FOLDS = 0.25, 3, 5

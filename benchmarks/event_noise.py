@@ -1,11 +1,3 @@
-"""The model for any sound in noise: pieces of 5 s of recordings never seen, as in benchmarks/events.py.
-
-    python benchmarks/event_noise.py WORK [--noise 20 10 5 0 -5] [--plot noise.png]
-
-WORK as left by benchmarks/events.py. Each piece's sound is put into babble, music and white noise at these levels (dB),
-and measured and matched by the model of the fold that hasn't seen its recording. Intervals (95 %) are over recordings.
-"""
-
 from __future__ import annotations
 
 import argparse
@@ -20,9 +12,9 @@ from events import FOLDS, NEAR, Part, late, matched, packed, parts, trained
 from lips import NOISES, Heard, Row, noisy, plot, share
 from scipy.optimize import linear_sum_assignment
 
+from avmatch.analysis.features import Analyser, analyse_all
 from avmatch.cues.evidence import Cue
 from avmatch.media.encode import write_audio
-from avmatch.pipelines.analysis import Analyser, analyse_all
 from avmatch.pipelines.models import Models, motion_cues
 
 TOLERANCE_SECONDS = 0.08

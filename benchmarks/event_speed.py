@@ -1,12 +1,3 @@
-"""What the model for any sound costs, side by side in one run with the bare decode of the same file.
-
-    python benchmarks/event_speed.py [--repeats 5]
-
-Ten seconds at 1080p that `avmatch synth` rendered. Network alone: signals, accents and kinds from the features of the
-file, and the evidence of all offsets within ±1 s. Without the model for talking faces: decode, features, offset. Turns
-alternate. Run it with nothing else running.
-"""
-
 from __future__ import annotations
 
 import argparse
@@ -19,8 +10,8 @@ from cost import bare_decode, clip_1080p
 from lips_speed import NUM_THREADS, timed
 
 from avmatch.alignment.offset import estimate_offset
+from avmatch.analysis.features import Analyser
 from avmatch.core.features import AudioFeatures, VideoFeatures
-from avmatch.pipelines.analysis import Analyser
 from avmatch.pipelines.models import Models, models_with
 from avmatch.pipelines.sync import cues_for
 

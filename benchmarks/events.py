@@ -1,19 +1,3 @@
-"""Must-show of the model for any sound: five folds of recordings that it has never seen, through real files.
-
-    python benchmarks/events.py WORK [--calibrate MODEL]
-
-The clips of `events` are split by recording into five parts. For each, `avmatch train events` learns from the other
-four into WORK/fold-N; one that is there stays. Its part is cut into silent films and sounds of 5 s (`clips.separate`),
-and matched and measured by that model and by the untrained motion cue in the same run. Intervals (95 %) are over
-recordings. Offsets are searched in steps of a frame within ±2 s (within a frame, 80 ms, 200 ms), within ±1 s too, and
-among 21 of 0.2 s within ±2 s, all as if every one were as probable. What `sync` says is told of sounds that were
-moved by up to 0.4 s, searched within ±1 s.
-
-How far offsets may be believed is fitted on what the folds' models say of the parts they haven't seen when the sound is
-moved. Where `sync: ok` is told, each fold is judged by what was fitted on the other four; `--calibrate MODEL` instead
-fits on all five and writes that into MODEL.
-"""
-
 from __future__ import annotations
 
 import argparse
@@ -26,19 +10,18 @@ from clips import SHARED, Gallery, Piece, gallery, pieces, rows, separate
 from scipy.special import expit
 
 from avmatch.alignment.offset import OK_CONFIDENCE, TOLERANCE_SECONDS, estimate_offset
-from avmatch.cues.events import EventCue
 from avmatch.cues.evidence import Cue
 from avmatch.cues.motion import APART, CALIBRATION, MotionCue
-from avmatch.datasets.items import Pairs
-from avmatch.datasets.packing import pack_list
-from avmatch.datasets.shards import ShardWriter
-from avmatch.datasets.tracks import MOTION_AND_BANDS
-from avmatch.encoders.events import EventModel, load_event_model
-from avmatch.export.onnx import described_anew
+from avmatch.data.items import Pairs
+from avmatch.data.packing import pack_list
+from avmatch.data.shards import ShardWriter
+from avmatch.data.tracks import MOTION_AND_BANDS
 from avmatch.matching.fusion import fused_scores, usual_offsets
 from avmatch.metrics.intervals import bootstrap_interval
 from avmatch.pipelines.models import Models, motion_cues
-from avmatch.recipes.story import train_recipe
+from avmatch.pipelines.train import train_recipe
+from avmatch.systems.events.runtime import EventCue, EventModel, load_event_model
+from avmatch.training.export import described_anew
 from matching import LAGS_SECONDS, figures
 
 FOLDS, LENGTH_SECONDS, FRAME_SECONDS = 5, 5.0, 0.04

@@ -1,11 +1,3 @@
-"""Where the sound comes from, in ten clips, on one sheet.
-
-    python benchmarks/heat_maps.py WORK OUT.jpg [FILES …]
-
-Without FILES: ten scenes of `avmatch synth`, picture and sound put together, whose frames may be shown. Each is drawn
-by `avmatch locate FILE -o heat.png`.
-"""
-
 from __future__ import annotations
 
 import argparse
@@ -16,9 +8,9 @@ import cv2
 import numpy as np
 
 from avmatch.core.files import write_bytes_atomically
-from avmatch.datasets.synth import SynthConfig, synthesise
 from avmatch.media.mux import mux
 from avmatch.pipelines.locate import locate, located_line
+from avmatch.synth import SynthConfig, synthesise
 
 NUM_CLIPS, COLUMNS, TILE_PX = 10, 5, (320, 240)
 

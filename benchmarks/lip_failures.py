@@ -1,12 +1,3 @@
-"""Where the model for talking faces fails: a picture of the pieces whose offset came out wrong, the surest first.
-
-    python benchmarks/lip_failures.py WORK OUT.png [--collection wild] [--length 2] [--model RUN] [--faces]
-
-Pieces and offsets are those of benchmarks/lips.py. Each row tells what there was to see and to hear, and draws the
-evidence over the offsets with the true offset and the one that was chosen. `--faces` adds frames; the clips may not be
-published, so the picture in docs/ is without.
-"""
-
 from __future__ import annotations
 
 import argparse
@@ -19,8 +10,8 @@ from clips import Piece, picture
 from lips import Heard, Item, written
 
 from avmatch.alignment.offset import OK_CONFIDENCE, TOLERANCE_SECONDS, OffsetEstimate, estimate_offset
+from avmatch.analysis.features import Analyser, analyse_all
 from avmatch.core.features import AudioFeatures, VideoFeatures
-from avmatch.pipelines.analysis import Analyser, analyse_all
 from avmatch.pipelines.models import models_with
 from avmatch.pipelines.sync import cues_for
 from avmatch.reports.plots import new_figure, save_figure, set_head

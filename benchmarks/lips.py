@@ -1,18 +1,3 @@
-"""Talking faces, through real files: offsets and partners of pieces of 2 s and 4 s by the model that ships.
-
-    python benchmarks/lips.py WORK [--collections grid_speakers anchors grid wild] [--lengths 2 4] [--model RUN]
-    python benchmarks/lips.py WORK --collections wild --lengths 4 --noise 20 10 5 0 -5 --plot noise.png
-    python benchmarks/lips.py WORK --collections wild --lengths 4 --pictures
-
-Clips are cut into disjoint pieces. Of each, the picture becomes a silent file, and its sound five files that come late
-or early by known amounts within ±0.4 s: `avmatch sync PICTURE --audio SOUND`, searched within ±1 s. The sounds that are
-in time are shuffled and `avmatch match`ed to the pictures, with all cues (lengths are equal), and with the model alone.
-Clips whose own offset is in doubt stay out of the offsets. Intervals are over people (the manifest's `group`).
-
-`--noise` puts each piece's sound into babble, into music and into white noise at these levels (dB). `--pictures` writes
-the same pieces recompressed (crf 38), at half resolution, and at other frame rates.
-"""
-
 from __future__ import annotations
 
 import argparse
@@ -27,13 +12,13 @@ from clips import SOUND_RATE_HZ, Piece, picture, pieces, sound
 from scipy.optimize import linear_sum_assignment
 
 from avmatch.alignment.offset import OK_CONFIDENCE, estimate_offset
-from avmatch.core.signals import AudioSamples
-from avmatch.datasets.augment.sound import mix_at_snr, synthetic_noise
+from avmatch.analysis.features import Analyser, analyse_all
+from avmatch.core.features import AudioSamples
+from avmatch.data.noise import mix_at_snr, synthetic_noise
+from avmatch.matching.decision import MatchSettings
 from avmatch.matching.fusion import fused_scores, usual_offsets
 from avmatch.media.encode import write_audio, write_clip
 from avmatch.metrics.intervals import bootstrap_interval
-from avmatch.pipelines.analysis import Analyser, analyse_all
-from avmatch.pipelines.decision import MatchSettings
 from avmatch.pipelines.match import cues_for as match_cues
 from avmatch.pipelines.models import face_cues, models_with
 from avmatch.pipelines.sync import cues_for

@@ -1,16 +1,3 @@
-"""What a talking face costs, side by side in one run: the model that ships against the published SyncNet.
-
-    python benchmarks/lips_speed.py [--model RUN] [--repeats 5]
-
-1. Networks alone, in seconds of 25-fps video a second: `lips` in ONNX Runtime against SyncNet's
-   architecture at its published size (models/vgg_m.py: 224 px, all channels, random weights) in PyTorch in batches of
-   20 windows. Both streams count; the turns alternate.
-2. End to end at 1080p: decode, faces, crops, network, offset, of ten seconds of a talking face that `avmatch synth`
-   rendered; with the shares of the decode and of everything but the model.
-
-Run it with nothing else running.
-"""
-
 from __future__ import annotations
 
 import argparse
@@ -25,11 +12,11 @@ import torch
 from cost import bare_decode, clip_1080p
 
 from avmatch.alignment.offset import estimate_offset
+from avmatch.analysis.features import Analyser
 from avmatch.artifacts.tower import TowerPair
-from avmatch.models.vgg_m import NUM_COEFFICIENTS, WINDOW_TICKS, VggMConfig, VggMPicture, VggMSound
-from avmatch.pipelines.analysis import Analyser
 from avmatch.pipelines.models import Models, models_with
 from avmatch.pipelines.sync import cues_for
+from avmatch.systems.lips.model import NUM_COEFFICIENTS, WINDOW_TICKS, VggMConfig, VggMPicture, VggMSound
 
 NUM_THREADS = os.cpu_count() or 1
 RATE_HZ, MELS_PER_TICK = 25, 4

@@ -1,12 +1,3 @@
-"""Must-show 1: pictures and sounds of real clips separated, names shuffled, and matched again.
-
-    python benchmarks/matching.py WORK [--only events grid grid_speakers anchors wild]
-
-WORK keeps the separated files and their features. Everything goes through files: 5 s pieces of events, whole talking
-clips. "together": picture and sound begin at the same time; "apart": the sound is up to 0.4 s early or late. Ties count
-against the system. Also: the events in groups as large as the quick try that the project began with.
-"""
-
 from __future__ import annotations
 
 import argparse
@@ -16,12 +7,12 @@ import numpy as np
 from clips import Gallery, gallery, pieces, separate
 from scipy.optimize import linear_sum_assignment
 
-from avmatch.cues.duration import DurationCue
 from avmatch.cues.evidence import Cue
 from avmatch.cues.motion import MotionCue
 from avmatch.cues.mouth import MouthCue
+from avmatch.cues.recording import DurationCue
+from avmatch.matching.decision import MatchSettings
 from avmatch.matching.fusion import fused_scores, usual_offsets
-from avmatch.pipelines.decision import MatchSettings
 from avmatch.pipelines.match import LAG_STEP_SECONDS, cues_for
 from avmatch.pipelines.models import face_cues, models_with
 

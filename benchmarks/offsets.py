@@ -1,13 +1,3 @@
-"""Must-show 2: `avmatch sync` on real clips whose sound was moved by known amounts.
-
-    python benchmarks/offsets.py WORK [--only impacts others grid anchors wild] [--max-offset 1.0]
-
-Each clip gets a shift in ±400 ms and one of five kinds of file: the original frame rate, half of it, every frame shown
-twice, a varying frame rate (a third of the frames dropped at random), or streams that start apart in the container.
-Right = within one frame, or within 80 ms. The shipped calibration was fitted on such files of the same collections
-(benchmarks/calibrate.py); "held-out" is a calibration fitted on the other half of the recordings.
-"""
-
 from __future__ import annotations
 
 import argparse
@@ -21,7 +11,7 @@ import numpy as np
 from clips import Piece, picture, pieces, sound
 
 from avmatch.alignment.offset import OK_CONFIDENCE
-from avmatch.core.signals import AudioSamples
+from avmatch.core.features import AudioSamples
 from avmatch.media.encode import write_clip
 from avmatch.pipelines.sync import sync_all
 

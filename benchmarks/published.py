@@ -1,14 +1,3 @@
-"""The published lip-sync systems on equal terms, and how many candidates multi-way matching wants.
-
-    python benchmarks/published.py SHARDS WORK [--systems syncnet ave_net perfect_match] [--lips RUN]
-    python benchmarks/published.py SHARDS WORK --systems perfect_match --candidates 2 5 10 20 40 --epochs 2
-
-SHARDS is a folder of clips packed for the recipe `lips`. Each system is trained by `avmatch train` with the same data,
-seed and number of steps into a run in WORK (one that is there stays, one that was stopped goes on), and judged on the
-clips that it held back: right within ±1 frame among ±15 from 5, 7 … 15 frames, GRID and anchors apart. Intervals are
-over clips. `--lips RUN` adds a run of the recipe `lips`, whose budget is another.
-"""
-
 from __future__ import annotations
 
 import argparse
@@ -20,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from avmatch.datasets.items import Pairs
-from avmatch.datasets.shards import open_shards
+from avmatch.data.items import Pairs
+from avmatch.data.shards import open_shards
 from avmatch.metrics.intervals import bootstrap_interval
 from avmatch.metrics.sync import offset_distances, offset_scores, right_starts
-from avmatch.models.vgg_m import WINDOW_TICKS
-from avmatch.recipes.book import recipe
-from avmatch.recipes.lip_pairs import lip_vectors
-from avmatch.recipes.sync_windows import VALIDATION_TICKS, window_vectors
+from avmatch.systems.lips.model import WINDOW_TICKS
+from avmatch.systems.lips.task import lip_vectors
+from avmatch.systems.lips.windows import VALIDATION_TICKS, window_vectors
+from avmatch.systems.registry import recipe
 from avmatch.training.checkpoint import load_weights
 
 KS = (5, 7, 9, 11, 13, 15)

@@ -1,19 +1,3 @@
-"""Classifiers of sound and picture on five folds of AVE's features, beside plain controls; fusion of published systems.
-
-    python benchmarks/scenes.py DATA WORK               every system on every fold: accuracy, log loss, paired with best
-    python benchmarks/scenes.py DATA WORK --robust      a side missing, noise, half of the steps: best with and without
-                                                        taking sides away in training
-    python benchmarks/scenes.py DATA WORK --sweep       batch 16…256 and learning rate 1e-3…1e-5 of a fusion
-    python benchmarks/scenes.py DATA WORK --speed       training time; `avmatch classify` for 1 file and 1000
-    python benchmarks/scenes.py PREDICTIONS WORK --fuse the published files of that folder, cross-validated
-
-DATA is the packed folder (afeat.npy, vfeat.npy, index.csv). Folds never cut through a YouTube video. Each system is
-trained with `avmatch train`'s own function on the other folds (those that choose their epoch hold a tenth back),
-exported, and run by ONNX Runtime on the fold. `scene_best` was chosen on other folds, --fold-seed 1.
-
-A fold's figures stay in WORK as JSON, and models beside them, so that a stopped benchmark goes on.
-"""
-
 from __future__ import annotations
 
 import argparse
@@ -32,16 +16,16 @@ from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression, Ridge
 from std2022 import pack
 
-from avmatch.classification.fusing import log_weights
 from avmatch.core.files import write_text_atomically
-from avmatch.datasets.items import Pairs
-from avmatch.datasets.pairs import read_scenes
-from avmatch.datasets.splits import group_folds
-from avmatch.encoders.scenes import load_scenes
-from avmatch.metrics.paired import paired_interval, spread
-from avmatch.metrics.probabilities import log_loss, reliability
+from avmatch.data.items import Pairs
+from avmatch.data.pairs import read_scenes
+from avmatch.data.splits import group_folds
+from avmatch.metrics.classes import log_loss, reliability
+from avmatch.metrics.intervals import paired_interval, spread
 from avmatch.pipelines.fuse import fuse_predictions
-from avmatch.recipes.story import train_recipe
+from avmatch.pipelines.train import train_recipe
+from avmatch.systems.scenes.fusing import log_weights
+from avmatch.systems.scenes.runtime import load_scenes
 
 BEST = "scene_best"
 FUSIONS = ("scene_audio", "scene_video", "scene_early", "scene_middle", "scene_late", "scene_hybrid")

@@ -1,16 +1,3 @@
-"""The two-tower systems on nine folds of the STD2022 features, beside the published figures.
-
-    python benchmarks/std2022.py DATA WORK [--systems two_tower_cca two_tower_best] [--folds 9] [--fold-seed 0]
-    python benchmarks/std2022.py DATA WORK --noise noise.png      top-1 and top-5 against SNR, on the models in WORK
-    python benchmarks/std2022.py DATA WORK --kmeans-seeds 5       does the KMeans task help? seeds paired
-    python benchmarks/std2022.py DATA WORK --sweep                β, N and the number of clusters of the KMeans task
-
-DATA is the packed folder (afeat.npy, vfeat.npy, index.csv). Folds never cut through a YouTube video; the gallery is the
-fold. Each system is trained with `avmatch train`'s own function on the other folds (the networks choose their epoch on
-a tenth of them), exported, and run by ONNX Runtime on the fold. Recipes were chosen on other folds, --fold-seed 1.
-Models stay in WORK, so that a stopped benchmark goes on.
-"""
-
 from __future__ import annotations
 
 import argparse
@@ -24,14 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from avmatch.artifacts.tower import load_clip_towers
-from avmatch.datasets.pairs import Pairs, read_pairs
-from avmatch.datasets.splits import group_folds
-from avmatch.evaluation.clips import similarity_of
+from avmatch.data.pairs import Pairs, read_pairs
+from avmatch.data.splits import group_folds
 from avmatch.matching.galleries import NORMALISATIONS
-from avmatch.metrics.paired import paired_interval, spread
+from avmatch.metrics.intervals import paired_interval, spread
 from avmatch.metrics.retrieval import recall_at, subset_recalls, true_ranks
-from avmatch.recipes.story import train_recipe
+from avmatch.pipelines.train import train_recipe
 from avmatch.reports.plots import new_figure, save_figure, set_head
+from avmatch.systems.two_tower.evaluate import similarity_of
 
 PUBLISHED = {
     "published, no KMeans": (8.08, 32.63, 87.13, 33.49, 78.34),

@@ -1,8 +1,3 @@
-"""Must-show 3: `avmatch match` on `avmatch synth`: clean, at 0 dB, with unmatched extras, and each trick alone.
-
-python benchmarks/synthetic.py [--scenes 100] [--seed 7]
-"""
-
 from __future__ import annotations
 
 import argparse
@@ -14,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from avmatch.core.signals import VideoFrames
-from avmatch.datasets.synth import SynthConfig, synthesise
+from avmatch.core.features import VideoFrames
+from avmatch.matching.decision import MatchSettings
 from avmatch.media.decode import decode, read_audio
-from avmatch.pipelines.decision import MatchSettings
 from avmatch.pipelines.match import match
+from avmatch.synth import SynthConfig, synthesise
 
 
 def truth(folder: Path) -> list[dict[str, str]]:

@@ -1,12 +1,3 @@
-"""Training throughput: pairs a second of the training loop against a plain PyTorch loop of the same model.
-
-    python benchmarks/training.py [--repeats 5] [--epochs 2] [--batch 64] [--loss in_batch]
-
-Both train the `two_tower` recipe (same towers, loss, optimiser, batch size and negatives a pair) on 3000 made-up pairs
-of STD2022's sizes, in one process, in turns. Times run from the first step's end to the last one's. Ours includes what
-it does between epochs (validation is off; logs and checkpoints are on); the plain loop does nothing but train.
-"""
-
 from __future__ import annotations
 
 import argparse
@@ -18,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from avmatch.datasets.pairs import read_pairs
-from avmatch.recipes.two_tower import two_tower
+from avmatch.data.pairs import read_pairs
+from avmatch.systems.two_tower.recipe import two_tower
 from avmatch.training.config import TrainConfig, override
 from avmatch.training.loop import train
 from avmatch.training.task import Batch

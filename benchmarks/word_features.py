@@ -1,5 +1,3 @@
-"""Features of a front end for words, computed once, from which a head then learns alone."""
-
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -8,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from avmatch.datasets.items import Pairs
-from avmatch.datasets.shards import ShardWriter
-from avmatch.recipes.lip_pairs import RATE_HZ
-from avmatch.recipes.mouth_augmentation import MouthAugmentation, MouthFrontEnd
-from avmatch.recipes.word_front_ends import FrontEnd
+from avmatch.data.items import Pairs
+from avmatch.data.shards import ShardWriter
+from avmatch.systems.lips.augmentation import MouthAugmentation, MouthFrontEnd
+from avmatch.systems.lips.task import RATE_HZ
+from avmatch.systems.words.model import FrontEnd
 
 
 @torch.no_grad()

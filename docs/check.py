@@ -1,10 +1,3 @@
-"""`make docs`: the documents say what the program does. With --write, docs/commands.md is written anew.
-
-1. docs/commands.md holds the --help of every command, as it is.
-2. Every relative link in a Markdown file leads to a file.
-3. README.md has at most 150 lines.
-"""
-
 from __future__ import annotations
 
 import os

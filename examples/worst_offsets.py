@@ -1,8 +1,3 @@
-"""Measure the offset of every video in a folder; print those that viewers would notice, worst first.
-
-python examples/worst_offsets.py FOLDER
-"""
-
 import sys
 from pathlib import Path
 

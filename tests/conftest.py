@@ -1,5 +1,3 @@
-"""Fixtures shared by all rooms."""
-
 from __future__ import annotations
 
 import importlib.util

@@ -1,10 +1,8 @@
-"""Features of scenes in which something strikes, as the front ends would give them, without files."""
-
 import numpy as np
 
 from avmatch.core.features import BAND_RATE_HZ, TICK_RATE_HZ, AudioFeatures, VideoFeatures
-from avmatch.datasets.items import Pairs, numbered
-from avmatch.datasets.tracks import joined_bands
+from avmatch.data.items import Pairs, numbered
+from avmatch.data.tracks import joined_bands
 from avmatch.frontends.motion import MOTION_CHANNELS
 from avmatch.frontends.sound import NUM_BANDS
 

@@ -1,13 +1,11 @@
-"""Folders in the Tilt-Bot's layout that are written in no time, and features of impacts that can be learned."""
-
 import json
 import pickle
 
 import cv2
 import numpy as np
 
-from avmatch.datasets.collision_features import INDEX, Bands
-from avmatch.datasets.collisions import CLASSES
+from avmatch.systems.collisions.data import CLASSES
+from avmatch.systems.collisions.features import INDEX, Bands
 
 RATE = 44_100
 

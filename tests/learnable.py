@@ -1,13 +1,11 @@
-"""A small set of pairs that share a hidden cause, so that there is something to learn, and a run that learns it."""
-
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
 
-from avmatch.models.feature_cnn import FeatureCnnConfig
-from avmatch.recipes.feature_pairs import FeaturePairs
+from avmatch.systems.two_tower.model import FeatureCnnConfig
+from avmatch.systems.two_tower.task import FeaturePairs
 from avmatch.training.config import Optimisation, TrainConfig
 
 NUM_STEPS, NUM_CAUSES, VIDEO_FEATURES, AUDIO_FEATURES = 6, 6, 16, 12

@@ -1,12 +1,10 @@
-"""Synthetic scenes and tiny media towers for the tests of packing, recipes and evaluation."""
-
 from __future__ import annotations
 
 import csv
 from pathlib import Path
 
-from avmatch.datasets.synth import SynthConfig, synthesise
-from avmatch.recipes.two_tower_media import two_tower_media
+from avmatch.synth import SynthConfig, synthesise
+from avmatch.systems.two_tower.recipe import two_tower_media
 from avmatch.training.config import TrainConfig, override
 
 TINY = (

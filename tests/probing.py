@@ -1,5 +1,3 @@
-"""What a file says about itself, without decoding it."""
-
 from __future__ import annotations
 
 from dataclasses import dataclass

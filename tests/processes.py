@@ -1,5 +1,3 @@
-"""Processes that train, are killed, or train together; from a server that has torch loaded already."""
-
 from __future__ import annotations
 
 import multiprocessing
@@ -14,7 +12,7 @@ from avmatch.training.config import TrainConfig
 from avmatch.training.loop import train
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["processes", "avmatch.recipes.feature_pairs"])
+_CONTEXT.set_forkserver_preload(["processes", "avmatch.systems.two_tower.task"])
 #: Nothing here takes nearly as long.
 TIMEOUT_SECONDS = 120
 

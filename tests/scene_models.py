@@ -1,5 +1,3 @@
-"""Tiny classifiers of scenes for tests: logits are sums over the steps that are there."""
-
 from __future__ import annotations
 
 import json

@@ -1,5 +1,3 @@
-"""Clips that "talk": each tick one of eight columns lights up and one of eight tones sounds; and towers that see it."""
-
 from __future__ import annotations
 
 import json
@@ -8,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from avmatch.core.signals import AudioSamples
+from avmatch.core.features import AudioSamples
 from avmatch.frontends.sound import SAMPLE_RATE_HZ, log_mel
 from avmatch.media.encode import write_clip
 

@@ -1,12 +1,3 @@
-"""avmatch: which sound belongs to which silent picture, and by how much they are apart.
-
-    >>> import avmatch
-    >>> result = avmatch.match("videos", "audio")
-    >>> avmatch.sync("clip.mp4").offset_seconds  # positive = the sound comes late
-
-Names are loaded when they are first used: `import avmatch` alone costs nothing.
-"""
-
 from __future__ import annotations
 
 from importlib import import_module
@@ -48,9 +39,8 @@ if TYPE_CHECKING:
     from avmatch.core.errors import AvmatchError, MediaError, MissingExtraError, ModelError, UsageError
     from avmatch.core.repairs import FixResult
     from avmatch.core.results import Candidate, Failure, Match, MatchResult, SyncResult
-    from avmatch.core.scenes import SceneResult
+    from avmatch.matching.decision import MatchSettings
     from avmatch.pipelines.classify import classify
-    from avmatch.pipelines.decision import MatchSettings
     from avmatch.pipelines.delivery import write_match
     from avmatch.pipelines.fix import FixSettings, fix, fix_all
     from avmatch.pipelines.fuse import fuse_predictions
@@ -58,14 +48,14 @@ if TYPE_CHECKING:
     from avmatch.pipelines.sync import sync, sync_all
     from avmatch.pipelines.synth import SynthConfig, synthesise
     from avmatch.reports.plots import plot_match, plot_sync
+    from avmatch.systems.scenes.runtime import SceneResult
 
 _HOMES = {
     "avmatch.core.errors": ("AvmatchError", "MediaError", "MissingExtraError", "ModelError", "UsageError"),
     "avmatch.core.repairs": ("FixResult",),
     "avmatch.core.results": ("Candidate", "Failure", "Match", "MatchResult", "SyncResult"),
-    "avmatch.core.scenes": ("SceneResult",),
+    "avmatch.matching.decision": ("MatchSettings",),
     "avmatch.pipelines.classify": ("classify",),
-    "avmatch.pipelines.decision": ("MatchSettings",),
     "avmatch.pipelines.delivery": ("write_match",),
     "avmatch.pipelines.fix": ("FixSettings", "fix", "fix_all"),
     "avmatch.pipelines.fuse": ("fuse_predictions",),
@@ -73,6 +63,7 @@ _HOMES = {
     "avmatch.pipelines.sync": ("sync", "sync_all"),
     "avmatch.pipelines.synth": ("SynthConfig", "synthesise"),
     "avmatch.reports.plots": ("plot_match", "plot_sync"),
+    "avmatch.systems.scenes.runtime": ("SceneResult",),
 }
 
 

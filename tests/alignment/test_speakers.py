@@ -1,5 +1,3 @@
-"""Who of several faces speaks."""
-
 import json
 from dataclasses import replace
 
@@ -10,7 +8,7 @@ from avmatch.alignment.speakers import speakers
 from avmatch.core.features import AudioFeatures, Embeddings, MouthTrack, VideoFeatures
 from avmatch.core.results import SyncResult
 from avmatch.cues.learned import EmbeddingCue
-from avmatch.reports.sentence import sync_sentence
+from avmatch.reports.wording import sync_sentence
 
 CUE = EmbeddingCue("lips", scale=5.0, looks_at="mouth")
 

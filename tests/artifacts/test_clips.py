@@ -1,5 +1,3 @@
-"""Towers over clip features: a vector for each clip, and graphs that don't fit are told."""
-
 import numpy as np
 import pytest
 

@@ -1,5 +1,3 @@
-"""Towers: graphs that say what they are, and streams of any block size that give the same vectors."""
-
 import json
 from itertools import pairwise
 
@@ -11,7 +9,7 @@ from hypothesis import strategies as st
 
 from avmatch.artifacts.tower import AudioEncoder, TowerPair, VideoEncoder, load_pair
 from avmatch.core.errors import ModelError
-from avmatch.core.signals import AudioSamples, VideoFrames
+from avmatch.core.features import AudioSamples, VideoFrames
 from avmatch.frontends.sound import CHUNK_SECONDS, SAMPLE_RATE_HZ, log_mel
 
 HEIGHT, WIDTH, DIMENSIONS = 4, 6, 5

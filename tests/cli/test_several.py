@@ -1,8 +1,6 @@
-"""Options that take several numbers."""
-
 import pytest
 
-from avmatch.cli.former import spelled_out
+from avmatch.cli.evaluate import spelled_out
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,3 @@
-"""Seconds, samples, frames and milliseconds go into one another and back."""
-
 import math
 
 import pytest

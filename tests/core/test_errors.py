@@ -1,5 +1,3 @@
-"""Errors say what came, carry their codes, and travel between processes."""
-
 import pickle
 from pathlib import Path
 

@@ -1,5 +1,3 @@
-"""The public surface is a tested list."""
-
 import subprocess
 import sys
 

@@ -1,5 +1,3 @@
-"""Results: tables, JSON, verdicts."""
-
 import csv
 import io
 import json

@@ -1,11 +1,8 @@
-"""Decoded sound and picture, and features, check what they are given and print shapes."""
-
 import jaxtyping
 import numpy as np
 import pytest
 
-from avmatch.core.features import AudioFeatures, Embeddings, MouthTrack, VideoFeatures
-from avmatch.core.signals import AudioSamples, VideoFrames
+from avmatch.core.features import AudioFeatures, AudioSamples, Embeddings, MouthTrack, VideoFeatures, VideoFrames
 
 
 @pytest.fixture

@@ -1,13 +1,11 @@
-"""The duration cue is weak on purpose."""
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from avmatch.core.features import AudioFeatures, VideoFeatures
-from avmatch.cues.duration import DurationCue
 from avmatch.cues.evidence import Cue
+from avmatch.cues.recording import DurationCue
 
 LAGS = np.array([-0.1, 0.0, 0.1])
 LENGTHS = st.lists(st.floats(0.04, 7200.0), min_size=1, max_size=12)

@@ -1,5 +1,3 @@
-"""The motion cue: events of one cell of the picture against sounds with events."""
-
 import numpy as np
 import pytest
 
@@ -163,7 +161,7 @@ def test_long_videos_are_worked_on_in_stretches(monkeypatch):
     levels = np.random.default_rng(0).gamma(1, 1, (300, 4, 64)).astype(np.float16)
     long = VideoFeatures(0.02, levels, (), 25.0, 12.0)
     whole, weights = motion_series(long)
-    monkeypatch.setattr("avmatch.frontends.sources.STRETCH_TICKS", 64)
+    monkeypatch.setattr("avmatch.frontends.event_signals.STRETCH_TICKS", 64)
     pieces, other_weights = motion_series(long)
     np.testing.assert_array_equal(pieces.values, whole.values)
     np.testing.assert_array_equal(other_weights, weights)

@@ -1,11 +1,9 @@
-"""The scratch cue: the camera's own sound is found in a recording."""
-
 import numpy as np
 import pytest
 
 from avmatch.core.features import BAND_RATE_HZ, AudioFeatures, VideoFeatures
 from avmatch.cues.evidence import Cue
-from avmatch.cues.scratch import ScratchCue
+from avmatch.cues.recording import ScratchCue
 
 LAGS = np.arange(-50, 51) * 0.02
 

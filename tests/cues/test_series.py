@@ -1,13 +1,11 @@
-"""Series: trends go, events stay, outliers are clipped, times are right."""
-
 import weakref
 
 import numpy as np
 import pytest
 
 from avmatch.core.features import BAND_RATE_HZ, TICK_RATE_HZ, AudioFeatures
-from avmatch.cues.series import Series, accent_series, autocorrelation, level_series, onset_series
-from avmatch.frontends.flattening import CLIP_DEVIATIONS, flattened
+from avmatch.cues.synchrony import Series, accent_series, autocorrelation, level_series, onset_series
+from avmatch.frontends.event_signals import CLIP_DEVIATIONS, flattened
 
 TICKS = 30 * TICK_RATE_HZ
 TIMES = np.arange(TICKS) / TICK_RATE_HZ

@@ -1,10 +1,8 @@
-"""Sums of products at every lag, against the sum written out."""
-
 import numpy as np
 import pytest
 
-from avmatch.cues import sliding
-from avmatch.cues.sliding import Stream, sliding_products
+from avmatch.cues import synchrony as sliding
+from avmatch.cues.synchrony import Stream, sliding_products
 
 
 def streams(rng, num, shortest, longest):

@@ -1,5 +1,3 @@
-"""Synchrony: windows lie on one grid, nats peak where two signals fit, and mean little where they don't."""
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,10 +7,10 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.special import logsumexp
 
 from avmatch.core.features import BAND_RATE_HZ, TICK_RATE_HZ
-from avmatch.cues.series import Series
 from avmatch.cues.synchrony import (
     MIN_WINDOW_TICKS,
     WINDOW_TICKS,
+    Series,
     audio_windows,
     correlation_nats,
     in_blocks,

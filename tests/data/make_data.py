@@ -1,8 +1,3 @@
-"""Every kind of good, odd and broken media file, small and made by code: `python tests/data/make_data.py FOLDER`.
-
-The scene is a ball that bounces on a floor; each bounce clicks (CLICKS_SECONDS), so picture and sound tell the time.
-"""
-
 from __future__ import annotations
 
 import sys
@@ -14,7 +9,7 @@ import av
 import numpy as np
 from scipy.signal import correlate
 
-from avmatch.core.signals import AudioSamples
+from avmatch.core.features import AudioSamples
 from avmatch.media.encode import write_audio, write_clip
 
 DURATION_SECONDS = 4.0

@@ -1,5 +1,3 @@
-"""`avmatch train collision` and `avmatch collide`: stages, resume, a folder like the real one with its oddities."""
-
 import json
 import shutil
 import sys
@@ -11,12 +9,12 @@ import pytest
 from avmatch import cli
 from avmatch.artifacts.graph import Graph
 from avmatch.core.errors import ModelError, UsageError
-from avmatch.datasets.collision_features import Bands, prepared
-from avmatch.encoders.collisions import load_collisions
-from avmatch.models.collision import CentroidMlpConfig, PictureCnnConfig, ResNetConfig
-from avmatch.pipelines.collide import collide
-from avmatch.recipes import collision_system
-from avmatch.recipes.collision_system import collision, known_impacts, train_system
+from avmatch.systems.collisions import stages as collision_system
+from avmatch.systems.collisions.collide import collide
+from avmatch.systems.collisions.features import Bands, prepared
+from avmatch.systems.collisions.model import CentroidMlpConfig, PictureCnnConfig, ResNetConfig
+from avmatch.systems.collisions.runtime import load_collisions
+from avmatch.systems.collisions.stages import collision, known_impacts, train_system
 from avmatch.training.config import Optimisation
 from impacts import RATE, write_features, write_film, write_sound
 

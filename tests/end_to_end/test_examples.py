@@ -1,5 +1,3 @@
-"""The examples run as they stand."""
-
 import subprocess
 import sys
 from pathlib import Path

@@ -1,5 +1,3 @@
-"""`avmatch fix` on real files: measured before, repaired, measured again."""
-
 import json
 from fractions import Fraction
 
@@ -8,9 +6,9 @@ import pytest
 
 import avmatch as library
 from avmatch.core.errors import UsageError
-from avmatch.core.signals import AudioSamples
-from avmatch.datasets.synth import ACTS, SAMPLE_RATE_HZ, Stage, film
+from avmatch.core.features import AudioSamples
 from avmatch.media.encode import write_clip
+from avmatch.synth import ACTS, SAMPLE_RATE_HZ, Stage, film
 
 KEYS = ["path", "out", "action", "was_ms", "was_drift_ppm", "is_ms", "is_drift_ppm"]
 KEYS += ["removed_ms", "removed_drift_ppm", "message"]

@@ -1,5 +1,3 @@
-"""What importing and asking for help cost: nothing heavy comes in."""
-
 import json
 import os
 import subprocess

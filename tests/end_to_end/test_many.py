@@ -1,14 +1,12 @@
-"""`avmatch match --many`: clips cut out of a long recording, each placed where it belongs."""
-
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
-from avmatch.core.signals import VideoFrames
-from avmatch.datasets.synth import SynthConfig, synthesise
+from avmatch.core.features import VideoFrames
 from avmatch.media.decode import decode
 from avmatch.media.encode import write_clip
+from avmatch.synth import SynthConfig, synthesise
 
 FPS = Fraction(25)
 STARTS_SECONDS = (2.0, 11.4, 21.0)

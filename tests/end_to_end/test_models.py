@@ -1,14 +1,12 @@
-"""Wherever MODEL stands for a cue that knows time: a run, an exported folder and a shipped name are the same."""
-
 import json
 
 import numpy as np
 import onnx
 import pytest
 
+from avmatch.analysis.features import Analyser
 from avmatch.artifacts import model as artifacts
 from avmatch.pipelines import models
-from avmatch.pipelines.analysis import Analyser
 from avmatch.pipelines.match import match
 from avmatch.pipelines.models import face_cues, models_with, motion_cues
 from avmatch.pipelines.sync import sync

@@ -1,5 +1,3 @@
-"""`avmatch match --mux`: each matched video with its sound, under its own name."""
-
 import shutil
 
 import av

@@ -1,11 +1,9 @@
-"""Odd and broken files: each gets its row, none a traceback, and the good ones are answered all the same."""
-
 import json
 
 import numpy as np
 import pytest
 
-from avmatch.datasets.inputs import list_audio, list_videos
+from avmatch.data.inputs import list_audio, list_videos
 
 
 @pytest.mark.slow

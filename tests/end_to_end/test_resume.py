@@ -1,5 +1,3 @@
-"""Kill −9 in the middle and start again: the same result, and nothing half-written."""
-
 import time
 
 import numpy as np

@@ -1,12 +1,10 @@
-"""`avmatch sync` on real files: known shifts, reasons, and every form of output."""
-
 import json
 import shutil
 
 import numpy as np
 import pytest
 
-from avmatch.core.signals import AudioSamples
+from avmatch.core.features import AudioSamples
 from avmatch.media.encode import write_clip
 from avmatch.media.mux import mux
 

@@ -1,5 +1,3 @@
-"""`avmatch synth` from the command line; what it renders is tested in tests/datasets."""
-
 import pytest
 
 

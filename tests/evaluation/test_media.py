@@ -1,5 +1,3 @@
-"""Evaluating towers over media on media files: what training measured, in noise, each file decoded once."""
-
 from collections import Counter
 
 import numpy as np
@@ -7,13 +5,13 @@ import pytest
 
 from avmatch.artifacts.tower import load_pair
 from avmatch.core.errors import MediaError, UsageError
-from avmatch.datasets.packing import pack_list
-from avmatch.datasets.tracks import PackSettings
+from avmatch.data.packing import pack_list
+from avmatch.data.tracks import PackSettings
 from avmatch.evaluation import noise as noise_evaluation
-from avmatch.evaluation.dispatch import evaluate_retrieval
 from avmatch.evaluation.galleries import read_media
 from avmatch.evaluation.media import media_similarities
 from avmatch.evaluation.retrieval import Protocol
+from avmatch.pipelines.evaluate import evaluate_retrieval
 from avmatch.training.loop import train
 from clip_models import write_clip_model
 from media_scenes import tiny, write_list, write_scenes

@@ -1,5 +1,3 @@
-"""Evaluating models on pairs with known partners: the numbers, what is left out, and what can't be."""
-
 import json
 
 import numpy as np
@@ -7,10 +5,10 @@ import pytest
 
 from avmatch.artifacts.tower import load_clip_towers
 from avmatch.core.errors import MediaError, ModelError, UsageError
-from avmatch.datasets.pairs import read_pairs
-from avmatch.evaluation.clips import similarity_of
-from avmatch.evaluation.dispatch import evaluate_retrieval
+from avmatch.data.pairs import read_pairs
 from avmatch.evaluation.retrieval import Protocol
+from avmatch.pipelines.evaluate import evaluate_retrieval
+from avmatch.systems.two_tower.evaluate import similarity_of
 from clip_models import AUDIO, VIDEO, write_clip_model
 
 

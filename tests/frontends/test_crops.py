@@ -1,11 +1,10 @@
-"""Mouths cut out of pictures: the same place of the face and the same scale, whatever the face's size."""
-
 import cv2
 import numpy as np
 import pytest
 
-from avmatch.frontends.crops import FACE_PIXELS, MOUTH_HEIGHT, MouthCrops, mouth_crop
 from avmatch.frontends.faces import KEY_SECONDS, LocatedFrame, Sighting
+from avmatch.frontends.mouth import CROP_FACE_PIXELS as FACE_PIXELS
+from avmatch.frontends.mouth import MOUTH_HEIGHT, MouthCrops, mouth_crop
 
 
 def picture(box, shape=(400, 600)):

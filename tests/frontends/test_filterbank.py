@@ -1,11 +1,8 @@
-"""Mel filters over short windows: against SciPy's windows and transform, and what silence and damage give."""
-
 import numpy as np
 import pytest
 from scipy.signal import spectrogram
 
-from avmatch.frontends.filterbank import filterbank, num_frames
-from avmatch.frontends.sound import mel_edges_hz, mel_filters
+from avmatch.frontends.sound import filterbank, mel_edges_hz, mel_filters, num_frames
 
 
 def noise(num_samples, seed=0):

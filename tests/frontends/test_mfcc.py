@@ -1,12 +1,10 @@
-"""MFCC against sums written out by hand, and against what the released SyncNet's library gives."""
-
 import math
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from avmatch.frontends.mfcc import filters, mfcc
+from avmatch.frontends.sound import filters, mfcc
 
 
 def by_hand(samples, frame):

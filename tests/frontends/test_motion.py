@@ -1,5 +1,3 @@
-"""Changes of motion: where a ball bounces, at any frame rate, and nothing where nothing moves."""
-
 import cv2
 import numpy as np
 import pytest
@@ -7,8 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hypothesis_numpy
 
-from avmatch.core.features import TICK_RATE_HZ
-from avmatch.core.signals import VideoFrames
+from avmatch.core.features import TICK_RATE_HZ, VideoFrames
 from avmatch.frontends.motion import GRID, MOTION_CHANNELS, MotionFrontEnd, TickAverages, resample_steps
 
 HEIGHT, WIDTH = 120, 160

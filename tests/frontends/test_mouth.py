@@ -1,5 +1,3 @@
-"""Mouth signals of cartoon faces whose mouths open as told."""
-
 from pathlib import Path
 
 import av
@@ -7,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from avmatch.core.signals import VideoFrames
+from avmatch.core.features import VideoFrames
 from avmatch.frontends.faces import HaarDetector
 from avmatch.frontends.mouth import MOUTH_CHANNELS, MouthFrontEnd, MouthTrack, mouth_signals, shift
 

@@ -1,5 +1,3 @@
-"""Onset flux and level: where clicks are, whatever the blocks and the gain."""
-
 from itertools import pairwise
 
 import numpy as np
@@ -7,8 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from avmatch.core.features import BAND_RATE_HZ, NUM_SPECTRUM_BANDS
-from avmatch.core.signals import AudioSamples
+from avmatch.core.features import BAND_RATE_HZ, NUM_SPECTRUM_BANDS, AudioSamples
 from avmatch.frontends.sound import (
     BLOCK_TICKS,
     HOP_SAMPLES,

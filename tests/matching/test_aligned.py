@@ -1,9 +1,7 @@
-"""Clips compared at their best offset, against the definition."""
-
 import numpy as np
 import pytest
 
-from avmatch.matching.aligned import aligned_similarity, similarity_at_best_offset
+from avmatch.matching.galleries import aligned_similarity, similarity_at_best_offset
 
 
 def clips_of(seed, lengths):

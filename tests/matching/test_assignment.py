@@ -1,5 +1,3 @@
-"""One-to-one assignment against all permutations, and what the threshold leaves alone."""
-
 from itertools import permutations
 
 import numpy as np

@@ -1,5 +1,3 @@
-"""Confidence: a probability, growing with the lead, finite in galleries of any size."""
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.special import logit
 
-from avmatch.matching.confidence import confidences
+from avmatch.matching.decision import confidences
 
 matrices = st.tuples(st.integers(1, 6), st.integers(1, 6)).flatmap(
     lambda shape: arrays(np.float32, shape, elements=st.floats(-100, 100, width=32))

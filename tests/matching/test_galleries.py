@@ -1,5 +1,3 @@
-"""Normalised matrices against arithmetic by hand, scipy, and what each method promises."""
-
 import numpy as np
 import pytest
 from hypothesis import given

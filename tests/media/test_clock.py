@@ -1,10 +1,8 @@
-"""Times that go on, whatever the stamps do."""
-
 from fractions import Fraction
 
 import pytest
 
-from avmatch.media.clock import MAX_GAP_SECONDS, StreamClock
+from avmatch.media.source import MAX_GAP_SECONDS, StreamClock
 
 TICK_SECONDS = 0.04
 

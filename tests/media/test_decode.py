@@ -1,5 +1,3 @@
-"""Frames and samples come with true times, upright, mono, and in small blocks, whatever the file is like."""
-
 import struct
 from fractions import Fraction
 
@@ -8,7 +6,7 @@ import numpy as np
 import pytest
 
 from avmatch.core.errors import MediaError
-from avmatch.core.signals import AudioSamples, ColourFrames, VideoFrames
+from avmatch.core.features import AudioSamples, ColourFrames, VideoFrames
 from avmatch.media.decode import BLOCK_FRAMES, decode, decode_colour, decode_sound, read_audio
 from avmatch.media.encode import write_audio, write_clip
 from data.make_data import (

@@ -1,10 +1,8 @@
-"""What is written has its times and its sound, and equal input gives equal bytes."""
-
 import numpy as np
 import pytest
 
 from avmatch.core.errors import UsageError
-from avmatch.core.signals import AudioSamples, VideoFrames
+from avmatch.core.features import AudioSamples, VideoFrames
 from avmatch.media.decode import decode, read_audio
 from avmatch.media.encode import AUDIO_CODECS, write_audio, write_clip
 from data.make_data import FPS, clicks, lateness_seconds, pictures

@@ -1,12 +1,10 @@
-"""Whatever is in a file, it gives blocks or a MediaError, and soon."""
-
 import time
 
 import numpy as np
 import pytest
 
 from avmatch.core.errors import MediaError
-from avmatch.core.signals import VideoFrames
+from avmatch.core.features import VideoFrames
 from avmatch.media.decode import BLOCK_FRAMES, decode
 from avmatch.media.encode import write_audio, write_clip
 from data.make_data import FPS, clicks, flip_bytes, pictures

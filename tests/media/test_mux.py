@@ -1,5 +1,3 @@
-"""The picture is copied bit for bit, and the sound lands where it belongs."""
-
 import os
 from fractions import Fraction
 
@@ -8,7 +6,7 @@ import numpy as np
 import pytest
 
 from avmatch.core.errors import MediaError, UsageError
-from avmatch.core.signals import VideoFrames
+from avmatch.core.features import VideoFrames
 from avmatch.media.decode import decode, decode_sound, read_audio
 from avmatch.media.encode import write_audio, write_clip
 from avmatch.media.mux import mux

@@ -1,5 +1,3 @@
-"""What a file says about itself."""
-
 import pytest
 
 from avmatch.media.probe import codec_report, library_versions

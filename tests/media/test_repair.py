@@ -1,5 +1,3 @@
-"""The sound lands where it belongs, and nothing else is touched."""
-
 from fractions import Fraction
 
 import av
@@ -7,7 +5,7 @@ import numpy as np
 import pytest
 
 from avmatch.core.errors import MediaError, UsageError
-from avmatch.core.signals import AudioSamples
+from avmatch.core.features import AudioSamples
 from avmatch.media.decode import decode, read_audio
 from avmatch.media.encode import SoundWriter, write_clip
 from avmatch.media.repair import repair

@@ -1,5 +1,3 @@
-"""Top-k, its mean over classes, confusions."""
-
 import numpy as np
 import pytest
 

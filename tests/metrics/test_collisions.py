@@ -1,5 +1,3 @@
-"""Scores of the three tasks, against scikit-learn."""
-
 import numpy as np
 import pytest
 from collision_scores import AloneScore, alone_score, hits

@@ -1,5 +1,3 @@
-"""Intervals of a mean against scipy's and against the binomial distribution."""
-
 import numpy as np
 import pytest
 from scipy.stats import binom, bootstrap, ttest_1samp

@@ -1,12 +1,9 @@
-"""Systems compared fold by fold."""
-
 import numpy as np
 import pytest
 from scipy.stats import ttest_rel
 
 from avmatch.core.errors import UsageError
-from avmatch.metrics.intervals import bootstrap_interval
-from avmatch.metrics.paired import paired_interval, spread
+from avmatch.metrics.intervals import bootstrap_interval, paired_interval, spread
 
 
 def test_spread_by_hand():

@@ -3,8 +3,7 @@ import pytest
 from sklearn import metrics as sk
 
 from avmatch.core.errors import UsageError
-from avmatch.metrics.labels import averages, class_scores, confusion_matrix
-from avmatch.metrics.probabilities import log_loss, reliability
+from avmatch.metrics.classes import averages, class_scores, confusion_matrix, log_loss, reliability
 
 
 def drawn(num: int = 400, num_classes: int = 5, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

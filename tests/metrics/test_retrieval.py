@@ -1,5 +1,3 @@
-"""Ranks and recalls against hand-counted matrices, scipy's and scikit-learn's; ties, subsets, both directions."""
-
 import json
 import time
 

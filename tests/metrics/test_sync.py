@@ -1,5 +1,3 @@
-"""The sync metrics on curves small enough to compute by hand."""
-
 import numpy as np
 import pytest
 

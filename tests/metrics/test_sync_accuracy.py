@@ -1,12 +1,10 @@
-"""Sync accuracy: the best threshold against all of them, and that no pair has a say in its own."""
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from avmatch.core.errors import UsageError
-from avmatch.metrics.sync_accuracy import best_threshold, judged_right
+from avmatch.metrics.sync import best_threshold, judged_right
 
 
 def right_at(threshold, in_sync, out_of_sync):

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 
 from avmatch.core.errors import MediaError, ModelError, UsageError
-from avmatch.datasets.items import Pairs
-from avmatch.datasets.predictions import Predictions, read_predictions, write_predictions
-from avmatch.datasets.scene_items import Scenes, padded
-from avmatch.encoders import scenes as encoders
-from avmatch.encoders.scenes import load_scenes
-from avmatch.metrics.probabilities import log_loss
-from avmatch.pipelines import scene_media
+from avmatch.data.items import Pairs
+from avmatch.data.scene_items import Scenes, padded
+from avmatch.metrics.classes import log_loss
 from avmatch.pipelines.classify import classify, scene_results
 from avmatch.pipelines.fuse import fuse_predictions
-from avmatch.pipelines.scene_media import by_second, read_scene_media
+from avmatch.systems.scenes import media as scene_media
+from avmatch.systems.scenes import runtime as encoders
+from avmatch.systems.scenes.fusing import Predictions, read_predictions, write_predictions
+from avmatch.systems.scenes.media import by_second, read_scene_media
+from avmatch.systems.scenes.runtime import load_scenes
 from scene_models import LABELS, write_scene_model
 
 BARK, CLOCK, TRAM = np.eye(3, dtype=np.float32)

@@ -1,10 +1,8 @@
-"""Matching features of whole clips: order, offsets, broken files, options that make no sense."""
-
 import numpy as np
 import pytest
 
 from avmatch.core.errors import ModelError, UsageError
-from avmatch.pipelines.decision import MatchSettings
+from avmatch.matching.decision import MatchSettings
 from avmatch.pipelines.delivery import mux_matches
 from avmatch.pipelines.match import match
 from avmatch.pipelines.sync import sync_all

@@ -1,12 +1,10 @@
-"""The order and the size of the drawn matrix."""
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from avmatch.core.results import Match
-from avmatch.reports.matrix import matrix_picture, pooled
+from avmatch.reports.page import matrix_picture, pooled
 
 
 def test_decided_pairs_lie_on_the_diagonal(build):

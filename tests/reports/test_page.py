@@ -1,5 +1,3 @@
-"""The page: self-contained, unbreakable by file names, complete, light."""
-
 import base64
 import hashlib
 import json
@@ -11,9 +9,9 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from avmatch.core.files import script_json
 from avmatch.core.results import Failure, Match, MatchResult, Preview
 from avmatch.reports.page import page_html
-from avmatch.reports.strict_json import script_json
 
 HOSTILE = [
     "</script><img src=x onerror=alert(1)>.mp4",

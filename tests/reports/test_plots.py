@@ -1,5 +1,3 @@
-"""The PNG files: there, whole, and with the right things marked."""
-
 import subprocess
 import sys
 from pathlib import Path

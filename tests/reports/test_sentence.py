@@ -1,5 +1,3 @@
-"""What a person reads: sentences, words for names and numbers, the table of the terminal."""
-
 import io
 
 import numpy as np
@@ -8,9 +6,9 @@ from rich.console import Console
 
 from avmatch.core.repairs import FIX_COLUMNS, FixResult
 from avmatch.core.results import Match, MatchResult, SyncResult
-from avmatch.reports.sentence import fix_sentence, sync_sentence
-from avmatch.reports.table import match_table
-from avmatch.reports.words import (
+from avmatch.reports.output import match_table
+from avmatch.reports.wording import (
+    fix_sentence,
     folder_and_name,
     is_doubtful,
     lateness,
@@ -18,6 +16,7 @@ from avmatch.reports.words import (
     score_text,
     shortened,
     shown,
+    sync_sentence,
 )
 
 

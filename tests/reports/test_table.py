@@ -1,12 +1,10 @@
-"""The table for the terminal: narrow enough for eighty columns, nothing ambiguous."""
-
 import io
 
 import numpy as np
 from rich.console import Console
 
 from avmatch.core.results import Match, MatchResult
-from avmatch.reports.table import match_table
+from avmatch.reports.output import match_table
 
 
 def printed(matches, audio):

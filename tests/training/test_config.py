@@ -1,5 +1,3 @@
-"""What can be set, what is refused, and what config.json holds."""
-
 from __future__ import annotations
 
 import json
@@ -8,8 +6,8 @@ from typing import Any
 import pytest
 
 from avmatch.core.errors import UsageError
-from avmatch.datasets.negatives import Curriculum, NegativeMix
-from avmatch.recipes.two_tower import two_tower
+from avmatch.data.negatives import Curriculum, NegativeMix
+from avmatch.systems.two_tower.recipe import two_tower
 from avmatch.training.config import override, to_json
 
 

@@ -1,8 +1,3 @@
-"""Two processes are one: losses, gradients and whole runs equal those of a single process on the same global batch.
-
-Gradients are compared in float64: in float32 sums in another order differ by their rounding, about 1e-6 here.
-"""
-
 from __future__ import annotations
 
 import json
@@ -16,9 +11,9 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from avmatch.core.errors import UsageError
-from avmatch.datasets.pairs import read_pairs
-from avmatch.recipes import feature_pairs
-from avmatch.recipes.feature_pairs import ClusterTask, FeaturePairs
+from avmatch.data.pairs import read_pairs
+from avmatch.systems.two_tower import task as feature_pairs
+from avmatch.systems.two_tower.task import ClusterTask, FeaturePairs
 from avmatch.training.distributed import pick_device, world
 from avmatch.training.loop import train
 from avmatch.training.task import Batch

@@ -1,5 +1,3 @@
-"""What is done with a learner while nothing is learned."""
-
 from __future__ import annotations
 
 import numpy as np

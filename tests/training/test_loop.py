@@ -1,5 +1,3 @@
-"""What the loop promises of any run: it learns, stops, clips, lowers its rate, refuses, and writes what it says."""
-
 from __future__ import annotations
 
 import itertools
@@ -17,10 +15,10 @@ from torch import nn
 from torch.optim.optimizer import Optimizer, register_optimizer_step_pre_hook
 
 from avmatch.core.errors import UsageError
-from avmatch.datasets.items import Pairs
-from avmatch.datasets.pairs import read_pairs
-from avmatch.recipes.book import RECIPES, recipe
-from avmatch.recipes.feature_pairs import FeaturePairs, TwoTowers
+from avmatch.data.items import Pairs
+from avmatch.data.pairs import read_pairs
+from avmatch.systems.registry import recipe, recipe_names
+from avmatch.systems.two_tower.task import FeaturePairs, TwoTowers
 from avmatch.training.checkpoint import load_weights
 from avmatch.training.config import Optimisation, TrainConfig
 from avmatch.training.loop import TrainingError, train
@@ -265,7 +263,7 @@ def test_a_metric_that_the_data_do_not_give_is_told(tmp_path: Path, pairs_folder
         train(small_run(best_by="recall@50"), pairs_folder, tmp_path / "run", device="cpu")
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", recipe_names())
 def test_each_recipe_is_judged_by_what_its_task_measures(name: str) -> None:
     config = recipe(name)
     assert set(config.best_by.split()) <= set(config.task.metrics)

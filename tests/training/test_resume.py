@@ -1,5 +1,3 @@
-"""Killed in the middle of an epoch and resumed, a run ends with the bits of one that was left in peace."""
-
 from __future__ import annotations
 
 import json
@@ -16,11 +14,11 @@ import torch
 from safetensors.torch import load_file
 
 from avmatch.core.errors import UsageError
-from avmatch.datasets.augment.chain import FeatureAugmentation
-from avmatch.datasets.negatives import Curriculum, NegativeMix
-from avmatch.recipes.feature_pairs import ClusterTask, FeaturePairs
+from avmatch.data.augment import FeatureAugmentation
+from avmatch.data.negatives import Curriculum, NegativeMix
+from avmatch.systems.two_tower.task import ClusterTask, FeaturePairs
+from avmatch.training.batches import Plan
 from avmatch.training.config import Optimisation, TrainConfig
-from avmatch.training.loader import Plan
 from avmatch.training.loop import train
 from learnable import small_run, small_task, write_pairs
 from processes import ended, started, train_and_die, train_quietly

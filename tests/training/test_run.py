@@ -1,12 +1,10 @@
-"""The folder of a run: when it may be started, and gone on with."""
-
 import json
 from dataclasses import replace
 
 import pytest
 
 from avmatch.core.errors import UsageError
-from avmatch.recipes.book import recipe
+from avmatch.systems.registry import recipe
 from avmatch.training.run import RunFolder
 
 CONFIG = recipe("two_tower")

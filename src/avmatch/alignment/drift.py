@@ -29,8 +29,15 @@ from jaxtyping import Float
 from scipy.special import softmax
 from scipy.stats import t as student
 
-from avmatch.alignment.offset import STEP_SECONDS, TOLERANCE_SECONDS, log_prior, offset_lags, refined, weighted_nats
-from avmatch.alignment.parts import between
+from avmatch.alignment.offset import (
+    STEP_SECONDS,
+    TOLERANCE_SECONDS,
+    between,
+    log_prior,
+    offset_lags,
+    refined,
+    weighted_nats,
+)
 from avmatch.core.features import BAND_RATE_HZ, AudioFeatures, Embeddings, VideoFeatures
 from avmatch.cues.evidence import Cue
 

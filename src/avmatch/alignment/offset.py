@@ -1,19 +1,8 @@
-"""From the cues' curves over offsets → one offset with a probability that it is right.
-
-The weighted nats of the cues are added to a log prior, a Gaussian with half the range as its deviation: large offsets
-are rarer than small ones. Their softmax over the offsets tried is the posterior, and the offset its peak, refined by a
-parabola. A logistic map (Platt, 1999), fitted on development clips for the cue that contributed most, turns the
-posterior mass within ±80 ms of the peak, how far the peak stands out, whether both halves of the picture agree with it,
-how impulsive the sound is and what the event seems to be, into a frequency.
-
-Wide ranges are searched in coarse steps first, then in fine ones about the peak.
-
-Letters in shapes: C cues, L offsets.
-"""
+"""A part of a picture's features, on the clock of the whole."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,11 +10,69 @@ from jaxtyping import Float
 from scipy.ndimage import gaussian_filter1d
 from scipy.special import softmax
 
-from avmatch.alignment.parts import halves
 from avmatch.core.errors import Reason
-from avmatch.core.features import AudioFeatures, VideoFeatures
+from avmatch.core.features import TICK_RATE_HZ, AudioFeatures, Embeddings, MouthTrack, VideoFeatures
 from avmatch.cues.evidence import Cue, NamingCue, PeakFigures
 from avmatch.frontends.event_signals import strokes
+
+
+def halves(video: VideoFeatures) -> tuple[VideoFeatures, VideoFeatures]:
+    """Its first and its second half."""
+    begin, length = video.start_seconds, len(video.motion) / TICK_RATE_HZ
+    return between(video, begin, begin + 0.5 * length), between(video, begin + 0.5 * length, begin + length)
+
+
+def between(video: VideoFeatures, begin_seconds: float, end_seconds: float) -> VideoFeatures:
+    """What was seen from `begin_seconds` on and before `end_seconds`, on the file's clock."""
+    ticks = _ticks(video.start_seconds, TICK_RATE_HZ, begin_seconds, end_seconds)
+    motion = video.motion[ticks]
+    tracks = (_track_between(track, begin_seconds, end_seconds) for track in video.mouths)
+    return replace(
+        video,
+        start_seconds=video.start_seconds + ticks.start / TICK_RATE_HZ,
+        motion=motion,
+        mouths=tuple(track for track in tracks if len(track)),
+        duration_seconds=len(motion) / TICK_RATE_HZ,
+        embeddings=_vectors_between(video.embeddings, begin_seconds, end_seconds),
+    )
+
+
+def _track_between(track: MouthTrack, begin_seconds: float, end_seconds: float) -> MouthTrack:
+    inside = (track.pts_seconds >= begin_seconds) & (track.pts_seconds < end_seconds)
+    vectors = _vectors_between(track.embeddings, begin_seconds, end_seconds)
+    return MouthTrack(track.pts_seconds[inside], track.boxes[inside], track.signals[inside], vectors)
+
+
+def _vectors_between(
+    embeddings: Mapping[str, Embeddings], begin_seconds: float, end_seconds: float
+) -> dict[str, Embeddings]:
+    cut = {}
+    for name, vectors in embeddings.items():
+        ticks = _ticks(vectors.start_seconds, vectors.rate_hz, begin_seconds, end_seconds)
+        start = vectors.start_seconds + ticks.start / vectors.rate_hz
+        cut[name] = Embeddings(vectors.data[ticks], vectors.rate_hz, start)
+    return cut
+
+
+def _ticks(start_seconds: float, rate_hz: float, begin_seconds: float, end_seconds: float) -> slice:
+    """The ticks from `begin_seconds` on and before `end_seconds`."""
+    return slice(*(max(0, int(np.ceil((at - start_seconds) * rate_hz - 1e-6))) for at in (begin_seconds, end_seconds)))
+
+
+# From the cues' curves over offsets → one offset with a probability that it is right.
+#
+# The weighted nats of the cues are added to a log prior, a Gaussian with half the range as its deviation: large
+# offsets
+# are rarer than small ones. Their softmax over the offsets tried is the posterior, and the offset its peak, refined
+# by a
+# parabola. A logistic map (Platt, 1999), fitted on development clips for the cue that contributed most, turns the
+# posterior mass within ±80 ms of the peak, how far the peak stands out, whether both halves of the picture agree with
+# it,
+# how impulsive the sound is and what the event seems to be, into a frequency.
+#
+# Wide ranges are searched in coarse steps first, then in fine ones about the peak.
+#
+# Letters in shapes: C cues, L offsets.
 
 #: An offset counts as right when it is at most this far off.
 TOLERANCE_SECONDS = 0.08

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from onnxruntime import InferenceSession
 
+
 #: Kinds of models; model.py says what they are for.
 TOWERS, CLIP_TOWERS, EVENTS, SCENES = "towers", "clip_towers", "events", "scenes"
 WORDS, COLLISIONS, WINDOWS, CLASSES = "words", "collisions", "windows", "classes"

@@ -6,9 +6,9 @@ Towers over time (kind `towers`), as video.onnx and audio.onnx describe them:
     {"model": "lips", "side": "audio", "input": "logmel", "rate_hz": 25, "num_mels": 64}
 
 A video tower takes float32 (1, T, H, W) grey frames in 0…1 at `rate_hz`, of the whole picture or, with "crop": "mouth",
-cut around the mouth of a face (frontends/crops.py); an audio tower takes float32 (1, T', 64)
+cut around the mouth of a face (frontends/mouth.py); an audio tower takes float32 (1, T', 64)
 log-mel at 100 a second, T' = T · 100 / rate_hz, so `rate_hz` divides 100, or with the input "mfcc" (1, T', 13)
-coefficients (frontends/mfcc.py). Both give (1, T, D). Optional keys `scale`, `baseline` and `independent_seconds` tell
+coefficients (frontends/sound.py). Both give (1, T, D). Optional keys `scale`, `baseline` and `independent_seconds` tell
 how similarity becomes evidence (cues/learned.py), `weight`, `mass_slope`, `contrast_slope` and `intercept` how far that
 may be believed (cues/evidence.py).
 
@@ -40,11 +40,9 @@ from jaxtyping import Float32
 from avmatch.artifacts.graph import CLIP_TOWERS, TOWERS, Description, Graph
 from avmatch.artifacts.model import Model, open_model
 from avmatch.core.errors import MediaError, ModelError
-from avmatch.core.features import BAND_RATE_HZ, Embeddings
-from avmatch.core.signals import AudioSamples, VideoFrames
-from avmatch.frontends.mfcc import mfcc
-from avmatch.frontends.picture import FrameClock, shades
-from avmatch.frontends.sound import CHUNK_SECONDS, NUM_MELS, LogMelClock, log_mel
+from avmatch.core.features import BAND_RATE_HZ, AudioSamples, Embeddings, VideoFrames
+from avmatch.frontends.mouth import FrameClock, shades
+from avmatch.frontends.sound import CHUNK_SECONDS, NUM_MELS, LogMelClock, log_mel, mfcc
 
 SIDES = ("video", "audio")
 CLIP_INPUT = "clip_features"

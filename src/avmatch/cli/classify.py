@@ -33,7 +33,7 @@ def classify(
     no_cache: NoCache = False,
 ) -> None:
     """Say which class each item belongs to, which side carried it, and in long files when."""
-    from avmatch.cli.bars import progress_bars
+    from avmatch.cli.options import progress_bars
     from avmatch.core.errors import UsageError
 
     if fuse == (model is not None):

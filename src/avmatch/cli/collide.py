@@ -18,10 +18,10 @@ def collide(
     two_stage: Annotated[bool, typer.Option("--two-stage", help="Classes first, and for good.")] = False,
 ) -> None:
     """Answer the tasks of the Tilt-Bot's collisions, and write answers, distances and a report."""
-    from avmatch.cli.bars import progress_bars
+    from avmatch.cli.options import progress_bars
     from avmatch.core.errors import UsageError
-    from avmatch.pipelines.collide import collide as answer
-    from avmatch.pipelines.collide import write_collide
+    from avmatch.systems.collisions.collide import collide as answer
+    from avmatch.systems.collisions.collide import write_collide
 
     if keys not in ("pkl", "bare"):
         raise UsageError(f"--keys must be pkl or bare, got {keys!r}")

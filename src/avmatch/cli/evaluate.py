@@ -1,19 +1,109 @@
-"""`avmatch evaluate`: how good is a model on these data? A command for each thing that can be measured."""
+"""How the arguments of `avmatch evaluate` are read: several numbers for one option, and the command's former shape.
+
+`--k 1 5 10` means `--k 1 --k 5 --k 10`, which is the only way the parser knows. `avmatch evaluate MODEL DATA
+--protocol sync` became `avmatch evaluate sync MODEL DATA`; whoever types the old line is told the new one.
+"""
 
 from __future__ import annotations
 
+import shlex
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from avmatch.cli.former import EvaluateGroup
 from avmatch.cli.options import Cache, NoCache, QuietCache, QuietNoCache, cache_folder
 
 if TYPE_CHECKING:
     from avmatch.evaluation.pieces import TalkProtocol
     from avmatch.reports.report import Report
+
+
+#: Options that take one number or more, and those that take nothing; all others take one value.
+SEVERAL = frozenset({"--k", "--noise", "--piece"})
+_FLAGS = frozenset({"--held-out", "--json", "--no-cache"})
+_FORMER, _DEFAULT = "--protocol", "retrieval"
+
+
+class EvaluateGroup(TyperGroup):
+    """A command for each thing that can be measured."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Raises UsageError for a line in the former shape."""
+        from avmatch.core.errors import UsageError
+
+        if args and args[0] not in self.commands and not {"--help"} & set(args):
+            line = new_line(args, list(self.commands))
+            if line:
+                raise UsageError(f"what is measured stands before MODEL and DATA now; type: {line}")
+        return super().parse_args(ctx, spelled_out(args))
+
+
+def new_line(arguments: Sequence[str], commands: Sequence[str]) -> str:
+    """What to type instead of `avmatch evaluate MODEL DATA …`; empty if the arguments aren't of that shape.
+
+    Raises:
+        UsageError: there is no such protocol.
+    """
+    from avmatch.core.errors import UsageError
+
+    protocol, kept = _without_protocol(arguments)
+    if protocol not in (None, *commands):
+        raise UsageError(f"no protocol {protocol!r}; there are {', '.join(commands)}: avmatch evaluate WHAT MODEL DATA")
+    if protocol is None and len(list(_positional(spelled_out(kept)))) != 2:
+        return ""
+    return shlex.join(["avmatch", "evaluate", protocol or _DEFAULT, *kept])
+
+
+def spelled_out(arguments: Sequence[str]) -> list[str]:
+    """The arguments with the option's name before each of its numbers."""
+    spelled: list[str] = []
+    option = ""
+    for argument in arguments:
+        if option and _is_number(argument):
+            spelled += [argument] if spelled[-1] == option else [option, argument]
+            continue
+        name = argument.partition("=")[0]
+        option = name if name in SEVERAL else ""
+        spelled.append(argument)
+    return spelled
+
+
+def _without_protocol(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
+    """The value of --protocol, and everything else as it was typed."""
+    protocol, kept = None, []
+    rest = iter(arguments)
+    for argument in rest:
+        name, _, value = argument.partition("=")
+        if name == _FORMER:
+            protocol = value or next(rest, "")
+        else:
+            kept.append(argument)
+    return protocol, kept
+
+
+def _positional(arguments: Sequence[str]) -> Iterator[str]:
+    """What is neither an option nor its value."""
+    rest = iter(arguments)
+    for argument in rest:
+        if not argument.startswith("-"):
+            yield argument
+        elif argument not in _FLAGS and "=" not in argument:
+            next(rest, None)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+# `avmatch evaluate`: how good is a model on these data? A command for each thing that can be measured.
 
 evaluate = typer.Typer(cls=EvaluateGroup, no_args_is_help=True)
 
@@ -47,8 +137,8 @@ def retrieval(
     markdown: Markdown = None,
 ) -> None:
     """Find the audio of each video, and the video of each audio."""
-    from avmatch.evaluation.dispatch import evaluate_retrieval
     from avmatch.evaluation.retrieval import Protocol
+    from avmatch.pipelines.evaluate import evaluate_retrieval
 
     protocol = Protocol(tuple(k or ()) or None, subset, draws, tuple(noise or ()), held_out)
     _deliver(evaluate_retrieval((model, *(also or ())), data, protocol).report(), json, markdown)
@@ -77,8 +167,8 @@ def sync(
 
     Features are kept as in `avmatch sync`: --cache DIR, --no-cache.
     """
-    from avmatch.cli.bars import progress_bars
-    from avmatch.evaluation.dispatch import evaluate_sync
+    from avmatch.cli.options import progress_bars
+    from avmatch.pipelines.evaluate import evaluate_sync
 
     protocol, folder = _talk(k, piece, max_offset, noise, noise_kind, split), cache_folder(cache, no_cache)
     with progress_bars() as progress:
@@ -107,8 +197,8 @@ def match(
 
     Features are kept as in `avmatch match`: --cache DIR, --no-cache.
     """
-    from avmatch.cli.bars import progress_bars
-    from avmatch.evaluation.talk_match import evaluate_match
+    from avmatch.cli.options import progress_bars
+    from avmatch.systems.lips.evaluate_match import evaluate_match
 
     protocol, folder = _talk(k, piece, max_offset, noise, noise_kind, split), cache_folder(cache, no_cache)
     with progress_bars() as progress:
@@ -126,8 +216,8 @@ def words(
     markdown: Markdown = None,
 ) -> None:
     """Read words from the lips."""
-    from avmatch.cli.bars import progress_bars
-    from avmatch.evaluation.words import evaluate_words
+    from avmatch.cli.options import progress_bars
+    from avmatch.systems.words.evaluate import evaluate_words
 
     with progress_bars() as progress:
         result = evaluate_words(model, data, split=split, held_out=held_out, progress=progress)
@@ -147,8 +237,8 @@ def classify(
     no_cache: NoCache = False,
 ) -> None:
     """Say which class each item belongs to: accuracy, log loss, calibration, class by class."""
-    from avmatch.cli.bars import progress_bars
-    from avmatch.evaluation.scenes import evaluate_scenes, write_report
+    from avmatch.cli.options import progress_bars
+    from avmatch.systems.scenes.evaluate import evaluate_scenes, write_report
 
     folder = cache_folder(cache, no_cache)
     with progress_bars() as progress:
@@ -171,8 +261,8 @@ def probe(
     markdown: Markdown = None,
 ) -> None:
     """Train a linear classifier on a layer of the sound tower."""
-    from avmatch.cli.bars import progress_bars
-    from avmatch.evaluation.dispatch import evaluate_probe
+    from avmatch.cli.options import progress_bars
+    from avmatch.pipelines.evaluate import evaluate_probe
 
     with progress_bars() as progress:
         result = evaluate_probe(model, data, layer=layer, subset=split, progress=progress)

@@ -24,7 +24,7 @@ def fix(
     no_cache: NoCache = False,
 ) -> None:
     """Write copies in which picture and sound are together; the picture is copied bit for bit."""
-    from avmatch.cli.bars import progress_bars
+    from avmatch.cli.options import progress_bars
     from avmatch.pipelines.fix import FixSettings, fix_all, fix_lines
     from avmatch.pipelines.sync import expand
 

@@ -19,7 +19,7 @@ def locate(
     no_cache: NoCache = False,
 ) -> None:
     """Draw where in the picture the sound comes from."""
-    from avmatch.cli.bars import progress_bars
+    from avmatch.cli.options import progress_bars
     from avmatch.pipelines.locate import locate as draw
     from avmatch.pipelines.locate import located_line
 

@@ -34,10 +34,10 @@ def match(
     """Say which audio belongs to which video, and write tables and a report."""
     from rich.console import Console
 
-    from avmatch.cli.bars import progress_bars
+    from avmatch.cli.options import progress_bars
     from avmatch.core.errors import UsageError
+    from avmatch.matching.decision import MatchSettings
     from avmatch.pipelines import delivery
-    from avmatch.pipelines.decision import MatchSettings
     from avmatch.pipelines.match import match as run
 
     settings = MatchSettings(max_offset, min_confidence, complete, many, not no_duration, use_scratch, top_k)

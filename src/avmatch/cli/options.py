@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from avmatch.core.progress import Progress
 
 Model = Annotated[str | None, typer.Option(help="A trained run, a model folder, or a shipped model's name.")]
 FaceDetector = Annotated[Path | None, typer.Option(help="A YuNet ONNX file instead of Haar cascades.")]
@@ -19,6 +24,35 @@ QuietNoCache = Annotated[bool, typer.Option("--no-cache", hidden=True)]
 
 def cache_folder(cache: Path | None, no_cache: bool) -> Path | None:
     """Where features are kept; None = nowhere."""
-    from avmatch.pipelines.analysis import default_cache_dir
+    from avmatch.analysis.features import default_cache_dir
 
     return None if no_cache else cache or default_cache_dir()
+
+
+# Progress bars on stderr; nothing where stderr isn't a terminal.
+
+
+@contextmanager
+def progress_bars() -> Iterator[Progress | None]:
+    """A callback (stage, done, total) that draws a bar for each stage, or None."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich import progress
+    from rich.console import Console
+
+    columns = (
+        progress.TextColumn("{task.description:>8}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TimeRemainingColumn(),
+    )
+    with progress.Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, progress.TaskID] = {}
+
+        def update(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total)
+            bars.update(tasks[stage], completed=done)
+
+        yield update

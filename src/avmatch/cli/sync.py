@@ -23,7 +23,7 @@ def sync(
     no_cache: NoCache = False,
 ) -> None:
     """Measure the offset between picture and sound; positive = the sound comes late."""
-    from avmatch.cli.bars import progress_bars
+    from avmatch.cli.options import progress_bars
     from avmatch.pipelines import delivery
     from avmatch.pipelines.sync import expand, sync_all
 

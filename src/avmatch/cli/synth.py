@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from avmatch.cli.bars import progress_bars
+from avmatch.cli.options import progress_bars
 
 COLLISION = "collision"
 

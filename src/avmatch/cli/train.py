@@ -22,11 +22,11 @@ def train(
     ] = None,
 ) -> None:
     """Train a recipe; OUT gets the model, its card, curves, and all that is needed to go on or do it again."""
-    from avmatch.cli.bars import progress_bars
+    from avmatch.cli.options import progress_bars
     from avmatch.core.errors import MissingExtraError
 
     try:
-        from avmatch.recipes.story import train_recipe
+        from avmatch.pipelines.train import train_recipe
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("avmatch"):
             raise

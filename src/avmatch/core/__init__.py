@@ -1,1 +1,1 @@
-"""The nouns and the clock: what every other room speaks in. Imports nothing of ours."""
+"""The nouns and the clock: samples, frames, features, results, seconds, errors. Imports nothing of ours."""

@@ -23,6 +23,7 @@ from avmatch.core.files import write_text_atomically
 if TYPE_CHECKING:
     import pandas
 
+
 Status = Literal["ok", "uncertain", "failed"]
 Verdict = Literal["in_sync", "early_noticed", "late_noticed", "early_unacceptable", "late_unacceptable"]
 

@@ -24,8 +24,7 @@ from avmatch.core.errors import Reason
 from avmatch.core.features import AudioFeatures, Embeddings, VideoFeatures
 from avmatch.cues.evidence import Calibration, Curves
 from avmatch.cues.motion import audio_reason
-from avmatch.cues.sliding import Stream, sliding_products
-from avmatch.cues.synchrony import log_mean_exp
+from avmatch.cues.synchrony import Stream, log_mean_exp, sliding_products
 
 CALIBRATION = Calibration(weight=1.0)
 #: Tracks that share no more than this follow one another: a track is held a little longer than its face is seen.

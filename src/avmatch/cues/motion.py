@@ -19,19 +19,22 @@ from jaxtyping import Float, Float32
 from avmatch.core.errors import Reason
 from avmatch.core.features import TICK_RATE_HZ, AudioFeatures, VideoFeatures
 from avmatch.cues.evidence import Calibration, Curves
-from avmatch.cues.series import Series, accent_series, level_series, onset_series
 from avmatch.cues.synchrony import (
     AudioWindows,
+    Series,
     VideoWindow,
+    accent_series,
     audio_windows,
     correlation_nats,
     in_blocks,
+    level_series,
     log_mean_exp,
+    onset_series,
     thinned,
     video_windows,
 )
+from avmatch.frontends.event_signals import Channel, source_levels
 from avmatch.frontends.motion import CHANGE
-from avmatch.frontends.sources import Channel, source_levels
 
 #: Of the last, the grey change, only the rise counts.
 CHANNELS = (Channel(0, 0.1), Channel(1, 0.03), Channel(2, 0.03), Channel(CHANGE, 0.3, is_rise=True))
@@ -141,7 +144,7 @@ def window_nats(
 
 
 def motion_series(video: VideoFeatures) -> tuple[Series, Float[np.ndarray, " C"]]:
-    """Flattened log levels of the four channels, and prior weights of their sources (frontends/sources.py)."""
+    """Flattened log levels of the four channels, and prior weights of their sources (frontends/event_signals.py)."""
     values, weights = source_levels(video.motion, CHANNELS)
     return Series(video.start_seconds, TICK_RATE_HZ, values), weights
 

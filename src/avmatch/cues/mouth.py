@@ -18,16 +18,17 @@ from avmatch.core.errors import Reason
 from avmatch.core.features import BAND_RATE_HZ, TICK_RATE_HZ, AudioFeatures, MouthTrack, VideoFeatures
 from avmatch.cues.evidence import Calibration, Curves
 from avmatch.cues.motion import audio_reason
-from avmatch.cues.series import Series, remembered
 from avmatch.cues.synchrony import (
     AudioWindows,
+    Series,
     VideoWindow,
     audio_windows,
     correlation_nats,
     log_mean_exp,
+    remembered,
     video_windows,
 )
-from avmatch.frontends.flattening import flattened
+from avmatch.frontends.event_signals import flattened
 from avmatch.frontends.motion import resample_steps
 from avmatch.frontends.mouth import MOUTH_CHANNELS
 from avmatch.frontends.sound import band_centres_hz

@@ -1,30 +1,110 @@
-"""How probable is it that two signals move together? The arithmetic shared by the synchrony cues.
-
-Two normalised signals with correlation R over T independent ticks are more probable under "they belong together"
-than under "they don't" by −T/2 · log(1 − R²) nats (the Gaussian log-likelihood ratio, with the correlation
-estimated; only R > 0 counts). Ticks of real signals aren't independent; by Bartlett's formula ("On the theoretical
-specification of sampling properties of autocorrelated time series", 1946) they count as
-
-    T_eff = (T − T₀) / (1 + 2 Σ_k ρ_video(k) · ρ_audio(k)),
-
-where T₀ ticks are lost to flattening: with them, clips of one second and of ten are equally well calibrated.
-
-Long files are cut into windows of ten seconds on a common grid, and the nats of the windows are added: what moves,
-and where, may change from one to the next.
-
-Letters in shapes: H signals of a video, M audio files, L lags, T ticks of a window, K autocorrelation lags.
-"""
+"""From features to comparable signals, on a known clock; how probable it is that two of them move together."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property, wraps
+from weakref import WeakKeyDictionary
 
 import numpy as np
-from jaxtyping import Float, Float32
+import scipy.fft
+from jaxtyping import Complex64, Float, Float32
+from scipy.ndimage import uniform_filter1d
 
-from avmatch.core.features import TICK_RATE_HZ
-from avmatch.cues.series import Series, autocorrelation
+from avmatch.core.features import BAND_RATE_HZ, TICK_RATE_HZ, AudioFeatures
+from avmatch.frontends.event_signals import flattened
+
+ONSET_OFFSET = 1.0  # added before the logarithm: below this much flux, differences don't matter
+LEVEL_SHARE = 0.35
+LEVEL_FLOOR = 1e-4  # 40 dB below the loudest
+_BANDS_PER_TICK = BAND_RATE_HZ // TICK_RATE_HZ
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """Signals on a regular clock: values (T, H), first value at `start_seconds`."""
+
+    start_seconds: float
+    rate_hz: float
+    values: Float32[np.ndarray, "T H"]
+
+    @cached_property
+    def autocorrelation(self) -> Float[np.ndarray, "H K"]:
+        """Of the signals thinned to TICK_RATE_HZ, at lags of 1…TICK_RATE_HZ ticks."""
+        thinned = self.values[:: round(self.rate_hz / TICK_RATE_HZ)]
+        return autocorrelation(thinned - thinned.mean(axis=0), TICK_RATE_HZ)
+
+
+def remembered(make: Callable[[AudioFeatures], Series]) -> Callable[[AudioFeatures], Series]:
+    """Keep what is made of a sound for as long as the sound lives: it is read against every block of videos."""
+    kept: WeakKeyDictionary[AudioFeatures, Series] = WeakKeyDictionary()
+
+    @wraps(make)
+    def get(audio: AudioFeatures) -> Series:
+        series = kept.get(audio)
+        if series is None:
+            series = kept[audio] = make(audio)
+        return series
+
+    return get
+
+
+@remembered
+def accent_series(audio: AudioFeatures) -> Series:
+    """Where the sound sets in, and a third as strong how it dies away: onset strength and level, at BAND_RATE_HZ."""
+    onset, level = onset_series(audio), level_series(audio)
+    values = onset.values + LEVEL_SHARE * level.values
+    deviation = max(float(values.std()), 1e-6)
+    return Series(onset.start_seconds, onset.rate_hz, (values / deviation).astype(np.float32))
+
+
+@remembered
+def onset_series(audio: AudioFeatures) -> Series:
+    """The onset strength of a sound at BAND_RATE_HZ: log of the mean flux over one video tick."""
+    flux = audio.flux.astype(np.float32).mean(axis=1)
+    return _tick_averaged(audio, flux * _BANDS_PER_TICK, ONSET_OFFSET)
+
+
+@remembered
+def level_series(audio: AudioFeatures) -> Series:
+    """The level of a sound at BAND_RATE_HZ: log of the mean power over one video tick."""
+    power = np.exp(audio.level.astype(np.float32)).mean(axis=1)
+    return _tick_averaged(audio, power, LEVEL_FLOOR * float(power.max(initial=1e-9)))
+
+
+def _tick_averaged(audio: AudioFeatures, values: Float32[np.ndarray, " T"], offset: float) -> Series:
+    mean = uniform_filter1d(values, _BANDS_PER_TICK, mode="nearest")
+    # An even-length average sits half a value early.
+    start = audio.start_seconds - 0.5 / BAND_RATE_HZ
+    return Series(start, BAND_RATE_HZ, flattened(np.log(mean + offset)[:, None], BAND_RATE_HZ))
+
+
+def autocorrelation(values: Float[np.ndarray, "T H"], num_lags: int) -> Float[np.ndarray, "H K"]:
+    """Normalised autocorrelation at lags 1…num_lags, (H, num_lags); zero beyond the signal's length."""
+    size = 2 * max(len(values), 1)
+    spectrum = np.fft.rfft(values, size, axis=0)
+    full = np.fft.irfft(np.abs(spectrum) ** 2, size, axis=0)[: min(len(values), num_lags + 1)]
+    out = np.zeros((values.shape[1], num_lags))
+    out[:, : len(full) - 1] = (full[1:] / np.maximum(full[:1], 1e-9)).T
+    return out
+
+
+# How probable is it that two signals move together? The arithmetic shared by the synchrony cues.
+#
+# Two normalised signals with correlation R over T independent ticks are more probable under "they belong together"
+# than under "they don't" by −T/2 · log(1 − R²) nats (the Gaussian log-likelihood ratio, with the correlation
+# estimated; only R > 0 counts). Ticks of real signals aren't independent; by Bartlett's formula ("On the theoretical
+# specification of sampling properties of autocorrelated time series", 1946) they count as
+#
+#     T_eff = (T − T₀) / (1 + 2 Σ_k ρ_video(k) · ρ_audio(k)),
+#
+# where T₀ ticks are lost to flattening: with them, clips of one second and of ten are equally well calibrated.
+#
+# Long files are cut into windows of ten seconds on a common grid, and the nats of the windows are added: what moves,
+# and where, may change from one to the next.
+#
+# Letters in shapes: H signals of a video, M audio files, L lags, T ticks of a window, K autocorrelation lags.
 
 WINDOW_TICKS = 10 * TICK_RATE_HZ
 LOST_TICKS = 18  # T₀
@@ -188,3 +268,81 @@ def log_mean_exp(
     peak = nats.max(axis=0)
     terms = np.exp(nats - peak)
     return np.log(np.tensordot(share, terms, axes=1) + 1e-30) + peak
+
+
+# Two streams of vectors, one moved along the other: the sum of their products at every lag.
+#
+#     s[lag] = Σ_t v[t] · a[t + lag]
+#
+# By the fast Fourier transform, a block of ticks after another, so that neither the length of a file nor the number
+# of
+# lags comes in as a square; all pairs of a block share their transforms, and the products over D are one matrix
+# product
+# a frequency. Letters in shapes: N videos, M audio, T ticks, D dimensions, L lags, B ticks of a block, F frequencies.
+
+#: Ticks of a block, at most, and streams whose transforms are held at once.
+BLOCK_TICKS = 2048
+STREAMS = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Stream:
+    """Vectors (T, D) at the ticks `begin`, `begin` + 1, … of a clock that all streams share."""
+
+    vectors: Float[np.ndarray, "T D"]
+    begin: int
+
+    @property
+    def end(self) -> int:
+        """The tick after the last."""
+        return self.begin + len(self.vectors)
+
+
+def sliding_products(
+    videos: Sequence[Stream], audios: Sequence[Stream], first_lag: int, last_lag: int
+) -> Float32[np.ndarray, "N M L"]:
+    """The sums at all lags from `first_lag` to `last_lag`, in ticks; what lies outside a stream adds nothing."""
+    sums = np.zeros((len(videos), len(audios), last_lag - first_lag + 1), np.float32)
+    for begin, end in _blocks(videos):
+        rows = _inside(videos, begin, end)
+        columns = _inside(audios, begin + first_lag, end + last_lag)
+        size = scipy.fft.next_fast_len(end - begin + last_lag - first_lag, real=True)
+        for some_columns in _parts(columns):
+            heard = _spectra([audios[column] for column in some_columns], begin + first_lag, end + last_lag, size)
+            for some_rows in _parts(rows):
+                seen = _spectra([videos[row] for row in some_rows], begin, end, size)
+                products = seen.conj() @ heard.transpose(0, 2, 1)
+                curves = scipy.fft.irfft(products, size, axis=0)[: sums.shape[2]]
+                sums[np.ix_(some_rows, some_columns)] += curves.transpose(1, 2, 0)
+    return sums
+
+
+def _blocks(streams: Sequence[Stream]) -> Iterator[tuple[int, int]]:
+    """Stretches of ticks that cover all streams, no longer than is needed."""
+    if not streams:
+        return
+    longest = max(len(stream.vectors) for stream in streams)
+    begin, end = min(stream.begin for stream in streams), max(stream.end for stream in streams)
+    size = min(max(longest, 1), BLOCK_TICKS)
+    if end - begin <= BLOCK_TICKS:
+        size = end - begin
+    for start in range(begin, end, max(size, 1)):
+        yield start, min(start + size, end)
+
+
+def _inside(streams: Sequence[Stream], begin: int, end: int) -> list[int]:
+    """Which streams have a tick in begin … end − 1."""
+    return [number for number, stream in enumerate(streams) if stream.begin < end and stream.end > begin]
+
+
+def _parts(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
+    return (numbers[first : first + STREAMS] for first in range(0, len(numbers), STREAMS))
+
+
+def _spectra(streams: Sequence[Stream], begin: int, end: int, size: int) -> Complex64[np.ndarray, "F N D"]:
+    """Transforms over the ticks begin … end − 1, zeros where a stream has none."""
+    ticks = np.zeros((end - begin, len(streams), streams[0].vectors.shape[1]), np.float32)
+    for column, stream in enumerate(streams):
+        first, last = max(begin, stream.begin), min(end, stream.end)
+        ticks[first - begin : last - begin, column] = stream.vectors[first - stream.begin : last - stream.begin]
+    return np.ascontiguousarray(scipy.fft.rfft(ticks, size, axis=0), np.complex64)

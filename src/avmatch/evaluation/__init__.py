@@ -1,1 +1,1 @@
-"""Run a model over a benchmark, and write what came of it."""
+"""What several benchmarks share: galleries, noise, pieces, held-back lists. Knows no system."""

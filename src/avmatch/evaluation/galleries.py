@@ -11,11 +11,11 @@ import numpy as np
 from jaxtyping import Int
 
 from avmatch.core.errors import UsageError
-from avmatch.datasets.clips import Clip
-from avmatch.datasets.items import Pairs
-from avmatch.datasets.packing import MediaFiles, check_packed, common_part, named_pairs
-from avmatch.datasets.shards import INDEX, open_shards
-from avmatch.datasets.tracks import PackSettings
+from avmatch.data.clips import Clip
+from avmatch.data.items import Pairs
+from avmatch.data.packing import MediaFiles, check_packed, common_part, named_pairs
+from avmatch.data.shards import INDEX, open_shards
+from avmatch.data.tracks import PackSettings
 from avmatch.evaluation.noise import read_in_noise
 
 #: A clip's picture, and its sound in each condition.
@@ -41,7 +41,7 @@ Gallery = MediaList | Pairs
 
 
 def read_media(data: str | Path) -> Gallery:
-    """A list of media pairs (datasets/layouts.py), or the shards that were packed from one."""
+    """A list of media pairs (data/layouts.py), or the shards that were packed from one."""
     if (Path(data) / INDEX).is_file():
         return open_shards(data)
     named = named_pairs(data)

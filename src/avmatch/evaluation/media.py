@@ -11,11 +11,11 @@ import numpy as np
 from jaxtyping import Float32
 
 from avmatch.artifacts.tower import TowerPair
-from avmatch.datasets.tracks import PackSettings
+from avmatch.data.tracks import PackSettings
 from avmatch.evaluation.galleries import Gallery, Signals, gallery_clips
-from avmatch.frontends.picture import shades
+from avmatch.frontends.mouth import shades
 from avmatch.frontends.sound import CHUNK_SECONDS
-from avmatch.matching.aligned import aligned_similarity
+from avmatch.matching.galleries import aligned_similarity
 
 
 def media_similarities(

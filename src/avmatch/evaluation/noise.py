@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 
-from avmatch.core.signals import AudioSamples
-from avmatch.datasets.augment.sound import NoiseKind, mix_at_snr, synthetic_noise
-from avmatch.datasets.tracks import PICTURES, SOUNDS, PackSettings, Sides, Track
+from avmatch.core.features import AudioSamples
+from avmatch.data.noise import NoiseKind, mix_at_snr, synthetic_noise
+from avmatch.data.tracks import PICTURES, SOUNDS, PackSettings, Sides, Track
 from avmatch.frontends.sound import SAMPLE_RATE_HZ
 from avmatch.media.decode import decode
 

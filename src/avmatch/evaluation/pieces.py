@@ -9,7 +9,7 @@ from typing import Any
 
 from avmatch.core.errors import UsageError
 from avmatch.evaluation.noise import NOISES
-from avmatch.metrics.shares import Share
+from avmatch.metrics.intervals import Share
 from avmatch.reports.report import TIES, Lines, Report, ReportTable
 
 #: The usual pieces of talking clips.

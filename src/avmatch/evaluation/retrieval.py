@@ -19,7 +19,7 @@ from avmatch.evaluation.galleries import Gallery
 from avmatch.evaluation.held_back import held_back_rows
 from avmatch.evaluation.pieces import condition_name
 from avmatch.matching.galleries import NORMALISATIONS
-from avmatch.metrics.paired import spread
+from avmatch.metrics.intervals import spread
 from avmatch.metrics.retrieval import SUBSET_KS, DirectionScores, RetrievalScores, evaluate
 from avmatch.reports.report import TIES, Report, ReportTable
 

@@ -1,1 +1,1 @@
-"""The frontends room."""
+"""Samples to log-mel, MFCC and onsets; frames to motion, faces and mouths: numpy and OpenCV."""

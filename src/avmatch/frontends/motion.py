@@ -30,8 +30,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
-from avmatch.core.features import TICK_RATE_HZ
-from avmatch.core.signals import VideoFrames
+from avmatch.core.features import TICK_RATE_HZ, VideoFrames
 
 MOTION_CHANNELS = ("acceleration", "bounce", "reversal", "change", "jerk", "flicker", "light", "texture")
 CHANGE = MOTION_CHANNELS.index("change")

@@ -1,30 +1,147 @@
-"""Mouth signals: what the lips of every face do, frame by frame, without a trained model.
+"""Frames at whatever times → small frames on a regular clock: what towers see, in training and in use.
 
-    frames → face boxes → the face now and one frame ago, cut out at the same place → a few numbers
-
-Both patches are cut at the same place, so a jittering box can't look like motion; what the whole head does
-is measured on the upper face and taken off. Nothing but the numbers is kept.
-
-``motion`` and ``lip_drop`` tell of the time between the frame before and this one: place them half a frame
-earlier than its time. Of what was tried, the lower lip's speed against the slope of the energy at 500 to
-2500 Hz says most, on people who talk without a pause too.
-
-Letters in shapes: T frames, H rows, W columns, K channels.
+A tick shows the frame that is nearest to it within half a tick; in gaps the last frame stays. Letters in shapes: T
+frames, H rows, W columns of the source; h rows, w columns of a tick; colours: none (grey), or 3.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from avmatch.core.features import MouthTrack
-from avmatch.core.signals import VideoFrames
+from avmatch.core.features import ColourFrames, MouthTrack, VideoFrames
 from avmatch.frontends.faces import KEY_SECONDS, FaceDetector, FaceTracker, LocatedFrame, Sighting
+
+#: Times that differ by less count as equal.
+ROUNDING_TICKS = 1e-3
+
+
+class FrameClock:
+    """Collects VideoFrames blocks, in order of time, and gives the ticks that they settle."""
+
+    def __init__(self, rate_hz: float, height_px: int, width_px: int) -> None:
+        self.rate_hz, self.height_px, self.width_px = rate_hz, height_px, width_px
+        self.start_seconds: float | None = None  # of the first tick, which is the first frame's
+        self._shown: UInt8[np.ndarray, "H W *colours"] | None = None
+        self._place = 0.0  # of the frame that is shown, in ticks
+        self._num_ticks = 0
+
+    def push(self, frames: VideoFrames | ColourFrames) -> Iterator[UInt8[np.ndarray, "h w *colours"]]:
+        """Take the next block; the ticks that it settles: those up to its last frame."""
+        for picture, time_seconds in zip(frames.data, frames.pts_seconds.tolist(), strict=True):
+            if self.start_seconds is None:
+                self.start_seconds = time_seconds
+            place = (time_seconds - self.start_seconds) * self.rate_hz
+            while self._num_ticks <= place + ROUNDING_TICKS:
+                yield self._tick(self._nearer(picture, place))
+            self._shown, self._place = picture, place
+
+    def finish(self) -> Iterator[UInt8[np.ndarray, "h w *colours"]]:
+        """The tick that the last frame is nearest to, if that still waited for a nearer one."""
+        if self._shown is not None and self._num_ticks < self._place + 0.5 - ROUNDING_TICKS:
+            yield self._tick(self._shown)
+
+    def _nearer(self, picture: UInt8[np.ndarray, "H W *colours"], place: float) -> UInt8[np.ndarray, "H W *colours"]:
+        """What the next tick shows: the frame that is shown already, or the new one at `place`, if it is nearer."""
+        if self._shown is None:
+            return picture
+        wait = place - self._num_ticks
+        age = self._num_ticks - self._place
+        return picture if wait < min(age, 0.5) + ROUNDING_TICKS else self._shown
+
+    def _tick(self, picture: UInt8[np.ndarray, "H W *colours"]) -> UInt8[np.ndarray, "h w *colours"]:
+        self._num_ticks += 1
+        return np.asarray(cv2.resize(picture, (self.width_px, self.height_px), interpolation=cv2.INTER_AREA))
+
+
+def shades(frames: UInt8[np.ndarray, "*T h w"]) -> Float32[np.ndarray, "*T h w"]:
+    """The same in 0…1, as towers take it."""
+    return frames.astype(np.float32) / np.float32(255)
+
+
+# Mouths cut out of frames, at one scale, on a regular clock: what towers for faces see, in training and in use.
+#
+#     frames → faces, followed (faces.py) → the lower face of each, cut out → ticks of equal size
+#
+# A face as wide as its box gives FACE_PIXELS pixels, so that a larger crop shows more of the surroundings, not more
+# detail. Letters in shapes: H rows, W columns of the source; S the side of a crop.
+
+#: Pixels of a crop for the width of a face's box.
+CROP_FACE_PIXELS = 96
+#: Where the middle of a crop lies, as a share of the box from its upper edge: between the lips of a closed mouth.
+MOUTH_HEIGHT = 0.8
+
+
+def mouth_crop(
+    image: UInt8[np.ndarray, "H W"], box: Float32[np.ndarray, " 4"], side_px: int
+) -> UInt8[np.ndarray, "S S"]:
+    """The lower face in a standard size; beyond the picture its border is repeated.
+
+    Args:
+        image: (H, W) luma.
+        box: (4,) x, y, width and height of the face in pixels.
+        side_px: S.
+    """
+    width = max(float(box[2]), 8.0)
+    side = max(2, round(width * side_px / CROP_FACE_PIXELS))
+    centre = (float(box[0]) + width / 2, float(box[1]) + MOUTH_HEIGHT * width)
+    part = cv2.getRectSubPix(image, (side, side), centre)
+    method = cv2.INTER_AREA if side > side_px else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(part, (side_px, side_px), interpolation=method), np.uint8)
+
+
+class MouthCrops:
+    """Cuts out every face of one video on a regular clock of its own, streaming; the tracker runs elsewhere."""
+
+    def __init__(self, rate_hz: float, side_px: int) -> None:
+        self._rate_hz, self._side_px = rate_hz, side_px
+        self._clocks: dict[int, FrameClock] = {}
+        self._num_ticks: Counter[int] = Counter()
+
+    def take(self, located: LocatedFrame) -> Iterator[tuple[int, UInt8[np.ndarray, "S S"]]]:
+        """Take the next frame; the ticks that it settles, each with the number of its face's track."""
+        times = np.array([located.pts_seconds])
+        for number, box in located.boxes.items():
+            clock = self._clocks.setdefault(number, FrameClock(self._rate_hz, self._side_px, self._side_px))
+            crop = mouth_crop(located.image, box, self._side_px)
+            for tick in clock.push(VideoFrames(crop[None], times)):
+                self._num_ticks[number] += 1
+                yield number, tick
+
+    def extents(self, sightings: Mapping[int, Sighting]) -> dict[int, tuple[float, int]]:
+        """When each track begins, in seconds, and how many of its ticks show the face.
+
+        Tracks that weren't seen often enough are left out.
+        """
+        found = {}
+        for number, clock in self._clocks.items():
+            sighting = sightings[number]
+            assert clock.start_seconds is not None
+            lasted_seconds = sighting.last_seconds + KEY_SECONDS - clock.start_seconds
+            num_ticks = min(self._num_ticks[number], max(1, round(lasted_seconds * self._rate_hz)))
+            if sighting.is_enough((num_ticks - 1) / self._rate_hz):
+                found[number] = clock.start_seconds, num_ticks
+        return found
+
+
+# Mouth signals: what the lips of every face do, frame by frame, without a trained model.
+#
+#     frames → face boxes → the face now and one frame ago, cut out at the same place → a few numbers
+#
+# Both patches are cut at the same place, so a jittering box can't look like motion; what the whole head does
+# is measured on the upper face and taken off. Nothing but the numbers is kept.
+#
+# ``motion`` and ``lip_drop`` tell of the time between the frame before and this one: place them half a frame
+# earlier than its time. Of what was tried, the lower lip's speed against the slope of the energy at 500 to
+# 2500 Hz says most, on people who talk without a pause too.
+#
+# Letters in shapes: T frames, H rows, W columns, K channels.
 
 MOUTH_CHANNELS = ("motion", "lip_drop", "openness")
 """``motion``: log of how much the mouth changed since the frame before, beyond the head's shift.

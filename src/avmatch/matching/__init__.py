@@ -1,1 +1,1 @@
-"""Scores of pairs → who belongs to whom: fusion of cues, one-to-one assignment, confidence."""
+"""Scores of pairs to who belongs to whom: fusion of cues, confidence, one-to-one assignment."""

@@ -1,1 +1,1 @@
-"""Files and bytes → frames and samples with true times, and back. The only room that knows FFmpeg (PyAV)."""
+"""Files and bytes to frames and samples with true times, and back. The only importer of FFmpeg (PyAV)."""

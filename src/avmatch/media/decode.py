@@ -20,9 +20,16 @@ from jaxtyping import Float32, UInt8
 
 from avmatch.core.clock import samples_from_seconds, seconds_from_samples
 from avmatch.core.errors import MediaError, Reason
-from avmatch.core.signals import AudioSamples, ColourFrames, VideoFrames
-from avmatch.media.clock import MAX_GAP_SECONDS, StreamClock
-from avmatch.media.source import audio_stream, opened, origin_seconds, unreadable, video_stream
+from avmatch.core.features import AudioSamples, ColourFrames, VideoFrames
+from avmatch.media.source import (
+    MAX_GAP_SECONDS,
+    StreamClock,
+    audio_stream,
+    opened,
+    origin_seconds,
+    unreadable,
+    video_stream,
+)
 
 BLOCK_FRAMES = 32
 BLOCK_SECONDS = 1.0

@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from avmatch.core.errors import UsageError
+from avmatch.core.features import AudioSamples
 from avmatch.core.files import atomic_path
-from avmatch.core.signals import AudioSamples
 
 AUDIO_CODECS = {
     ".wav": "pcm_s16le",

@@ -21,8 +21,8 @@ from jaxtyping import Float32
 
 from avmatch.core.clock import samples_from_seconds
 from avmatch.core.errors import MediaError, UsageError
+from avmatch.core.features import AudioSamples
 from avmatch.core.files import atomic_path
-from avmatch.core.signals import AudioSamples
 from avmatch.media.decode import decode_sound
 from avmatch.media.encode import SoundWriter
 from avmatch.media.source import audio_stream, opened, origin_seconds, video_stream

@@ -25,7 +25,7 @@ import av.stream
 import numpy as np
 
 from avmatch.core.errors import MediaError
-from avmatch.core.signals import AudioSamples
+from avmatch.core.features import AudioSamples
 from avmatch.media.decode import decode_sound
 from avmatch.media.mux import SoundTrack, codec_for, on_picture_clock, remuxed, start_seconds, timed_packets
 from avmatch.media.source import audio_stream, opened, origin_seconds

@@ -12,13 +12,15 @@ Letters in shapes: N values.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Bool, Float, Float32, Int, Shaped
 from scipy.stats import t as student
 
 from avmatch.core.errors import UsageError
+from avmatch.metrics.classes import confusions
 
 
 @dataclass(frozen=True)
@@ -87,3 +89,112 @@ def _validate(values: Float[np.ndarray, " N"] | Bool[np.ndarray, " N"], fewest: 
         raise UsageError(f"values[{int(np.argmin(np.isfinite(values)))}] is not a finite number")
     if not 0.0 < level < 1.0:
         raise UsageError(f"level must lie between 0 and 1, got {level:g}")
+
+
+# Is one system better than another? Differences fold by fold, or seed by seed, on the same items.
+#
+# Folds differ more than systems do; what is left when each fold is compared with itself is the systems' difference.
+#
+# Letters in shapes: F folds (or seeds).
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean and sample standard deviation (of n − 1), in the unit of the values."""
+
+    mean: float
+    sd: float
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """By how much a system is ahead.
+
+    Attributes:
+        mean: of the differences.
+        sd: their sample standard deviation.
+        bootstrap: percentile bootstrap interval of the mean; too narrow where folds are few.
+        student: Student's t interval of the mean.
+    """
+
+    mean: float
+    sd: float
+    bootstrap: Interval
+    student: Interval
+
+
+def spread(values: Float[np.ndarray, " F"]) -> Spread:
+    """Mean and sample standard deviation of two or more values."""
+    if len(values) < 2:
+        raise UsageError(f"a spread needs two or more values, got {len(values)}")
+    return Spread(float(values.mean()), float(values.std(ddof=1)))
+
+
+def paired_interval(differences: Float[np.ndarray, " F"], seed: int) -> PairedDifference:
+    """The mean difference of two systems, with its 95 % intervals.
+
+    Args:
+        differences: (F,) one system's figure less the other's, per fold or seed; two or more.
+        seed: of the bootstrap.
+    """
+    whole = spread(differences)
+    return PairedDifference(
+        mean=whole.mean,
+        sd=whole.sd,
+        bootstrap=bootstrap_interval(differences, seed),
+        student=student_interval(differences),
+    )
+
+
+# The share of trials that are right, with its interval, and the classes that are taken for others, by name.
+
+#: How many mistakes a report lists.
+NUM_MISTAKES = 10
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share of trials, 0…1, with its bootstrap interval over groups: None with fewer than two of them."""
+
+    share: float
+    low: float | None
+    high: float | None
+    num_trials: int
+
+    def percent(self) -> str:
+        """As tables have it, with half the width of the interval."""
+        if self.low is None or self.high is None:
+            return f"{100 * self.share:.1f}"
+        return f"{100 * self.share:.1f}±{50 * (self.high - self.low):.1f}"
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A class that was taken for another one, how often, of how many."""
+
+    label: str
+    guess: str
+    count: int
+    support: int
+
+    def values(self, *keys: str) -> dict[str, object]:
+        """The four under other names."""
+        return dict(zip(keys, (self.label, self.guess, self.count, self.support), strict=True))
+
+
+def share_of(hits: Bool[np.ndarray, " N"], groups: Sequence[str], seed: int) -> Share:
+    """The share of hits; the interval resamples people, or recordings, not trials."""
+    if len(set(groups)) < 2:
+        return Share(float(hits.mean()), None, None, len(hits))
+    interval = bootstrap_interval(hits, seed, group=np.array(groups))
+    return Share(float(hits.mean()), interval.low, interval.high, len(hits))
+
+
+def commonest_mistakes(
+    scores: Float[np.ndarray, "N K"] | Float32[np.ndarray, "N K"], label: Int[np.ndarray, " N"], names: Sequence[str]
+) -> tuple[Mistake, ...]:
+    """The NUM_MISTAKES commonest, the commonest first."""
+    return tuple(
+        Mistake(names[one.said], names[one.heard], one.count, one.num_said)
+        for one in confusions(scores, label, NUM_MISTAKES)
+    )

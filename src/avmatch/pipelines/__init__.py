@@ -1,1 +1,1 @@
-"""The stories, one file each: decode → front end → encode → score → decide."""
+"""The stories of the commands, one file each."""

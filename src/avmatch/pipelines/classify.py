@@ -20,10 +20,9 @@ from jaxtyping import Float
 
 from avmatch.core.errors import UsageError
 from avmatch.core.progress import Progress
-from avmatch.core.scenes import CarriedBy, SceneResult, Span
-from avmatch.datasets.scene_items import Scenes, absent
-from avmatch.encoders.scenes import Clip, SceneModel, load_scenes
-from avmatch.pipelines.scene_media import Usable, scenes_for, usable
+from avmatch.data.scene_items import Scenes, absent
+from avmatch.systems.scenes.media import Usable, scenes_for, usable
+from avmatch.systems.scenes.runtime import CarriedBy, Clip, SceneModel, SceneResult, Span, load_scenes
 
 #: Items of so many windows and more have a timeline.
 TIMELINE_WINDOWS = 2
@@ -47,7 +46,7 @@ def classify(
 
     Args:
         files: for a model of features: `.npz` of one clip with `audio` and `video` (T, F), packed folders, TAU, tables
-            (datasets/pairs.py). For a model of media: media files, folders and tables of them.
+            (data/pairs.py). For a model of media: media files, folders and tables of them.
         model: a run of a `scene_…` recipe, or an exported folder.
         cache_dir: where the analysis of media is kept; None = nowhere.
         progress: called with (stage, done, total).

@@ -18,17 +18,14 @@ from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.files import atomic_path
 from avmatch.core.progress import Progress
 from avmatch.core.results import MATCH_COLUMNS, Failure, Match, MatchResult, SyncResult
-from avmatch.core.scenes import SceneResult
-from avmatch.datasets.inputs import MEDIA_SUFFIXES
-from avmatch.datasets.std2022 import FEATURE_SUFFIX
+from avmatch.data.inputs import MEDIA_SUFFIXES
+from avmatch.data.std2022 import FEATURE_SUFFIX
 from avmatch.matching.galleries import NORMALISATIONS
 from avmatch.media.mux import mux
-from avmatch.reports.output import write_match_output, write_sync_csv
+from avmatch.reports.output import match_table, write_match_output, write_sync_csv
 from avmatch.reports.plots import plot_sync
-from avmatch.reports.scenes import scene_sentence, timeline_lines
-from avmatch.reports.sentence import sync_sentence
-from avmatch.reports.table import match_table
-from avmatch.reports.words import shown
+from avmatch.reports.wording import shown, sync_sentence
+from avmatch.systems.scenes.runtime import SceneResult, scene_sentence, timeline_lines
 
 REPORT_NAME = "report.html"
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from importlib import metadata
 
 import avmatch
+from avmatch.analysis.features import default_cache_dir
 from avmatch.artifacts.model import shipped_models
 from avmatch.media.probe import codec_report, library_versions
-from avmatch.pipelines.analysis import default_cache_dir
 
 _LIBRARIES = ("numpy", "scipy", "av", "opencv-python-headless", "onnxruntime", "matplotlib")
 _OPTIONAL = {"pyarrow": "parquet", "pandas": "pandas", "torch": "train"}

@@ -18,10 +18,10 @@ from jaxtyping import Float32, Float64
 from avmatch.artifacts.tower import ClipTower, ClipTowers
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.results import Failure, MatchResult
-from avmatch.datasets.std2022 import list_features, load_feature
+from avmatch.data.std2022 import list_features, load_feature
+from avmatch.matching.decision import MatchSettings, decide
 from avmatch.matching.fusion import Scores
 from avmatch.matching.galleries import sinkhorn
-from avmatch.pipelines.decision import MatchSettings, decide
 
 Paths = str | Path | Sequence[str | Path]
 

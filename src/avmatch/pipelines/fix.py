@@ -19,8 +19,7 @@ from avmatch.core.results import SyncResult
 from avmatch.media.repair import repair
 from avmatch.pipelines.delivery import targets
 from avmatch.pipelines.sync import DEFAULT_MAX_OFFSET_SECONDS, sync_all
-from avmatch.reports.sentence import fix_sentence
-from avmatch.reports.words import shown
+from avmatch.reports.wording import fix_sentence, shown
 
 #: Half a frame at 25 fps: nobody sees it, and no measurement is much better.
 DEFAULT_TOLERANCE_SECONDS = 0.02

@@ -18,13 +18,20 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
-from avmatch.classification.fusing import METHODS, Method, cross_validated, method
 from avmatch.core.errors import UsageError
-from avmatch.datasets.items import numbered
-from avmatch.datasets.predictions import Predictions, read_predictions, write_predictions
-from avmatch.datasets.splits import group_folds
-from avmatch.datasets.tau import location_of
-from avmatch.metrics.probabilities import log_loss
+from avmatch.data.items import numbered
+from avmatch.data.splits import group_folds
+from avmatch.data.tau import location_of
+from avmatch.metrics.classes import log_loss
+from avmatch.systems.scenes.fusing import (
+    METHODS,
+    Method,
+    Predictions,
+    cross_validated,
+    method,
+    read_predictions,
+    write_predictions,
+)
 
 NUM_FOLDS = 5
 MEAN = "mean"
@@ -58,7 +65,7 @@ def fuse_predictions(files: Sequence[str | Path], how: str = MEAN, seed: int = 0
     """Fuse two files or more.
 
     Args:
-        how: mean, weighted or stacked (classification/fusing.py), for the table.
+        how: mean, weighted or stacked (systems/scenes/fusing.py), for the table.
         seed: of the folds.
 
     Raises:

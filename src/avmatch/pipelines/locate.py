@@ -17,20 +17,19 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from avmatch.alignment.offset import OK_CONFIDENCE
+from avmatch.analysis.features import Analyser
 from avmatch.core.errors import MediaError, ModelError, Reason, UsageError
-from avmatch.core.features import TICK_RATE_HZ, VideoFeatures
+from avmatch.core.features import TICK_RATE_HZ, VideoFeatures, VideoFrames
 from avmatch.core.files import write_bytes_atomically
 from avmatch.core.progress import Progress
-from avmatch.core.signals import VideoFrames
-from avmatch.cues.heat import heat
 from avmatch.frontends.motion import GRID
 from avmatch.media.decode import decode, read_audio
 from avmatch.media.encode import write_clip
-from avmatch.pipelines.analysis import Analyser
 from avmatch.pipelines.models import models_with
 from avmatch.pipelines.sync import check_range, cues_for, measure
-from avmatch.reports.heat import heated
-from avmatch.reports.words import shown
+from avmatch.reports.plots import heated
+from avmatch.reports.wording import shown
+from avmatch.systems.events.heat import heat
 
 #: Nats at which a cell is as hot as can be shown, in one window; less evidence glows less.
 HOT_NATS = 6.0

@@ -16,6 +16,7 @@ from typing import TypeVar
 import numpy as np
 from jaxtyping import Float
 
+from avmatch.analysis.features import Analyser, analyse_all
 from avmatch.artifacts.graph import CLIP_TOWERS, EVENTS, TOWERS
 from avmatch.artifacts.model import open_model
 from avmatch.artifacts.tower import load_clip_towers
@@ -23,14 +24,11 @@ from avmatch.core.errors import UsageError
 from avmatch.core.features import TICK_RATE_HZ, AudioFeatures, VideoFeatures
 from avmatch.core.progress import Progress
 from avmatch.core.results import Failure, MatchResult, Preview
-from avmatch.cues.duration import DurationCue
 from avmatch.cues.evidence import Cue
-from avmatch.cues.scratch import ScratchCue
-from avmatch.datasets.inputs import MEDIA_SUFFIXES, list_audio, list_videos
-from avmatch.matching.confidence import confidences
+from avmatch.cues.recording import DurationCue, ScratchCue
+from avmatch.data.inputs import MEDIA_SUFFIXES, list_audio, list_videos
+from avmatch.matching.decision import MatchSettings, confidences, decide
 from avmatch.matching.fusion import Scores, any_offset, fused_scores, usual_offsets
-from avmatch.pipelines.analysis import Analyser, analyse_all
-from avmatch.pipelines.decision import MatchSettings, decide
 from avmatch.pipelines.feature_match import match_features
 from avmatch.pipelines.models import MOUTH_WEIGHT_BESIDE, Models, face_cues, looks_at_faces, models_with, motion_cues
 

@@ -19,12 +19,11 @@ from avmatch.artifacts.graph import EVENTS as ANY_SOUND
 from avmatch.artifacts.graph import TOWERS
 from avmatch.artifacts.model import Model, open_model, shipped_models
 from avmatch.artifacts.tower import TowerDescription, TowerPair, load_pair
-from avmatch.cues.events import EventCue, KindCue
 from avmatch.cues.evidence import Calibration, Cue
 from avmatch.cues.learned import EmbeddingCue
 from avmatch.cues.motion import APART, MotionCue
 from avmatch.cues.mouth import MouthCue
-from avmatch.encoders.events import EventModel, load_event_model
+from avmatch.systems.events.runtime import EventCue, EventModel, KindCue, load_event_model
 
 #: The model for talking faces, and that for any sound.
 LIPS, EVENTS = "lips", "events"

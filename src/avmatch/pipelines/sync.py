@@ -12,14 +12,14 @@ from pathlib import Path
 from avmatch.alignment.drift import Drift, estimate_drift, without_drift
 from avmatch.alignment.offset import OK_CONFIDENCE, OffsetEstimate, estimate_offset, offset_interval
 from avmatch.alignment.speakers import speakers
+from avmatch.analysis.features import Analyser, analyse_all
 from avmatch.core.errors import Reason, UsageError
 from avmatch.core.features import AudioFeatures, VideoFeatures
 from avmatch.core.progress import Progress
 from avmatch.core.results import Failure, Speaker, SyncResult
 from avmatch.cues.evidence import Cue
 from avmatch.cues.learned import EmbeddingCue
-from avmatch.datasets.inputs import list_videos
-from avmatch.pipelines.analysis import Analyser, analyse_all
+from avmatch.data.inputs import list_videos
 from avmatch.pipelines.models import Models, face_cues, models_with, motion_cues
 
 DEFAULT_MAX_OFFSET_SECONDS = 1.0

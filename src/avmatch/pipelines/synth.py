@@ -3,7 +3,7 @@
 plan → play → film and record → encode
 """
 
-from avmatch.datasets.synth import SynthConfig, synthesise
-from avmatch.datasets.tilt.folder import TiltConfig, synthesise_collisions
+from avmatch.synth import SynthConfig, synthesise
+from avmatch.systems.collisions.simulator.folder import TiltConfig, synthesise_collisions
 
 __all__ = ["SynthConfig", "TiltConfig", "synthesise", "synthesise_collisions"]

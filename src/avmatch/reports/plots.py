@@ -6,29 +6,34 @@ Drawn with matplotlib's object-oriented interface (no pyplot, no display, no glo
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
+from jaxtyping import Float, Int, UInt8
 
 from avmatch.core.clock import milliseconds_from_seconds
-from avmatch.core.files import atomic_path
+from avmatch.core.files import atomic_path, write_text_atomically
 from avmatch.core.results import (
     EARLY_NOTICED_SECONDS,
     EARLY_UNACCEPTABLE_SECONDS,
     LATE_NOTICED_SECONDS,
     LATE_UNACCEPTABLE_SECONDS,
+    Cell,
     MatchResult,
     SyncResult,
+    csv_text,
 )
-from avmatch.reports.matrix import MatrixPicture, matrix_picture
-from avmatch.reports.sentence import sync_sentence
-from avmatch.reports.words import folder_and_name, shortened
+from avmatch.metrics.classes import Reliability
+from avmatch.reports.page import MatrixPicture, matrix_picture
+from avmatch.reports.wording import folder_and_name, shortened, sync_sentence
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
 
 INK, MUTED, RULE = "#22262a", "#5d646b", "#d9d7d0"
 ACCENT, _DOUBT = "#0d6169", "#96530a"
@@ -170,3 +175,120 @@ def save_figure(figure: Figure, path: str | Path) -> None:
         # A name in a script that the font lacks is drawn as boxes; that is no reason to trouble the user.
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from", category=UserWarning)
         figure.savefig(temporary, format="png", dpi=_DOTS_PER_INCH, facecolor="#ffffff")
+
+
+# A heat map over a picture: the picture in grey, the heat over it from yellow to red.
+
+#: How much of a pixel the heat is, at most.
+_STRONGEST = 0.65
+
+
+def heated(picture: UInt8[np.ndarray, "H W"], cells: Float[np.ndarray, "g g"]) -> UInt8[np.ndarray, "H W 3"]:
+    """An RGB picture with even sides; `cells` are in 0…1, 1 the hottest."""
+    height, width = (side // 2 * 2 for side in picture.shape)
+    grey = np.repeat(picture[:height, :width, None], 3, axis=2).astype(np.float32)
+    smooth = cv2.resize(cells.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
+    warm = np.clip(smooth, 0.0, 1.0)[..., None]
+    colour = np.concatenate([np.full_like(warm, 255.0), 230.0 * (1.0 - warm), np.zeros_like(warm)], axis=2)
+    share = _STRONGEST * warm
+    return np.asarray(np.round((1.0 - share) * grey + share * colour), np.uint8)
+
+
+# The metrics of a training run as curves over its epochs, one panel for each kind of measure.
+
+#: What is said in words, or elsewhere, and needs no curve.
+_NOT_DRAWN = frozenset({"epoch", "seconds"})
+_SHARES = ("recall@", "accuracy")
+
+
+def plot_curves(rows: Sequence[Mapping[str, float]], path: str | Path) -> None:
+    """Write a PNG with losses, shares (0…1), and everything else, over epochs.
+
+    Args:
+        rows: one mapping an epoch: `epoch` and named numbers; a name may be missing from some.
+    """
+    panels = _panels(rows)
+    figure = new_figure((4.5 * max(1, len(panels)), 3.4))
+    if not panels:
+        set_head(figure.subplots(), "no epoch yet")
+    for axes, (title, names) in zip(figure.subplots(1, max(1, len(panels)), squeeze=False)[0], panels, strict=False):
+        _draw(axes, title, names, rows)
+    save_figure(figure, path)
+
+
+def _panels(rows: Sequence[Mapping[str, float]]) -> list[tuple[str, list[str]]]:
+    names = [name for name in dict.fromkeys(name for row in rows for name in row) if name not in _NOT_DRAWN]
+    losses = [name for name in names if "loss" in name]
+    shares = [name for name in names if name.startswith(_SHARES)]
+    others = [name for name in names if name not in (*losses, *shares)]
+    panels = [("losses", losses), ("validation", shares), *((name, [name]) for name in others)]
+    return [(title, members) for title, members in panels if members]
+
+
+def _draw(axes: Axes, title: str, names: Sequence[str], rows: Sequence[Mapping[str, float]]) -> None:
+    set_head(axes, title)
+    for name in names:
+        points = [(row["epoch"] + 1, row[name]) for row in rows if name in row]
+        axes.plot(*zip(*points, strict=True), marker="o" if len(points) < 10 else None, markersize=3, label=name)
+    axes.set_xlabel("epoch")
+    if len(names) > 1:
+        axes.legend(frameon=False, fontsize=8)
+
+
+# What a classifier takes for what, as a table and a picture; and how far its probabilities can be trusted.
+#
+# Letters in shapes: K classes.
+
+_CLASS_LABEL_WIDTH = 30
+#: Counts are written into the cells up to so many classes.
+_MAX_COUNTED = 40
+
+
+def write_confusion(confusion: Int[np.ndarray, "K K"], labels: Sequence[str], path: Path) -> None:
+    """A CSV: a row for each class as it is, a column for each that it was taken for."""
+    rows: list[tuple[Cell, ...]] = [(label, *counts) for label, counts in zip(labels, confusion.tolist(), strict=True)]
+    write_text_atomically(path, csv_text(("class", *labels), rows))
+
+
+def plot_confusion(confusion: Int[np.ndarray, "K K"], labels: Sequence[str], path: Path) -> None:
+    """Write a PNG: shares of each row as shades, counts in the cells."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    side = 3.0 + 0.3 * len(labels)
+    figure = new_figure((side + 0.6, side))
+    axes = figure.subplots()
+    set_head(
+        axes, "What is taken for what", "rows: what it is; columns: what it was taken for; shade: share of the row"
+    )
+    shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    axes.imshow(shares, cmap=LinearSegmentedColormap.from_list("heat", HEAT), vmin=0, vmax=1, interpolation="nearest")
+    names = [shortened(label, _CLASS_LABEL_WIDTH) for label in labels]
+    axes.set_yticks(range(len(names)), names, fontsize=7, parse_math=False)
+    axes.set_xticks(range(len(names)), names, fontsize=7, rotation=60, ha="right", parse_math=False)
+    if len(labels) <= _MAX_COUNTED:
+        for row, column in zip(*np.nonzero(confusion), strict=True):
+            colour = "#ffffff" if shares[row, column] > 0.5 else INK
+            text = str(int(confusion[row, column]))
+            axes.text(column, row, text, ha="center", va="center", fontsize=6, color=colour)
+    save_figure(figure, path)
+
+
+def plot_reliability(told: Reliability, path: Path) -> None:
+    """Write a PNG: how often the likeliest class is right against its probability, and how many items each bin has."""
+    figure = new_figure((5.2, 5.6))
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    set_head(upper, "How far probabilities can be trusted", f"calibration error {told.error:.3f}; on the line: honest")
+    num = len(told.count)
+    middles = (np.arange(num) + 0.5) / num
+    there = told.count > 0
+    upper.plot((0, 1), (0, 1), color=RULE, linewidth=1)
+    upper.bar(middles[there], told.accuracy[there], width=0.9 / num, color=ACCENT, alpha=0.35, linewidth=0)
+    upper.plot(told.probability[there], told.accuracy[there], color=ACCENT, marker="o", markersize=4, linewidth=1.2)
+    upper.set_ylabel("how often right", color=MUTED)
+    upper.set_ylim(0, 1.02)
+    set_head(lower, "")
+    lower.bar(middles, told.count, width=0.9 / num, color=MUTED, linewidth=0)
+    lower.set_ylabel("items", color=MUTED)
+    lower.set_xlabel("probability of the likeliest class", color=MUTED)
+    lower.set_xlim(0, 1)
+    save_figure(figure, path)

@@ -1,1 +1,1 @@
-"""The one loop that trains every recipe: batches, steps, checkpoints, logs."""
+"""The one loop that trains every recipe: batches, steps, checkpoints, losses, export. With torch."""

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float32, Int, Num
 from torch import nn
 
-from avmatch.datasets.items import Items, gather
+from avmatch.data.items import Items, gather
 
 
 @contextmanager

@@ -24,16 +24,22 @@ from torch.nn.parallel import DistributedDataParallel
 from avmatch.core.errors import AvmatchError, UsageError
 from avmatch.core.files import write_text_atomically
 from avmatch.core.progress import Progress
-from avmatch.datasets.items import Pairs
-from avmatch.datasets.splits import split_by_group
-from avmatch.reports.curves import plot_curves
-from avmatch.training.checkpoint import Position, State, load_checkpoint, load_weights, save_checkpoint, save_weights
+from avmatch.data.items import Pairs
+from avmatch.data.splits import split_by_group
+from avmatch.reports.plots import plot_curves
+from avmatch.training.batches import Plan, batches, plan_epoch
+from avmatch.training.checkpoint import (
+    Position,
+    State,
+    interruptible,
+    load_checkpoint,
+    load_weights,
+    save_checkpoint,
+    save_weights,
+)
 from avmatch.training.config import TrainConfig, to_json
 from avmatch.training.distributed import World, pick_device, world
-from avmatch.training.events import Events
 from avmatch.training.inference import evaluating
-from avmatch.training.interruption import interruptible
-from avmatch.training.loader import Plan, batches, plan_epoch
 from avmatch.training.optimiser import (
     build_optimiser,
     learning_rate,
@@ -41,7 +47,7 @@ from avmatch.training.optimiser import (
     started_average,
     update_average,
 )
-from avmatch.training.run import RunFolder
+from avmatch.training.run import Events, RunFolder
 from avmatch.training.task import Batch, Scheduled, Source
 
 #: Steps between two looks at the loss: on a GPU, a look waits for all that was asked of it.

@@ -15,10 +15,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+from torch.utils.tensorboard import SummaryWriter
 
-from avmatch.core.errors import UsageError
+from avmatch.core.errors import ModelError, UsageError
 from avmatch.core.files import write_text_atomically
 from avmatch.training.config import TrainConfig, to_json
 
@@ -131,3 +136,62 @@ def _flat(value: object, prefix: str = "") -> dict[str, object]:
     for key, inner in value.items():
         flat |= _flat(inner, f"{prefix}.{key}" if prefix else key)
     return flat
+
+
+# The numbers of each epoch for TensorBoard: a file of events for each session of a run.
+
+
+class Events:
+    """A session's file. What an earlier session wrote of `first_epoch` and later is taken back."""
+
+    def __init__(self, folder: Path, first_epoch: int) -> None:
+        self._writer = SummaryWriter(str(folder), purge_step=first_epoch)
+
+    def write(self, row: Mapping[str, float]) -> None:
+        """Every number of an epoch's row but the epoch, at once."""
+        for name, value in row.items():
+            if name != "epoch":
+                self._writer.add_scalar(name, value, int(row["epoch"]))
+        self._writer.flush()
+
+    def close(self) -> None:
+        """The session is over."""
+        self._writer.close()
+
+
+# Runs that other recipes begin with: what they learned, their sizes, the weights of one of their towers.
+
+
+def run_task(run: str | Path) -> dict[str, Any]:
+    """The task of a run, as its config.json has it. Raises UsageError if it is no run."""
+    try:
+        task: dict[str, Any] = json.loads((Path(run) / "config.json").read_text(encoding="utf-8"))["task"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{run}: not the folder of a run ({error}); name what `avmatch train -o` wrote") from error
+    return task
+
+
+def settings_of(told: Mapping[str, object], prefix: str = "") -> Iterator[str]:
+    """`tcn.width=192`, as `override` takes it."""
+    for name, value in told.items():
+        if isinstance(value, dict):
+            yield from settings_of(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}={json.dumps(value)}"
+
+
+def load_tower(tower: nn.Module, run: str | Path, side: str) -> None:
+    """Put the best weights that a run found for one of its towers into `tower`.
+
+    Args:
+        side: where the run's learner keeps it: "video" or "audio".
+
+    Raises:
+        ModelError: they can't be read, or aren't those of such a tower.
+    """
+    weights, place = RunFolder(Path(run)).best, f"learner/{side}."
+    try:
+        tensors = load_file(weights)
+        tower.load_state_dict({name[len(place) :]: tensors[name] for name in tensors if name.startswith(place)})
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise ModelError(f"{weights}: not the weights of its own configuration ({error})") from error

@@ -18,7 +18,7 @@ from jaxtyping import Float, Int, Num
 from torch import Tensor, nn
 
 from avmatch.core.progress import Progress
-from avmatch.datasets.items import Pairs
+from avmatch.data.items import Pairs
 
 Side = np.ndarray | Sequence[np.ndarray]
 

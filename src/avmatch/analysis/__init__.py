@@ -1,0 +1,1 @@
+"""Each file once to small features, kept under the hash of its content."""

@@ -1,0 +1,351 @@
+"""Turn each file once into small features.
+
+    decode → front ends → features (→ cache)
+
+Every file is decoded once, streaming; what the cache has is not decoded at all. A file that can't be used becomes a
+Failure, and the others go on.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import tempfile
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+import cv2
+import numpy as np
+import platformdirs
+from jaxtyping import UInt8
+
+from avmatch.analysis import store
+from avmatch.analysis.faces import FaceEncoder
+from avmatch.artifacts.tower import AudioEncoder, TowerPair, VideoEncoder
+from avmatch.core.errors import MediaError, ModelError, UsageError
+from avmatch.core.features import AudioFeatures, AudioSamples, Embeddings, MouthTrack, VideoFeatures, VideoFrames
+from avmatch.core.progress import Progress
+from avmatch.core.results import Failure
+from avmatch.frontends.faces import FaceDetector, LocatedFrame, YuNetDetector
+from avmatch.frontends.motion import MotionFrontEnd
+from avmatch.frontends.mouth import MouthFrontEnd
+from avmatch.frontends.sound import SoundFrontEnd
+from avmatch.media.decode import decode
+
+THUMBNAIL_SIDE_PX = 160
+_ABSENT = frozenset({"no_video", "no_audio", "no_frames"})
+_FAULTS = (MediaError, OSError, ValueError, ArithmeticError, MemoryError, cv2.error)
+
+Answer = TypeVar("Answer")
+Item = TypeVar("Item")
+
+
+def default_cache_dir() -> Path:
+    """Where features are kept unless told otherwise."""
+    return Path(platformdirs.user_cache_dir("avmatch"))
+
+
+@dataclass(frozen=True)
+class Analyser:
+    """How files are turned into features.
+
+    Attributes:
+        cache_dir: where features are kept; None = nowhere.
+        models: learned towers to run as well.
+        num_threads: decoder threads per file; 0 = as many as there are cores.
+        face_detector: a YuNet network (frontends/faces.py); None = Haar cascades.
+
+    Raises:
+        UsageError: nothing can be written into `cache_dir`.
+        ModelError: the face detector can't be used.
+    """
+
+    cache_dir: Path | None = None
+    models: tuple[TowerPair, ...] = ()
+    num_threads: int = 0
+    face_detector: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.face_detector is not None:
+            YuNetDetector(self.face_detector)
+        if self.cache_dir is None:
+            return
+        try:
+            self.cache_dir.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=self.cache_dir).close()
+        except OSError as error:
+            raise UsageError(
+                f"{self.cache_dir}: features can't be kept there ({error.strerror}); "
+                "name another folder (--cache) or keep none (--no-cache)"
+            ) from error
+
+    def video(self, path: str) -> VideoFeatures:
+        """Features of a file's picture. Raises MediaError."""
+        picture, _ = self._analyse(path, picture=True, sound=False)
+        if picture is None:
+            raise _no_picture(path)
+        return picture
+
+    def audio(self, path: str) -> AudioFeatures:
+        """Features of a file's sound. Raises MediaError."""
+        _, sound = self._analyse(path, picture=False, sound=True)
+        if sound is None:
+            raise _no_sound(path)
+        return sound
+
+    def video_with_scratch(self, path: str) -> VideoFeatures:
+        """Features of a file's picture, and of its own sound if there is any. Raises MediaError."""
+        picture, sound = self._analyse(path, picture=True, sound=True)
+        if picture is None:
+            raise _no_picture(path)
+        return replace(picture, scratch=sound)
+
+    def both(self, path: str) -> tuple[VideoFeatures, AudioFeatures]:
+        """Features of a file's picture and of its sound, in one pass. Raises MediaError if one is missing."""
+        picture, sound = self._analyse(path, picture=True, sound=True)
+        if picture is None:
+            raise _no_picture(path)
+        if sound is None:
+            raise _no_sound(path)
+        return picture, sound
+
+    def _analyse(self, path: str, *, picture: bool, sound: bool) -> tuple[VideoFeatures | None, AudioFeatures | None]:
+        """Look into the cache, decode what is missing, and keep it."""
+        entries = self._entries(path)
+        seen = store.load(entries[0]) if picture and entries else None
+        heard = store.load(entries[1]) if sound and entries else None
+        need_picture, need_sound = picture and seen is None, sound and heard is None
+        if need_picture or need_sound:
+            try:
+                made_picture, made_sound = self._decode(path, picture=need_picture, sound=need_sound)
+            except MediaError as error:
+                # In one pass a stream that isn't there is no error, so it is none either when its sibling is kept.
+                if (seen or heard) is None or error.reason not in _ABSENT:
+                    raise
+                made_picture = made_sound = None
+            for made, place in zip((made_picture, made_sound), entries or (None, None), strict=True):
+                if made is not None and place is not None:
+                    self._keep(place, made)
+            seen, heard = made_picture or seen, made_sound or heard
+        assert seen is None or isinstance(seen, VideoFeatures)
+        assert heard is None or isinstance(heard, AudioFeatures)
+        return seen, heard
+
+    def _keep(self, place: Path, made: VideoFeatures | AudioFeatures) -> None:
+        """A cache that is full costs time in the next run, not the answer of this one."""
+        try:
+            store.save(place, made)
+        except OSError as error:
+            warnings.warn(f"{self.cache_dir}: features can't be kept there ({error.strerror or error})", stacklevel=2)
+
+    def _entries(self, path: str) -> tuple[Path, Path] | None:
+        if self.cache_dir is None or not Path(path).is_file():
+            return None
+        content = store.content_hash(path)
+        seen = "+".join(pair.video.graph.fingerprint for pair in self.models)
+        if self.face_detector is not None:
+            seen += f"/{store.content_hash(self.face_detector)}"
+        heard = "+".join(pair.audio.graph.fingerprint for pair in self.models)
+        return (
+            store.entry(self.cache_dir, content, "video", seen),
+            store.entry(self.cache_dir, content, "audio", heard),
+        )
+
+    def _decode(self, path: str, *, picture: bool, sound: bool) -> tuple[VideoFeatures | None, AudioFeatures | None]:
+        detector = None if self.face_detector is None else YuNetDetector(self.face_detector)
+        watcher = _PictureWatcher(self.models, detector) if picture else None
+        listener = _SoundListener(self.models) if sound else None
+        blocks = decode(path, video=picture, audio=sound, num_threads=self.num_threads)
+        for block in blocks if self.num_threads == 1 else ahead(blocks):
+            if isinstance(block, VideoFrames) and watcher is not None:
+                watcher.push(block)
+            elif isinstance(block, AudioSamples) and listener is not None:
+                listener.push(block)
+        return (
+            None if watcher is None else watcher.finish(),
+            None if listener is None else listener.finish(),
+        )
+
+
+def ahead(blocks: Iterator[Item]) -> Iterator[Item]:
+    """Give the blocks one by one while the next two are being made in another thread."""
+    made: queue.Queue[Item | BaseException | None] = queue.Queue(maxsize=2)
+    wanted = True
+
+    def make() -> None:
+        try:
+            for block in blocks:
+                made.put(block)
+                if not wanted:
+                    return
+            made.put(None)
+        except BaseException as error:  # noqa: BLE001  raised again where the blocks are wanted
+            made.put(error)
+
+    thread = threading.Thread(target=make, daemon=True)
+    thread.start()
+    try:
+        while (block := made.get()) is not None:
+            if isinstance(block, BaseException):
+                raise block
+            yield block
+    finally:
+        wanted = False
+        while thread.is_alive():
+            with suppress(queue.Empty):
+                made.get(timeout=0.05)
+
+
+def analyse_all(
+    analyse: Callable[[str], Answer],
+    paths: Sequence[str],
+    stage: str,
+    progress: Progress | None = None,
+    num_workers: int = 0,
+) -> list[Answer | Failure]:
+    """Analyse files side by side; the answers come in the order of `paths`, failures in the place of features."""
+
+    def guarded(path: str) -> Answer | Failure:
+        try:
+            return analyse(path)
+        except MediaError as error:
+            return Failure.from_error(error)
+        except ModelError:  # not this file's fault: every other one would fail as well
+            raise
+        except _FAULTS as error:
+            message = f"could not be analysed ({type(error).__name__}: {error}); copy or convert it again"
+            return Failure(path, "features", message)
+
+    def counted(answers: Iterator[Answer | Failure]) -> Iterator[Answer | Failure]:
+        for done, answer in enumerate(answers, start=1):
+            if progress is not None:
+                progress(stage, done, len(paths))
+            yield answer
+
+    with one_thread_each(), ThreadPoolExecutor(num_workers or os.cpu_count() or 1) as pool:
+        return list(counted(pool.map(guarded, paths)))
+
+
+@contextmanager
+def one_thread_each() -> Iterator[None]:
+    """Keep OpenCV to the thread that calls it: files go side by side, and its own threads make flow unrepeatable."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
+
+
+class _PictureWatcher:
+    """All front ends of the picture, fed with the same frames."""
+
+    def __init__(self, models: Sequence[TowerPair], detector: FaceDetector | None) -> None:
+        looks = {pair.name: pair.video for pair in models}
+        self._faces = {name: FaceEncoder(tower) for name, tower in looks.items() if tower.description.crop == "mouth"}
+        self._encoders = {name: VideoEncoder(tower) for name, tower in looks.items() if name not in self._faces}
+        self._motion = MotionFrontEnd()
+        self._mouth = MouthFrontEnd(detector, self._show)
+        self._num_blocks = self._num_frames = 0
+        self._first_seconds = self._last_seconds = 0.0
+        self._thumbnail = b""
+
+    def push(self, frames: VideoFrames) -> None:
+        """Take the next block."""
+        if self._num_frames == 0:
+            self._first_seconds = float(frames.pts_seconds[0])
+        self._last_seconds = float(frames.pts_seconds[-1])
+        self._num_frames += len(frames)
+        self._num_blocks += 1
+        if self._num_blocks & (self._num_blocks - 1) == 0:  # blocks 1, 2, 4, 8 …: from the middle of the file
+            self._thumbnail = _jpeg(frames.data[len(frames) // 2])
+        self._motion.push(frames)
+        self._mouth.push(frames)
+        for encoder in self._encoders.values():
+            encoder.push(frames)
+
+    def _show(self, located: LocatedFrame) -> None:
+        for encoder in self._faces.values():
+            encoder.take(located)
+
+    def finish(self) -> VideoFeatures | None:
+        """The features; None without a frame."""
+        if self._num_frames == 0:
+            return None
+        span = self._last_seconds - self._first_seconds
+        fps = (self._num_frames - 1) / span if span > 0 else 25.0
+        start_seconds, motion = self._motion.finish()
+        return VideoFeatures(
+            start_seconds=start_seconds,
+            motion=motion,
+            mouths=self._mouths(),
+            fps=fps,
+            duration_seconds=span + 1.0 / fps,
+            thumbnail_jpeg=self._thumbnail,
+            embeddings=_finished(self._encoders),
+        )
+
+    def _mouths(self) -> tuple[MouthTrack, ...]:
+        """The tracks, with the vectors of the models that look at them."""
+        tracks = self._mouth.finish()
+        vectors = {name: encoder.finish(self._mouth.sightings) for name, encoder in self._faces.items()}
+        return tuple(
+            replace(track, embeddings={name: told[number] for name, told in vectors.items() if number in told})
+            for number, track in tracks.items()
+        )
+
+
+class _SoundListener:
+    """All front ends of the sound, fed with the same samples."""
+
+    def __init__(self, models: Sequence[TowerPair]) -> None:
+        self._sound = SoundFrontEnd()
+        self._encoders = {pair.name: AudioEncoder(pair.audio) for pair in models}
+
+    def push(self, samples: AudioSamples) -> None:
+        """Take the next block."""
+        self._sound.push(samples)
+        for encoder in self._encoders.values():
+            encoder.push(samples)
+
+    def finish(self) -> AudioFeatures | None:
+        """The features; None without a sample."""
+        features = self._sound.finish()
+        return None if features is None else replace(features, embeddings=_finished(self._encoders))
+
+
+def _finished(encoders: Mapping[str, VideoEncoder | AudioEncoder]) -> dict[str, Embeddings]:
+    """What each tower said, of those that had anything to say."""
+    told = {name: encoder.finish() for name, encoder in encoders.items()}
+    return {name: embeddings for name, embeddings in told.items() if embeddings is not None}
+
+
+def _jpeg(picture: UInt8[np.ndarray, "H W"]) -> bytes:
+    scale = min(1.0, THUMBNAIL_SIDE_PX / max(picture.shape))
+    size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
+    _, encoded = cv2.imencode(".jpg", cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
+    return bytes(encoded)
+
+
+def _no_picture(path: str) -> MediaError:
+    return MediaError(
+        path,
+        "there is no picture in it that can be decoded; check that it is a video",
+        stage="decode",
+        reason="no_video",
+    )
+
+
+def _no_sound(path: str) -> MediaError:
+    return MediaError(
+        path,
+        "there is no sound in it that can be decoded; name the sound's file (`sync --audio`) or check the recording",
+        stage="decode",
+        reason="no_audio",
+    )

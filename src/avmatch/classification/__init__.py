@@ -1,1 +1,0 @@
-"""Probabilities of classes: several systems fused into one, and made honest."""

@@ -1,0 +1,1 @@
+"""Where clips come from: lists of files, manifests, published layouts, packed shards, splits, augmentation."""

@@ -1,0 +1,306 @@
+"""Sequences of features, shaken: noise, lost steps, shifts, and mixtures of two items.
+
+Letters in shapes: B items, T steps, D dimensions; `*B` stands for a batch, or for none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+
+import cv2
+import numpy as np
+from jaxtyping import Float32, Int, UInt8
+
+from avmatch.core.errors import UsageError
+
+Features = Float32[np.ndarray, "*B T D"]
+
+
+def feature_noise(
+    rng: np.random.Generator, features: Features, snr_db: float, deviation: Float32[np.ndarray, " D"]
+) -> Features:
+    """(…, T, D) with Gaussian noise `snr_db` below the power of each dimension.
+
+    Args:
+        rng: the source of chance.
+        features: (T, D) or (B, T, D).
+        snr_db: 20·log10 of a dimension's deviation over that of its noise.
+        deviation: (D,) standard deviation of each dimension, over the training set.
+    """
+    noise = rng.standard_normal(features.shape, np.float32)
+    return features + noise * (deviation * np.float32(10 ** (-snr_db / 20)))
+
+
+def drop_steps(rng: np.random.Generator, features: Features, share: float) -> Features:
+    """(…, T, D) where each step is, with probability `share`, replaced by the mean over its item's steps."""
+    dropped = rng.random(features.shape[:-1]) < share
+    mean = features.mean(axis=-2, keepdims=True) if features.shape[-2] else features
+    return np.where(dropped[..., np.newaxis], mean, features)
+
+
+def shift_steps(rng: np.random.Generator, features: Features, max_steps: int) -> Features:
+    """(…, T, D), each item later or earlier by up to `max_steps`, its first or last step repeated to fill."""
+    shifts = rng.integers(-max_steps, max_steps, size=(*features.shape[:-2], 1), endpoint=True)
+    num_steps = features.shape[-2]
+    steps = np.clip(np.arange(num_steps) - shifts, 0, num_steps - 1)
+    return np.take_along_axis(features, steps[..., np.newaxis], axis=-2)
+
+
+def mixup(
+    rng: np.random.Generator, batch: Float32[np.ndarray, " B *rest"], alpha: float
+) -> tuple[Float32[np.ndarray, " B *rest"], Int[np.ndarray, " B"], Float32[np.ndarray, " B"]]:
+    """Each item mixed with a random other: λ·x + (1−λ)·x', λ ~ Beta(α, α) (Zhang et al. 2018, "mixup", eq. 1).
+
+    Args:
+        rng: the source of chance.
+        batch: (B, …).
+        alpha: 0 mixes nothing, 1 draws every λ alike.
+
+    Returns:
+        The mixed batch, the partner (B,) of each item, and λ (B,): give these two to `apply_mixup` for the other
+        modality and for the targets, so that a mixed picture belongs to the sound that is mixed alike.
+    """
+    partner = rng.permutation(len(batch))
+    share = rng.beta(alpha, alpha, len(batch)) if alpha > 0 else np.ones(len(batch))
+    share = share.astype(np.float32)
+    return apply_mixup(batch, partner, share), partner, share
+
+
+def apply_mixup(
+    batch: Float32[np.ndarray, " B *rest"], partner: Int[np.ndarray, " B"], share: Float32[np.ndarray, " B"]
+) -> Float32[np.ndarray, " B *rest"]:
+    """(B, …) share·x + (1 − share)·x[partner], item by item."""
+    weight = share.reshape(-1, *[1] * (batch.ndim - 1))
+    return weight * batch + (1 - weight) * batch[partner]
+
+
+# Spectrograms with stretches of time and bands of frequency blotted out.
+#
+# SpecAugment (Park et al. 2019, "SpecAugment: a simple data augmentation method for automatic speech recognition"),
+# without its time warping, which would change the offset. What is masked takes the mean of the whole spectrogram,
+# which is the paper's zero of a normalised one. Letters in shapes: T ticks, F bands.
+
+Spectrogram = Float32[np.ndarray, "T F"]
+
+
+def spec_augment(
+    rng: np.random.Generator,
+    mel: Spectrogram,
+    num_time_masks: int,
+    max_time: int,
+    num_freq_masks: int,
+    max_freq: int,
+) -> Spectrogram:
+    """(T, F) with masks of at most `max_time` ticks over all bands and at most `max_freq` bands over all ticks."""
+    masked = mel.copy()
+    fill = mel.mean() if mel.size else 0.0
+    for stretch in _stretches(rng, len(mel), num_time_masks, max_time):
+        masked[stretch] = fill
+    for stretch in _stretches(rng, mel.shape[1], num_freq_masks, max_freq):
+        masked[:, stretch] = fill
+    return masked
+
+
+def _stretches(rng: np.random.Generator, length: int, count: int, max_width: int) -> list[slice]:
+    """`count` slices: each width from 0 to `max_width` as likely, anywhere in `length`; they may overlap."""
+    widths = rng.integers(min(max_width, length), size=count, endpoint=True)
+    starts = rng.integers(length - widths, endpoint=True)
+    return [slice(start, start + width) for start, width in zip(starts, widths, strict=True)]
+
+
+# Clips as another camera, lens or connection would have given them: one draw for all frames of a clip.
+#
+# A draw for each frame would be motion of its own. Letters in shapes: T frames, H rows, W columns.
+
+Frame = UInt8[np.ndarray, "H W"]
+Frames = UInt8[np.ndarray, "T H W"]
+
+
+def mirror(frames: Frames) -> Frames:
+    """(T, H, W) with left and right exchanged."""
+    return frames[:, :, ::-1].copy()
+
+
+def warp(
+    rng: np.random.Generator,
+    frames: Frames,
+    max_shift: float = 0.05,
+    scales: tuple[float, float] = (0.9, 1.1),
+    max_rotation_degrees: float = 5.0,
+) -> Frames:
+    """(T, H, W) shifted, scaled and turned about the middle by one affine map; the border is repeated outwards.
+
+    Args:
+        rng: the source of chance.
+        frames: (T, H, W).
+        max_shift: largest shift, as a share of the picture's height and width.
+        scales: the range of the magnification.
+        max_rotation_degrees: largest turn either way.
+    """
+    height, width = frames.shape[1:]
+    turn_degrees = rng.uniform(-max_rotation_degrees, max_rotation_degrees)
+    middle = ((width - 1) / 2, (height - 1) / 2)
+    affine = np.asarray(cv2.getRotationMatrix2D(middle, turn_degrees, rng.uniform(*scales)), np.float64)
+    affine[:, 2] += rng.uniform(-max_shift, max_shift, 2) * (width, height)
+    return _each(frames, lambda frame: cv2.warpAffine(frame, affine, (width, height), borderMode=cv2.BORDER_REPLICATE))
+
+
+def tone(
+    rng: np.random.Generator,
+    frames: Frames,
+    max_brightness: float = 0.1,
+    contrasts: tuple[float, float] = (0.8, 1.25),
+    gammas: tuple[float, float] = (0.8, 1.25),
+) -> Frames:
+    """(T, H, W) with another gamma, contrast about mid-grey, and brightness (a share of white), by one table."""
+    levels = np.linspace(0, 1, 256) ** rng.uniform(*gammas)
+    levels = (levels - 0.5) * rng.uniform(*contrasts) + 0.5 + rng.uniform(-max_brightness, max_brightness)
+    table = np.round(255 * np.clip(levels, 0, 1)).astype(np.uint8)
+    return table[frames]
+
+
+def blur(rng: np.random.Generator, frames: Frames, sigma_px: tuple[float, float] = (0.3, 1.2)) -> Frames:
+    """(T, H, W) out of focus: a Gaussian whose deviation is within `sigma_px`, positive."""
+    sigma = rng.uniform(*sigma_px)
+    return _each(frames, lambda frame: cv2.GaussianBlur(frame, (0, 0), sigma))
+
+
+def jpeg(rng: np.random.Generator, frames: Frames, qualities: tuple[int, int] = (30, 90)) -> Frames:
+    """(T, H, W) each frame through JPEG and back, all of one quality in 0…100."""
+    quality = int(rng.integers(*qualities, endpoint=True))
+
+    def compressed(frame: Frame) -> Frame:
+        _, code = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        return np.asarray(cv2.imdecode(code, cv2.IMREAD_GRAYSCALE), np.uint8)
+
+    return _each(frames, compressed)
+
+
+def lower_rate(rng: np.random.Generator, frames: Frames, kept_share: tuple[float, float] = (0.4, 1.0)) -> Frames:
+    """(T, H, W) as a slower camera gives it at the same clock: a share of the frames, each held until the next one."""
+    share = rng.uniform(*kept_share)
+    exposures = np.floor(np.arange(len(frames)) * share + rng.random())
+    _, first, place = np.unique(exposures, return_index=True, return_inverse=True)
+    return frames[first[place]]
+
+
+def _each(frames: Frames, change: Callable[[Frame], Frame]) -> Frames:
+    return np.stack([change(frame) for frame in frames]) if frames.size else frames.copy()
+
+
+# What a training configuration holds: how often, and how far, each kind of array is augmented.
+#
+# Plain numbers, and tuples that are ranges from the lowest to the highest, so that they can be written as JSON. Each
+# step of a chain is taken with its own probability. By default all are 0, and the array itself comes back; otherwise
+# a new one. Letters in shapes: T ticks or frames, F bands, D dimensions, H rows, W columns.
+
+
+@dataclass(frozen=True)
+class SpectrogramAugmentation:
+    """SpecAugment with a probability. Sizes as in augment.spectrogram."""
+
+    mask_probability: float = 0.0
+    num_time_masks: int = 2
+    max_time: int = 40
+    num_freq_masks: int = 2
+    max_freq: int = 8
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    def __call__(self, rng: np.random.Generator, mel: Float32[np.ndarray, "T F"]) -> Float32[np.ndarray, "T F"]:
+        """(T, F) `mel` augmented."""
+        if rng.random() < self.mask_probability:
+            return spec_augment(rng, mel, self.num_time_masks, self.max_time, self.num_freq_masks, self.max_freq)
+        return mel
+
+
+@dataclass(frozen=True)
+class FeatureAugmentation:
+    """Shifts, lost steps and noise. Mixtures of items (features.mixup) concern both modalities: the trainer's."""
+
+    shift_probability: float = 0.0
+    max_shift_steps: int = 1
+    drop_probability: float = 0.0
+    drop_share: float = 0.1
+    noise_probability: float = 0.0
+    noise_snr_db: tuple[float, float] = (0.0, 20.0)
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    def __call__(
+        self,
+        rng: np.random.Generator,
+        features: Float32[np.ndarray, "*B T D"],
+        deviation: Float32[np.ndarray, " D"],
+    ) -> Float32[np.ndarray, "*B T D"]:
+        """(…, T, D) `features` augmented, a whole batch or none of it; `deviation` as in feature_noise."""
+        if rng.random() < self.shift_probability:
+            features = shift_steps(rng, features, self.max_shift_steps)
+        if rng.random() < self.drop_probability:
+            features = drop_steps(rng, features, self.drop_share)
+        if rng.random() < self.noise_probability:
+            features = feature_noise(rng, features, rng.uniform(*self.noise_snr_db), deviation)
+        return features
+
+
+@dataclass(frozen=True)
+class PictureAugmentation:
+    """From the scene to the file: mirror, camera, light, focus, rate, compression. Ranges as in augment.picture."""
+
+    mirror_probability: float = 0.0
+    warp_probability: float = 0.0
+    max_shift: float = 0.05
+    scales: tuple[float, float] = (0.9, 1.1)
+    max_rotation_degrees: float = 5.0
+    tone_probability: float = 0.0
+    max_brightness: float = 0.1
+    contrasts: tuple[float, float] = (0.8, 1.25)
+    gammas: tuple[float, float] = (0.8, 1.25)
+    blur_probability: float = 0.0
+    blur_sigma_px: tuple[float, float] = (0.3, 1.2)
+    rate_probability: float = 0.0
+    rate_kept_share: tuple[float, float] = (0.4, 1.0)
+    jpeg_probability: float = 0.0
+    jpeg_qualities: tuple[int, int] = (30, 90)
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    def __call__(self, rng: np.random.Generator, frames: UInt8[np.ndarray, "T H W"]) -> UInt8[np.ndarray, "T H W"]:
+        """(T, H, W) `frames` augmented, all of them alike."""
+        if rng.random() < self.mirror_probability:
+            frames = mirror(frames)
+        if rng.random() < self.warp_probability:
+            frames = warp(rng, frames, self.max_shift, self.scales, self.max_rotation_degrees)
+        if rng.random() < self.tone_probability:
+            frames = tone(rng, frames, self.max_brightness, self.contrasts, self.gammas)
+        if rng.random() < self.blur_probability:
+            frames = blur(rng, frames, self.blur_sigma_px)
+        if rng.random() < self.rate_probability:
+            frames = lower_rate(rng, frames, self.rate_kept_share)
+        if rng.random() < self.jpeg_probability:
+            frames = jpeg(rng, frames, self.jpeg_qualities)
+        return frames
+
+
+Augmentation = SpectrogramAugmentation | FeatureAugmentation | PictureAugmentation
+#: Ranges of these units are drawn by octave, or are deviations: zero has no place in them.
+_POSITIVE_UNITS = ("_hz", "_seconds", "_bps", "_px")
+
+
+def _check(augmentation: Augmentation) -> None:
+    """Every number where it can be, told by the name of its field. Raises UsageError."""
+    for field in fields(augmentation):
+        name, value = field.name, getattr(augmentation, field.name)
+        lowest, highest = value if isinstance(value, tuple) else (value, value)
+        if not lowest <= highest:
+            raise UsageError(f"{name} must go from low to high, got {value}")
+        if name.endswith(("_probability", "_share")) and not 0 <= lowest <= highest <= 1:
+            raise UsageError(f"{name} must be within 0…1, got {value}")
+        if name.startswith(("max_", "num_")) and lowest < 0:
+            raise UsageError(f"{name} must not be negative, got {value}")
+        if name.endswith(_POSITIVE_UNITS) and lowest <= 0:
+            raise UsageError(f"{name} must be positive, got {value}")

@@ -1,0 +1,119 @@
+"""What the user pointed at → a list of files: a folder, a glob, a single file, or a CSV/Parquet manifest.
+
+Paths come back as the user would recognise them: the argument joined with the relative part, so that equal stems in
+different folders stay apart. Folders are searched recursively, in natural order (clip2 before clip10); links to folders
+are followed once, so a loop of links ends.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from avmatch.core.errors import UsageError
+from avmatch.data.manifest import is_table, read_table
+
+VIDEO_SUFFIXES = frozenset(
+    ".3g2 .3gp .asf .avi .dv .flv .gif .ivf .m1v .m2t .m2ts .m2v .m4v .mjpeg .mjpg .mkv .mov .mp4 .mpe .mpeg .mpg .mts"
+    " .mxf .nut .ogv .qt .rm .rmvb .ts .vob .webm .wmv .y4m".split()
+)
+AUDIO_SUFFIXES = frozenset(
+    ".aac .ac3 .aif .aifc .aiff .amr .ape .au .caf .dts .eac3 .flac .m4a .m4b .mka .mp2 .mp3 .oga .ogg .opus .snd .tta"
+    " .voc .w64 .wav .wave .weba .wma .wv".split()
+)
+MEDIA_SUFFIXES = VIDEO_SUFFIXES | AUDIO_SUFFIXES
+FEATURE_SUFFIXES = frozenset({".npy"})
+_GLOB_SIGNS = re.compile(r"[*?\[]")
+
+
+def list_videos(argument: str | Path, leave_out: Sequence[Path] = ()) -> tuple[str, ...]:
+    """The video files that an argument names.
+
+    Args:
+        leave_out: folders that aren't looked into where they lie inside the argument: those of earlier results.
+
+    Raises:
+        UsageError: there are none.
+    """
+    return _listed(argument, VIDEO_SUFFIXES, "video", leave_out=leave_out)
+
+
+def list_audio(argument: str | Path, leave_out: Sequence[Path] = ()) -> tuple[str, ...]:
+    """The audio files that an argument names, as `list_videos` does; in a folder without any, its videos' sound."""
+    return _listed(argument, AUDIO_SUFFIXES, "audio", also=VIDEO_SUFFIXES, leave_out=leave_out)
+
+
+def natural_key(path: str) -> tuple[tuple[int, int, str], ...]:
+    """Sorts runs of digits by their value, and before letters: 3 < clip2 < clip10."""
+    parts = re.split(r"(\d+)", path.casefold())
+    return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part)
+
+
+def _listed(
+    argument: str | Path,
+    suffixes: frozenset[str],
+    noun: str,
+    *,
+    also: frozenset[str] = frozenset(),
+    leave_out: Sequence[Path] = (),
+) -> tuple[str, ...]:
+    text = os.fspath(argument)
+    path = Path(text)
+    if path.is_dir():
+        everything = list(_walk(text, leave_out))
+        found = _with_suffix(everything, suffixes) or _with_suffix(everything, also)
+        if not found and _with_suffix(everything, FEATURE_SUFFIXES):
+            raise UsageError(
+                f"{text}: no {noun} files found there, but .npy features; to match those, give --model a model that "
+                "takes features"
+            )
+    elif is_table(path) and path.is_file():
+        return _manifest(path)
+    elif path.exists() or path.is_symlink():
+        return (text,)  # whatever its suffix says: it was named on purpose
+    elif _GLOB_SIGNS.search(text):
+        found = [name for name in glob.glob(text, recursive=True) if not Path(name).is_dir()]  # noqa: PTH207
+    else:
+        raise UsageError(
+            f"{text}: no such file or folder; give a folder, a file, a quoted glob or a CSV with a path column"
+        )
+    if not found:
+        known = " ".join(sorted(suffixes))
+        raise UsageError(f"{text}: no {noun} files found there; files are recognised by their suffix: {known}")
+    return tuple(sorted(sorted(found), key=natural_key))  # names that differ in case only: not as the disk has them
+
+
+def _with_suffix(paths: Sequence[str], suffixes: frozenset[str]) -> list[str]:
+    return [path for path in paths if Path(path).suffix.lower() in suffixes]
+
+
+def _walk(folder: str, leave_out: Sequence[Path]) -> Iterator[str]:
+    seen = {(status.st_dev, status.st_ino) for path in leave_out if path.is_dir() for status in [path.stat()]}
+    own = Path(folder).stat()
+    seen.discard((own.st_dev, own.st_ino))
+    for root, folders, files in os.walk(folder, followlinks=True):
+        try:
+            status = Path(root).stat()
+        except OSError:
+            folders.clear()
+            continue
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in files:
+            if not name.startswith("."):
+                yield os.path.join(root, name)  # noqa: PTH118  keeps the user's spelling, "./x" included
+
+
+def _manifest(path: Path) -> tuple[str, ...]:
+    """The `path` column, relative to the manifest's folder where not absolute; order kept, repeats dropped."""
+    _, rows = read_table(path, ("path",))
+    names = [row["path"] for row in rows if row["path"]]
+    if not names:
+        raise UsageError(f"{path}: the manifest names no file; it needs a column `path` with a file a row")
+    return tuple(dict.fromkeys(os.fspath(path.parent / name) for name in names))

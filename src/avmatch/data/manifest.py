@@ -1,0 +1,301 @@
+"""Tables that people write: CSV (comma- or tab-separated) or Parquet, with errors that a person can act on.
+
+    read_table      any table, as rows of text
+    read_manifest   a list of clips: `video` and `audio`, or `path` (or `file`): a file with its own sound. Optional:
+                    `group` (pieces of one recording share it), `label`, `split`, `start_seconds`, `duration_seconds`,
+                    `offset_ms` (positive = the sound comes late). Other columns are left alone. Paths are relative to
+                    the table.
+    read_words      who says what when: `file` (or `path`), `word`, `start_s` and `end_s` (both empty where nobody
+                    knows); optional are `confidence`, and `target`: 1 marks the word that a clip was cut for. Headers
+                    that were copied in from the tables of single clips are left out: rows whose times are the words
+                    `start` and `end`.
+
+`start_s` and `duration_s`, as manifests of cut pieces have them, say where a piece lay in its source, not in the file:
+they are left alone.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from avmatch.core.clock import seconds_from_milliseconds
+from avmatch.core.errors import MissingExtraError, UsageError
+from avmatch.data.clips import Clip, Word
+
+MANIFEST, WORDS = "manifest.csv", "words.csv"
+MANIFEST_SUFFIXES = frozenset({".csv", ".parquet"})
+OWN_SOUND_COLUMNS = ("path", "file")
+#: Of the table that `avmatch synth` writes: `kind` is the class, and files without a match have an empty side.
+TRUTH_COLUMNS = ("video", "audio", "offset_ms", "kind")
+#: A word may end this much after the part of its file that is meant: a frame.
+WORD_SLACK_SECONDS = 0.04
+_SIDES = ("video", "audio")
+_SYNC = {"": False, "ok": False, "doubtful": True}
+_TARGET = {"": False, "0": False, "1": True}
+_COPIED_HEADER = ("start", "end")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table: cells as stripped text, "" where there is nothing, and where they stand."""
+
+    table: Path
+    number: int
+    cells: Mapping[str, str]
+
+    def __getitem__(self, column: str) -> str:
+        return self.cells[column]
+
+    def get(self, column: str) -> str:
+        """A cell; "" also where the table has no such column."""
+        return self.cells.get(column, "")
+
+    def filled(self, column: str) -> tuple[str, ...]:
+        """A cell, or nothing where it is empty."""
+        return tuple(filter(None, (self.get(column),)))
+
+    def error(self, message: str) -> UsageError:
+        """What to raise if this row breaks a rule."""
+        return UsageError(f"{self.table}, row {self.number}: {message}")
+
+    def number_in(self, column: str, allowed: Callable[[float], bool], rule: str) -> float | None:
+        """A cell as a number, None where it is empty. Raises UsageError, with `rule`, if it isn't allowed."""
+        text = self.get(column)
+        if not text:
+            return None
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not allowed(value):
+            raise self.error(f"`{column}` must be {rule}, got {text!r}")
+        return value
+
+    def choice(self, column: str, known: Mapping[str, bool]) -> bool:
+        """What a cell stands for. Raises UsageError if it is none of `known`."""
+        text = self.get(column)
+        if text not in known:
+            raise self.error(f"`{column}` must be {' or '.join(filter(None, known))}, got {text!r}")
+        return known[text]
+
+    def file(self, column: str) -> str:
+        """The file that a cell names, relative to the table. Raises UsageError if it isn't there."""
+        if not self[column]:
+            raise self.error(f"`{column}` is empty; every row needs a file there")
+        file = self.table.parent / self[column]
+        if not file.is_file():
+            raise self.error(f"{file} is not there; paths are relative to the table's folder")
+        return os.fspath(file)
+
+
+def is_table(path: Path) -> bool:
+    """Whether the name says so."""
+    return path.suffix.lower() in MANIFEST_SUFFIXES
+
+
+def read_table(path: Path, needed: Sequence[str] = ()) -> tuple[tuple[str, ...], list[Row]]:
+    """The columns and the rows.
+
+    Raises:
+        UsageError: the file can't be read, lacks a column that is `needed`, has two columns of one name, or a row has
+            more cells than the header.
+        MissingExtraError: it is a Parquet file, and pyarrow isn't there.
+    """
+    if not path.is_file():
+        raise UsageError(f"{path}: no such file")
+    columns, rows = _parquet(path) if path.suffix.lower() == ".parquet" else _csv(path)
+    columns = tuple(name.strip() for name in columns)
+    if twice := [name for name in columns if name and columns.count(name) > 1]:
+        raise UsageError(f"{path}: has two columns named `{twice[0]}`; remove one")
+    need_columns(path, columns, needed)
+    cells = ({name.strip(): _text(cell) for name, cell in row.items()} for row in rows)
+    return columns, [Row(path, number, row) for number, row in enumerate(cells, start=1)]
+
+
+def need_columns(path: Path, columns: Sequence[str], needed: Sequence[str]) -> None:
+    """Raises UsageError if one of `needed` isn't among `columns`."""
+    if missing := [f"`{name}`" for name in needed if name not in columns]:
+        raise UsageError(f"{path}: lacks a column named {', '.join(missing)}, found: {_list(columns)}")
+
+
+def of_split(path: Path, columns: Sequence[str], rows: list[Row], split: str | None) -> list[Row]:
+    """The rows whose `split` is this one; all if None. Raises UsageError if there is none."""
+    if split is not None:
+        need_columns(path, columns, ("split",))
+        rows = [row for row in rows if row["split"] == split]
+    if not rows:
+        raise UsageError(f"{path}: names no item" + (f" of the split {split!r}" if split else ""))
+    return rows
+
+
+def read_manifest(path: Path) -> tuple[Clip, ...]:
+    """The clips that a table names.
+
+    Raises:
+        UsageError: a column is missing, a cell breaks its rule, or there is no row; the message names the row.
+    """
+    return tuple(clip for clip, _ in _clips(path))
+
+
+def read_talking(path: Path) -> tuple[Clip, ...]:
+    """The clips of a table of talking people, which have their own sound, and the words that a `words.csv` beside says.
+
+    An optional column `sync` is `ok` or `doubtful`.
+
+    Raises:
+        UsageError: as `read_manifest`, or a clip has another file's sound.
+    """
+    found = _clips(path)
+    if other := next((clip for clip, _ in found if clip.video != clip.audio), None):
+        raise UsageError(
+            f"{path}: gives {other.video} the sound of {other.audio}, but talking clips have their own; "
+            "name them in a column `path`"
+        )
+    words = read_words(path.parent / WORDS) if (path.parent / WORDS).is_file() else {}
+    return tuple(_talking(clip, words.get(clip.video, ()), row.choice("sync", _SYNC)) for clip, row in found)
+
+
+def own_sound_column(columns: Sequence[str]) -> str | None:
+    """The column of files that have their own sound; None where there is none."""
+    return next((name for name in OWN_SOUND_COLUMNS if name in columns), None)
+
+
+def recordings(files: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """A name for each item that all items share which have a file in common, be it through others: its first file.
+
+    Args:
+        files: those of each item, one or more.
+    """
+    parent: dict[str, str] = {}
+
+    def root(file: str) -> str:
+        parent.setdefault(file, file)
+        while parent[file] != file:
+            parent[file] = file = parent[parent[file]]
+        return file
+
+    for first, *others in files:
+        for other in others:
+            parent[root(other)] = root(first)
+    names: dict[str, str] = {}
+    return tuple(names.setdefault(root(first), first) for first, *_ in files)
+
+
+def _clips(path: Path) -> list[tuple[Clip, Row]]:
+    columns, rows = read_table(path)
+    own = own_sound_column(columns)
+    has_both = set(_SIDES) <= set(columns)
+    if own is None and not has_both:
+        raise UsageError(
+            f"{path}: needs the columns `video` and `audio`, or `path` for videos with their own sound; "
+            f"found: {_list(columns)}"
+        )
+    sides = _SIDES if own is None or has_both else (own, own)
+    is_truth = columns == TRUTH_COLUMNS
+    if is_truth:
+        rows = [row for row in rows if row["video"] and row["audio"]]
+    if not rows:
+        raise UsageError(f"{path}: names no pair")
+    clips = [_clip(row, sides, is_truth) for row in rows]
+    named = iter(recordings([(clip.video, clip.audio) for clip in clips if not clip.group]))
+    return [
+        (clip if clip.group else replace(clip, group=next(named)), row) for clip, row in zip(clips, rows, strict=True)
+    ]
+
+
+def _clip(row: Row, sides: tuple[str, str], is_truth: bool) -> Clip:
+    video, audio = (row.file(column) for column in sides)
+    offset_ms = row.number_in("offset_ms", math.isfinite, "a number")
+    return Clip(
+        video,
+        audio,
+        row.get("group"),
+        labels=row.filled("kind" if is_truth else "label"),
+        splits=row.filled("split"),
+        start_seconds=row.number_in("start_seconds", lambda value: 0 <= value < math.inf, "0 or more"),
+        duration_seconds=row.number_in("duration_seconds", lambda value: 0 < value < math.inf, "above 0"),
+        offset_seconds=seconds_from_milliseconds(offset_ms or 0.0),
+    )
+
+
+def _talking(clip: Clip, words: tuple[Word, ...], is_doubtful: bool) -> Clip:
+    begin_seconds = clip.start_seconds or 0.0
+    end_seconds = begin_seconds + (math.inf if clip.duration_seconds is None else clip.duration_seconds)
+    words = tuple(word for word in words if _is_between(word, begin_seconds, end_seconds))
+    transcript = " ".join(word.text for word in words if not word.is_target)
+    return replace(clip, transcript=transcript, words=words, is_doubtful=is_doubtful)
+
+
+def _is_between(word: Word, begin_seconds: float, end_seconds: float) -> bool:
+    """Whether a word is said in a part of its file; one without times may be."""
+    if word.start_seconds is None or word.end_seconds is None:
+        return True
+    return begin_seconds <= word.start_seconds and word.end_seconds <= end_seconds + WORD_SLACK_SECONDS
+
+
+def read_words(path: str | Path) -> dict[str, tuple[Word, ...]]:
+    """The words of each file, in order of time, by the file's path, which a table gives relative to its folder.
+
+    Raises:
+        UsageError: a column is missing or a cell breaks its rule; the message names the row.
+    """
+    table = Path(path)
+    columns, rows = read_table(table)
+    own = own_sound_column(columns) or OWN_SOUND_COLUMNS[0]
+    need_columns(table, columns, (own, "word", "start_s", "end_s"))
+    words: defaultdict[str, list[Word]] = defaultdict(list)
+    for row in rows:
+        if (row["start_s"], row["end_s"]) != _COPIED_HEADER:
+            words[os.fspath(table.parent / row[own])].append(_word(row))
+    return {file: tuple(sorted(said, key=lambda word: word.start_seconds or 0.0)) for file, said in words.items()}
+
+
+def _word(row: Row) -> Word:
+    start, end = (
+        row.number_in(column, lambda value: 0 <= value < math.inf, "0 or more") for column in ("start_s", "end_s")
+    )
+    if not row["word"] or (start is None) != (end is None) or (start or 0.0) > (end or 0.0):
+        raise row.error("needs a `word`, and `start_s` not after `end_s` or neither of them")
+    confidence = row.number_in("confidence", lambda value: 0 <= value <= 1, "in 0…1")
+    return Word(row["word"], start, end, confidence, row.choice("target", _TARGET))
+
+
+def _csv(path: Path) -> tuple[tuple[str, ...], list[dict[str, object]]]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            header = file.readline()
+            file.seek(0)
+            reader = csv.DictReader(file, delimiter="\t" if "\t" in header else ",")
+            columns, rows = tuple(reader.fieldnames or ()), list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"{path}: not a CSV in UTF-8 ({error}); save it as UTF-8 with a header row") from error
+    for number, row in enumerate(rows, start=1):
+        if any(row.pop(None, ())):  # trailing commas do no harm
+            raise UsageError(f"{path}, row {number}: has more cells than the header ({_list(columns)})")
+    return columns, [dict(row) for row in rows]
+
+
+def _parquet(path: Path) -> tuple[tuple[str, ...], list[dict[str, object]]]:
+    try:
+        from pyarrow import ArrowException, parquet
+    except ImportError as error:
+        raise MissingExtraError("pyarrow", "parquet", "reading a Parquet table") from error
+    try:
+        table = parquet.read_table(path)
+    except (ArrowException, OSError) as error:
+        raise UsageError(f"{path}: not a readable Parquet file ({error})") from error
+    return tuple(table.column_names), table.to_pylist()
+
+
+def _text(cell: object) -> str:
+    return "" if cell is None else str(cell).strip()
+
+
+def _list(columns: Sequence[str]) -> str:
+    return ", ".join(columns) or "none"

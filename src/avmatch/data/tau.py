@@ -1,0 +1,283 @@
+"""TAU Urban Audio-Visual Scenes 2021 as features: HDF5 with the lists of its folds.
+
+    feature/{audio,video}_features_data/{train,val,test}.hdf5  <label>/audio/<stem>, <label>/video/<stem>: (T, F)
+    feature/{audio,video}_features_data/global_mean_std.npz    global_mean, global_std: every step is standardised
+    evaluation_setup/fold1_{train,evaluate}.csv                by tabs: filename_audio, filename_video, scene_label
+    {train,val,test}.csv                                       another release: by commas, with a location id
+
+Lists may lie in either place, or be missing: then all that the split's HDF5 file holds counts. A stem is
+<label>-<city>-<location>-<segment>; a location is a group, so that none stands on both sides of a split. Only the first
+96 steps of an item count. Arrays are read when they are asked for: the training set has four gigabytes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, SupportsIndex
+
+import numpy as np
+from jaxtyping import Float32
+
+from avmatch.core.errors import MediaError, MissingExtraError, UsageError
+from avmatch.data.inputs import natural_key
+from avmatch.data.items import Items, Pairs, numbered, stored_array
+from avmatch.data.manifest import read_table
+from avmatch.data.scene_items import SIDES, Fault, Scenes, Side, absent, whole_steps
+
+if TYPE_CHECKING:
+    import h5py
+
+
+MAX_STEPS = 96
+#: OpenL3 with a hop of 0.1 s.
+RATE_HZ = 10.0
+STANDARD = "global_mean_std.npz"
+SPLITS = ("train", "val", "test")
+#: What one learns from, where nobody names a split.
+LEARNED_FROM = ("train", "val")
+_LISTS = {
+    "train": ("evaluation_setup/fold1_train.csv", "train.csv"),
+    "val": ("evaluation_setup/fold1_val.csv", "val.csv"),
+    "test": ("evaluation_setup/fold1_evaluate.csv", "evaluation_setup/fold1_test.csv", "evaluate.csv", "test.csv"),
+}
+_LOCATIONS = ("location", "location_id", "identifier")
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A dataset: its file, its path inside, and what these say."""
+
+    file: str
+    key: str
+    label: str
+    split: str
+
+
+@dataclass(frozen=True)
+class _Listed:
+    """A row of a list."""
+
+    video: str
+    label: str
+    location: str
+    split: str
+
+
+@dataclass(frozen=True, eq=False)
+class _Standard:
+    """What every step is standardised by."""
+
+    mean: Float32[np.ndarray, " F"]
+    deviation: Float32[np.ndarray, " F"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class StoredSteps:
+    """Items in HDF5 files, read one by one; an item without a place has no steps."""
+
+    places: tuple[_Place | None, ...]
+    standard: _Standard | None
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, row: SupportsIndex, /) -> Float32[np.ndarray, "T F"]:
+        place = self.places[int(row)]
+        if place is None:
+            return absent()
+        try:
+            steps = np.asarray(_opened(place.file, os.getpid())[place.key][:MAX_STEPS], np.float32)
+        except OSError as error:
+            raise _damaged(Path(place.file), f"{place.key} can't be read ({error})") from error
+        if self.standard is not None:
+            if steps.shape[1:] != self.standard.mean.shape:
+                sizes = f"{steps.shape[1]} features, but {STANDARD} beside it tells of {len(self.standard.mean)}"
+                raise _damaged(Path(place.file), f"{place.key} has {sizes}")
+            steps = (steps - self.standard.mean) / self.standard.deviation
+        return whole_steps(steps)
+
+
+def is_tau(folder: Path) -> bool:
+    """Whether `read_tau` would try the folder: it has HDF5 files of at least one side."""
+    return any(_files(folder, side) for side in SIDES)
+
+
+def read_tau(folder: Path, split: str | None = None) -> Scenes:
+    """The items of one split, or of train and val; one that has but one side, or a broken one, is kept and told.
+
+    Raises:
+        UsageError: no such split, or a list and an HDF5 file that don't agree on a label.
+        MediaError: an HDF5 or .npz file can't be read.
+        MissingExtraError: h5py isn't there.
+    """
+    if split is not None and split not in SPLITS:
+        raise UsageError(f"{folder}: no split {split!r}; there are {', '.join(SPLITS)}")
+    wanted = LEARNED_FROM if split is None else (split,)
+    stored: dict[Side, dict[str, _Place]] = {side: _stored(folder, side) for side in SIDES}
+    listed = _listed(folder)
+    names = sorted(
+        (name for name in listed.keys() | _unlisted(stored, listed) if _split(name, listed, stored) in wanted),
+        key=natural_key,
+    )
+    if not names:
+        raise UsageError(f"{folder}: has no item of {' or '.join(wanted)}")
+    faults: list[Fault] = []
+    stems: dict[Side, list[str]] = {
+        "audio": names,
+        "video": [listed[name].video if name in listed else name for name in names],
+    }
+    places: dict[Side, list[_Place | None]] = {
+        side: [
+            _place(stored[side].get(stem), name, side, faults) for name, stem in zip(names, stems[side], strict=True)
+        ]
+        for side in SIDES
+    }
+    labels = [
+        _label(folder, name, listed.get(name), own)
+        for name, *own in zip(names, places["audio"], places["video"], strict=True)
+    ]
+    label, label_names = numbered(labels)
+    group, _ = numbered([(name in listed and listed[name].location) or location_of(name) for name in names])
+    items: dict[Side, Items] = {side: StoredSteps(tuple(places[side]), _standard(folder, side)) for side in SIDES}
+    pairs = Pairs(
+        items["video"],
+        items["audio"],
+        tuple(names),
+        group,
+        label,
+        label_names,
+        video_rate_hz=RATE_HZ,
+        audio_rate_hz=RATE_HZ,
+    )
+    return Scenes(pairs, tuple(faults))
+
+
+def _unlisted(stored: Mapping[Side, Mapping[str, _Place]], listed: Mapping[str, _Listed]) -> set[str]:
+    """Stems that the HDF5 files hold, of the splits that have no list."""
+    told, named = {row.split for row in listed.values()}, listed.keys() | {row.video for row in listed.values()}
+    places = (item for side in stored.values() for item in side.items())
+    return {stem for stem, place in places if place.split not in told and stem not in named}
+
+
+def _split(name: str, listed: Mapping[str, _Listed], stored: Mapping[Side, Mapping[str, _Place]]) -> str:
+    """That of the HDF5 file, as the lists don't tell train from val; the list's where there is no dataset."""
+    row = listed.get(name)
+    place = stored["audio"].get(name) or stored["video"].get(row.video if row else name)
+    if place is not None:
+        return place.split
+    assert row is not None
+    return row.split
+
+
+def _label(folder: Path, name: str, row: _Listed | None, places: Sequence[_Place | None]) -> str:
+    told = {place.label for place in places if place is not None}
+    if row is not None and row.label:
+        told.add(row.label)
+    if len(told) > 1:
+        raise UsageError(f"{folder}: {name} is {' and '.join(sorted(told))}; list and HDF5 must have one label")
+    return next(iter(told), "")
+
+
+def location_of(stem: str) -> str:
+    """<city>-<location> of a stem; the stem itself where it has no such parts."""
+    parts = stem.split("-")
+    return "-".join(parts[1:3]) if len(parts) >= 4 else stem
+
+
+def _place(place: _Place | None, name: str, side: Side, faults: list[Fault]) -> _Place | None:
+    """The place, unless what lies there can't be used."""
+    message = "missing" if place is None else _unusable(place)
+    if message:
+        faults.append(Fault(name, side, message))
+        return None
+    return place
+
+
+def _unusable(place: _Place) -> str:
+    """Why, from the header alone; "" if it can be used."""
+    dataset = _opened(place.file, os.getpid())[place.key]
+    if not hasattr(dataset, "dtype") or dataset.dtype.kind not in "fiu":
+        return "broken: no array of numbers"
+    if dataset.ndim != 2 or not dataset.size:
+        return f"broken: must be (steps, features), is {dataset.shape}"
+    return ""
+
+
+def _files(folder: Path, side: Side) -> dict[str, Path]:
+    """The HDF5 files of a side by their split."""
+    inside = folder / "feature" / f"{side}_features_data"
+    return {split: inside / f"{split}.hdf5" for split in SPLITS if (inside / f"{split}.hdf5").is_file()}
+
+
+def _stored(folder: Path, side: Side) -> dict[str, _Place]:
+    """Each stem's dataset."""
+    found: dict[str, _Place] = {}
+    for split, path in _files(folder, side).items():
+        for label, inside in _opened(str(path), os.getpid()).items():
+            stems = inside.get(side, {}) if hasattr(inside, "keys") else ()
+            if not hasattr(stems, "keys"):
+                raise _damaged(path, f"{label} is not what it should be: <label>/{side}/<stem>")
+            for stem in stems:
+                found[stem] = _Place(str(path), f"{label}/{side}/{stem}", label, split)
+    return found
+
+
+def _standard(folder: Path, side: Side) -> _Standard | None:
+    path = folder / "feature" / f"{side}_features_data" / STANDARD
+    if not path.is_file():
+        return None
+    try:
+        mean, deviation = (stored_array(path, f"global_{name}") for name in ("mean", "std"))
+    except ValueError as error:
+        raise _damaged(path, f"not a readable .npz ({error})") from error
+    if mean is None or deviation is None:
+        raise _damaged(path, "needs the arrays global_mean and global_std")
+    mean, deviation = (np.asarray(values, np.float32).ravel() for values in (mean, deviation))
+    return _Standard(mean, np.where(deviation > 0, deviation, np.float32(1)))
+
+
+def _listed(folder: Path) -> dict[str, _Listed]:
+    """The rows of all lists by the stem of their sound."""
+    found: dict[str, _Listed] = {}
+    for split, names in _LISTS.items():
+        path = next((folder / name for name in names if (folder / name).is_file()), None)
+        for stem, row in _rows(path, split) if path is not None else ():
+            found[stem] = row
+    return found
+
+
+def _rows(path: Path, split: str) -> Iterator[tuple[str, _Listed]]:
+    columns, rows = read_table(path, ("filename_audio",))
+    place = next((name for name in _LOCATIONS if name in columns), "")
+    for row in rows:
+        stem = Path(row["filename_audio"]).stem
+        video = Path(row.get("filename_video") or row["filename_audio"]).stem
+        yield stem, _Listed(video, row.get("scene_label"), row.get(place), split)
+
+
+@lru_cache(maxsize=8)
+def _opened(path: str, process: int) -> h5py.File:
+    """An HDF5 file, open as long as it is in use; each process has its own."""
+    library = _h5py()
+    try:
+        return library.File(path, "r")
+    except OSError as error:
+        raise _damaged(Path(path), f"not a readable HDF5 file ({error})") from error
+
+
+def _h5py() -> ModuleType:
+    try:
+        import h5py
+    except ImportError as error:
+        raise MissingExtraError("h5py", "hdf5", "reading HDF5 features") from error
+    module: ModuleType = h5py
+    return module
+
+
+def _damaged(path: Path, message: str) -> MediaError:
+    return MediaError(path, message, stage="open", reason="unreadable")

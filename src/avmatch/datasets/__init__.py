@@ -1,1 +1,0 @@
-"""Where clips come from: folders, globs and manifests, layouts of the field, and synthetic clips."""

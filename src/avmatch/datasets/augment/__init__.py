@@ -1,1 +1,0 @@
-"""Seeded augmentation of sounds, spectrograms, features and pictures: equal seeds give equal arrays."""

@@ -1,1 +1,0 @@
-"""From trained networks to files that need no torch: ONNX graphs and their cards."""

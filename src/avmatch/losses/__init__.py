@@ -1,1 +1,0 @@
-"""What training makes small: one loss a file, its maths in the docstring."""

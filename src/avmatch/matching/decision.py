@@ -1,0 +1,226 @@
+"""How probable is it that a pair is right, seen against everything else in the room?
+
+Nats alone don't say: among a hundred sentences of one speaker every pair scores high, among a hundred bouncing balls
+the right one scores low and still stands alone. So each video's scores are first measured in units of its own strangers
+(median and spread to the ninth decile, shrunk to usual values where there are few), and four figures of a pair are
+mapped to a frequency by logistic regression, fitted on development clips and synthetic ones in galleries of 2 to 120:
+
+- the score,
+- the lead over the best other audio of the same video,
+- the lead over the best other video of the same audio,
+- the size of the gallery.
+
+Where a face decided, they count otherwise: one that leads by little is right more often than an impact that does.
+
+Letters in shapes: N videos, M audio files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Float64, Int
+from scipy.special import expit
+
+from avmatch.core.errors import UsageError
+from avmatch.core.results import Candidate, Match, MatchResult
+from avmatch.matching import assignment
+from avmatch.matching.fusion import Scores
+
+#: What strangers usually score (nats), and with which weight, in items, that counts where there are few.
+USUAL_MEDIAN, USUAL_SPREAD, USUAL_WEIGHT = 0.6, 1.2, 10.0
+USUAL_PAIRS = 30.0
+#: In small galleries a rival is assumed that scores like this.
+USUAL_RIVAL = 1.2
+MIN_SPREAD = 0.02
+#: Weights of score, lead in the row, lead in the column, log gallery size, and the constant (benchmarks/calibrate.py):
+#: where a face decided, and elsewhere.
+FACE_WEIGHTS = (0.273, 1.241, 0.720, -0.348, 1.234)
+WEIGHTS = (1.310, 0.754, 0.891, -0.606, -0.222)
+
+
+def confidences(
+    nats: Float[np.ndarray, "N M"], by_face: Bool[np.ndarray, "N M"] | None = None, *, shared: bool = False
+) -> Float64[np.ndarray, "N M"]:
+    """Probability in 0…1 that each pair is right.
+
+    Args:
+        nats: (N, M) scores.
+        by_face: (N, M) whether a cue that looks at faces contributed most; None = nowhere.
+        shared: a recording may serve several videos, so the lead over other videos says nothing.
+    """
+    if not nats.size:
+        return np.zeros(nats.shape)
+    found = figures(nats, shared=shared)
+    log_odds = found @ WEIGHTS[:-1] + WEIGHTS[-1]
+    if by_face is not None:
+        log_odds = np.where(by_face, found @ FACE_WEIGHTS[:-1] + FACE_WEIGHTS[-1], log_odds)
+    probability: Float64[np.ndarray, "N M"] = expit(log_odds)
+    return probability
+
+
+def figures(nats: Float[np.ndarray, "N M"], *, shared: bool = False) -> Float64[np.ndarray, "N M 4"]:
+    """What the confidence of each pair is made of: score, lead in the row, lead in the column, log size."""
+    scores = np.asarray(nats, np.float64)
+    median, spread = _strangers(scores)
+    units = (scores - median) / spread
+    rival = (USUAL_RIVAL - median) / spread
+    lead_in_row = units - np.maximum(_best_other(units), rival)
+    lead_in_column = lead_in_row if shared else units - np.maximum(_best_other(units.T).T, rival)
+    size = 0.5 * np.log(scores.size)
+    columns = (_damped(scores), _damped(lead_in_row), _damped(lead_in_column), np.full(scores.shape, size))
+    return np.stack(columns, axis=-1)
+
+
+def _strangers(scores: Float64[np.ndarray, "N M"]) -> tuple[Float64[np.ndarray, "N 1"], Float64[np.ndarray, "N 1"]]:
+    """Median and spread of each row, shrunk to those of all rows, and these to the usual ones."""
+    num_audio = scores.shape[1]
+    median, decile = np.quantile(scores, (0.5, 0.9), axis=1)
+    log_spread = np.log(np.maximum(decile - median, MIN_SPREAD))
+    pairs, usual = scores.size, np.log(USUAL_SPREAD)
+    pooled = (pairs * np.median(log_spread) + USUAL_PAIRS * usual) / (pairs + USUAL_PAIRS)
+    spread = np.exp((num_audio * log_spread + USUAL_WEIGHT * pooled) / (num_audio + USUAL_WEIGHT))
+    middle = (num_audio * median + USUAL_WEIGHT * USUAL_MEDIAN) / (num_audio + USUAL_WEIGHT)
+    return middle[:, None], spread[:, None]
+
+
+def _best_other(values: Float64[np.ndarray, "N M"]) -> Float64[np.ndarray, "N M"]:
+    """For each value the largest of the others in its row; -inf if there are none."""
+    if values.shape[1] < 2:
+        return np.full(values.shape, -np.inf)
+    second, first = np.partition(values, -2, axis=1)[:, -2:].T
+    others = np.repeat(first[:, None], values.shape[1], axis=1)
+    best = values.argmax(axis=1)
+    others[np.arange(len(values)), best] = second
+    return others
+
+
+def _damped(values: Float64[np.ndarray, "N M"]) -> Float64[np.ndarray, "N M"]:
+    """Sign-preserving logarithm: a lead of hundred isn't ten times as sure as one of ten."""
+    return np.sign(values) * np.log1p(np.abs(values))
+
+
+# Scores of all pairs → who gets whom: confidence, assignment, ranked candidates, in one MatchResult.
+#
+# scores → confidence → assignment → MatchResult
+
+
+@dataclass(frozen=True)
+class MatchSettings:
+    """What a run was asked for.
+
+    Attributes:
+        max_offset_seconds: offsets up to this are searched (one-to-one work).
+        min_confidence: a pair less probable than this is no pair.
+        complete: force a partner for everyone; raises nobody's confidence.
+        many: one recording may serve several videos, each placed at its own offset inside it.
+        use_duration: let similar lengths count, weakly.
+        use_scratch: let the videos' own sound count.
+        top_k: candidates kept per video.
+    """
+
+    max_offset_seconds: float = 0.5
+    min_confidence: float = assignment.MIN_CONFIDENCE
+    complete: bool = False
+    many: bool = False
+    use_duration: bool = True
+    use_scratch: bool = False
+    top_k: int = 10
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.max_offset_seconds <= 3600.0:
+            raise UsageError(f"max_offset_seconds must be in 0…3600, got {self.max_offset_seconds}")
+        if not 0.0 <= self.min_confidence <= 1.0:
+            raise UsageError(f"min_confidence must be in 0…1, got {self.min_confidence}")
+        if self.top_k < 1:
+            raise UsageError(f"top_k must be at least 1, got {self.top_k}")
+
+
+def decide(
+    listed: Sequence[str],
+    videos: Sequence[str],
+    audios: Sequence[str],
+    scores: Scores,
+    confidence: Float64[np.ndarray, "N M"],
+    settings: MatchSettings,
+) -> MatchResult:
+    """Give every listed video its partner, or none.
+
+    Args:
+        listed: the videos that were asked for, in the order of the answer.
+        videos, audios: the usable files, the rows and columns of `scores`.
+        confidence: the probability that each pair is right.
+    """
+    assign = assignment.many_to_one if settings.many else assignment.one_to_one
+    partner = assign(confidence, min_confidence=settings.min_confidence, complete=settings.complete)
+    rows = {path: row for row, path in enumerate(videos)}
+    taken = set(partner.tolist())
+    table = _Table(scores, confidence, partner, tuple(audios))
+    return MatchResult(
+        matches=tuple(
+            table.match(path, rows[path]) if path in rows else Match(path, None, 0.0, None, None, "") for path in listed
+        ),
+        unmatched_audio=tuple(path for column, path in enumerate(audios) if column not in taken),
+        candidates=tuple(item for path, row in rows.items() for item in table.candidates(path, row, settings.top_k)),
+        videos=tuple(videos),
+        audio=tuple(audios),
+        similarity=scores.nats,
+        settings={"cues": list(scores.cue_names), **asdict(settings)},
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Table:
+    """Scores and decisions, read off a video at a time."""
+
+    scores: Scores
+    confidence: Float64[np.ndarray, "N M"]
+    partner: Int[np.ndarray, " N"]
+    audio_paths: tuple[str, ...]
+
+    def match(self, path: str, row: int) -> Match:
+        """What was decided for the video in this row."""
+        ranked = self._ranked(row)
+        chosen = int(self.partner[row])
+        others = [column for column in ranked if column != chosen]
+        runner_up = others[0] if others else None
+        best = chosen if chosen >= 0 else runner_up
+        return Match(
+            video=path,
+            audio=self.audio_paths[chosen] if chosen >= 0 else None,
+            confidence=0.0 if best is None else float(self.confidence[row, best]),
+            score=float(self.scores.nats[row, chosen]) if chosen >= 0 else None,
+            offset_seconds=self._offset(row, chosen) if chosen >= 0 else None,
+            cue=self._cue(row, chosen) if chosen >= 0 else "",
+            runner_up=None if runner_up is None else self.audio_paths[runner_up],
+            runner_up_score=None if runner_up is None else float(self.scores.nats[row, runner_up]),
+        )
+
+    def candidates(self, path: str, row: int, top_k: int) -> list[Candidate]:
+        """The best few sounds for the video in this row."""
+        return [
+            Candidate(
+                video=path,
+                rank=rank,
+                audio=self.audio_paths[column],
+                score=float(self.scores.nats[row, column]),
+                confidence=float(self.confidence[row, column]),
+                offset_seconds=self._offset(row, column),
+            )
+            for rank, column in enumerate(self._ranked(row)[:top_k], start=1)
+        ]
+
+    def _ranked(self, row: int) -> list[int]:
+        order: list[int] = np.argsort(-self.scores.nats[row], kind="stable").tolist()
+        return order
+
+    def _offset(self, row: int, column: int) -> float | None:
+        """None where the cues compare whole clips and know no time."""
+        seconds = float(self.scores.offset_seconds[row, column])
+        return None if np.isnan(seconds) else seconds
+
+    def _cue(self, row: int, column: int) -> str:
+        index = int(self.scores.deciding[row, column])
+        return self.scores.cue_names[index] if index >= 0 else "none"

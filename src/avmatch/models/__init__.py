@@ -1,1 +1,0 @@
-"""Networks: towers and heads. They know nothing of files."""

@@ -1,0 +1,111 @@
+"""Which kind of model is it, and what measures it: the one place that knows them all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32
+
+from avmatch.artifacts.graph import CLIP_TOWERS, EVENTS, TOWERS
+from avmatch.artifacts.model import Model, open_model
+from avmatch.artifacts.tower import load_clip_towers, load_pair
+from avmatch.core.errors import UsageError
+from avmatch.core.progress import Progress
+from avmatch.data.items import Pairs
+from avmatch.data.pairs import read_pairs
+from avmatch.evaluation.galleries import Gallery, read_media
+from avmatch.evaluation.media import media_similarities
+from avmatch.evaluation.pieces import TalkProtocol
+from avmatch.evaluation.retrieval import Protocol, RetrievalResult, measure_retrieval
+from avmatch.systems.avts.evaluate import ProbeResult, probe
+from avmatch.systems.avts.layers import SoundLayer, sound_layer, sound_tower
+from avmatch.systems.events.evaluate import (
+    EventLayer,
+    EventSyncResult,
+    evaluate_event_sync,
+    event_layer,
+    event_similarities,
+)
+from avmatch.systems.events.runtime import load_event_model
+from avmatch.systems.lips.evaluate import SyncResult, evaluate_lip_sync
+from avmatch.systems.two_tower.evaluate import clip_similarities
+
+
+def evaluate_retrieval(models: Sequence[str | Path], data: str | Path, protocol: Protocol) -> RetrievalResult:
+    """Measure each of `models` (the same recipe from several seeds, say) on the pairs of `data`.
+
+    Raises:
+        UsageError: no known layout, a k or subset larger than the gallery, no record of what was held back, or the
+            models held back different pairs.
+        ModelError: a model can't be used.
+    """
+    opened = [open_model(model, CLIP_TOWERS, TOWERS, EVENTS) for model in dict.fromkeys(map(str, models))]
+    takes_clips = {model.kind == CLIP_TOWERS for model in opened}
+    if len(takes_clips) > 1:
+        raise UsageError("some of the models take features of clips and some take media; evaluate them one by one")
+    gallery = read_pairs(data) if takes_clips == {True} else read_media(data)
+    return measure_retrieval({model.name: partial(_similarities, model) for model in opened}, data, gallery, protocol)
+
+
+def evaluate_sync(
+    model: str | Path,
+    data: str | Path,
+    protocol: TalkProtocol,
+    *,
+    cache_dir: Path | None = None,
+    progress: Progress | None = None,
+) -> SyncResult | EventSyncResult:
+    """Offsets: of talking clips, or of pairs for a model for any sound.
+
+    Raises:
+        UsageError: nothing in `data` can be used.
+        ModelError: the model can't be used.
+    """
+    opened = open_model(model, TOWERS, EVENTS)
+    if opened.kind == EVENTS:
+        return evaluate_event_sync(opened, data, protocol, progress=progress)
+    return evaluate_lip_sync(opened, data, protocol, cache_dir=cache_dir, progress=progress)
+
+
+def evaluate_probe(
+    model: str | Path,
+    data: str | Path,
+    *,
+    layer: str | None = None,
+    subset: str | None = None,
+    progress: Progress | None = None,
+) -> ProbeResult:
+    """Measure a layer of the sound tower of `model` on the classes of `data` (data/layouts.py).
+
+    Args:
+        layer: of the tower (sound_layers.py, event_layers.py).
+        subset: only this part of the set, such as "esc10" of ESC-50.
+
+    Raises:
+        UsageError: the data have no classes, or too few clips that can be used.
+        ModelError: the model has no such tower or layer.
+    """
+    features = layer_of(model, layer)
+    return probe(features, data, model=str(model), layer=features.layer, subset=subset, progress=progress)
+
+
+def layer_of(model: str | Path, layer: str | None = None) -> SoundLayer | EventLayer:
+    """A layer of any model with a sound tower. Raises ModelError if there is no such tower or layer."""
+    tower = sound_tower(model)
+    if tower.kind == EVENTS:
+        return event_layer(str(model), tower.path.parent, layer)
+    return sound_layer(str(model), tower, layer)
+
+
+def _similarities(
+    model: Model, gallery: Gallery, conditions: Sequence[float | None], seed: int
+) -> Iterable[Float32[np.ndarray, "N N"]]:
+    """The matrix of each condition."""
+    if isinstance(gallery, Pairs) and model.kind == CLIP_TOWERS:
+        return clip_similarities(load_clip_towers(model), gallery, conditions, seed)
+    if model.kind == EVENTS:
+        return event_similarities(load_event_model(model), gallery, conditions, seed)
+    return media_similarities(load_pair(model), gallery, conditions, seed)

@@ -1,1 +1,0 @@
-"""Functions that return a complete TrainConfig, one file a system."""

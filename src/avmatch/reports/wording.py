@@ -1,0 +1,194 @@
+"""How the reports word names, numbers and offsets, so that the page, the table and the pictures agree.
+
+Positive offsets mean that the sound comes late.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+
+from avmatch.core.clock import milliseconds_from_seconds
+from avmatch.core.repairs import FixResult
+from avmatch.core.results import SyncResult, Verdict
+
+NOTHING = "—"
+#: Pairs below this confidence are marked for a second look.
+DOUBTFUL_BELOW = 0.8
+#: Within half a frame at 25 fps we call picture and sound together.
+TOGETHER_SECONDS = 0.020
+#: From here on milliseconds stop being readable (a clip placed inside a long recording).
+_SECONDS_FROM = 10.0
+#: They make "gpm.exe" read "exe.mpg".
+_DIRECTION_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_CONTROL_PICTURES = 0x2400  # the block of Unicode that draws ␀, ␁ …
+_INVISIBLE_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
+
+
+def shown(text: str) -> str:
+    """`text` on one line: control characters as their pictures (␊, ␛), undecodable bytes as �."""
+    return "".join(_visible(character) for character in text)
+
+
+def shortened(text: str, width: int) -> str:
+    """`shown(text)` in at most `width` characters, cut in the middle: both ends of a path tell."""
+    text = shown(text)
+    if len(text) <= width:
+        return text
+    tail = (width - 1) * 2 // 3
+    return f"{text[: width - 1 - tail]}…{text[-tail:]}"
+
+
+def folder_and_name(path: str) -> tuple[str, str]:
+    """A shown path cut behind its last separator, whichever system wrote it."""
+    path = shown(path)
+    cut = max(path.rfind("/"), path.rfind("\\")) + 1
+    return (path[:cut], path[cut:]) if cut < len(path) else ("", path)
+
+
+def percent(confidence: float) -> str:
+    """A probability for people, never rounded to certainty."""
+    if not math.isfinite(confidence):
+        return NOTHING
+    if confidence >= 0.995:
+        return "> 99 %"
+    return "< 1 %" if confidence < 0.005 else f"{confidence * 100:.0f} %"
+
+
+def score_text(score: float | None) -> str:
+    """A score in nats with its sign, to the tenth; "—" when there is none."""
+    if score is None or not math.isfinite(score):
+        return NOTHING
+    return f"{score:+.1f}".replace("-", "−")
+
+
+def lateness(offset_seconds: float | None) -> str:
+    """An offset in words: "120 ms late", "80 ms early", "0 ms"; "—" when there is none."""
+    if offset_seconds is None or not math.isfinite(offset_seconds):
+        return NOTHING
+    size = abs(offset_seconds)
+    amount = f"{size:.1f} s" if size >= _SECONDS_FROM else f"{milliseconds_from_seconds(size):.0f} ms"
+    if amount == "0 ms":
+        return amount
+    return f"{amount} {'late' if offset_seconds > 0 else 'early'}"
+
+
+def is_doubtful(confidence: float) -> bool:
+    """Whether a decision deserves a second look; an unknown confidence does."""
+    return not confidence >= DOUBTFUL_BELOW
+
+
+def _visible(character: str) -> str:
+    if unicodedata.category(character) not in _INVISIBLE_CATEGORIES and character not in _DIRECTION_CONTROLS:
+        return character
+    # No backslash escapes: they would look like separators of a Windows path.
+    code = ord(character)
+    return chr(_CONTROL_PICTURES + code) if code < ord(" ") else "\N{REPLACEMENT CHARACTER}"
+
+
+# What `sync` and `fix` say about one file, as a sentence without the file's name.
+#
+# The verdict is that of ITU-R BT.1359-1 (see avmatch.core.results.itu_verdict).
+
+#: By how much a face must agree better than the next with the sound to be called the speaker.
+CLEAR_LEAD_NATS = 3.0
+_VERDICT_WORDS: dict[Verdict, str] = {
+    "in_sync": "viewers do not notice",
+    "early_noticed": "viewers notice",
+    "late_noticed": "viewers notice",
+    "early_unacceptable": "viewers notice and find it unacceptable",
+    "late_unacceptable": "viewers notice and find it unacceptable",
+}
+
+
+def sync_sentence(result: SyncResult) -> str:
+    """The offset in words, how sure it is, and what to do where there is none."""
+    if result.offset_seconds is None:
+        return _with_message(f"no offset found{_why(result)}", result)
+    sentence = _offset_clause(result, result.offset_seconds) + _drift_clause(result) + _speaker_clause(result)
+    if result.status != "uncertain":
+        return sentence
+    return _with_message(f"{sentence} — uncertain (confidence {result.confidence:.2f})", result)
+
+
+def fix_sentence(result: FixResult) -> str:
+    """What was measured, what was done, and what is measured now."""
+    if result.action == "failed":
+        return f"nothing written: {shown(result.message)}"
+    if result.action == "in_sync":
+        return f"{_state('is', result.was, 0.0)}; close enough, nothing written"
+    if result.action == "refused":
+        confidence = 0.0 if result.was is None else result.was.confidence
+        return (
+            f"{_state('seems', result.was, 0.0)} (confidence {confidence:.2f}): nothing written without --force; "
+            + (shown(result.message))
+        )
+    known = result.removed_seconds or 0.0
+    end = "not measured" if result.now is None else _state("is now", result.now, 0.0)
+    note = f" ({shown(result.message)})" if result.message else ""
+    return f"{_state('was', result.was, known)}, {end}; written to {shown(result.out or '')}{note}"
+
+
+def _state(verb: str, result: SyncResult | None, known_seconds: float) -> str:
+    """ "was +0.120 s and +300 ppm"; the offset that was given where nothing was measured."""
+    if result is None:
+        return f"{verb} {known_seconds:+.3f} s"
+    if result.offset_seconds is None:
+        return f"{verb} unknown"
+    drift = "" if result.drift_ppm is None else f" and drifts by {result.drift_ppm:+.0f} ppm"
+    doubt = " (uncertain)" if result.status == "uncertain" and verb == "is now" else ""
+    return f"{verb} {result.offset_seconds:+.3f} s{drift}{doubt}"
+
+
+def _offset_clause(result: SyncResult, offset_seconds: float) -> str:
+    interval = _interval(result)
+    if abs(offset_seconds) <= TOGETHER_SECONDS:
+        return f"picture and sound are together ({result.offset_ms:+.0f} ms{interval})"
+    amount, direction = lateness(offset_seconds).rsplit(" ", 1)
+    frames = "" if result.offset_frames is None else f" ({abs(result.offset_frames):.1f} frames)"
+    within = f" ({interval.removeprefix(', ')})" if interval else ""
+    clause = f"the sound comes {amount}{frames} {direction}{within}"
+    return clause if result.verdict is None else f"{clause}; {_VERDICT_WORDS[result.verdict]}"
+
+
+def _interval(result: SyncResult) -> str:
+    if result.offset_interval_seconds is None:
+        return ""
+    low, high = (f"{milliseconds_from_seconds(bound):+.0f}" for bound in result.offset_interval_seconds)
+    return f", 95 % {low} to {high} ms"
+
+
+def _drift_clause(result: SyncResult) -> str:
+    if result.drift_ppm is None:
+        return ""
+    direction = "later and later" if result.drift_ppm > 0 else "earlier and earlier"
+    return (
+        f"; it drifts, {direction} by {abs(result.drift_ppm):.0f} ppm ({abs(result.drift_ppm) * 0.06:.1f} ms a minute)"
+    )
+
+
+def _speaker_clause(result: SyncResult) -> str:
+    """Of the longest stretch with several faces, if one of them leads clearly."""
+    crowds = [speaker for speaker in result.speakers if speaker.num_faces > 1]
+    if not crowds:
+        return ""
+    longest = max(crowds, key=lambda speaker: speaker.end_seconds - speaker.begin_seconds)
+    if result.status != "ok" or longest.lead_nats < CLEAR_LEAD_NATS:
+        return ""
+    where = (
+        longest.place
+        if "from" in longest.place
+        else f"one {'in' if longest.place == 'middle' else 'at'} the {longest.place}"
+    )
+    return f"; of {longest.num_faces} faces the {where} speaks"
+
+
+def _with_message(sentence: str, result: SyncResult) -> str:
+    message = shown(result.message)
+    if not message and result.reason is not None and result.offset_seconds is not None:
+        message = result.reason.replace("_", " ")
+    return f"{sentence}: {message}" if message else sentence
+
+
+def _why(result: SyncResult) -> str:
+    return "" if result.reason is None else f" ({result.reason.replace('_', ' ')})"

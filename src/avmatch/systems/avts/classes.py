@@ -1,0 +1,240 @@
+"""The task of classes: what is this clip of? From its picture or its sound, with the towers of avts.
+
+    frames or sound ─ windows ─ McVideo or SoundCnn up to its last maps ─ dropout ─ Linear → logits (B, K)
+
+The tower begins from scratch, or with the weights of a run of `avts` or `l3_net`: how much that helps is what
+self-supervised training is judged by (UCF101, HMDB51, ESC). A clip's logits are the mean over its windows. The set's
+own lists decide what is held back (data/layouts.py).
+
+Letters in shapes: B windows, N clips, K classes, T frames, U frames of sound, F filters.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Int, Num
+from torch import Tensor, nn
+from torch.nn import functional
+
+from avmatch.artifacts.graph import CLASSES
+from avmatch.core.errors import UsageError
+from avmatch.core.progress import Progress
+from avmatch.data.items import Items, Pairs
+from avmatch.data.layouts import read_labelled
+from avmatch.data.packing import name_of, of_list, pack
+from avmatch.data.tracks import PackSettings
+from avmatch.frontends.sound import SAMPLE_RATE_HZ, filterbank
+from avmatch.metrics.classes import macro_mean, top_k_hits
+from avmatch.systems.avts.model import McVideo, McVideoConfig, SoundCnn, SoundCnnConfig
+from avmatch.training.batches import first_alone
+from avmatch.training.config import override
+from avmatch.training.export import Exported, export_model, uniform
+from avmatch.training.inference import evaluating
+from avmatch.training.run import load_tower, run_task, settings_of
+from avmatch.training.task import Batch
+from avmatch.training.windows import cropped, random_begin, spread_begins, waveform, wrapped
+
+SIDES = ("video", "audio")
+#: Windows of each clip that validation looks at.
+_WINDOWS = 10
+
+
+@dataclass(frozen=True)
+class ClipClasses:
+    """The task.
+
+    Attributes:
+        side: "video" or "audio".
+        list_number: the official list or fold, from 1.
+        subset: only this part of the set, such as "esc10"; "" = all.
+        front_end: a run whose tower is taken, with its sizes; "" = from scratch, with the sizes of `video`, `audio`.
+        rate_hz, window_seconds, side_px, spare_px, mirror_probability: as of avts (avts_task.py); best those
+            that the run had.
+    """
+
+    metrics: ClassVar[tuple[str, ...]] = ("top_1", "top_5", "macro_top_1")
+
+    side: str = "video"
+    list_number: int = 1
+    subset: str = ""
+    front_end: str = ""
+    video: McVideoConfig = field(default_factory=McVideoConfig)
+    audio: SoundCnnConfig = field(default_factory=SoundCnnConfig)
+    rate_hz: float = 25.0
+    window_seconds: float = 1.0
+    side_px: int = 112
+    spare_px: int = 16
+    mirror_probability: float = 0.5
+    dropout: float = 0.5
+    label_smoothing: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.side not in SIDES:
+            raise UsageError(f"side is one of {', '.join(SIDES)}, got {self.side!r}")
+
+    @property
+    def packing(self) -> PackSettings:
+        """What is kept of the media."""
+        side = self.side_px + self.spare_px
+        return PackSettings(self.rate_hz, side, side, sound="samples", colours=3)
+
+    @property
+    def window(self) -> int:
+        """Frames or samples of a window."""
+        return round(self.window_seconds * (self.rate_hz if self.side == "video" else SAMPLE_RATE_HZ))
+
+    def read(self, data: str | Path, cache: Path, progress: Progress | None = None) -> Pairs:
+        """The clips of a list of a set, packed into `cache` first."""
+        root = Path(data) if Path(data).is_dir() else Path(data).parent
+        clips = [clip for clip in read_labelled(data) if self.subset in ("", clip.subset)]
+        if not clips:
+            raise UsageError(f"{data}: has no subset {self.subset!r}")
+        with first_alone():
+            named = {name_of(clip, root): clip for clip in clips}
+            pairs, failures = pack(named, (self.side,), cache, self.packing, source=data, progress=progress)
+        if failures:
+            first = failures[0]
+            warnings.warn(f"{data}: {len(failures)} clips are left out; {first.path}: {first.message}", stacklevel=2)
+        return of_list(pairs, clips, root, self.list_number)
+
+    def learner(self, pairs: Pairs, seed: int) -> ClassReader:
+        """Tower and classifier."""
+        return ClassReader(self, self._tower(), len(pairs.label_names))
+
+    def source(self, pairs: Pairs, learner: nn.Module, device: torch.device) -> ClassBatches:
+        """Random windows."""
+        return ClassBatches(self, pairs)
+
+    def validate(self, learner: nn.Module, pairs: Pairs, device: torch.device) -> Mapping[str, float]:
+        """How often the right class is the likeliest and among the five likeliest, and the mean over classes."""
+        logits = clip_logits(self, learner, pairs, device)
+        first, five = (top_k_hits(logits, pairs.label, k) for k in (1, 5))
+        return {
+            "top_1": float(first.mean()),
+            "top_5": float(five.mean()),
+            "macro_top_1": macro_mean(first, pairs.label),
+        }
+
+    def export(self, learner: nn.Module, pairs: Pairs, folder: Path, description: Mapping[str, object]) -> None:
+        """classes.onnx, which gives the logits of a window, and card.md."""
+        rate_hz = self.rate_hz if self.side == "video" else SAMPLE_RATE_HZ
+        own = {"side": "classes", "window_seconds": self.window / rate_hz, "classes": list(pairs.label_names)}
+        if self.side == "video":
+            shape, span = (self.window, self.side_px, self.side_px, 3), (0.0, 1.0)
+            size = {"height_px": self.side_px, "width_px": self.side_px}
+            own |= {"input": "colour_frames", "rate_hz": self.rate_hz, "num_frames": self.window, **size}
+        else:
+            shape, span = filterbank(np.zeros(self.window, np.float32), self.audio.num_filters).shape, (-13.0, 5.0)
+            own |= {"input": "filterbank", "num_filters": shape[1]}
+        assert isinstance(learner, ClassReader)
+        graph = Exported(learner.reader, uniform(((num, *shape) for num in (2, 1, 3)), *span), own)
+        export_model(CLASSES, {"classes": graph}, folder, description)
+
+    def _tower(self) -> McVideo | SoundCnn:
+        """Of the run, or untrained."""
+        config: McVideoConfig | SoundCnnConfig = getattr(self, self.side)
+        if self.front_end:
+            told = {self.side: run_task(self.front_end).get(self.side)}
+            try:
+                config = getattr(override(self, list(settings_of(told))), self.side)
+            except UsageError as error:
+                raise UsageError(f"{self.front_end}: its recipe has no tower for {self.side}; avts has") from error
+        if isinstance(config, SoundCnnConfig) and config.num_filters != self.audio.num_filters:
+            raise UsageError(
+                f"{self.front_end}: hears {config.num_filters} filters; set task.audio.num_filters to that"
+            )
+        tower = McVideo(config) if isinstance(config, McVideoConfig) else SoundCnn(config)
+        if self.front_end:
+            load_tower(tower, self.front_end, self.side)
+        return tower
+
+
+class WindowReader(nn.Module):
+    """A window → logits."""
+
+    def __init__(self, tower: McVideo | SoundCnn, num_classes: int, dropout: float) -> None:
+        super().__init__()
+        self.tower = tower
+        tower.set_submodule("head", nn.Identity())  # the classes' own layer comes instead
+        self.classify = nn.Sequential(nn.Dropout(dropout), nn.Linear(tower.num_features, num_classes))
+
+    def forward(self, window: Float[Tensor, " B *form"]) -> Float[Tensor, "B K"]:
+        """The logits."""
+        logits: Tensor = self.classify(self.tower(window))
+        return logits
+
+
+class ClassReader(nn.Module):
+    """The network and its loss."""
+
+    def __init__(self, task: ClipClasses, tower: McVideo | SoundCnn, num_classes: int) -> None:
+        super().__init__()
+        self.label_smoothing = task.label_smoothing
+        self.reader = WindowReader(tower, num_classes, task.dropout)
+
+    def forward(self, batch: Batch, epoch: int) -> dict[str, Float[Tensor, ""]]:
+        """The loss of a batch, and the share of windows that it gets right."""
+        logits, label = self.logits(batch.video), batch.audio[:, 0].long()
+        loss = functional.cross_entropy(logits, label, label_smoothing=self.label_smoothing)
+        return {"loss": loss, "right": (logits.argmax(dim=1) == label).float().mean()}
+
+    def logits(self, windows: Num[Tensor, " B *form"]) -> Float[Tensor, "B K"]:
+        """Of windows; of pictures in 0…255 too."""
+        inputs = windows.float() / 255 if windows.dtype == torch.uint8 else windows
+        logits: Tensor = self.reader(inputs)
+        return logits.float()
+
+
+@dataclass(frozen=True, eq=False)
+class ClassBatches:
+    """The source of batches: windows of either side in the place of pictures, the class in that of sound."""
+
+    task: ClipClasses
+    pairs: Pairs
+
+    def __call__(self, rows: Int[np.ndarray, " B"], epoch: int, rng: np.random.Generator) -> Batch:
+        """A random window of each of `rows`."""
+        windows = []
+        for row in rows.tolist():
+            begin = random_begin(len(_items(self.task, self.pairs)[row]), self.task.window, rng)
+            windows.append(clip_window(self.task, self.pairs, row, begin, rng))
+        return Batch.of(self.pairs, rows, windows, self.pairs.label[rows, None])
+
+
+def clip_window(
+    task: ClipClasses, pairs: Pairs, row: int, begin: int, rng: np.random.Generator | None = None
+) -> Num[np.ndarray, " *form"]:
+    """A window of a clip; short clips go on from their beginning.
+
+    Args:
+        rng: where pictures are cut out, and whether they are mirrored; without it, the middle as it is.
+    """
+    part = wrapped(_items(task, pairs)[row], begin, task.window)
+    if task.side == "audio":
+        return filterbank(waveform(part), task.audio.num_filters)
+    return cropped(part, task.side_px, task.spare_px, task.mirror_probability, rng)
+
+
+def clip_logits(
+    task: ClipClasses, learner: nn.Module, pairs: Pairs, device: torch.device
+) -> Float32[np.ndarray, "N K"]:
+    """The mean logits of up to _WINDOWS windows of each clip, spread evenly, in evaluation mode."""
+    assert isinstance(learner, ClassReader)
+    found = []
+    with evaluating(learner):
+        for row in range(len(pairs)):
+            begins = spread_begins(len(_items(task, pairs)[row]), task.window, _WINDOWS)
+            windows = np.stack([clip_window(task, pairs, row, begin) for begin in begins])
+            found.append(learner.logits(torch.from_numpy(windows).to(device)).mean(dim=0).cpu().numpy())
+    return np.stack(found)
+
+
+def _items(task: ClipClasses, pairs: Pairs) -> Items:
+    return pairs.video if task.side == "video" else pairs.audio

@@ -1,0 +1,284 @@
+"""The layout of the Tilt-Bot collisions: where the sounds and films of each task lie, and what one file holds.
+
+    DATASET/dataset/train/<class>/<n>/{audio_data.pkl, rgb/*.jpg, mask/*.png}
+    DATASET/dataset/task1/test/audio_0000.pkl
+    DATASET/dataset/task{2,3}/test/<0-9>/{audio_0000.pkl, video_0000/{rgb,mask}/}
+
+DATASET may be the folder `dataset` itself. Numbers needn't follow one another. What doesn't belong there (.rar, .npy,
+.DS_Store …) is left alone and named in the notes, as is everything that had to be mended: short sounds, missing masks.
+
+Letters in shapes: S samples, T frames, H rows, W columns.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from avmatch.core.errors import MediaError, UsageError
+from avmatch.core.features import AudioSamples
+from avmatch.systems.collisions.frontends import (
+    MASK_PX,
+    MAX_FRAMES,
+    NUM_CHANNELS,
+    NUM_SAMPLES,
+    SAMPLE_RATE_HZ,
+    centroid,
+)
+from avmatch.systems.collisions.safe_pickle import load_plain
+
+#: In the order of their numbers, 0–9.
+CLASSES = (
+    "061_foam_brick",
+    "green_basketball",
+    "salt_cylinder",
+    "shiny_toy_gun",
+    "stanley_screwdriver",
+    "strawberry",
+    "toothpaste_box",
+    "toy_elephant",
+    "whiteboard_spray",
+    "yellow_block",
+)
+TASKS = (1, 2, 3)
+SOUND_NAME = "audio_data.pkl"
+_TEST_SOUND = re.compile(r"audio_(\d+)\.pkl")
+_TEST_FILM = re.compile(r"video_(\d+)")
+_PICTURES = frozenset({".jpg", ".jpeg", ".png"})
+#: So many stray names are told; the rest is counted.
+_TOLD = 8
+#: Samples are about ±1, or ±32768 where they weren't scaled; beyond this, powers overflow float32.
+_LOUDEST = 1e6
+
+
+@dataclass(frozen=True)
+class FilmFiles:
+    """The pictures of one film in their order; a frame lacks one of the two where that is missing."""
+
+    name: str
+    frames: tuple[tuple[Path | None, Path | None], ...]
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One impact of the training set: `class/n`, its class, its sound and its film."""
+
+    name: str
+    label: int
+    sound: Path
+    film: FilmFiles
+
+
+@dataclass(frozen=True)
+class Group:
+    """The sounds and films of one test folder; `name` is the folder's, "" in task 1, which has no films."""
+
+    name: str
+    sounds: tuple[Path, ...]
+    films: tuple[FilmFiles, ...]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Film:
+    """What is read of a film.
+
+    Attributes:
+        centroids: (T, 2) x and y of the object in the mask, in pixels; NaN where there is no mask.
+        masks: (T, H, W) the masks, 0 or 255, H = W = 440; zeros where there is none.
+        notes: what was missing.
+    """
+
+    centroids: Float[np.ndarray, "T 2"]
+    masks: UInt8[np.ndarray, "T H W"]
+    notes: tuple[str, ...] = ()
+
+
+def list_training(dataset: str | Path) -> tuple[tuple[Segment, ...], tuple[str, ...]]:
+    """The segments by class and number, and notes on what is there besides.
+
+    Raises:
+        UsageError: there is no segment.
+    """
+    folder = _root(dataset) / "train"
+    segments, strays, notes = [], [], []
+    for place in _entries(folder):
+        if place.name not in CLASSES or not place.is_dir():
+            strays.append(place)
+            continue
+        for one in _entries(place):
+            if not one.name.isdecimal() or not one.is_dir():
+                strays.append(one)
+            elif not (one / SOUND_NAME).is_file():
+                notes.append(f"{one}: no {SOUND_NAME}; left out")
+            else:
+                name = f"{place.name}/{one.name}"
+                film, more = _film(one, name)
+                strays += [item for item in more if item.name != SOUND_NAME]
+                segments.append(Segment(name, CLASSES.index(place.name), one / SOUND_NAME, film))
+    if not segments:
+        raise UsageError(f"{folder}: no segment there; expected <class>/<n>/{SOUND_NAME}, classes {', '.join(CLASSES)}")
+    return tuple(segments), (*_told(strays), *notes)
+
+
+def list_task(dataset: str | Path, task: int) -> tuple[tuple[Group, ...], tuple[str, ...]]:
+    """The test groups of a task (one without films for task 1), and notes on what is there besides.
+
+    Raises:
+        UsageError: no such task, or nothing of it there.
+    """
+    if task not in TASKS:
+        raise UsageError(f"no task {task}; there are {', '.join(map(str, TASKS))}")
+    folder = _root(dataset) / f"task{task}" / "test"
+    if task == 1:
+        group, strays = _group(folder, "")
+        strays += [folder / Path(film.name).name for film in group.films]
+        groups = [replace(group, films=())]
+    else:
+        groups, strays = [], []
+        for place in _entries(folder):
+            if not place.name.isdecimal() or not place.is_dir():
+                strays.append(place)
+                continue
+            group, more = _group(place, place.name)
+            groups.append(group)
+            strays += more
+    if not any(group.sounds for group in groups):
+        raise UsageError(f"{folder}: no audio_0000.pkl there" + ("" if task == 1 else " in folders 0, 1, …"))
+    return tuple(groups), _told(strays)
+
+
+def read_sound(path: Path) -> tuple[AudioSamples, tuple[str, ...]]:
+    """The four channels as the file has them, and notes.
+
+    Raises:
+        MediaError: the pickle is refused or damaged, or holds no sound of four channels at 44.1 kHz.
+    """
+    held = load_plain(path)
+    if not isinstance(held, dict) or "audio" not in held:
+        raise _unfit(path, "expected a dict with `audio` and `audio_samplerate`")
+    try:
+        audio = np.asarray(held["audio"])
+        rate_hz = float(held.get("audio_samplerate", SAMPLE_RATE_HZ))
+    except (TypeError, ValueError) as error:
+        raise _unfit(path, f"expected numbers ({error})") from error
+    if audio.dtype.kind not in "fiu" or audio.ndim != 2 or audio.shape[1] != NUM_CHANNELS or not len(audio):
+        raise _unfit(path, f"`audio` must be (samples, {NUM_CHANNELS}), got {audio.shape} {audio.dtype}")
+    if rate_hz != SAMPLE_RATE_HZ:
+        raise _unfit(path, f"`audio_samplerate` must be {SAMPLE_RATE_HZ}, got {rate_hz:g}")
+    if audio.dtype.kind in "iu":
+        audio = audio / float(np.iinfo(audio.dtype).max)
+    if not (np.abs(audio) < _LOUDEST).all():
+        raise _unfit(path, f"holds values that are no numbers, or beyond ±{_LOUDEST:g}")
+    data = np.ascontiguousarray(audio.T, np.float32)
+    return AudioSamples(data, SAMPLE_RATE_HZ), _length_note(path, len(audio))
+
+
+def read_film(files: FilmFiles) -> Film:
+    """The masks and their centroids. Raises MediaError if there is no frame at all."""
+    if not files.frames:
+        raise MediaError(files.name, "no frame in rgb/ or mask/", stage="open", reason="no_frames")
+    notes, shown = [], files.frames[:MAX_FRAMES]
+    if len(files.frames) > MAX_FRAMES:
+        notes.append(f"{files.name}: {len(files.frames)} frames, the first {MAX_FRAMES} count")
+    masks = np.zeros((len(shown), MASK_PX, MASK_PX), np.uint8)
+    centroids = np.full((len(shown), 2), np.nan)
+    for place, (_, path) in enumerate(shown):
+        mask = _image(path, cv2.IMREAD_GRAYSCALE)
+        if mask is not None and mask.shape == (MASK_PX, MASK_PX):
+            masks[place] = mask
+            centroids[place] = centroid(mask)
+    missing = int(np.isnan(centroids[:, 0]).sum())
+    if missing:
+        notes.append(f"{files.name}: {missing} of {len(shown)} frames without a mask that shows something")
+    return Film(centroids, masks, tuple(notes))
+
+
+def read_picture(path: Path | None) -> UInt8[np.ndarray, "H W 3"] | None:
+    """A colour picture (blue, green, red), or None where there is none that can be read."""
+    return _image(path, cv2.IMREAD_COLOR)
+
+
+def _image(path: Path | None, flag: int) -> UInt8[np.ndarray, "H W *colours"] | None:
+    try:
+        image: UInt8[np.ndarray, "H W *colours"] | None = None if path is None else cv2.imread(str(path), flag)
+    except cv2.error:  # a size that OpenCV won't read
+        return None
+    return image
+
+
+def _unfit(path: Path, message: str) -> MediaError:
+    return MediaError(path, message, stage="open", reason="unsupported")
+
+
+def _length_note(path: Path, num_samples: int) -> tuple[str, ...]:
+    if num_samples == NUM_SAMPLES:
+        return ()
+    done = "padded with silence" if num_samples < NUM_SAMPLES else "cut"
+    return (f"{path}: {num_samples} samples, {done} to {NUM_SAMPLES}",)
+
+
+def _root(dataset: str | Path) -> Path:
+    path = Path(dataset)
+    root = path / "dataset" if (path / "dataset").is_dir() else path
+    if not root.is_dir():
+        raise UsageError(f"{path}: no folder; name the one that holds dataset/")
+    return root
+
+
+def _entries(folder: Path) -> list[Path]:
+    """What lies in a folder, numbers by their size; nothing where there is no folder."""
+    if not folder.is_dir():
+        return []
+    return sorted(folder.iterdir(), key=_place)
+
+
+def _place(path: Path) -> tuple[bool, int, str]:
+    is_number = path.name.isdecimal()
+    return not is_number, int(path.name) if is_number else 0, path.name
+
+
+def _group(folder: Path, name: str) -> tuple[Group, list[Path]]:
+    sounds, films, strays = [], [], []
+    for entry in _entries(folder):
+        if _TEST_SOUND.fullmatch(entry.name) and entry.is_file():
+            sounds.append(entry)
+        elif _TEST_FILM.fullmatch(entry.name) and entry.is_dir():
+            film, more = _film(entry, f"{name}/{entry.name}")
+            films.append(film)
+            strays += more
+        else:
+            strays.append(entry)
+    return Group(name, tuple(sounds), tuple(films)), strays
+
+
+def film_number(film: FilmFiles) -> int:
+    """17, of the film `3/video_0017`."""
+    match = _TEST_FILM.fullmatch(Path(film.name).name)
+    assert match is not None
+    return int(match[1])
+
+
+def _film(folder: Path, name: str) -> tuple[FilmFiles, list[Path]]:
+    """The frames, a picture and a mask of one name together, and what is there besides."""
+    strays = [entry for entry in _entries(folder) if entry.name not in ("rgb", "mask")]
+    rgb: dict[str, Path] = {}
+    mask: dict[str, Path] = {}
+    for side, shown in (("rgb", rgb), ("mask", mask)):
+        for path in _entries(folder / side):
+            if path.suffix.lower() in _PICTURES and not path.name.startswith("."):
+                shown[path.stem] = path
+            else:
+                strays.append(path)
+    stems = sorted(rgb | mask, key=lambda stem: (int("0" + "".join(filter(str.isdecimal, stem))), stem))
+    return FilmFiles(name, tuple((rgb.get(stem), mask.get(stem)) for stem in stems)), strays
+
+
+def _told(strays: Sequence[Path]) -> tuple[str, ...]:
+    more = [f"{len(strays) - _TOLD} more files don't belong there; left alone"] if len(strays) > _TOLD else []
+    return (*(f"{path}: doesn't belong there; left alone" for path in strays[:_TOLD]), *more)

@@ -1,0 +1,318 @@
+"""Which sound belongs to which impact: class, distance and cues in one score; all classes in one assignment.
+
+    score = log Σ_k p(k | film) p(k | sound) / p(k) · exp(nats_k)
+
+where nats_k is the evidence for the pair if both are of class k (cue.py). So a doubtful class costs what it is
+worth, and none is final. `two_stage` is the source's way beside it: classes first, then an assignment inside each.
+
+Letters in shapes: N films, M sounds, K classes, L metrics (1, or one a class).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import cdist
+from scipy.special import log_softmax, logsumexp
+
+from avmatch.systems.collisions.cue import Fusion, ImpactCue, fit_fusion, fit_impact_cue
+from avmatch.systems.collisions.features import FilmFeatures, SoundFeatures
+from avmatch.systems.collisions.runtime import CollisionModel
+
+
+@dataclass(frozen=True)
+class Certainty:
+    """How far a classifier may be believed: logits are divided by `temperature`; `floor` is how often it just errs."""
+
+    temperature: float
+    floor: float
+
+    def log_posterior(self, logits: Float[np.ndarray, "N K"]) -> Float[np.ndarray, "N K"]:
+        """Log probability of each class."""
+        num_classes = logits.shape[1]
+        sure = np.exp(log_softmax(logits.astype(np.float64) / self.temperature, axis=1))
+        return np.log((1 - self.floor) * sure + self.floor / num_classes)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Impacts:
+    """What is known of films and sounds before they are compared.
+
+    Attributes:
+        film_logits, sound_logits: (N, K), (M, K) of the two classifiers.
+        film_cues, sound_cues: (N, A), (M, B).
+        is_seen: (N,) whether any mask of the film shows something; otherwise only its class counts.
+        distance: (L, N, M) of the towers' vectors.
+    """
+
+    film_logits: Float[np.ndarray, "N K"]
+    sound_logits: Float[np.ndarray, "M K"]
+    film_cues: Float[np.ndarray, "N A"]
+    sound_cues: Float[np.ndarray, "M B"]
+    is_seen: Bool[np.ndarray, " N"]
+    distance: Float[np.ndarray, "L N M"]
+
+    def take(self, films: Int[np.ndarray, " n"], sounds: Int[np.ndarray, " m"]) -> Impacts:
+        """Some of them."""
+        return Impacts(
+            self.film_logits[films],
+            self.sound_logits[sounds],
+            self.film_cues[films],
+            self.sound_cues[sounds],
+            self.is_seen[films],
+            self.distance[:, films][:, :, sounds],
+        )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ImpactScorer:
+    """Everything that was fitted.
+
+    Attributes:
+        film_class, sound_class: how far the classifiers may be believed.
+        cue: the physical cues.
+        fusions: of cue and distance; one for each metric.
+        threshold_nats: a pair that scores less is none, where sounds may be alone.
+    """
+
+    film_class: Certainty
+    sound_class: Certainty
+    cue: ImpactCue
+    fusions: tuple[Fusion, ...]
+    threshold_nats: float = 0.0
+
+    def class_nats(self, impacts: Impacts, label: int) -> Float[np.ndarray, "N M"]:
+        """Evidence for each pair if both are of one class."""
+        place = label if len(self.fusions) > 1 else 0
+        cue = self.cue.nats(impacts.film_cues, impacts.sound_cues, label)
+        return np.where(impacts.is_seen[:, None], self.fusions[place].nats(impacts.distance[place], cue), 0.0)
+
+    def scores(self, impacts: Impacts) -> Float[np.ndarray, "N M"]:
+        """Nats of each pair, the class unknown."""
+        film = self.film_class.log_posterior(impacts.film_logits)
+        sound = self.sound_class.log_posterior(impacts.sound_logits)
+        num_classes = film.shape[1]
+        parts = [
+            film[:, None, one] + sound[None, :, one] + np.log(num_classes) + self.class_nats(impacts, one)
+            for one in range(num_classes)
+        ]
+        return logsumexp(parts, axis=0)
+
+    def two_stage(self, impacts: Impacts, *, complete: bool) -> Int[np.ndarray, " N"]:
+        """The sound given to each film, or −1, by the source's way: the likeliest class is taken for sure.
+
+        What finds no partner in its class gets one of what is left over, if it has to have one.
+        """
+        film, sound = impacts.film_logits.argmax(axis=1), impacts.sound_logits.argmax(axis=1)
+        partner = np.full(len(film), -1)
+        # In the score a class that both surely have counts log K.
+        least = -np.inf if complete else self.threshold_nats - np.log(impacts.film_logits.shape[1])
+        for one in np.unique(film):
+            rows, columns = np.flatnonzero(film == one), np.flatnonzero(sound == one)
+            nats = self.class_nats(impacts, int(one))[np.ix_(rows, columns)]
+            _assign(partner, rows, columns, nats, least)
+        if complete:
+            rows, columns = np.flatnonzero(partner < 0), np.setdiff1d(np.arange(len(sound)), partner)
+            _assign(partner, rows, columns, self.scores(impacts)[np.ix_(rows, columns)], -np.inf)
+        return partner
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values."""
+        return {
+            "film_class": asdict(self.film_class),
+            "sound_class": asdict(self.sound_class),
+            "cue": self.cue.to_json(),
+            "fusions": [asdict(fusion) for fusion in self.fusions],
+            "threshold_nats": self.threshold_nats,
+        }
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, object]) -> ImpactScorer:
+        """From `to_json`. Raises ValueError, KeyError or TypeError if it isn't that."""
+        film, sound, cue, fusions, threshold = (
+            told[name] for name in ("film_class", "sound_class", "cue", "fusions", "threshold_nats")
+        )
+        if not (isinstance(film, dict) and isinstance(sound, dict) and isinstance(cue, dict)):
+            raise TypeError("film_class, sound_class and cue must be objects")
+        if not isinstance(fusions, list) or not isinstance(threshold, int | float):
+            raise TypeError("fusions must be a list, threshold_nats a number")
+        parts = tuple(Fusion(**fusion) for fusion in fusions)
+        return cls(Certainty(**film), Certainty(**sound), ImpactCue.from_json(cue), parts, float(threshold))
+
+
+def partners(nats: Float[np.ndarray, "N M"], *, complete: bool, threshold_nats: float = 0.0) -> Int[np.ndarray, " N"]:
+    """The sound given to each film, or −1: one assignment over all classes.
+
+    Args:
+        complete: everybody on the smaller side gets a partner; otherwise no pair scores less than `threshold_nats`.
+    """
+    partner = np.full(nats.shape[0], -1)
+    _assign(partner, np.arange(nats.shape[0]), np.arange(nats.shape[1]), nats, -np.inf if complete else threshold_nats)
+    return partner
+
+
+def _assign(
+    partner: Int[np.ndarray, " N"],
+    rows: Int[np.ndarray, " n"],
+    columns: Int[np.ndarray, " m"],
+    nats: Float[np.ndarray, "n m"],
+    least: float,
+) -> None:
+    """Fill in the partners of `rows` among `columns`."""
+    if not nats.size:
+        return
+    gain = nats if np.isneginf(least) else np.maximum(nats - least, 0.0)
+    for row, column in zip(*linear_sum_assignment(-gain), strict=True):
+        if nats[row, column] >= least:
+            partner[rows[row]] = columns[column]
+
+
+def encoded(system: CollisionModel, films: Sequence[FilmFeatures], sounds: Sequence[SoundFeatures]) -> Impacts:
+    """Everything that the networks and front ends say of films and sounds."""
+    bands = [sound.bands for sound in sounds]
+    distance = np.zeros((len(system.metrics), len(films), len(sounds)))
+    if distance.size:
+        for place, towers in enumerate(system.metrics):
+            side = towers.film.description.side
+            shown = [film.path if side == "path" else film.masks for film in films]
+            distance[place] = cdist(towers.film(shown), towers.sound(bands))
+    return Impacts(
+        system.picture_classes([film.crops for film in films]).astype(np.float64),
+        system.sound_classes(bands).astype(np.float64),
+        np.array([film.cues for film in films], np.float64).reshape(len(films), -1 if films else 1),
+        np.array([sound.cues for sound in sounds], np.float64).reshape(len(sounds), -1 if sounds else 1),
+        np.array([film.is_seen for film in films], bool),
+        distance,
+    )
+
+
+# Fit what joins class, distance and cues, on impacts whose partners are known and that no network learned from.
+#
+#     held-back logits → how far classes may be believed                       ┐ all of them
+#     other impacts' cues → canonical maps; held-back ones → their correlations │ as recorded
+#     held-back pairs and strangers of a class → how distance and cues add up   │ and in noise
+#     groups drawn of held-back impacts, some sounds alone → the threshold      ┘
+#
+# Letters in shapes: P impacts, H held-back ones, K classes, L metrics.
+
+_TEMPERATURES = np.geomspace(0.5, 4.0, 19)
+_THRESHOLDS = np.linspace(-4.0, 10.0, 57)
+GROUP, NUM_GROUPS = 25, 60
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class KnownImpacts:
+    """Impacts with their partners.
+
+    Attributes:
+        label: (P,) their classes.
+        film_cues, sound_cues: row by row of one impact; noisy_cues, of the same sounds in noise.
+        is_held_back: (P,) those that no network learned from.
+        held_back: these alone, film i belonging to sound i; noisy, the same with their sounds in noise.
+    """
+
+    label: Int[np.ndarray, " P"]
+    film_cues: Float[np.ndarray, "P A"]
+    sound_cues: Float[np.ndarray, "P B"]
+    noisy_cues: Float[np.ndarray, "P B"]
+    is_held_back: Bool[np.ndarray, " P"]
+    held_back: Impacts
+    noisy: Impacts
+
+
+def fit_scorer(
+    known: KnownImpacts, *, alone_share: float, use_distance: bool = True, use_cue: bool = True
+) -> ImpactScorer:
+    """Fit everything.
+
+    Args:
+        alone_share: of the sounds in the groups that the threshold is fitted on.
+        use_distance, use_cue: without one of them it counts nothing, to see what the other is worth.
+    """
+    label = known.label[known.is_held_back]
+    num_classes = known.held_back.film_logits.shape[1]
+    cue = fit_impact_cue(
+        np.concatenate([known.film_cues, known.film_cues]),
+        np.concatenate([known.sound_cues, known.noisy_cues]),
+        np.tile(known.label, 2),
+        np.tile(known.is_held_back, 2),
+        num_classes,
+    )
+    both = (known.held_back, known.noisy)
+    scorer = ImpactScorer(
+        fit_certainty(known.held_back.film_logits, label),
+        fit_certainty(np.concatenate([impacts.sound_logits for impacts in both]), np.tile(label, 2)),
+        cue,
+        tuple(_fusions(both, label, cue, use_distance, use_cue)),
+    )
+    return replace(scorer, threshold_nats=fit_threshold([scorer.scores(impacts) for impacts in both], alone_share))
+
+
+def fit_certainty(logits: Float[np.ndarray, "H K"], label: Int[np.ndarray, " H"]) -> Certainty:
+    """The temperature with the least log loss, and as floor how often it errs (Laplace: half an error more)."""
+    rows = np.arange(len(label))
+    losses = [-log_softmax(logits.astype(np.float64) / heat, axis=1)[rows, label].mean() for heat in _TEMPERATURES]
+    wrong = int((logits.argmax(axis=1) != label).sum())
+    return Certainty(float(_TEMPERATURES[int(np.argmin(losses))]), (wrong + 0.5) / (len(label) + 1.0))
+
+
+def _fusions(
+    both: Sequence[Impacts], label: Int[np.ndarray, " H"], cue: ImpactCue, use_distance: bool, use_cue: bool
+) -> list[Fusion]:
+    """For each metric the same: a class alone has too few held-back pairs to fit one on."""
+    parts = [_of_one_class(impacts, label, cue) for impacts in both]
+    far, nats, is_pair = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return [fit_fusion(far * use_distance, nats * use_cue, is_pair)] * len(both[0].distance)
+
+
+def _of_one_class(
+    impacts: Impacts, label: Int[np.ndarray, " H"], cue: ImpactCue
+) -> tuple[Float[np.ndarray, " P"], Float[np.ndarray, " P"], Bool[np.ndarray, " P"]]:
+    """Distance and cues of each film with each sound of its class, and whether they are partners."""
+    evidence = np.zeros((len(label), len(label)))
+    for one in np.unique(label):
+        rows = np.flatnonzero(label == one)
+        evidence[np.ix_(rows, rows)] = cue.nats(impacts.film_cues[rows], impacts.sound_cues[rows], int(one))
+    same = (label[:, None] == label) & impacts.is_seen[:, None]
+    own = label if len(impacts.distance) > 1 else np.zeros_like(label)
+    far = impacts.distance[own, np.arange(len(label))]
+    return far[same], evidence[same], np.eye(len(label), dtype=bool)[same]
+
+
+def fit_threshold(scores: Sequence[Float[np.ndarray, "H H"]], alone_share: float) -> float:
+    """The score below which saying "alone" gives the most right answers, in groups drawn of held-back impacts.
+
+    Args:
+        scores: of the same impacts, as recorded and in noise.
+    """
+    rng, num = np.random.default_rng(0), len(scores[0])
+    groups = [_drawn_group(num, alone_share, rng) for _ in range(NUM_GROUPS)]
+    drawn = [(nats[np.ix_(films, sounds)], films, sounds) for nats in scores for films, sounds in groups]
+    right = [np.mean([_right(*one, float(least)) for one in drawn]) for least in _THRESHOLDS]
+    best = np.flatnonzero(np.array(right) >= max(right) - 1e-9)
+    return float(_THRESHOLDS[best].mean())
+
+
+def _drawn_group(
+    num: int, alone_share: float, rng: np.random.Generator
+) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " m"]]:
+    """Films and sounds of one group, as many of either side alone as the share says (of films at most)."""
+    size = min(GROUP, max(2, int(num / (1 + alone_share))))
+    alone = round(alone_share * size)
+    silent = int(rng.integers(0, min(alone, num - size) + 1))
+    drawn = rng.choice(num, size + silent, replace=False)
+    return np.concatenate([drawn[: size - alone], drawn[size:]]), drawn[:size]
+
+
+def _right(
+    nats: Float[np.ndarray, "n m"], films: Int[np.ndarray, " n"], sounds: Int[np.ndarray, " m"], least: float
+) -> float:
+    """Share of sounds whose answer is right."""
+    partner = partners(nats, complete=False, threshold_nats=least)
+    given = np.full(len(sounds), -1)
+    given[partner[partner >= 0]] = films[partner >= 0]
+    return float((given == np.where(np.isin(sounds, films), sounds, -1)).mean())

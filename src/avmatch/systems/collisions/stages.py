@@ -1,0 +1,256 @@
+"""`avmatch train collision`: the whole system in stages, each a run of its own recipe, and what joins them.
+
+    dataset → features ─┬─ sound/    collision_classify
+                        ├─ picture/  collision_classify_picture
+                        └─ metric/   collision_centroid (or metric/0 … metric/9, one for each class)
+    held-back impacts → calibration, cues, threshold → model/
+
+All stages hold back the same impacts, which the calibration then knows for unlearned. `resume` goes on amid any stage;
+features that were cut off are computed anew.
+
+    RUN/features/   the arrays of all segments      RUN/{sound,picture,metric}/   the runs
+    RUN/model/      what `avmatch collide` takes    RUN/config.json, command.txt
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from operator import attrgetter
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float16
+
+from avmatch.artifacts.card import write_card
+from avmatch.core.errors import UsageError
+from avmatch.core.files import atomic_path, write_text_atomically
+from avmatch.core.progress import Progress
+from avmatch.metrics.classes import top_k_hits
+from avmatch.systems.collisions.classes import num_workers
+from avmatch.systems.collisions.data import CLASSES
+from avmatch.systems.collisions.features import (
+    INDEX,
+    Bands,
+    CollisionSet,
+    FilmFeatures,
+    SoundFeatures,
+    noise_db,
+    prepared,
+)
+from avmatch.systems.collisions.frontends import bands_in_noise
+from avmatch.systems.collisions.matching import ImpactScorer, KnownImpacts, encoded, fit_scorer, partners
+from avmatch.systems.collisions.recipe import collision_centroid, collision_classify, collision_classify_picture
+from avmatch.systems.collisions.runtime import CLASSES_GRAPH, METRIC_GRAPH, METRICS, SYSTEM, load_networks
+from avmatch.training.config import TrainConfig, override
+from avmatch.training.loop import TrainResult, train
+from avmatch.training.run import COMMAND, CONFIG, LOCK, RunFolder
+
+#: Where the set of held-back impacts is large, groups of this size are drawn of it to tell how good the system is.
+_GROUP, _DRAWS = 25, 40
+
+
+@dataclass(frozen=True)
+class CollisionSystem:
+    """A complete run of all stages.
+
+    Attributes:
+        sound, picture, metric: the stages' configurations.
+        per_class: a metric for each class instead of one for all.
+        alone_share: of the sounds, for which the threshold of task 3 is fitted.
+    """
+
+    sound: TrainConfig = field(default_factory=collision_classify)
+    picture: TrainConfig = field(default_factory=collision_classify_picture)
+    metric: TrainConfig = field(default_factory=collision_centroid)
+    per_class: bool = False
+    alone_share: float = 0.3
+
+    def stages(self) -> dict[str, TrainConfig]:
+        """The runs by the names of their folders."""
+        found = {"sound": self.sound, "picture": self.picture}
+        if not self.per_class:
+            return found | {METRICS: self.metric}
+        ones = {f"{METRICS}/{number}": override(self.metric, [f"task.only={number}"]) for number in range(len(CLASSES))}
+        return found | ones
+
+    @property
+    def bands(self) -> Bands:
+        """How spectrograms are pooled in all stages. Raises UsageError if the stages differ in what must be one."""
+        for name in ("task.bands", "task.num_folds", "task.fold_seed", "validation_share", "split_seed"):
+            values = {str(attrgetter(name)(config)) for config in (self.sound, self.picture, self.metric)}
+            if len(values) > 1:
+                raise UsageError(f"{name} must be the same in all stages, got {', '.join(sorted(values))}")
+        bands: Bands = attrgetter("task.bands")(self.sound)
+        return bands
+
+
+def collision(settings: Sequence[str] = (), *, seed: int | None = None, epochs: int | None = None) -> CollisionSystem:
+    """The system with settings: `metric.epochs=10`, `sound.task.sound.widths=[8,16]`, `per_class=true`.
+
+    Args:
+        seed, epochs: of every stage.
+    """
+    own = [
+        f"{stage}.{name}={value}"
+        for name, value in (("seed", seed), ("epochs", epochs))
+        if value is not None
+        for stage in ("sound", "picture", "metric")
+    ]
+    return override(CollisionSystem(), [*own, *settings])
+
+
+def train_system(
+    system: CollisionSystem,
+    data: str | Path,
+    out: str | Path,
+    *,
+    resume: bool = False,
+    device: str = "auto",
+    command: str = "",
+    progress: Progress | None = None,
+) -> TrainResult:
+    """Train all stages on a dataset (or a folder of features) and join them; arguments as of training's `train`.
+
+    Raises:
+        UsageError: settings or layout that don't fit, the folder is in use, or there are several processes.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UsageError("the stages of `collision` are trained by one process; start it without torchrun")
+    if resume and not (Path(out) / CONFIG).is_file():
+        raise UsageError(f"{out}: no run to resume there; leave out --resume to start one")
+    with RunFolder(Path(out)).held():
+        return _trained(system, data, Path(out), resume, device, command, progress)
+
+
+def _trained(
+    system: CollisionSystem,
+    data: str | Path,
+    folder: Path,
+    resume: bool,
+    device: str,
+    command: str,
+    progress: Progress | None,
+) -> TrainResult:
+    bands = system.bands
+    _open(folder, system, resume)
+    write_text_atomically(folder / COMMAND, command + "\n")
+    found = prepared(data, folder / "features", bands, num_workers=num_workers(), progress=progress)
+    source = Path(data) if (Path(data) / INDEX).is_file() else folder / "features"
+    results = {}
+    for name, config in system.stages().items():
+        line = shlex.join(["avmatch", "train", config.recipe, str(source), "-o", str(folder / name)])
+        told = None if progress is None else _staged(progress, name)
+        results[name] = train(config, source, folder / name, resume=resume, device=device, command=line, progress=told)
+    measured = _joined(folder, system, found, results)
+    last = list(results.values())[-1]
+    return TrainResult(folder, folder / "model", last.epochs, last.best_epoch, measured)
+
+
+def _open(folder: Path, system: CollisionSystem, resume: bool) -> None:
+    text = json.dumps(asdict(system), indent=2) + "\n"
+    path = folder / CONFIG
+    # As of one run: as long as nothing is learned, it may start anew, and with other settings.
+    if any(item.name not in (CONFIG, COMMAND, LOCK) for item in folder.iterdir()):
+        if not resume:
+            raise UsageError(f"{folder}: not empty; go on with --resume, or name another folder")
+        has_learned = next(folder.glob("**/last.safetensors"), None) is not None
+        if has_learned and path.is_file() and json.loads(path.read_text(encoding="utf-8")) != json.loads(text):
+            raise UsageError(f"{folder}: was started with other settings ({path.name} differs); give the same")
+    write_text_atomically(path, text)
+
+
+def _staged(progress: Progress, name: str) -> Progress:
+    return lambda stage, done, total: progress(f"{name}: {stage}", done, total)
+
+
+def _joined(
+    folder: Path, system: CollisionSystem, found: CollisionSet, results: dict[str, TrainResult]
+) -> dict[str, float]:
+    """The model folder: the stages' graphs, and what was fitted on the held-back impacts; how good it is on these."""
+    model = folder / "model"
+    model.mkdir(exist_ok=True)
+    for side in ("sound", "picture"):
+        name = f"{CLASSES_GRAPH.format(side)}.onnx"
+        _copy(results[side].model / name, model / name)
+    for stage, result in results.items():
+        if stage.startswith(METRICS):
+            place = model if stage == METRICS else model / stage
+            for name in (f"{METRIC_GRAPH.format(side)}.onnx" for side in ("film", "sound")):
+                _copy(result.model / name, place / name)
+    known = known_impacts(folder, found)
+    scorer = fit_scorer(known, alone_share=system.alone_share)
+    measured = _measured(known, scorer, results)
+    data = {
+        "segments": len(found.names),
+        "held_back": int(known.is_held_back.sum()),
+        "results": "a little too good: the same held-back impacts chose the epochs and fitted what joins the stages",
+    }
+    write_text_atomically(model / SYSTEM, json.dumps(scorer.to_json() | {"results": measured, "data": data}) + "\n")
+    story = {
+        "recipe": "collision",
+        "config": asdict(system),
+        "data": data,
+        "results": measured,
+        "command": (folder / "command.txt").read_text(encoding="utf-8").strip(),
+    }
+    write_card(model / "card.md", story)
+    return measured
+
+
+def _copy(source: Path, target: Path) -> None:
+    with atomic_path(target) as temporary:
+        shutil.copyfile(source, temporary)
+
+
+def known_impacts(run: Path, found: CollisionSet) -> KnownImpacts:
+    """What the exported networks of a run say of the impacts that none of its stages learned from; all impacts' cues.
+
+    Raises:
+        UsageError: too few are held back to calibrate on.
+    """
+    splits = [json.loads(path.read_text(encoding="utf-8")) for path in run.rglob("split.json")]
+    is_held_back = ~np.isin(found.names, [name for split in splits for name in split["train"]])
+    rows = np.flatnonzero(is_held_back)
+    if len(rows) < 2 * len(CLASSES):
+        raise UsageError(
+            f"{len(rows)} impacts are held back, too few to calibrate on; give more, or a larger validation_share"
+        )
+    arrays = found.arrays
+    path, masks, crops, cues, seen = (arrays[side] for side in ("path", "masks", "crops", "film_cues", "is_seen"))
+    films = [FilmFeatures(path[row], masks[row], crops[row], cues[row], bool(seen[row])) for row in rows]
+    sounds = [SoundFeatures(arrays["bands"][row], arrays["sound_cues"][row]) for row in rows]
+    networks = load_networks(run / "model")
+    noisy = [SoundFeatures(_noisy_bands(found, row), arrays["noisy_cues"][row]) for row in rows.tolist()]
+    clean, in_noise = (encoded(networks, films, heard) for heard in (sounds, noisy))
+    film, sound, other = (np.asarray(arrays[side], np.float64) for side in ("film_cues", "sound_cues", "noisy_cues"))
+    return KnownImpacts(found.label, film, sound, other, is_held_back, clean, in_noise)
+
+
+def _noisy_bands(found: CollisionSet, row: int) -> Float16[np.ndarray, "C F T"]:
+    """A sound's bands in white noise of the level that its noisy cues have."""
+    bands, rng = np.asarray(found.arrays["bands"][row], np.float32), np.random.default_rng(row)
+    noisy = bands_in_noise(bands, noise_db(found.names[row]), np.zeros(2), found.bands.num_values, rng)
+    return noisy.astype(np.float16)
+
+
+def _measured(known: KnownImpacts, scorer: ImpactScorer, results: dict[str, TrainResult]) -> dict[str, float]:
+    label, impacts = known.label[known.is_held_back], known.held_back
+    scores = scorer.scores(impacts)
+    rng, right = np.random.default_rng(0), []
+    size = min(_GROUP, len(label))
+    for _ in range(_DRAWS):
+        drawn = rng.choice(len(label), size, replace=False)
+        right.append(partners(scores[np.ix_(drawn, drawn)], complete=True) == np.arange(size))
+    metric = [result.metrics["accuracy_assigned"] for name, result in results.items() if METRICS in name]
+    return {
+        "accuracy_sound": float(top_k_hits(impacts.sound_logits, label, 1).mean()),
+        "accuracy_picture": float(top_k_hits(impacts.film_logits, label, 1).mean()),
+        "accuracy_assigned": float(np.mean(metric)),
+        f"right_pairs_of_{size}": float(np.mean(right)),
+        "threshold_nats": scorer.threshold_nats,
+    }

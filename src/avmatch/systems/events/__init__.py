@@ -1,0 +1,3 @@
+"""Any sound: accents of motion and sound, and what they are."""
+
+RECIPES = ("events",)

@@ -1,0 +1,206 @@
+"""What there is to see and to hear, as vectors that are alike where they belong together: fitted in closed form.
+
+    statistics of pieces (frontends/event_signals.py) ─ standardised ─ canonical correlations → unit vectors
+
+What their cosine is worth is learned beside the accents (event_pairs.py), from cosines of pictures whose recordings
+weren't fitted on: the recordings are cut into parts, each of which is judged by the correlations of the others.
+
+Letters in shapes: N pieces, X and Y statistics of the sides.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Int
+from torch import Tensor
+
+from avmatch.core.errors import UsageError
+from avmatch.core.features import TICK_RATE_HZ
+from avmatch.data.items import Pairs
+from avmatch.data.tracks import split_bands
+from avmatch.frontends.event_signals import BANDS_PER_TICK, picture_statistics, sound_statistics
+from avmatch.metrics.calibration import fit_nats
+from avmatch.training.canonical import Classes, Linear, canonical
+from avmatch.training.discriminant import softmax_regression
+
+#: Clips are fitted on, and judged, in pieces as long as this; some ticks of the last one may be missing.
+PIECE_TICKS, _MISSING_TICKS = 5 * TICK_RATE_HZ, 2
+LEAST_DEVIATION = 1e-6
+
+#: Statistics (N, X) and (N, Y) of a clip's pieces.
+Statistics = tuple[Float32[np.ndarray, "_ _"], Float32[np.ndarray, "_ _"]]
+Towers = tuple[Linear, Linear]
+
+
+@dataclass(frozen=True)
+class KindConfig:
+    """The fit.
+
+    Attributes:
+        ridge: of the canonical correlations, in units of the mean variance.
+        dim: of the vectors.
+        num_parts: into which recordings are cut to see what cosines are worth.
+        class_ridge: of the regressions of named classes (event_classes.py), over standardised statistics.
+    """
+
+    ridge: float = 3.0
+    dim: int = 32
+    num_parts: int = 5
+    class_ridge: float = 0.3
+
+
+@dataclass(frozen=True, eq=False)
+class FittedKinds:
+    """Towers over statistics.
+
+    Attributes:
+        towers: of picture and sound.
+        baseline: the cosine at which a pair is as probably one of partners as of strangers.
+        cosines: (C, C) of the clips' pictures and sounds, by correlations of recordings that the picture isn't of.
+    """
+
+    towers: Towers
+    baseline: float
+    cosines: Float32[np.ndarray, "C C"]
+
+
+def fitted_kinds(clips: Sequence[Statistics], group: Int[np.ndarray, " C"], config: KindConfig) -> FittedKinds:
+    """Fit to clips, whose recordings are `group`.
+
+    Raises:
+        UsageError: there are fewer than two pieces of a second or more.
+    """
+    told = np.array([len(seen) > 0 for seen, _ in clips])
+    whole, known = together(clips), np.flatnonzero(told)
+    if len(whole[0]) < 2:
+        raise UsageError(
+            f"{len(clips)} pairs have {len(whole[0])} pieces of a second or more; give more, or longer ones"
+        )
+    part = np.unique(group, return_inverse=True)[1] % config.num_parts
+    cosines = np.zeros((len(clips), len(clips)), np.float32)
+    for number in range(config.num_parts):
+        ours = known[part[known] == number]
+        fitted = together([clip for clip, own in zip(clips, part == number, strict=True) if not own])
+        if len(ours) and len(fitted[0]) > 1:
+            video, audio = _towers(fitted, config)
+            seen = _vectors(video, [clips[row][0] for row in ours.tolist()])
+            heard = _vectors(audio, [clips[row][1] for row in known.tolist()])
+            cosines[np.ix_(ours, known)] = seen @ heard.T
+    strangers = (group[:, None] != group[None]) & told[:, None] & told[None]
+    baseline = _baseline(np.diag(cosines)[told].astype(float), cosines[strangers].astype(float))
+    return FittedKinds(_towers(whole, config), baseline, cosines)
+
+
+def statistics_of(pairs: Pairs, row: int) -> Statistics:
+    """Of a clip's pieces, both sides of the same time."""
+    return together(
+        [(picture_statistics(motion), sound_statistics(split_bands(bands)[2])) for motion, bands in cut(pairs, row)]
+    )
+
+
+def cut(pairs: Pairs, row: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """A clip in pieces of PIECE_TICKS; what is shorter stays whole, what remains is left out."""
+    motion, bands = np.asarray(pairs.video[row]), np.asarray(pairs.audio[row])
+    num = max(1, (len(motion) + _MISSING_TICKS) // PIECE_TICKS)
+    places = [slice(number * PIECE_TICKS, (number + 1) * PIECE_TICKS) for number in range(num)]
+    return [(motion[place], bands[place.start * BANDS_PER_TICK : place.stop * BANDS_PER_TICK]) for place in places]
+
+
+def together(clips: Sequence[Statistics]) -> Statistics:
+    """One after another; those that lack a side are left out."""
+    some = [(seen, heard) for seen, heard in clips if len(seen) and len(heard)]
+    if not some:
+        return np.zeros((0, 0), np.float32), np.zeros((0, 0), np.float32)
+    return np.concatenate([seen for seen, _ in some]), np.concatenate([heard for _, heard in some])
+
+
+def _towers(fitted: Statistics, config: KindConfig) -> Towers:
+    deviations = [np.maximum(side.std(axis=0), LEAST_DEVIATION) for side in fitted]
+    standard = [side / deviation for side, deviation in zip(fitted, deviations, strict=True)]
+    found = canonical(standard[0], standard[1], (config.ridge, config.ridge), config.dim)
+    towers = [
+        Linear(tensor(side.mean(axis=0)), tensor(directions / deviation[:, None]), with_deviation=False)
+        for side, directions, deviation in zip(fitted, (found.first, found.second), deviations, strict=True)
+    ]
+    return towers[0], towers[1]
+
+
+def tensor(values: np.ndarray) -> Tensor:
+    """In single precision."""
+    return torch.from_numpy(np.asarray(values, np.float32))
+
+
+@torch.no_grad()
+def _vectors(tower: Linear, clips: Sequence[Float32[np.ndarray, "_ F"]]) -> Float32[np.ndarray, "C D"]:
+    """Of whole clips: the tower takes the mean over their pieces."""
+    return np.concatenate([tower(tensor(clip)[None]).numpy() for clip in clips])
+
+
+def _baseline(partners: Float[np.ndarray, " P"], strangers: Float[np.ndarray, " Q"]) -> float:
+    """Where logistic regression, in which partners and strangers weigh alike, is undecided."""
+    if not len(strangers):
+        return float(partners.mean())
+    start = 1.0, float((partners.mean() + strangers.mean()) / 2)
+    _, baseline = fit_nats(lambda line, scores: line[0] * (scores - line[1]), start, partners, strangers)
+    return float(np.clip(baseline, -1.0, 1.0))
+
+
+# Of which named class a picture or a sound is: softmax regressions over statistics of training pieces.
+#
+#     statistics of pieces (event_kinds.py) ─ standardised ─ softmax regression → probabilities of classes
+#
+# A class is what stands before ":" in a label: "impact" of "impact: wood". Sound and picture of one piece are of one
+# class g, and beyond that they are taken to have nothing to do with one another. What a pair says for its being one
+# is
+#
+#     log Σ_g p(g | picture) · p(g | sound) / p(g)        p(g): the share of the training pieces
+#
+# Letters in shapes: C clips, N pieces, F statistics.
+
+#: A class of fewer recordings is left out: it would be known by what is that recording's own.
+MIN_RECORDINGS = 2
+
+
+def class_names(pairs: Pairs) -> list[str]:
+    """Of each clip; empty without a label."""
+    names = [name.partition(":")[0].strip() for name in pairs.label_names]
+    return [names[number] if number >= 0 else "" for number in pairs.label.tolist()]
+
+
+def fitted_classes(
+    clips: Sequence[Statistics], names: Sequence[str], group: Int[np.ndarray, " C"], ridge: float
+) -> tuple[Classes, Classes] | None:
+    """Towers of picture and sound; the picture's probabilities are divided by the classes' shares.
+
+    Args:
+        names: the clips' classes, empty where it isn't known; those clips are left out.
+        group: their recordings.
+        ridge: of the weights over standardised statistics.
+
+    Returns:
+        None where fewer than two classes have MIN_RECORDINGS or more.
+    """
+    known = [row for row, (seen, heard) in enumerate(clips) if len(seen) and len(heard) and names[row]]
+    recordings = Counter(name for name, _ in {(names[row], int(group[row])) for row in known})
+    classes = sorted(name for name, num in recordings.items() if num >= MIN_RECORDINGS)
+    if len(classes) < 2:
+        return None
+    ours = [row for row in known if names[row] in classes]
+    seen, heard = together([clips[row] for row in ours])
+    label = np.repeat([classes.index(names[row]) for row in ours], [len(clips[row][0]) for row in ours])
+    share = np.bincount(label) / len(label)
+    return _tower(seen, label, 1.0 / share, ridge), _tower(heard, label, np.ones(len(classes)), ridge)
+
+
+def _tower(
+    side: Float32[np.ndarray, "N F"], label: Int[np.ndarray, " N"], gains: Float[np.ndarray, " G"], ridge: float
+) -> Classes:
+    points = side.astype(np.float64)
+    mean, deviation = points.mean(axis=0), np.maximum(points.std(axis=0), LEAST_DEVIATION)
+    found = softmax_regression((points - mean) / deviation, label, len(gains), ridge)
+    return Classes(tensor(mean), tensor(found.weights / deviation[:, None]), tensor(found.bias), tensor(gains))

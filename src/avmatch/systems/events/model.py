@@ -1,0 +1,182 @@
+"""Accents: a few signals of picture and sound, made by short learned filters, that rise and fall together.
+
+    sources (B, S, C, T) ─ filters C → K ─→ (B, S, K, T)      25 a second, each source alike
+    bands   (B, H, U)    ─ filters H → K ─→ (B, K, U)         100 a second, taps a tick of the picture apart
+
+    filters = Conv1d + (Conv1d – ReLU – Dropout – Conv1d of one tick)
+
+They are compared by correlation, the k-th with the k-th, so that neither gain nor trend matters. What is learned are
+a few thousand numbers: two hours of clips carry no more (docs/experiments.md). They begin as the accents of the
+untrained cue (cues/motion.py): each of its channels with the sound's onset.
+
+Letters in shapes: B clips, S sources, C channels, H inputs, K accents, T ticks, U band ticks, D dimensions, L lags.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from avmatch.core.errors import UsageError
+
+#: How large the other weights begin, so that accents of one kind aren't copies.
+_NOVELTY = 0.1
+
+
+@dataclass(frozen=True)
+class AccentConfig:
+    """Sizes, and what the inputs are.
+
+    Attributes:
+        num_channels, num_inputs: C and H.
+        num_known: the first channels, those of the untrained cue.
+        onset: the input that is the sound's onset.
+        bands_per_tick: U / T.
+        num_accents: K.
+        taps: ticks that a filter sees, an odd number.
+        hidden, dropout: of the network beside the linear filter.
+    """
+
+    num_channels: int
+    num_inputs: int
+    num_known: int
+    onset: int
+    bands_per_tick: int
+    num_accents: int = 4
+    taps: int = 5
+    hidden: int = 32
+    dropout: float = 0.2
+
+    def __post_init__(self) -> None:
+        if self.taps % 2 == 0:
+            raise UsageError(f"taps must be odd, so that a filter has a middle, got {self.taps}")
+
+
+class _Filters(nn.Module):
+    """A linear filter, and beside it a small network that begins with nothing."""
+
+    def __init__(self, num_inputs: int, config: AccentConfig, apart: int) -> None:
+        super().__init__()
+        reach = apart * (config.taps // 2)
+
+        def convolution(num_outputs: int, bias: bool) -> nn.Conv1d:
+            return nn.Conv1d(num_inputs, num_outputs, config.taps, padding=reach, dilation=apart, bias=bias)
+
+        self.linear = convolution(config.num_accents, bias=False)
+        last = nn.Conv1d(config.hidden, config.num_accents, 1)
+        self.network = nn.Sequential(convolution(config.hidden, bias=True), nn.ReLU(), nn.Dropout(config.dropout), last)
+        with torch.no_grad():
+            self.linear.weight.mul_(_NOVELTY)
+            last.weight.zero_()
+            last.bias.zero_()  # type: ignore[union-attr]
+
+    def begin_with(self, accent: int, number: int) -> None:
+        """Let an accent begin as one of the inputs."""
+        with torch.no_grad():
+            self.linear.weight[accent, number, self.linear.kernel_size[0] // 2] += 1.0
+
+    def forward(self, signals: Float[Tensor, "B n T"]) -> Float[Tensor, "B K T"]:
+        accents: Tensor = self.linear(signals) + self.network(signals)
+        return accents
+
+
+class PictureAccents(nn.Module):
+    """The picture's filters; its first channels are those of the untrained cue."""
+
+    def __init__(self, config: AccentConfig) -> None:
+        super().__init__()
+        self.filters = _Filters(config.num_channels, config, 1)
+        for accent in range(config.num_accents):
+            self.filters.begin_with(accent, accent % config.num_known)
+
+    def forward(self, sources: Float[Tensor, "B S C T"]) -> Float[Tensor, "B S K T"]:
+        """The accents of each source."""
+        accents: Tensor = self.filters(sources.flatten(0, 1))
+        return accents.reshape(*sources.shape[:2], *accents.shape[1:])
+
+
+class SoundAccents(nn.Module):
+    """The sound's filters."""
+
+    def __init__(self, config: AccentConfig) -> None:
+        super().__init__()
+        self.filters = _Filters(config.num_inputs, config, config.bands_per_tick)
+        for accent in range(config.num_accents):
+            self.filters.begin_with(accent, config.onset)
+
+    def forward(self, bands: Float[Tensor, "B H U"]) -> Float[Tensor, "B K U"]:
+        """The accents."""
+        accents: Tensor = self.filters(bands)
+        return accents
+
+
+# How probable is it that accents belong together? The arithmetic of cues/synchrony.py with gradients.
+#
+#     nats_k(source) = −T_eff / 2 · log(1 − R²),  R > 0 the correlation of the k-th accents
+#     nats           = Σ_k weight_k · log Σ_source prior · exp(temper · nats_k(source))
+#
+# One source is tied to the sound, nobody says which; sources are copies of their neighbours, so their nats are
+# tempered
+# before they are summed out. T_eff is that of Bartlett (1946), by the accents' autocorrelations, and carries no
+# gradient:
+# otherwise slow accents would be called quick.
+#
+# Letters in shapes: B clips, M sounds, S sources, K accents, T ticks, L lags, A autocorrelation lags.
+
+#: As in cues/synchrony.py: ticks that flattening takes, and bounds.
+LOST_TICKS, MAX_CORRELATION, MIN_INFLATION = 18, 0.9, 0.5
+AUTOCORRELATION_LAGS = 25
+#: Where the weights begin: what the untrained cue's nats are worth, in all, and its temper.
+_WORTH, _TEMPER = 6.8, 0.3
+_LEAST_NORM = 1e-3
+
+
+class AccentEvidence(nn.Module):
+    """Nats of pairs of clips at every lag; what is learned are the accents' weights and the temper."""
+
+    def __init__(self, num_accents: int) -> None:
+        super().__init__()
+        self.log_weights = nn.Parameter(torch.full((num_accents,), math.log(_WORTH / num_accents)))
+        self.log_temper = nn.Parameter(torch.tensor(math.log(_TEMPER)))
+
+    def forward(
+        self, video: Float[Tensor, "B S K T"], audio: Float[Tensor, "M K W"], log_prior: Float[Tensor, "B S"]
+    ) -> Float[Tensor, "B M L"]:
+        """Of each picture with each sound, which is longer by L − 1 ticks: the first lag begins with its first."""
+        num_ticks = video.shape[3]
+        seen, heard = _unit(video), _unit(audio.unfold(2, num_ticks, 1))
+        correlation = torch.einsum("bskt,mklt->bmlks", seen, heard)
+        middle = _autocorrelation(heard[:, :, heard.shape[2] // 2])
+        inflation = 1 + 2 * torch.einsum("bska,mka->bmks", _autocorrelation(seen), middle)[:, :, None]
+        return self._summed(correlation, inflation, num_ticks, log_prior)
+
+    def _summed(
+        self,
+        correlation: Float[Tensor, "B M L K S"],
+        inflation: Float[Tensor, "B M 1 K S"],
+        num_ticks: int,
+        log_prior: Float[Tensor, "B S"],
+    ) -> Float[Tensor, "B M L"]:
+        surprise = -torch.log(1 - correlation.clamp(0, MAX_CORRELATION).square())
+        nats = 0.5 * (num_ticks - LOST_TICKS) * surprise / inflation.clamp_min(MIN_INFLATION)
+        per_accent = torch.logsumexp(self.log_temper.exp() * nats + log_prior[:, None, None, None], dim=4)
+        total: Tensor = (per_accent * self.log_weights.exp()).sum(dim=3)
+        return total
+
+
+def _unit(signals: Float[Tensor, "*rest T"]) -> Float[Tensor, "*rest T"]:
+    centred = signals - signals.mean(dim=-1, keepdim=True)
+    return centred / (torch.linalg.vector_norm(centred, dim=-1, keepdim=True) + _LEAST_NORM)
+
+
+@torch.no_grad()
+def _autocorrelation(signals: Float[Tensor, "*rest T"]) -> Float[Tensor, "*rest A"]:
+    """At lags 1 … AUTOCORRELATION_LAGS."""
+    num_ticks = signals.shape[-1]
+    spectrum = torch.fft.rfft(signals, 2 * num_ticks)
+    full = torch.fft.irfft(spectrum.abs().square(), 2 * num_ticks)[..., : AUTOCORRELATION_LAGS + 1]
+    return full[..., 1:] / (full[..., :1] + 1e-9)

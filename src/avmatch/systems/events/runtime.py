@@ -1,0 +1,307 @@
+"""The model for any sound, over the features that every file has anyway (frontends/event_signals.py).
+
+    video.onnx   sources (1, S, C, T) → accents (1, S, K, T), 25 a second
+    audio.onnx   bands (1, H, U) → accents (1, K, U), 100 a second
+    kind/        two towers over statistics (1, W, F) → a unit vector each (artifacts/tower.py)
+    classes/     two more → probabilities of G named classes, the picture's divided by the classes' shares
+
+The metadata property `avmatch` of the first two is a JSON object:
+
+    {"model": "events", "side": "video", "input": "motion", "weights": [0.9, …], "temper": 0.4, "kind_scale": 3.1,
+     "kind_baseline": 0.2, "class_share": 0.5, "weight": 1.0, "mass_slope": 0.5, "contrast_slope": 0.1,
+     "intercept": -0.2, "half_slope": 0.2, "strokes_slope": 1.1, "class_slopes": [0.3, …]}
+
+`weights` and `temper` tell how accents' nats are added, kind_scale · (cosine − kind_baseline) are the
+nats of the kinds, class_share · log(picture's · sound's probabilities) those of the classes, and the last seven how far
+offsets may be believed (cues/evidence.py). Where class_share is 0, there are no classes.
+
+Letters in shapes: S sources, C channels, T ticks, H inputs, U band ticks, K accents, D dimensions, W windows,
+F statistics, G classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from jaxtyping import Float, Float32
+
+from avmatch.artifacts.graph import EVENTS, Description, Graph
+from avmatch.artifacts.model import Model, open_model
+from avmatch.artifacts.tower import ClipTower, ClipTowers, load_clip_towers
+from avmatch.core.errors import ModelError, Reason
+from avmatch.core.features import BAND_RATE_HZ, TICK_RATE_HZ, AudioFeatures, VideoFeatures
+from avmatch.cues.evidence import Calibration, Curves
+from avmatch.cues.motion import Signal, Weighted, audio_reason, close_up_worth, video_reason, windowed_curves
+from avmatch.cues.synchrony import AudioWindows, Series, VideoWindow, correlation_nats, log_mean_exp, video_windows
+from avmatch.frontends.event_signals import (
+    EARLY_SECONDS,
+    cell_signals,
+    picture_signals,
+    picture_statistics,
+    sound_signals,
+    sound_statistics,
+)
+
+INPUTS = {"video": "motion", "audio": "bands"}
+KIND, CLASSES = "kind", "classes"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventDescription(Description):
+    """What either side says of itself."""
+
+    weights: tuple[float, ...]
+    temper: float
+    kind_scale: float
+    kind_baseline: float
+    class_share: float = 0.0
+    weight: float = 1.0
+    mass_slope: float = 1.0
+    contrast_slope: float = 0.0
+    intercept: float = 0.0
+    half_slope: float = 0.0
+    strokes_slope: float = 0.0
+    class_slopes: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if INPUTS.get(self.side) != self.input:
+            raise ValueError(f"side {self.side!r} with input {self.input!r}; expected one of {INPUTS}")
+        if not self.weights or min(*self.weights, self.temper, self.kind_scale, self.class_share) < 0:
+            raise ValueError(f"weights, temper, kind_scale and class_share can't be negative, got {self}")
+
+
+@dataclass(frozen=True, eq=False)
+class Kind:
+    """What a file looks like, or sounds like.
+
+    Attributes:
+        vector: a unit vector.
+        classes: of each named class; None where the model knows none.
+    """
+
+    vector: Float32[np.ndarray, " D"]
+    classes: Float32[np.ndarray, " G"] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class EventModel:
+    """Loaded graphs and what they say of themselves."""
+
+    description: EventDescription
+    video: Graph
+    audio: Graph
+    kinds: ClipTowers
+    classes: ClipTowers | None = None
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.description.model
+
+    def picture_accents(self, video: VideoFeatures) -> tuple[Float32[np.ndarray, "S K T"], Float[np.ndarray, " S"]]:
+        """The accents of each source, and the sources' prior weights."""
+        sources, weights = picture_signals(video.motion)
+        return self._run(self.video, "video", sources), weights
+
+    def cell_accents(self, video: VideoFeatures) -> Float32[np.ndarray, "64 K T"]:
+        """The accents of every cell of the picture."""
+        return self._run(self.video, "video", cell_signals(video.motion))
+
+    def sound_accents(self, audio: AudioFeatures) -> Float32[np.ndarray, "K U"]:
+        """The accents, on the clock of `sound_signals`."""
+        return self._run(self.audio, "audio", sound_signals(audio.flux, audio.level))
+
+    def picture_kind(self, video: VideoFeatures) -> Kind | None:
+        """What it looks like; None if it is too short."""
+        classes = None if self.classes is None else self.classes.video
+        return _kind(self.kinds.video, classes, picture_statistics(video.motion))
+
+    def sound_kind(self, audio: AudioFeatures) -> Kind | None:
+        """What it sounds like; None if it is too short, or its spectrum isn't known."""
+        classes = None if self.classes is None else self.classes.audio
+        return _kind(self.kinds.audio, classes, sound_statistics(audio.spectrum))
+
+    def _run(self, graph: Graph, side: str, signals: np.ndarray) -> np.ndarray:
+        who = f"{self.name}: the {side} tower"
+        output = graph.run(who, signals[None]).astype(np.float32, copy=False)
+        num, ticks = len(self.description.weights), signals.shape[-1]
+        if output.shape[-2:] != (num, ticks) or output.ndim != signals.ndim + 1:
+            raise ModelError(f"{who} must give (…, {num}, {ticks}), got {output.shape}; export it again")
+        return output[0]
+
+
+def _kind(tower: ClipTower, classes: ClipTower | None, statistics: Float32[np.ndarray, "W F"]) -> Kind | None:
+    if not len(statistics):
+        return None
+    return Kind(tower.encode([statistics])[0], None if classes is None else classes.encode([statistics])[0])
+
+
+def load_event_model(model: str | Path | Model) -> EventModel:
+    """The model for any sound. Raises ModelError if it is another model, or a graph isn't what it should be."""
+    opened = open_model(model, EVENTS)
+    video, audio = (opened.graph(side) for side in INPUTS)
+    ours, theirs = video.description(EventDescription, "video"), audio.description(EventDescription, "audio")
+    if (ours.model, ours.weights, ours.class_share) != (theirs.model, theirs.weights, theirs.class_share):
+        raise ModelError(f"{opened.folder}: the towers differ: {ours.model} and {theirs.model}; export the model again")
+    classes = load_clip_towers(opened.part(CLASSES)) if ours.class_share else None
+    num, slopes = 0 if classes is None else classes.audio.description.dim, len(ours.class_slopes)
+    if slopes not in (0, num):
+        raise ModelError(f"{opened.folder}: {slopes} class_slopes for {num} classes; calibrate the model again")
+    return EventModel(ours, video, audio, load_clip_towers(opened.part(KIND)), classes)
+
+
+# The model for any sound behind the same door as the other cues: when things happen, and what they are.
+#
+# *When* (EventCue): the accents of picture and sound (systems/events/runtime.py), the k-th with the k-th, by the
+# arithmetic of
+# cues/synchrony.py; one source of the picture is tied to the sound. In close-ups of faces it counts for less, as the
+# untrained motion cue does, which it replaces.
+#
+# *What* (KindCue): the cosine of what the picture looks like and what the sound sounds like, and the probability that
+# both are of one named class; the same at every offset.
+#
+# Letters in shapes: N videos, M audio files, L offsets, S sources, K accents, H = K·S signals, T ticks, n sounds.
+
+#: Its nats are calibrated as they are.
+CALIBRATION = Calibration()
+#: Least chance of one class, so that its logarithm is finite.
+_LEAST_CHANCE = float(np.finfo(np.float32).tiny)
+
+
+@dataclass(frozen=True, eq=False)
+class EventCue:
+    """Evidence from accents."""
+
+    model: EventModel
+    _heard: WeakKeyDictionary[AudioFeatures, tuple[Series, ...]] = field(default_factory=WeakKeyDictionary, repr=False)
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.model.name
+
+    @property
+    def calibration(self) -> Calibration:
+        """As the model's description has it."""
+        told = self.model.description
+        return Calibration(
+            told.weight,
+            told.mass_slope,
+            told.contrast_slope,
+            told.intercept,
+            told.half_slope,
+            told.strokes_slope,
+            told.class_slopes,
+        )
+
+    def classes(self, video: VideoFeatures, audio: AudioFeatures) -> tuple[float, ...]:
+        """Probability of each named class, if both are of one (see NamingCue)."""
+        look, sound = self.model.picture_kind(video), self.model.sound_kind(audio)
+        if look is None or sound is None or look.classes is None or sound.classes is None:
+            return ()
+        together = look.classes * sound.classes
+        return tuple((together / max(float(together.sum()), _LEAST_CHANCE)).tolist())
+
+    def curves(
+        self,
+        videos: Sequence[VideoFeatures],
+        audios: Sequence[AudioFeatures],
+        lags_seconds: Float[np.ndarray, " L"],
+    ) -> Curves:
+        """Evidence for every pair at every offset (see Cue)."""
+        signals = [
+            Signal(weight, partial(self._heard_accent, accent), partial(self._nats, accent))
+            for accent, weight in enumerate(self.model.description.weights)
+        ]
+        return windowed_curves(videos, audios, lags_seconds, self._windows, signals)
+
+    def _heard_accent(self, accent: int, audio: AudioFeatures) -> Series:
+        return self._accents_of(audio)[accent]
+
+    def _accents_of(self, audio: AudioFeatures) -> tuple[Series, ...]:
+        """Kept for as long as the sound lives: it is read against every block of videos."""
+        if audio not in self._heard:
+            start_seconds = audio.start_seconds - EARLY_SECONDS
+            self._heard[audio] = tuple(
+                Series(start_seconds, BAND_RATE_HZ, signal[:, None]) for signal in self.model.sound_accents(audio)
+            )
+        return self._heard[audio]
+
+    def _windows(self, video: VideoFeatures) -> list[Weighted]:
+        accents, priors = self.model.picture_accents(video)
+        signals = np.ascontiguousarray(accents.transpose(2, 1, 0).reshape(accents.shape[2], -1))
+        series = Series(video.start_seconds, TICK_RATE_HZ, signals)
+        return [(window, priors) for window in video_windows(series)]
+
+    def _nats(
+        self, accent: int, window: VideoWindow, priors: Float[np.ndarray, " S"], sounds: AudioWindows
+    ) -> Float32[np.ndarray, "M L"]:
+        """Of one accent, its most probable sources summed out."""
+        part = slice(accent * len(priors), (accent + 1) * len(priors))
+        own = replace(window, signals=window.signals[part], autocorrelation=window.autocorrelation[part])
+        temper = np.float32(self.model.description.temper)
+        return log_mean_exp(temper * correlation_nats(own, sounds), priors)
+
+
+@dataclass(frozen=True, eq=False)
+class KindCue:
+    """Evidence from what there is."""
+
+    model: EventModel
+    calibration: Calibration = CALIBRATION
+    name: str = "kind"
+    _heard: WeakKeyDictionary[AudioFeatures, Kind | None] = field(default_factory=WeakKeyDictionary, repr=False)
+
+    def curves(
+        self,
+        videos: Sequence[VideoFeatures],
+        audios: Sequence[AudioFeatures],
+        lags_seconds: Float[np.ndarray, " L"],
+    ) -> Curves:
+        """Evidence for every pair, the same at every offset (see Cue)."""
+        video_reasons = tuple(video_reason(video) for video in videos)
+        audio_reasons = tuple(audio_reason(audio) for audio in audios)
+        looks = [
+            None if reason else self.model.picture_kind(video)
+            for video, reason in zip(videos, video_reasons, strict=True)
+        ]
+        sounds = [None if reason else self._kind_of(audio) for audio, reason in zip(audios, audio_reasons, strict=True)]
+        nats = np.zeros((len(videos), len(audios)), np.float32)
+        columns = [number for number, sound in enumerate(sounds) if sound is not None]
+        heard = [sound for sound in sounds if sound is not None]
+        vectors = np.array([sound.vector for sound in heard])
+        classes = np.array([sound.classes for sound in heard if sound.classes is not None])
+        for row, look in enumerate(looks):
+            if look is not None and heard:
+                nats[row, columns] = close_up_worth(videos[row]) * self._nats(look, vectors, classes)
+        return Curves(
+            np.repeat(nats[..., None], len(lags_seconds), axis=2),
+            _reasons(video_reasons, looks),
+            _reasons(audio_reasons, sounds),
+        )
+
+    def _nats(
+        self, look: Kind, vectors: Float32[np.ndarray, "n D"], classes: Float[np.ndarray, " _ *G"]
+    ) -> Float32[np.ndarray, " n"]:
+        """Of one picture with n sounds; `classes` is empty where the model knows none."""
+        told = self.model.description
+        nats = told.kind_scale * (vectors @ look.vector - told.kind_baseline)
+        if look.classes is None:
+            return nats
+        return nats + told.class_share * np.log(np.maximum(classes @ look.classes, _LEAST_CHANCE))
+
+    def _kind_of(self, audio: AudioFeatures) -> Kind | None:
+        """Kept, as accents are."""
+        if audio not in self._heard:
+            self._heard[audio] = self.model.sound_kind(audio)
+        return self._heard[audio]
+
+
+def _reasons(known: Sequence[Reason | None], kinds: Sequence[Kind | None]) -> tuple[Reason | None, ...]:
+    """Why nothing is known of a file's kind."""
+    return tuple(reason or ("too_short" if kind is None else None) for reason, kind in zip(known, kinds, strict=True))

@@ -1,0 +1,57 @@
+"""The one registry: systems by their names, and recipes by theirs.
+
+A system is a package; its line here is all that the rest of the program knows of it beforehand. The package itself is
+light: it tells its story and names its recipes. What it trains (recipe.py) and what it runs (runtime.py) is imported
+when it is asked for, so that nobody waits for torch, or for the other systems.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from avmatch.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from avmatch.training.config import TrainConfig
+
+#: A package each: RECIPES names functions of its recipe.py, STAGED those of stages.py, which train several recipes.
+SYSTEMS = {
+    "two_tower": "avmatch.systems.two_tower",
+    "lips": "avmatch.systems.lips",
+    "events": "avmatch.systems.events",
+    "words": "avmatch.systems.words",
+    "avts": "avmatch.systems.avts",
+    "scenes": "avmatch.systems.scenes",
+    "collisions": "avmatch.systems.collisions",
+}
+
+
+def recipe_names() -> tuple[str, ...]:
+    """The recipes of all systems, in their order."""
+    return tuple(_homes("RECIPES"))
+
+
+def recipe(name: str) -> TrainConfig:
+    """The configuration of a recipe. Raises UsageError, with the names there are."""
+    homes = _homes("RECIPES")
+    if name not in homes:
+        raise UsageError(f"no recipe {name!r}; there are {', '.join(sorted([*homes, *_homes('STAGED')]))}")
+    build: Callable[[], TrainConfig] = getattr(import_module(f"{homes[name]}.recipe"), name)
+    return build()
+
+
+def staged(name: str) -> tuple[Callable[..., Any], Callable[..., Any]] | None:
+    """Of a system that trains several recipes in stages: how it is set, and how it is trained; None = there is none."""
+    home = _homes("STAGED").get(name)
+    if home is None:
+        return None
+    stages = import_module(f"{home}.stages")
+    return getattr(stages, name), stages.train_system
+
+
+def _homes(kind: str) -> dict[str, str]:
+    """The package of each name."""
+    named: dict[str, Sequence[str]] = {home: getattr(import_module(home), kind, ()) for home in SYSTEMS.values()}
+    return {name: home for home, names in named.items() for name in names}

@@ -1,0 +1,264 @@
+"""Media → labelled pairs of feature sequences, one step a second.
+
+    files → decode → front ends → what each second holds → items
+
+Features are the vectors of a model's towers (their mean over each second), or, with the front end `signals`, what the
+analysis of every file gives without any model: loudness and its rises by band, motion by place, mean and deviation.
+
+Letters in shapes: T ticks, D dimensions.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from jaxtyping import Float32, Shaped
+
+from avmatch.analysis.features import Analyser, analyse_all
+from avmatch.artifacts.tower import TowerPair, load_pair
+from avmatch.core.errors import MediaError, ModelError, UsageError
+from avmatch.core.features import BAND_RATE_HZ, TICK_RATE_HZ, AudioFeatures, Embeddings, VideoFeatures
+from avmatch.core.progress import Progress
+from avmatch.core.results import Failure
+from avmatch.data.clips import Clip
+from avmatch.data.items import Items, Pairs, numbered
+from avmatch.data.layouts import is_media, list_scene_files
+from avmatch.data.manifest import is_table
+from avmatch.data.pairs import read_clips, read_scenes
+from avmatch.data.scene_items import SIDES, Fault, Scenes, Side, absent, whole_steps
+from avmatch.data.std2022 import is_std2022
+from avmatch.data.tau import is_tau
+from avmatch.systems.scenes.runtime import SceneModel
+
+#: The front end that needs no model.
+SIGNALS = "signals"
+#: Steps a second.
+RATE_HZ = 1.0
+
+Steps = Float32[np.ndarray, "_ _"]
+Features = TypeVar("Features", AudioFeatures, VideoFeatures)
+
+
+@dataclass(frozen=True, eq=False)
+class _Heard:
+    """One file: its features, and why a side has none."""
+
+    audio: Steps
+    video: Steps
+    missing: dict[Side, str]
+
+
+def is_scene_media(path: str | Path) -> bool:
+    """Whether these are media files with labels rather than features, which go first where both are there."""
+    given = Path(path)
+    has_features = given.is_dir() and (is_tau(given) or is_std2022(given))
+    return not has_features and bool(list_scene_files(path))
+
+
+def read_scene_media(
+    data: str | Path,
+    front_end: str,
+    cache_dir: Path | None,
+    progress: Progress | None = None,
+    split: str | None = None,
+) -> Scenes:
+    """The features of labelled media (data/layouts.py).
+
+    Args:
+        front_end: SIGNALS, or a run, a model folder, or a shipped model.
+        cache_dir: where the analysis of files is kept; None = nowhere.
+
+    Raises:
+        UsageError: there are no media.
+        ModelError: the front end can't be used.
+    """
+    files = list_scene_files(data, split)
+    if not files:
+        raise UsageError(f"{data}: no labelled media; give a folder of one folder a class, or a table with `path`")
+    return media_scenes(files, front_end, cache_dir, progress)
+
+
+def media_scenes(
+    files: Sequence[Clip], front_end: str, cache_dir: Path | None, progress: Progress | None = None
+) -> Scenes:
+    """The features of these files; what can't be had of one is told as a fault."""
+    pair = None if front_end == SIGNALS else load_pair(front_end)
+    analyser = Analyser(cache_dir, () if pair is None else (pair,), num_threads=1)
+    paths = [file.path for file in files]
+    answers = analyse_all(lambda path: _features(analyser, pair, path), paths, "files", progress)
+    heard = [_failed(answer) if isinstance(answer, Failure) else answer for answer in answers]
+    faults = [
+        Fault(file.path, side, one.missing[side])
+        for file, one in zip(files, heard, strict=True)
+        for side in SIDES
+        if side in one.missing
+    ]
+    label, label_names = numbered([file.label for file in files])
+    pairs = Pairs(
+        tuple(one.video for one in heard),
+        tuple(one.audio for one in heard),
+        tuple(file.path for file in files),
+        numbered([file.group for file in files])[0],
+        label,
+        label_names,
+        video_rate_hz=RATE_HZ,
+        audio_rate_hz=RATE_HZ,
+    )
+    return Scenes(pairs, tuple(faults))
+
+
+def by_second(ticks: Shaped[np.ndarray, "T D"], rate_hz: float, start_seconds: float, *, with_deviation: bool) -> Steps:
+    """The mean of each second's ticks, and their deviation beside it; seconds before 0 are left out, empty ones NaN."""
+    second = np.floor(start_seconds + np.arange(len(ticks)) / rate_hz + 1e-6).astype(np.int64)
+    ticks, second = ticks[second >= 0].astype(np.float64), second[second >= 0]
+    if not len(ticks):
+        return absent()
+    count = np.bincount(second)
+    sums = np.zeros((2, len(count), ticks.shape[1]))
+    np.add.at(sums[0], second, ticks)
+    np.add.at(sums[1], second, ticks**2)
+    with np.errstate(invalid="ignore"):
+        mean, square = sums / count[:, None]
+    told = [mean, np.sqrt(np.maximum(square - mean**2, 0))] if with_deviation else [mean]
+    found: Steps = np.concatenate(told, axis=1).astype(np.float32)
+    return found
+
+
+def _features(analyser: Analyser, pair: TowerPair | None, path: str) -> _Heard:
+    missing: dict[Side, str] = {}
+    seen: VideoFeatures | None
+    heard: AudioFeatures | None
+    try:
+        seen, heard = analyser.both(path)
+    except MediaError:
+        seen = _attempted(analyser.video, path, "video", missing)
+        heard = _attempted(analyser.audio, path, "audio", missing)
+    audio = absent() if heard is None else _sound_steps(heard, pair)
+    video = absent() if seen is None else _picture_steps(seen, pair)
+    for side, steps in zip(SIDES, (audio, video), strict=True):
+        if not len(steps):
+            missing.setdefault(side, "nothing in it for the front end (no face, say, or shorter than a tick)")
+    return _Heard(audio, video, missing)
+
+
+def _attempted(analyse: Callable[[str], Features], path: str, side: Side, missing: dict[Side, str]) -> Features | None:
+    try:
+        return analyse(path)
+    except MediaError as error:
+        missing[side] = error.message
+        return None
+
+
+def _failed(failure: Failure) -> _Heard:
+    return _Heard(absent(), absent(), dict.fromkeys(SIDES, failure.message))
+
+
+def _sound_steps(heard: AudioFeatures, pair: TowerPair | None) -> Steps:
+    if pair is not None:
+        return _vector_steps(heard.embeddings.get(pair.name))
+    ticks = np.concatenate((heard.level, heard.flux), axis=1)
+    return by_second(ticks, BAND_RATE_HZ, heard.start_seconds, with_deviation=True)
+
+
+def _picture_steps(seen: VideoFeatures, pair: TowerPair | None) -> Steps:
+    if pair is None:
+        ticks = seen.motion.reshape(len(seen.motion), -1)
+        return by_second(ticks, TICK_RATE_HZ, seen.start_seconds, with_deviation=True)
+    if pair.video.description.crop == "picture":
+        return _vector_steps(seen.embeddings.get(pair.name))
+    longest = max(seen.mouths, key=len, default=None)
+    return absent() if longest is None else _vector_steps(longest.embeddings.get(pair.name))
+
+
+def _vector_steps(vectors: Embeddings | None) -> Steps:
+    if vectors is None:
+        return absent()
+    return by_second(vectors.data, vectors.rate_hz, vectors.start_seconds, with_deviation=False)
+
+
+#: Items that are in memory at once, of sets that lie on the disk.
+BLOCK = 512
+
+
+@dataclass(frozen=True, eq=False)
+class Usable:
+    """The sides of each item as far as a model takes them, and why it can't, by item and side that it looks at."""
+
+    names: tuple[str, ...]
+    audio: list[Steps]
+    video: list[Steps]
+    missing: list[dict[str, str]]
+
+
+def scenes_for(
+    model: SceneModel,
+    files: Sequence[str | Path],
+    cache_dir: Path | None = None,
+    progress: Progress | None = None,
+    split: str | None = None,
+) -> list[Scenes]:
+    """The items that arguments name, as the model takes them."""
+    if not model.description.front_end:
+        if media := next((file for file in files if Path(file).is_file() and is_media(Path(file))), None):
+            raise UsageError(f"{media}: is media, and {model.description.model} takes features that others computed")
+        scenes: list[Scenes] = []
+        for is_clip, group in itertools.groupby(files, _is_clip):
+            named = [os.fspath(file) for file in group]
+            scenes += [read_clips(named)] if is_clip else [read_scenes(path, split) for path in named]
+        return scenes
+    listed: list[Clip] = []
+    for path in map(Path, files):
+        found = list_scene_files(path, split) or _media_file(path)
+        if not found:
+            raise UsageError(f"{path}: {model.description.model} takes media files, and folders and tables of them")
+        listed += found
+    return [media_scenes(listed, model.description.front_end, cache_dir, progress)]
+
+
+def usable(model: SceneModel, scenes: Scenes) -> Iterator[Usable]:
+    """The items, block by block, so that large sets needn't fit into the memory.
+
+    Sides with other features than the model's, or that it doesn't look at, are as good as missing.
+
+    Raises:
+        ModelError: no item of a block has features that the model takes.
+    """
+    told = {(fault.name, fault.side): fault.message for fault in scenes.faults}
+    for begin in range(0, len(scenes.pairs), BLOCK):
+        rows = range(begin, min(begin + BLOCK, len(scenes.pairs)))
+        names = scenes.pairs.names[begin : rows.stop]
+        missing: list[dict[str, str]] = [{} for _ in names]
+        sides: dict[Side, list[Steps]] = {side: [absent()] * len(names) for side in SIDES}
+        for side in model.description.sides:
+            read = [_steps(getattr(scenes.pairs, side), row) for row in rows]
+            unfit = [model.fits(side, clip) for clip, _ in read]
+            if all(unfit):
+                raise ModelError(f"{names[0]}: its {side} {unfit[0]}")
+            for place, (name, (clip, gone)) in enumerate(zip(names, read, strict=True)):
+                sides[side][place] = absent() if unfit[place] else clip
+                if why := unfit[place] or told.get((name, side), gone):
+                    missing[place][side] = why
+        yield Usable(names, sides["audio"], sides["video"], missing)
+
+
+def _steps(items: Items, row: int) -> tuple[Steps, str]:
+    """A side's steps, none where not one of them is there, and why."""
+    try:
+        steps = whole_steps(items[row])
+    except MediaError as error:
+        return absent(), error.message
+    return (absent(), "missing") if np.isnan(steps).all() else (steps, "")
+
+
+def _is_clip(file: str | Path) -> bool:
+    return Path(file).suffix.lower() == ".npz"
+
+
+def _media_file(path: Path) -> tuple[Clip, ...]:
+    return (Clip(str(path), str(path), str(path)),) if path.is_file() and not is_table(path) else ()

@@ -1,0 +1,282 @@
+"""The task of `scene_best`: attentive networks and linear discriminants, mixed by what is there.
+
+    features (T, F) ─┬ networks, each from another start and without another fold ┐
+                     └ discriminants of mean and deviation over time              ┴ weights by case → logits
+
+In training, items are mixed (both sides and the label alike), and now and then a side is taken away whole, so that the
+other has to answer alone. The weights of the mixture, temperature included, are fitted when all is learned (stacking):
+each network to the fold that it hasn't seen, discriminants fitted anew without that fold; for both sides, and for each
+alone. Where the run held items back, they are fitted to those.
+
+Letters in shapes: B items of a batch, N items, T and U steps, F and G features, D statistics, C classes, P parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float64, Int
+from scipy.special import softmax
+from torch import Tensor, nn
+from torch.nn import functional
+
+from avmatch.core.errors import UsageError
+from avmatch.data.items import Items, Pairs
+from avmatch.data.scene_items import gathered_steps, usual_length
+from avmatch.data.splits import group_folds
+from avmatch.metrics.classes import log_loss
+from avmatch.systems.scenes.fusing import log_weights
+from avmatch.systems.scenes.model import (
+    AUDIO_ONLY,
+    BOTH,
+    VIDEO_ONLY,
+    AttentionConfig,
+    Discriminant,
+    SceneAttention,
+    SceneMixture,
+    SceneStatistics,
+    Side,
+    Standard,
+)
+from avmatch.systems.scenes.task import SceneLearner, SceneTask, batches, export_scenes, standard
+from avmatch.training.canonical import whitening
+from avmatch.training.discriminant import Discriminants, discriminants
+from avmatch.training.task import Batch
+
+#: Steps from which principal components are taken.
+MAX_WHITENED = 60_000
+#: Weights of a case are fitted to so many items or more.
+MIN_STACKED = 20
+
+
+@dataclass(frozen=True)
+class MixedScenes(SceneTask):
+    """The task.
+
+    Attributes:
+        num_networks: each goes without one of `num_folds` folds of the items.
+        mixup: alpha of the mixing of items; 0 = off.
+        side_dropout: how often the sound is taken away, and as often the picture.
+        side_weight: of the loss of each side alone.
+        shrinkage: of the discriminants' covariance.
+    """
+
+    attention: AttentionConfig = field(default_factory=AttentionConfig)
+    num_networks: int = 5
+    num_folds: int = 10
+    fold_seed: int = 0
+    mixup: float = 0.2
+    side_dropout: float = 0.1
+    side_weight: float = 0.3
+    shrinkage: float = 0.3
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.num_networks <= self.num_folds:
+            raise UsageError(f"num_networks must lie in 1…num_folds, got {self.num_networks} and {self.num_folds}")
+        if not (0 <= self.side_dropout <= 0.5 and 0 < self.shrinkage <= 1 and min(self.mixup, self.side_weight) >= 0):
+            raise UsageError(f"side_dropout is 0…0.5, shrinkage above 0 and up to 1, nothing negative; got {self}")
+
+    def learner(self, pairs: Pairs, seed: int) -> MixedLearner:
+        """Networks, and the discriminants fitted."""
+        return MixedLearner(self, pairs)
+
+    def export(self, learner: nn.Module, pairs: Pairs, folder: Path, description: Mapping[str, object]) -> None:
+        """scenes.onnx and card.md, the mixture's weights fitted before."""
+        assert isinstance(learner, MixedLearner)
+        told = stack(self, learner, pairs)
+        results = description["results"]
+        assert isinstance(results, Mapping)
+        story = {**description, "results": {**results, **told}}
+        export_scenes(learner.network, learner.sizes, pairs, folder, story, front_end=self.front_end)
+
+
+class MixedLearner(SceneLearner):
+    """The mixture, which is the mean of its networks until its weights are fitted; what descends are they."""
+
+    network: SceneMixture
+
+    def __init__(self, task: MixedScenes, pairs: Pairs) -> None:
+        super().__init__(pairs)
+        self.task, self.names = task, pairs.names
+        num_classes = len(pairs.label_names)
+        each = [standard(items, size) for items, size in zip((pairs.audio, pairs.video), self.sizes, strict=True)]
+        sides = [_fixed(one) for one in each]
+        whites = [
+            _whitening(items, fixed, num, task.attention.whitening_power)
+            for items, fixed, num in zip((pairs.audio, pairs.video), sides, task.attention.num_components, strict=True)
+        ]
+        networks = []
+        for _ in range(task.num_networks):
+            audio, video = (Side(task.attention, *fixed) for fixed in zip(sides, whites, strict=True))
+            networks.append(SceneAttention(task.attention, audio, video, num_classes))
+        statistics = SceneStatistics(*each)
+        told, case = statistics_of(statistics, pairs, self.sizes)
+        fitted = fitted_cases(told, case, pairs.label, num_classes, self.sizes, task.shrinkage)
+        self.network = SceneMixture(networks, statistics, _module(fitted))
+        self.label = nn.Buffer(functional.one_hot(torch.from_numpy(pairs.label), num_classes).float())
+        num_groups = len(np.unique(pairs.group))
+        self.fold = nn.Buffer(
+            torch.from_numpy(group_folds(pairs.group, min(task.num_folds, num_groups), task.fold_seed))
+        )
+
+    def forward(self, batch: Batch, epoch: int) -> dict[str, Float[Tensor, ""]]:
+        """The mean loss of the networks, each over the items that it may see."""
+        losses = [self._loss(network, number, batch) for number, network in enumerate(self.network.networks)]
+        return {"loss": torch.stack(losses).mean()}
+
+    def _loss(self, network: nn.Module, number: int, batch: Batch) -> Float[Tensor, ""]:
+        may = torch.where(self.fold[batch.rows] != number)[0]
+        audio, video, label = batch.audio[may], batch.video[may], self.label[batch.rows[may]]
+        if self.task.mixup:
+            partner, share = torch.randperm(len(label)), _beta(self.task.mixup, len(label)).to(label.device)
+            audio, video, label = (_mixed(side, partner, share) for side in (audio, video, label))
+        audio, video = self._without_a_side(audio, video)
+        parts = network(audio, video)
+        there = (~audio.isnan().all(dim=(1, 2)), ~video.isnan().all(dim=(1, 2)))
+        losses = [_surprise(parts.sum(dim=0), label)]
+        losses += [
+            self.task.side_weight * _surprise(part, label) * real for part, real in zip(parts[:2], there, strict=True)
+        ]
+        return torch.stack(losses).sum() / max(1, len(may))
+
+    def _without_a_side(
+        self, audio: Float[Tensor, "B T F"], video: Float[Tensor, "B U G"]
+    ) -> tuple[Float[Tensor, "B T F"], Float[Tensor, "B U G"]]:
+        """Some items without their sound, as many without their picture."""
+        if not self.task.side_dropout:
+            return audio, video
+        drawn = torch.rand(len(audio), device=audio.device)[:, None, None]
+        share = self.task.side_dropout
+        return audio.masked_fill(drawn < share, torch.nan), video.masked_fill(drawn > 1 - share, torch.nan)
+
+
+def stack(task: MixedScenes, learner: MixedLearner, pairs: Pairs) -> dict[str, float]:
+    """Fit the mixture's weights, and tell how good it is on the items that they were fitted to.
+
+    Args:
+        pairs: those that the learner learned from, or others.
+    """
+    learner.eval()
+    told, there = statistics_of(learner.network.statistics, pairs, learner.sizes)
+    judges = [(learner.network, np.arange(len(pairs)))]
+    if pairs.names == learner.names:
+        judges = _judges(task, learner, pairs, told, there)
+    found: dict[str, float] = {}
+    for case, name in ((BOTH, "both_sides"), (AUDIO_ONLY, "audio_alone"), (VIDEO_ONLY, "video_alone")):
+        has = (there == BOTH) | (there == case)
+        label = np.concatenate([pairs.label[rows[has[rows]]] for _, rows in judges])
+        if len(label) < MIN_STACKED:
+            continue
+        parts = np.concatenate(
+            [_parts(judge, learner.sizes, pairs, rows[has[rows]], case) for judge, rows in judges], axis=1
+        )
+        weights = log_weights(parts, label)
+        learner.network.weights[case] = torch.from_numpy(weights.astype(np.float32))
+        probabilities = softmax(np.tensordot(weights, parts, 1), axis=1)
+        found[f"{name}_accuracy"] = float((probabilities.argmax(axis=1) == label).mean())
+        found[f"{name}_log_loss"] = log_loss(probabilities, label)
+    return found
+
+
+def statistics_of(
+    module: SceneStatistics, pairs: Pairs, sizes: tuple[int, int]
+) -> tuple[Float64[np.ndarray, "N D"], Int[np.ndarray, " N"]]:
+    """The statistics of all items, and what is there of each."""
+    told, cases = zip(
+        *(module(batch.audio, batch.video) for batch in batches(pairs, sizes, np.arange(len(pairs)))), strict=True
+    )
+    return torch.cat(told).double().numpy(), torch.cat(cases).numpy()
+
+
+def fitted_cases(
+    told: Float64[np.ndarray, "N D"],
+    case: Int[np.ndarray, " N"],
+    label: Int[np.ndarray, " N"],
+    num_classes: int,
+    sizes: tuple[int, int],
+    shrinkage: float,
+) -> list[Discriminants]:
+    """Discriminants of each of the four cases, each fitted to the items that have what it looks at."""
+    is_audio = np.arange(told.shape[1]) < 2 * sizes[0]
+    has = {BOTH: case == BOTH, AUDIO_ONLY: case <= AUDIO_ONLY, VIDEO_ONLY: (case == BOTH) | (case == VIDEO_ONLY)}
+    columns = {BOTH: is_audio | True, AUDIO_ONLY: is_audio, VIDEO_ONLY: ~is_audio}
+    nothing = discriminants(told, label, num_classes, shrinkage, is_audio & False)
+    return [
+        discriminants(told[has[one]], label[has[one]], num_classes, shrinkage, columns[one])
+        if has[one].any()
+        else nothing
+        for one in (BOTH, AUDIO_ONLY, VIDEO_ONLY)
+    ] + [nothing]
+
+
+def _judges(
+    task: MixedScenes,
+    learner: MixedLearner,
+    pairs: Pairs,
+    told: Float64[np.ndarray, "N D"],
+    there: Int[np.ndarray, " N"],
+) -> list[tuple[SceneMixture, Int[np.ndarray, " M"]]]:
+    """Each network beside discriminants fitted to what it has learned from, and the rows of the fold that it hasn't."""
+    judges, fold = [], learner.fold.numpy()
+    for number, network in enumerate(learner.network.networks):
+        assert isinstance(network, SceneAttention)
+        kept = fold != number
+        fitted = fitted_cases(
+            told[kept], there[kept], pairs.label[kept], len(pairs.label_names), learner.sizes, task.shrinkage
+        )
+        judge = SceneMixture([network], learner.network.statistics, _module(fitted))
+        judges.append((judge, np.flatnonzero(~kept)))
+    return judges
+
+
+@torch.no_grad()
+def _parts(
+    mixture: SceneMixture, sizes: tuple[int, int], pairs: Pairs, rows: Int[np.ndarray, " M"], case: int
+) -> Float64[np.ndarray, "4 M C"]:
+    """What the mixture's parts say, as if only the case's sides were there."""
+    found = [np.zeros((4, 0, len(pairs.label_names)))]
+    for batch in batches(pairs, sizes, rows):
+        audio = torch.full_like(batch.audio, torch.nan) if case == VIDEO_ONLY else batch.audio
+        video = torch.full_like(batch.video, torch.nan) if case == AUDIO_ONLY else batch.video
+        found.append(mixture.parts(audio, video)[0].double().numpy())
+    return np.concatenate(found, axis=1)
+
+
+def _fixed(each: Standard) -> Standard:
+    """One deviation for all features of a side, so that principal components keep their order."""
+    return Standard(each.mean, each.deviation.square().mean().sqrt().expand_as(each.deviation).clone())
+
+
+def _whitening(items: Items, fixed: Standard, num_components: int, power: float) -> Float[Tensor, "F d"]:
+    """Principal directions of the standard steps; the features as they are where they don't vary."""
+    rows, length = np.arange(len(items)), max(1, usual_length(items))
+    if len(rows) * length > MAX_WHITENED:
+        rows = np.random.default_rng(0).permutation(rows)[: MAX_WHITENED // length]
+    steps = (torch.from_numpy(gathered_steps(items, rows, len(fixed.mean))) - fixed.mean) / fixed.deviation
+    flat = steps.flatten(0, 1).double().numpy()
+    flat = flat[~np.isnan(flat).any(axis=1)]
+    if not flat.any():
+        return torch.eye(len(fixed.mean))[:, :num_components]
+    return torch.from_numpy(whitening(flat, num_components, power).components.astype(np.float32))
+
+
+def _module(fitted: list[Discriminants]) -> Discriminant:
+    weights = [torch.from_numpy(one.weights.astype(np.float32)) for one in fitted]
+    return Discriminant(weights, [torch.from_numpy(one.bias.astype(np.float32)) for one in fitted])
+
+
+def _beta(alpha: float, num: int) -> Float[Tensor, " B"]:
+    return torch.distributions.Beta(alpha, alpha).sample((num,))
+
+
+def _mixed(side: Float[Tensor, " B *rest"], partner: Int[Tensor, " B"], share: Float[Tensor, " B"]) -> Tensor:
+    weight = share.reshape(-1, *[1] * (side.ndim - 1))
+    return weight * side + (1 - weight) * side[partner]
+
+
+def _surprise(logits: Float[Tensor, "B C"], label: Float[Tensor, "B C"]) -> Float[Tensor, " B"]:
+    return -(label * logits.log_softmax(dim=1)).sum(dim=1)

@@ -1,0 +1,327 @@
+"""What every network over scenes begins with: steps that aren't there are NaN, and left out.
+
+Letters in shapes: B clips, T steps, F features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+from avmatch.core.errors import UsageError
+
+
+class Standard(nn.Module):
+    """Steps less the training set's mean, by its deviation; 0 where there is no step, and which there are.
+
+    `mean` and `deviation` are fitted to the training steps and stay as they are.
+    """
+
+    def __init__(self, mean: Float[Tensor, " F"], deviation: Float[Tensor, " F"]) -> None:
+        super().__init__()
+        self.mean, self.deviation = nn.Buffer(mean), nn.Buffer(deviation)
+
+    def forward(self, features: Float[Tensor, "B T F"]) -> tuple[Float[Tensor, "B T F"], Bool[Tensor, "B T"]]:
+        """Standard steps, and whether each is there."""
+        there = ~features.isnan().any(dim=2)
+        steps = (features - self.mean) / self.deviation
+        return torch.where(there[..., None], steps, torch.zeros_like(steps)), there
+
+
+def masked_mean(steps: Float[Tensor, "B T F"], there: Bool[Tensor, "B T"]) -> Float[Tensor, "B F"]:
+    """The mean over the steps that are there; 0 where none is."""
+    weight = there.to(steps.dtype)[..., None]
+    return (steps * weight).sum(dim=1) / weight.sum(dim=1).clamp_min(1.0)
+
+
+def masked_deviation(steps: Float[Tensor, "B T F"], there: Bool[Tensor, "B T"]) -> Float[Tensor, "B F"]:
+    """The standard deviation over the steps that are there; about 0 where none is."""
+    apart = (steps - masked_mean(steps, there)[:, None]).square()
+    return masked_mean(apart, there).clamp_min(1e-12).sqrt()
+
+
+# Early, middle, late and hybrid fusion of two modalities, as published for audio-visual scenes.
+#
+# Features are averaged over time first. A block is Linear – BatchNorm – ReLU – Dropout 0.2.
+#
+#     embed    block 512, Linear 128                                    of one modality
+#     head     Linear 128, Linear C                                     no activation between
+#     early    both averages side by side, blocks 1024, 512, 256, then a head
+#     middle   embed each, side by side 256, then a head
+#     late     embed each, each a head, mean of the logits (or of the probabilities: logs of the mean come out)
+#     hybrid   0.8 · the mean of late's logits + 0.2 · a head on both embeddings side by side
+#     audio, video    embed and head of one modality alone
+#
+# A modality without a step is the training set's mean, which standardised is 0.
+#
+# Letters in shapes: B clips, T and U steps, F and G features, C classes.
+
+KINDS = ("audio", "video", "early", "middle", "late", "hybrid")
+AVERAGES = ("logits", "probabilities")
+EMBEDDING = 128
+#: Of the joint head in the hybrid.
+JOINT_SHARE = 0.2
+_DROPOUT = 0.2
+
+
+def check_fusion(kind: str, average: str) -> None:
+    """Raises UsageError unless there are such a system and such an average."""
+    if kind not in KINDS or average not in AVERAGES:
+        raise UsageError(
+            f"fusion is one of {', '.join(KINDS)}, average one of {', '.join(AVERAGES)}, got {kind!r} and {average!r}"
+        )
+
+
+def block(num_in: int, num_out: int) -> nn.Sequential:
+    """Linear – BatchNorm – ReLU – Dropout."""
+    return nn.Sequential(nn.Linear(num_in, num_out), nn.BatchNorm1d(num_out), nn.ReLU(), nn.Dropout(_DROPOUT))
+
+
+def embed(num_in: int) -> nn.Sequential:
+    """One modality's embedding."""
+    return nn.Sequential(*block(num_in, 512), nn.Linear(512, EMBEDDING))
+
+
+def head(num_in: int, num_classes: int) -> nn.Sequential:
+    """Two linear layers, nothing between them."""
+    return nn.Sequential(nn.Linear(num_in, 128), nn.Linear(128, num_classes))
+
+
+class Fusion(nn.Module):
+    """One of the systems at the top of this file.
+
+    Args:
+        audio, video: the training set's mean and deviation of each feature.
+        average: for late: what is averaged.
+    """
+
+    def __init__(self, kind: str, audio: Standard, video: Standard, num_classes: int, average: str = "logits") -> None:
+        super().__init__()
+        check_fusion(kind, average)
+        self.kind, self.average = kind, average
+        self.audio, self.video = audio, video
+        sizes = [len(audio.mean), len(video.mean)]
+        if kind == "early":
+            blocks = [block(sum(sizes), 1024), block(1024, 512), block(512, 256)]
+            self.joint = nn.Sequential(*blocks, *head(256, num_classes))
+            return
+        sides = [place for place, name in enumerate(("audio", "video")) if kind not in KINDS[:2] or kind == name]
+        self.sides = sides
+        self.embeds = nn.ModuleList(embed(sizes[place]) for place in sides)
+        if kind != "middle":
+            self.heads = nn.ModuleList(head(EMBEDDING, num_classes) for _ in sides)
+        if kind in ("middle", "hybrid"):
+            self.joint = head(2 * EMBEDDING, num_classes)
+
+    def forward(self, audio: Float[Tensor, "B T F"], video: Float[Tensor, "B U G"]) -> Float[Tensor, "B C"]:
+        """Logits; NaN in the features is no step."""
+        averages = [masked_mean(*self.audio(audio)), masked_mean(*self.video(video))]
+        if self.kind == "early":
+            joint: Tensor = self.joint(torch.cat(averages, dim=1))
+            return joint
+        embedded = [own(averages[place]) for own, place in zip(self.embeds, self.sides, strict=True)]
+        if self.kind == "middle":
+            middle: Tensor = self.joint(torch.cat(embedded, dim=1))
+            return middle
+        late = self._mean(torch.stack([own(vector) for own, vector in zip(self.heads, embedded, strict=True)]))
+        if self.kind == "hybrid":
+            together: Tensor = self.joint(torch.cat(embedded, dim=1))
+            return (1 - JOINT_SHARE) * late + JOINT_SHARE * together
+        return late
+
+    def _mean(self, logits: Float[Tensor, "S B C"]) -> Float[Tensor, "B C"]:
+        if self.average == "logits":
+            return logits.mean(dim=0)
+        probabilities: Tensor = functional.softmax(logits, dim=2).mean(dim=0)
+        return probabilities.clamp_min(1e-12).log()
+
+
+# A small network over the steps of sound and picture that finds out which of them count.
+#
+#     steps ─ standard ─ whiten ─ dropout ─ Linear – GELU – LayerNorm ─ attention over time → a vector of each side
+#     sound's vector → logits ┐
+#     picture's vector → logits ├ sum
+#     both side by side ─ Linear – GELU – LayerNorm → logits ┘
+#
+# A step that isn't there has no weight in the attention; a side without any adds nothing. Attention starts as the
+# mean
+# over time, and has several heads, each over its own part of the vector.
+#
+# Letters in shapes: B clips, T and U time steps, F and G features, D width, H heads, C classes.
+
+#: Added to the attention of steps that aren't there.
+_NEVER = -1e4
+
+
+@dataclass(frozen=True)
+class AttentionConfig:
+    """Sizes.
+
+    Attributes:
+        num_components: principal ones of the steps that go in, sound and picture.
+        whitening_power: each is divided by its deviation to this power: 0 leaves them as they lie, 1 makes them alike.
+        sharpness: what attention's scores are multiplied by: how fast it leaves the mean over time.
+        input_dropout, dropout: of the components, and between the layers.
+    """
+
+    width: int = 256
+    num_heads: int = 4
+    num_components: tuple[int, int] = (128, 256)
+    whitening_power: float = 0.1
+    sharpness: float = 20.0
+    input_dropout: float = 0.2
+    dropout: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.width % self.num_heads:
+            raise UsageError(f"width must be a multiple of num_heads, got {self.width} and {self.num_heads}")
+
+
+class AttentionPool(nn.Module):
+    """A weighted mean over time, the weights told by the steps themselves."""
+
+    def __init__(self, width: int, num_heads: int, sharpness: float) -> None:
+        super().__init__()
+        self.num_heads, self.sharpness, self.query = num_heads, sharpness, nn.Linear(width, num_heads)
+        nn.init.zeros_(self.query.weight)
+
+    def forward(self, steps: Float[Tensor, "B T D"], there: Bool[Tensor, "B T"]) -> Float[Tensor, "B D"]:
+        """The mean; 0 where no step is there."""
+        scores = (self.sharpness * self.query(steps)).masked_fill(~there[..., None], _NEVER)
+        weights = scores.softmax(dim=1) * there[..., None]
+        parts = steps.reshape(*weights.shape, steps.shape[2] // self.num_heads)
+        return (weights[..., None] * parts).sum(dim=1).flatten(1)
+
+
+class Side(nn.Module):
+    """One side's steps → a vector.
+
+    Args:
+        whiten: (F, d) directions of the standard steps, fitted and fixed.
+    """
+
+    def __init__(self, config: AttentionConfig, standard: Standard, whiten: Float[Tensor, "F d"]) -> None:
+        super().__init__()
+        self.standard, self.whiten = standard, nn.Buffer(whiten)
+        self.enter = nn.Linear(whiten.shape[1], config.width)
+        self.norm = nn.LayerNorm(config.width)
+        self.pool = AttentionPool(config.width, config.num_heads, config.sharpness)
+        self.dropout = nn.Dropout(config.input_dropout)
+
+    def forward(self, features: Float[Tensor, "B T F"]) -> tuple[Float[Tensor, "B D"], Bool[Tensor, " B"]]:
+        """The vector, 0 without a step, and whether there is one."""
+        steps, there = self.standard(features)
+        steps = self.norm(functional.gelu(self.enter(self.dropout(steps @ self.whiten))))
+        return self.pool(steps, there), there.any(dim=1)
+
+
+class SceneAttention(nn.Module):
+    """The network at the top of this file."""
+
+    def __init__(self, config: AttentionConfig, audio: Side, video: Side, num_classes: int) -> None:
+        super().__init__()
+        self.audio, self.video = audio, video
+        self.joint = nn.Linear(2 * config.width, config.width)
+        self.norm = nn.LayerNorm(config.width)
+        self.dropout = nn.Dropout(config.dropout)
+        self.heads = nn.ModuleList(nn.Linear(config.width, num_classes) for _ in range(3))
+
+    def forward(self, audio: Float[Tensor, "B T F"], video: Float[Tensor, "B U G"]) -> Float[Tensor, "3 B C"]:
+        """Logits of sound, picture, and both together, whose sum is the answer; 0 for a side without a step."""
+        (heard, hears), (seen, sees) = self.audio(audio), self.video(video)
+        both = self.norm(functional.gelu(self.joint(self.dropout(torch.cat((heard, seen), dim=1)))))
+        vectors, there = (heard, seen, both), (hears, sees, hears | sees)
+        parts = [head(self.dropout(vector)) for head, vector in zip(self.heads, vectors, strict=True)]
+        return torch.stack([part * real[:, None] for part, real in zip(parts, there, strict=True)])
+
+
+# Linear discriminants of a clip's statistics: what is known of a side that is missing is left out exactly.
+#
+# Statistics are mean and deviation over time of both sides. Of each class they are taken for normal, with one
+# covariance
+# for all, shrunk (training/discriminant.py); of a normal distribution any part is normal too, so that each side alone
+# has
+# discriminants of its own: logits = statistics · weights + bias.
+#
+# Letters in shapes: B clips, T and U steps, F and G features, D statistics of both sides, C classes.
+
+#: What is there: the rows of weights and biases.
+BOTH, AUDIO_ONLY, VIDEO_ONLY, NOTHING = range(4)
+
+
+class SceneStatistics(nn.Module):
+    """Mean and deviation over time of both sides, 0 for a side that isn't there; and what is there."""
+
+    def __init__(self, audio: Standard, video: Standard) -> None:
+        super().__init__()
+        self.audio, self.video = audio, video
+
+    def forward(
+        self, audio: Float[Tensor, "B T F"], video: Float[Tensor, "B U G"]
+    ) -> tuple[Float[Tensor, "B D"], Int[Tensor, " B"]]:
+        """Statistics, and one of the four cases."""
+        told, there = [], []
+        for standard, features in ((self.audio, audio), (self.video, video)):
+            steps, real = standard(features)
+            told += [masked_mean(steps, real), masked_deviation(steps, real) * real.any(dim=1, keepdim=True)]
+            there.append(real.any(dim=1).long())
+        return torch.cat(told, dim=1), NOTHING - 2 * there[0] - there[1]
+
+
+class Discriminant(nn.Module):
+    """Logits by the discriminants of what is there; without anything, the classes' shares."""
+
+    def __init__(self, weights: Sequence[Float[Tensor, "D C"]], biases: Sequence[Float[Tensor, " C"]]) -> None:
+        super().__init__()
+        self.weights, self.biases = nn.Buffer(torch.stack(list(weights))), nn.Buffer(torch.stack(list(biases)))
+
+    def forward(self, told: Float[Tensor, "B D"], case: Int[Tensor, " B"]) -> Float[Tensor, "B C"]:
+        """Logits."""
+        every = torch.einsum("bd,kdc->bkc", told, self.weights) + self.biases
+        index = case[:, None, None].expand(-1, 1, every.shape[2])
+        return every.gather(1, index)[:, 0]
+
+
+# What says what a scene is: several attentive networks and linear discriminants, weighted by what is there.
+#
+#     networks ─ mean over them of: sound's logits, picture's logits, logits of both ┐
+#     discriminants ─ logits                                                         ┴ weighted sum → logits
+#
+# The four weights are those of the case: both sides there, sound alone, picture alone. Fitted to items that the
+# networks
+# haven't seen, they are fusion and calibration at once: a temperature is their common scale. Without either side the
+# answer is the classes' shares.
+#
+# Letters in shapes: B clips, T and U time steps, F and G features, C classes.
+
+
+class SceneMixture(nn.Module):
+    """The mixture; until weights are fitted, it is the mean of the networks."""
+
+    def __init__(
+        self, networks: Sequence[SceneAttention], statistics: SceneStatistics, discriminant: Discriminant
+    ) -> None:
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+        self.statistics, self.discriminant = statistics, discriminant
+        weights = torch.tensor([1.0, 1.0, 1.0, 0.0]).repeat(NOTHING + 1, 1)
+        weights[NOTHING] = torch.tensor([0.0, 0.0, 0.0, 1.0])
+        self.weights = nn.Buffer(weights)
+
+    def forward(self, audio: Float[Tensor, "B T F"], video: Float[Tensor, "B U G"]) -> Float[Tensor, "B C"]:
+        """Logits; NaN in the features is no step."""
+        parts, case = self.parts(audio, video)
+        return torch.einsum("bp,pbc->bc", self.weights[case], parts)
+
+    def parts(
+        self, audio: Float[Tensor, "B T F"], video: Float[Tensor, "B U G"]
+    ) -> tuple[Float[Tensor, "4 B C"], Int[Tensor, " B"]]:
+        """Logits of sound, picture and both of the networks, and of the discriminants; and the case."""
+        networks = torch.stack([network(audio, video) for network in self.networks]).mean(dim=0)
+        told, case = self.statistics(audio, video)
+        return torch.cat((networks, self.discriminant(told, case)[None])), case

@@ -1,0 +1,238 @@
+"""What the tasks of scenes share: reading, batches, what is fitted to all steps, and how a learner is judged.
+
+Letters in shapes: N items, B items of a batch, T and U steps, F features, K classes.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from scipy.special import softmax
+from torch import Tensor, nn
+from torch.nn import functional
+
+from avmatch.artifacts.graph import SCENES
+from avmatch.core.errors import UsageError
+from avmatch.core.progress import Progress
+from avmatch.data.items import Items, Pairs
+from avmatch.data.pairs import read_scenes
+from avmatch.data.scene_items import gathered_steps, num_features, usual_length
+from avmatch.metrics.classes import log_loss
+from avmatch.systems.scenes.media import SIGNALS, is_scene_media, read_scene_media
+from avmatch.systems.scenes.model import Fusion, Standard, check_fusion
+from avmatch.systems.scenes.runtime import SCENE_INPUT, SCENES_MODEL
+from avmatch.training.export import Exported, export_model
+from avmatch.training.inference import blocks, evaluating
+from avmatch.training.task import Batch
+
+#: Items that go through a network at once, where nothing is learned.
+BLOCK = 256
+
+
+class SceneLearner(nn.Module):
+    """What descends: a network that takes the steps of sound and picture, of these sizes, and gives logits."""
+
+    network: nn.Module
+
+    def __init__(self, pairs: Pairs) -> None:
+        super().__init__()
+        self.sizes = feature_sizes(pairs)
+
+
+@dataclass(frozen=True)
+class SceneTask:
+    """What all of them have.
+
+    Attributes:
+        split: of DATA that has splits; "" = all, but not the tests of TAU and of other sets with lists of their own.
+        front_end: what makes features of DATA that are media: a model, or "signals"; "" = DATA has features.
+    """
+
+    metrics: ClassVar[tuple[str, ...]] = ("accuracy", "log_loss", "log_likelihood")
+
+    split: str = ""
+    front_end: str = ""
+
+    def read(self, data: str | Path, cache: Path, progress: Progress | None = None) -> Pairs:
+        """The items whose class is known (data/pairs.py, data/layouts.py).
+
+        Raises:
+            UsageError: no known layout, fewer than two classes, or media and no front end.
+        """
+        if self.front_end:
+            scenes = read_scene_media(data, self.front_end, cache, progress, self.split or None)
+        elif is_scene_media(data):
+            raise UsageError(f"{data}: holds media; --set task.front_end={SIGNALS}, or a model, makes features of them")
+        else:
+            scenes = read_scenes(data, self.split or None)
+        scenes = scenes.labelled()
+        if (num_classes := len(np.unique(scenes.pairs.label))) < 2:
+            raise UsageError(f"{data}: has {num_classes} classes; a classifier needs two or more")
+        if scenes.faults:
+            told = (
+                f"{data}: {len(scenes.faults)} sides are missing or broken and count as not there: {scenes.faults[0]}"
+            )
+            warnings.warn(told + (", …" if len(scenes.faults) > 1 else ""), stacklevel=2)
+        return scenes.pairs
+
+    def source(self, pairs: Pairs, learner: nn.Module, device: torch.device) -> SceneBatches:
+        """Items as they are."""
+        assert isinstance(learner, SceneLearner)
+        return SceneBatches(pairs, learner.sizes)
+
+    def validate(self, learner: nn.Module, pairs: Pairs, device: torch.device) -> Mapping[str, float]:
+        """Accuracy and log loss of the held-back items, and the log likelihood, which is higher where it is better."""
+        assert isinstance(learner, SceneLearner)
+        logits = scene_logits(learner, pairs, device)
+        surprise = log_loss(softmax(logits, axis=1), pairs.label)
+        accuracy = float((logits.argmax(axis=1) == pairs.label).mean())
+        return {"accuracy": accuracy, "log_loss": surprise, "log_likelihood": -surprise}
+
+
+@dataclass(frozen=True, eq=False)
+class SceneBatches:
+    """The source of batches; steps that aren't there are NaN."""
+
+    pairs: Pairs
+    sizes: tuple[int, int]
+
+    def __call__(self, rows: Int[np.ndarray, " B"], epoch: int, rng: np.random.Generator) -> Batch:
+        """The items of `rows`."""
+        video, audio = (
+            gathered_steps(self.pairs.video, rows, self.sizes[1]),
+            gathered_steps(self.pairs.audio, rows, self.sizes[0]),
+        )
+        return Batch.of(self.pairs, rows, video, audio)
+
+
+def batches(pairs: Pairs, sizes: tuple[int, int], rows: Int[np.ndarray, " M"]) -> Iterator[Batch]:
+    """The items of `rows` in turn, as many at once as go through a network where nothing is learned."""
+    source, rng = SceneBatches(pairs, sizes), np.random.default_rng(0)
+    for places in blocks(len(rows), BLOCK):
+        yield source(rows[places], 0, rng)
+
+
+def feature_sizes(pairs: Pairs) -> tuple[int, int]:
+    """Features a step of sound and picture; 1 where a set has none at all."""
+    return num_features(pairs.audio) or 1, num_features(pairs.video) or 1
+
+
+def standard(items: Items, size: int) -> Standard:
+    """Mean and deviation over all steps that are there; 0 and 1 where there are none, or all are alike."""
+    count, total, squares = 0, np.zeros(size), np.zeros(size)
+    for rows in blocks(len(items), BLOCK):
+        steps = gathered_steps(items, rows, size).reshape(-1, size).astype(np.float64)
+        steps = steps[~np.isnan(steps).any(axis=1)]
+        count, total, squares = count + len(steps), total + steps.sum(axis=0), squares + (steps**2).sum(axis=0)
+    mean = total / max(1, count)
+    variance = np.maximum(squares / max(1, count) - mean**2, 0)
+    deviation = np.where(variance > 1e-12 + 1e-10 * mean**2, np.sqrt(variance), 1.0)  # rounding is no variance
+    return Standard(*(torch.from_numpy(values.astype(np.float32)) for values in (mean, deviation)))
+
+
+def scene_logits(learner: SceneLearner, pairs: Pairs, device: torch.device) -> Float[np.ndarray, "N K"]:
+    """What the network says of each item, in evaluation mode."""
+    moved = (batch.to(device) for batch in batches(pairs, learner.sizes, np.arange(len(pairs))))
+    with evaluating(learner):
+        return np.concatenate([learner.network(one.audio, one.video).double().cpu().numpy() for one in moved])
+
+
+# The task of a scene's label by one of the published fusions (systems/scenes/model.py): cross-entropy of the class.
+
+
+@dataclass(frozen=True)
+class FusedScenes(SceneTask):
+    """The task.
+
+    Attributes:
+        fusion: audio, video, early, middle, late or hybrid.
+        average: of late: logits, or probabilities.
+    """
+
+    fusion: str = "late"
+    average: str = "logits"
+
+    def __post_init__(self) -> None:
+        check_fusion(self.fusion, self.average)
+
+    def learner(self, pairs: Pairs, seed: int) -> SceneFusion:
+        """The network, with mean and deviation of the training steps."""
+        return SceneFusion(self, pairs)
+
+    def export(self, learner: nn.Module, pairs: Pairs, folder: Path, description: Mapping[str, object]) -> None:
+        """scenes.onnx and card.md."""
+        assert isinstance(learner, SceneFusion)
+        sides = (self.fusion,) if self.fusion in ("audio", "video") else ("audio", "video")
+        export_scenes(learner.network, learner.sizes, pairs, folder, description, sides, self.front_end)
+
+
+class SceneFusion(SceneLearner):
+    """The network and the training items' labels."""
+
+    def __init__(self, task: FusedScenes, pairs: Pairs) -> None:
+        super().__init__(pairs)
+        standards = standard(pairs.audio, self.sizes[0]), standard(pairs.video, self.sizes[1])
+        self.network = Fusion(task.fusion, *standards, len(pairs.label_names), task.average)
+        self.label = nn.Buffer(torch.from_numpy(pairs.label))
+
+    def forward(self, batch: Batch, epoch: int) -> dict[str, Float[Tensor, ""]]:
+        """The loss of a batch."""
+        return {"loss": functional.cross_entropy(self.network(batch.audio, batch.video), self.label[batch.rows])}
+
+
+# A classifier of scenes → a model folder: scenes.onnx (systems/scenes/runtime.py) and card.md.
+
+
+def export_scenes(
+    network: nn.Module,
+    sizes: tuple[int, int],
+    pairs: Pairs,
+    folder: Path,
+    story: Mapping[str, object],
+    sides: Sequence[str] = ("audio", "video"),
+    front_end: str = "",
+) -> None:
+    """Write the network and the card.
+
+    Args:
+        network: takes audio (B, T, F) and video (B, U, G), NaN where there is no step, and gives logits (B, C).
+        sizes: F and G.
+        pairs: items such as it learned from.
+        sides: those that it looks at.
+        front_end: the model whose vectors the features are.
+    """
+    description = {
+        "input": SCENE_INPUT,
+        "labels": pairs.label_names,
+        "audio_features": sizes[0],
+        "video_features": sizes[1],
+        "window_steps": max(usual_length(pairs.audio), usual_length(pairs.video), 1),
+        "rate_hz": pairs.video_rate_hz,
+        "sides": list(sides),
+        "front_end": front_end,
+    }
+    graph = Exported(network, _samples(pairs, sizes), description, ("audio", "video"))
+    export_model(SCENES, {SCENES_MODEL: graph}, folder, story)
+
+
+def _samples(pairs: Pairs, sizes: tuple[int, int]) -> list[tuple[Tensor, ...]]:
+    """Real items in batches of several sizes and lengths, with steps and whole sides that aren't there."""
+    samples = []
+    for count, more in ((3, (0, 3)), (2, (4, 0)), (7, (9, 9))):
+        rows = np.arange(count) % len(pairs)
+        sides: list[Tensor] = []
+        for items, size, extra in zip((pairs.audio, pairs.video), sizes, more, strict=True):
+            steps = gathered_steps(items, rows, size)
+            side = steps[:, np.arange(steps.shape[1] + extra) % steps.shape[1]]
+            side[len(sides), 1:] = np.nan
+            sides.append(torch.from_numpy(side))
+        sides[0][-1] = torch.nan
+        samples.append(tuple(sides))
+    return samples

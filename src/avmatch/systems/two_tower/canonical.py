@@ -1,0 +1,333 @@
+"""A small, strongly regularised tower over whitened time steps, one of an ensemble.
+
+    (B, T, F) ─ whiten – dropout ─ Linear – GELU – dropout ─ + Conv1d over time – GELU – dropout
+              ─ mean and deviation over time ─ Linear → unit vectors (B, D)
+
+Letters in shapes: B batch, T time steps, F features, W width, D embedding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Float64
+from torch import Tensor, nn
+from torch.nn import functional
+
+from avmatch.core.errors import UsageError
+from avmatch.core.progress import Progress
+from avmatch.data.items import Items, Pairs, gather
+from avmatch.data.negatives import Negatives
+from avmatch.data.pairs import read_pairs
+from avmatch.systems.two_tower.task import (
+    RETRIEVAL,
+    FeatureBatches,
+    FeaturePairs,
+    clip_vectors,
+    export_clip_towers,
+    retrieval_metrics,
+)
+from avmatch.training.canonical import (
+    Canonical,
+    Changes,
+    Distances,
+    Kernel,
+    Linear,
+    Members,
+    canonical,
+    distances,
+    kernel_space,
+    statistics,
+    whitening,
+)
+from avmatch.training.distributed import gathered
+from avmatch.training.losses import InfoNCE
+from avmatch.training.task import Batch, Source
+
+
+@dataclass(frozen=True)
+class StepTowerConfig:
+    """Sizes; `dropout` is that between the layers, the input has half of it."""
+
+    width: int = 256
+    kernel: int = 3
+    dim: int = 128
+    dropout: float = 0.5
+
+
+class StepTower(nn.Module):
+    """The tower. `mean` and `whiten` are fitted to the training steps and stay as they are."""
+
+    def __init__(self, config: StepTowerConfig, mean: Float[Tensor, " F"], whiten: Float[Tensor, "F d"]) -> None:
+        super().__init__()
+        self.mean, self.whiten = nn.Buffer(mean), nn.Buffer(whiten)
+        self.enter = nn.Linear(whiten.shape[1], config.width)
+        self.normalise = nn.LayerNorm(config.width)
+        self.neighbours = nn.Conv1d(config.width, config.width, config.kernel, padding=config.kernel // 2)
+        self.embed = nn.Linear(2 * config.width, config.dim)
+        self.input_dropout, self.dropout = nn.Dropout(config.dropout / 2), nn.Dropout(config.dropout)
+
+    def forward(self, features: Float[Tensor, "B T F"]) -> Float[Tensor, "B D"]:
+        """Unit vectors."""
+        steps = self.input_dropout((features - self.mean) @ self.whiten)
+        steps = self.dropout(functional.gelu(self.enter(steps)))
+        around = self.neighbours(self.normalise(steps).transpose(1, 2)).transpose(1, 2)
+        steps = steps + self.dropout(functional.gelu(around))
+        return functional.normalize(self.embed(statistics(steps)), dim=1)
+
+
+class Ensemble(nn.Module):
+    """Towers of one side, their unit vectors side by side."""
+
+    def __init__(self, towers: list[StepTower]) -> None:
+        super().__init__()
+        self.towers = nn.ModuleList(towers)
+
+    def forward(self, features: Float[Tensor, "B T F"]) -> Float[Tensor, "B n*D"]:
+        """n vectors of D, side by side."""
+        return torch.cat([tower(features) for tower in self.towers], dim=1)
+
+
+# The task of two towers that are fitted in closed form, canonical correlations of what and of when; and an ensemble
+# of small networks beside them.
+#
+#     features (T, F) ─┬ statistics ─┬ directions                  what is there, linearly         (Linear)
+#                      │             └ Gaussian kernel, directions what is there                    (Kernel)
+#                      ├ differences from the mean, directions     when what changes                (Changes)
+#                      └ distances from itself over time ─┬        when anything changes            (Distances)
+#                                                         └ directions
+#
+# Three thousand pairs are few for descent: a single network that learns them is no better than linear correlations,
+# but
+# several, each from another start, under strong dropout and mixup, see what the closed forms don't
+# (docs/experiments.md).
+# Every member gives a vector; side by side, each scaled so that its products with strangers have unit spread times
+# its
+# weight, they are one tower.
+#
+# Letters in shapes: N training pairs, T steps, F features, D directions.
+
+#: Clips between which the spread of a member's similarities is measured.
+MAX_SPREAD_CLIPS = 1000
+#: The usual standard deviation of the networks' mean similarity between strangers.
+NETWORK_SPREAD = 0.17
+
+Towers = tuple[nn.Module, nn.Module]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Of each member in the sum of similarities; 0 leaves it out."""
+
+    linear: float = 0.2
+    kernel: float = 0.7
+    changes: float = 0.2
+    distances: float = 0.1
+    distance_directions: float = 0.1
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The ensemble beside the fitted members.
+
+    Attributes:
+        count: how many; 0 = none, and nothing to descend.
+        weight: of their mean similarity, in the sum with the members' (see Weights).
+        num_components, whitening_power: what goes in are the steps' leading principal components, for video and audio,
+            divided by their deviation to this power.
+        temperature: of the softmax over the batch, both directions.
+        mixup: alpha of the mixing of pairs, both sides alike.
+    """
+
+    count: int = 0
+    weight: float = 0.4
+    tower: StepTowerConfig = field(default_factory=StepTowerConfig)
+    num_components: tuple[int, int] = (256, 128)
+    whitening_power: float = 0.7
+    temperature: float = 0.1
+    mixup: float = 0.4
+
+
+@dataclass(frozen=True)
+class CanonicalPairs:
+    """The task.
+
+    Attributes:
+        weights: of the members.
+        use_deviation: whether a clip's statistics are mean and deviation over time, or the mean alone.
+        power: of the correlations by which directions are scaled.
+        num_directions: of the members that look at what; those that look at when have their own.
+        linear_ridge, kernel_ridge, changes_ridge, distances_ridge: for video and audio (see canonical.py).
+        num_components: principal ones of the statistics, which the kernel compares, video and audio.
+        num_coordinates: of the kernel's space.
+    """
+
+    metrics: ClassVar[tuple[str, ...]] = RETRIEVAL
+
+    weights: Weights = field(default_factory=Weights)
+    use_deviation: bool = True
+    power: float = 1.0
+    num_directions: int = 120
+    num_change_directions: int = 60
+    num_distance_directions: int = 45
+    linear_ridge: tuple[float, float] = (1.0, 0.3)
+    kernel_ridge: tuple[float, float] = (1.0, 1.0)
+    changes_ridge: tuple[float, float] = (3.0, 1.0)
+    distances_ridge: tuple[float, float] = (0.1, 0.1)
+    num_components: tuple[int, int] = (200, 120)
+    num_coordinates: int = 800
+    networks: Networks = field(default_factory=Networks)
+
+    def read(self, data: str | Path, cache: Path, progress: Progress | None = None) -> Pairs:
+        """Clip features of a known layout (data/pairs.py), all of one length."""
+        return read_pairs(data, to_train=True)
+
+    def learner(self, pairs: Pairs, seed: int) -> FittedTowers:
+        """Fit every member to the training pairs."""
+        if len(pairs) < 2:
+            raise UsageError(f"correlations of {len(pairs)} pairs mean nothing; give at least 2, better some hundreds")
+        video, audio = _everything(pairs.video), _everything(pairs.audio)
+        members = [(self.weights.linear, self._linear), (self.weights.kernel, self._kernel)]
+        if video.shape[1] == audio.shape[1] > 2:
+            members += [
+                (self.weights.changes, self._changes),
+                (self.weights.distances, lambda video, audio: (Distances(), Distances())),
+                (self.weights.distance_directions, self._distance_directions),
+            ]
+        fitted = [(weight, fit(video, audio)) for weight, fit in members if weight > 0]
+        if not fitted:
+            raise UsageError("every member's weight is 0, or clips are too short for those that look at when")
+        gains = [np.sqrt(weight / _spread(towers, video, audio)) for weight, towers in fitted]
+        videos, audios = ([towers[side] for _, towers in fitted] for side in (0, 1))
+        if self.networks.count:
+            ensemble = self._networks(video, audio)
+            videos, audios = [*videos, ensemble[0]], [*audios, ensemble[1]]
+            gains.append(np.sqrt(self.networks.weight / (self.networks.count * NETWORK_SPREAD)))
+        return FittedTowers(Members(videos, gains), Members(audios, gains), self.networks.temperature)
+
+    def source(self, pairs: Pairs, learner: nn.Module, device: torch.device) -> Source:
+        """Batches of mixed pairs for the networks."""
+        if not self.networks.count:
+            raise UsageError("this recipe is fitted in closed form: leave epochs at 0, or set task.networks.count")
+        return FeatureBatches(FeaturePairs(loss="in_batch", mixup=self.networks.mixup), pairs, Negatives(pairs.group))
+
+    def validate(self, learner: nn.Module, pairs: Pairs, device: torch.device) -> Mapping[str, float]:
+        """Recall of the held-back pairs, in a gallery of all of them."""
+        video, audio = clip_vectors(learner, pairs, device)
+        return retrieval_metrics(video @ audio.T)
+
+    def export(self, learner: nn.Module, pairs: Pairs, folder: Path, description: Mapping[str, object]) -> None:
+        """video.onnx, audio.onnx and card.md."""
+        towers = learner.get_submodule("video"), learner.get_submodule("audio")
+        of_when = (Changes, Distances)
+        needs_steps = any(isinstance(module, of_when) for module in towers[0].modules())
+        num_steps = gather(pairs.video, np.arange(1)).shape[1] if needs_steps else 0
+        export_clip_towers(towers, pairs, folder, description, num_steps)
+
+    def _linear(self, video: Tensor, audio: Tensor) -> Towers:
+        told = statistics(video, self.use_deviation), statistics(audio, self.use_deviation)
+        found = self._canonical(*told, self.linear_ridge, self.num_directions)
+        return (
+            Linear(_float(found.first_mean), _float(found.first), self.use_deviation),
+            Linear(_float(found.second_mean), _float(found.second), self.use_deviation),
+        )
+
+    def _kernel(self, video: Tensor, audio: Tensor) -> Towers:
+        points, whites, spaces = [], [], []
+        for side, num_components in zip((video, audio), self.num_components, strict=True):
+            told = _double(statistics(side, self.use_deviation))
+            white = whitening(told, num_components, power=0.0)  # as they lie: whitened ones retrieve far worse
+            points.append((told - white.mean) @ white.components)
+            whites.append(white)
+            spaces.append(kernel_space(points[-1], self.num_coordinates))
+        found = canonical(
+            spaces[0].coordinates, spaces[1].coordinates, self.kernel_ridge, self.num_directions, self.power
+        )
+        both = ((found.first_mean, found.first), (found.second_mean, found.second))
+        video_tower, audio_tower = (
+            Kernel(
+                _float(white.mean),
+                _float(white.components),
+                _float(landmarks),
+                space.width,
+                _float(space.projection @ directions),
+                _float(-(space.shift + mean) @ directions),
+                self.use_deviation,
+            )
+            for white, landmarks, space, (mean, directions) in zip(whites, points, spaces, both, strict=True)
+        )
+        return video_tower, audio_tower
+
+    def _changes(self, video: Tensor, audio: Tensor) -> Towers:
+        steps = [(side - side.mean(dim=1, keepdim=True)).flatten(0, 1) for side in (video, audio)]
+        found = self._canonical(steps[0], steps[1], self.changes_ridge, self.num_change_directions)
+        return Changes(_float(found.first)), Changes(_float(found.second))
+
+    def _distance_directions(self, video: Tensor, audio: Tensor) -> Towers:
+        found = self._canonical(distances(video), distances(audio), self.distances_ridge, self.num_distance_directions)
+        return Distances(_float(found.first_mean), _float(found.first)), Distances(
+            _float(found.second_mean), _float(found.second)
+        )
+
+    def _networks(self, video: Tensor, audio: Tensor) -> tuple[Ensemble, Ensemble]:
+        told, sides = self.networks, []
+        for side, num_components in zip((video, audio), told.num_components, strict=True):
+            white = whitening(_double(side.flatten(0, 1)), num_components, told.whitening_power)
+            fixed = _float(white.mean), _float(white.components)
+            sides.append(Ensemble([StepTower(told.tower, *fixed) for _ in range(told.count)]))
+        return sides[0], sides[1]
+
+    def _canonical(self, first: Tensor, second: Tensor, ridge: tuple[float, float], num_directions: int) -> Canonical:
+        return canonical(_double(first), _double(second), ridge, num_directions, self.power)
+
+
+class FittedTowers(nn.Module):
+    """Both towers; what descends in them is the ensemble, if there is one."""
+
+    def __init__(self, video: Members, audio: Members, temperature: float) -> None:
+        super().__init__()
+        self.video, self.audio = video, audio
+        self.softmax = InfoNCE(temperature, learnable=False)
+
+    def forward(self, batch: Batch, epoch: int) -> dict[str, Tensor]:
+        """The mean loss of the networks, each for itself."""
+        sides = [
+            [gathered(tower(features)) for tower in self._ensemble(towers).towers]
+            for towers, features in ((self.video, batch.video), (self.audio, batch.audio))
+        ]
+        losses = [self.softmax(video, audio) for video, audio in zip(*sides, strict=True)]
+        return {"loss": torch.stack(losses).mean()}
+
+    @staticmethod
+    def _ensemble(towers: Members) -> Ensemble:
+        last = towers.members[-1]
+        assert isinstance(last, Ensemble)
+        return last
+
+
+def _spread(towers: Towers, video: Tensor, audio: Tensor) -> float:
+    """The standard deviation of a member's similarities between strangers."""
+    rows = slice(MAX_SPREAD_CLIPS)
+    with torch.no_grad():
+        similarity = (towers[0](video[rows]) @ towers[1](audio[rows]).T).numpy()
+    strangers = similarity[~np.eye(len(similarity), dtype=bool)]
+    return max(float(strangers.std()), 1e-9)
+
+
+def _everything(items: Items) -> Tensor:
+    """All clips at once: closed forms need them all, and they are small."""
+    clips: Float32[np.ndarray, "N T F"] = gather(items, np.arange(len(items)))
+    return torch.from_numpy(clips)
+
+
+def _double(values: Tensor) -> Float64[np.ndarray, ...]:
+    return values.numpy().astype(np.float64)
+
+
+def _float(values: Float64[np.ndarray, ...]) -> Tensor:
+    return torch.from_numpy(values.astype(np.float32))

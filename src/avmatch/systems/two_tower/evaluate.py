@@ -1,0 +1,47 @@
+"""The evidence of towers over features of whole clips; noise is added to the features.
+
+The noise has a stated ratio to their own deviation, the same for all models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from jaxtyping import Float32
+
+from avmatch.artifacts.tower import ClipTower, ClipTowers
+from avmatch.data.augment import feature_noise
+from avmatch.data.items import Pairs
+
+
+def clip_similarities(
+    towers: ClipTowers, pairs: Pairs, conditions: Sequence[float | None], seed: int
+) -> Iterator[Float32[np.ndarray, "N N"]]:
+    """The matrix of each condition."""
+    return (similarity_of(towers, pairs, snr_db, seed) for snr_db in conditions)
+
+
+def similarity_of(
+    towers: ClipTowers, pairs: Pairs, snr_db: float | None = None, seed: int = 0
+) -> Float32[np.ndarray, "N N"]:
+    """The evidence in nats of every video with every audio, the audio's features in noise if asked."""
+    audio = _clips(pairs, "audio")
+    if snr_db is not None:
+        deviation = np.concatenate(audio).std(axis=0)
+        rng = np.random.default_rng(seed)
+        audio = [feature_noise(rng, clip, snr_db, deviation) for clip in audio]
+    description = towers.video.description
+    vectors = _encoded(towers.video, _clips(pairs, "video"), pairs), _encoded(towers.audio, audio, pairs)
+    return np.float32(description.scale) * (vectors[0] @ vectors[1].T - np.float32(description.baseline))
+
+
+def _clips(pairs: Pairs, side: str) -> list[Float32[np.ndarray, "_ _"]]:
+    items = pairs.video if side == "video" else pairs.audio
+    return [np.asarray(items[row], np.float32) for row in range(len(pairs))]
+
+
+def _encoded(tower: ClipTower, clips: Sequence[Float32[np.ndarray, "_ _"]], pairs: Pairs) -> Float32[np.ndarray, "N D"]:
+    for name, clip in zip(pairs.names, clips, strict=True):
+        tower.check(name, clip)
+    return tower.encode(clips)

@@ -1,0 +1,194 @@
+"""The task of two towers over raw media: at each tick, vectors of picture and sound that are alike where they belong.
+
+    frames (T, H, W)  ─ FrameCnn  → unit vectors (T, D) ┐
+    log-mel (T·n, 64) ─ LogMelCnn → unit vectors (T, D) ┴ similarity = mean over time of the cosines at equal ticks
+
+That mean is the cosine of the vectors of all ticks laid end to end, so the loss is InfoNCE over the batch on those,
+both ways; pieces of one recording are left out of each other's strangers. As an option, the sound of the same recording
+at another time is a stranger too: only when things happen tells it from the partner.
+
+Letters in shapes: B pairs, K strangers, N clips, T ticks, n log-mel ticks a tick, H rows, W columns, D embedding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+import torch.distributed
+from jaxtyping import Float, Float32, Int, UInt8
+from torch import Tensor, nn
+
+from avmatch.core.errors import UsageError
+from avmatch.core.progress import Progress
+from avmatch.data.augment import PictureAugmentation, SpectrogramAugmentation
+from avmatch.data.items import Pairs
+from avmatch.data.noise import LevelAugmentation
+from avmatch.data.tracks import PackSettings
+from avmatch.frontends.mouth import shades
+from avmatch.frontends.sound import CHUNK_SECONDS
+from avmatch.matching.galleries import Vectors, aligned_similarity
+from avmatch.systems.two_tower.model import FrameCnn, FrameCnnConfig, LogMelCnn, LogMelCnnConfig
+from avmatch.systems.two_tower.task import RETRIEVAL, retrieval_metrics
+from avmatch.training.batches import read_packed
+from avmatch.training.distributed import gathered, gathered_constant
+from avmatch.training.export import export_media_towers, fit_evidence_of_ticks
+from avmatch.training.inference import outputs_of_clips
+from avmatch.training.losses import InfoNCE, sampled_cross_entropy
+from avmatch.training.task import Batch
+from avmatch.training.windows import random_begin, wrapped
+
+#: Pairs that calibrate; more would only take longer.
+MAX_CALIBRATION_PAIRS = 1000
+
+
+@dataclass(frozen=True)
+class MediaPairs:
+    """The task. Attributes are what its name says; see the module.
+
+    Attributes:
+        packing: what is kept of the media.
+        crop_seconds: length of the pieces that train; shorter clips go on from their beginning.
+        temperature, learn_temperature: of the softmax.
+        num_shifted, shifted_weight, shift_seconds: how many strangers are the own recording at another time, by how
+            much their loss counts, and how far away they begin at least.
+        picture, spectrogram, level: augmentations of frames and log-mel.
+    """
+
+    metrics: ClassVar[tuple[str, ...]] = RETRIEVAL
+
+    packing: PackSettings = field(default_factory=PackSettings)
+    video: FrameCnnConfig = field(default_factory=FrameCnnConfig)
+    audio: LogMelCnnConfig = field(default_factory=LogMelCnnConfig)
+    crop_seconds: float = 3.0
+    temperature: float = 0.07
+    learn_temperature: bool = True
+    num_shifted: int = 2
+    shifted_weight: float = 0.0
+    shift_seconds: float = 0.5
+    picture: PictureAugmentation = field(default_factory=PictureAugmentation)
+    spectrogram: SpectrogramAugmentation = field(default_factory=SpectrogramAugmentation)
+    level: LevelAugmentation = field(default_factory=LevelAugmentation)
+
+    def __post_init__(self) -> None:
+        if self.crop_ticks < 1 or self.num_shifted < 1 or self.shifted_weight < 0 or self.shift_seconds <= 0:
+            raise UsageError(f"crops, shifts and their number must be positive, and no weight negative, got {self}")
+        if self.video.head.dim != self.audio.head.dim:
+            raise UsageError(f"video.head.dim {self.video.head.dim} and audio.head.dim {self.audio.head.dim} differ")
+
+    @property
+    def crop_ticks(self) -> int:
+        """T of the pieces that train."""
+        return round(self.crop_seconds * self.packing.rate_hz)
+
+    def read(self, data: str | Path, cache: Path, progress: Progress | None = None) -> Pairs:
+        """Shards as they are; a list of media files (data/layouts.py) is packed into `cache` first."""
+        return read_packed(data, cache, self.packing, progress)
+
+    def learner(self, pairs: Pairs, seed: int) -> MediaTowers:
+        """Towers and losses."""
+        return MediaTowers(self)
+
+    def source(self, pairs: Pairs, learner: nn.Module, device: torch.device) -> MediaBatches:
+        """Random pieces, the same time on both sides."""
+        return MediaBatches(self, pairs)
+
+    def validate(self, learner: nn.Module, pairs: Pairs, device: torch.device) -> Mapping[str, float]:
+        """Recall of the held-back clips, in a gallery of all of them."""
+        return retrieval_metrics(aligned_similarity(*media_vectors(learner, pairs, self.packing, device))[0])
+
+    def export(self, learner: nn.Module, pairs: Pairs, folder: Path, description: Mapping[str, object]) -> None:
+        """video.onnx, audio.onnx and card.md."""
+        some = pairs.take(np.arange(min(len(pairs), MAX_CALIBRATION_PAIRS)))
+        vectors = media_vectors(learner, some, self.packing, torch.device("cpu"))
+        evidence = fit_evidence_of_ticks(*aligned_similarity(*vectors), some.group, self.packing.rate_hz)
+        export_media_towers(_towers(learner), self.packing, evidence, folder, description)
+
+
+class MediaTowers(nn.Module):
+    """Both towers with their losses."""
+
+    def __init__(self, task: MediaPairs) -> None:
+        super().__init__()
+        self.shifted_weight = task.shifted_weight
+        self.video = FrameCnn(task.video)
+        self.audio = LogMelCnn(task.audio, task.packing.mels_per_tick)
+        self.softmax = InfoNCE(task.temperature, task.learn_temperature)
+
+    def forward(self, batch: Batch, epoch: int) -> dict[str, Float[Tensor, ""]]:
+        """The named losses of a batch."""
+        video, audio = _end_to_end(self.video(batch.video)), _end_to_end(self.audio(batch.audio))
+        group = gathered_constant(batch.group)
+        match = self.softmax(gathered(video), gathered(audio), same=group[:, None] == group[None])
+        losses = {"match_loss": match, "loss": match}
+        if batch.negatives is not None:
+            shifted = _end_to_end(self.audio(batch.negatives.flatten(0, 1)))
+            shifted = shifted.reshape(len(video), -1, video.shape[1])
+            losses["shifted_loss"] = sampled_cross_entropy(video, audio, shifted, self.softmax.scale())
+            losses["loss"] = match + self.shifted_weight * losses["shifted_loss"]
+        return losses
+
+
+@dataclass(frozen=True, eq=False)
+class MediaBatches:
+    """The source of batches."""
+
+    task: MediaPairs
+    pairs: Pairs
+
+    def __call__(self, rows: Int[np.ndarray, " B"], epoch: int, rng: np.random.Generator) -> Batch:
+        """A random piece of each of `rows`, augmented, with shifted strangers if they count."""
+        pieces = [self._piece(int(row), rng) for row in rows]
+        video, audio = (np.stack([piece[side] for piece in pieces]) for side in (0, 1))
+        strangers = np.stack([piece[2] for piece in pieces]) if self.task.shifted_weight else None
+        return Batch.of(self.pairs, rows, shades(video), audio, strangers)
+
+    def _piece(
+        self, row: int, rng: np.random.Generator
+    ) -> tuple[UInt8[np.ndarray, "T H W"], Float32[np.ndarray, "U 64"], Float32[np.ndarray, "K U 64"]]:
+        """Frames, their sound, and the sound of other times."""
+        task = self.task
+        frames, mel = self.pairs.video[row], self.pairs.audio[row]
+        begin = random_begin(len(frames), task.crop_ticks, rng)
+        others = self._other_begins(len(frames), begin, rng) if task.shifted_weight else np.zeros(0, np.int64)
+        video = task.picture(rng, wrapped(frames, begin, task.crop_ticks))
+        heard = [self._heard(mel, int(first), rng) for first in (begin, *others)]
+        return video, heard[0], np.stack(heard[1:]) if len(others) else np.zeros((0, *heard[0].shape), np.float32)
+
+    def _other_begins(self, num_ticks: int, begin: int, rng: np.random.Generator) -> Int[np.ndarray, " K"]:
+        """Where shifted strangers begin: far enough away, clips going round at their end."""
+        task = self.task
+        least = min(max(1, round(task.shift_seconds * task.packing.rate_hz)), num_ticks // 2)
+        return (begin + rng.integers(least, max(num_ticks - least, least) + 1, task.num_shifted)) % num_ticks
+
+    def _heard(
+        self, mel: Float32[np.ndarray, "_ 64"], begin: int, rng: np.random.Generator
+    ) -> Float32[np.ndarray, "U 64"]:
+        task, per_tick = self.task, self.task.packing.mels_per_tick
+        return task.spectrogram(rng, task.level(rng, wrapped(mel, begin * per_tick, task.crop_ticks * per_tick)))
+
+
+def media_vectors(
+    learner: nn.Module, pairs: Pairs, settings: PackSettings, device: torch.device
+) -> tuple[list[Vectors], list[Vectors]]:
+    """Unit vectors (T, D) of each side of each clip, the first CHUNK_SECONDS of it, in evaluation mode."""
+    num_ticks = round(CHUNK_SECONDS * settings.rate_hz)
+
+    def clip(row: int) -> tuple[np.ndarray, np.ndarray]:
+        mel = pairs.audio[row][: num_ticks * settings.mels_per_tick]
+        return shades(np.asarray(pairs.video[row][:num_ticks])), np.array(mel)
+
+    return outputs_of_clips(*_towers(learner), map(clip, range(len(pairs))), device)
+
+
+def _towers(learner: nn.Module) -> tuple[nn.Module, nn.Module]:
+    return learner.get_submodule("video"), learner.get_submodule("audio")
+
+
+def _end_to_end(vectors: Float[Tensor, "B T D"]) -> Float[Tensor, "B T*D"]:
+    """One unit vector of all ticks; the product of two is the mean of the ticks' cosines."""
+    return vectors.flatten(1) / vectors.shape[1] ** 0.5

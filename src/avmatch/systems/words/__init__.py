@@ -1,0 +1,3 @@
+"""Words from the lips."""
+
+RECIPES = ("words", "words_tc_5")

@@ -1,0 +1,233 @@
+"""Words that are said in packed clips: where each lies, what it is, and which are held back together.
+
+    packed clips + who says what when → tokens: clip, first frame, number of frames, word → folds
+
+Who says what is a table of words (`file, word, start_s, end_s`, and maybe `confidence`, `target`) or anything that
+data/layouts.py reads: LRW, GRID with its `.align`, LRS2 and LRS3, a manifest with `words.csv` beside it.
+
+Assumed: the first packed frame is at the start of the file, or where the pair's name says (`file@seconds`). Shards
+don't keep more; a file whose face is found late, or whose sound begins late, has its words early by that much.
+
+Letters in shapes: N tokens, K words of the vocabulary.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from os.path import relpath
+from pathlib import Path
+from typing import SupportsIndex
+
+import numpy as np
+from jaxtyping import Int, Shaped
+
+from avmatch.core.errors import UsageError
+from avmatch.data.clips import Word
+from avmatch.data.items import Items, Pairs, numbered
+from avmatch.data.layouts import read_speech
+from avmatch.data.manifest import is_table, read_table, read_words
+
+#: What `named_pairs` (data/packing.py) makes of a pair: file, start in seconds, file of the sound.
+_NAME = re.compile(r"(?P<file>.+?)(@(?P<start>\d+(\.\d+)?(e[+-]?\d+)?))?( \+ .+)?")
+
+
+@dataclass(frozen=True)
+class WordSelection:
+    """Which words count.
+
+    Attributes:
+        source: only files whose path in the table of words begins like this, or of this group; "" = all.
+        min_tokens: the vocabulary is what is said at least so often.
+        targets_only: the words that clips were cut for (LRW), instead of those that are said in them.
+        min_confidence: of the machine that heard the word; where nobody says, it counts as sure.
+    """
+
+    source: str = ""
+    min_tokens: int = 8
+    targets_only: bool = False
+    min_confidence: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.min_tokens < 1 or not 0 <= self.min_confidence <= 1:
+            raise UsageError(f"min_tokens must be at least 1 and min_confidence in 0…1, got {self}")
+
+    def wants(self, word: Word) -> bool:
+        """Whether this one counts, however often it is said."""
+        is_sure = word.confidence is None or word.confidence >= self.min_confidence
+        return word.start_seconds is not None and is_sure and word.is_target == self.targets_only
+
+
+@dataclass(frozen=True)
+class SpokenFile:
+    """What is said in a file. `group` is its speaker or recording, "" where unknown."""
+
+    words: tuple[Word, ...]
+    group: str = ""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class WordTokens:
+    """Words in packed clips.
+
+    Attributes:
+        row: (N,) the clip's place among the pairs.
+        first, num_frames: (N,) where the word is; at least one frame, none beyond the clip.
+        label: (N,) index into `vocabulary`.
+        file, group: (N,) numbers of the file and of the speaker or recording; −1 where that is unknown.
+        names: what a person calls each token: `file#word's first frame`.
+        vocabulary: the K words, sorted.
+    """
+
+    row: Int[np.ndarray, " N"]
+    first: Int[np.ndarray, " N"]
+    num_frames: Int[np.ndarray, " N"]
+    label: Int[np.ndarray, " N"]
+    file: Int[np.ndarray, " N"]
+    group: Int[np.ndarray, " N"]
+    names: tuple[str, ...]
+    vocabulary: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def __repr__(self) -> str:
+        return f"WordTokens({len(self)} of {len(self.vocabulary)} words in {len(np.unique(self.file))} files)"
+
+
+def read_spoken(source: str | Path) -> dict[str, SpokenFile]:
+    """The words of each file, by its path relative to the folder of `source` (see the top of this file).
+
+    Raises:
+        UsageError: it is neither a table of words nor a layout with clips, or breaks its rules.
+    """
+    given = Path(source)
+    folder = given if given.is_dir() else given.parent
+    if is_table(given) and "word" in read_table(given)[0]:
+        return {relpath(file, folder): SpokenFile(words) for file, words in read_words(given).items()}
+    return {relpath(clip.path, folder): SpokenFile(clip.words, clip.group) for clip in read_speech(given)}
+
+
+def find_words(pairs: Pairs, spoken: Mapping[str, SpokenFile], selection: WordSelection) -> WordTokens:
+    """The selected words in the clips of `pairs`, which may have been packed from anywhere.
+
+    A pair's file is that of `spoken` whose path has the longest end in common with its own.
+
+    Raises:
+        UsageError: there is none.
+    """
+    found = list(_tokens(pairs, spoken, selection))
+    often = Counter(token.text for token in found)
+    found = [token for token in found if often[token.text] >= selection.min_tokens]
+    if not found:
+        raise UsageError(
+            f"no word is said {selection.min_tokens} times in these {len(pairs)} clips ({selection}); "
+            f"before that rule there were {sum(often.values())} tokens of {len(often)} words"
+        )
+    label, vocabulary = numbered([token.text for token in found])
+    return WordTokens(
+        np.array([token.row for token in found]),
+        np.array([token.first for token in found]),
+        np.array([token.num_frames for token in found]),
+        label,
+        numbered([token.file for token in found])[0],
+        numbered([spoken[token.file].group for token in found])[0],
+        tuple(f"{token.file}#{token.first}" for token in found),
+        vocabulary,
+    )
+
+
+@dataclass(frozen=True)
+class _Token:
+    text: str
+    file: str
+    row: int
+    first: int
+    num_frames: int
+
+
+def _tokens(pairs: Pairs, spoken: Mapping[str, SpokenFile], selection: WordSelection) -> Iterator[_Token]:
+    for row, name in enumerate(pairs.names):
+        match = _NAME.fullmatch(name)
+        file = None if match is None else same_file(match["file"], spoken)
+        if match is None or file is None:
+            continue
+        if not (file.startswith(selection.source) or spoken[file].group == selection.source):
+            continue
+        start_seconds, num_ticks = float(match["start"] or 0.0), len(pairs.video[row])
+        for word in filter(selection.wants, spoken[file].words):
+            place = place_of(word, start_seconds, num_ticks, pairs.video_rate_hz)
+            if place is not None:
+                yield _Token(word.text, file, row, *place)
+
+
+def place_of(word: Word, start_seconds: float, num_ticks: int, rate_hz: float) -> tuple[int, int] | None:
+    """First frame and number of frames of a word whose times are known; None if it isn't within these ticks.
+
+    Args:
+        start_seconds: of the first tick, on the clock of the word.
+    """
+    assert word.start_seconds is not None
+    assert word.end_seconds is not None
+    first = math.floor((word.start_seconds - start_seconds) * rate_hz + 1e-6)
+    end = math.ceil((word.end_seconds - start_seconds) * rate_hz - 1e-6)
+    # A frame more at the end than there is, is a matter of rounding; more is another part of the file.
+    if not 0 <= first < num_ticks or end > num_ticks + 1:
+        return None
+    return first, max(min(end, num_ticks) - first, 1)
+
+
+def same_file(path: str, known: Collection[str]) -> str | None:
+    """The one of `known` that is the longest end of `path`; None where none is its end."""
+    parts = Path(path).parts
+    ends = ("/".join(parts[begin:]) for begin in range(len(parts)))
+    return next((end for end in ends if end in known), None)
+
+
+def word_folds(tokens: WordTokens, num_folds: int, seed: int) -> Int[np.ndarray, " N"]:
+    """The fold of each token, 0…num_folds − 1, every word spread over them as evenly as it gets.
+
+    Speakers or recordings stay whole where all are known and there are at least `num_folds`, else files do. The rarest
+    words are dealt first, each clip to the fold that lacks its word most (iterative stratification: Sechidis, Tsoumakas
+    and Vlahavas, ECML PKDD 2011).
+
+    Raises:
+        UsageError: there are fewer than two folds, or fewer files than folds.
+    """
+    by_group = tokens.group.min() >= 0 and len(np.unique(tokens.group)) >= num_folds
+    units, unit = np.unique(tokens.group if by_group else tokens.file, return_inverse=True)
+    if not 2 <= num_folds <= len(units):
+        raise UsageError(f"num_folds must lie in 2…{len(units)} (the number of files), got {num_folds}")
+    counts = np.zeros((len(units), len(tokens.vocabulary)))
+    np.add.at(counts, (unit, tokens.label), 1)
+    often = counts.sum(axis=0)
+    lacking = np.tile(often / num_folds, (num_folds, 1))
+    rng = np.random.default_rng(seed)
+    shuffled, fold_of_unit = rng.permutation(len(units)), np.full(len(units), -1)
+    for word in np.argsort(often, kind="stable"):
+        for one in shuffled[(counts[shuffled, word] > 0) & (fold_of_unit[shuffled] < 0)]:
+            fold = np.lexsort((rng.random(num_folds), -lacking.sum(axis=1), -lacking[:, word]))[0]
+            fold_of_unit[one] = fold
+            lacking[fold] -= counts[one]
+    return fold_of_unit[unit]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class WordFrames:
+    """The frames of each token and `margin` more on either side; the clip's first and last are held beyond its ends."""
+
+    clips: Items
+    tokens: WordTokens
+    margin: int
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def __getitem__(self, row: SupportsIndex, /) -> Shaped[np.ndarray, " T *rest"]:
+        tokens, margin = self.tokens, self.margin
+        clip = self.clips[int(tokens.row[row])]
+        shown = np.arange(-margin, tokens.num_frames[row] + margin) + tokens.first[row]
+        return clip[np.clip(shown, 0, len(clip) - 1)]

@@ -1,0 +1,166 @@
+"""How well a model reads words from the lips, clip by clip, with the times of the words given.
+
+    clips → decode each file once → mouths of the face that is longest in sight → each word's frames → logits → ranks
+
+A word counts if it is in the model's vocabulary and its face is in sight while it is said. Letters in shapes: N words,
+K words of the vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32
+
+from avmatch.analysis.features import analyse_all
+from avmatch.core.errors import UsageError
+from avmatch.core.progress import Progress
+from avmatch.core.results import Failure
+from avmatch.data.clips import Clip, Word
+from avmatch.data.layouts import read_speech
+from avmatch.data.tracks import PackSettings, decode_tracks
+from avmatch.evaluation.held_back import held_back_names
+from avmatch.metrics.classes import macro_mean, top_k_hits
+from avmatch.metrics.intervals import Mistake, Share, commonest_mistakes, share_of
+from avmatch.reports.report import TIES, Report, ReportTable, mistake_tables
+from avmatch.systems.words.data import WordSelection, place_of, same_file
+from avmatch.systems.words.runtime import WordModel, load_words
+
+_INTERVAL = "± half of the 95 % bootstrap interval over people, or files of one"
+
+
+@dataclass(frozen=True)
+class WordResult:
+    """One evaluation.
+
+    Attributes:
+        top_1, top_5: of the words said; intervals are over people or recordings where there are several, else files.
+        macro_top_1: the mean over the vocabulary, as far as it is said.
+        num_words, num_said: of the vocabulary, and those of them that are said.
+        mistakes: the commonest.
+        notes: which files can't be used, and why.
+    """
+
+    model: str
+    data: str
+    top_1: Share
+    top_5: Share
+    macro_top_1: float
+    num_words: int
+    num_said: int
+    num_files: int
+    mistakes: tuple[Mistake, ...]
+    notes: tuple[str, ...] = ()
+
+    def report(self) -> Report:
+        """The shares, and the commonest mistakes where there are any."""
+        shares = [self.top_1.percent(), self.top_5.percent(), f"{100 * self.macro_top_1:.1f}"]
+        sizes = [str(self.num_said), str(self.top_1.num_trials), str(self.num_files)]
+        lines = [["top-1", "top-5", "macro top-1", "words", "n", "files"], [*shares, *sizes]]
+        title = f"Which of {self.num_words} words do the lips say? %"
+        mistakes = [one.values("said", "heard", "count", "num_said") for one in self.mistakes]
+        return Report(
+            f"Words in {Path(self.data).name}: {Path(self.model).resolve().name}",
+            (ReportTable(title, lines, 0, TIES, _INTERVAL), *mistake_tables(self.mistakes, "said")),
+            {"kind": "words", **asdict(self), "mistakes": mistakes},
+            self.notes,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Said:
+    """A word that was said, and what the model makes of it."""
+
+    clip: Clip
+    label: int
+    logits: Float32[np.ndarray, " K"]
+
+
+def evaluate_words(
+    model: str | Path,
+    data: str | Path,
+    *,
+    split: str | None = None,
+    held_out: bool = False,
+    progress: Progress | None = None,
+) -> WordResult:
+    """Measure `model` on the talking clips of `data` (data/layouts.py).
+
+    Args:
+        split: only the clips that the data put there; None = all.
+        held_out: only the files that the run `model` held back.
+
+    Raises:
+        UsageError: none of the model's words is said there, or in none of the files that can be used.
+        ModelError: the model can't be used.
+    """
+    reader = load_words(model)
+    clips = [clip for clip in read_speech(data) if split in (None, clip.split) and _known_words(reader, clip)]
+    if held_out:
+        held = _held_back_files(Path(model))
+        clips = [clip for clip in clips if same_file(clip.path, held)]
+    if not clips:
+        vocabulary = reader.description.vocabulary
+        raise UsageError(
+            f"{data}: none of the {len(vocabulary)} words of {model} is said in the clips that are asked for"
+        )
+    by_path: defaultdict[str, list[Clip]] = defaultdict(list)
+    for clip in clips:
+        by_path[clip.path].append(clip)
+    answers = analyse_all(lambda path: _read(reader, by_path[path]), list(by_path), "clips", progress)
+    failures = [answer for answer in answers if isinstance(answer, Failure)]
+    notes = tuple(f"{failure.path}: {failure.message}; left out" for failure in failures)
+    said = [one for answer in answers if not isinstance(answer, Failure) for one in answer]
+    if not said:
+        raise UsageError(f"{data}: no word can be seen; {(*notes, 'no face is in sight while one is said')[0]}")
+    return _result(str(model), str(data), reader, said, notes)
+
+
+def _known_words(reader: WordModel, clip: Clip) -> list[Word]:
+    """Those that the model can tell, and whose times are known."""
+    selection = WordSelection(targets_only=reader.description.targets_only)
+    return [word for word in clip.words if selection.wants(word) and word.text in reader.description.vocabulary]
+
+
+def _read(reader: WordModel, clips: Sequence[Clip]) -> list[_Said]:
+    """What the model makes of the words of one file. Raises MediaError."""
+    told = reader.description
+    settings = PackSettings(told.rate_hz, told.height_px, told.width_px, "mouth")
+    mouths = decode_tracks(settings, clips[0].path, video=True, audio=False).video
+    assert mouths is not None
+    found = []
+    for clip in clips:
+        for word in _known_words(reader, clip):
+            place = place_of(word, mouths.start_seconds, len(mouths.data), told.rate_hz)
+            if place is not None:
+                found.append(_Said(clip, told.vocabulary.index(word.text), reader.logits(mouths.data, *place)))
+    return found
+
+
+def _result(model: str, data: str, reader: WordModel, said: Sequence[_Said], notes: tuple[str, ...]) -> WordResult:
+    vocabulary = reader.description.vocabulary
+    logits, label = np.stack([one.logits for one in said]), np.array([one.label for one in said])
+    first, five = (top_k_hits(logits, label, k) for k in (1, 5))
+    files, groups = [one.clip.path for one in said], [one.clip.group for one in said]
+    drawn = groups if len(set(groups)) > 1 else files
+    return WordResult(
+        model,
+        data,
+        share_of(first, drawn, 0),
+        share_of(five, drawn, 0),
+        macro_mean(first, label),
+        len(vocabulary),
+        len(np.unique(label)),
+        len(set(files)),
+        commonest_mistakes(logits, label, vocabulary),
+        notes,
+    )
+
+
+def _held_back_files(run: Path) -> set[str]:
+    """Of the words that the run held back: `file#first frame`."""
+    return {name.rpartition("#")[0] for name in held_back_names(run)}

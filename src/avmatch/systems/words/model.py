@@ -1,0 +1,215 @@
+"""Which word is it? What stands behind a visual front end.
+
+    features (B, T, C), a vector a frame ─ BatchNorm ─ layers over time → (B, T, D)
+        ─ mean over the word's frames ─ dropout ─ linear → logits (B, K)
+
+Two kinds of layers over time:
+
+    TC-5    two convolutions over 5 frames, each with BatchNorm and ReLU
+    TCN     that of the towers for talking faces (lip_towers.py): residual convolutions over 3 frames
+
+What is known of TC-5 (Chung, Chung and Kang, "Perfect match", ICASSP 2019, whose second task this is): the abstract
+says that the learned embeddings are used for visual speech recognition, and match those learned end to end; the name is
+read as temporal convolution over 5 steps. The number of layers, their width and the mean over time are inferred: the
+paper itself wasn't at hand.
+
+Letters in shapes: B words, T frames, C channels, D dimensions, K classes.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from avmatch.core.errors import UsageError
+from avmatch.systems.lips.model import (
+    WINDOW_TICKS,
+    EveryTick,
+    LipCnn,
+    LipCnnConfig,
+    Tcn,
+    TcnConfig,
+    VggMConfig,
+    VggMPicture,
+)
+from avmatch.training.config import override
+from avmatch.training.run import load_tower, run_task, settings_of
+
+
+@runtime_checkable
+class BackEnd(Protocol):
+    """What tells the heads apart; a frozen dataclass."""
+
+    @property
+    def reach_ticks(self) -> int:
+        """How many frames before and after its own come in."""
+        ...
+
+    @property
+    def dim(self) -> int:
+        """D."""
+        ...
+
+    def layers(self, num_channels: int) -> nn.Module:
+        """(B, T, C) → (B, T, D)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Tc5:
+    """Temporal convolutions over five frames."""
+
+    width: int = 256
+    num_layers: int = 2
+
+    @property
+    def reach_ticks(self) -> int:
+        """Two a layer."""
+        return 2 * self.num_layers
+
+    @property
+    def dim(self) -> int:
+        """The width."""
+        return self.width
+
+    def layers(self, num_channels: int) -> nn.Module:
+        """Convolution – BatchNorm – ReLU, again and again."""
+        channels = [num_channels, *[self.width] * self.num_layers]
+        return nn.Sequential(
+            _Transpose(),
+            *(
+                layer
+                for before, after in pairwise(channels)
+                for layer in (nn.Conv1d(before, after, 5, padding=2, bias=False), nn.BatchNorm1d(after), nn.ReLU())
+            ),
+            _Transpose(),
+        )
+
+
+@dataclass(frozen=True)
+class TcnBackEnd:
+    """The residual convolutions of the towers; their unit vectors are scaled to entries about 1."""
+
+    tcn: TcnConfig = field(default_factory=lambda: TcnConfig(dropout=0.2))
+
+    @property
+    def reach_ticks(self) -> int:
+        """That of the convolutions."""
+        return self.tcn.reach_ticks
+
+    @property
+    def dim(self) -> int:
+        """Of the vectors."""
+        return self.tcn.dim
+
+    def layers(self, num_channels: int) -> nn.Module:
+        """The tower's end."""
+        return nn.Sequential(Tcn(num_channels, self.tcn), _Scale(math.sqrt(self.dim)))
+
+
+class WordHead(nn.Module):
+    """Features → logits."""
+
+    def __init__(self, num_channels: int, num_classes: int, back_end: BackEnd, dropout: float) -> None:
+        super().__init__()
+        self.normalise = nn.BatchNorm1d(num_channels)
+        self.layers = back_end.layers(num_channels)
+        self.classify = nn.Sequential(nn.Dropout(dropout), nn.Linear(back_end.dim, num_classes))
+
+    def forward(self, ticks: Float[Tensor, "B T C"], is_word: Bool[Tensor, "B T"]) -> Float[Tensor, "B K"]:
+        """The logits; frames outside the word come in as far as the layers reach, and not into the mean."""
+        normal = self.normalise(ticks.transpose(1, 2)).transpose(1, 2)
+        weight = is_word.to(normal.dtype)[:, :, None]
+        mean = (self.layers(normal) * weight).sum(dim=1) / weight.sum(dim=1).clamp(min=1)
+        logits: Tensor = self.classify(mean)
+        return logits.float()
+
+
+def time_masked(ticks: Float[Tensor, "B T *rest"], max_ticks: int) -> Float[Tensor, "B T *rest"]:
+    """A stretch of 0…`max_ticks` of each word's frames, anywhere, replaced by their mean over time.
+
+    As in Ma et al., "Training strategies for improved lip-reading" (ICASSP 2022).
+    """
+    num, length = ticks.shape[:2]
+    size = torch.randint(max_ticks + 1, (num, 1), device=ticks.device)
+    begin = (torch.rand(num, 1, device=ticks.device) * (length - size + 1).clamp(min=1)).floor()
+    place = torch.arange(length, device=ticks.device)[None]
+    hidden = ((place >= begin) & (place < begin + size)).reshape(num, length, *[1] * (ticks.ndim - 2))
+    return torch.where(hidden, ticks.mean(dim=1, keepdim=True), ticks)
+
+
+class _Transpose(nn.Module):
+    def forward(self, ticks: Float[Tensor, "B T C"]) -> Float[Tensor, "B C T"]:
+        return ticks.transpose(1, 2)
+
+
+class _Scale(nn.Module):
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, ticks: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
+        return ticks * self.factor
+
+
+# Visual front ends of word recognition: mouths (B, T, R, R) in 0…1 → features (B, T, C), a vector a frame.
+#
+#     lips, or from scratch        LipCnn up to its layers over time; C is thousands
+#     syncnet, ave_net,            the picture's stream, whole: "we use the learnt embeddings" (Perfect match,
+#     abstract);
+#     perfect_match                the ends of what is seen are held
+#
+# A run of one of those recipes is named by its folder; kind and sizes are read from its config.json, weights from
+# best.safetensors, so that a run of no epochs is that architecture from scratch.
+
+#: Frames before and after its own that a vector of any of them has seen.
+REACH_TICKS = WINDOW_TICKS // 2
+
+
+@dataclass(frozen=True, eq=False)
+class FrontEnd:
+    """`network` takes frames of `side_px` and gives `num_channels`."""
+
+    network: nn.Module
+    num_channels: int
+    side_px: int
+
+
+def lip_front_end(config: LipCnnConfig) -> FrontEnd:
+    """That of the recipe `lips`, untrained."""
+    return _of_lips(LipCnn(config), config)
+
+
+def read_front_end(run: str | Path) -> FrontEnd:
+    """That of a run, trained.
+
+    Raises:
+        UsageError: it is no run of a recipe that has such a front end.
+        ModelError: its weights can't be read, or aren't those of its configuration.
+    """
+    task = run_task(run)
+    if "streams" in task:
+        streams = override(VggMConfig(), list(settings_of(task["streams"])))
+        stream = VggMPicture(streams)
+        load_tower(stream, run, "video")
+        return FrontEnd(EveryTick(stream, 1), streams.dim, streams.side_px)
+    if "first" in task.get("video", {}):
+        config = override(LipCnnConfig(), list(settings_of(task["video"])))
+        tower = LipCnn(config)
+        load_tower(tower, run, "video")
+        return _of_lips(tower, config)
+    raise UsageError(f"{run}: its recipe has no front end for words; lips, syncnet, ave_net and perfect_match have")
+
+
+def _of_lips(tower: LipCnn, config: LipCnnConfig) -> FrontEnd:
+    first_over_time = tower.get_submodule("tcn.enter.0")
+    assert isinstance(first_over_time, nn.Linear)
+    tower.set_submodule("tcn", nn.Identity())  # the words' own layers over time come instead
+    return FrontEnd(tower, first_over_time.in_features, config.side_px)

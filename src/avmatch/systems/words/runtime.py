@@ -1,0 +1,82 @@
+"""A reader of words: words.onnx, from the mouths of a word and around it to logits.
+
+The graph's metadata property `avmatch` is a JSON object:
+
+    {"kind": "words", "model": "words", "side": "words", "input": "frames", "crop": "mouth", "rate_hz": 25,
+     "height_px": 80, "width_px": 80, "context_frames": 6, "targets_only": false, "vocabulary": ["again", "at", …]}
+
+It takes float32 (B, context + T + context, H, W) grey mouths in 0…1, T frames of the word and the frames around it, the
+clip's first and last held beyond its ends; and gives (B, K). With the input "features" it takes (B, …, C) instead,
+those of a front end that isn't in the graph. Logits don't depend on anything that lies farther from the word.
+
+Letters in shapes: T frames of a clip, H rows, W columns, K words of the vocabulary.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from avmatch.artifacts.graph import WORDS, Description, Graph
+from avmatch.artifacts.model import Model, open_model
+from avmatch.core.errors import ModelError
+from avmatch.frontends.mouth import shades
+
+WORDS_MODEL = "words"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WordDescription(Description):
+    """What the graph says of itself.
+
+    Attributes:
+        context_frames: on either side of the word's own.
+        targets_only: the words are those that clips were cut for.
+    """
+
+    rate_hz: float
+    context_frames: int
+    vocabulary: tuple[str, ...]
+    targets_only: bool
+    crop: str = ""
+    height_px: int = 0
+    width_px: int = 0
+    num_channels: int = 0
+
+    def __post_init__(self) -> None:
+        if self.side != "words" or self.context_frames < 0 or not self.vocabulary or self.rate_hz <= 0:
+            raise ValueError(f"needs side words, context_frames, a vocabulary and a rate, got {self}")
+
+
+@dataclass(frozen=True, eq=False)
+class WordModel:
+    """A loaded graph and its description."""
+
+    description: WordDescription
+    graph: Graph
+
+    def logits(self, mouths: UInt8[np.ndarray, "T H W"], first: int, num_frames: int) -> Float32[np.ndarray, " K"]:
+        """Of the word in `num_frames` frames of a clip from `first` on. Raises ModelError."""
+        told = self.description
+        shown = np.arange(first - told.context_frames, first + num_frames + told.context_frames)
+        frames = shades(mouths[np.clip(shown, 0, len(mouths) - 1)])
+        found = self.graph.run(told.model, frames[None]).astype(np.float32, copy=False)
+        if found.shape != (1, len(told.vocabulary)):
+            raise ModelError(f"{told.model}: must give (1, {len(told.vocabulary)}), got {found.shape}; export it again")
+        return found[0]
+
+
+def load_words(model: str | Path | Model) -> WordModel:
+    """The reader of a run, or of an exported folder.
+
+    Raises:
+        ModelError: there is none, it doesn't say what it is, or it takes features instead of mouths.
+    """
+    graph = open_model(model, WORDS).graph(WORDS_MODEL)
+    description = graph.description(WordDescription)
+    if (description.input, description.crop) != ("frames", "mouth"):
+        raise ModelError(f"{graph.path}: takes {description.input}, not mouths; it was trained without its front end")
+    return WordModel(description, graph)

@@ -11,10 +11,9 @@ from jaxtyping import Float32
 
 from avmatch.artifacts.graph import CLIP_TOWERS, EVENTS, TOWERS
 from avmatch.artifacts.model import Model, open_model
-from avmatch.artifacts.tower import load_clip_towers, load_pair
+from avmatch.artifacts.tower import load_pair
 from avmatch.core.errors import UsageError
 from avmatch.core.progress import Progress
-from avmatch.data.items import Pairs
 from avmatch.data.pairs import read_pairs
 from avmatch.evaluation.galleries import Gallery, read_media
 from avmatch.evaluation.media import media_similarities
@@ -27,11 +26,9 @@ from avmatch.systems.events.evaluate import (
     EventSyncResult,
     evaluate_event_sync,
     event_layer,
-    event_similarities,
 )
-from avmatch.systems.events.runtime import load_event_model
 from avmatch.systems.lips.evaluate import SyncResult, evaluate_lip_sync
-from avmatch.systems.two_tower.evaluate import clip_similarities
+from avmatch.systems.registry import offered
 
 
 def evaluate_retrieval(models: Sequence[str | Path], data: str | Path, protocol: Protocol) -> RetrievalResult:
@@ -42,7 +39,7 @@ def evaluate_retrieval(models: Sequence[str | Path], data: str | Path, protocol:
             models held back different pairs.
         ModelError: a model can't be used.
     """
-    opened = [open_model(model, CLIP_TOWERS, TOWERS, EVENTS) for model in dict.fromkeys(map(str, models))]
+    opened = [_with_similarities(model) for model in dict.fromkeys(map(str, models))]
     takes_clips = {model.kind == CLIP_TOWERS for model in opened}
     if len(takes_clips) > 1:
         raise UsageError("some of the models take features of clips and some take media; evaluate them one by one")
@@ -100,12 +97,18 @@ def layer_of(model: str | Path, layer: str | None = None) -> SoundLayer | EventL
     return sound_layer(str(model), tower, layer)
 
 
+def _with_similarities(model: str) -> Model:
+    """Raises ModelError if it is of a kind that makes no similarities."""
+    opened = open_model(model)
+    known = offered(opened.kind, "evaluate", "similarities") is not None
+    return opened if known else open_model(opened, CLIP_TOWERS, TOWERS, EVENTS)
+
+
 def _similarities(
     model: Model, gallery: Gallery, conditions: Sequence[float | None], seed: int
 ) -> Iterable[Float32[np.ndarray, "N N"]]:
     """The matrix of each condition."""
-    if isinstance(gallery, Pairs) and model.kind == CLIP_TOWERS:
-        return clip_similarities(load_clip_towers(model), gallery, conditions, seed)
-    if model.kind == EVENTS:
-        return event_similarities(load_event_model(model), gallery, conditions, seed)
+    if model.kind != TOWERS and (similarities := offered(model.kind, "evaluate", "similarities")):
+        matrices: Iterable[Float32[np.ndarray, "N N"]] = similarities(model, gallery, conditions, seed)
+        return matrices
     return media_similarities(load_pair(model), gallery, conditions, seed)

@@ -17,8 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 from avmatch.analysis.features import Analyser, analyse_all
-from avmatch.artifacts.graph import CLIP_TOWERS, EVENTS, TOWERS
-from avmatch.artifacts.model import open_model
+from avmatch.artifacts.graph import CLIP_TOWERS
 from avmatch.artifacts.tower import load_clip_towers
 from avmatch.core.errors import UsageError
 from avmatch.core.features import TICK_RATE_HZ, AudioFeatures, VideoFeatures
@@ -30,7 +29,15 @@ from avmatch.data.inputs import MEDIA_SUFFIXES, list_audio, list_videos
 from avmatch.matching.decision import MatchSettings, confidences, decide
 from avmatch.matching.fusion import Scores, any_offset, fused_scores, usual_offsets
 from avmatch.pipelines.feature_match import match_features
-from avmatch.pipelines.models import MOUTH_WEIGHT_BESIDE, Models, face_cues, looks_at_faces, models_with, motion_cues
+from avmatch.pipelines.models import (
+    MOUTH_WEIGHT_BESIDE,
+    Models,
+    face_cues,
+    looks_at_faces,
+    models_with,
+    motion_cues,
+    open_for_match,
+)
 
 #: Offsets are tried this far apart in one-to-one work: lips agree with the voice for ±60 ms only.
 LAG_STEP_SECONDS = 0.02
@@ -69,7 +76,7 @@ def match(
         ModelError: the model or the face detector can't be used.
     """
     settings = settings or MatchSettings()
-    opened = None if model is None else open_model(model, TOWERS, EVENTS, CLIP_TOWERS)
+    opened = None if model is None else open_for_match(model)
     if opened is not None and opened.kind == CLIP_TOWERS:
         return match_features(videos, audios, settings, load_clip_towers(opened))
     models = models_with(opened)

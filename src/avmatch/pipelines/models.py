@@ -10,13 +10,13 @@ them as well. Among partners it still counts, for less: it knows faces that no m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+from avmatch.artifacts.graph import CLIP_TOWERS, TOWERS
 from avmatch.artifacts.graph import EVENTS as ANY_SOUND
-from avmatch.artifacts.graph import TOWERS
 from avmatch.artifacts.model import Model, open_model, shipped_models
 from avmatch.artifacts.tower import TowerDescription, TowerPair, load_pair
 from avmatch.cues.evidence import Calibration, Cue
@@ -24,6 +24,7 @@ from avmatch.cues.learned import EmbeddingCue
 from avmatch.cues.motion import APART, MotionCue
 from avmatch.cues.mouth import MouthCue
 from avmatch.systems.events.runtime import EventCue, EventModel, KindCue, load_event_model
+from avmatch.systems.registry import offered
 
 #: The model for talking faces, and that for any sound.
 LIPS, EVENTS = "lips", "events"
@@ -38,10 +39,12 @@ class Models:
     Attributes:
         towers: run over each file as it is decoded.
         events: works on the features that every file has; None = the untrained motion cue stands in.
+        others: the cues of a model of another kind that the user gives; they count beside the rest.
     """
 
     towers: tuple[TowerPair, ...] = ()
     events: EventModel | None = None
+    others: tuple[Cue, ...] = ()
 
 
 def models_with(model: str | Path | Model | None) -> Models:
@@ -50,11 +53,25 @@ def models_with(model: str | Path | Model | None) -> Models:
     Raises:
         ModelError: it can't be used, or its vectors have no place in time.
     """
-    opened = None if model is None else open_model(model, TOWERS, ANY_SOUND)
+    opened = None if model is None else open_model(model)
+    if opened is not None and (cues := _own_cues(opened)):
+        return replace(models_with(None), others=tuple(cues(opened)))
+    opened = None if opened is None else open_model(opened, TOWERS, ANY_SOUND)
     if opened is not None and opened.kind == ANY_SOUND:
         return Models(_with_lips(()), load_event_model(opened))
     given = () if opened is None else (load_pair(opened),)
     return Models(_with_lips(given), _shipped_events() if EVENTS in shipped_models() else None)
+
+
+def open_for_match(model: str | Path) -> Model:
+    """A model that `match` takes. Raises ModelError if it is of another kind."""
+    opened = open_model(model)
+    return opened if _own_cues(opened) else open_model(opened, TOWERS, ANY_SOUND, CLIP_TOWERS)
+
+
+def _own_cues(model: Model) -> Callable[[Model], Sequence[Cue]] | None:
+    """What makes cues of a kind of model that this file has no place for by name."""
+    return None if model.kind in (TOWERS, ANY_SOUND) else offered(model.kind, "runtime", "cues")
 
 
 def _with_lips(given: tuple[TowerPair, ...]) -> tuple[TowerPair, ...]:
@@ -71,9 +88,9 @@ def motion_cues(models: Models, *, apart: bool, has_kinds: bool = True) -> list[
         has_kinds: whether a sound is of one kind; a long recording that covers several clips isn't.
     """
     if models.events is None:
-        return [MotionCue(sounds=APART) if apart else MotionCue()]
+        return [MotionCue(sounds=APART) if apart else MotionCue(), *models.others]
     when = EventCue(models.events)
-    return [when] if apart or not has_kinds else [when, KindCue(models.events)]
+    return [when, *([] if apart or not has_kinds else [KindCue(models.events)]), *models.others]
 
 
 def face_cues(models: Sequence[TowerPair], *, mouth_weight_beside: float = 0.0) -> list[Cue]:

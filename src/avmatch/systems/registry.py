@@ -1,14 +1,22 @@
-"""The one registry: systems by their names, and recipes by theirs.
+"""The one registry: systems by their names, recipes by theirs, and what runs and measures each kind of model.
 
 A system is a package; its line here is all that the rest of the program knows of it beforehand. The package itself is
-light: it tells its story and names its recipes. What it trains (recipe.py) and what it runs (runtime.py) is imported
-when it is asked for, so that nobody waits for torch, or for the other systems.
+light: it tells its story and names what it has. The rest is imported when it is asked for, so that nobody waits for
+torch, or for the other systems.
+
+    RECIPES   functions of recipe.py that return a complete configuration
+    STAGED    functions of stages.py: configurations of several recipes, trained by its `train_system`
+    KINDS     of models (artifacts/model.py) that it exports and runs
+
+    runtime.py    cues(model) -> Sequence[Cue]                                  takes part in `match` and `sync`
+    evaluate.py   similarities(model, gallery, conditions, seed) -> matrices    takes part in `evaluate retrieval`
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from avmatch.core.errors import UsageError
@@ -16,7 +24,6 @@ from avmatch.core.errors import UsageError
 if TYPE_CHECKING:
     from avmatch.training.config import TrainConfig
 
-#: A package each: RECIPES names functions of its recipe.py, STAGED those of stages.py, which train several recipes.
 SYSTEMS = {
     "two_tower": "avmatch.systems.two_tower",
     "lips": "avmatch.systems.lips",
@@ -49,6 +56,13 @@ def staged(name: str) -> tuple[Callable[..., Any], Callable[..., Any]] | None:
         return None
     stages = import_module(f"{home}.stages")
     return getattr(stages, name), stages.train_system
+
+
+def offered(kind: str, part: str, name: str) -> Callable[..., Any] | None:
+    """The function `name` in the module `part` of the system that has this kind of model; None if there is none."""
+    module = f"{_homes('KINDS').get(kind)}.{part}"
+    found = kind in _homes("KINDS") and find_spec(module) is not None
+    return getattr(import_module(module), name, None) if found else None
 
 
 def _homes(kind: str) -> dict[str, str]:

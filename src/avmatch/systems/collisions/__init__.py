@@ -2,3 +2,4 @@
 
 RECIPES = ("collision_classify", "collision_classify_picture", "collision_centroid", "collision_3dcnn")
 STAGED = ("collision",)
+KINDS = ("collisions",)

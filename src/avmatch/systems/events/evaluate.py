@@ -82,6 +82,13 @@ def event_layer(model: str, folder: Path, layer: str | None = None) -> EventLaye
 LAGS_SECONDS = np.arange(-TICK_RATE_HZ, TICK_RATE_HZ + 1) / TICK_RATE_HZ
 
 
+def similarities(
+    model: Model, gallery: Gallery, conditions: Sequence[float | None], seed: int
+) -> list[Float32[np.ndarray, "N N"]]:
+    """Of the model for any sound (see `event_similarities`)."""
+    return event_similarities(load_event_model(model), gallery, conditions, seed)
+
+
 def event_similarities(
     model: EventModel, gallery: Gallery, conditions: Sequence[float | None], seed: int
 ) -> list[Float32[np.ndarray, "N N"]]:

@@ -9,3 +9,4 @@ RECIPES = (
     "scene_hybrid",
     "scene_best",
 )
+KINDS = ("scenes",)

@@ -10,15 +10,17 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from jaxtyping import Float32
 
-from avmatch.artifacts.tower import ClipTower, ClipTowers
+from avmatch.artifacts.model import Model
+from avmatch.artifacts.tower import ClipTower, ClipTowers, load_clip_towers
 from avmatch.data.augment import feature_noise
 from avmatch.data.items import Pairs
 
 
-def clip_similarities(
-    towers: ClipTowers, pairs: Pairs, conditions: Sequence[float | None], seed: int
+def similarities(
+    model: Model, pairs: Pairs, conditions: Sequence[float | None], seed: int
 ) -> Iterator[Float32[np.ndarray, "N N"]]:
     """The matrix of each condition."""
+    towers = load_clip_towers(model)
     return (similarity_of(towers, pairs, snr_db, seed) for snr_db in conditions)
 
 

@@ -140,11 +140,11 @@ def evaluate_offsets(place: Place) -> None:
     learn, faces = (place.data(name).relative_to(place.out) for name in ("learn", "faces"))
     learn, faces = learn / "list.csv", faces / "clips"
     sync, match = (partial(_evaluate, place, protocol) for protocol in ("sync", "match"))
-    sync("events", "events", learn, "--piece", 0, "--piece", 2, "--noise", 5, "--no-cache")
-    sync("lips", "lips", faces, "--piece", 0, "--piece", 2, "--no-cache")
-    sync("trained", place.run("lips"), faces, "--k", 5, "--noise", 10, "--noise-kind", "pink", "--no-cache")
-    sync("distances", place.run("syncnet"), faces, "--no-cache")
-    match("lips", "lips", faces, "--piece", 2, "--split", "train", "--no-cache")
+    sync("events", "events", learn, "--piece", 0, "--piece", 2, "--noise", 5, "--cache", "none")
+    sync("lips", "lips", faces, "--piece", 0, "--piece", 2, "--cache", "none")
+    sync("trained", place.run("lips"), faces, "--k", 5, "--noise", "pink:10", "--cache", "none")
+    sync("distances", place.run("syncnet"), faces, "--cache", "none")
+    match("lips", "lips", faces, "--piece", 2, "--split", "train", "--cache", "none")
 
 
 def evaluate_classes(place: Place) -> None:
@@ -154,8 +154,8 @@ def evaluate_classes(place: Place) -> None:
     call = partial(_evaluate, place)
     call("words", "all", place.run("words"), faces)
     call("words", "split", place.run("words_tc_5"), faces, "--split", "test")
-    call("classify", "best", place.run("scene_best"), test, "-o", "work/evaluate/classify", "--no-cache")
-    call("classify", "late", place.run("scene_late"), "data/classes/train", "--held-out", "--no-cache")
+    call("classify", "best", place.run("scene_best"), test, "-o", "work/evaluate/classify", "--cache", "none")
+    call("classify", "late", place.run("scene_late"), "data/classes/train", "--held-out", "--cache", "none")
     call("probe", "avts", place.run("avts"), sounds, "--layer", "conv_2", "--split", "esc10")
     call("probe", "events", "events", sounds)
     place.keep(place.out / "work/evaluate/classify", "evaluate-classes/classify")
@@ -203,12 +203,12 @@ def old_runs(place: Place) -> None:
     for protocol, name, data, *options in (
         ("retrieval", "two_tower_best", "pairs", "--held-out"),
         ("retrieval", "two_tower_media", "learn", "--draws", 5),
-        ("sync", "lips", "faces/clips", "--no-cache"),
-        ("sync", "syncnet", "faces/clips", "--no-cache"),
-        ("sync", "perfect_match", "faces/clips", "--no-cache"),
-        ("match", "lips", "faces/clips", "--no-cache"),
+        ("sync", "lips", "faces/clips", "--cache", "none"),
+        ("sync", "syncnet", "faces/clips", "--cache", "none"),
+        ("sync", "perfect_match", "faces/clips", "--cache", "none"),
+        ("match", "lips", "faces/clips", "--cache", "none"),
         ("words", "words", "faces/clips"),
-        ("classify", "scene_best", "classes/test", "--no-cache"),
+        ("classify", "scene_best", "classes/test", "--cache", "none"),
         ("probe", "avts", "sounds", "--layer", "conv_2"),
     ):
         where = (protocol, f"runs/{name}", f"data/{data}", *options, "--json")

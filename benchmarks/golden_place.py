@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from multiprocessing.context import ForkServerContext
@@ -77,10 +78,10 @@ class Place:
     ) -> None:
         """`avmatch evaluate`, in the form that this commit has."""
         if self._has_protocol_option:
-            line = ("evaluate", model, data, "--protocol", protocol)
+            line = ("evaluate", model, data, "--protocol", protocol, *_former(options))
         else:
-            line = ("evaluate", protocol, model, data)
-        self.avmatch(name, *line, *options, root=root)
+            line = ("evaluate", protocol, model, data, *options)
+        self.avmatch(name, *line, root=root)
 
     def avmatch(self, name: str, *arguments: object, root: Path | None = None, kept: bool = True) -> None:
         """Run a command in `root` (OUT); what it prints, and how it exits, is kept as `name`.stdout.txt.
@@ -145,3 +146,10 @@ class Place:
             if metrics.exists() and metrics.read_text().count("\n") >= _KILL_AFTER_EPOCHS:
                 process.kill()
             time.sleep(0.01)
+
+
+def _former(options: Iterable[object]) -> list[str]:
+    """Options of `avmatch evaluate` as they were before `--noise KIND:SNR` and `--cache none`."""
+    text = "\0".join(map(str, options)).replace("--cache\0none", "--no-cache")
+    text = re.sub(r"--noise\0([a-z]+):", r"--noise-kind\0\1\0--noise\0", text)
+    return text.split("\0") if text else []

@@ -1,7 +1,7 @@
-"""How the arguments of `avmatch evaluate` are read: several numbers for one option, and the command's former shape.
+"""`avmatch evaluate`: how good is a model on these data? A command for each thing that can be measured.
 
-`--k 1 5 10` means `--k 1 --k 5 --k 10`, which is the only way the parser knows. `avmatch evaluate MODEL DATA
---protocol sync` became `avmatch evaluate sync MODEL DATA`; whoever types the old line is told the new one.
+`--k 1 5 10` means `--k 1 --k 5 --k 10`, the only form that the parser knows. `avmatch evaluate MODEL DATA
+--protocol sync` became `avmatch evaluate sync MODEL DATA`; the former line is answered with the new one.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from avmatch.cli.options import Cache, NoCache, QuietCache, QuietNoCache, cache_folder
+from avmatch.cli.options import CacheOrNone, cache_folder, progress_bars
+from avmatch.core.errors import UsageError
 
 if TYPE_CHECKING:
     from avmatch.evaluation.pieces import TalkProtocol
     from avmatch.reports.report import Report
 
-
 #: Options that take one number or more, and those that take nothing; all others take one value.
 SEVERAL = frozenset({"--k", "--noise", "--piece"})
-_FLAGS = frozenset({"--held-out", "--json", "--no-cache"})
-_FORMER, _DEFAULT = "--protocol", "retrieval"
+_FLAGS = frozenset({"--held-out", "--json"})
+_DEFAULT = "retrieval"
 
 
 class EvaluateGroup(TyperGroup):
@@ -33,9 +33,7 @@ class EvaluateGroup(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Raises UsageError for a line in the former shape."""
-        from avmatch.core.errors import UsageError
-
-        if args and args[0] not in self.commands and not {"--help"} & set(args):
+        if args and args[0] not in self.commands and "--help" not in args:
             line = new_line(args, list(self.commands))
             if line:
                 raise UsageError(f"what is measured stands before MODEL and DATA now; type: {line}")
@@ -48,14 +46,21 @@ def new_line(arguments: Sequence[str], commands: Sequence[str]) -> str:
     Raises:
         UsageError: there is no such protocol.
     """
-    from avmatch.core.errors import UsageError
-
-    protocol, kept = _without_protocol(arguments)
-    if protocol not in (None, *commands):
+    former = {"--protocol": "", "--noise-kind": ""}
+    kept: list[str] = []
+    rest = iter(arguments)
+    for argument in rest:
+        name, _, value = argument.partition("=")
+        if name in former:
+            former[name] = value or next(rest, "")
+        else:
+            kept += ["--cache", "none"] if argument == "--no-cache" else [argument]
+    protocol, kind = former.values()
+    if protocol and protocol not in commands:
         raise UsageError(f"no protocol {protocol!r}; there are {', '.join(commands)}: avmatch evaluate WHAT MODEL DATA")
-    if protocol is None and len(list(_positional(spelled_out(kept)))) != 2:
+    if not protocol and len(list(_positional(spelled_out(kept)))) != 2:
         return ""
-    return shlex.join(["avmatch", "evaluate", protocol or _DEFAULT, *kept])
+    return shlex.join(["avmatch", "evaluate", protocol or _DEFAULT, *(_of_kind(kept, kind) if kind else kept)])
 
 
 def spelled_out(arguments: Sequence[str]) -> list[str]:
@@ -72,17 +77,13 @@ def spelled_out(arguments: Sequence[str]) -> list[str]:
     return spelled
 
 
-def _without_protocol(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
-    """The value of --protocol, and everything else as it was typed."""
-    protocol, kept = None, []
-    rest = iter(arguments)
-    for argument in rest:
-        name, _, value = argument.partition("=")
-        if name == _FORMER:
-            protocol = value or next(rest, "")
-        else:
-            kept.append(argument)
-    return protocol, kept
+def _of_kind(arguments: Sequence[str], kind: str) -> Iterator[str]:
+    """The arguments with the kind of noise before each of its ratios."""
+    option = ""
+    for argument in arguments:
+        name, equals, value = argument.rpartition("=")
+        option = option if _is_number(argument) else name or argument
+        yield f"{name}{equals}{kind}:{value}" if option == "--noise" and _is_number(value) else argument
 
 
 def _positional(arguments: Sequence[str]) -> Iterator[str]:
@@ -96,27 +97,36 @@ def _positional(arguments: Sequence[str]) -> Iterator[str]:
 
 
 def _is_number(text: str) -> bool:
+    """Whether this is a number, or one of a kind of noise: `babble:20`."""
     try:
-        float(text)
+        float(text.rpartition(":")[2])
     except ValueError:
         return False
     return True
 
 
-# `avmatch evaluate`: how good is a model on these data? A command for each thing that can be measured.
-
 evaluate = typer.Typer(cls=EvaluateGroup, no_args_is_help=True)
 
-Model = Annotated[str, typer.Argument(help="A run, an exported folder, or the name of a model that ships.")]
-Pairs = Annotated[Path, typer.Argument(help="Pairs that belong together: a folder or table.")]
+Model = Annotated[str, typer.Argument(help="A run, a model folder, or the name of a shipped model.")]
+Pairs = Annotated[Path, typer.Argument(help="Matching pairs: a folder or table.")]
 Clips = Annotated[Path, typer.Argument(help="Talking clips: a folder or table.")]
 Labelled = Annotated[Path, typer.Argument(help="Items or clips with classes: a folder or table.")]
-Noise = Annotated[list[float] | None, typer.Option(help="Also in noise at these SNR in dB: --noise 20 0.")]
-NoiseKind = Annotated[str | None, typer.Option(help="white, pink or babble (default: one for each file).")]
+Pieces = Annotated[list[float] | None, typer.Option(help="Pieces of these seconds, 0 = whole (default: 0 2 4).")]
+Noise = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="SNR|KIND:SNR", help="Also in noise at these SNR in dB: --noise 20 0; of one kind: --noise babble:20."
+    ),
+]
 Split = Annotated[str | None, typer.Option(help="Only this split of the data.")]
 HeldOut = Annotated[bool, typer.Option("--held-out", help="Only what the run held back.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object instead of the tables.")]
 Markdown = Annotated[Path | None, typer.Option(help="Also write the tables to this file.")]
+
+
+@evaluate.callback()
+def about() -> None:
+    """Measure a model; ties count against it."""
 
 
 @evaluate.command()
@@ -130,7 +140,7 @@ def retrieval(
         int | None, typer.Option(help="In random galleries of this size too; 0 = no (default: 50).")
     ] = None,
     draws: Annotated[int, typer.Option(help="How many random galleries.")] = 500,
-    noise: Noise = None,
+    noise: Annotated[list[float] | None, typer.Option(help="Also in noise at these SNR in dB: --noise 20 0.")] = None,
     also: Annotated[list[str] | None, typer.Option("--also", help="Another seed's model, for the spread.")] = None,
     held_out: HeldOut = False,
     json: AsJson = False,
@@ -156,23 +166,17 @@ def sync(
     ] = None,
     max_offset: Annotated[float | None, typer.Option(help="Search so many seconds (default: 0.6; events: 2).")] = None,
     noise: Noise = None,
-    noise_kind: NoiseKind = None,
     split: Split = None,
     json: AsJson = False,
     markdown: Markdown = None,
-    cache: QuietCache = None,
-    no_cache: QuietNoCache = False,
+    cache: CacheOrNone = None,
 ) -> None:
-    """Measure known offsets.
-
-    Features are kept as in `avmatch sync`: --cache DIR, --no-cache.
-    """
-    from avmatch.cli.options import progress_bars
+    """Measure known offsets."""
     from avmatch.pipelines.evaluate import evaluate_sync
 
-    protocol, folder = _talk(k, piece, max_offset, noise, noise_kind, split), cache_folder(cache, no_cache)
+    protocol = _talk(k, piece, max_offset, noise, split)
     with progress_bars() as progress:
-        result = evaluate_sync(model, data, protocol, cache_dir=folder, progress=progress)
+        result = evaluate_sync(model, data, protocol, cache_dir=cache_folder(cache), progress=progress)
     _deliver(result.report(), json, markdown)
 
 
@@ -181,28 +185,20 @@ def match(
     model: Model,
     data: Clips,
     k: Annotated[list[int] | None, typer.Option("--k", help="R@k of windows of 0.2 s (default: 1 5 10).")] = None,
-    piece: Annotated[
-        list[float] | None, typer.Option(help="Pieces of these seconds, 0 = whole (default: 0 2 4).")
-    ] = None,
+    piece: Pieces = None,
     max_offset: Annotated[float | None, typer.Option(help="Search so many seconds (default: 0.24).")] = None,
     noise: Noise = None,
-    noise_kind: NoiseKind = None,
     split: Split = None,
     json: AsJson = False,
     markdown: Markdown = None,
-    cache: QuietCache = None,
-    no_cache: QuietNoCache = False,
+    cache: CacheOrNone = None,
 ) -> None:
-    """Find the voice of each face.
-
-    Features are kept as in `avmatch match`: --cache DIR, --no-cache.
-    """
-    from avmatch.cli.options import progress_bars
+    """Find the voice of each face."""
     from avmatch.systems.lips.evaluate_match import evaluate_match
 
-    protocol, folder = _talk(k, piece, max_offset, noise, noise_kind, split), cache_folder(cache, no_cache)
+    protocol = _talk(k, piece, max_offset, noise, split)
     with progress_bars() as progress:
-        result = evaluate_match(model, data, protocol, cache_dir=folder, progress=progress)
+        result = evaluate_match(model, data, protocol, cache_dir=cache_folder(cache), progress=progress)
     _deliver(result.report(), json, markdown)
 
 
@@ -216,7 +212,6 @@ def words(
     markdown: Markdown = None,
 ) -> None:
     """Read words from the lips."""
-    from avmatch.cli.options import progress_bars
     from avmatch.systems.words.evaluate import evaluate_words
 
     with progress_bars() as progress:
@@ -233,16 +228,15 @@ def classify(
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder for tables and pictures.")] = None,
     json: AsJson = False,
     markdown: Markdown = None,
-    cache: Cache = None,
-    no_cache: NoCache = False,
+    cache: CacheOrNone = None,
 ) -> None:
     """Say which class each item belongs to: accuracy, log loss, calibration, class by class."""
-    from avmatch.cli.options import progress_bars
     from avmatch.systems.scenes.evaluate import evaluate_scenes, write_report
 
-    folder = cache_folder(cache, no_cache)
     with progress_bars() as progress:
-        result = evaluate_scenes(model, data, split=split, held_out=held_out, cache_dir=folder, progress=progress)
+        result = evaluate_scenes(
+            model, data, split=split, held_out=held_out, cache_dir=cache_folder(cache), progress=progress
+        )
     if out is not None:
         write_report(result, out)
     _deliver(result.report(), json, markdown)
@@ -261,7 +255,6 @@ def probe(
     markdown: Markdown = None,
 ) -> None:
     """Train a linear classifier on a layer of the sound tower."""
-    from avmatch.cli.options import progress_bars
     from avmatch.pipelines.evaluate import evaluate_probe
 
     with progress_bars() as progress:
@@ -269,22 +262,26 @@ def probe(
     _deliver(result.report(), json, markdown)
 
 
-@evaluate.callback()
-def about() -> None:
-    """Measure a model; ties count against it."""
-
-
 def _talk(
-    k: list[int] | None,
-    piece: list[float] | None,
-    max_offset: float | None,
-    noise: list[float] | None,
-    noise_kind: str | None,
-    split: str | None,
+    k: list[int] | None, piece: list[float] | None, max_offset: float | None, noise: list[str] | None, split: str | None
 ) -> TalkProtocol:
     from avmatch.evaluation.pieces import TalkProtocol
 
-    return TalkProtocol(tuple(k or ()) or None, tuple(piece or ()), max_offset, tuple(noise or ()), noise_kind, split)
+    return TalkProtocol(tuple(k or ()) or None, tuple(piece or ()), max_offset, *_noise(noise), split)
+
+
+def _noise(values: list[str] | None) -> tuple[tuple[float, ...], str | None]:
+    """The ratios in dB, and the kind; None = one that is drawn for each file."""
+    ratios, kinds = [], set()
+    for value in values or ():
+        kind, _, ratio = value.rpartition(":")
+        if not _is_number(ratio):
+            raise UsageError(f"--noise {value}: give the signal-to-noise ratio in dB: 20, or babble:20")
+        ratios.append(float(ratio))
+        kinds.add(kind or None)
+    if len(kinds) > 1:
+        raise UsageError(f"--noise {' '.join(values or ())}: give one kind of noise for all ratios: babble:20 babble:0")
+    return tuple(ratios), kinds.pop() if kinds else None
 
 
 def _deliver(report: Report, as_json: bool, markdown: Path | None) -> None:

@@ -17,24 +17,23 @@ FaceDetector = Annotated[Path | None, typer.Option(help="A YuNet ONNX file inste
 MaxOffset = Annotated[float, typer.Option(help="Search offsets up to this many seconds.")]
 Cache = Annotated[Path | None, typer.Option(help="Keep features here instead of the user's cache.")]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Keep no features.")]
-#: The same two in commands whose help names them in its text.
-QuietCache = Annotated[Path | None, typer.Option("--cache", hidden=True)]
-QuietNoCache = Annotated[bool, typer.Option("--no-cache", hidden=True)]
+#: The same two in one, for commands with many options.
+CacheOrNone = Annotated[
+    Path | None,
+    typer.Option("--cache", metavar="DIR|none", help="Keep features here, or nowhere (default: the user's cache)."),
+]
 
 
-def cache_folder(cache: Path | None, no_cache: bool) -> Path | None:
+def cache_folder(cache: Path | None, no_cache: bool = False) -> Path | None:
     """Where features are kept; None = nowhere."""
     from avmatch.analysis.features import default_cache_dir
 
-    return None if no_cache else cache or default_cache_dir()
-
-
-# Progress bars on stderr; nothing where stderr isn't a terminal.
+    return None if no_cache or cache == Path("none") else cache or default_cache_dir()
 
 
 @contextmanager
 def progress_bars() -> Iterator[Progress | None]:
-    """A callback (stage, done, total) that draws a bar for each stage, or None."""
+    """A callback that draws a bar for each stage on stderr; None where stderr isn't a terminal."""
     if not sys.stderr.isatty():
         yield None
         return

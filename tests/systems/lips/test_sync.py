@@ -190,7 +190,7 @@ def ask(*arguments):
 
 def test_the_command_writes_each_form(model, talk, tmp_path, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
-    options = ("--piece", 0, "--k", 5, "--split", "test", "--no-cache")
+    options = ("--piece", 0, "--k", 5, "--split", "test", "--cache", "none")
     told = json.loads(ask("sync", model, talk, *options, "--json", "--markdown", tmp_path / "table.md").stdout)
     assert (told["rows"][0]["num_pieces"], list(told["rows"][0]["accuracy"])) == (3, ["5"])
     assert (tmp_path / "table.md").read_text(encoding="utf-8").startswith("# Offsets on talk")

@@ -66,6 +66,16 @@ def test_permissions_follow_the_umask(tmp_path, umask, mode):
     assert stat.S_IMODE((tmp_path / "a.csv").stat().st_mode) == mode
 
 
+@pytest.mark.skipif(os.name != "posix", reason="permission bits are POSIX")
+def test_the_umask_of_the_process_is_never_set(tmp_path, monkeypatch):
+    def umask(_):
+        raise AssertionError("other threads would make files with this umask")
+
+    monkeypatch.setattr(os, "umask", umask)
+    write_bytes_atomically(tmp_path / "a.csv", b"")
+    assert names(tmp_path) == ["a.csv"]
+
+
 def test_text_is_utf8_as_it_is(tmp_path):
     write_text_atomically(tmp_path / "a.csv", "naïve,日本\r\n")
     assert (tmp_path / "a.csv").read_bytes() == "naïve,日本\r\n".encode()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,14 +18,13 @@ def atomic_path(target: Path) -> Iterator[Path]:
     The temporary name keeps the target's suffix, because muxers and image writers choose their format by it.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".avmatch-", suffix=target.suffix, dir=target.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = target.parent / f".avmatch-{secrets.token_hex(8)}{target.suffix}"
+    # The kernel applies the umask; to read it, a process must set it, which other threads would see.
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
         temporary.replace(target)
     except BaseException:
         with suppress(FileNotFoundError):
@@ -45,12 +44,6 @@ def write_text_atomically(target: Path, content: str) -> None:
     Bytes of file names that are not UTF-8, which Python keeps as lone surrogates, are written with backslashes.
     """
     write_bytes_atomically(target, content.encode("utf-8", "backslashreplace"))
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 # JSON that every reader accepts: numbers that are not finite become null.

@@ -1,7 +1,9 @@
 import errno
 import threading
 from collections import Counter, deque
+from concurrent.futures import ThreadPoolExecutor
 
+import cv2
 import numpy as np
 import pytest
 
@@ -224,6 +226,28 @@ def test_a_bug_is_not_hidden_in_a_row():
 
     with pytest.raises(KeyError, match="clip"):
         analyse_all(analyse, ["clip"], "videos")
+
+
+def test_opencv_gets_its_threads_back_when_the_last_of_overlapping_runs_ends():
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(2)
+    try:
+        with ThreadPoolExecutor() as pool:
+            both_run, one_has_ended = threading.Barrier(2, timeout=60), threading.Event()
+            first = pool.submit(analyse_all, lambda _: both_run.wait(), ["a"], "videos")
+
+            def outlast(path):
+                both_run.wait()
+                assert one_has_ended.wait(60)
+                return cv2.getNumThreads()
+
+            second = pool.submit(analyse_all, outlast, ["b"], "videos")
+            first.result()
+            one_has_ended.set()
+            assert second.result() == [1]
+        assert cv2.getNumThreads() == 2
+    finally:
+        cv2.setNumThreads(before)
 
 
 def test_progress_counts_files_and_the_order_is_kept():

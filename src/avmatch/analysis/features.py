@@ -15,7 +15,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -228,19 +228,35 @@ def analyse_all(
                 progress(stage, done, len(paths))
             yield answer
 
-    with one_thread_each(), ThreadPoolExecutor(num_workers or os.cpu_count() or 1) as pool:
+    with one_thread_each, ThreadPoolExecutor(num_workers or os.cpu_count() or 1) as pool:
         return list(counted(pool.map(guarded, paths)))
 
 
-@contextmanager
-def one_thread_each() -> Iterator[None]:
-    """Keep OpenCV to the thread that calls it: files go side by side, and its own threads make flow unrepeatable."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)
+class _OneThreadEach:
+    """Keeps OpenCV to the thread that calls it: files go side by side, and its own threads make flow unrepeatable.
+
+    The number of threads is the process's: the first that enters sets it, the last that leaves restores it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._num_users = self._before = 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._num_users == 0:
+                self._before = cv2.getNumThreads()
+                cv2.setNumThreads(1)
+            self._num_users += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._num_users -= 1
+            if self._num_users == 0:
+                cv2.setNumThreads(self._before)
+
+
+one_thread_each = _OneThreadEach()
 
 
 class _PictureWatcher:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from avmatch import cli
-from avmatch.artifacts.graph import Graph
+from avmatch.artifacts.model import Graph
 from avmatch.core.errors import ModelError, UsageError
 from avmatch.systems.collisions import stages as collision_system
 from avmatch.systems.collisions.collide import collide

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from avmatch.artifacts.graph import open_graph
+from avmatch.artifacts.model import open_graph
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.features import AudioSamples
 from avmatch.data import packing

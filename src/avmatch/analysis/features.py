@@ -26,12 +26,10 @@ import platformdirs
 from jaxtyping import UInt8
 
 from avmatch.analysis import store
-from avmatch.analysis.faces import FaceEncoder
-from avmatch.artifacts.tower import AudioEncoder, TowerPair, VideoEncoder
+from avmatch.artifacts.tower import AudioEncoder, FaceEncoder, TowerPair, VideoEncoder
 from avmatch.core.errors import MediaError, ModelError, UsageError
 from avmatch.core.features import AudioFeatures, AudioSamples, Embeddings, MouthTrack, VideoFeatures, VideoFrames
-from avmatch.core.progress import Progress
-from avmatch.core.results import Failure
+from avmatch.core.results import Failure, Progress
 from avmatch.frontends.faces import FaceDetector, LocatedFrame, YuNetDetector
 from avmatch.frontends.motion import MotionFrontEnd
 from avmatch.frontends.mouth import MouthFrontEnd

@@ -29,7 +29,8 @@ Letters in shapes: N clips, T time steps, F features, D embedding.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -37,17 +38,21 @@ from typing import Generic, TypeVar
 import numpy as np
 from jaxtyping import Float32
 
-from avmatch.artifacts.graph import CLIP_TOWERS, TOWERS, Description, Graph
-from avmatch.artifacts.model import Model, open_model
+from avmatch.artifacts.model import CLIP_TOWERS, TOWERS, Description, Graph, Model, open_model
 from avmatch.core.errors import MediaError, ModelError
 from avmatch.core.features import BAND_RATE_HZ, AudioSamples, Embeddings, VideoFrames
-from avmatch.frontends.mouth import FrameClock, shades
+from avmatch.frontends.faces import LocatedFrame, Sighting
+from avmatch.frontends.mouth import FrameClock, MouthCrops, shades
 from avmatch.frontends.sound import CHUNK_SECONDS, NUM_MELS, LogMelClock, log_mel, mfcc
 
 SIDES = ("video", "audio")
 CLIP_INPUT = "clip_features"
 #: Clips that go through a graph at once.
 BATCH = 256
+#: What a tower that looks at mouths takes at once: memory grows with it.
+STRETCH_SECONDS = 5.0
+#: What is shown to it again on either side of a stretch, as vectors depend on their neighbours.
+CONTEXT_SECONDS = 0.4
 _CROPS = ("picture", "mouth")
 _INPUTS = {"video": ("frames",), "audio": ("logmel", "mfcc")}
 _DISTANCES = ("cosine", "euclidean")
@@ -292,6 +297,66 @@ class AudioEncoder:
         for features in stretches:
             num_ticks = round(len(features) * self._tower.description.rate_hz / BAND_RATE_HZ)
             self._vectors.append(self._tower.encode(features, num_ticks))
+
+
+class FaceEncoder:
+    """Collects located frames and answers with the tower's vectors of each face on its clock.
+
+    located frames → crops on each face's clock → tower, a stretch at a time → vectors by track
+    """
+
+    def __init__(self, tower: Tower) -> None:
+        rate_hz = tower.description.rate_hz
+        self._tower = tower
+        self._crops = MouthCrops(rate_hz, tower.description.height_px)
+        self._stretch_ticks, self._context_ticks = (
+            round(seconds * rate_hz) for seconds in (STRETCH_SECONDS, CONTEXT_SECONDS)
+        )
+        #: Of each track: crops that are still needed, how many of these have their vectors, and the vectors.
+        self._ticks: dict[int, list[np.ndarray]] = {}
+        self._num_done: Counter[int] = Counter()
+        self._vectors: dict[int, list[np.ndarray]] = {}
+
+    def take(self, located: LocatedFrame) -> None:
+        """Take the next frame."""
+        for number, tick in self._crops.take(located):
+            waiting = self._ticks.setdefault(number, [])
+            waiting.append(tick)
+            if len(waiting) - self._num_done[number] >= self._stretch_ticks + self._context_ticks:
+                self._run(number)
+        for number in [number for number in self._ticks if number not in located.boxes]:
+            self._end(number)  # a track that was lost never comes back
+
+    def finish(self, sightings: Mapping[int, Sighting]) -> dict[int, Embeddings]:
+        """The vectors of each track that was seen often enough, as far as it shows the face."""
+        found = {}
+        for number, (start_seconds, num_ticks) in self._crops.extents(sightings).items():
+            self._end(number)
+            vectors = embeddings_of(self._tower, self._vectors[number], start_seconds)
+            assert vectors is not None
+            found[number] = Embeddings(vectors.data[:num_ticks], vectors.rate_hz, start_seconds)
+        return found
+
+    def _run(self, number: int) -> None:
+        """The tower over what waits of a track, but for the last ticks, whose neighbours are still to come."""
+        waiting = self._ticks[number]
+        end = len(waiting) - self._context_ticks
+        self._encode(number, end)
+        kept = max(end - self._context_ticks, 0)
+        del waiting[:kept]
+        self._num_done[number] = end - kept
+
+    def _end(self, number: int) -> None:
+        """The tower over all that waits of a track that has ended."""
+        if number in self._ticks:
+            self._encode(number, len(self._ticks[number]))
+            del self._ticks[number]
+
+    def _encode(self, number: int, end: int) -> None:
+        waiting, done = self._ticks[number], self._num_done[number]
+        if end > done:
+            encoded = self._tower.encode(shades(np.stack(waiting)), len(waiting))
+            self._vectors.setdefault(number, []).append(encoded[done:end].astype(np.float16))
 
 
 def embeddings_of(tower: Tower, vectors: Sequence[np.ndarray], start_seconds: float | None) -> Embeddings | None:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from avmatch.core.progress import Progress
+from avmatch.core.results import Progress
 
 Model = Annotated[str | None, typer.Option(help="A trained run, a model folder, or a shipped model's name.")]
 FaceDetector = Annotated[Path | None, typer.Option(help="A YuNet ONNX file instead of Haar cascades.")]

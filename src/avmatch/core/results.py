@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import pandas
 
 
+#: What a long job reports as it goes on: called with (stage, done, total).
+Progress = Callable[[str, int, int], None]
 Status = Literal["ok", "uncertain", "failed"]
 Verdict = Literal["in_sync", "early_noticed", "late_noticed", "early_unacceptable", "late_unacceptable"]
 

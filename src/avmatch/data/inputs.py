@@ -14,7 +14,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from avmatch.core.errors import UsageError
-from avmatch.data.manifest import is_table, read_table
 
 VIDEO_SUFFIXES = frozenset(
     ".3g2 .3gp .asf .avi .dv .flv .gif .ivf .m1v .m2t .m2ts .m2v .m4v .mjpeg .mjpg .mkv .mov .mp4 .mpe .mpeg .mpg .mts"
@@ -70,8 +69,8 @@ def _listed(
                 f"{text}: no {noun} files found there, but .npy features; to match those, give --model a model that "
                 "takes features"
             )
-    elif is_table(path) and path.is_file():
-        return _manifest(path)
+    elif path.is_file() and (named := _manifest(path)):
+        return named
     elif path.exists() or path.is_symlink():
         return (text,)  # whatever its suffix says: it was named on purpose
     elif _GLOB_SIGNS.search(text):
@@ -111,7 +110,14 @@ def _walk(folder: str, leave_out: Sequence[Path]) -> Iterator[str]:
 
 
 def _manifest(path: Path) -> tuple[str, ...]:
-    """The `path` column, relative to the manifest's folder where not absolute; order kept, repeats dropped."""
+    """The `path` column, relative to the manifest's folder where not absolute; order kept, repeats dropped.
+
+    () where the file is no manifest.
+    """
+    from avmatch.data.manifest import is_table, read_table  # only who gives a manifest needs a reader of manifests
+
+    if not is_table(path):
+        return ()
     _, rows = read_table(path, ("path",))
     names = [row["path"] for row in rows if row["path"]]
     if not names:

@@ -35,8 +35,7 @@ from jaxtyping import Shaped
 
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.files import write_text_atomically
-from avmatch.core.progress import Progress
-from avmatch.core.results import Failure
+from avmatch.core.results import Failure, Progress
 from avmatch.data.clips import Clip
 from avmatch.data.items import Pairs
 from avmatch.data.layouts import read_pair_list

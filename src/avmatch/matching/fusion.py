@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Int
 
 from avmatch.core.features import AudioFeatures, VideoFeatures
-from avmatch.core.progress import Progress
+from avmatch.core.results import Progress
 from avmatch.cues.evidence import Cue
 
 #: Bound on the size of one block of (videos, audio, offsets).

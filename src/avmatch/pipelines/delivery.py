@@ -16,8 +16,7 @@ from rich.table import Table
 
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.files import atomic_path
-from avmatch.core.progress import Progress
-from avmatch.core.results import MATCH_COLUMNS, Failure, Match, MatchResult, SyncResult
+from avmatch.core.results import MATCH_COLUMNS, Failure, Match, MatchResult, Progress, SyncResult
 from avmatch.data.inputs import MEDIA_SUFFIXES
 from avmatch.data.std2022 import FEATURE_SUFFIX
 from avmatch.matching.galleries import NORMALISATIONS

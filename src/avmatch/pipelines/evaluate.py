@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 
-from avmatch.artifacts.graph import CLIP_TOWERS, EVENTS, TOWERS
-from avmatch.artifacts.model import Model, open_model
+from avmatch.artifacts.model import CLIP_TOWERS, EVENTS, TOWERS, Model, open_model
 from avmatch.artifacts.tower import load_pair
 from avmatch.core.errors import UsageError
-from avmatch.core.progress import Progress
+from avmatch.core.results import Progress
 from avmatch.data.pairs import read_pairs
 from avmatch.evaluation.galleries import Gallery, read_media
 from avmatch.evaluation.media import media_similarities

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32, Float64
 
-from avmatch.artifacts.tower import ClipTower, ClipTowers
+from avmatch.artifacts.model import Model
+from avmatch.artifacts.tower import ClipTower, load_clip_towers
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.results import Failure, MatchResult
 from avmatch.data.std2022 import list_features, load_feature
@@ -26,11 +27,12 @@ from avmatch.matching.galleries import sinkhorn
 Paths = str | Path | Sequence[str | Path]
 
 
-def match_features(videos: Paths, audios: Paths, settings: MatchSettings, towers: ClipTowers) -> MatchResult:
+def match_features(videos: Paths, audios: Paths, settings: MatchSettings, model: str | Path | Model) -> MatchResult:
     """Say which audio clip belongs to which video clip.
 
     Args:
         videos, audios: folders of `.npy` files (T, F), or lists of such files.
+        model: of towers over clip features.
 
     Raises:
         UsageError: a folder without features, or an option that features can't serve.
@@ -40,6 +42,7 @@ def match_features(videos: Paths, audios: Paths, settings: MatchSettings, towers
             "features of whole clips have no place in time and no scratch sound: leave out --many and --use-scratch, "
             "or match the media files themselves"
         )
+    towers = load_clip_towers(model)
     video_paths, audio_paths = _listed(videos), _listed(audios)
     seen, video_vectors, video_failures = _encoded(towers.video, video_paths)
     heard, audio_vectors, audio_failures = _encoded(towers.audio, audio_paths)

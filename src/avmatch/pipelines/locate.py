@@ -21,7 +21,7 @@ from avmatch.analysis.features import Analyser
 from avmatch.core.errors import MediaError, ModelError, Reason, UsageError
 from avmatch.core.features import TICK_RATE_HZ, VideoFeatures, VideoFrames
 from avmatch.core.files import write_bytes_atomically
-from avmatch.core.progress import Progress
+from avmatch.core.results import Progress
 from avmatch.frontends.motion import GRID
 from avmatch.media.decode import decode, read_audio
 from avmatch.media.encode import write_clip

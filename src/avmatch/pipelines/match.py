@@ -17,18 +17,15 @@ import numpy as np
 from jaxtyping import Float
 
 from avmatch.analysis.features import Analyser, analyse_all
-from avmatch.artifacts.graph import CLIP_TOWERS
-from avmatch.artifacts.tower import load_clip_towers
+from avmatch.artifacts.model import CLIP_TOWERS
 from avmatch.core.errors import UsageError
 from avmatch.core.features import TICK_RATE_HZ, AudioFeatures, VideoFeatures
-from avmatch.core.progress import Progress
-from avmatch.core.results import Failure, MatchResult, Preview
+from avmatch.core.results import Failure, MatchResult, Preview, Progress
 from avmatch.cues.evidence import Cue
 from avmatch.cues.recording import DurationCue, ScratchCue
 from avmatch.data.inputs import MEDIA_SUFFIXES, list_audio, list_videos
 from avmatch.matching.decision import MatchSettings, confidences, decide
 from avmatch.matching.fusion import Scores, any_offset, fused_scores, usual_offsets
-from avmatch.pipelines.feature_match import match_features
 from avmatch.pipelines.models import (
     MOUTH_WEIGHT_BESIDE,
     Models,
@@ -78,7 +75,9 @@ def match(
     settings = settings or MatchSettings()
     opened = None if model is None else open_for_match(model)
     if opened is not None and opened.kind == CLIP_TOWERS:
-        return match_features(videos, audios, settings, load_clip_towers(opened))
+        from avmatch.pipelines.feature_match import match_features
+
+        return match_features(videos, audios, settings, opened)
     models = models_with(opened)
     analyser = Analyser(cache_dir, models.towers, num_threads=1, face_detector=face_detector)
     watch = analyser.video_with_scratch if settings.use_scratch else analyser.video

@@ -15,16 +15,14 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from avmatch.artifacts.graph import CLIP_TOWERS, TOWERS
-from avmatch.artifacts.graph import EVENTS as ANY_SOUND
-from avmatch.artifacts.model import Model, open_model, shipped_models
+from avmatch.artifacts.model import CLIP_TOWERS, TOWERS, Model, open_model, shipped_models
+from avmatch.artifacts.model import EVENTS as ANY_SOUND
 from avmatch.artifacts.tower import TowerDescription, TowerPair, load_pair
 from avmatch.cues.evidence import Calibration, Cue
 from avmatch.cues.learned import EmbeddingCue
 from avmatch.cues.motion import APART, MotionCue
 from avmatch.cues.mouth import MouthCue
 from avmatch.systems.events.runtime import EventCue, EventModel, KindCue, load_event_model
-from avmatch.systems.registry import offered
 
 #: The model for talking faces, and that for any sound.
 LIPS, EVENTS = "lips", "events"
@@ -71,7 +69,11 @@ def open_for_match(model: str | Path) -> Model:
 
 def _own_cues(model: Model) -> Callable[[Model], Sequence[Cue]] | None:
     """What makes cues of a kind of model that this file has no place for by name."""
-    return None if model.kind in (TOWERS, ANY_SOUND) else offered(model.kind, "runtime", "cues")
+    if model.kind in (TOWERS, ANY_SOUND):
+        return None
+    from avmatch.systems.registry import offered
+
+    return offered(model.kind, "runtime", "cues")
 
 
 def _with_lips(given: tuple[TowerPair, ...]) -> tuple[TowerPair, ...]:

@@ -15,8 +15,7 @@ from avmatch.alignment.speakers import speakers
 from avmatch.analysis.features import Analyser, analyse_all
 from avmatch.core.errors import Reason, UsageError
 from avmatch.core.features import AudioFeatures, VideoFeatures
-from avmatch.core.progress import Progress
-from avmatch.core.results import Failure, Speaker, SyncResult
+from avmatch.core.results import Failure, Progress, Speaker, SyncResult
 from avmatch.cues.evidence import Cue
 from avmatch.cues.learned import EmbeddingCue
 from avmatch.data.inputs import list_videos

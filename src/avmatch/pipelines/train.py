@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 
 from avmatch.core.errors import UsageError
-from avmatch.core.progress import Progress
+from avmatch.core.results import Progress
 from avmatch.systems.registry import recipe, staged
 from avmatch.training.config import override
 from avmatch.training.loop import TrainResult, train

@@ -15,8 +15,7 @@ import numpy as np
 from avmatch.core.clock import milliseconds_from_seconds, seconds_from_milliseconds
 from avmatch.core.errors import UsageError
 from avmatch.core.files import write_text_atomically
-from avmatch.core.progress import Progress
-from avmatch.core.results import csv_text
+from avmatch.core.results import Progress, csv_text
 from avmatch.media.encode import write_audio, write_clip
 from avmatch.synth.balls import balls
 from avmatch.synth.face import face

@@ -18,7 +18,7 @@ import torch.distributed
 from jaxtyping import Int
 from torch.utils.data import DataLoader, Dataset
 
-from avmatch.core.progress import Progress
+from avmatch.core.results import Progress
 from avmatch.data.items import Pairs
 from avmatch.data.negatives import epoch_order, shard_of
 from avmatch.data.packing import FAILURES, check_packed, pack_list

@@ -23,7 +23,7 @@ from jaxtyping import Float32, Int
 from torch import Tensor, nn
 
 from avmatch.artifacts.card import write_card
-from avmatch.artifacts.graph import TOWERS, open_graph
+from avmatch.artifacts.model import TOWERS, open_graph
 from avmatch.core.errors import ModelError
 from avmatch.core.files import write_bytes_atomically
 from avmatch.data.tracks import PackSettings

@@ -23,7 +23,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from avmatch.core.errors import AvmatchError, UsageError
 from avmatch.core.files import write_text_atomically
-from avmatch.core.progress import Progress
+from avmatch.core.results import Progress
 from avmatch.data.items import Pairs
 from avmatch.data.splits import split_by_group
 from avmatch.reports.plots import plot_curves

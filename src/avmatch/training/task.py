@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float, Int, Num
 from torch import Tensor, nn
 
-from avmatch.core.progress import Progress
+from avmatch.core.results import Progress
 from avmatch.data.items import Pairs
 
 Side = np.ndarray | Sequence[np.ndarray]

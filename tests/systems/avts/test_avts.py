@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from avmatch.artifacts.graph import open_graph
+from avmatch.artifacts.model import open_graph
 from avmatch.core.errors import UsageError
 from avmatch.data.items import Pairs
 from avmatch.data.shards import ShardWriter, open_shards

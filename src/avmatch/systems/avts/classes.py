@@ -23,9 +23,9 @@ from jaxtyping import Float, Float32, Int, Num
 from torch import Tensor, nn
 from torch.nn import functional
 
-from avmatch.artifacts.graph import CLASSES
+from avmatch.artifacts.model import CLASSES
 from avmatch.core.errors import UsageError
-from avmatch.core.progress import Progress
+from avmatch.core.results import Progress
 from avmatch.data.items import Items, Pairs
 from avmatch.data.layouts import read_labelled
 from avmatch.data.packing import name_of, of_list, pack

@@ -21,8 +21,7 @@ from jaxtyping import Bool, Float, Float32, Int
 
 from avmatch.analysis.features import analyse_all
 from avmatch.core.errors import MissingExtraError, UsageError
-from avmatch.core.progress import Progress
-from avmatch.core.results import Failure
+from avmatch.core.results import Failure, Progress
 from avmatch.data.clips import Clip
 from avmatch.data.items import numbered
 from avmatch.data.layouts import read_labelled

@@ -24,8 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float32
 
-from avmatch.artifacts.graph import Graph, open_graph
-from avmatch.artifacts.model import open_model
+from avmatch.artifacts.model import Graph, open_graph, open_model
 from avmatch.core.errors import MissingExtraError, ModelError
 from avmatch.frontends.sound import SAMPLE_RATE_HZ, filterbank, log_mel, mfcc
 from avmatch.media.decode import read_audio

@@ -29,9 +29,9 @@ import torch
 from jaxtyping import Float, Float32, Int, UInt8
 from torch import Tensor, nn
 
-from avmatch.artifacts.graph import WINDOWS
+from avmatch.artifacts.model import WINDOWS
 from avmatch.core.errors import UsageError
-from avmatch.core.progress import Progress
+from avmatch.core.results import Progress
 from avmatch.data.items import Pairs
 from avmatch.data.negatives import NegativeMix, Negatives
 from avmatch.data.tracks import PackSettings

@@ -15,8 +15,7 @@ import numpy as np
 from jaxtyping import Float32, Int
 
 from avmatch.core.errors import MediaError, ModelError
-from avmatch.core.progress import Progress
-from avmatch.core.results import Failure
+from avmatch.core.results import Failure, Progress
 from avmatch.systems.collisions.data import Group, film_number, list_task
 from avmatch.systems.collisions.features import Bands, FilmFeatures, SoundFeatures, film_features, sound_features
 from avmatch.systems.collisions.matching import Impacts, ImpactScorer, encoded, partners

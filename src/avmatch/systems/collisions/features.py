@@ -19,7 +19,7 @@ from jaxtyping import Float16, Float32, Int, UInt8
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.features import AudioSamples
 from avmatch.core.files import write_text_atomically
-from avmatch.core.progress import Progress
+from avmatch.core.results import Progress
 from avmatch.data.items import Items, Pairs, map_array
 from avmatch.data.noise import mix_at_snr
 from avmatch.data.splits import class_folds

@@ -18,8 +18,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32, Shaped
 
-from avmatch.artifacts.graph import COLLISIONS, Description, Graph
-from avmatch.artifacts.model import Model, open_model
+from avmatch.artifacts.model import COLLISIONS, Description, Graph, Model, open_model
 from avmatch.core.errors import ModelError
 
 CLASSES_GRAPH, METRIC_GRAPH = "classes_{}", "metric_{}"

@@ -29,7 +29,7 @@ from jaxtyping import Float16
 from avmatch.artifacts.card import write_card
 from avmatch.core.errors import UsageError
 from avmatch.core.files import atomic_path, write_text_atomically
-from avmatch.core.progress import Progress
+from avmatch.core.results import Progress
 from avmatch.metrics.classes import top_k_hits
 from avmatch.systems.collisions.classes import num_workers
 from avmatch.systems.collisions.data import CLASSES

@@ -22,9 +22,9 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 from torch import Tensor, nn
 
-from avmatch.artifacts.graph import COLLISIONS
+from avmatch.artifacts.model import COLLISIONS
 from avmatch.core.errors import UsageError
-from avmatch.core.progress import Progress
+from avmatch.core.results import Progress
 from avmatch.data.items import Pairs, gather
 from avmatch.systems.collisions.classes import TOGETHER, changed_bands, in_noise, num_workers
 from avmatch.systems.collisions.export import impact_graph

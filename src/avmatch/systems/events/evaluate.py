@@ -17,12 +17,11 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from avmatch.alignment.offset import OK_CONFIDENCE, estimate_offset
-from avmatch.artifacts.graph import EVENTS
-from avmatch.artifacts.model import Model, open_model
+from avmatch.artifacts.model import EVENTS, Model, open_model
 from avmatch.artifacts.tower import ClipTower, load_clip_towers
 from avmatch.core.errors import MediaError, ModelError, UsageError
 from avmatch.core.features import BAND_RATE_HZ, TICK_RATE_HZ, AudioFeatures, AudioSamples, VideoFeatures
-from avmatch.core.progress import Progress
+from avmatch.core.results import Progress
 from avmatch.data.packing import MediaFiles, common_part, named_pairs
 from avmatch.data.tracks import MOTION_AND_BANDS, split_bands
 from avmatch.evaluation.galleries import Gallery, gallery_clips

@@ -30,8 +30,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from jaxtyping import Float, Float32
 
-from avmatch.artifacts.graph import EVENTS, Description, Graph
-from avmatch.artifacts.model import Model, open_model
+from avmatch.artifacts.model import EVENTS, Description, Graph, Model, open_model
 from avmatch.artifacts.tower import ClipTower, ClipTowers, load_clip_towers
 from avmatch.core.errors import ModelError, Reason
 from avmatch.core.features import BAND_RATE_HZ, TICK_RATE_HZ, AudioFeatures, VideoFeatures

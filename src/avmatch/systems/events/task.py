@@ -29,11 +29,11 @@ from jaxtyping import Float, Float32, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from avmatch.artifacts.graph import CLIP_TOWERS, EVENTS
+from avmatch.artifacts.model import CLIP_TOWERS, EVENTS
 from avmatch.artifacts.tower import CLIP_INPUT
 from avmatch.core.errors import UsageError
 from avmatch.core.features import TICK_RATE_HZ
-from avmatch.core.progress import Progress
+from avmatch.core.results import Progress
 from avmatch.data.items import Pairs
 from avmatch.data.tracks import MOTION_AND_BANDS, split_bands
 from avmatch.frontends.event_signals import (

@@ -22,12 +22,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float, Float32
 
-from avmatch.artifacts.graph import TOWERS
-from avmatch.artifacts.model import Model, open_model
+from avmatch.artifacts.model import TOWERS, Model, open_model
 from avmatch.artifacts.tower import TowerDescription
 from avmatch.core.clock import frames_from_seconds
 from avmatch.core.errors import UsageError
-from avmatch.core.progress import Progress
+from avmatch.core.results import Progress
 from avmatch.evaluation.pieces import (
     NO_FIGURE,
     PIECES_SECONDS,

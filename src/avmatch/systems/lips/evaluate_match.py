@@ -19,7 +19,7 @@ from jaxtyping import Float32
 
 from avmatch.core.clock import frames_from_seconds
 from avmatch.core.errors import UsageError
-from avmatch.core.progress import Progress
+from avmatch.core.results import Progress
 from avmatch.evaluation.pieces import PIECES_SECONDS, TalkProtocol, condition_name, percents, piece_name, piece_report
 from avmatch.matching.assignment import one_to_one
 from avmatch.matching.decision import confidences

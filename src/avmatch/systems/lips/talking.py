@@ -23,8 +23,7 @@ from avmatch.artifacts.model import Model
 from avmatch.artifacts.tower import AudioEncoder, TowerPair, load_pair
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.features import AudioFeatures, Embeddings, VideoFeatures
-from avmatch.core.progress import Progress
-from avmatch.core.results import Failure
+from avmatch.core.results import Failure, Progress
 from avmatch.data.clips import Clip
 from avmatch.data.layouts import read_speech
 from avmatch.data.noise import mix_at_snr

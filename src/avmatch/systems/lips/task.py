@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from avmatch.core.errors import UsageError
-from avmatch.core.progress import Progress
+from avmatch.core.results import Progress
 from avmatch.data.items import Pairs
 from avmatch.data.tracks import PackSettings
 from avmatch.frontends.sound import FFT_SAMPLES, SAMPLE_RATE_HZ

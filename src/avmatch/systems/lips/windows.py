@@ -22,9 +22,9 @@ from jaxtyping import Bool, Float, Float32, Int, Int64, UInt8
 from torch import Tensor, nn
 from torch.nn import functional
 
-from avmatch.artifacts.graph import TOWERS
+from avmatch.artifacts.model import TOWERS
 from avmatch.core.errors import UsageError
-from avmatch.core.progress import Progress
+from avmatch.core.results import Progress
 from avmatch.data.items import Pairs
 from avmatch.data.noise import NoiseKind, gain, mix_at_snr, synthetic_noise
 from avmatch.frontends.sound import SAMPLE_RATE_HZ, WINDOW_SAMPLES, mfcc

@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from avmatch.core.errors import UsageError
-from avmatch.core.progress import Progress
+from avmatch.core.results import Progress
 from avmatch.data.items import Pairs
 from avmatch.evaluation.held_back import held_back_rows
 from avmatch.metrics.classes import (

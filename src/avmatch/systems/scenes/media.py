@@ -24,8 +24,7 @@ from avmatch.analysis.features import Analyser, analyse_all
 from avmatch.artifacts.tower import TowerPair, load_pair
 from avmatch.core.errors import MediaError, ModelError, UsageError
 from avmatch.core.features import BAND_RATE_HZ, TICK_RATE_HZ, AudioFeatures, Embeddings, VideoFeatures
-from avmatch.core.progress import Progress
-from avmatch.core.results import Failure
+from avmatch.core.results import Failure, Progress
 from avmatch.data.clips import Clip
 from avmatch.data.items import Items, Pairs, numbered
 from avmatch.data.layouts import is_media, list_scene_files

@@ -13,8 +13,7 @@ import numpy as np
 from jaxtyping import Float, Float32
 from scipy.special import softmax
 
-from avmatch.artifacts.graph import SCENES, Description, Graph
-from avmatch.artifacts.model import Model, open_model
+from avmatch.artifacts.model import SCENES, Description, Graph, Model, open_model
 from avmatch.core.errors import ModelError
 from avmatch.data.scene_items import SIDES, Side, absent, padded
 

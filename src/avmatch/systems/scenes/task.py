@@ -18,9 +18,9 @@ from scipy.special import softmax
 from torch import Tensor, nn
 from torch.nn import functional
 
-from avmatch.artifacts.graph import SCENES
+from avmatch.artifacts.model import SCENES
 from avmatch.core.errors import UsageError
-from avmatch.core.progress import Progress
+from avmatch.core.results import Progress
 from avmatch.data.items import Items, Pairs
 from avmatch.data.pairs import read_scenes
 from avmatch.data.scene_items import gathered_steps, num_features, usual_length

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from avmatch.core.errors import UsageError
-from avmatch.core.progress import Progress
+from avmatch.core.results import Progress
 from avmatch.data.items import Items, Pairs, gather
 from avmatch.data.negatives import Negatives
 from avmatch.data.pairs import read_pairs

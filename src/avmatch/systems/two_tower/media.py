@@ -24,7 +24,7 @@ from jaxtyping import Float, Float32, Int, UInt8
 from torch import Tensor, nn
 
 from avmatch.core.errors import UsageError
-from avmatch.core.progress import Progress
+from avmatch.core.results import Progress
 from avmatch.data.augment import PictureAugmentation, SpectrogramAugmentation
 from avmatch.data.items import Pairs
 from avmatch.data.noise import LevelAugmentation

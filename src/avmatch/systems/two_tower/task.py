@@ -24,10 +24,10 @@ from sklearn.cluster import KMeans
 from torch import Tensor, nn
 from torch.nn import functional
 
-from avmatch.artifacts.graph import CLIP_TOWERS
+from avmatch.artifacts.model import CLIP_TOWERS
 from avmatch.artifacts.tower import CLIP_INPUT
 from avmatch.core.errors import UsageError
-from avmatch.core.progress import Progress
+from avmatch.core.results import Progress
 from avmatch.data.augment import FeatureAugmentation, apply_mixup, mixup
 from avmatch.data.items import Items, Pairs, gather
 from avmatch.data.negatives import Curriculum, Negatives, nearest_wrong

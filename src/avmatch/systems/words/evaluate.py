@@ -18,8 +18,7 @@ from jaxtyping import Float32
 
 from avmatch.analysis.features import analyse_all
 from avmatch.core.errors import UsageError
-from avmatch.core.progress import Progress
-from avmatch.core.results import Failure
+from avmatch.core.results import Failure, Progress
 from avmatch.data.clips import Clip, Word
 from avmatch.data.layouts import read_speech
 from avmatch.data.tracks import PackSettings, decode_tracks

@@ -20,8 +20,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from avmatch.artifacts.graph import WORDS, Description, Graph
-from avmatch.artifacts.model import Model, open_model
+from avmatch.artifacts.model import WORDS, Description, Graph, Model, open_model
 from avmatch.core.errors import ModelError
 from avmatch.frontends.mouth import shades
 

@@ -27,9 +27,9 @@ from jaxtyping import Float, Float32, Int, Shaped
 from torch import Tensor, nn
 from torch.nn import functional
 
-from avmatch.artifacts.graph import WORDS as WORDS_KIND
+from avmatch.artifacts.model import WORDS as WORDS_KIND
 from avmatch.core.errors import UsageError
-from avmatch.core.progress import Progress
+from avmatch.core.results import Progress
 from avmatch.data.items import Pairs
 from avmatch.data.manifest import WORDS
 from avmatch.data.shards import INDEX, open_shards

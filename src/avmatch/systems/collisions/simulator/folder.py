@@ -21,7 +21,7 @@ import numpy as np
 
 from avmatch.core.errors import UsageError
 from avmatch.core.files import write_bytes_atomically, write_text_atomically
-from avmatch.core.progress import Progress
+from avmatch.core.results import Progress
 from avmatch.systems.collisions.data import CLASSES, SOUND_NAME
 from avmatch.systems.collisions.features import process_pool
 from avmatch.systems.collisions.frontends import FRAME_RATE_HZ, MAX_FRAMES, SAMPLE_RATE_HZ

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from avmatch.analysis.faces import CONTEXT_SECONDS, STRETCH_SECONDS, FaceEncoder
-from avmatch.artifacts.tower import Tower, TowerDescription
+from avmatch.artifacts.tower import CONTEXT_SECONDS, STRETCH_SECONDS, FaceEncoder, Tower, TowerDescription
 from avmatch.frontends.faces import LocatedFrame, Sighting
 
 RATE_HZ = 25.0

@@ -27,22 +27,23 @@ def train(
 
     try:
         from avmatch.pipelines.train import train_recipe
+
+        with progress_bars() as progress:
+            result = train_recipe(
+                recipe,
+                data,
+                out,
+                resume=resume,
+                seed=seed,
+                epochs=epochs,
+                device=device,
+                settings=settings or [],
+                progress=progress,
+            )
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("avmatch"):
             raise
         raise MissingExtraError(error.name.partition(".")[0], "train", "training") from error
-    with progress_bars() as progress:
-        result = train_recipe(
-            recipe,
-            data,
-            out,
-            resume=resume,
-            seed=seed,
-            epochs=epochs,
-            device=device,
-            settings=settings or [],
-            progress=progress,
-        )
     for name, value in result.metrics.items():
         if name != "epoch":  # counted from 0 in the files
             print(f"{name:>16} {value:.4g}")

@@ -438,3 +438,14 @@ def test_a_clock_that_starts_over_goes_on(tmp_path):
     loud = np.abs(both.data[0]) > 0.2
     first, second = (both.pts_seconds + begin + np.argmax(loud[round(begin * 16000) :]) / 16000 for begin in (0.0, 4.1))
     assert (second - again[0]) - (first - part.pts_seconds[0]) == pytest.approx(0.0, abs=0.03)
+
+
+@pytest.mark.parametrize(("converter", "kind"), [("_grey", "picture"), ("_channels", "sound")])
+def test_frames_that_cannot_be_converted_are_the_files_fault(media, monkeypatch, converter, kind):
+    def odd(*_):
+        raise ValueError("buffer is smaller than requested size")
+
+    monkeypatch.setattr(f"avmatch.media.decode.{converter}", odd)
+    with pytest.raises(MediaError, match=r"good.mp4: can't be converted \(ValueError: buffer is smaller") as caught:
+        list(decode(media / "good.mp4", video=kind == "picture", audio=kind == "sound"))
+    assert caught.value.reason == "unsupported"

@@ -27,7 +27,7 @@ from jaxtyping import UInt8
 
 from avmatch.analysis import store
 from avmatch.artifacts.tower import AudioEncoder, FaceEncoder, TowerPair, VideoEncoder
-from avmatch.core.errors import MediaError, ModelError, UsageError
+from avmatch.core.errors import AvmatchError, MediaError, UsageError, bug_message
 from avmatch.core.features import AudioFeatures, AudioSamples, Embeddings, MouthTrack, VideoFeatures, VideoFrames
 from avmatch.core.results import Failure, Progress
 from avmatch.frontends.faces import FaceDetector, LocatedFrame, YuNetDetector
@@ -38,7 +38,6 @@ from avmatch.media.decode import decode
 
 THUMBNAIL_SIDE_PX = 160
 _ABSENT = frozenset({"no_video", "no_audio", "no_frames"})
-_FAULTS = (MediaError, OSError, ValueError, ArithmeticError, MemoryError, cv2.error)
 
 Answer = TypeVar("Answer")
 Item = TypeVar("Item")
@@ -214,11 +213,13 @@ def analyse_all(
             return analyse(path)
         except MediaError as error:
             return Failure.from_error(error)
-        except ModelError:  # not this file's fault: every other one would fail as well
+        except AvmatchError:  # not this file's fault: every other one would fail as well
             raise
-        except _FAULTS as error:
+        except (OSError, MemoryError, cv2.error) as error:
             message = f"could not be analysed ({type(error).__name__}: {error}); copy or convert it again"
             return Failure(path, "features", message)
+        except Exception as error:  # noqa: BLE001  a bug of ours, which the other files may not meet
+            return Failure(path, "features", bug_message(error))
 
     def counted(answers: Iterator[Answer | Failure]) -> Iterator[Answer | Failure]:
         for done, answer in enumerate(answers, start=1):

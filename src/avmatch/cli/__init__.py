@@ -7,6 +7,7 @@ Results go to stdout or into files; progress and remarks to stderr. Exit codes: 
 from __future__ import annotations
 
 import io
+import logging
 import os
 import sys
 
@@ -50,13 +51,17 @@ def options(
     version: bool = typer.Option(
         False, "--version", help="Print the version and leave.", callback=_print_version, is_eager=True
     ),
+    debug: bool = typer.Option(False, "--debug", help="Show where in the program an error comes from."),
 ) -> None:
     """Which sound belongs to which silent picture, and by how much they are apart."""
+    if debug:
+        logging.basicConfig(format="%(message)s")  # to stderr
+        logging.getLogger("avmatch").setLevel(logging.DEBUG)
 
 
 def main() -> None:
-    """Run the command line; expected errors become one line on stderr."""
-    from avmatch.core.errors import AvmatchError, UsageError
+    """Run the command line; errors become one line on stderr."""
+    from avmatch.core.errors import AvmatchError, UsageError, bug_message
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names needn't be UTF-8, nor need the terminal
@@ -71,3 +76,6 @@ def main() -> None:
     except (AvmatchError, OSError) as error:
         print(f"avmatch: {error}", file=sys.stderr)
         sys.exit(2 if isinstance(error, UsageError) else 1)
+    except Exception as error:  # noqa: BLE001  nobody else would catch it
+        print(f"avmatch: {bug_message(error)}", file=sys.stderr)
+        sys.exit(1)

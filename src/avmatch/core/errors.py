@@ -6,11 +6,14 @@
     ├── ModelError (ValueError)        a model file lacks its description or doesn't fit
     └── MissingExtraError (ImportError)  an optional library is needed: names the extra to install
 
-A MediaError never ends a batch: it becomes one row of errors.csv (`Failure`), and the rest goes on.
+A MediaError never ends a batch: it becomes one row of errors.csv (`Failure`), and the rest goes on. So does an error of
+no class above: it is a bug of ours, and `bug_message` says so.
 """
 
 from __future__ import annotations
 
+import logging
+import platform
 from pathlib import Path
 from typing import Literal
 
@@ -74,3 +77,20 @@ class MissingExtraError(AvmatchError, ImportError):
 
     def __init__(self, library: str, extra: str, purpose: str) -> None:
         super().__init__(f"{purpose} needs {library}: pip install 'avmatch[{extra}]'")
+
+
+def version_line() -> str:
+    """What a bug report begins with."""
+    import avmatch
+
+    return f"avmatch {avmatch.__version__}, Python {platform.python_version()}, {platform.platform()}"
+
+
+def bug_message(error: Exception) -> str:
+    """What to say of an error that is our own fault.
+
+    Its traceback goes to the logger "avmatch" at the level DEBUG, which `avmatch --debug` shows.
+    """
+    logging.getLogger("avmatch").debug("a bug in avmatch:", exc_info=error)
+    what = " ".join(f"{type(error).__name__}: {error}".split())
+    return f"a bug in avmatch, please report it: {what} ({version_line()}; `avmatch --debug …` shows the traceback)"

@@ -8,6 +8,7 @@ frames come in blocks of at most 32, sound in blocks of about a second.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -153,12 +154,25 @@ def _checked(path: str | Path, blocks: Iterator[_Block]) -> Iterator[_Block]:
         for block in blocks:
             empty = False
             yield block
-    except av.FFmpegError as error:
+    except (av.FFmpegError, _OddFrameError) as error:
         message = f"can't be converted ({error}); convert the file to mp4 or wav first"
         raise MediaError(path, message, stage="decode", reason="unsupported") from error
     if empty:
         message = "nothing in it can be decoded; the file is damaged or cut off: copy it again"
         raise MediaError(path, message, stage="decode", reason="no_frames")
+
+
+class _OddFrameError(Exception):
+    """A frame whose format, size or buffers PyAV, numpy or OpenCV can't convert."""
+
+
+@contextmanager
+def _converting() -> Iterator[None]:
+    """What goes wrong here is due to the file's content; the same errors elsewhere are bugs."""
+    try:
+        yield
+    except (ValueError, KeyError, ArithmeticError, cv2.error) as error:
+        raise _OddFrameError(f"{type(error).__name__}: {error}") from error
 
 
 def _rate(stream: av.VideoStream) -> float:
@@ -206,7 +220,8 @@ class _PictureSink:
         if self._last_seconds is not None and time_seconds <= self._last_seconds:
             return  # shown at the time of another frame, or before it: players drop it too
         self._last_seconds = time_seconds
-        picture = (_colour if self.is_colour else _grey)(frame, self.max_side_px)
+        with _converting():
+            picture = (_colour if self.is_colour else _grey)(frame, self.max_side_px)
         if self._frames and (picture.shape != self._frames[0].shape or len(self._frames) >= BLOCK_FRAMES):
             yield from self.flush()
         self._frames.append(picture)
@@ -270,7 +285,8 @@ class _SoundSink:
     _num_yielded: int = 0
 
     def take(self, frame: av.AudioFrame) -> Iterator[AudioSamples]:
-        data = _channels(frame)
+        with _converting():
+            data = _channels(frame)
         if not data.size or not _MIN_RATE_HZ <= frame.sample_rate <= _MAX_RATE_HZ:
             return
         if self.sample_rate_hz is not None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import platform
 from collections.abc import Iterator
 from importlib import metadata
 
-import avmatch
 from avmatch.analysis.features import default_cache_dir
 from avmatch.artifacts.model import shipped_models
+from avmatch.core.errors import version_line
 from avmatch.media.probe import codec_report, library_versions
 
 _LIBRARIES = ("numpy", "scipy", "av", "opencv-python-headless", "onnxruntime", "matplotlib")
@@ -18,7 +17,7 @@ _OPTIONAL = {"pyarrow": "parquet", "pandas": "pandas", "torch": "train"}
 
 def diagnosis() -> Iterator[str]:
     """Lines for a person, or for a bug report."""
-    yield f"avmatch {avmatch.__version__}, Python {platform.python_version()}, {platform.platform()}"
+    yield version_line()
     yield f"{os.cpu_count()} cores; features are kept in {default_cache_dir()}"
     yield "libraries: " + ", ".join(f"{name} {_version(name)}" for name in _LIBRARIES)
     yield "FFmpeg: " + ", ".join(f"{name} {version}" for name, version in library_versions().items())

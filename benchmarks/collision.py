@@ -11,13 +11,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 from collision_scores import alone_score, hits
+from paired import student_interval
 from scipy.spatial.distance import cdist
 
 from avmatch.artifacts.model import open_model
 from avmatch.core.features import AudioSamples
 from avmatch.core.files import write_text_atomically
 from avmatch.data.splits import split_by_group
-from avmatch.metrics.intervals import bootstrap_interval, student_interval
+from avmatch.metrics.intervals import bootstrap_interval
 from avmatch.reports.plots import new_figure, save_figure, set_head
 from avmatch.reports.report import markdown_table
 from avmatch.systems.collisions.classes import num_workers

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from paired import paired_interval
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression, Ridge
 from std2022 import pack
@@ -21,7 +22,7 @@ from avmatch.data.items import Pairs
 from avmatch.data.pairs import read_scenes
 from avmatch.data.splits import group_folds
 from avmatch.metrics.classes import log_loss, reliability
-from avmatch.metrics.intervals import paired_interval, spread
+from avmatch.metrics.intervals import spread
 from avmatch.pipelines.fuse import fuse_predictions
 from avmatch.pipelines.train import train_recipe
 from avmatch.systems.scenes.fusing import log_weights

@@ -9,12 +9,13 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from paired import paired_interval
 
 from avmatch.artifacts.tower import load_clip_towers
 from avmatch.data.pairs import Pairs, read_pairs
 from avmatch.data.splits import group_folds
 from avmatch.matching.galleries import NORMALISATIONS
-from avmatch.metrics.intervals import paired_interval, spread
+from avmatch.metrics.intervals import spread
 from avmatch.metrics.retrieval import recall_at, subset_recalls, true_ranks
 from avmatch.pipelines.train import train_recipe
 from avmatch.reports.plots import new_figure, save_figure, set_head

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from avmatch.core.errors import UsageError
-from avmatch.metrics.classes import Confusion, confusions, macro_mean, top_k_hits
+from avmatch.metrics.classes import Mistake, commonest_mistakes, macro_mean, top_k_hits
 
 SCORES = np.array([[3.0, 2.0, 1.0], [1.0, 2.0, 3.0], [2.0, 2.0, 0.0], [3.0, 2.0, 1.0]])
 LABEL = np.array([0, 0, 0, 1])
@@ -31,5 +31,6 @@ def test_a_rare_class_weighs_like_the_others():
 def test_the_commonest_mistakes_come_first():
     scores = np.eye(3)[[1, 1, 2, 0]]
     label = np.array([0, 0, 0, 2])
-    assert confusions(scores, label, 2) == (Confusion(0, 1, 2, 3), Confusion(0, 2, 1, 3))
-    assert confusions(np.eye(3)[label], label, 5) == ()
+    found = commonest_mistakes(scores, label, "abc", 2)
+    assert found == (Mistake("a", "b", 2, 3), Mistake("a", "c", 1, 3))
+    assert commonest_mistakes(np.eye(3)[label], label, "abc", 5) == ()

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
+from paired import student_interval
 from scipy.stats import binom, bootstrap, ttest_1samp
 
 from avmatch.core.errors import UsageError
-from avmatch.metrics.intervals import Interval, bootstrap_interval, student_interval
+from avmatch.metrics.intervals import Interval, bootstrap_interval
 
 VALUES = np.random.default_rng(3).exponential(size=80)
 

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
+from paired import paired_interval
 from scipy.stats import ttest_rel
 
 from avmatch.core.errors import UsageError
-from avmatch.metrics.intervals import bootstrap_interval, paired_interval, spread
+from avmatch.metrics.intervals import bootstrap_interval, spread
 
 
 def test_spread_by_hand():

@@ -1,5 +1,6 @@
 import io
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -97,7 +98,7 @@ def test_json_is_one_object_with_everything():
     assert (told["data"], told["num_pairs"], told["protocol"]["ks"]) == ("data/held", 60, [1, 5, 10, 50])
     assert [(row["model"], row["normalisation"]) for row in told["rows"][:2]] == [("runs/a", "raw"), ("runs/a", "csls")]
     scores = report.rows[0].scores
-    assert told["rows"][0]["video_to_audio"] == json.loads(json.dumps(scores.video_to_audio.to_json()))
+    assert told["rows"][0]["video_to_audio"] == json.loads(json.dumps(asdict(scores.video_to_audio)))
     shares = [100 * row.scores.audio_to_video.recall[5].share for row in report.rows if row.normalisation == "raw"]
     (found,) = [
         item["of"]["R@5"]

@@ -95,7 +95,7 @@ class RetrievalResult:
         ]
         tables[-1] = replace(tables[-1], caption=TIES, interval=_INTERVAL)
         rows = [
-            {"model": row.model, "normalisation": row.normalisation, "snr_db": row.snr_db, **row.scores.to_json()}
+            {"model": row.model, "normalisation": row.normalisation, "snr_db": row.snr_db, **asdict(row.scores)}
             for row in self.rows
         ]
         values = {"data": self.data, "num_pairs": self.num_pairs, "protocol": asdict(self.protocol), "rows": rows}

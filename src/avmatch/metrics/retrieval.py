@@ -16,7 +16,7 @@ Letters in shapes: N videos, M audio files (as many), K values of k.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Float64, Int
@@ -54,15 +54,6 @@ class DirectionScores:
     mean_rank: float
     subset_recall: Mapping[int, float]
 
-    def to_json(self) -> dict[str, object]:
-        """What JSON can hold; k becomes a string."""
-        return {
-            "recall": {str(k): asdict(recall) for k, recall in self.recall.items()},
-            "median_rank": self.median_rank,
-            "mean_rank": self.mean_rank,
-            "subset_recall": {str(k): share for k, share in self.subset_recall.items()},
-        }
-
 
 @dataclass(frozen=True)
 class RetrievalScores:
@@ -79,15 +70,6 @@ class RetrievalScores:
     subset_size: int | None
     video_to_audio: DirectionScores
     audio_to_video: DirectionScores
-
-    def to_json(self) -> dict[str, object]:
-        """What JSON can hold."""
-        return {
-            "num_items": self.num_items,
-            "subset_size": self.subset_size,
-            "video_to_audio": self.video_to_audio.to_json(),
-            "audio_to_video": self.audio_to_video.to_json(),
-        }
 
 
 def validate(similarity: Float[np.ndarray, "N M"]) -> None:
@@ -198,14 +180,10 @@ def _direction(
     if subset_size is not None:
         shares = subset_recalls(similarity, size=subset_size, draws=draws, seed=seed, normalise=normalise)
         subset = dict(zip(SUBSET_KS, shares.tolist(), strict=True))
+    intervals = {k: bootstrap_interval(ranks <= k, seed) for k in ks}
     return DirectionScores(
-        recall={k: _recall(ranks, k, seed) for k in ks},
+        recall={k: Recall(recall_at(ranks, k), one.low, one.high) for k, one in intervals.items()},
         median_rank=median_rank(ranks),
         mean_rank=mean_rank(ranks),
         subset_recall=subset,
     )
-
-
-def _recall(ranks: Int[np.ndarray, " N"], k: int, seed: int) -> Recall:
-    interval = bootstrap_interval(ranks <= k, seed)
-    return Recall(recall_at(ranks, k), interval.low, interval.high)

@@ -1,11 +1,11 @@
-"""How well vectors of picture and sound tell the offset between them.
+"""How well vectors of picture and sound show the offset between them.
 
 A frame is compared with the sound at each offset within ±`max_offset` ticks; **positive = the sound comes late**, so
 column `max_offset + o` compares frame t with tick t + o of the sound. NaN is where there is nothing to compare: the
 clip has no sound there, or the vectors of a tick are NaN themselves (no face in sight). Each offset has the mean of
 the frames that can be compared there; where these are less than half as many as at the best offset, it is no candidate
 (the script of SyncNet pads with zeros). Near the ends of a clip there are fewer candidates, and so less to be mistaken
-about: `chances` tells how often a guess would be right.
+about: `chances` is how often a guess would be right.
 
 **The LRS2 protocol** (Chung and Zisserman, "Out of time", 2016; Chung, Chung and Kang, "Perfect Match", 2019): 31
 offsets within ±15 frames, right within ±1 frame of the truth, from K frames of evidence. A SyncNet looks at windows of
@@ -15,9 +15,14 @@ K of them. Every start in a clip is a trial, unless the true offset has no sound
 **LSE-D and LSE-C** (Prajwal et al., "A lip sync expert is all you need", 2020, after the script of SyncNet): the
 distance at the best offset, and by how much the median over the offsets lies above it.
 
+**Sync accuracy**: is this sound in sync with this picture? The share judged right, of as many pairs that are as that
+aren't. The threshold comes from one half of the recordings and judges the other, and the other way round, so that no
+pair is judged by a threshold that it had a say in.
+
 **Ties count against the system**, as in metrics.retrieval: vectors that are all alike score 0.
 
-Letters in shapes: T frames, U ticks of the sound, D dimensions, O = 2 · max_offset + 1 offsets, S starts, N clips.
+Letters in shapes: T frames, U ticks of the sound, D dimensions, O = 2 · max_offset + 1 offsets, S starts, N clips or
+pairs.
 """
 
 from __future__ import annotations
@@ -62,26 +67,26 @@ def offset_scores(
         max_offset: in ticks.
         lead: which tick of the sound belongs to tick 0 of the picture, up to `max_offset`.
     """
-    return _at_offsets(video, audio, (max_offset, lead), lambda seen, heard: (seen * heard).sum(axis=1))
+    return _at_offsets(video, audio, (max_offset, lead), lambda frames, ticks: (frames * ticks).sum(axis=1))
 
 
 def offset_distances(
     video: Float[np.ndarray, "T D"], audio: Float[np.ndarray, "U D"], max_offset: int = MAX_OFFSET, lead: int = 0
 ) -> Float[np.ndarray, "T O"]:
     """Euclidean distance instead, for vectors that aren't normalised (SyncNets); its negative is a score."""
-    return _at_offsets(video, audio, (max_offset, lead), lambda seen, heard: np.linalg.norm(seen - heard, axis=1))
+    return _at_offsets(video, audio, (max_offset, lead), lambda frames, ticks: np.linalg.norm(frames - ticks, axis=1))
 
 
 def right_starts(
     scores: Float[np.ndarray, "T O"], num_frames: int, *, truth: int = 0, window_frames: int = 1
 ) -> Bool[np.ndarray, " S"]:
-    """The trials of the LRS2 protocol in one clip: whether each tells the offset within a frame.
+    """The trials of the LRS2 protocol in one clip: whether each finds the offset within a frame.
 
     Args:
         scores: higher is more alike.
         num_frames: K, the frames of evidence.
         truth: the true offset in frames, within the offsets tried.
-        window_frames: how many frames one row of `scores` has seen (5 for SyncNets, 1 for dense models).
+        window_frames: how many frames one row of `scores` covers (5 for SyncNets, 1 for dense models).
 
     Returns:
         One entry for each start whose sound at the true offset is there; empty if the clip is shorter than K.
@@ -118,13 +123,15 @@ def _trials(
     scores: Float[np.ndarray, "T O"], num_frames: int, truth: int, window_frames: int
 ) -> tuple[Float[np.ndarray, "S O"], Bool[np.ndarray, " O"]]:
     """The means of each trial, −inf where an offset is no candidate, and which offsets are right."""
-    num_windows, own = num_frames - window_frames + 1, _column(scores, truth)
+    num_windows, middle = num_frames - window_frames + 1, scores.shape[1] // 2
+    if abs(truth) > middle:
+        raise UsageError(f"the true offset {truth} lies outside the ±{middle} that were tried")
     if num_windows < 1 or window_frames < 1:
         raise UsageError(f"{num_frames} frames are less than one window of {window_frames}")
-    near = np.abs(np.arange(scores.shape[1]) - own) <= TOLERANCE_FRAMES
+    near = np.abs(np.arange(scores.shape[1]) - middle - truth) <= TOLERANCE_FRAMES
     if len(scores) < num_windows:
         return np.zeros((0, scores.shape[1])), near
-    is_trial = sliding_window_view(np.isfinite(scores[:, own]), num_windows).all(axis=1)
+    is_trial = sliding_window_view(np.isfinite(scores[:, middle + truth]), num_windows).all(axis=1)
     return _means(sliding_window_view(scores, num_windows, axis=0)[is_trial]), near
 
 
@@ -182,13 +189,6 @@ def _at_offsets(
     return np.stack([compare(video, padded[place : place + num]) for place in range(2 * max_offset + 1)], axis=1)
 
 
-def _column(scores: Float[np.ndarray, "T O"], truth: int) -> int:
-    middle = scores.shape[1] // 2
-    if abs(truth) > middle:
-        raise UsageError(f"the true offset {truth} lies outside the ±{middle} that were tried")
-    return middle + truth
-
-
 def _means(scores: Float[np.ndarray, "*rest O K"]) -> Float[np.ndarray, "*rest O"]:
     """The mean over K of what is there, −inf for offsets that aren't candidates."""
     there = np.isfinite(scores)
@@ -208,17 +208,6 @@ def refined_offset(curve: Float[np.ndarray, " O"], peak: int) -> float:
     left, middle, right = around
     bend = left - 2 * middle + right
     return place + float(0.5 * (left - right) / bend) if bend < 0 else place
-
-
-# Sync accuracy: is this sound in sync with this picture? The share judged right, of as many that are as that aren't.
-#
-#     scores of pairs in sync and out of sync ─ threshold, on other recordings ─ in sync? ─ share that is right
-#
-# The threshold comes from one half of the recordings and judges the other, and the other way round, so that no pair
-# is
-# judged by a threshold that it had a say in.
-#
-# Letters in shapes: N pairs in sync, and as many out of sync.
 
 
 def best_threshold(in_sync: Float[np.ndarray, " N"], out_of_sync: Float[np.ndarray, " N"]) -> float:

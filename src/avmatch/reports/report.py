@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from avmatch.metrics.intervals import Mistake
+from avmatch.metrics.classes import Mistake
 
 #: Between two columns of the terminal's tables.
 _GAP = 2

@@ -7,7 +7,8 @@ import pytest
 import avmatch.systems.words.evaluate
 from avmatch.core.errors import MediaError, ModelError, UsageError
 from avmatch.data.tracks import Sides, Track
-from avmatch.metrics.intervals import Mistake, Share
+from avmatch.metrics.classes import Mistake
+from avmatch.metrics.intervals import Share
 from avmatch.systems.words.evaluate import evaluate_words
 from avmatch.systems.words.runtime import load_words
 from media_scenes import write_list

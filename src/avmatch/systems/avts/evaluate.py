@@ -26,8 +26,8 @@ from avmatch.data.clips import Clip
 from avmatch.data.items import numbered
 from avmatch.data.layouts import read_labelled
 from avmatch.data.splits import TEST, TRAIN, class_folds, with_splits
-from avmatch.metrics.classes import macro_mean, top_k_hits
-from avmatch.metrics.intervals import Mistake, Share, commonest_mistakes, share_of
+from avmatch.metrics.classes import Mistake, commonest_mistakes, macro_mean, top_k_hits
+from avmatch.metrics.intervals import Share, share_of
 from avmatch.reports.report import TIES, Report, ReportTable, mistake_tables
 
 #: C that are tried, and the folds in which they are.

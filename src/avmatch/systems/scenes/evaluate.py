@@ -23,14 +23,15 @@ from avmatch.data.items import Pairs
 from avmatch.evaluation.held_back import held_back_rows
 from avmatch.metrics.classes import (
     ClassScores,
+    Mistake,
     Reliability,
     averages,
     class_scores,
+    commonest_mistakes,
     confusion_matrix,
     log_loss,
     reliability,
 )
-from avmatch.metrics.intervals import Mistake, commonest_mistakes
 from avmatch.reports.plots import plot_confusion, plot_reliability, write_confusion
 from avmatch.reports.report import Report, ReportTable, mistake_tables
 from avmatch.systems.scenes.fusing import Predictions, write_predictions

@@ -23,8 +23,8 @@ from avmatch.data.clips import Clip, Word
 from avmatch.data.layouts import read_speech
 from avmatch.data.tracks import PackSettings, decode_tracks
 from avmatch.evaluation.held_back import held_back_names
-from avmatch.metrics.classes import macro_mean, top_k_hits
-from avmatch.metrics.intervals import Mistake, Share, commonest_mistakes, share_of
+from avmatch.metrics.classes import Mistake, commonest_mistakes, macro_mean, top_k_hits
+from avmatch.metrics.intervals import Share, share_of
 from avmatch.reports.report import TIES, Report, ReportTable, mistake_tables
 from avmatch.systems.words.data import WordSelection, place_of, same_file
 from avmatch.systems.words.runtime import WordModel, load_words

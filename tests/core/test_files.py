@@ -85,3 +85,27 @@ def test_bytes_that_are_no_utf8_are_written_with_backslashes(tmp_path):
     name = os.fsdecode(b"caf\xe9.mov") if os.name == "posix" else "caf\udce9.mov"
     write_text_atomically(tmp_path / "a.csv", f"{name},ok\n")
     assert (tmp_path / "a.csv").read_text(encoding="utf-8") == "caf\\udce9.mov,ok\n"
+
+
+def write_while_another_appears(target):
+    with atomic_path(target, overwrite=False) as temporary:
+        temporary.write_bytes(b"ours")
+        target.write_bytes(b"theirs")
+
+
+@pytest.mark.parametrize("hard_links", [True, False])
+def test_a_file_that_appears_meanwhile_is_not_overwritten(tmp_path, monkeypatch, hard_links):
+    def no_links(*_):
+        raise PermissionError("Operation not permitted")
+
+    if not hard_links:
+        monkeypatch.setattr(os, "link", no_links)
+    target = tmp_path / "a.mp4"
+    with atomic_path(target, overwrite=False) as temporary:
+        temporary.write_bytes(b"ours")
+    assert target.read_bytes() == b"ours"
+    target.unlink()
+    with pytest.raises(FileExistsError, match=r"a\.mp4 exists already"):
+        write_while_another_appears(target)
+    assert target.read_bytes() == b"theirs"
+    assert names(tmp_path) == ["a.mp4"]

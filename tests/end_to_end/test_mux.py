@@ -101,3 +101,14 @@ def test_a_second_run_does_not_take_the_first_ones_films(avmatch, clips, truth, 
     assert len(table(tmp_path / "out" / "matches.csv")) == 2
     assert "2 films and sounds there are taken for results of an earlier run, and left out" in again.stderr
     assert "left out" not in first.stderr
+
+
+def test_files_of_others_are_not_overwritten(avmatch, clips, truth, table, tmp_path):
+    video, audio = next(pair for pair in sorted(truth.items()) if pair[1])
+    target = tmp_path / "muxed" / video.rpartition("/")[2]
+    target.parent.mkdir()
+    target.write_bytes(b"theirs")
+    avmatch("match", video, audio, "-o", tmp_path / "out", "--mux", tmp_path / "muxed", "--complete")
+    assert target.read_bytes() == b"theirs"
+    (failure,) = table(tmp_path / "out" / "errors.csv")
+    assert failure["message"] == f"not muxed: {target} exists already; move it, or name another place"

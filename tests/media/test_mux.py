@@ -181,3 +181,27 @@ def test_what_cannot_be_muxed_is_told_and_leaves_nothing(media, tmp_path, video,
     assert caught.value.path == str(media / culprit)
     assert caught.value.reason == reason
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv"])
+def test_only_results_of_an_earlier_mux_are_replaced(media, tmp_path, suffix):
+    out = tmp_path / f"out.{suffix}"
+    arguments = (media / "silent_video.mp4", media / "good.wav", out)
+    mux(*arguments, offset_seconds=0.0)
+    before = out.read_bytes()
+    mux(*arguments, offset_seconds=0.3)
+    assert out.read_bytes() != before
+    for content in ((media / "good.mp4").read_bytes(), b"not a video", b""):
+        out.write_bytes(content)
+        with pytest.raises(FileExistsError, match="exists already; move it, or name another place"):
+            mux(*arguments, offset_seconds=0.0)
+        assert out.read_bytes() == content
+    assert [path.name for path in tmp_path.iterdir()] == [out.name]
+
+
+def test_a_link_that_leads_nowhere_is_not_replaced(media, tmp_path):
+    out = tmp_path / "out.mp4"
+    out.symlink_to(tmp_path / "away.mp4")
+    with pytest.raises(FileExistsError, match="exists already"):
+        mux(media / "silent_video.mp4", media / "good.wav", out, offset_seconds=0.0)
+    assert out.is_symlink()

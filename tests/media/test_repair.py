@@ -8,6 +8,7 @@ from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.features import AudioSamples
 from avmatch.media.decode import decode, read_audio
 from avmatch.media.encode import SoundWriter, write_clip
+from avmatch.media.mux import mux, timed_packets
 from avmatch.media.repair import repair
 from data.make_data import FPS, clicks, lateness_seconds, pictures
 from probing import probe
@@ -85,10 +86,11 @@ def test_nothing_is_heard_before_the_file_begins(media, tmp_path):
 
 def test_a_sound_that_leads_in_stays(media, tmp_path):
     """The picture starts late; what is heard before it is no fault."""
-    for drift_ppm in (0.0, 1e-3):
-        repair(media / "late_picture.mkv", tmp_path / "out.mkv", offset_seconds=0.1, drift_ppm=drift_ppm)
-        assert frame_times(tmp_path / "out.mkv")[0] - read_audio(tmp_path / "out.mkv").pts_seconds > 0.4
-        assert lateness(media / "late_picture.mkv") - lateness(tmp_path / "out.mkv") == pytest.approx(0.1, abs=0.0015)
+    for drift_ppm, name in ((0.0, "moved.mkv"), (1e-3, "resampled.mkv")):
+        out = tmp_path / name
+        repair(media / "late_picture.mkv", out, offset_seconds=0.1, drift_ppm=drift_ppm)
+        assert frame_times(out)[0] - read_audio(out).pts_seconds > 0.4
+        assert lateness(media / "late_picture.mkv") - lateness(out) == pytest.approx(0.1, abs=0.0015)
 
 
 @pytest.mark.parametrize("offset_seconds", [-0.3, 0.3])
@@ -193,3 +195,25 @@ def test_an_offset_that_leaves_no_sound_is_refused(media, tmp_path, offset_secon
     with pytest.raises(MediaError, match="would leave no sound in it"):
         repair(media / "good.mp4", tmp_path / "out.mp4", offset_seconds=offset_seconds)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_appears_while_the_copy_is_written_is_kept(media, tmp_path, monkeypatch):
+    out = tmp_path / "out.mp4"
+
+    def packets_and_a_file(*arguments):
+        out.write_bytes(b"theirs")
+        yield from timed_packets(*arguments)
+
+    monkeypatch.setattr("avmatch.media.repair.timed_packets", packets_and_a_file)
+    with pytest.raises(FileExistsError, match="exists already"):
+        repair(media / "good.mp4", out, offset_seconds=0.1)
+    assert out.read_bytes() == b"theirs"
+    assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
+
+
+def test_a_copy_of_a_muxed_file_is_not_taken_for_one(media, tmp_path):
+    muxed, copy = tmp_path / "muxed.mkv", tmp_path / "copy.mkv"
+    mux(media / "silent_video.mp4", media / "good.wav", muxed, offset_seconds=0.0)
+    repair(muxed, copy, offset_seconds=0.1)
+    with pytest.raises(FileExistsError, match="exists already"):
+        mux(media / "silent_video.mp4", media / "good.wav", copy, offset_seconds=0.0)

@@ -12,7 +12,9 @@ from avmatch.cli.options import Cache, FaceDetector, MaxOffset, Model, NoCache, 
 
 def fix(
     paths: Annotated[list[str], typer.Argument(help="Video files, folders or globs.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="The copy; a folder for several files.")],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="The copy; a folder for several files. Nothing is overwritten.")
+    ],
     offset: Annotated[float | None, typer.Option(help="Known offset in seconds; positive = the sound is late.")] = None,
     max_offset: MaxOffset = 1.0,
     tolerance: Annotated[float, typer.Option(help="Leave files as they are within this many seconds.")] = 0.02,

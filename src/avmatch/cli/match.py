@@ -24,7 +24,10 @@ def match(
     model: Model = None,
     matrix: Annotated[Path | None, typer.Option(help="Also write the videos × audio similarity here, as .npy.")] = None,
     normalise: Annotated[str, typer.Option(help="The matrix over its gallery: sinkhorn, csls or raw.")] = "sinkhorn",
-    mux: Annotated[Path | None, typer.Option(help="Also write each matched video with its sound here.")] = None,
+    mux: Annotated[
+        Path | None,
+        typer.Option(help="Also write each matched video with its sound here; only files of --mux are replaced."),
+    ] = None,
     top_k: Annotated[int, typer.Option(help="Candidates listed for each video.")] = 10,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a video instead of the table.")] = False,
     face_detector: FaceDetector = None,

@@ -12,10 +12,13 @@ from pathlib import Path
 
 
 @contextmanager
-def atomic_path(target: Path) -> Iterator[Path]:
+def atomic_path(target: Path, *, overwrite: bool = True) -> Iterator[Path]:
     """A temporary path beside `target` that takes its name when the block ends well, and vanishes otherwise.
 
     The temporary name keeps the target's suffix, because muxers and image writers choose their format by it.
+
+    Args:
+        overwrite: False raises FileExistsError, at the end, if `target` exists by then.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.parent / f".avmatch-{secrets.token_hex(8)}{target.suffix}"
@@ -25,11 +28,35 @@ def atomic_path(target: Path) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        temporary.replace(target)
+        if overwrite:
+            temporary.replace(target)
+        else:
+            _take_free_name(temporary, target)
     except BaseException:
         with suppress(FileNotFoundError):
             temporary.unlink()
         raise
+
+
+def _take_free_name(temporary: Path, target: Path) -> None:
+    """Rename, but never over a file: a link is refused where the name is taken, however short a time ago."""
+    try:
+        os.link(temporary, target)
+    except FileExistsError as error:
+        raise taken(target) from error
+    except OSError:  # a file system without hard links: claim the name with an empty file
+        try:
+            target.touch(exist_ok=False)
+        except FileExistsError as error:
+            raise taken(target) from error
+        temporary.replace(target)
+    else:
+        temporary.unlink()
+
+
+def taken(target: Path) -> FileExistsError:
+    """The error where a file would be overwritten."""
+    return FileExistsError(f"{target} exists already; move it, or name another place")
 
 
 def write_bytes_atomically(target: Path, content: bytes) -> None:

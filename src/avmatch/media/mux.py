@@ -8,6 +8,7 @@ track.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,11 +23,13 @@ from jaxtyping import Float32
 from avmatch.core.clock import samples_from_seconds
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.features import AudioSamples
-from avmatch.core.files import atomic_path
+from avmatch.core.files import atomic_path, taken
 from avmatch.media.decode import decode_sound
 from avmatch.media.encode import SoundWriter
 from avmatch.media.source import audio_stream, opened, origin_seconds, video_stream
 
+#: The comment in every muxed file, by which a later run knows what it may replace.
+MUXED_BY = "muxed by avmatch"
 _CODECS = {".webm": "libopus", ".ogv": "libopus", ".ogg": "libopus", ".avi": "pcm_s16le"}
 #: What a codec can do; the others take any rate.
 _RATES_HZ = {
@@ -47,26 +50,31 @@ def mux(video: Path, audio: Path, out: Path, *, offset_seconds: float) -> None:
 
     Raises:
         UsageError: `out` is one of the originals.
+        FileExistsError: `out` exists, and isn't the result of an earlier `mux`.
         MediaError: an input can't be read, or the container can't hold the streams (stage "mux").
     """
-    with remuxed(video, out, originals=(video, audio)) as (source, picture, target):
+    with remuxed(video, out, originals=(video, audio), overwrite=_is_muxed(out)) as (source, picture, target):
+        target.metadata["comment"] = MUXED_BY
         _write(source, picture, target, audio, out, offset_seconds)
 
 
 @contextmanager
 def remuxed(
-    video: Path, out: Path, *, originals: tuple[Path, ...]
+    video: Path, out: Path, *, originals: tuple[Path, ...], overwrite: bool = False
 ) -> Iterator[tuple[av.container.InputContainer, av.VideoStream, av.container.OutputContainer]]:
     """(source, its picture, the new file), which appears whole or not at all.
 
     Raises:
         UsageError: `out` is one of the originals.
+        FileExistsError: `out` exists, and isn't to be overwritten.
         MediaError: an input can't be read, or the container can't hold the streams (stage "mux").
     """
     if out.exists() and any(out.samefile(original) for original in originals if original.exists()):
         raise UsageError(f"{out}: this would overwrite an original; choose another folder for the muxed files")
+    if os.path.lexists(out) and not overwrite:
+        raise taken(out)
     try:
-        with opened(video, "mux") as source, atomic_path(out) as temporary:
+        with opened(video, "mux") as source, atomic_path(out, overwrite=overwrite) as temporary:
             picture = video_stream(source)
             if picture is None:
                 raise MediaError(video, "there is no picture in it to copy", stage="mux", reason="no_video")
@@ -80,6 +88,15 @@ def remuxed(
             raise
         message = f"can't be muxed into {out.suffix} ({error}); convert the video to .mkv or .mp4 first"
         raise MediaError(video, message, stage="mux", reason="unsupported") from error
+
+
+def _is_muxed(path: Path) -> bool:
+    """Whether a file is there that `mux` wrote, in a container that can say so."""
+    try:
+        with opened(path) as container:
+            return MUXED_BY in container.metadata.values()
+    except MediaError:
+        return False
 
 
 def _write(

@@ -27,7 +27,7 @@ import numpy as np
 from avmatch.core.errors import MediaError
 from avmatch.core.features import AudioSamples
 from avmatch.media.decode import decode_sound
-from avmatch.media.mux import SoundTrack, codec_for, on_picture_clock, remuxed, start_seconds, timed_packets
+from avmatch.media.mux import MUXED_BY, SoundTrack, codec_for, on_picture_clock, remuxed, start_seconds, timed_packets
 from avmatch.media.source import audio_stream, opened, origin_seconds
 
 _KEPT_TYPES = ("video", "audio", "subtitle", "attachment")
@@ -55,6 +55,7 @@ def repair(video: Path, out: Path, *, offset_seconds: float, drift_ppm: float = 
 
     Raises:
         UsageError: `out` is the original.
+        FileExistsError: `out` exists; nothing is overwritten.
         MediaError: the file can't be read, or the container can't hold the streams (stage "mux").
     """
     with remuxed(video, out, originals=(video,)) as (source, picture, target):
@@ -62,7 +63,7 @@ def repair(video: Path, out: Path, *, offset_seconds: float, drift_ppm: float = 
         if sound is None:
             raise MediaError(video, "there is no sound in it to move", stage="mux", reason="no_audio")
         _refuse_silence(source, video, offset_seconds)
-        target.metadata.update(source.metadata)
+        target.metadata.update((key, value) for key, value in source.metadata.items() if value != MUXED_BY)
         with suppress(NotImplementedError):
             target.set_chapters(source.chapters())
         notes: list[str] = []

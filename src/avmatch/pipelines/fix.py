@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avmatch.core.errors import MediaError, UsageError
+from avmatch.core.files import taken
 from avmatch.core.repairs import FixResult
 from avmatch.core.results import Progress, SyncResult
 from avmatch.media.repair import repair
@@ -127,11 +128,13 @@ def _fixed(path: str, target: Path, was: SyncResult | None, settings: FixSetting
     if drift is None and abs(offset) <= settings.tolerance_seconds:
         return FixResult(path, "in_sync", was=was)
     if os.path.lexists(target):
-        return FixResult(path, "failed", was=was, message=f"{target} exists already; move it, or name another place")
+        return FixResult(path, "failed", was=was, message=str(taken(target)))
     try:
         notes = repair(Path(path), target, offset_seconds=offset, drift_ppm=drift or 0.0)
     except MediaError as error:
         return FixResult(path, "failed", was=was, message=error.message)
+    except FileExistsError:  # since a moment ago
+        return FixResult(path, "failed", was=was, message=str(taken(target)))
     except OSError as error:
         return FixResult(path, "failed", was=was, message=f"{target} can't be written ({error.strerror or error})")
     now = None if was is None else _measure([str(target)], settings)[0]

@@ -20,6 +20,7 @@ HOSTILE = [
     "<!--<script>.mp4",
     "&lt;b&gt;&amp;.mp4",
     "${style} $data.mp4",
+    "{{ style }} {% if data %} {# #}.mp4",
     "line\u2028break\nnew\x1b[31m.mp4",
 ]
 

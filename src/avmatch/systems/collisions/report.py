@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from html import escape
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ import avmatch
 from avmatch.core.errors import UsageError
 from avmatch.core.files import atomic_path, write_text_atomically
 from avmatch.core.results import FAILURE_COLUMNS, Failure, csv_text
+from avmatch.reports.page import rendered
 from avmatch.reports.plots import new_figure, save_figure, set_head
 
 #: The answer for a sound that belongs to no film.
@@ -108,11 +109,6 @@ class CollideResult:
 # report.html, matrix_<group>.png   the same for people
 
 CLASS_COLUMNS = ("group", "name", "side", "class", "probability")
-_STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;color:#22262a;max-width:70rem;margin:2rem auto;padding:0 1rem}"
-    "table{border-collapse:collapse}td,th{text-align:left;padding:.2rem .9rem .2rem 0;border-bottom:1px solid #d9d7d0}"
-    "img{max-width:100%}small{color:#5d646b}"
-)
 
 
 def write_collide_output(result: CollideResult, out: Path, *, bare: bool = False) -> Path:
@@ -170,46 +166,23 @@ def plot_matrix(group: GroupAnswer, path: Path) -> None:
 
 def collide_page(result: CollideResult) -> str:
     """One HTML page without scripts or requests; the matrices lie beside it."""
-    parts = [
-        f"<h1>Collisions, task {result.task}</h1><p>{escape(_summary(result))}</p>",
-        *(_section(result, group) for group in result.groups.values()),
-    ]
-    if result.failures:
-        rows = (_row(escape(failure.path), escape(failure.message)) for failure in result.failures)
-        parts.append(f"<h2>Files that could not be used</h2><table>{''.join(rows)}</table>")
-    if result.notes:
-        parts.append(f"<h2>Notes</h2><ul>{''.join(f'<li>{escape(note)}</li>' for note in result.notes)}</ul>")
-    settings = escape(json.dumps(dict(result.settings)))
-    policy = "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'"
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Collisions</title>'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}"><style>{_STYLE}</style>'
-        f"{''.join(parts)}<p><small>avmatch {avmatch.__version__}, {settings}</small></p></html>\n"
+    return rendered(
+        "avmatch.systems.collisions",
+        "report.html.jinja",
+        result=result,
+        answers=[int(answer) for group in result.groups.values() for answer in group.answers],
+        no_partner=NO_PARTNER,
+        rows=partial(_rows, result),
+        settings=json.dumps(dict(result.settings)),
+        version=avmatch.__version__,
     )
 
 
-def _summary(result: CollideResult) -> str:
-    answers = [int(answer) for group in result.groups.values() for answer in group.answers]
-    alone = answers.count(NO_PARTNER) if result.task > 1 else 0
-    return (
-        f"{len(answers)} sounds answered" + (f", {alone} of them with no partner" if result.task > 1 else "")
-        + f"; {len(result.failures)} files could not be used"
-    )  # fmt: skip
-
-
-def _section(result: CollideResult, group: GroupAnswer) -> str:
-    rows = []
+def _rows(result: CollideResult, group: GroupAnswer) -> Iterator[tuple[str, ...]]:
     likeliest = group.sound_classes.argmax(axis=1)
     for place, sound in enumerate(group.sounds):
-        name = result.class_names[int(likeliest[place])]
-        sureness = f"{100 * float(group.sound_classes[place].max()):.0f} %"
-        rows.append(_row(escape(sound), escape(name), sureness, *_partner(result, group, place)))
-    head = "<tr><th>sound</th><th>class</th><th>probability</th>" + (
-        "<th>film</th><th>score</th><th>distance</th></tr>" if result.task > 1 else "</tr>"
-    )
-    title = f"<h2>Group {escape(group.name)}</h2>" if result.task > 1 else "<h2>Sounds</h2>"
-    image = f'<img src="matrix_{escape(group.name)}.png" alt="Scores of all pairs">' if result.task > 1 else ""
-    return f"{title}{image}<table>{head}{''.join(rows)}</table>"
+        probability = f"{100 * float(group.sound_classes[place].max()):.0f} %"
+        yield sound, result.class_names[int(likeliest[place])], probability, *_partner(result, group, place)
 
 
 def _partner(result: CollideResult, group: GroupAnswer, place: int) -> tuple[str, ...]:
@@ -219,11 +192,7 @@ def _partner(result: CollideResult, group: GroupAnswer, place: int) -> tuple[str
     if not len(found):
         return "none", "", ""
     row = int(found[0])
-    return escape(group.films[row]), f"{group.nats[row, place]:.1f}", f"{group.distance[row, place]:.2f}"
-
-
-def _row(*cells: str) -> str:
-    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+    return group.films[row], f"{group.nats[row, place]:.1f}", f"{group.distance[row, place]:.2f}"
 
 
 def _classes(result: CollideResult) -> Iterator[tuple[str, str, str, str, float]]:

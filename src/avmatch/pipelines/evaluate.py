@@ -18,8 +18,7 @@ from avmatch.evaluation.galleries import Gallery, read_media
 from avmatch.evaluation.media import media_similarities
 from avmatch.evaluation.pieces import TalkProtocol
 from avmatch.evaluation.retrieval import Protocol, RetrievalResult, measure_retrieval
-from avmatch.systems.avts.evaluate import ProbeResult, probe
-from avmatch.systems.avts.layers import SoundLayer, sound_layer, sound_tower
+from avmatch.systems.avts.evaluate import ProbeResult, SoundLayer, probe, sound_layer, sound_tower
 from avmatch.systems.events.evaluate import (
     EventLayer,
     EventSyncResult,

@@ -164,7 +164,7 @@ def _traced(network: nn.Module, samples: Sequence[Sample], input_names: Sequence
 def without_traces(graph: onnx.ModelProto) -> onnx.ModelProto:
     """The same graph without the exporter's stack traces, which tell of the files of this machine.
 
-    What stays are the names of the modules, by which layers are asked for (systems/avts/layers.py).
+    What stays are the names of the modules, by which layers are asked for (systems/avts/evaluate.py).
     """
     for part in (*graph.graph.node, *graph.graph.value_info, *graph.graph.input, *graph.graph.output):
         kept = [entry for entry in part.metadata_props if entry.key == NAME_SCOPES]

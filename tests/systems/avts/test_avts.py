@@ -16,7 +16,7 @@ from avmatch.systems.avts import task as avts_task
 from avmatch.systems.avts.model import McVideoConfig, SoundCnnConfig
 from avmatch.systems.avts.negatives import SyncCriterion, SyncCurriculum, SyncMix, SyncShifts
 from avmatch.systems.avts.recipe import CURRICULUM, avts, l3_net
-from avmatch.systems.avts.task import Avts, AvtsBatches, AvtsTowers, heard, sync_judgements
+from avmatch.systems.avts.task import Avts, AvtsBatches, AvtsTowers, sync_judgements
 from avmatch.systems.registry import recipe
 from avmatch.training.config import TrainConfig, override
 from avmatch.training.loop import train
@@ -60,7 +60,7 @@ def reference():
     return np.stack([filterbank(sound.astype(np.float32) / 32767)[::4] for sound in pairs.audio])
 
 
-def told(sound):
+def place_of(sound):
     """Clip and tick that a spectrogram begins with."""
     apart = np.abs(reference() - np.asarray(sound)[0]).sum(axis=2)
     clip, tick = np.unravel_index(apart.argmin(), apart.shape)
@@ -78,9 +78,9 @@ def test_negatives_are_what_their_kind_says(kind):
         begin = int(batch.video[row, 0, 0, 0, 1])
         assert batch.video[row, :, 3, 5, 1].tolist() == list(range(begin, begin + 25))
         assert set(batch.video[row, :, :, :, 0].flatten().tolist()) == {20 * (row + 1)}
-        assert told(batch.audio[row]) == (row, begin)
+        assert place_of(batch.audio[row]) == (row, begin)
         for sound in batch.negatives[row]:
-            clip, tick = told(sound)
+            clip, tick = place_of(sound)
             assert (clip != row) == (kind == "easy")
             assert kind == "easy" or abs(tick - begin) >= {"hard": 13, "super_hard": 30}[kind]
 
@@ -88,7 +88,7 @@ def test_negatives_are_what_their_kind_says(kind):
 def test_a_recording_that_is_too_short_for_hard_negatives_gets_easy_ones():
     task = replace(TINY, curriculum=ONLY["hard"])
     batch = AvtsBatches(task, clips(3, 30))(np.arange(3), 0, np.random.default_rng(0))
-    assert all(told(batch.negatives[row, 0])[0] != row for row in range(3))
+    assert all(place_of(batch.negatives[row, 0])[0] != row for row in range(3))
 
 
 def test_the_curriculum_decides_by_epoch():
@@ -96,7 +96,7 @@ def test_the_curriculum_decides_by_epoch():
     source, shares = AvtsBatches(task, clips(4)), []
     for epoch in (49, 50):
         batch = source(np.arange(4), epoch, np.random.default_rng(epoch))
-        own = [told(batch.negatives[row, place])[0] == row for row in range(4) for place in range(8)]
+        own = [place_of(batch.negatives[row, place])[0] == row for row in range(4) for place in range(8)]
         shares.append(np.mean(own))
     assert shares[0] == 0
     assert 0.1 < shares[1] < 0.45
@@ -107,18 +107,18 @@ def test_a_still_is_the_frame_in_the_middle():
     batch = AvtsBatches(task, clips())(np.arange(2), 0, np.random.default_rng(0))
     assert batch.video.shape == (2, 1, SIDE_PX, SIDE_PX, 3)
     for row in range(2):
-        assert told(batch.audio[row])[1] == int(batch.video[row, 0, 0, 0, 1]) - 12
+        assert place_of(batch.audio[row])[1] == int(batch.video[row, 0, 0, 0, 1]) - 12
 
 
 def test_frames_are_mirrored_and_cut_out_at_several_places():
     pairs = clips(2)
     ramp = np.arange(SIDE_PX + 4, dtype=np.uint8)
     video = tuple(np.broadcast_to(ramp[None, None, :, None], frames.shape).copy() for frames in pairs.video)
-    source, seen = AvtsBatches(TINY, replace(pairs, video=video)), set()
+    source, edges = AvtsBatches(TINY, replace(pairs, video=video)), set()
     for seed in range(30):
         batch = source(np.arange(2), 0, np.random.default_rng(seed))
-        seen |= {tuple(row[0, 0, [0, -1], 0].tolist()) for row in batch.video}
-    assert seen == {(left, left + 15) for left in range(5)} | {(left + 15, left) for left in range(5)}
+        edges |= {tuple(row[0, 0, [0, -1], 0].tolist()) for row in batch.video}
+    assert edges == {(left, left + 15) for left in range(5)} | {(left + 15, left) for left in range(5)}
 
 
 def vectors(seed=0):
@@ -130,8 +130,8 @@ def unit(vector):
     return [float(value) / math.hypot(*vector.tolist()) for value in vector]
 
 
-def test_contrastive_pulls_pairs_and_pushes_strangers_to_the_margin():
-    """½ d² of pairs and ½ max(0, 0.99 − d)² of strangers, both sides weighing alike; d between unit vectors."""
+def test_contrastive_pulls_pairs_and_pushes_negatives_to_the_margin():
+    """½ d² of pairs and ½ max(0, 0.99 − d)² of negatives, both sides weighing alike; d between unit vectors."""
     video, audio, negatives = vectors()
     negatives[0, 0] = video[0] + 0.2
     near = [math.dist(unit(video[row]), unit(audio[row])) ** 2 for row in range(3)]
@@ -164,35 +164,35 @@ def test_cross_entropy_is_that_of_its_own_logits():
     criterion = SyncCriterion("cross_entropy", 4, 0.99, 0.1)
     yes = [criterion.scores(video, audio)[row].item() for row in range(3)]
     no = [criterion.scores(video, negatives[:, place])[row].item() for row in range(3) for place in range(2)]
-    surprise = sum(math.log1p(math.exp(-one)) for one in yes) / 3 + sum(math.log1p(math.exp(one)) for one in no) / 6
-    assert criterion(video, audio, negatives).item() == pytest.approx(surprise / 2, rel=1e-5)
+    wanted = sum(math.log1p(math.exp(-one)) for one in yes) / 3 + sum(math.log1p(math.exp(one)) for one in no) / 6
+    assert criterion(video, audio, negatives).item() == pytest.approx(wanted / 2, rel=1e-5)
 
 
-class Sees(nn.Module):
+class KnowingVideo(nn.Module):
     """Says which clip and tick a window begins with, from its colours."""
 
     def forward(self, frames):
         clip, tick = (255 * frames[:, 0, 0, 0, :2]).round().T
-        return said(clip / 20 - 1, tick)
+        return vector_of(clip / 20 - 1, tick)
 
 
-class Hears(nn.Module):
+class KnowingAudio(nn.Module):
     """The same from its sound."""
 
     def forward(self, sound):
-        found = torch.tensor([told(one) for one in sound.numpy()], dtype=torch.float32)
-        return said(found[:, 0], found[:, 1])
+        found = torch.tensor([place_of(one) for one in sound.numpy()], dtype=torch.float32)
+        return vector_of(found[:, 0], found[:, 1])
 
 
-def said(clip, tick):
+def vector_of(clip, tick):
     return torch.stack((torch.cos(0.03 * tick), torch.sin(0.03 * tick), 3 * clip), dim=1)
 
 
 @pytest.mark.parametrize("reading", ["far", "near"])
-def test_who_knows_clip_and_time_judges_everything_right(reading):
+def test_towers_that_know_clip_and_time_judge_everything_right(reading):
     task = replace(TINY, curriculum=CURRICULUM, shifts=SyncShifts(reading, far_seconds=1.2))
     learner = AvtsTowers(task)
-    learner.video, learner.audio = Sees(), Hears()
+    learner.video, learner.audio = KnowingVideo(), KnowingAudio()
     found = sync_judgements(task, learner, clips(), CPU)
     assert set(found) == {"sync_accuracy", "easy", "hard", "mixed"}
     assert all(right.all() for right in found.values())
@@ -201,15 +201,15 @@ def test_who_knows_clip_and_time_judges_everything_right(reading):
 
 def test_clips_too_short_for_super_hard_negatives_are_judged_by_hard_ones():
     learner = AvtsTowers(TINY)
-    learner.video, learner.audio = Sees(), Hears()
+    learner.video, learner.audio = KnowingVideo(), KnowingAudio()
     found = sync_judgements(TINY, learner, clips(NUM, 45), CPU)
     assert found["hard"].all()
     assert len(found["hard"]) > NUM
 
 
-def test_who_knows_the_clip_alone_is_lost_among_hard_ones():
+def test_towers_that_know_the_clip_alone_fail_on_hard_negatives():
     learner = AvtsTowers(TINY)
-    learner.video, learner.audio = OnlyClip(Sees()), OnlyClip(Hears())
+    learner.video, learner.audio = OnlyClip(KnowingVideo()), OnlyClip(KnowingAudio())
     found = TINY.validate(learner, clips(), CPU)
     assert found["sync_accuracy_easy"] == 1.0
     assert found["sync_accuracy"] == 1.0  # the recipe's own negatives are easy here
@@ -217,14 +217,14 @@ def test_who_knows_the_clip_alone_is_lost_among_hard_ones():
     assert 0.75 < found["sync_accuracy_mixed"] < 0.98
 
 
-def test_validation_looks_at_a_few_windows_at_once_and_hears_only_what_it_judges():
-    shown_at_once, heard_in_all = [], []
+def test_validation_takes_a_few_windows_at_once_and_only_the_sounds_that_it_judges():
+    videos_at_once, audios_in_all = [], []
     learner = AvtsTowers(TINY)
-    learner.video.register_forward_hook(lambda _, inputs, __: shown_at_once.append(len(inputs[0])))
-    learner.audio.register_forward_hook(lambda _, inputs, __: heard_in_all.append(len(inputs[0])))
+    learner.video.register_forward_hook(lambda _, inputs, __: videos_at_once.append(len(inputs[0])))
+    learner.audio.register_forward_hook(lambda _, inputs, __: audios_in_all.append(len(inputs[0])))
     found = sync_judgements(replace(TINY, shifts=SyncShifts(far_seconds=1.2)), learner, clips(12), CPU)
-    assert sum(shown_at_once) == len(found["easy"]) > max(shown_at_once) == 32
-    assert sum(heard_in_all) == 2 * len(found["easy"])  # the own sound and the hard one: easy ones are others' own
+    assert sum(videos_at_once) == len(found["easy"]) > max(videos_at_once) == 32
+    assert sum(audios_in_all) == 2 * len(found["easy"])  # the own sound and the hard one: easy ones are others' own
 
 
 class OnlyClip(nn.Module):
@@ -290,8 +290,8 @@ def test_it_learns_whose_sound_it_is(shards):
 def test_the_towers_are_exported_with_their_description(run, shards):
     pairs, graphs = open_shards(shards), {side: run.model / f"{side}.onnx" for side in ("video", "audio")}
     opened = {side: open_graph(path) for side, path in graphs.items()}
-    seen, listened = (graph.metadata for graph in opened.values())
-    assert seen == {
+    video, audio = (graph.metadata for graph in opened.values())
+    assert video == {
         "kind": "windows",
         "model": "avts",
         "side": "video",
@@ -303,8 +303,8 @@ def test_the_towers_are_exported_with_their_description(run, shards):
         "height_px": SIDE_PX,
         "width_px": SIDE_PX,
     }
-    assert (listened["input"], listened["num_filters"]) == ("filterbank", 40)
-    sound = heard(TINY, pairs, 0, 0)
+    assert (audio["input"], audio["num_filters"]) == ("filterbank", 40)
+    sound = TINY.sound(pairs, 0, 0)
     assert opened["audio"].run("audio", sound[None]).shape == (1, 8)
     assert set(run.read_metrics()[0]) >= {
         "sync_accuracy",
@@ -314,26 +314,26 @@ def test_the_towers_are_exported_with_their_description(run, shards):
     }
 
 
-def test_a_window_is_as_long_as_is_said(tmp_path, monkeypatch):
-    """12.5 frames a second: 12 of them are seen, and as much is heard."""
-    told = []
-    monkeypatch.setattr(avts_task, "export_model", lambda kind, graphs, *_: told.extend(graphs.values()))
+def test_a_window_is_as_long_as_its_graphs_say(tmp_path, monkeypatch):
+    """12.5 frames a second: a window has 12, and as much sound."""
+    exported = []
+    monkeypatch.setattr(avts_task, "export_model", lambda kind, graphs, *_: exported.extend(graphs.values()))
     task = replace(TINY, rate_hz=12.5)
     learner = AvtsTowers(task)
     task.export(learner, clips(), tmp_path, {})
-    assert told[0].samples[0].shape[1:] == (12, SIDE_PX, SIDE_PX, 3)
-    assert told[1].samples[0].shape[1:] == heard(task, clips(), 0, 0).shape
-    assert {one.description["window_seconds"] for one in told} == {0.96}
+    assert exported[0].samples[0].shape[1:] == (12, SIDE_PX, SIDE_PX, 3)
+    assert exported[1].samples[0].shape[1:] == task.sound(clips(), 0, 0).shape
+    assert {one.description["window_seconds"] for one in exported} == {0.96}
 
 
 def test_the_curriculum_follows_the_length_of_the_run(shards, tmp_path, monkeypatch):
     asked, plain = [], AvtsBatches.__call__
 
-    def noted(self, rows, epoch, rng):
+    def recorded(self, rows, epoch, rng):
         asked.append((epoch, self.task.curriculum.mix_at(epoch)))
         return plain(self, rows, epoch, rng)
 
-    monkeypatch.setattr(AvtsBatches, "__call__", noted)
+    monkeypatch.setattr(AvtsBatches, "__call__", recorded)
     monkeypatch.setattr(Avts, "export", lambda *_: None)
     stages = ((0.0, SyncMix(1, 0)), (0.5, SyncMix(0, 1)))
     train(config(task=replace(TINY, curriculum=SyncCurriculum(stages))), shards, tmp_path / "run", device="cpu")
@@ -378,7 +378,7 @@ def test_what_can_be_set_on_the_command_line():
         ),
     ],
 )
-def test_settings_that_do_not_fit_are_told(make, message):
+def test_settings_that_do_not_fit_are_refused(make, message):
     with pytest.raises(UsageError, match=message):
         make()
 

@@ -81,7 +81,7 @@ def test_how_many_ticks_are_left_is_known_before(kind):
 
 
 @pytest.mark.parametrize(("num_filters", "num_frames"), [(24, 99), (40, 19)])
-def test_too_little_to_take_means_of_is_told(num_filters, num_frames):
+def test_too_little_to_take_means_of_is_refused(num_filters, num_frames):
     network = SoundCnn(SoundCnnConfig(num_filters, width=1 / 64)).eval()
     with pytest.raises(UsageError, match=r"3 ticks or bands can't be cut into \d stretches"):
         network(torch.rand(1, num_frames, num_filters))

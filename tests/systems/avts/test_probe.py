@@ -13,8 +13,7 @@ from avmatch.core.features import AudioSamples
 from avmatch.frontends.sound import filterbank
 from avmatch.media.encode import write_audio
 from avmatch.pipelines.evaluate import evaluate_probe, layer_of
-from avmatch.systems.avts.evaluate import Clips, best_cost, clip_scores, probe
-from avmatch.systems.avts.layers import pooled, windows_of
+from avmatch.systems.avts.evaluate import Clips, best_cost, clip_scores, pooled, probe, windows_of
 from avmatch.systems.avts.model import SoundCnn, SoundCnnConfig
 from avmatch.training.export import export_onnx, uniform
 
@@ -92,20 +91,20 @@ def test_the_cost_is_chosen_inside_the_training_clips(monkeypatch):
     """Every clip is judged once for each C, by clips of other recordings."""
     clips, asked = blobs(80, 4, 3), []
 
-    def told(trained, tested, cost, num_classes):
+    def perfect_scores(trained, tested, cost, num_classes):
         assert not set(trained.group) & set(tested.group)
         assert len(trained.group) + len(tested.group) == 80
         asked.append((cost, *tested.group.tolist()))
         return np.eye(num_classes)[tested.label] * {0.1: 1, 1.0: 2, 10.0: 2}[cost] - (cost == 0.1)
 
-    monkeypatch.setattr("avmatch.systems.avts.evaluate.clip_scores", told)
+    monkeypatch.setattr("avmatch.systems.avts.evaluate.clip_scores", perfect_scores)
     monkeypatch.setattr("avmatch.systems.avts.evaluate.top_k_hits", lambda scores, label, k: scores.max(axis=1) > 1)
     assert best_cost(clips, 4, costs=(0.1, 1.0, 10.0)) == 1.0  # of two as good, the smaller
     for cost in (0.1, 1.0, 10.0):
         assert sorted(group for one in asked if one[0] == cost for group in one[1:]) == sorted(clips.group.tolist())
 
 
-def test_the_probe_tells_classes_in_five_folds(esc):
+def test_the_probe_separates_classes_in_five_folds(esc):
     def loudness_of_bands(path):
         from avmatch.media.decode import read_audio
 
@@ -145,7 +144,7 @@ def test_a_layer_is_that_of_the_network(tower):
 def test_long_sounds_go_through_in_parts(tower, monkeypatch):
     samples = np.random.default_rng(1).normal(0, 0.1, 48000).astype(np.float32)
     whole = layer_of(tower[0]).of(samples)
-    monkeypatch.setattr("avmatch.systems.avts.layers._TOGETHER", 2)
+    monkeypatch.setattr("avmatch.systems.avts.evaluate._TOGETHER", 2)
     np.testing.assert_allclose(layer_of(tower[0]).of(samples), whole, atol=1e-5)
 
 
@@ -159,7 +158,7 @@ def test_the_model_that_ships_has_layers_too():
 @pytest.mark.parametrize(
     ("shape", "num_features"), [((3, 8), 8), ((3, 25, 8), 16), ((3, 8, 25), 16), ((3, 8, 9, 7), 96)]
 )
-def test_whatever_a_layer_gives_is_pooled(shape, num_features):
+def test_any_output_of_a_layer_is_pooled(shape, num_features):
     outputs = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     assert pooled(outputs, 100).shape == (3, num_features)
     if len(shape) == 3:
@@ -196,18 +195,18 @@ def test_the_report_in_each_form(esc, tower):
         (lambda path: path.parent / "gone", None, "no model there"),
     ],
 )
-def test_what_cannot_be_asked_is_told(tower, model, layer, message):
+def test_an_unknown_layer_or_model_is_named(tower, model, layer, message):
     with pytest.raises(ModelError, match=message):
         layer_of(model(tower[0]), layer)
 
 
-def test_a_file_that_is_no_graph_is_told(tmp_path):
+def test_a_file_that_is_no_graph_is_named(tmp_path):
     (tmp_path / "audio.onnx").write_text("no graph")
     with pytest.raises(ModelError, match="not an ONNX model that can be run"):
         layer_of(tmp_path)
 
 
-def test_data_that_cannot_be_used_are_told(esc, tower, tmp_path):
+def test_data_that_cannot_be_used_are_refused(esc, tower, tmp_path):
     with pytest.raises(UsageError, match=r"no clips of 'esc10' there"):
         evaluate_probe(tower[0], esc, subset="esc10")
     (tmp_path / "001 - Bell").mkdir()

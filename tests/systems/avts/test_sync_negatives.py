@@ -53,6 +53,6 @@ def test_kinds_come_in_their_shares():
         (lambda: SyncShifts(near_seconds=0.6), "needs 0 < near_seconds < hard_seconds"),
     ],
 )
-def test_settings_that_make_no_sense_are_told(make, message):
+def test_settings_that_make_no_sense_are_refused(make, message):
     with pytest.raises(UsageError, match=message):
         make()

@@ -1,10 +1,10 @@
-"""The task of classes: what is this clip of? From its picture or its sound, with the towers of avts.
+"""The task of classes: what does this clip show, or what is this sound? With the towers and windows of avts.
 
     frames or sound ─ windows ─ McVideo or SoundCnn up to its last maps ─ dropout ─ Linear → logits (B, K)
 
-The tower begins from scratch, or with the weights of a run of `avts` or `l3_net`: how much that helps is what
-self-supervised training is judged by (UCF101, HMDB51, ESC). A clip's logits are the mean over its windows. The set's
-own lists decide what is held back (data/layouts.py).
+The tower starts untrained, or with the weights of a run of `avts` or `l3_net`: how much that helps is how
+self-supervised training is judged (UCF101, HMDB51, ESC). A clip's logits are the mean over its windows. The set's own
+lists decide what is held back (data/layouts.py).
 
 Letters in shapes: B windows, N clips, K classes, T frames, U frames of sound, F filters.
 """
@@ -29,25 +29,25 @@ from avmatch.core.results import Progress
 from avmatch.data.items import Items, Pairs
 from avmatch.data.layouts import read_labelled
 from avmatch.data.packing import name_of, of_list, pack
-from avmatch.data.tracks import PackSettings
-from avmatch.frontends.sound import SAMPLE_RATE_HZ, filterbank
+from avmatch.frontends.sound import SAMPLE_RATE_HZ
 from avmatch.metrics.classes import macro_mean, top_k_hits
 from avmatch.systems.avts.model import McVideo, McVideoConfig, SoundCnn, SoundCnnConfig
+from avmatch.systems.avts.task import WindowTask, as_input
 from avmatch.training.batches import first_alone
 from avmatch.training.config import override
-from avmatch.training.export import Exported, export_model, uniform
+from avmatch.training.export import export_model
 from avmatch.training.inference import evaluating
 from avmatch.training.run import load_tower, run_task, settings_of
 from avmatch.training.task import Batch
-from avmatch.training.windows import cropped, random_begin, spread_begins, waveform, wrapped
+from avmatch.training.windows import random_begin, spread_begins, wrapped
 
 SIDES = ("video", "audio")
-#: Windows of each clip that validation looks at.
+#: Windows of each clip in validation.
 _WINDOWS = 10
 
 
 @dataclass(frozen=True)
-class ClipClasses:
+class ClipClasses(WindowTask):
     """The task.
 
     Attributes:
@@ -55,8 +55,7 @@ class ClipClasses:
         list_number: the official list or fold, from 1.
         subset: only this part of the set, such as "esc10"; "" = all.
         front_end: a run whose tower is taken, with its sizes; "" = from scratch, with the sizes of `video`, `audio`.
-        rate_hz, window_seconds, side_px, spare_px, mirror_probability: as of avts (avts_task.py); best those
-            that the run had.
+        rate_hz, window_seconds, side_px, spare_px, mirror_probability: as of Avts; best those of the run.
     """
 
     metrics: ClassVar[tuple[str, ...]] = ("top_1", "top_5", "macro_top_1")
@@ -80,15 +79,14 @@ class ClipClasses:
             raise UsageError(f"side is one of {', '.join(SIDES)}, got {self.side!r}")
 
     @property
-    def packing(self) -> PackSettings:
-        """What is kept of the media."""
-        side = self.side_px + self.spare_px
-        return PackSettings(self.rate_hz, side, side, sound="samples", colours=3)
+    def side_rate_hz(self) -> float:
+        """Frames or samples a second."""
+        return self.rate_hz if self.side == "video" else SAMPLE_RATE_HZ
 
     @property
     def window(self) -> int:
         """Frames or samples of a window."""
-        return round(self.window_seconds * (self.rate_hz if self.side == "video" else SAMPLE_RATE_HZ))
+        return round(self.window_seconds * self.side_rate_hz)
 
     def read(self, data: str | Path, cache: Path, progress: Progress | None = None) -> Pairs:
         """The clips of a list of a set, packed into `cache` first."""
@@ -114,7 +112,7 @@ class ClipClasses:
 
     def validate(self, learner: nn.Module, pairs: Pairs, device: torch.device) -> Mapping[str, float]:
         """How often the right class is the likeliest and among the five likeliest, and the mean over classes."""
-        logits = clip_logits(self, learner, pairs, device)
+        logits = self.clip_logits(learner, pairs, device)
         first, five = (top_k_hits(logits, pairs.label, k) for k in (1, 5))
         return {
             "top_1": float(first.mean()),
@@ -124,31 +122,45 @@ class ClipClasses:
 
     def export(self, learner: nn.Module, pairs: Pairs, folder: Path, description: Mapping[str, object]) -> None:
         """classes.onnx, which gives the logits of a window, and card.md."""
-        rate_hz = self.rate_hz if self.side == "video" else SAMPLE_RATE_HZ
-        own = {"side": "classes", "window_seconds": self.window / rate_hz, "classes": list(pairs.label_names)}
-        if self.side == "video":
-            shape, span = (self.window, self.side_px, self.side_px, 3), (0.0, 1.0)
-            size = {"height_px": self.side_px, "width_px": self.side_px}
-            own |= {"input": "colour_frames", "rate_hz": self.rate_hz, "num_frames": self.window, **size}
-        else:
-            shape, span = filterbank(np.zeros(self.window, np.float32), self.audio.num_filters).shape, (-13.0, 5.0)
-            own |= {"input": "filterbank", "num_filters": shape[1]}
-        assert isinstance(learner, ClassReader)
-        graph = Exported(learner.reader, uniform(((num, *shape) for num in (2, 1, 3)), *span), own)
+        seconds, classes = self.window / self.side_rate_hz, list(pairs.label_names)
+        described = {"side": "classes", "window_seconds": seconds, "classes": classes}
+        graph = self.exported(learner.get_submodule("reader"), self.side, self.window, described)
         export_model(CLASSES, {"classes": graph}, folder, description)
+
+    def items(self, pairs: Pairs) -> Items:
+        """Those of the side."""
+        return pairs.video if self.side == "video" else pairs.audio
+
+    def clip_window(
+        self, pairs: Pairs, row: int, begin: int, rng: np.random.Generator | None = None
+    ) -> Num[np.ndarray, " *form"]:
+        """A window of a clip, frames augmented with `rng`; short clips are repeated."""
+        part = wrapped(self.items(pairs)[row], begin, self.window)
+        return self.cropped(part, rng) if self.side == "video" else self.spectrogram(part)
+
+    def clip_logits(self, learner: nn.Module, pairs: Pairs, device: torch.device) -> Float32[np.ndarray, "N K"]:
+        """The mean logits of up to _WINDOWS windows of each clip, spread evenly, in evaluation mode."""
+        assert isinstance(learner, ClassReader)
+        logits = []
+        with evaluating(learner):
+            for row in range(len(pairs)):
+                begins = spread_begins(len(self.items(pairs)[row]), self.window, _WINDOWS)
+                windows = np.stack([self.clip_window(pairs, row, begin) for begin in begins])
+                logits.append(learner.logits(torch.from_numpy(windows).to(device)).mean(dim=0).cpu().numpy())
+        return np.stack(logits)
 
     def _tower(self) -> McVideo | SoundCnn:
         """Of the run, or untrained."""
         config: McVideoConfig | SoundCnnConfig = getattr(self, self.side)
         if self.front_end:
-            told = {self.side: run_task(self.front_end).get(self.side)}
+            sizes = {self.side: run_task(self.front_end).get(self.side)}
             try:
-                config = getattr(override(self, list(settings_of(told))), self.side)
+                config = getattr(override(self, list(settings_of(sizes))), self.side)
             except UsageError as error:
                 raise UsageError(f"{self.front_end}: its recipe has no tower for {self.side}; avts has") from error
         if isinstance(config, SoundCnnConfig) and config.num_filters != self.audio.num_filters:
             raise UsageError(
-                f"{self.front_end}: hears {config.num_filters} filters; set task.audio.num_filters to that"
+                f"{self.front_end}: its tower takes {config.num_filters} filters; set task.audio.num_filters to that"
             )
         tower = McVideo(config) if isinstance(config, McVideoConfig) else SoundCnn(config)
         if self.front_end:
@@ -157,18 +169,17 @@ class ClipClasses:
 
 
 class WindowReader(nn.Module):
-    """A window → logits."""
+    """A window → logits: what is exported."""
 
     def __init__(self, tower: McVideo | SoundCnn, num_classes: int, dropout: float) -> None:
         super().__init__()
         self.tower = tower
-        tower.set_submodule("head", nn.Identity())  # the classes' own layer comes instead
+        tower.set_submodule("head", nn.Identity())  # the classes' own layer replaces it
         self.classify = nn.Sequential(nn.Dropout(dropout), nn.Linear(tower.num_features, num_classes))
 
     def forward(self, window: Float[Tensor, " B *form"]) -> Float[Tensor, "B K"]:
         """The logits."""
-        logits: Tensor = self.classify(self.tower(window))
-        return logits
+        return self.classify(self.tower(window))
 
 
 class ClassReader(nn.Module):
@@ -180,21 +191,19 @@ class ClassReader(nn.Module):
         self.reader = WindowReader(tower, num_classes, task.dropout)
 
     def forward(self, batch: Batch, epoch: int) -> dict[str, Float[Tensor, ""]]:
-        """The loss of a batch, and the share of windows that it gets right."""
+        """The loss of a batch, and the share of windows whose class is right."""
         logits, label = self.logits(batch.video), batch.audio[:, 0].long()
         loss = functional.cross_entropy(logits, label, label_smoothing=self.label_smoothing)
         return {"loss": loss, "right": (logits.argmax(dim=1) == label).float().mean()}
 
     def logits(self, windows: Num[Tensor, " B *form"]) -> Float[Tensor, "B K"]:
-        """Of windows; of pictures in 0…255 too."""
-        inputs = windows.float() / 255 if windows.dtype == torch.uint8 else windows
-        logits: Tensor = self.reader(inputs)
-        return logits.float()
+        """Of windows; of frames in 0…255 too."""
+        return self.reader(as_input(windows)).float()
 
 
 @dataclass(frozen=True, eq=False)
 class ClassBatches:
-    """The source of batches: windows of either side in the place of pictures, the class in that of sound."""
+    """The source of batches: windows of either side as `video`, the class as `audio`."""
 
     task: ClipClasses
     pairs: Pairs
@@ -203,38 +212,6 @@ class ClassBatches:
         """A random window of each of `rows`."""
         windows = []
         for row in rows.tolist():
-            begin = random_begin(len(_items(self.task, self.pairs)[row]), self.task.window, rng)
-            windows.append(clip_window(self.task, self.pairs, row, begin, rng))
+            begin = random_begin(len(self.task.items(self.pairs)[row]), self.task.window, rng)
+            windows.append(self.task.clip_window(self.pairs, row, begin, rng))
         return Batch.of(self.pairs, rows, windows, self.pairs.label[rows, None])
-
-
-def clip_window(
-    task: ClipClasses, pairs: Pairs, row: int, begin: int, rng: np.random.Generator | None = None
-) -> Num[np.ndarray, " *form"]:
-    """A window of a clip; short clips go on from their beginning.
-
-    Args:
-        rng: where pictures are cut out, and whether they are mirrored; without it, the middle as it is.
-    """
-    part = wrapped(_items(task, pairs)[row], begin, task.window)
-    if task.side == "audio":
-        return filterbank(waveform(part), task.audio.num_filters)
-    return cropped(part, task.side_px, task.spare_px, task.mirror_probability, rng)
-
-
-def clip_logits(
-    task: ClipClasses, learner: nn.Module, pairs: Pairs, device: torch.device
-) -> Float32[np.ndarray, "N K"]:
-    """The mean logits of up to _WINDOWS windows of each clip, spread evenly, in evaluation mode."""
-    assert isinstance(learner, ClassReader)
-    found = []
-    with evaluating(learner):
-        for row in range(len(pairs)):
-            begins = spread_begins(len(_items(task, pairs)[row]), task.window, _WINDOWS)
-            windows = np.stack([clip_window(task, pairs, row, begin) for begin in begins])
-            found.append(learner.logits(torch.from_numpy(windows).to(device)).mean(dim=0).cpu().numpy())
-    return np.stack(found)
-
-
-def _items(task: ClipClasses, pairs: Pairs) -> Items:
-    return pairs.video if task.side == "video" else pairs.audio

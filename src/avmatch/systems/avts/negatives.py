@@ -1,15 +1,22 @@
-"""Sounds that don't belong to a piece of picture: of another recording, or of the same one at another time.
+"""Negatives: sounds that don't match a window of video, and the losses that compare them with the one that does.
 
-    easy         another recording: what is heard tells it
-    hard         the same recording, at least `hard_seconds` away: only when things happen tells it
+    easy         another recording: what is heard gives it away
+    hard         the same recording, at least `hard_seconds` away: only the time of events gives it away
     super-hard   the same recording; two readings of the paper's word:
-                 "far"    at least `far_seconds` away: nothing of the two overlaps
-                 "near"   nearer than `hard_seconds`: nearly all of the two overlaps
+                 "far"    at least `far_seconds` away: the two don't overlap
+                 "near"   nearer than `hard_seconds`: the two overlap nearly whole
 
-Korbar, Tran and Torresani, "Cooperative learning of audio and video models from self-supervised synchronization"
-(NeurIPS 2018): easy ones alone at first, then three easy ones for each hard one (the curriculum).
+The curriculum has easy ones alone at first, then three easy ones for each hard one (the paper's).
 
-Every draw is a pure function of its generator. Times are places where a window can begin, counted in ticks.
+    contrastive      the own sound near, others at least a margin away (AVTS: Hadsell's loss, training/losses.py)
+    cross_entropy    both vectors into a small classifier: in sync, or not? (as L3-Net: Arandjelović and Zisserman,
+                     "Look, listen and learn", ICCV 2017; its features are fused in the same way)
+    multi_way        which of all these sounds? (training/losses.py)
+
+Each loss also gives a score of a pair, higher where it is believed to be in sync. Every draw is a pure function of its
+generator. Times are places where a window can begin, counted in ticks.
+
+Letters in shapes: B windows, K negatives each, D dimensions, P places.
 """
 
 from __future__ import annotations
@@ -27,6 +34,7 @@ from avmatch.training.losses import InfoNCE, hadsell, sampled_cross_entropy, syn
 
 KINDS = ("easy", "hard", "super_hard")
 READINGS = ("far", "near")
+LOSSES = ("contrastive", "cross_entropy", "multi_way")
 
 
 @dataclass(frozen=True)
@@ -70,13 +78,13 @@ class SyncCurriculum:
 
     @property
     def last(self) -> SyncMix:
-        """With which training ends."""
+        """The mix that training ends with."""
         return self.stages[-1][1]
 
 
 @dataclass(frozen=True)
 class SyncShifts:
-    """How far away the negatives of the same recording are.
+    """How far away negatives of the same recording are.
 
     Attributes:
         super_hard: which reading, "far" or "near".
@@ -99,29 +107,16 @@ class SyncShifts:
 
         Args:
             kind: "hard" or "super_hard".
-            begin: where the piece of picture begins.
+            begin: where the window of video begins.
             num_begins: in how many places of the recording a window can begin.
         """
         least, most = self.hard_seconds, np.inf
-        if kind == "super_hard":
-            least = self.far_seconds if self.super_hard == "far" else self.near_seconds
-            most = np.inf if self.super_hard == "far" else self.hard_seconds
+        if kind == "super_hard" and self.super_hard == "far":
+            least = self.far_seconds
+        elif kind == "super_hard":
+            least, most = self.near_seconds, self.hard_seconds
         away = np.abs(np.arange(num_begins) - begin)
         return np.flatnonzero((away >= max(np.ceil(least * rate_hz - 1e-6), 1)) & (away < most * rate_hz - 1e-6))
-
-
-# What is minimised where one piece of picture meets its own sound and sounds that don't belong to it.
-#
-#     contrastive      the own sound near, others at least a margin away (AVTS: Hadsell's loss, training/losses.py)
-#     cross_entropy    both vectors into a small classifier: in sync, or not? (as L3-Net: Arandjelović and Zisserman,
-#                      "Look, listen and learn", ICCV 2017; its features are fused in the same way)
-#     multi_way        which of all these sounds? (training/losses.py)
-#
-# Each also says how far it believes that picture and sound are in sync, by a score that is higher where it does.
-#
-# Letters in shapes: B pieces, K negatives each, D dimensions.
-
-LOSSES = ("contrastive", "cross_entropy", "multi_way")
 
 
 class SyncCriterion(nn.Module):
@@ -145,17 +140,17 @@ class SyncCriterion(nn.Module):
     def forward(
         self, video: Float[Tensor, "B D"], audio: Float[Tensor, "B D"], negatives: Float[Tensor, "B K D"]
     ) -> Float[Tensor, ""]:
-        """The loss; a piece's own sound weighs as much as all its negatives."""
+        """The loss; a window's own sound weighs as much as all its negatives."""
         if self.loss == "multi_way":
-            strangers = functional.normalize(negatives, dim=2)
-            return sampled_cross_entropy(_unit(video), _unit(audio), strangers, self.softmax.scale())
+            units = functional.normalize(negatives, dim=2)
+            return sampled_cross_entropy(_unit(video), _unit(audio), units, self.softmax.scale())
         num = negatives.shape[1]
-        seen = video.repeat(2 * num, 1)
-        heard = torch.cat((audio.repeat(num, 1), negatives.transpose(0, 1).flatten(0, 1)))
-        is_pair = torch.arange(len(seen), device=seen.device) < len(seen) // 2
+        video = video.repeat(2 * num, 1)
+        audio = torch.cat((audio.repeat(num, 1), negatives.transpose(0, 1).flatten(0, 1)))
+        is_pair = torch.arange(len(video), device=video.device) < len(video) // 2
         if self.loss == "contrastive":
-            return hadsell(_distance(seen, heard), is_pair, self.margin)
-        return sync_binary_cross_entropy(self.scores(seen, heard), is_pair)
+            return hadsell(_distance(video, audio), is_pair, self.margin)
+        return sync_binary_cross_entropy(self.scores(video, audio), is_pair)
 
     def scores(self, video: Float[Tensor, "B D"], audio: Float[Tensor, "B D"]) -> Float[Tensor, " B"]:
         """Of pairs: minus the distance; a logit; a cosine."""
@@ -163,8 +158,7 @@ class SyncCriterion(nn.Module):
             return -_distance(video, audio)
         if self.loss == "multi_way":
             return (_unit(video) * _unit(audio)).sum(dim=1)
-        logits: Tensor = self.fusion(torch.cat((video, audio), dim=1))
-        return logits[:, 0]
+        return self.fusion(torch.cat((video, audio), dim=1))[:, 0]
 
 
 def _unit(vectors: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:

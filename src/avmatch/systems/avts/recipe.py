@@ -1,23 +1,22 @@
-"""Synchronisation of any sound, learned from video that nobody has labelled (AVTS), and its neighbours.
+"""The recipes, each a complete configuration.
 
-    avts      contrastive, a curriculum of negatives
-              (Korbar, Tran and Torresani, "Cooperative learning of audio and video models from self-supervised
-              synchronization", NeurIPS 2018)
-    l3_net    does a still belong to a second of sound? Other recordings' sounds alone
-              (after Arandjelović and Zisserman, "Look, listen and learn", ICCV 2017; with the networks of avts)
+    avts             the published one: a contrastive loss and a curriculum of negatives
+    l3_net           one frame, negatives from other recordings alone; the networks are those of avts
+    avts_finetune    actions from video (UCF101, HMDB51 and other sets: data/layouts.py); audio isn't needed
+    sound_classes    classes of sounds (ESC, DCASE …)
 
-DATA is a list of clips with sound (data/layouts.py), a folder in a layout of the field (data/layouts.py),
-or a folder of shards that was packed from one.
+DATA of the first two is a list of clips with sound, a folder in a published layout (data/layouts.py), or a folder of
+shards that was packed from one; of the others the set in its own layout, and `--set task.list_number=2` takes another
+of its official lists or folds. `--set task.front_end=RUN` starts with the tower of a run of avts; without it, training
+is from scratch: the baseline of a linear probe.
 
-As published: margin 0.99; 16 pairs a process; easy negatives to epoch 50, then three easy ones for each hard one to
-epoch 90; the learning rate a tenth after five epochs without improvement. Set `--epochs` and the curriculum goes along:
-its stages are told as shares of the run. Other settings:
+As published: margin 0.99; 16 pairs a process; easy negatives up to epoch 50, then three easy ones for each hard one up
+to epoch 90; a tenth of the learning rate after five epochs without improvement. The optimiser isn't published; here it
+is Adam. The stages of the curriculum are shares of the run, so they follow `--epochs`. Other settings of avts:
 
     task.video.kind=2d|mc2|mc3|mc4|mc5|3d    task.video.is_residual=true    task.video.width=0.25 task.audio.width=0.25
     task.loss=cross_entropy|multi_way        task.num_negatives=4           task.shifts.super_hard=near
     'task.curriculum.stages=[[0, {"easy": 3, "hard": 1}]]'                  batch_size=32 (for two processes)
-
-The optimiser isn't told; here it is Adam.
 """
 
 from __future__ import annotations
@@ -47,42 +46,26 @@ def avts() -> TrainConfig:
 
 
 def l3_net() -> TrainConfig:
-    """Semantic only."""
+    """One frame; what is heard in it, not when."""
     still = Avts(
         video=McVideoConfig("2d", num_stretches=1), loss="cross_entropy", num_frames=1, curriculum=SyncCurriculum()
     )
     return replace(avts(), recipe="l3_net", task=still)
 
 
-# What clips are of, from the towers of avts: the downstream task of actions, and its neighbour of sounds.
-#
-#     avts_finetune    actions from the picture (UCF101, HMDB51 and other sets: data/layouts.py)
-#     sound_classes    sounds (ESC, DCASE …): training from scratch, the measure of what a linear probe adds to
-#
-# DATA is the set in its own layout; `--set task.list_number=2` takes another of its official lists, or another fold.
-# `--set task.front_end=RUN` begins with the tower of a run of avts; without it, training is from scratch. Clips
-# without
-# sound will do for actions.
-
-
 def avts_finetune() -> TrainConfig:
-    """Actions."""
-    return _config("avts_finetune", ClipClasses("video"))
+    """Actions from video."""
+    optimisation = Optimisation("adamw", 1e-3, weight_decay=0.05, schedule="cosine", warmup_steps=50, gradient_clip=1.0)
+    return TrainConfig(
+        recipe="avts_finetune",
+        task=ClipClasses("video"),
+        epochs=30,
+        batch_size=16,
+        optimisation=optimisation,
+        best_by="",
+    )
 
 
 def sound_classes() -> TrainConfig:
-    """Sounds."""
-    return _config("sound_classes", ClipClasses("audio"))
-
-
-def _config(recipe: str, task: ClipClasses) -> TrainConfig:
-    return TrainConfig(
-        recipe=recipe,
-        task=task,
-        epochs=30,
-        batch_size=16,
-        optimisation=Optimisation(
-            "adamw", 1e-3, weight_decay=0.05, schedule="cosine", warmup_steps=50, gradient_clip=1.0
-        ),
-        best_by="",
-    )
+    """Classes of sounds."""
+    return replace(avts_finetune(), recipe="sound_classes", task=ClipClasses("audio"))

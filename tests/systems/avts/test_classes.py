@@ -13,7 +13,7 @@ from avmatch.data import packing
 from avmatch.data.clips import Clip
 from avmatch.media.encode import write_audio, write_clip
 from avmatch.systems.avts import classes as class_task
-from avmatch.systems.avts.classes import ClipClasses, clip_window
+from avmatch.systems.avts.classes import ClipClasses
 from avmatch.systems.avts.model import McVideoConfig, SoundCnnConfig
 from avmatch.systems.avts.recipe import avts_finetune, sound_classes
 from avmatch.systems.avts.task import Avts, AvtsTowers
@@ -93,8 +93,8 @@ def test_the_official_list_decides_what_is_held_back(run):
 def test_actions_are_learned_from_clips_without_sound(run):
     assert run.metrics["top_1"] == run.metrics["macro_top_1"] == 1.0
     graph = run.model / "classes.onnx"
-    told = open_graph(graph).metadata
-    assert (told["classes"], told["input"], told["num_frames"]) == (list(CLASSES), "colour_frames", 5)
+    metadata = open_graph(graph).metadata
+    assert (metadata["classes"], metadata["input"], metadata["num_frames"]) == (list(CLASSES), "colour_frames", 5)
 
 
 def test_another_list_is_another_split(ucf, tmp_path):
@@ -115,7 +115,7 @@ def test_sounds_are_learned_from_the_fixed_folds(esc, tmp_path, monkeypatch):
 
 
 def packs(task, data, folder):
-    """One process of several; each notes what it packed."""
+    """One process of several; each records what it packed."""
     with world(CPU) as everybody:
         pairs = task.read(data, folder / "cache", lambda _stage, done, _: (folder / f"{everybody.rank}-{done}").touch())
         assert len(pairs) == 10
@@ -126,7 +126,7 @@ def test_of_several_processes_one_packs(esc, tmp_path):
     assert {path.name[0] for path in tmp_path.glob("?-*")} == {"0"}
 
 
-def test_who_interrupts_packing_does_not_wait_for_all_files(tmp_path, monkeypatch):
+def test_an_interrupted_packing_does_not_wait_for_all_files(tmp_path, monkeypatch):
     decoded = []
 
     def decode(settings, path, *_):
@@ -148,7 +148,7 @@ def test_files_that_cannot_be_used_are_not_decoded_again(esc, tmp_path, monkeypa
     shutil.copytree(esc, tmp_path / "esc")
     broken.write_bytes(b"no sound")
     decoded, decode = [], packing.decode_tracks
-    monkeypatch.setattr(packing, "decode_tracks", lambda *told: decoded.append(told[1]) or decode(*told))
+    monkeypatch.setattr(packing, "decode_tracks", lambda *given: decoded.append(given[1]) or decode(*given))
     for num_decoded in (10, 10):
         with pytest.warns(UserWarning, match=r"1 clips are left out; .*1-0-A-0\.wav"):
             assert len(task.read(tmp_path / "esc", tmp_path / "cache")) == 9
@@ -164,7 +164,7 @@ def test_a_list_of_which_no_clip_can_be_used_is_empty(esc, tmp_path):
     assert len(packing.of_list(pairs, listed, root, 1)) == 0
 
 
-def test_what_is_exported_says_what_it_takes(esc, tmp_path, monkeypatch):
+def test_the_exported_graph_says_what_it_takes(esc, tmp_path, monkeypatch):
     windows = []
     monkeypatch.setattr(class_task, "export_model", lambda kind, graphs, *_: windows.extend(graphs.items()))
     task = replace(TINY, side="audio")
@@ -176,7 +176,7 @@ def test_what_is_exported_says_what_it_takes(esc, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("side", ["video", "audio"])
-def test_it_begins_with_the_tower_of_a_run(ucf, esc, tmp_path, side):
+def test_it_starts_with_the_tower_of_a_run(ucf, esc, tmp_path, side):
     """Its sizes and its weights, whatever the task's own sizes are."""
     avts = Avts(McVideoConfig("mc2", width=1 / 32, dim=8), SoundCnnConfig(width=1 / 32, dim=8))
     torch.manual_seed(3)
@@ -201,7 +201,7 @@ def test_a_run_without_such_a_tower_is_refused(ucf, tmp_path):
         replace(TINY, side="both")
 
 
-def test_short_clips_go_on_from_their_beginning(ucf, tmp_path):
+def test_short_clips_are_repeated(ucf, tmp_path):
     pairs = TINY.read(ucf, tmp_path)
     short = replace(
         pairs,
@@ -210,7 +210,7 @@ def test_short_clips_go_on_from_their_beginning(ucf, tmp_path):
             for _ in range(len(pairs))
         ),
     )
-    assert clip_window(TINY, short, 0, 0)[:, 0, 0, 0].tolist() == [0, 1, 2, 0, 1]
+    assert TINY.clip_window(short, 0, 0)[:, 0, 0, 0].tolist() == [0, 1, 2, 0, 1]
 
 
 def test_the_recipes_are_listed():

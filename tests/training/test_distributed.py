@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +13,12 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from avmatch.core.errors import UsageError
+from avmatch.data.items import Pairs
 from avmatch.data.pairs import read_pairs
 from avmatch.systems.two_tower import task as feature_pairs
 from avmatch.systems.two_tower.task import ClusterTask, FeaturePairs
-from avmatch.training.distributed import pick_device, world
+from avmatch.training.config import TrainConfig
+from avmatch.training.distributed import PeerError, first_alone, pick_device, world
 from avmatch.training.loop import train
 from avmatch.training.task import Batch
 from learnable import small_run, small_task
@@ -106,6 +110,42 @@ def test_two_with_batch_statistics_and_patience_agree_on_when_to_stop(tmp_path: 
     recalls = [row["recall@1"] for row in rows]
     assert len(rows) == 4 or recalls[-1] <= max(recalls[:-1])
     assert (tmp_path / "run" / "model" / "card.md").is_file()
+
+
+def fail_at(place: str, failing: int, config: TrainConfig, data: Path, out: Path) -> None:
+    """One process's share of a run in which the rank `failing` fails; each writes its error and when it came."""
+    rank = int(os.environ["RANK"])
+
+    def fail(*arguments: object) -> None:
+        if rank == failing:
+            raise OSError("the disk is full")
+
+    def read(task: FeaturePairs, *arguments: object) -> Pairs:
+        with first_alone():
+            fail()
+        return read_pairs(data)
+
+    if place == "read":
+        feature_pairs.FeaturePairs.read = read
+    if place == "validate":
+        feature_pairs.FeaturePairs.validate = fail
+    with pytest.raises((OSError, PeerError)) as caught:
+        train(config, data, out / "run", device="cpu", progress=fail if place == "step" else None)
+    (out / str(rank)).write_text(f"{time.monotonic()} {caught.type.__name__}: {caught.value}")
+
+
+@pytest.mark.parametrize(("place", "failing"), [("read", 0), ("validate", 0), ("step", 0), ("step", 1)])
+def test_a_rank_that_fails_ends_the_others_with_its_error(
+    tmp_path: Path, pairs_folder: Path, place: str, failing: int
+) -> None:
+    run_together(fail_at, place, failing, small_run(TASKS["in_batch"], epochs=2), pairs_folder, tmp_path)
+    told = {rank: (tmp_path / str(rank)).read_text().split(" ", 1) for rank in (failing, 1 - failing)}
+    assert told[failing][1] == "OSError: the disk is full"
+    if (place, failing) == ("step", 0):  # the others notice in the step, when the store that rank 0 hosts is gone
+        assert told[1][1].startswith("PeerError: rank 0 ended")
+    else:
+        assert told[1 - failing][1] == f"PeerError: rank {failing} failed: OSError: the disk is full"
+    assert abs(float(told[0][0]) - float(told[1][0])) < 10
 
 
 def test_devices_are_named() -> None:

@@ -9,12 +9,10 @@ from __future__ import annotations
 import signal
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch.distributed
 from jaxtyping import Int
 from torch.utils.data import DataLoader, Dataset
 
@@ -24,7 +22,7 @@ from avmatch.data.negatives import epoch_order, shard_of
 from avmatch.data.packing import FAILURES, check_packed, pack_list
 from avmatch.data.shards import INDEX, open_shards
 from avmatch.data.tracks import PackSettings
-from avmatch.training.distributed import World
+from avmatch.training.distributed import World, first_alone
 from avmatch.training.task import Batch, Source
 
 #: Batches that each worker prepares ahead.
@@ -110,14 +108,3 @@ def read_packed(data: str | Path, cache: Path, packing: PackSettings, progress: 
     if failures:
         warnings.warn(f"{data}: {len(failures)} pairs are left out; {cache / FAILURES} says why", stacklevel=3)
     return pairs
-
-
-@contextmanager
-def first_alone() -> Iterator[None]:
-    """With several processes: the others go through the block when the first one has."""
-    parallel = torch.distributed.is_available() and torch.distributed.is_initialized()
-    if parallel and torch.distributed.get_rank() > 0:
-        torch.distributed.barrier()
-    yield
-    if parallel and torch.distributed.get_rank() == 0:
-        torch.distributed.barrier()

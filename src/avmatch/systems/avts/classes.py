@@ -33,8 +33,8 @@ from avmatch.frontends.sound import SAMPLE_RATE_HZ
 from avmatch.metrics.classes import macro_mean, top_k_hits
 from avmatch.systems.avts.model import McVideo, McVideoConfig, SoundCnn, SoundCnnConfig
 from avmatch.systems.avts.task import WindowTask, as_input
-from avmatch.training.batches import first_alone
 from avmatch.training.config import override
+from avmatch.training.distributed import first_alone
 from avmatch.training.export import export_model
 from avmatch.training.inference import evaluating
 from avmatch.training.run import load_tower, run_task, settings_of

@@ -28,7 +28,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Which sound belongs to which silent picture, and by how much they are apart.",
+    help="Match silent video to audio, measure and repair audio–video sync.",
 )
 for command in (match, sync, fix, locate, classify, collide, train):
     app.command()(command)
@@ -53,7 +53,7 @@ def options(
     ),
     debug: bool = typer.Option(False, "--debug", help="Show where in the program an error comes from."),
 ) -> None:
-    """Which sound belongs to which silent picture, and by how much they are apart."""
+    """Match silent video to audio, measure and repair audio–video sync."""
     if debug:
         logging.basicConfig(format="%(message)s")  # to stderr
         logging.getLogger("avmatch").setLevel(logging.DEBUG)

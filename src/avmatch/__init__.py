@@ -1,4 +1,4 @@
-"""avmatch: match silent video to audio, measure and repair audio–video sync.
+from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from avmatch.core.errors import UsageError
+from avmatch.data.items import gathered_steps, num_features, padded, whole_steps
 from avmatch.data.layouts import list_scene_files
 from avmatch.data.pairs import read_clips, read_scenes
-from avmatch.data.scene_items import gathered_steps, num_features, padded, whole_steps
 from avmatch.systems.scenes.fusing import Predictions, read_predictions, write_predictions
 from avmatch.systems.scenes.media import is_scene_media
 

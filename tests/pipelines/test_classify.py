@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from avmatch.core.errors import MediaError, ModelError, UsageError
-from avmatch.data.items import Pairs
-from avmatch.data.scene_items import Scenes, padded
+from avmatch.data.items import Pairs, Scenes, padded
 from avmatch.metrics.classes import log_loss
 from avmatch.pipelines.classify import classify, scene_results
 from avmatch.pipelines.fuse import fuse_predictions

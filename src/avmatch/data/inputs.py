@@ -10,7 +10,7 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from avmatch.core.errors import UsageError
@@ -49,6 +49,11 @@ def natural_key(path: str) -> tuple[tuple[int, int, str], ...]:
     """Sorts runs of digits by their value, and before letters: 3 < clip2 < clip10."""
     parts = re.split(r"(\d+)", path.casefold())
     return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part)
+
+
+def in_order(paths: Iterable[Path]) -> list[Path]:
+    """Paths in natural order."""
+    return sorted(paths, key=lambda path: natural_key(os.fspath(path)))
 
 
 def _listed(

@@ -1,10 +1,8 @@
 """Media sets, from whatever layout they lie in: the one place where layouts are recognised, by what is there.
 
-    ESC-50, ESC-10, DCASE 2013/14    sound_layouts.py
-    UCF101, HMDB51, Kinetics         action_layouts.py
-    VGGSound, AudioSet               web_layouts.py
-    LRS2, LRS3, LRW, GRID            speech_layouts.py
-    a CSV or Parquet file            a list of clips (manifest.py); or a folder with such a `manifest.csv`
+    ESC-50, ESC-10, DCASE 2013/14, UCF101, HMDB51, Kinetics, VGGSound, AudioSet    labelled.py
+    LRS2, LRS3, LRW, GRID    speech.py
+    a CSV or Parquet file    a list of clips (manifest.py); or a folder with such a `manifest.csv`
 
 Which of them count, and what else a folder may be, depends on what is wanted:
 
@@ -27,9 +25,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from avmatch.core.errors import UsageError
-from avmatch.data.actions import read_hmdb51, read_kinetics, read_ucf101
 from avmatch.data.clips import Clip
 from avmatch.data.inputs import MEDIA_SUFFIXES, list_audio, list_videos, natural_key
+from avmatch.data.labelled import (
+    read_audioset,
+    read_dcase,
+    read_esc50,
+    read_esc_folders,
+    read_hmdb51,
+    read_kinetics,
+    read_ucf101,
+    read_vggsound,
+)
 from avmatch.data.manifest import (
     MANIFEST,
     is_table,
@@ -39,11 +46,9 @@ from avmatch.data.manifest import (
     read_table,
     read_talking,
 )
-from avmatch.data.sounds import read_dcase, read_esc50, read_esc_folders
 from avmatch.data.speech import read_grid, read_lrs2, read_lrs3, read_lrw
 from avmatch.data.splits import TEST, known_split
 from avmatch.data.std2022 import refuse_shuffled
-from avmatch.data.web import read_audioset, read_vggsound
 
 Layout = Callable[[Path], tuple[Clip, ...]]
 VIDEO_LAYOUTS: tuple[Layout, ...] = (read_ucf101, read_hmdb51, read_vggsound, read_audioset, read_kinetics)

@@ -20,7 +20,7 @@ import csv
 import math
 import os
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -264,6 +264,19 @@ def _word(row: Row) -> Word:
         raise row.error("needs a `word`, and `start_s` not after `end_s` or neither of them")
     confidence = row.number_in("confidence", lambda value: 0 <= value <= 1, "in 0…1")
     return Word(row["word"], start, end, confidence, row.choice("target", _TARGET))
+
+
+def text_lines(path: Path) -> list[str]:
+    """The lines of a text file. Raises UsageError if it can't be read."""
+    try:
+        return path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: not a text in UTF-8 ({error})") from error
+
+
+def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines that aren't blank, stripped, with their numbers from 1."""
+    return ((number, line.strip()) for number, line in enumerate(text_lines(path), start=1) if line.strip())
 
 
 def _csv(path: Path) -> tuple[tuple[str, ...], list[dict[str, object]]]:

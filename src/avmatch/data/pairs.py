@@ -8,7 +8,7 @@
     .npz files           one item a file, with `audio` (T, F) and `video` (U, G), or one of them
 
 `read_pairs` needs both sides whole. `read_scenes` and `read_clips` keep an item of which one side is missing or broken,
-and report it (scene_items.py). What a set consists of is in items.py; its names are here too.
+and report it. What a set consists of is in items.py.
 """
 
 from __future__ import annotations
@@ -21,10 +21,23 @@ import numpy as np
 from jaxtyping import Float32
 
 from avmatch.core.errors import MediaError, UsageError
-from avmatch.data.items import Items, Pairs, gather, numbered, stored_array
+from avmatch.data.items import (
+    SIDES,
+    Fault,
+    Items,
+    Pairs,
+    Scenes,
+    Side,
+    absent,
+    checked,
+    gather,
+    missing_steps,
+    numbered,
+    stored_array,
+    whole_steps,
+)
 from avmatch.data.layouts import read_pair_list
 from avmatch.data.manifest import Row, is_table, of_split, read_table, recordings
-from avmatch.data.scene_items import SIDES, Fault, Scenes, Side, absent, checked, missing_steps, whole_steps
 from avmatch.data.shards import INDEX, open_shards
 from avmatch.data.splits import listed_as_held_back, to_learn_from
 from avmatch.data.std2022 import FEATURE_SUFFIX, is_std2022, load_feature, read_std2022

@@ -3,8 +3,8 @@
     LRS2    `pretrain.txt`, `train.txt`, `val.txt`, `test.txt` with lines `speaker/clip`, some with ` NF` behind;
             `<speaker>/<clip>.{mp4,txt}` beside them, or in `pretrain/` and `main/`. The group is the speaker.
     LRS3    `{pretrain,trainval,test}/<YouTube id>/00001.{mp4,txt}`; the group is the YouTube id, one talk.
-    LRW     `[lipread_mp4/]WORD/{train,val,test}/WORD_00001.{mp4,txt}`; the word is said in the middle, and its duration
-            is the second token of the txt's fifth line. Speakers are unknown: each clip is its own group.
+    LRW     `[lipread_mp4/]WORD/{train,val,test}/WORD_00001.{mp4,txt}`; the word is in the middle, and its duration is
+            the second token of the txt's fifth line. Speakers are unknown: each clip is its own group.
     GRID    `s1/x.mpg` with `x.align` beside it, in `s1/align/`, `align/s1/` or `alignments/s1/`, if it is there. The
             group is the speaker.
 
@@ -23,7 +23,8 @@ from pathlib import Path
 
 from avmatch.core.errors import UsageError
 from avmatch.data.clips import Clip, Word
-from avmatch.data.inputs import natural_key
+from avmatch.data.inputs import in_order
+from avmatch.data.manifest import numbered_lines, text_lines
 
 _LRS2_SPLITS = ("pretrain", "train", "val", "test")
 _LRS2_LINE = re.compile(r"(?P<speaker>[^\s/]+)/(?P<clip>[^\s/]+)(\s+NF)?")
@@ -38,9 +39,8 @@ _GRID_SILENCES = ("sil", "sp")
 
 def read_lrs2(folder: Path) -> tuple[Clip, ...]:
     """Every clip that the lists name."""
-    lists = [(split, folder / f"{split}.txt") for split in _LRS2_SPLITS]
-    lists = [(split, path) for split, path in lists if path.is_file()]
-    return tuple(_lrs2_clip(folder, split, path, *line) for split, path in lists for line in _numbered(path))
+    lists = [(split, folder / f"{split}.txt") for split in _LRS2_SPLITS if (folder / f"{split}.txt").is_file()]
+    return tuple(_lrs2_clip(folder, split, path, *line) for split, path in lists for line in numbered_lines(path))
 
 
 def _lrs2_clip(folder: Path, split: str, listed_in: Path, number: int, line: str) -> Clip:
@@ -48,32 +48,25 @@ def _lrs2_clip(folder: Path, split: str, listed_in: Path, number: int, line: str
     if match is None:
         raise UsageError(f"{listed_in}, line {number}: must be `speaker/clip`, got {line!r}")
     places = (folder / ("pretrain" if split == "pretrain" else "main"), folder)
-    stems = [place / match["speaker"] / match["clip"] for place in places]
-    stem = next((stem for stem in stems if stem.with_suffix(".mp4").is_file()), stems[0])
-    if (stems[1] / "audio.wav").is_file() and not stem.with_suffix(".mp4").is_file():
+    inside, beside = (place / match["speaker"] / match["clip"] for place in places)
+    video = next((path for stem in (inside, beside) if (path := stem.with_suffix(".mp4")).is_file()), None)
+    if video is None and (beside / "audio.wav").is_file():
         raise UsageError(
-            f"{stems[1]}: a preprocessed copy (frames and audio.wav); the clips themselves (.mp4) are needed"
+            f"{beside}: a preprocessed copy (frames and audio.wav); the clips themselves (.mp4) are needed"
         )
-    transcript, words = _text(_beside(stem.with_suffix(".mp4"), listed_in), "Text")
-    return _clip(stem.with_suffix(".mp4"), match["speaker"], split, transcript, words)
+    return _with_text(video or inside.with_suffix(".mp4"), match["speaker"], split, listed_in, "Text")
 
 
 def read_lrs3(folder: Path) -> tuple[Clip, ...]:
     """Every clip, split by split."""
-    found = [(split, path) for split in _LRS3_SPLITS for path in _sorted(folder, f"{split}/*/*.mp4")]
-    return tuple(_lrs3_clip(split, path) for split, path in found)
-
-
-def _lrs3_clip(split: str, path: Path) -> Clip:
-    transcript, words = _text(_beside(path, path.parent), "Ref")
-    return _clip(path, path.parent.name, split, transcript, words)
+    found = [(split, path) for split in _LRS3_SPLITS for path in in_order(folder.glob(f"{split}/*/*.mp4"))]
+    return tuple(_with_text(path, path.parent.name, split, path.parent, "Ref") for split, path in found)
 
 
 def read_lrw(folder: Path) -> tuple[Clip, ...]:
     """Every clip, word by word."""
     root = folder / "lipread_mp4" if (folder / "lipread_mp4").is_dir() else folder
-    found = [path for split in _LRW_SPLITS for path in _sorted(root, f"*/{split}/*.mp4")]
-    return tuple(_lrw_clip(path) for path in found)
+    return tuple(_lrw_clip(path) for split in _LRW_SPLITS for path in in_order(root.glob(f"*/{split}/*.mp4")))
 
 
 def _lrw_clip(path: Path) -> Clip:
@@ -81,34 +74,33 @@ def _lrw_clip(path: Path) -> Clip:
     if not re.fullmatch(rf"{re.escape(word)}_\d{{5}}", path.stem):
         raise UsageError(f"{path}: a clip of LRW's word {word} must be called {word}_00001.mp4 or so")
     text = _beside(path, path.parent)
-    fifth = [line.split() for line in _lines(text)][4:5]
     try:
-        half = float(fifth[0][1]) / 2
+        half = float(text_lines(text)[4].split()[1]) / 2
     except (IndexError, ValueError) as error:
         raise UsageError(
             f"{text}: the second token of the fifth line must be the word's duration in seconds"
         ) from error
     middle = _LRW_SECONDS / 2
-    said = Word(word, max(middle - half, 0.0), min(middle + half, _LRW_SECONDS), is_target=True)
-    return _clip(path, os.fspath(path), path.parent.name, "", (said,))
+    target = Word(word, max(middle - half, 0.0), min(middle + half, _LRW_SECONDS), is_target=True)
+    return _clip(path, os.fspath(path), path.parent.name, "", (target,))
 
 
 def read_grid(folder: Path) -> tuple[Clip, ...]:
     """Every sentence, speaker by speaker."""
-    found = [path for path in _sorted(folder, "s*/*.mpg") if _GRID_SPEAKER.fullmatch(path.parent.name)]
-    return tuple(_grid_clip(folder, path) for path in found)
+    found = in_order(folder.glob("s*/*.mpg"))
+    return tuple(_grid_clip(folder, path) for path in found if _GRID_SPEAKER.fullmatch(path.parent.name))
 
 
 def _grid_clip(folder: Path, path: Path) -> Clip:
-    speaker = path.parent.name
+    speaker, name = path.parent.name, f"{path.stem}.align"
     places = (path.parent, path.parent / "align", folder / "align" / speaker, folder / "alignments" / speaker)
-    text = next((place / f"{path.stem}.align" for place in places if (place / f"{path.stem}.align").is_file()), None)
+    text = next((place / name for place in places if (place / name).is_file()), None)
     words = () if text is None else tuple(_grid_words(text))
     return _clip(path, speaker, "", " ".join(word.text for word in words), words)
 
 
 def _grid_words(text: Path) -> Iterator[Word]:
-    for number, line in _numbered(text):
+    for number, line in numbered_lines(text):
         match = re.fullmatch(r"(\d+)\s+(\d+)\s+(\S+)", line)
         if match is None or int(match[1]) > int(match[2]):
             raise UsageError(f"{text}, line {number}: must be `start end word`, {_GRID_UNITS_PER_SECOND} a second")
@@ -121,54 +113,34 @@ def _clip(path: Path, group: str, split: str, transcript: str, words: tuple[Word
     return Clip(str(path), str(path), group, splits=splits, transcript=transcript, words=words)
 
 
-def _text(path: Path, needed: str) -> tuple[str, tuple[Word, ...]]:
-    """The transcript and the words of a text of LRS2 or LRS3 whose header has the key `needed`."""
+def _with_text(path: Path, group: str, split: str, listed_in: Path, needed: str) -> Clip:
+    """A clip of LRS2 or LRS3, whose text needs the key `needed` in its header, with its transcript and words."""
+    text = _beside(path, listed_in)
     header: dict[str, str] = {}
     words: list[Word] = []
     section = ""
-    for number, line in _numbered(path):
+    for number, line in numbered_lines(text):
         cells = line.split()
         if cells[0] in ("FRAME", "WORD"):
             section = cells[0]
         elif section == "WORD":
-            words.append(_word(path, number, cells))
+            try:
+                words.append(Word(cells[0], float(cells[1]), float(cells[2])))
+            except (IndexError, ValueError) as error:
+                message = f"must be `word start end`, in seconds, got {' '.join(cells)!r}"
+                raise UsageError(f"{text}, line {number}: {message}") from error
         elif not section and ":" in line:
             key, _, value = line.partition(":")
             header[key.strip()] = value.strip()
     if needed not in header:
-        raise UsageError(f"{path}: needs a line `{needed}: …` in its head")
-    return header.get("Text", ""), tuple(words)
+        raise UsageError(f"{text}: needs a line `{needed}: …` in its head")
+    return _clip(path, group, split, header.get("Text", ""), tuple(words))
 
 
-def _word(path: Path, number: int, cells: list[str]) -> Word:
-    try:
-        return Word(cells[0], float(cells[1]), float(cells[2]))
-    except (IndexError, ValueError) as error:
-        raise UsageError(
-            f"{path}, line {number}: must be `word start end`, in seconds, got {' '.join(cells)!r}"
-        ) from error
-
-
-def _beside(video: Path, told_by: Path) -> Path:
+def _beside(video: Path, listed_in: Path) -> Path:
     """The text of a clip; both must be there."""
     text = video.with_suffix(".txt")
     for file in (video, text):
         if not file.is_file():
-            raise UsageError(f"{file}: is not there, but {told_by} has its clip; .mp4 and .txt belong together")
+            raise UsageError(f"{file}: is not there, but {listed_in} has its clip; .mp4 and .txt belong together")
     return text
-
-
-def _numbered(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines that aren't blank, stripped, with their numbers."""
-    return ((number, line.strip()) for number, line in enumerate(_lines(path), start=1) if line.strip())
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: not a text in UTF-8 ({error})") from error
-
-
-def _sorted(folder: Path, pattern: str) -> list[Path]:
-    return sorted(folder.glob(pattern), key=lambda path: natural_key(os.fspath(path)))

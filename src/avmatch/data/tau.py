@@ -25,9 +25,8 @@ from jaxtyping import Float32
 
 from avmatch.core.errors import MediaError, MissingExtraError, UsageError
 from avmatch.data.inputs import natural_key
-from avmatch.data.items import Items, Pairs, numbered, stored_array
+from avmatch.data.items import SIDES, Fault, Items, Pairs, Scenes, Side, absent, numbered, stored_array, whole_steps
 from avmatch.data.manifest import read_table
-from avmatch.data.scene_items import SIDES, Fault, Scenes, Side, absent, whole_steps
 
 if TYPE_CHECKING:
     import h5py

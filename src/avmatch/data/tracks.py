@@ -9,11 +9,12 @@ Letters in shapes: T ticks, U entries of the sound, H rows, W columns.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, Float32, Shaped, UInt8
+from jaxtyping import Float, Shaped
 
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.features import (
@@ -118,8 +119,8 @@ class Sides:
 
 def decode_tracks(settings: PackSettings, path: str, video: bool, audio: bool) -> Sides:
     """Both sides of a file, or one, in one pass. Raises MediaError if it can't be read."""
-    picture = PICTURES[settings.crop](settings, path) if video else None  # looking for faces takes long to begin
-    sound = SOUNDS[settings.sound](settings)
+    picture = picture_reader(settings, path) if video else None  # looking for faces takes long to begin
+    sound = sound_reader(settings)
     blocks: Iterator[VideoFrames | ColourFrames | AudioSamples]
     if video and settings.colours > 1:
         blocks = decode_colour(path, audio=audio, num_threads=1)  # files are decoded side by side
@@ -133,18 +134,32 @@ def decode_tracks(settings: PackSettings, path: str, video: bool, audio: bool) -
     return Sides(None if picture is None else picture.finish(), (sound.finish(),))
 
 
-class _Pictures:
-    """Whole frames on the clock."""
+@runtime_checkable
+class Reader(Protocol):
+    """Takes the blocks of one side of a file and gives its track."""
 
-    def __init__(self, settings: PackSettings, path: str) -> None:
-        self._clock = FrameClock(settings.rate_hz, settings.height_px, settings.width_px)
-        self._ticks: list[np.ndarray] = []
-
-    def push(self, frames: VideoFrames | ColourFrames) -> None:
-        self._ticks.extend(self._clock.push(frames))
+    def push(self, block: Any, /) -> None:
+        """Take the next block."""
 
     def finish(self) -> Track | None:
-        return frame_track([*self._ticks, *self._clock.finish()], self._clock)
+        """The track; None where there is nothing, or less than a tick."""
+
+
+class _Clocked:
+    """What a clock makes of the blocks, tick by tick."""
+
+    def __init__(self, clock: FrameClock | LogMelClock, join: Callable[[list[np.ndarray]], np.ndarray]) -> None:
+        self._clock, self._join = clock, join
+        self._parts: list[np.ndarray] = []
+
+    def push(self, block: Any) -> None:
+        self._parts.extend(self._clock.push(block))
+
+    def finish(self) -> Track | None:
+        self._parts.extend(self._clock.finish())
+        if self._clock.start_seconds is None or not self._parts:
+            return None
+        return Track(self._join(self._parts), self._clock.start_seconds)
 
 
 class _Mouths:
@@ -155,7 +170,7 @@ class _Mouths:
         self._crops = MouthCrops(settings.rate_hz, settings.width_px)
         self._ticks: dict[int, list[np.ndarray]] = {}
 
-    def push(self, frames: VideoFrames | ColourFrames) -> None:
+    def push(self, frames: VideoFrames) -> None:
         for image, pts_seconds in zip(frames.data, frames.pts_seconds.tolist(), strict=True):
             self._take(self._tracker.push(image, pts_seconds))
 
@@ -174,24 +189,10 @@ class _Mouths:
                 self._ticks.setdefault(number, []).append(tick)
 
 
-class _LogMels:
-    """Log-mel of whole ticks."""
-
-    def __init__(self, settings: PackSettings) -> None:
-        self._clock = LogMelClock(settings.rate_hz)
-        self._mels: list[np.ndarray] = []
-
-    def push(self, samples: AudioSamples) -> None:
-        self._mels.extend(self._clock.push(samples))
-
-    def finish(self) -> Track | None:
-        return mel_track([*self._mels, *self._clock.finish()], self._clock)
-
-
 class _Waveform:
     """The samples themselves."""
 
-    def __init__(self, settings: PackSettings) -> None:
+    def __init__(self) -> None:
         self._start_seconds = 0.0
         self._data: list[np.ndarray] = []
 
@@ -208,60 +209,48 @@ class _Waveform:
 class _Motion:
     """Levels of cells."""
 
-    def __init__(self, settings: PackSettings, path: str) -> None:
+    def __init__(self) -> None:
         self._front_end = MotionFrontEnd()
-
-    def push(self, frames: VideoFrames | ColourFrames) -> None:
-        assert isinstance(frames, VideoFrames)
-        self._front_end.push(frames)
+        self.push = self._front_end.push
 
     def finish(self) -> Track | None:
-        return motion_track(self._front_end)
+        middle_seconds, levels = self._front_end.finish()
+        # A tick is as long as some band ticks: its time is its middle, and that of the first of these theirs.
+        early_seconds = 0.5 / TICK_RATE_HZ - 0.5 / BAND_RATE_HZ
+        return Track(levels, middle_seconds - early_seconds) if len(levels) else None
 
 
 class _Bands:
     """Flux, level and spectrum."""
 
-    def __init__(self, settings: PackSettings) -> None:
+    def __init__(self) -> None:
         self._front_end = SoundFrontEnd()
-
-    def push(self, samples: AudioSamples) -> None:
-        self._front_end.push(samples)
+        self.push = self._front_end.push
 
     def finish(self) -> Track | None:
-        return band_track(self._front_end)
+        found = self._front_end.finish()
+        return None if found is None else Track(joined_bands(found), found.start_seconds)
 
 
-#: Readers of each kind of picture and sound.
-PICTURES: Mapping[str, Callable[[PackSettings, str], _Pictures | _Mouths | _Motion]] = {
-    "picture": _Pictures,
-    "mouth": _Mouths,
-    "motion": _Motion,
-}
-SOUNDS: Mapping[str, Callable[[PackSettings], _LogMels | _Waveform | _Bands]] = {
-    "logmel": _LogMels,
-    "samples": _Waveform,
-    "bands": _Bands,
-}
+def picture_reader(settings: PackSettings, path: str) -> Reader:
+    """A reader of the picture of the file at `path`."""
+    if settings.crop == "mouth":
+        return _Mouths(settings, path)
+    if settings.crop == "motion":
+        return _Motion()
+    return _Clocked(FrameClock(settings.rate_hz, settings.height_px, settings.width_px), np.stack)
 
 
-def motion_track(front_end: MotionFrontEnd) -> Track | None:
-    """The picture's side, levels of cells; None without a tick."""
-    middle_seconds, levels = front_end.finish()
-    # A tick is as long as some band ticks, and is told by its middle; the first of these by their own middles.
-    early_seconds = 0.5 / TICK_RATE_HZ - 0.5 / BAND_RATE_HZ
-    return Track(levels, middle_seconds - early_seconds) if len(levels) else None
+def sound_reader(settings: PackSettings) -> Reader:
+    """A reader of the sound of a file."""
+    if settings.sound == "samples":
+        return _Waveform()
+    return _Bands() if settings.sound == "bands" else _Clocked(LogMelClock(settings.rate_hz), np.concatenate)
 
 
-def band_track(front_end: SoundFrontEnd) -> Track | None:
-    """The sound's side, its bands; None without a sample."""
-    found = front_end.finish()
-    return None if found is None else Track(joined_bands(found), found.start_seconds)
-
-
-def joined_bands(heard: AudioFeatures) -> Float[np.ndarray, "U 32"]:
+def joined_bands(audio: AudioFeatures) -> Float[np.ndarray, "U 32"]:
     """Flux, level and spectrum side by side."""
-    return np.concatenate([heard.flux, heard.level, heard.spectrum], axis=1)
+    return np.concatenate([audio.flux, audio.level, audio.spectrum], axis=1)
 
 
 def split_bands(
@@ -270,13 +259,3 @@ def split_bands(
     """Flux, level and spectrum."""
     flux, level, spectrum = np.split(bands, (NUM_BANDS, 2 * NUM_BANDS), axis=1)
     return flux, level, spectrum
-
-
-def frame_track(ticks: Sequence[UInt8[np.ndarray, "H W *colours"]], clock: FrameClock) -> Track | None:
-    """The picture's side; None without a frame."""
-    return None if clock.start_seconds is None else Track(np.stack(ticks), clock.start_seconds)
-
-
-def mel_track(mels: Sequence[Float32[np.ndarray, "_ 64"]], clock: LogMelClock) -> Track | None:
-    """The sound's side; None if it is shorter than a tick."""
-    return Track(np.concatenate(mels), clock.start_seconds) if mels and clock.start_seconds is not None else None

@@ -14,7 +14,7 @@ from jaxtyping import Float32
 
 from avmatch.core.features import AudioSamples
 from avmatch.data.noise import NoiseKind, mix_at_snr, synthetic_noise
-from avmatch.data.tracks import PICTURES, SOUNDS, PackSettings, Sides, Track
+from avmatch.data.tracks import PackSettings, Sides, Track, picture_reader, sound_reader
 from avmatch.frontends.sound import SAMPLE_RATE_HZ
 from avmatch.media.decode import decode
 
@@ -35,7 +35,7 @@ def read_in_noise(
     Args:
         conditions: signal-to-noise ratios in dB; None = as it is.
     """
-    picture = PICTURES[settings.crop](settings, path) if video else None
+    picture = picture_reader(settings, path) if video else None
     blocks: list[AudioSamples] = []
     for block in decode(path, video=video, audio=audio):
         if isinstance(block, AudioSamples):
@@ -49,7 +49,7 @@ def read_in_noise(
     noise = noise_of(path, len(samples), seed, kind) if set(conditions) - {None} else samples
     tracks: list[Track | None] = []
     for snr_db in conditions:
-        sound = SOUNDS[settings.sound](settings)
+        sound = sound_reader(settings)
         mixed = samples if snr_db is None else mix_at_snr(samples, noise, snr_db)
         sound.push(AudioSamples(mixed[None], SAMPLE_RATE_HZ, blocks[0].pts_seconds))
         tracks.append(sound.finish())

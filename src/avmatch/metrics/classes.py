@@ -130,7 +130,8 @@ def averages(scores: tuple[ClassScores, ...]) -> tuple[ClassScores, ClassScores]
     support = np.array([one.support for one in scores])
     macro, weighted = table[support > 0].mean(axis=0), support @ table / support.sum()
     num = int(support.sum())
-    return ClassScores(*macro.tolist(), num), ClassScores(*weighted.tolist(), num)
+    of_classes, of_items = (ClassScores(float(p), float(r), float(f), num) for p, r, f in (macro, weighted))
+    return of_classes, of_items
 
 
 def log_loss(probabilities: Float[np.ndarray, "N K"], label: Int[np.ndarray, " N"]) -> float:

@@ -20,7 +20,7 @@ from jaxtyping import Float
 
 from avmatch.core.errors import UsageError
 from avmatch.core.results import Progress
-from avmatch.data.scene_items import Scenes, absent
+from avmatch.data.items import Scenes, absent
 from avmatch.systems.scenes.media import Usable, scenes_for, usable
 from avmatch.systems.scenes.runtime import CarriedBy, Clip, SceneModel, SceneResult, Span, load_scenes
 

@@ -10,9 +10,8 @@ from typer.testing import CliRunner
 
 from avmatch.cli import app
 from avmatch.core.errors import UsageError
-from avmatch.data.items import Items, Pairs
+from avmatch.data.items import Items, Pairs, absent, gathered_steps
 from avmatch.data.pairs import read_scenes
-from avmatch.data.scene_items import absent, gathered_steps
 from avmatch.pipelines.train import train_recipe
 from avmatch.systems.registry import recipe, recipe_names
 from avmatch.systems.scenes import mixed as mixed_scenes

@@ -26,11 +26,10 @@ from avmatch.core.errors import MediaError, ModelError, UsageError
 from avmatch.core.features import BAND_RATE_HZ, TICK_RATE_HZ, AudioFeatures, Embeddings, VideoFeatures
 from avmatch.core.results import Failure, Progress
 from avmatch.data.clips import Clip
-from avmatch.data.items import Items, Pairs, numbered
+from avmatch.data.items import SIDES, Fault, Items, Pairs, Scenes, Side, absent, numbered, whole_steps
 from avmatch.data.layouts import is_media, list_scene_files
 from avmatch.data.manifest import is_table
 from avmatch.data.pairs import read_clips, read_scenes
-from avmatch.data.scene_items import SIDES, Fault, Scenes, Side, absent, whole_steps
 from avmatch.data.std2022 import is_std2022
 from avmatch.data.tau import is_tau
 from avmatch.systems.scenes.runtime import SceneModel

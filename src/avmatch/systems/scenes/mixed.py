@@ -25,8 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from avmatch.core.errors import UsageError
-from avmatch.data.items import Items, Pairs
-from avmatch.data.scene_items import gathered_steps, usual_length
+from avmatch.data.items import Items, Pairs, gathered_steps, usual_length
 from avmatch.data.splits import group_folds
 from avmatch.metrics.classes import log_loss
 from avmatch.systems.scenes.fusing import log_weights

@@ -15,7 +15,7 @@ from scipy.special import softmax
 
 from avmatch.artifacts.model import SCENES, Description, Graph, Model, open_model
 from avmatch.core.errors import ModelError
-from avmatch.data.scene_items import SIDES, Side, absent, padded
+from avmatch.data.items import SIDES, Side, absent, padded
 
 #: Which side alone names the label: one of them, both, or neither, so that it takes them together. "" without a label.
 CarriedBy = Literal["audio", "video", "both", "together", ""]

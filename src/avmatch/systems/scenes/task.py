@@ -21,9 +21,8 @@ from torch.nn import functional
 from avmatch.artifacts.model import SCENES
 from avmatch.core.errors import UsageError
 from avmatch.core.results import Progress
-from avmatch.data.items import Items, Pairs
+from avmatch.data.items import Items, Pairs, gathered_steps, num_features, usual_length
 from avmatch.data.pairs import read_scenes
-from avmatch.data.scene_items import gathered_steps, num_features, usual_length
 from avmatch.metrics.classes import log_loss
 from avmatch.systems.scenes.media import SIGNALS, is_scene_media, read_scene_media
 from avmatch.systems.scenes.model import Fusion, Standard, check_fusion

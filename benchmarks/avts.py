@@ -1,3 +1,21 @@
+"""The ablations of AVTS: which negatives, when; which loss; which networks.
+
+    python benchmarks/avts.py WORK                                       the four arms of negatives, one seed
+    python benchmarks/avts.py WORK --seeds 0 1 2 --arms easy mixed hard curriculum
+    python benchmarks/avts.py WORK --arms curriculum cross_entropy multi_way l3_net 2d mc2 3d
+    python benchmarks/avts.py WORK --arms easy --epochs 2 --set passes=1 --set task.video.width=0.125     to look at it
+
+DATA (the development clips' `events`, unless --data names another list) is packed once into WORK. Every arm is a run of
+`avmatch train avts` (or l3_net) in WORK, of the same clips, steps and held back recordings (a fifth); one that is there
+stays, one that was stopped goes on. Frames are 64×64 px at 12.5 a second, networks have a quarter of the published
+channels, and a window is of 12 frames, 0.96 s: about eight minutes an arm on two cores. `mc5` and `3d`, which leave 3
+and 2 ticks of them, keep two means over time, the others four.
+
+What is told are the last weights, not the best, because the clips that are held back would have chosen those. Intervals
+are over recordings. `as trained` has negatives of the kinds with which training ended, and compares with the paper's
+figures (quoted from memory, other data); the other columns have the same negatives for all arms.
+"""
+
 from __future__ import annotations
 
 import argparse

@@ -1,3 +1,22 @@
+"""The recipe of every calibration constant: what the cues' evidence was worth on development clips and synthetic ones.
+
+    python benchmarks/calibrate.py WORK --folds EVENTS [--held-back RUN/split.json]
+
+WORK as left by benchmarks/offsets.py and benchmarks/matching.py (made where it is missing), EVENTS by
+benchmarks/events.py, RUN of the recipe `lips`. Prints
+
+1. cues/motion.py, cues/mouth.py: mass_slope, contrast_slope, intercept, for the untrained cue that decided. Impacts and
+   other events count equally; clips whose evidence is strong and steady at another offset (sound travels, broadcasts
+   delay) are left out of the fit, not of the figures.
+2. matching/decision.py: FACE_WEIGHTS and WEIGHTS. Families count equally, whatever their size; galleries of 2, 5 and
+   12 with a fifth of the partners missing, whole ones, and such in which half of the partners are missing, or all.
+   Events are judged by the models of folds that haven't seen them, anchors are those that the shipped model's training
+   held back.
+
+with the frequencies that come out, of folds or families that were left out: the fit of the others tells how far to
+trust it. Models have calibrations of their own (calibrate_lips.py, events.py --calibrate).
+"""
+
 from __future__ import annotations
 
 import argparse

@@ -1,3 +1,19 @@
+"""The recipe of how far the model for talking faces may be believed: weight, contrast_slope, mass_slope, intercept.
+
+    python benchmarks/calibrate_lips.py WORK MODEL [--held-back RUN/split.json]
+
+Files are cut as in benchmarks/lips.py: the ten GRID speakers that no training saw, in pieces of 1, 2 and 3 s, and the
+anchors that the run held back; as they are, in babble, music and noise, recompressed, at half size and at 15 frames a
+second, so that there are doubtful ones among them. The clips in the wild aren't touched.
+
+1. weight: what the model's nats are multiplied by, so that the posterior over offsets, that of the other cues with it,
+   is as likely as can be at the true offset. Also printed: what the mouth cue beside it would give, which is left out
+   because its zero is another (docs/experiments.md).
+2. the slopes and the intercept: logistic regression of "right within 80 ms" on it (benchmarks/calibrate.py).
+
+All conditions count equally. With --write the figures go into the graphs' metadata.
+"""
+
 from __future__ import annotations
 
 import argparse

@@ -1,3 +1,9 @@
+"""The development clips (../shared/data) → real files with known truth: cut, separated, shifted, at other frame rates.
+
+Sound is moved by content: it is cut out of the recording earlier or later, as a bad edit would, or by the container's
+start times, as a bad muxer would. Pictures are encoded again (crf 18) with their own times.
+"""
+
 from __future__ import annotations
 
 import csv

@@ -1,3 +1,23 @@
+"""Collisions on simulated sets: the three tasks, what each part is worth, noise and damaged masks, with intervals.
+
+    python benchmarks/collision.py WORK [--per-class 200] [--seeds 0 1 2] [--segments FILE] [--stages main towers …]
+    python benchmarks/collision.py WORK --per-class 20 --seeds 0 --sounds 100 --groups 4 --epochs 5
+
+For each seed a set is simulated in WORK, and the system trained on it. Stages, in this order; each leaves its figures
+in WORK/seed-<n>/<stage>.json and is not done again, so that a stopped benchmark goes on:
+
+    main      tasks 1, 2 and 3 as `avmatch collide` answers them; two stages; distance alone, cues alone
+    towers    the pairs of tasks 2 and 3 assigned inside their class, a few at a time, by distance alone: MLP and
+              3D CNN, λ and not (as the system has it), a metric a class; class by class
+    damage    the tasks under white noise at 20, 10 and 0 dB, and with masks damaged
+    loud      at −5 and −10 dB, below what the system was trained in
+    folds     task 1 cross-validated: the classifier trained on every fold's complement
+    pictures  trajectories, spectrogram and matrix, in WORK/seed-<n>/pictures
+
+`--clean` deletes a seed's set when its stages are done. Intervals: 95 %, bootstrapped over groups (task 2 and 3),
+sounds (task 1) or impacts; where there are several seeds, Student's t over them beside it.
+"""
+
 from __future__ import annotations
 
 import argparse

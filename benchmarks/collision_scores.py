@@ -1,3 +1,9 @@
+"""How good are answers to the three tasks of the collisions?
+
+Answers and truth are mappings from a sound's name to a number: its class (task 1), or its film, −1 for none (tasks 2
+and 3). A sound without an answer counts as wrong.
+"""
+
 from __future__ import annotations
 
 from collections.abc import Mapping

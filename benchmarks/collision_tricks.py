@@ -1,3 +1,15 @@
+"""Can simulated collisions be matched by a trick? Each trick alone, on the groups of task 2.
+
+    python benchmarks/collision_tricks.py SET [SET …]
+
+SET is what `avmatch synth SET --kind collision` wrote. A trick is one number of each film and one of each sound; the
+films and sounds of a group are assigned by the ranks of these numbers, rising with rising and rising with falling, and
+the better way counts: so chance is a little above 1 in 25. `class alone` knows every object for sure and nothing else:
+what is left is luck inside the class. Intervals: 95 %, bootstrapped over groups.
+
+`hit after the slide began` is no trick but physics, and is told to compare.
+"""
+
 from __future__ import annotations
 
 import argparse

@@ -1,3 +1,13 @@
+"""Where the model for any sound fails: the surest of the wrong offsets, and which kinds are taken for which.
+
+    python benchmarks/event_failures.py WORK OUT.png [--frames]
+
+WORK as left by benchmarks/events.py: pieces of 5 s, each judged by the model of a fold that hasn't seen its recording.
+Draws a row for each of the surest wrong offsets within ±1 s, as benchmarks/lip_failures.py does. Prints, for each class
+group, how often its pictures are given their own sound, another of the same group, or one of another group, and which.
+`--frames` adds frames; the clips may not be published, so the picture in docs/ is without.
+"""
+
 from __future__ import annotations
 
 import argparse

@@ -1,3 +1,11 @@
+"""The model for any sound in noise: pieces of 5 s of recordings never seen, as in benchmarks/events.py.
+
+    python benchmarks/event_noise.py WORK [--noise 20 10 5 0 -5] [--plot noise.png]
+
+WORK as left by benchmarks/events.py. Each piece's sound is put into babble, music and white noise at these levels (dB),
+and measured and matched by the model of the fold that hasn't seen its recording. Intervals (95 %) are over recordings.
+"""
+
 from __future__ import annotations
 
 import argparse

@@ -1,3 +1,17 @@
+"""The same outputs before and after a change: runs the commands on tiny inputs, and compares what they wrote.
+
+    PYTHONPATH=/before/src python benchmarks/golden.py run BEFORE
+    PYTHONPATH=/after/src  python benchmarks/golden.py run AFTER --runs BEFORE [--only match sync 'train-*']
+    python benchmarks/golden.py compare BEFORE AFTER [--accept 'PATTERN=REASON' …]
+
+`run` takes a new folder. It uses nothing of avmatch but its command line, so that it runs on any commit. `--runs` names
+what an earlier commit wrote: its runs and models are opened, resumed and used, and must say what they said there.
+
+`compare` looks at the parts that AFTER has, says `equal`, `equal to 1e-6` or `DIFFERENT` of each file, and exits with
+1 if one differs, is missing or is too many. PATTERN is of a file's name, or of `name#where` for one place in it (a key
+of JSON, a row and column of CSV). What is kept of which file, and what isn't: golden_store.py.
+"""
+
 from __future__ import annotations
 
 import argparse

@@ -1,3 +1,5 @@
+"""Two folders of results, file by file: equal bytes, equal to 1e-6, or what differs and where."""
+
 from __future__ import annotations
 
 import csv

@@ -1,3 +1,8 @@
+"""Tiny inputs for `golden.py`: clips from `avmatch synth`, the rest written here, always the same.
+
+Each maker fills one folder, and may use folders that others have filled. No maker imports avmatch.
+"""
+
 from __future__ import annotations
 
 import csv

@@ -1,3 +1,5 @@
+"""The parts of `golden.py`: which command lines are run, and which of their outputs are kept."""
+
 from __future__ import annotations
 
 import shutil

@@ -1,3 +1,10 @@
+"""Where `golden.py` works: OUT with its inputs, runs, work and results; and `avmatch` as a process there.
+
+OUT/data/     inputs, made when first needed        OUT/runs/   runs, trained when first needed
+OUT/work/     what the commands wrote               OUT/old/    runs of another OUT, copied, and used
+OUT/results/  what is compared: PART/…              OUT/logs/   stderr of each command, not compared
+"""
+
 from __future__ import annotations
 
 import re

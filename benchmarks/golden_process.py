@@ -1,3 +1,9 @@
+"""`python -m avmatch …` without waiting for the libraries: each command is a fork of a server that has loaded them.
+
+Of the ten seconds of a tiny training eight are imports. The server (multiprocessing's) imports what others wrote, never
+avmatch, and has no threads when it forks. One thread in numerical libraries: sums have one order.
+"""
+
 from __future__ import annotations
 
 import multiprocessing

@@ -1,3 +1,13 @@
+"""What `golden.py` keeps of a command's outputs: the same figures give the same bytes, whenever and wherever it ran.
+
+    .csv .tsv .json .jsonl .md .txt   as they are, normalised      .npy .npz   as .npy
+    .html                             its text, line by line       .onnx       description.json, and outputs.npz of it
+    pictures and sounds               SHA-256 in hashes.json       video       SHA-256 of its packets and their times
+    weights, locks, curves, event files: left out (what the weights compute is in the graphs' outputs)
+
+Normalised are absolute paths, temporary folders, times of day, versions, and how long an epoch took (`seconds`).
+"""
+
 from __future__ import annotations
 
 import hashlib

@@ -1,3 +1,11 @@
+"""Where the sound comes from, in ten clips, on one sheet.
+
+    python benchmarks/heat_maps.py WORK OUT.jpg [FILES …]
+
+Without FILES: ten scenes of `avmatch synth`, picture and sound put together, whose frames may be shown. Each is drawn
+by `avmatch locate FILE -o heat.png`.
+"""
+
 from __future__ import annotations
 
 import argparse

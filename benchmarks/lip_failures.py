@@ -1,3 +1,12 @@
+"""Where the model for talking faces fails: a picture of the pieces whose offset came out wrong, the surest first.
+
+    python benchmarks/lip_failures.py WORK OUT.png [--collection wild] [--length 2] [--model RUN] [--faces]
+
+Pieces and offsets are those of benchmarks/lips.py. Each row tells what there was to see and to hear, and draws the
+evidence over the offsets with the true offset and the one that was chosen. `--faces` adds frames; the clips may not be
+published, so the picture in docs/ is without.
+"""
+
 from __future__ import annotations
 
 import argparse

@@ -1,3 +1,18 @@
+"""Talking faces, through real files: offsets and partners of pieces of 2 s and 4 s by the model that ships.
+
+    python benchmarks/lips.py WORK [--collections grid_speakers anchors grid wild] [--lengths 2 4] [--model RUN]
+    python benchmarks/lips.py WORK --collections wild --lengths 4 --noise 20 10 5 0 -5 --plot noise.png
+    python benchmarks/lips.py WORK --collections wild --lengths 4 --pictures
+
+Clips are cut into disjoint pieces. Of each, the picture becomes a silent file, and its sound five files that come late
+or early by known amounts within ±0.4 s: `avmatch sync PICTURE --audio SOUND`, searched within ±1 s. The sounds that are
+in time are shuffled and `avmatch match`ed to the pictures, with all cues (lengths are equal), and with the model alone.
+Clips whose own offset is in doubt stay out of the offsets. Intervals are over people (the manifest's `group`).
+
+`--noise` puts each piece's sound into babble, into music and into white noise at these levels (dB). `--pictures` writes
+the same pieces recompressed (crf 38), at half resolution, and at other frame rates.
+"""
+
 from __future__ import annotations
 
 import argparse

@@ -1,3 +1,12 @@
+"""Must-show 1: pictures and sounds of real clips separated, names shuffled, and matched again.
+
+    python benchmarks/matching.py WORK [--only events grid grid_speakers anchors wild]
+
+WORK keeps the separated files and their features. Everything goes through files: 5 s pieces of events, whole talking
+clips. "together": picture and sound begin at the same time; "apart": the sound is up to 0.4 s early or late. Ties count
+against the system. Also: the events in groups as large as the quick try that the project began with.
+"""
+
 from __future__ import annotations
 
 import argparse

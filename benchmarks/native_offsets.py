@@ -1,3 +1,17 @@
+"""Where the sound of training clips really is: a trained model's offsets, as a list to train anew on.
+
+    python benchmarks/native_offsets.py RUN SHARDS LIST OUT.csv
+
+SHARDS is what `avmatch train lips LIST` packed (RUN/cache). Each clip's offset is the peak of its mean curve. How far
+it can be believed is measured on halves: the correlation r of the offsets of a clip's first and second half, over all
+clips of a collection (the last folder of its path), gives the reliability 2r / (1 + r) of the whole (Spearman and
+Brown, 1910), and with it each offset is drawn towards the collection's median. The median of all stays where it was: a
+model can't know the zero of the recordings that it learned from. OUT.csv is LIST with the column `offset_ms`.
+
+It also prints the offsets of the pairs that the run held back beside those that it trained on: were they smaller on the
+latter, the model would know its clips by heart, and the offsets would have to be measured by cross-fitting.
+"""
+
 from __future__ import annotations
 
 import argparse

@@ -1,3 +1,14 @@
+"""The published lip-sync systems on equal terms, and how many candidates multi-way matching wants.
+
+    python benchmarks/published.py SHARDS WORK [--systems syncnet ave_net perfect_match] [--lips RUN]
+    python benchmarks/published.py SHARDS WORK --systems perfect_match --candidates 2 5 10 20 40 --epochs 2
+
+SHARDS is a folder of clips packed for the recipe `lips`. Each system is trained by `avmatch train` with the same data,
+seed and number of steps into a run in WORK (one that is there stays, one that was stopped goes on), and judged on the
+clips that it held back: right within ±1 frame among ±15 from 5, 7 … 15 frames, GRID and anchors apart. Intervals are
+over clips. `--lips RUN` adds a run of the recipe `lips`, whose budget is another.
+"""
+
 from __future__ import annotations
 
 import argparse

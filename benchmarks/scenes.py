@@ -1,3 +1,19 @@
+"""Classifiers of sound and picture on five folds of AVE's features, beside plain controls; fusion of published systems.
+
+    python benchmarks/scenes.py DATA WORK               every system on every fold: accuracy, log loss, paired with best
+    python benchmarks/scenes.py DATA WORK --robust      a side missing, noise, half of the steps: best with and without
+                                                        taking sides away in training
+    python benchmarks/scenes.py DATA WORK --sweep       batch 16…256 and learning rate 1e-3…1e-5 of a fusion
+    python benchmarks/scenes.py DATA WORK --speed       training time; `avmatch classify` for 1 file and 1000
+    python benchmarks/scenes.py PREDICTIONS WORK --fuse the published files of that folder, cross-validated
+
+DATA is the packed folder (afeat.npy, vfeat.npy, index.csv). Folds never cut through a YouTube video. Each system is
+trained with `avmatch train`'s own function on the other folds (those that choose their epoch hold a tenth back),
+exported, and run by ONNX Runtime on the fold. `scene_best` was chosen on other folds, --fold-seed 1.
+
+A fold's figures stay in WORK as JSON, and models beside them, so that a stopped benchmark goes on.
+"""
+
 from __future__ import annotations
 
 import argparse

@@ -1,3 +1,16 @@
+"""The two-tower systems on nine folds of the STD2022 features, beside the published figures.
+
+    python benchmarks/std2022.py DATA WORK [--systems two_tower_cca two_tower_best] [--folds 9] [--fold-seed 0]
+    python benchmarks/std2022.py DATA WORK --noise noise.png      top-1 and top-5 against SNR, on the models in WORK
+    python benchmarks/std2022.py DATA WORK --kmeans-seeds 5       does the KMeans task help? seeds paired
+    python benchmarks/std2022.py DATA WORK --sweep                β, N and the number of clusters of the KMeans task
+
+DATA is the packed folder (afeat.npy, vfeat.npy, index.csv). Folds never cut through a YouTube video; the gallery is the
+fold. Each system is trained with `avmatch train`'s own function on the other folds (the networks choose their epoch on
+a tenth of them), exported, and run by ONNX Runtime on the fold. Recipes were chosen on other folds, --fold-seed 1.
+Models stay in WORK, so that a stopped benchmark goes on.
+"""
+
 from __future__ import annotations
 
 import argparse

@@ -1,3 +1,5 @@
+"""Features of a front end for words, computed once, from which a head then learns alone."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence

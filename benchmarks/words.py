@@ -1,3 +1,18 @@
+"""Words from the lips: TC-5 and TCN behind front ends from scratch and from runs, frozen and fine-tuned.
+
+    python benchmarks/words.py SHARDS WORDS WORK --front-end lips=RUN syncnet=RUN ave_net=RUN perfect_match=RUN
+    python benchmarks/words.py SHARDS WORDS WORK --sets grid --modes frozen --front-end lips=RUN
+
+SHARDS is a folder of clips packed for the recipe `lips`, WORDS their words (the development clips' folder). Two sets:
+all words of GRID, and the words that the anchors' clips were cut for. A fifth of the clips is held back, whole clips,
+every word spread evenly; it chooses nothing (the last weights are measured). Intervals are bootstrapped over clips.
+
+`scratch` is the front end of `lips`, untrained: frozen, it says what a head alone makes of random features. Another
+architecture from scratch is a run of no epochs: `avmatch train perfect_match SHARDS -o RUN --epochs 0`, then
+`--front-end vgg_m=RUN`. Frozen front ends run over each clip once; their features, and all runs, stay in WORK, under a
+name that changes with the weights, so that a stopped benchmark goes on.
+"""
+
 from __future__ import annotations
 
 import argparse

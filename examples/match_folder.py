@@ -1,3 +1,8 @@
+"""Match a folder of silent videos with a folder of recordings, and print what deserves a second look.
+
+python examples/match_folder.py VIDEOS AUDIO OUT
+"""
+
 import sys
 from pathlib import Path
 

@@ -1,3 +1,8 @@
+"""Measure the offset of every video in a folder; print those that viewers would notice, worst first.
+
+python examples/worst_offsets.py FOLDER
+"""
+
 import sys
 from pathlib import Path
 

@@ -1,3 +1,5 @@
+"""Tiny model folders for tests: towers over clip features that average over time and multiply with a matrix."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""Fixtures shared by all rooms."""
+
 from __future__ import annotations
 
 import importlib.util

@@ -1,3 +1,5 @@
+"""Features of scenes in which something strikes, as the front ends would give them, without files."""
+
 import numpy as np
 
 from avmatch.core.features import BAND_RATE_HZ, TICK_RATE_HZ, AudioFeatures, VideoFeatures

@@ -1,3 +1,5 @@
+"""Folders in the Tilt-Bot's layout that are written in no time, and features of impacts that can be learned."""
+
 import json
 import pickle
 

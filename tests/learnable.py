@@ -1,3 +1,5 @@
+"""A small set of pairs that share a hidden cause, so that there is something to learn, and a run that learns it."""
+
 from __future__ import annotations
 
 from pathlib import Path

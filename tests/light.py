@@ -1,3 +1,8 @@
+"""`make light`: run by the Python of an install without extras; torch must not come in.
+
+A match and a sync on clips rendered here, then a look at what has been imported.
+"""
+
 import sys
 import tempfile
 from pathlib import Path

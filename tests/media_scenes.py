@@ -1,3 +1,5 @@
+"""Synthetic scenes and tiny media towers for the tests of packing, recipes and evaluation."""
+
 from __future__ import annotations
 
 import csv

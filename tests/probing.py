@@ -1,3 +1,5 @@
+"""What a file says about itself, without decoding it."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -1,3 +1,5 @@
+"""Processes that train, are killed, or train together; from a server that has torch loaded already."""
+
 from __future__ import annotations
 
 import multiprocessing

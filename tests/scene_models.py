@@ -1,3 +1,5 @@
+"""Tiny classifiers of scenes for tests: logits are sums over the steps that are there."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""Clips that "talk": each tick one of eight columns lights up and one of eight tones sounds; and towers that see it."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""A network with the doors of YuNet that finds bright places, 32 pixels wide on a grid of 32."""
+
 import numpy as np
 import onnx
 

@@ -1,3 +1,12 @@
+"""avmatch: match silent video to audio, measure and repair audio–video sync.
+
+    >>> import avmatch
+    >>> result = avmatch.match("videos", "audio")
+    >>> avmatch.sync("clip.mp4").offset_seconds  # positive = the sound comes late
+
+Names are loaded when they are first used: `import avmatch` alone costs nothing.
+"""
+
 from __future__ import annotations
 
 from importlib import import_module

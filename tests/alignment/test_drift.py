@@ -1,3 +1,5 @@
+"""A line through the curves of stretches: told where it rises, not told where it may as well be flat."""
+
 from dataclasses import dataclass
 from itertools import pairwise
 

@@ -1,3 +1,5 @@
+"""One offset out of the curves of cues: its place, its doubts, and the reasons of the silent."""
+
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""Who of several faces speaks."""
+
 import json
 from dataclasses import replace
 

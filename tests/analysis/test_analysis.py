@@ -1,3 +1,5 @@
+"""Each stream is decoded once, what the cache has not at all, and a file that fails takes no other with it."""
+
 import errno
 import logging
 import threading

@@ -1,3 +1,5 @@
+"""Features come back from the disk as they went, or not at all."""
+
 import io
 import json
 import pickle

@@ -1,3 +1,5 @@
+"""Towers over clip features: a vector for each clip, and graphs that don't fit are told."""
+
 import numpy as np
 import pytest
 

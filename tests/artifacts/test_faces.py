@@ -1,3 +1,5 @@
+"""Towers that look at mouths: stretches of a long track give what the whole gives, and lost tracks wait for nothing."""
+
 import numpy as np
 import pytest
 

@@ -1,3 +1,5 @@
+"""What MODEL may be: a run, an exported folder, the name of a shipped model."""
+
 import pytest
 
 from avmatch.artifacts import model as artifacts

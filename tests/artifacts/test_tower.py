@@ -1,3 +1,5 @@
+"""Towers: graphs that say what they are, and streams of any block size that give the same vectors."""
+
 import json
 from itertools import pairwise
 

@@ -1,3 +1,5 @@
+"""Seconds, samples, frames and milliseconds go into one another and back."""
+
 import math
 
 import pytest

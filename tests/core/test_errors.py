@@ -1,3 +1,5 @@
+"""Errors say what came, carry their codes, and travel between processes."""
+
 import pickle
 from pathlib import Path
 

@@ -1,3 +1,5 @@
+"""The public surface is a tested list."""
+
 import subprocess
 import sys
 

@@ -1,3 +1,5 @@
+"""Results: tables, JSON, verdicts."""
+
 import csv
 import io
 import json

@@ -1,3 +1,5 @@
+"""Decoded sound and picture, and features, check what they are given and print shapes."""
+
 import jaxtyping
 import numpy as np
 import pytest

@@ -1,3 +1,5 @@
+"""The duration cue is weak on purpose."""
+
 import numpy as np
 import pytest
 from hypothesis import given

@@ -1,3 +1,5 @@
+"""The door of the cues: curves fit their sides, calibration gives probabilities."""
+
 import numpy as np
 import pytest
 from hypothesis import given

@@ -1,3 +1,5 @@
+"""Learned cues: unit vectors that are alike at one lag."""
+
 from dataclasses import replace
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""The motion cue: events of one cell of the picture against sounds with events."""
+
 import numpy as np
 import pytest
 

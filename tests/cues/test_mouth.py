@@ -1,3 +1,5 @@
+"""The mouth cue: lips that follow a voice."""
+
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter1d

@@ -1,3 +1,5 @@
+"""The scratch cue: the camera's own sound is found in a recording."""
+
 import numpy as np
 import pytest
 

@@ -1,3 +1,5 @@
+"""Series: trends go, events stay, outliers are clipped, times are right."""
+
 import weakref
 
 import numpy as np

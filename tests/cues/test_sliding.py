@@ -1,3 +1,5 @@
+"""Sums of products at every lag, against the sum written out."""
+
 import numpy as np
 import pytest
 

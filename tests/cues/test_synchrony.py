@@ -1,3 +1,5 @@
+"""Synchrony: windows lie on one grid, nats peak where two signals fit, and mean little where they don't."""
+
 import numpy as np
 import pytest
 from hypothesis import given

@@ -1,3 +1,5 @@
+"""A configuration augments as often as it says, by default never, and can be written as JSON."""
+
 import json
 from dataclasses import asdict, fields, replace
 

@@ -1,3 +1,5 @@
+"""Features are shaken by as much as was asked for; mixtures can be repeated on the other modality."""
+
 import numpy as np
 import pytest
 

@@ -1,3 +1,5 @@
+"""Clips are changed alike in all frames, by as much as was asked for."""
+
 import cv2
 import numpy as np
 import pytest

@@ -1,3 +1,5 @@
+"""Sounds get noisier and louder by as much as was asked for, and alike for equal seeds."""
+
 from typing import get_args
 
 import numpy as np

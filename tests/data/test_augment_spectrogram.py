@@ -1,3 +1,5 @@
+"""Masks are as wide as stated, filled with the mean, and alike for equal seeds."""
+
 import numpy as np
 import pytest
 from hypothesis import given

@@ -1,3 +1,5 @@
+"""What a user can point at: folders, globs, files, manifests; and what is said where nothing is there."""
+
 import os
 import time
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""Readers of sets with classes: what each layout says, what is said about broken ones. The media are empty files."""
+
 import numpy as np
 import pytest
 

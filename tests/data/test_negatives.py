@@ -1,3 +1,5 @@
+"""Negatives: never the row itself, of the kinds and in the shares asked for; batches of ranks; orders of epochs."""
+
 import dataclasses
 import json
 

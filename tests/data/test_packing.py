@@ -1,3 +1,5 @@
+"""Packing of media pairs: what belongs together stays together, each file is decoded once, failures are told."""
+
 import json
 from collections import Counter
 from dataclasses import replace

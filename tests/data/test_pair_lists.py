@@ -1,3 +1,5 @@
+"""Lists of media pairs: tables, synthetic folders, manifests, folders of videos; and what is said of bad rows."""
+
 import csv
 
 import pyarrow as pa

@@ -1,3 +1,5 @@
+"""Pairs: what they refuse, what they print, how rows and batches are taken, and which layouts are recognised."""
+
 import dataclasses
 from pathlib import Path
 

@@ -1,3 +1,5 @@
+"""Packed shards: what goes in comes out, a job that was cut short goes on, and damage is named."""
+
 import json
 import os
 import subprocess

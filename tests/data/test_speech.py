@@ -1,3 +1,5 @@
+"""Readers of talking clips: what each layout says, and what is said about broken ones. The videos are empty files."""
+
 import pytest
 
 from avmatch.core.errors import UsageError

@@ -1,3 +1,5 @@
+"""Splits and folds: whole, disjoint, never through a group, balanced, repeatable."""
+
 import numpy as np
 import pytest
 from hypothesis import given

@@ -1,3 +1,5 @@
+"""STD2022 in all its forms, and what is said of files that aren't."""
+
 import pickle
 import zipfile
 from contextlib import suppress

@@ -1,3 +1,5 @@
+"""Every kind of scene shows and sounds the same events at the same times."""
+
 from itertools import pairwise
 
 import cv2

@@ -1,3 +1,5 @@
+"""The folder of synthetic clips: truth.csv, offsets, extras, repeatability."""
+
 import csv
 from fractions import Fraction
 

@@ -1,3 +1,11 @@
+"""No single trick finds the pairs: only time does.
+
+Each trick ranks the videos by one thing, the recordings by another, and pairs them by optimal assignment on
+the ranks, in both directions. A random pairing of any number of files has one right pair on average, and the
+number of right pairs is close to Poisson-distributed with mean 1: more than 7 has a probability of 0.001 %.
+So no trick may have more than 7, and the mean over all tricks must stay within twice chance, that is 2.
+"""
+
 import csv
 
 import cv2

@@ -1,3 +1,5 @@
+"""The TAU layout, written as it lies in the field: HDF5 by label, lists by tabs or commas, mean and deviation."""
+
 import builtins
 from collections.abc import Callable
 from pathlib import Path

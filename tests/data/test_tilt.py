@@ -1,3 +1,5 @@
+"""The simulated tray: textbook cases of its motion, what microphones hear, and the files that come of it."""
+
 import json
 import pickle
 

@@ -1,3 +1,5 @@
+"""The command line as a person runs it, and a folder of clips to run it on."""
+
 from __future__ import annotations
 
 import csv

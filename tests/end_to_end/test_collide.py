@@ -1,3 +1,5 @@
+"""`avmatch train collision` and `avmatch collide`: stages, resume, a folder like the real one with its oddities."""
+
 import json
 import shutil
 import sys

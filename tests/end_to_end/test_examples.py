@@ -1,3 +1,5 @@
+"""The examples run as they stand."""
+
 import subprocess
 import sys
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""`avmatch fix` on real files: measured before, repaired, measured again."""
+
 import json
 from fractions import Fraction
 

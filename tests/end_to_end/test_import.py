@@ -1,3 +1,5 @@
+"""What importing and asking for help cost: nothing heavy comes in."""
+
 import json
 import os
 import subprocess

@@ -1,3 +1,5 @@
+"""`avmatch locate` on a drawn ball: the heat lies on it, the film keeps its length and sound."""
+
 import math
 
 import av

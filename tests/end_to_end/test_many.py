@@ -1,3 +1,5 @@
+"""`avmatch match --many`: clips cut out of a long recording, each placed where it belongs."""
+
 from fractions import Fraction
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""`avmatch match` on real files: what it writes, what it says, and that the pairs are right."""
+
 import json
 import os
 import shutil

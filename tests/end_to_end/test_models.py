@@ -1,3 +1,5 @@
+"""Wherever MODEL stands for a cue that knows time: a run, an exported folder and a shipped name are the same."""
+
 import json
 
 import numpy as np

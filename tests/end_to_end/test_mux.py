@@ -1,3 +1,5 @@
+"""`avmatch match --mux`: each matched video with its sound, under its own name."""
+
 import shutil
 
 import av

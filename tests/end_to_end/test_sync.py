@@ -1,3 +1,5 @@
+"""`avmatch sync` on real files: known shifts, reasons, and every form of output."""
+
 import json
 import shutil
 

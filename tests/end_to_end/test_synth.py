@@ -1,3 +1,5 @@
+"""`avmatch synth` from the command line; what it renders is tested in tests/datasets."""
+
 import pytest
 
 

@@ -1,3 +1,5 @@
+"""Train, evaluate, match: the three commands that a person with features of their own goes through."""
+
 import json
 import subprocess
 import sys

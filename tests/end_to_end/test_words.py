@@ -1,3 +1,6 @@
+"""`avmatch evaluate words` from outside."""
+
+
 def test_options_of_other_protocols_are_refused(avmatch, tmp_path):
     run = avmatch("evaluate", "words", tmp_path, tmp_path, "--k", 5, "--piece", 2, exits=2)
     assert "No such option: --k" in run.stderr

@@ -1,3 +1,5 @@
+"""Evaluating models on pairs with known partners: the numbers, what is left out, and what can't be."""
+
 import json
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""Mouths cut out of pictures: the same place of the face and the same scale, whatever the face's size."""
+
 import cv2
 import numpy as np
 import pytest

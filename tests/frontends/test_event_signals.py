@@ -1,3 +1,5 @@
+"""What the model for any sound is fed with: the right times, whatever the gain; statistics of a fixed form."""
+
 import numpy as np
 import pytest
 

@@ -1,3 +1,5 @@
+"""Face tracks on bright squares, which a stand-in for the detector finds; the cascades on a drawn face."""
+
 from collections import Counter
 
 import cv2

@@ -1,3 +1,5 @@
+"""Mel filters over short windows: against SciPy's windows and transform, and what silence and damage give."""
+
 import numpy as np
 import pytest
 from scipy.signal import spectrogram

@@ -1,3 +1,5 @@
+"""MFCC against sums written out by hand, and against what the released SyncNet's library gives."""
+
 import math
 from itertools import pairwise
 

@@ -1,3 +1,5 @@
+"""Changes of motion: where a ball bounces, at any frame rate, and nothing where nothing moves."""
+
 import cv2
 import numpy as np
 import pytest

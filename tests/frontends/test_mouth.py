@@ -1,3 +1,5 @@
+"""Mouth signals of cartoon faces whose mouths open as told."""
+
 from pathlib import Path
 
 import av

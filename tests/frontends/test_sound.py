@@ -1,3 +1,5 @@
+"""Onset flux and level: where clicks are, whatever the blocks and the gain."""
+
 from itertools import pairwise
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""Clips compared at their best offset, against the definition."""
+
 import numpy as np
 import pytest
 

@@ -1,3 +1,5 @@
+"""One-to-one assignment against all permutations, and what the threshold leaves alone."""
+
 from itertools import permutations
 
 import numpy as np

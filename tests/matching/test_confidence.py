@@ -1,3 +1,5 @@
+"""Confidence: a probability, growing with the lead, finite in galleries of any size."""
+
 import numpy as np
 import pytest
 from hypothesis import given

@@ -1,3 +1,5 @@
+"""Fusion: pieces give the same answer as the whole, peaks are refined, priors are probabilities."""
+
 from dataclasses import dataclass
 
 import numpy as np

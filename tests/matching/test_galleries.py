@@ -1,3 +1,5 @@
+"""Normalised matrices against arithmetic by hand, scipy, and what each method promises."""
+
 import numpy as np
 import pytest
 from hypothesis import given

@@ -1,3 +1,5 @@
+"""Times that go on, whatever the stamps do."""
+
 from fractions import Fraction
 
 import pytest

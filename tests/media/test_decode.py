@@ -1,3 +1,5 @@
+"""Frames and samples come with true times, upright, mono, and in small blocks, whatever the file is like."""
+
 import struct
 from fractions import Fraction
 

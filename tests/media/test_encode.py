@@ -1,3 +1,5 @@
+"""What is written has its times and its sound, and equal input gives equal bytes."""
+
 import numpy as np
 import pytest
 

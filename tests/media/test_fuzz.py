@@ -1,3 +1,5 @@
+"""Whatever is in a file, it gives blocks or a MediaError, and soon."""
+
 import time
 
 import numpy as np

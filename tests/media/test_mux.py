@@ -1,3 +1,5 @@
+"""The picture is copied bit for bit, and the sound lands where it belongs."""
+
 import os
 from fractions import Fraction
 

@@ -1,3 +1,5 @@
+"""What a file says about itself."""
+
 import pytest
 
 from avmatch.media.probe import codec_report, library_versions

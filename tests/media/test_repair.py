@@ -1,3 +1,5 @@
+"""The sound lands where it belongs, and nothing else is touched."""
+
 from fractions import Fraction
 
 import av

@@ -1,3 +1,5 @@
+"""A file is opened as what it is, alone; and what can't be opened is named, with a remedy."""
+
 import os
 import re
 

@@ -1,3 +1,5 @@
+"""Top-k, its mean over classes, confusions."""
+
 import numpy as np
 import pytest
 

@@ -1,3 +1,5 @@
+"""Scores of the three tasks, against scikit-learn."""
+
 import numpy as np
 import pytest
 from collision_scores import AloneScore, alone_score, hits

@@ -1,3 +1,5 @@
+"""Intervals of a mean against scipy's and against the binomial distribution."""
+
 import numpy as np
 import pytest
 from paired import student_interval

@@ -1,3 +1,5 @@
+"""Systems compared fold by fold."""
+
 import numpy as np
 import pytest
 from paired import paired_interval

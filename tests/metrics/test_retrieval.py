@@ -1,3 +1,5 @@
+"""Ranks and recalls against hand-counted matrices, scipy's and scikit-learn's; ties, subsets, both directions."""
+
 import json
 import time
 from dataclasses import asdict

@@ -1,3 +1,5 @@
+"""The sync metrics on curves small enough to compute by hand."""
+
 import numpy as np
 import pytest
 

@@ -1,3 +1,5 @@
+"""Sync accuracy: the best threshold against all of them, and that no pair has a say in its own."""
+
 import numpy as np
 import pytest
 from hypothesis import given

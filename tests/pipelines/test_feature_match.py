@@ -1,3 +1,5 @@
+"""Matching features of whole clips: order, offsets, broken files, options that make no sense."""
+
 import numpy as np
 import pytest
 

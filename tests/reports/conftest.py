@@ -1,3 +1,5 @@
+"""Results made by hand: what the reports are fed with."""
+
 from collections.abc import Callable
 
 import numpy as np

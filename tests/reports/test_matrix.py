@@ -1,3 +1,5 @@
+"""The order and the size of the drawn matrix."""
+
 import numpy as np
 import pytest
 from hypothesis import given

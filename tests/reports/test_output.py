@@ -1,3 +1,5 @@
+"""The folder of a run: complete, readable by others, replaced without touching what isn't ours."""
+
 import csv
 import json
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""The page: self-contained, unbreakable by file names, complete, light."""
+
 import base64
 import hashlib
 import json

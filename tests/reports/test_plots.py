@@ -1,3 +1,5 @@
+"""The PNG files: there, whole, and with the right things marked."""
+
 import subprocess
 import sys
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""What a person reads: sentences, words for names and numbers, the table of the terminal."""
+
 import io
 
 import numpy as np

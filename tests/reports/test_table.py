@@ -1,3 +1,5 @@
+"""The table for the terminal: narrow enough for eighty columns, nothing ambiguous."""
+
 import io
 
 import numpy as np

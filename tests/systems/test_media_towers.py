@@ -1,3 +1,5 @@
+"""The towers over frames and log-mel: unit vectors at every tick, of any length, that see only their surroundings."""
+
 import pytest
 import torch
 

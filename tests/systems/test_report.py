@@ -1,3 +1,5 @@
+"""The report as tables for the terminal, as JSON and as Markdown."""
+
 import io
 import json
 from dataclasses import asdict

@@ -1,3 +1,5 @@
+"""A checkpoint gives back every bit, and nothing else is taken for one."""
+
 from __future__ import annotations
 
 from copy import deepcopy

@@ -1,3 +1,5 @@
+"""What can be set, what is refused, and what config.json holds."""
+
 from __future__ import annotations
 
 import json

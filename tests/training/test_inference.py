@@ -1,3 +1,5 @@
+"""What is done with a learner while nothing is learned."""
+
 from __future__ import annotations
 
 import numpy as np

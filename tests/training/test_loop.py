@@ -1,3 +1,5 @@
+"""What the loop promises of any run: it learns, stops, clips, lowers its rate, refuses, and writes what it says."""
+
 from __future__ import annotations
 
 import itertools

@@ -1,3 +1,5 @@
+"""A graph answers as its network does at sizes that it wasn't traced with, or isn't written."""
+
 from __future__ import annotations
 
 import json

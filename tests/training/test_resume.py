@@ -1,3 +1,5 @@
+"""Killed in the middle of an epoch and resumed, a run ends with the bits of one that was left in peace."""
+
 from __future__ import annotations
 
 import json

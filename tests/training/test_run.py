@@ -1,3 +1,5 @@
+"""The folder of a run: when it may be started, and gone on with."""
+
 import json
 from dataclasses import replace
 

@@ -1,3 +1,5 @@
+"""Synchronisation of any sound: what a batch holds, what is minimised, how it is judged, what is exported."""
+
 import math
 from dataclasses import replace
 from functools import lru_cache

@@ -1,3 +1,5 @@
+"""Classes of clips from the towers of avts: what is learned, from which lists, beginning with which weights."""
+
 import json
 import shutil
 from dataclasses import replace

@@ -1,3 +1,5 @@
+"""Mixed convolutions and their partner: which blocks look over time, the published sizes, what comes out."""
+
 import pytest
 import torch
 from torch import nn

@@ -1,3 +1,5 @@
+"""Negatives of sync: how far away they are, in which shares they come, when they change."""
+
 import numpy as np
 import pytest
 

@@ -1,3 +1,5 @@
+"""Networks for impacts: the published size, shapes, and what must not matter."""
+
 import pytest
 import torch
 

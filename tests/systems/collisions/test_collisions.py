@@ -1,3 +1,5 @@
+"""The real layout with all its oddities: what is read, what is mended, what is named."""
+
 import pickle
 import shutil
 import struct

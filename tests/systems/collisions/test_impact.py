@@ -1,3 +1,5 @@
+"""Canonical correlation as evidence: against the Gaussian it comes from; what it does with strangers and classes."""
+
 import numpy as np
 import pytest
 from scipy.stats import multivariate_normal, norm

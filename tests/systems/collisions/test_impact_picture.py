@@ -1,3 +1,5 @@
+"""Centroids, the vector of 35 places, the alignment of rgb and mask, where a path breaks."""
+
 import cv2
 import numpy as np
 import pytest

@@ -1,3 +1,5 @@
+"""The four-channel spectrogram against scipy's; onsets, arrivals and levels of impacts that are known."""
+
 import numpy as np
 import pytest
 from scipy.signal import spectrogram as scipy_spectrogram

@@ -1,3 +1,5 @@
+"""Class, distance and cues in one score: doubtful classes, one assignment against two stages, thresholds."""
+
 import numpy as np
 import pytest
 

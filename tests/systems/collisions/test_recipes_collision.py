@@ -1,3 +1,5 @@
+"""The recipes of the collisions and the system: triples, what is learned and held back, stages, resume."""
+
 import json
 import shlex
 from dataclasses import replace

@@ -1,3 +1,5 @@
+"""Pickles from strangers: arrays and plain values come through, programs don't."""
+
 import os
 import pickle
 import struct

@@ -1,3 +1,5 @@
+"""Which channel stands at which side shows in the data; turned impacts are impacts."""
+
 import numpy as np
 import pytest
 

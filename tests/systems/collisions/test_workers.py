@@ -1,3 +1,5 @@
+"""Processes that share work."""
+
 import os
 import signal
 import subprocess

@@ -1,3 +1,5 @@
+"""Named classes of any sound: against scikit-learn, through an exported model, and beside the kinds."""
+
 import json
 import shutil
 from dataclasses import replace

@@ -1,3 +1,5 @@
+"""Retrieval by the model for any sound: from files and from shards, in noise, against its own evidence."""
+
 import json
 
 import numpy as np

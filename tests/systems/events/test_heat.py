@@ -1,3 +1,5 @@
+"""Heat: the cell that strikes with the sound is the hottest, one that strikes at other times isn't."""
+
 from dataclasses import replace
 
 import numpy as np

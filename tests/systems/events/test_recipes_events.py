@@ -1,3 +1,5 @@
+"""The recipe `events`: begins as the untrained cue, learns, and its exported model is what was trained."""
+
 import copy
 import json
 from dataclasses import replace

@@ -1,3 +1,5 @@
+"""Towers for talking faces: their sums, their clocks, and what they don't depend on."""
+
 import copy
 
 import pytest

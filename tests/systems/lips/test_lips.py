@@ -1,3 +1,5 @@
+"""The task of talking faces: what a window holds, what augmentation leaves alone, what is minimised and exported."""
+
 import math
 from dataclasses import replace
 

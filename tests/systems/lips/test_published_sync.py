@@ -1,3 +1,5 @@
+"""The published lip-sync systems: whose sound a window is compared with, what is minimised, what is exported."""
+
 import math
 from dataclasses import replace
 

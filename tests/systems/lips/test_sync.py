@@ -1,3 +1,5 @@
+"""The protocols sync and match, from clips that talk in columns and tones to the tables."""
+
 import csv
 import io
 import json

@@ -1,3 +1,5 @@
+"""Talking clips as vectors: on one clock, cut, shifted, in noise; and the shares of trials."""
+
 from dataclasses import replace
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""The published layer tables: parameters counted by hand, shapes, and what a vector has seen."""
+
 import pytest
 import torch
 from torch import nn

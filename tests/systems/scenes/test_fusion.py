@@ -1,3 +1,5 @@
+"""The published networks, layer by layer."""
+
 import numpy as np
 import pytest
 import torch

@@ -1,3 +1,5 @@
+"""Scenes from training to classifying: the recipes on a small set, what is exported, and the command line."""
+
 import json
 import warnings
 from pathlib import Path

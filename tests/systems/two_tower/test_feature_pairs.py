@@ -1,3 +1,5 @@
+"""The two-tower recipes learn; the cluster task comes, counts and goes as it is set."""
+
 from __future__ import annotations
 
 import json

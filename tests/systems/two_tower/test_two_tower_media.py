@@ -1,3 +1,5 @@
+"""Training from raw media: what a batch holds, what is minimised, what is exported, and that it matches new files."""
+
 import json
 import math
 

@@ -1,3 +1,5 @@
+"""Words from the lips, measured on clips: which words count, what is seen of them, the report."""
+
 import json
 
 import numpy as np

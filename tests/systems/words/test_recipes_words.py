@@ -1,3 +1,5 @@
+"""Word recognition: what a batch shows, front ends of runs, what is learned, held back and exported."""
+
 import json
 from dataclasses import replace
 

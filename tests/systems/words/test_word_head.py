@@ -1,3 +1,5 @@
+"""Heads that tell words: what they see, and what they don't."""
+
 import pytest
 import torch
 

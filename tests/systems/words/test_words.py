@@ -1,3 +1,5 @@
+"""Words in packed clips: where they lie, which count, who is held back with whom."""
+
 from dataclasses import replace
 
 import numpy as np

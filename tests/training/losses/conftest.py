@@ -1,3 +1,5 @@
+"""What the tests of all losses need."""
+
 import jaxtyping
 import pytest
 import torch

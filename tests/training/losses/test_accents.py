@@ -1,3 +1,5 @@
+"""Evidence of accents: the same as the cue's own arithmetic, highest at the right lag, with finite slopes."""
+
 import numpy as np
 import pytest
 import torch

@@ -1,3 +1,5 @@
+"""Do picture and sound correspond, told from their distance alone?"""
+
 import math
 
 import jaxtyping

@@ -1,3 +1,5 @@
+"""The auxiliary task: which cluster did the sound fall into?"""
+
 import math
 
 import jaxtyping

@@ -1,3 +1,5 @@
+"""Pairs are pulled together and strangers pushed out to a margin, with the hinge squared and plain."""
+
 import math
 
 import jaxtyping

@@ -1,3 +1,5 @@
+"""Every other item of the batch is a negative, in both directions, with a learned temperature."""
+
 import math
 
 import jaxtyping

@@ -1,3 +1,5 @@
+"""Which of N sounds belongs to the picture, by inverse distance and by cosine."""
+
 import math
 
 import jaxtyping

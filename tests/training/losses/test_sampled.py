@@ -1,3 +1,5 @@
+"""One positive against K sampled negatives."""
+
 import jaxtyping
 import pytest
 import torch

@@ -1,3 +1,5 @@
+"""In sync or not, from one logit a clip."""
+
 import jaxtyping
 import pytest
 import torch

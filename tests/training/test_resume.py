@@ -16,8 +16,8 @@ import torch
 from safetensors.torch import load_file
 
 from avmatch.core.errors import UsageError
-from avmatch.data.augment import FeatureAugmentation
 from avmatch.data.negatives import Curriculum, NegativeMix
+from avmatch.systems.two_tower.augmentation import FeatureAugmentation
 from avmatch.systems.two_tower.task import ClusterTask, FeaturePairs
 from avmatch.training.batches import Plan
 from avmatch.training.config import Optimisation, TrainConfig

@@ -13,11 +13,11 @@ from safetensors.torch import load_file
 
 from avmatch.artifacts.tower import load_clip_towers
 from avmatch.core.errors import UsageError
-from avmatch.data.augment import FeatureAugmentation
 from avmatch.data.negatives import NUM_HARD, Curriculum, NegativeMix
 from avmatch.data.pairs import read_pairs
 from avmatch.pipelines.train import train_recipe
 from avmatch.systems.registry import recipe
+from avmatch.systems.two_tower.augmentation import FeatureAugmentation
 from avmatch.systems.two_tower.task import ClusterTask, FeaturePairs, clip_vectors
 from avmatch.training.loop import train
 from avmatch.training.task import Batch

@@ -12,8 +12,8 @@ from jaxtyping import Float32
 
 from avmatch.artifacts.model import Model
 from avmatch.artifacts.tower import ClipTower, ClipTowers, load_clip_towers
-from avmatch.data.augment import feature_noise
 from avmatch.data.items import Pairs
+from avmatch.systems.two_tower.augmentation import feature_noise
 
 
 def similarities(

@@ -25,13 +25,12 @@ from torch import Tensor, nn
 
 from avmatch.core.errors import UsageError
 from avmatch.core.results import Progress
-from avmatch.data.augment import PictureAugmentation, SpectrogramAugmentation
 from avmatch.data.items import Pairs
-from avmatch.data.noise import LevelAugmentation
 from avmatch.data.tracks import PackSettings
 from avmatch.frontends.mouth import shades
 from avmatch.frontends.sound import CHUNK_SECONDS
 from avmatch.matching.galleries import Vectors, aligned_similarity
+from avmatch.systems.two_tower.augmentation import LevelAugmentation, PictureAugmentation, SpectrogramAugmentation
 from avmatch.systems.two_tower.model import FrameCnn, FrameCnnConfig, LogMelCnn, LogMelCnnConfig
 from avmatch.systems.two_tower.task import RETRIEVAL, retrieval_metrics
 from avmatch.training.batches import read_packed

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from avmatch.data.augment import PictureAugmentation, SpectrogramAugmentation
-from avmatch.data.noise import LevelAugmentation
+from avmatch.systems.two_tower.augmentation import LevelAugmentation, PictureAugmentation, SpectrogramAugmentation
 from avmatch.systems.two_tower.canonical import CanonicalPairs, Networks, Weights
 from avmatch.systems.two_tower.media import MediaPairs
 from avmatch.systems.two_tower.model import FeatureCnnConfig

@@ -28,12 +28,12 @@ from avmatch.artifacts.model import CLIP_TOWERS
 from avmatch.artifacts.tower import CLIP_INPUT
 from avmatch.core.errors import UsageError
 from avmatch.core.results import Progress
-from avmatch.data.augment import FeatureAugmentation, apply_mixup, mixup
 from avmatch.data.items import Items, Pairs, gather
 from avmatch.data.negatives import Curriculum, Negatives, nearest_wrong
 from avmatch.data.pairs import read_pairs
 from avmatch.metrics.calibration import fit_nats, platt_target
 from avmatch.metrics.retrieval import evaluate
+from avmatch.systems.two_tower.augmentation import FeatureAugmentation, apply_mixup, mixup
 from avmatch.systems.two_tower.model import FeatureCnn, FeatureCnnConfig
 from avmatch.training.distributed import gathered, gathered_constant
 from avmatch.training.export import Exported, export_model, normal

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from avmatch.data.augment import apply_mixup, drop_steps, feature_noise, mixup, shift_steps
+from avmatch.systems.two_tower.augmentation import apply_mixup, drop_steps, feature_noise, mixup, shift_steps
 
 DEVIATION = np.array([0.1, 1.0, 10.0, 0.0], np.float32)
 CHANGES = {

@@ -1,6 +1,21 @@
-"""Sequences of features, shaken: noise, lost steps, shifts, and mixtures of two items.
+"""Augmentation of what the two towers take: features, log-mel, and frames.
 
-Letters in shapes: B items, T steps, D dimensions; `*B` stands for a batch, or for none.
+    features   noise, dropped steps, shifts, and mixtures of two items (mixup)
+    log-mel    SpecAugment (Park et al. 2019, "SpecAugment: a simple data augmentation method for automatic speech
+               recognition") without its time warping, which would change the offset; what is masked takes the mean of
+               the whole spectrogram, which is the paper's zero of a normalised one. And gain and noise, computed on its
+               powers: noise is steady, its power in each band has the form of a random slope over the bands, and varies
+               from tick to tick as that of white noise does in a mel band (chi-squared, here with four degrees of
+               freedom). Noise mixed into the waveform itself (data/noise.py) is better and costs more.
+    frames     as another camera, lens or connection would have given them: one draw for all frames of a clip, as a draw
+               for each frame would be motion of its own
+
+A configuration says how often, and how far, each is augmented: plain numbers, and tuples that are ranges from the
+lowest to the highest. Each step of a chain has its own probability. By default all are 0, and the array itself
+comes back; otherwise a new one.
+
+Letters in shapes: B items, T steps, ticks or frames, D dimensions, F bands, H rows, W columns; `*B` stands for a batch,
+or for none.
 """
 
 from __future__ import annotations
@@ -13,8 +28,14 @@ import numpy as np
 from jaxtyping import Float32, Int, UInt8
 
 from avmatch.core.errors import UsageError
+from avmatch.frontends.sound import LOG_FLOOR
 
 Features = Float32[np.ndarray, "*B T D"]
+Spectrogram = Float32[np.ndarray, "T F"]
+Frame = UInt8[np.ndarray, "H W"]
+Frames = UInt8[np.ndarray, "T H W"]
+#: Noise falls or rises by up to this over all bands of a log-mel, in nepers of power.
+_MAX_SLOPE = 4.0
 
 
 def feature_noise(
@@ -75,15 +96,6 @@ def apply_mixup(
     return weight * batch + (1 - weight) * batch[partner]
 
 
-# Spectrograms with stretches of time and bands of frequency blotted out.
-#
-# SpecAugment (Park et al. 2019, "SpecAugment: a simple data augmentation method for automatic speech recognition"),
-# without its time warping, which would change the offset. What is masked takes the mean of the whole spectrogram,
-# which is the paper's zero of a normalised one. Letters in shapes: T ticks, F bands.
-
-Spectrogram = Float32[np.ndarray, "T F"]
-
-
 def spec_augment(
     rng: np.random.Generator,
     mel: Spectrogram,
@@ -107,14 +119,6 @@ def _stretches(rng: np.random.Generator, length: int, count: int, max_width: int
     widths = rng.integers(min(max_width, length), size=count, endpoint=True)
     starts = rng.integers(length - widths, endpoint=True)
     return [slice(start, start + width) for start, width in zip(starts, widths, strict=True)]
-
-
-# Clips as another camera, lens or connection would have given them: one draw for all frames of a clip.
-#
-# A draw for each frame would be motion of its own. Letters in shapes: T frames, H rows, W columns.
-
-Frame = UInt8[np.ndarray, "H W"]
-Frames = UInt8[np.ndarray, "T H W"]
 
 
 def mirror(frames: Frames) -> Frames:
@@ -189,25 +193,33 @@ def _each(frames: Frames, change: Callable[[Frame], Frame]) -> Frames:
     return np.stack([change(frame) for frame in frames]) if frames.size else frames.copy()
 
 
-# What a training configuration holds: how often, and how far, each kind of array is augmented.
-#
-# Plain numbers, and tuples that are ranges from the lowest to the highest, so that they can be written as JSON. Each
-# step of a chain is taken with its own probability. By default all are 0, and the array itself comes back; otherwise
-# a new one. Letters in shapes: T ticks or frames, F bands, D dimensions, H rows, W columns.
+@dataclass(frozen=True)
+class Augmentation:
+    """A configuration whose numbers are checked by the names of their fields. Raises UsageError."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            name, value = field.name, getattr(self, field.name)
+            lowest, highest = value if isinstance(value, tuple) else (value, value)
+            if not lowest <= highest:
+                raise UsageError(f"{name} must go from low to high, got {value}")
+            if name.endswith(("_probability", "_share")) and not 0 <= lowest <= highest <= 1:
+                raise UsageError(f"{name} must be within 0…1, got {value}")
+            if name.startswith(("max_", "num_")) and lowest < 0:
+                raise UsageError(f"{name} must not be negative, got {value}")
+            if name.endswith("_px") and lowest <= 0:
+                raise UsageError(f"{name} must be positive, got {value}")
 
 
 @dataclass(frozen=True)
-class SpectrogramAugmentation:
-    """SpecAugment with a probability. Sizes as in augment.spectrogram."""
+class SpectrogramAugmentation(Augmentation):
+    """SpecAugment with a probability. Sizes as in spec_augment."""
 
     mask_probability: float = 0.0
     num_time_masks: int = 2
     max_time: int = 40
     num_freq_masks: int = 2
     max_freq: int = 8
-
-    def __post_init__(self) -> None:
-        _check(self)
 
     def __call__(self, rng: np.random.Generator, mel: Float32[np.ndarray, "T F"]) -> Float32[np.ndarray, "T F"]:
         """(T, F) `mel` augmented."""
@@ -217,8 +229,32 @@ class SpectrogramAugmentation:
 
 
 @dataclass(frozen=True)
-class FeatureAugmentation:
-    """Shifts, lost steps and noise. Mixtures of items (features.mixup) concern both modalities: the trainer's."""
+class LevelAugmentation(Augmentation):
+    """Gain and noise with probabilities, each from a range in dB; by default none."""
+
+    gain_probability: float = 0.0
+    gain_db: tuple[float, float] = (-12.0, 6.0)
+    noise_probability: float = 0.0
+    noise_snr_db: tuple[float, float] = (0.0, 20.0)
+
+    def __call__(self, rng: np.random.Generator, mel: Float32[np.ndarray, "T F"]) -> Float32[np.ndarray, "T F"]:
+        """(T, F) log-mel (frontends/sound.py) augmented."""
+        gained, noisy = rng.random(2) < (self.gain_probability, self.noise_probability)
+        if not (gained or noisy):
+            return mel
+        power = np.maximum(np.exp(mel.astype(np.float64)) - LOG_FLOOR, 0.0)
+        if noisy:
+            slope = rng.uniform(-_MAX_SLOPE, _MAX_SLOPE)
+            noise = np.exp(np.linspace(0, slope, mel.shape[1])) * rng.gamma(2.0, size=mel.shape)
+            power += noise * power.mean() / noise.mean() / 10 ** (rng.uniform(*self.noise_snr_db) / 10)
+        if gained:
+            power *= 10 ** (rng.uniform(*self.gain_db) / 10)
+        return np.log(power + LOG_FLOOR).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class FeatureAugmentation(Augmentation):
+    """Shifts, lost steps and noise. Mixtures of items (mixup) concern both modalities: the task's."""
 
     shift_probability: float = 0.0
     max_shift_steps: int = 1
@@ -226,9 +262,6 @@ class FeatureAugmentation:
     drop_share: float = 0.1
     noise_probability: float = 0.0
     noise_snr_db: tuple[float, float] = (0.0, 20.0)
-
-    def __post_init__(self) -> None:
-        _check(self)
 
     def __call__(
         self,
@@ -247,8 +280,8 @@ class FeatureAugmentation:
 
 
 @dataclass(frozen=True)
-class PictureAugmentation:
-    """From the scene to the file: mirror, camera, light, focus, rate, compression. Ranges as in augment.picture."""
+class PictureAugmentation(Augmentation):
+    """From the scene to the file: mirror, camera, light, focus, rate, compression. Ranges as in the functions."""
 
     mirror_probability: float = 0.0
     warp_probability: float = 0.0
@@ -266,9 +299,6 @@ class PictureAugmentation:
     jpeg_probability: float = 0.0
     jpeg_qualities: tuple[int, int] = (30, 90)
 
-    def __post_init__(self) -> None:
-        _check(self)
-
     def __call__(self, rng: np.random.Generator, frames: UInt8[np.ndarray, "T H W"]) -> UInt8[np.ndarray, "T H W"]:
         """(T, H, W) `frames` augmented, all of them alike."""
         if rng.random() < self.mirror_probability:
@@ -284,23 +314,3 @@ class PictureAugmentation:
         if rng.random() < self.jpeg_probability:
             frames = jpeg(rng, frames, self.jpeg_qualities)
         return frames
-
-
-Augmentation = SpectrogramAugmentation | FeatureAugmentation | PictureAugmentation
-#: Ranges of these units are drawn by octave, or are deviations: zero has no place in them.
-_POSITIVE_UNITS = ("_hz", "_seconds", "_bps", "_px")
-
-
-def _check(augmentation: Augmentation) -> None:
-    """Every number where it can be, told by the name of its field. Raises UsageError."""
-    for field in fields(augmentation):
-        name, value = field.name, getattr(augmentation, field.name)
-        lowest, highest = value if isinstance(value, tuple) else (value, value)
-        if not lowest <= highest:
-            raise UsageError(f"{name} must go from low to high, got {value}")
-        if name.endswith(("_probability", "_share")) and not 0 <= lowest <= highest <= 1:
-            raise UsageError(f"{name} must be within 0…1, got {value}")
-        if name.startswith(("max_", "num_")) and lowest < 0:
-            raise UsageError(f"{name} must not be negative, got {value}")
-        if name.endswith(_POSITIVE_UNITS) and lowest <= 0:
-            raise UsageError(f"{name} must be positive, got {value}")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avmatch.data.augment import spec_augment
+from avmatch.systems.two_tower.augmentation import spec_augment
 
 
 def time_masks(rng, mel, num_masks, max_time):

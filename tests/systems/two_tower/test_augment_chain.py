@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from avmatch.core.errors import UsageError
-from avmatch.data.augment import FeatureAugmentation, PictureAugmentation, SpectrogramAugmentation
+from avmatch.systems.two_tower.augmentation import FeatureAugmentation, PictureAugmentation, SpectrogramAugmentation
 
 #: With settings that change something whenever a step is taken.
 CHAINS = {

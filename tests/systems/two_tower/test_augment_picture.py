@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from avmatch.data.augment import blur, jpeg, lower_rate, mirror, tone, warp
+from avmatch.systems.two_tower.augmentation import blur, jpeg, lower_rate, mirror, tone, warp
 
 CHANGES = {"warp": warp, "tone": tone, "blur": blur, "jpeg": jpeg, "lower_rate": lower_rate}
 

@@ -29,7 +29,8 @@ from avmatch.analysis.features import Analyser
 from avmatch.artifacts.tower import TowerPair
 from avmatch.pipelines.models import Models, models_with
 from avmatch.pipelines.sync import cues_for
-from avmatch.systems.lips.model import NUM_COEFFICIENTS, WINDOW_TICKS, VggMConfig, VggMPicture, VggMSound
+from avmatch.systems.lips.model import WINDOW_TICKS
+from avmatch.systems.lips.published_model import NUM_COEFFICIENTS, VggMConfig, VggMPicture, VggMSound
 
 NUM_THREADS = os.cpu_count() or 1
 RATE_HZ, MELS_PER_TICK = 25, 4

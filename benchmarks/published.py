@@ -25,8 +25,8 @@ from avmatch.data.shards import open_shards
 from avmatch.metrics.intervals import bootstrap_interval
 from avmatch.metrics.sync import offset_distances, offset_scores, right_starts
 from avmatch.systems.lips.model import WINDOW_TICKS
+from avmatch.systems.lips.published_task import VALIDATION_TICKS, window_vectors
 from avmatch.systems.lips.task import lip_vectors
-from avmatch.systems.lips.windows import VALIDATION_TICKS, window_vectors
 from avmatch.systems.registry import recipe
 from avmatch.training.checkpoint import load_weights
 

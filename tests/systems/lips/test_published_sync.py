@@ -13,18 +13,18 @@ from avmatch.core.errors import ModelError, UsageError
 from avmatch.core.features import AudioSamples
 from avmatch.data.items import Pairs
 from avmatch.frontends.sound import mfcc
-from avmatch.systems.lips.model import VggMConfig
-from avmatch.systems.lips.recipe import (
+from avmatch.systems.lips.published_model import VggMConfig
+from avmatch.systems.lips.published_task import (
     Contrastive,
     Correspondence,
     MultiWay,
-    MultiWayWindows,
-    ave_net,
-    perfect_match,
-    syncnet,
-    with_strangers,
+    SyncBatches,
+    SyncWindows,
+    candidates,
+    window_vectors,
+    with_negatives,
 )
-from avmatch.systems.lips.windows import SyncBatches, SyncWindows, candidates, window_vectors
+from avmatch.systems.lips.recipe import ave_net, perfect_match, syncnet
 from avmatch.systems.registry import recipe
 from avmatch.training.task import Batch
 from avmatch.training.windows import waveform
@@ -63,7 +63,7 @@ def test_the_recipes_are_listed_and_have_the_same_budget():
     assert systems["ave_net"].task.streams.unit
 
 
-def test_strangers_come_from_the_same_clip_as_long_as_there_are_any():
+def test_negatives_come_from_the_same_clip_while_there_are_any():
     torch.manual_seed(0)
     drawn = candidates(3, 4, 7, CPU)
     assert drawn.shape == (12, 7)
@@ -73,7 +73,7 @@ def test_strangers_come_from_the_same_clip_as_long_as_there_are_any():
         assert [other // 4 == window // 4 for other in row] == [True] * 4 + [False] * 3
 
 
-def test_strangers_are_drawn_anew_and_are_no_more_than_there_are():
+def test_negatives_are_drawn_each_time_and_are_no_more_than_there_are():
     torch.manual_seed(0)
     first = {tuple(candidates(1, 5, 2, CPU)[0].tolist()) for _ in range(60)}
     assert first == {(0, 1), (0, 2), (0, 3), (0, 4)}
@@ -127,14 +127,14 @@ def two_windows(criterion):
     return learner, batch, distances
 
 
-def test_syncnet_pulls_pairs_together_and_pushes_strangers_to_the_margin():
-    """½ d² of pairs and ½ (m − d)² of strangers; each picture's only stranger is the other window."""
+def test_syncnet_pulls_pairs_together_and_pushes_negatives_to_the_margin():
+    """½ d² of pairs and ½ (m − d)² of negatives; each picture's only negative is the other window."""
     learner, batch, d = two_windows(Contrastive(margin=2.5))
     wanted = (d[0][0] ** 2 + d[1][1] ** 2 + (2.5 - d[0][1]) ** 2 + (2.5 - d[1][0]) ** 2) / 8
     assert learner(batch, 0)["loss"].item() == pytest.approx(wanted, rel=1e-4)
 
 
-def test_ave_net_tells_pairs_from_the_distance_of_unit_vectors():
+def test_ave_net_judges_pairs_by_the_distance_of_unit_vectors():
     """The answers start at ±(d − √½)."""
     learner, batch, d = two_windows(Correspondence())
     no = [value - math.sqrt(0.5) for value in (d[0][1], d[1][0])]
@@ -156,12 +156,12 @@ def test_perfect_match_goes_on_in_other_clips_of_the_batch():
     seen, heard = torch.randn(2, 2, 5), torch.randn(2, 2, 5)
     distances = torch.cdist(seen.flatten(0, 1), heard.flatten(0, 1))
     wanted = -torch.log_softmax(1 / distances, dim=1).diagonal().mean()
-    torch.testing.assert_close(MultiWayWindows(4)(seen, heard), wanted, rtol=1e-3, atol=0)
+    torch.testing.assert_close(MultiWay(4).loss()(seen, heard), wanted, rtol=1e-3, atol=0)
 
 
-def test_each_window_meets_its_own_sound_and_a_strangers():
+def test_each_window_meets_its_own_sound_and_a_negative():
     torch.manual_seed(0)
-    seen, heard, is_pair = with_strangers(torch.arange(6.0).reshape(2, 3, 1), torch.arange(6.0).reshape(2, 3, 1))
+    seen, heard, is_pair = with_negatives(torch.arange(6.0).reshape(2, 3, 1), torch.arange(6.0).reshape(2, 3, 1))
     assert is_pair.tolist() == [True] * 6 + [False] * 6
     assert seen[:6].tolist() == heard[:6].tolist() == seen[6:].tolist()
     assert (seen[6:] != heard[6:]).all()
@@ -188,7 +188,7 @@ def test_a_few_steps_on_talking_clips_lower_the_loss(criterion):
     batch = task.source(pairs, learner, CPU)(np.arange(6), 0, np.random.default_rng(0))
     optimiser, losses = torch.optim.Adam(learner.parameters(), 3e-3), []
     for _ in range(40):
-        torch.manual_seed(1)  # the same strangers, the same changes of the picture
+        torch.manual_seed(1)  # the same negatives, the same augmentation of the picture
         losses.append(learner(batch, 0)["loss"])
         optimiser.zero_grad()
         losses[-1].backward()
@@ -197,7 +197,7 @@ def test_a_few_steps_on_talking_clips_lower_the_loss(criterion):
     assert losses[-1] < 0.75 * losses[2]
 
 
-class Told(nn.Module):
+class Numbered(nn.Module):
     """A learner whose vectors are numbers of ticks, those of the sound some ticks late."""
 
     def __init__(self, late):
@@ -216,7 +216,7 @@ class Numbers(nn.Module):
 
 @pytest.mark.parametrize(("late", "share"), [(0, 1.0), (1, 1.0), (4, 0.0)])
 def test_validation_counts_offsets_within_a_tick(late, share):
-    found = TINY.validate(Told(late), clips(60, 60, 3), CPU)
+    found = TINY.validate(Numbered(late), clips(60, 60, 3), CPU)
     assert found["within_1@15"] == pytest.approx(share, abs=0.15)
     assert set(found) == {"within_1@5", "within_1@15"}
 
@@ -237,8 +237,9 @@ def exported(tmp_path_factory):
 def test_what_is_exported_gives_a_vector_a_frame_as_training_did(exported):
     folder, learner, pairs = exported
     towers = load_pair(folder, any_distance=True)
-    told = towers.video.description
-    assert (told.crop, told.height_px, told.distance, told.window_frames) == ("mouth", 56, "euclidean", 5)
+    description = towers.video.description
+    wanted = (description.crop, description.height_px, description.distance, description.window_frames)
+    assert wanted == ("mouth", 56, "euclidean", 5)
     seen, heard = window_vectors(learner, pairs, CPU)[0]
     frames = pairs.video[0][:, 28:84, 28:84].astype(np.float32) / 255
     steps = mfcc(waveform(pairs.audio[0]))
@@ -272,6 +273,6 @@ def test_where_products_are_compared_it_is_refused(exported):
         (lambda: MultiWay(1), "num_candidates must be 2 or more, got 1"),
     ],
 )
-def test_settings_that_do_not_fit_are_told(make, message):
+def test_settings_that_do_not_fit_are_refused(make, message):
     with pytest.raises(UsageError, match=message):
         make()

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from avmatch.systems.lips.windows import AVENetLoss
+from avmatch.systems.lips.published_task import AVENetLoss
 
 
 def test_the_value_is_that_of_the_formula():

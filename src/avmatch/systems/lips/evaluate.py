@@ -49,7 +49,7 @@ from avmatch.metrics.sync import (
     within_frame,
 )
 from avmatch.reports.report import Report
-from avmatch.systems.lips.talking import Piece, TalkVectors, talk_vectors
+from avmatch.systems.lips.talking_clips import Piece, TalkVectors, talk_vectors
 
 #: Frames of evidence, as the papers have them.
 DEFAULT_KS = (5, 7, 9, 11, 13, 15)

@@ -27,7 +27,7 @@ from avmatch.matching.galleries import aligned_similarity, similarity_at_best_of
 from avmatch.metrics.intervals import Share, share_of
 from avmatch.metrics.retrieval import true_ranks
 from avmatch.reports.report import Report
-from avmatch.systems.lips.talking import Piece, TalkVectors, talk_vectors
+from avmatch.systems.lips.talking_clips import Piece, TalkVectors, talk_vectors
 
 #: Of R@k for windows.
 MATCH_KS = (1, 5, 10)

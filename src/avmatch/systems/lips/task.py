@@ -10,8 +10,8 @@ Three losses, each a softmax with a temperature of its own:
     offset  by how many ticks is the sound late, by the mean similarity over all frames?
     clip    which sound of the batch belongs to this clip, and the other way round?
 
-A network that can see where its window ends can count from there, and needs no lips to tell which ticks belong
-together. So the first two losses look at inner ticks alone, whose vectors depend on nothing beyond the window.
+A network that sees where its window ends can count from there, and match ticks without looking at lips. So the first
+two losses use inner ticks only, whose vectors do not depend on the window's ends.
 
 Letters in shapes: B pairs, T ticks, I inner ticks, S samples, D embedding.
 """
@@ -53,10 +53,12 @@ from avmatch.training.windows import waveform
 
 RATE_HZ = 25.0
 CROP_PX = 112
+#: What is kept of the media.
+PACKING = PackSettings(RATE_HZ, CROP_PX, CROP_PX, "mouth", "samples")
 SAMPLES_PER_TICK = round(SAMPLE_RATE_HZ / RATE_HZ)
-#: Pairs that calibrate; more would only take longer.
+#: Pairs that the evidence is calibrated on; more would only take longer.
 MAX_CALIBRATION_PAIRS = 400
-#: Validation looks at clips up to this long, and at offsets of up to so many ticks.
+#: Validation uses this many ticks of a clip, and offsets of up to so many.
 VALIDATION_TICKS, VALIDATION_OFFSET = 100, 15
 
 
@@ -65,9 +67,10 @@ class LipPairs:
     """The task.
 
     Attributes:
-        window_ticks: what is cut out of a clip.
+        window_ticks: the stretch that is cut out of a clip.
         speed_probability, max_speed: how often picture and sound are played faster or slower, by up to this share.
-        rate_probability, rate_kept_share: how often the picture loses frames, as a slower camera does, and what stays.
+        rate_probability, rate_kept_share: how often the picture loses frames, as with a slower camera, and the share
+            that stays.
         tick_weight, offset_weight, clip_weight: of the losses.
     """
 
@@ -101,14 +104,9 @@ class LipPairs:
         """Ticks at either end of a window whose vectors show where it ends."""
         return max(self.video.reach_ticks, self.audio.reach_ticks)
 
-    @property
-    def packing(self) -> PackSettings:
-        """What is kept of the media."""
-        return PackSettings(RATE_HZ, CROP_PX, CROP_PX, "mouth", "samples")
-
     def read(self, data: str | Path, cache: Path, progress: Progress | None = None) -> Pairs:
         """Shards as they are; a list of media files (data/layouts.py) is packed into `cache` first."""
-        return read_packed(data, cache, self.packing, progress)
+        return read_packed(data, cache, PACKING, progress)
 
     def learner(self, pairs: Pairs, seed: int) -> LipTowers:
         """Front ends, towers and losses."""
@@ -119,9 +117,9 @@ class LipPairs:
         return LipBatches(self, pairs)
 
     def validate(self, learner: nn.Module, pairs: Pairs, device: torch.device) -> Mapping[str, float]:
-        """How often offsets within ±VALIDATION_OFFSET are right to a tick, from 5 and 15 frames; recall of partners."""
+        """How often offsets within ±VALIDATION_OFFSET are right to a tick, from 5 and 15 frames; recall of sounds."""
         videos, audios = lip_vectors(learner, pairs, device)
-        scores = [offset_scores(seen, heard, VALIDATION_OFFSET) for seen, heard in zip(videos, audios, strict=True)]
+        scores = [offset_scores(*sides, VALIDATION_OFFSET) for sides in zip(videos, audios, strict=True)]
         found = within_shares(scores, (5, 15))
         similarity, _ = aligned_similarity(videos, audios)
         own = np.diagonal(similarity)
@@ -160,8 +158,7 @@ class LipTowers(nn.Module):
                 "offset_loss": self._offset_loss(similarity),
                 "clip_loss": self.clip(_end_to_end(video), _end_to_end(audio)),
             }
-        task = self.task
-        weights = (task.tick_weight, task.offset_weight, task.clip_weight)
+        weights = (self.task.tick_weight, self.task.offset_weight, self.task.clip_weight)
         weighted = [weight * loss for weight, loss in zip(weights, losses.values(), strict=True)]
         losses["loss"] = torch.stack(weighted).sum()
         return losses
@@ -211,14 +208,14 @@ class LipBatches:
         return frames[np.clip(shown, 0, len(frames) - 1)], _samples_at(self.pairs.audio[row], places, speed)
 
     def _speed(self, num_frames: int, rng: np.random.Generator) -> float:
-        """1, or what makes the clip faster or slower; never so fast that it doesn't fill a window."""
+        """1, or the factor by which the clip is faster or slower; at most so fast that it still fills a window."""
         if rng.random() >= self.task.speed_probability:
             return 1.0
         drawn = float(np.exp(rng.uniform(-self.task.max_speed, self.task.max_speed)))
         return min(drawn, max(num_frames / self.task.window_ticks, np.exp(-self.task.max_speed)))
 
     def _held(self, ticks: Int[np.ndarray, " T"], rng: np.random.Generator) -> Int[np.ndarray, " T"]:
-        """Which tick's frame is shown at each tick by a camera that takes fewer."""
+        """The tick whose frame is shown at each tick by a camera that takes fewer."""
         if rng.random() >= self.task.rate_probability:
             return ticks
         exposures = np.floor(ticks * rng.uniform(*self.task.rate_kept_share) + rng.random())

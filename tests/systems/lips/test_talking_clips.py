@@ -10,7 +10,7 @@ from avmatch.core.features import AudioFeatures, Embeddings, MouthTrack, VideoFe
 from avmatch.data.clips import Clip
 from avmatch.evaluation.pieces import TalkProtocol
 from avmatch.metrics.intervals import Share, share_of
-from avmatch.systems.lips.talking import ClipVectors, Piece, clip_vectors, talk_vectors
+from avmatch.systems.lips.talking_clips import ClipVectors, Piece, clip_vectors, talk_vectors
 from clip_models import write_clip_model
 from media_scenes import write_list
 from talking_scenes import write_talk, write_towers

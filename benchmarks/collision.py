@@ -41,16 +41,16 @@ from avmatch.data.splits import split_by_group
 from avmatch.metrics.intervals import bootstrap_interval
 from avmatch.reports.plots import new_figure, save_figure, set_head
 from avmatch.reports.report import markdown_table
-from avmatch.systems.collisions.classes import num_workers
 from avmatch.systems.collisions.data import CLASSES, Film, film_number, list_task, read_film, read_sound
 from avmatch.systems.collisions.features import (
     Bands,
     FilmFeatures,
     SoundFeatures,
-    features_of_film,
-    features_of_sound,
+    film_features,
     noisy,
+    num_workers,
     prepared,
+    sound_features,
 )
 from avmatch.systems.collisions.frontends import centroid, fitted, log_bands, spectrogram
 from avmatch.systems.collisions.matching import ImpactScorer, KnownImpacts, encoded, fit_scorer, partners
@@ -130,11 +130,11 @@ def groups_of(
         for path in group.sounds:
             sound, _ = read_sound(path)
             changed = sound if change is None else change(sound, rng)
-            sounds.append(features_of_sound(changed, Bands(told.bins, told.ticks)))
+            sounds.append(sound_features(changed, Bands(told.bins, told.ticks)))
         films = []
         for files in group.films:
             film = read_film(files)
-            films.append(features_of_film(files, film if mask_change is None else mask_change(film, rng)))
+            films.append(film_features(files, film if mask_change is None else mask_change(film, rng)))
         numbers = np.array([film_number(files) for files in group.films], np.int64)
         yield Heap(group.name, tuple(path.name for path in group.sounds), numbers, films, sounds)
 
@@ -347,7 +347,7 @@ def plot_spectrogram(bands: Float32[np.ndarray, "C F T"], seconds: float, highes
 
 def pictures_stage(bench: Bench) -> Figures:
     """Trajectories and a spectrogram of the first group; the matrices come with `avmatch collide`."""
-    from avmatch.systems.collisions.collide import collide, write_collide
+    from avmatch.pipelines.collide import collide, write_collide
 
     out = bench.folder / "pictures"
     out.mkdir(exist_ok=True)

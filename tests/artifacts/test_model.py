@@ -6,9 +6,9 @@ from avmatch.artifacts import model as artifacts
 from avmatch.artifacts.model import open_model, shipped_models
 from avmatch.core.errors import ModelError
 from avmatch.pipelines.classify import classify
+from avmatch.pipelines.collide import collide
 from avmatch.pipelines.match import match
 from avmatch.pipelines.models import models_with
-from avmatch.systems.collisions.collide import collide
 from clip_models import clip_graph, write_clip_model
 
 

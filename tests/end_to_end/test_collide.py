@@ -11,8 +11,8 @@ import pytest
 from avmatch import cli
 from avmatch.artifacts.model import Graph
 from avmatch.core.errors import ModelError, UsageError
+from avmatch.pipelines.collide import collide
 from avmatch.systems.collisions import stages as collision_system
-from avmatch.systems.collisions.collide import collide
 from avmatch.systems.collisions.features import Bands, prepared
 from avmatch.systems.collisions.model import CentroidMlpConfig, PictureCnnConfig, ResNetConfig
 from avmatch.systems.collisions.runtime import load_collisions

@@ -20,6 +20,7 @@ from avmatch.systems.collisions.data import (
     read_sound,
 )
 from avmatch.systems.collisions.features import Bands, film_features, prepared, sound_features
+from avmatch.systems.collisions.task import CollisionMetric
 from impacts import RATE, write_film, write_sound
 
 
@@ -119,7 +120,7 @@ def test_sounds_of_other_lengths_are_told(tmp_path):
         assert sound.data.shape == (4, num_samples)
         assert told in "".join(notes)
         assert bool(notes) == bool(told)
-        assert sound_features(tmp_path / f"{name}.pkl", Bands()).bands.shape == (4, 128, 98)
+        assert sound_features(sound, Bands()).bands.shape == (4, 128, 98)
 
 
 @pytest.mark.parametrize(
@@ -158,11 +159,12 @@ def test_films_without_any_mask_are_seen_by_their_pictures(tmp_path):
     for name in ("video_0000", "video_0001"):
         (tmp_path / name).rename(tmp_path / "dataset/task2/test/0" / name)
     films = list_task(tmp_path, 2)[0][0].films
-    blind, seen = film_features(films[0]), film_features(films[1])
+    read = [read_film(files) for files in films]
+    blind, seen = (film_features(files, film) for files, film in zip(films, read, strict=True))
     assert (blind.is_seen, seen.is_seen) == (False, True)
     assert blind.crops[..., :3].any()
     assert blind.cues.shape == seen.cues.shape
-    assert "1 of 5 frames without a mask" in seen.notes[0]
+    assert "1 of 5 frames without a mask" in read[1].notes[0]
 
 
 def test_a_picture_of_an_absurd_size_is_a_missing_one(tmp_path):
@@ -177,7 +179,8 @@ def test_a_picture_of_an_absurd_size_is_a_missing_one(tmp_path):
             for kind, held in chunks
         )
     )
-    film = film_features(FilmFiles("video_0000", ((path, path),)))
+    files = FilmFiles("video_0000", ((path, path),))
+    film = film_features(files, read_film(files))
     assert (film.is_seen, film.crops.any()) == (False, False)
 
 
@@ -219,7 +222,8 @@ def test_features_are_kept_and_what_cannot_be_used_is_left_out(odd):
     again = prepared(odd, odd / "features", Bands(16, 14))
     assert (odd / "features" / "bands.npy").stat().st_mtime_ns == before
     np.testing.assert_array_equal(again.arrays["path"][:3], found.arrays["path"])
-    pairs = again.pairs("path", "bands", 2, 0)
+    task = CollisionMetric(bands=Bands(16, 14), num_folds=2)
+    pairs = task.read(odd / "features", odd / "features")
     assert len(pairs) == 3
     assert pairs.label_names == CLASSES
     with pytest.raises(UsageError, match="the recipe wants Bands"):

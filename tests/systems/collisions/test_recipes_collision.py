@@ -11,7 +11,7 @@ import torch
 from avmatch.core.errors import ModelError, UsageError
 from avmatch.pipelines.train import train_recipe
 from avmatch.systems.collisions import stages
-from avmatch.systems.collisions.classes import in_noise
+from avmatch.systems.collisions.augmentation import in_noise
 from avmatch.systems.collisions.features import Bands
 from avmatch.systems.collisions.model import CentroidMlpConfig, Frames3dConfig, ResNetConfig
 from avmatch.systems.collisions.recipe import collision_3dcnn, collision_centroid, collision_classify

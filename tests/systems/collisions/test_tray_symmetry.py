@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from avmatch.data.items import Pairs
+from avmatch.systems.collisions.augmentation import channel_sides, once, symmetries, tray_symmetries
 from avmatch.systems.collisions.frontends import centroid_vector
-from avmatch.systems.collisions.task import channel_sides, once, symmetries, tray_symmetries
 
 SIDES = np.array([(0, 1), (-1, 0), (0, -1), (1, 0)])
 

@@ -1,25 +1,25 @@
-"""What a sound tells of an object's path: regularised canonical correlation of the two sides' physical cues.
+"""What a sound says about an object's path: regularised canonical correlation of the two sides' physical cues.
 
-A sound's cues are when it hits, how loud and how early each microphone hears it, and how loud each hears it slide
-before and after; a film's are the object's place, speed and direction around the moment its path breaks. Inside a
+A sound's cues are when it hits, how loud and how early each microphone records it, and how loud the slide before and
+after is at each; a video's are the object's place, speed and direction around the moment its path breaks. Inside a
 class, canonical correlation analysis (Hotelling, "Relations between two sets of variates", 1936) finds the numbers of
-one side that go with numbers of the other, whatever microphone stands at whichever side. If each such pair (x, y), of
-variance 1 and correlation ρ, is Gaussian, then
+one side that go with numbers of the other, wherever the microphones stand. If each such pair (x, y), of variance 1 and
+correlation ρ, is Gaussian, then
 
     log p(x, y) / (p(x) p(y)) = −½ log(1 − ρ²) − (ρ² (x² + y²) − 2 ρ x y) / (2 (1 − ρ²))
 
-and the sum over the pairs is the evidence, in nats, that the two belong together. The correlations are those of held-
-back impacts: training's own are too high.
+and the sum over the pairs is the evidence, in nats, that the two belong together. The correlations are those of
+held-back impacts: those of the training impacts are too high.
 
-`Fusion` joins it with the towers' distance: a logistic regression on held-back pairs and strangers of one class.
+`Fusion` joins it with the towers' distance: a logistic regression on held-back pairs, matching or not, of one class.
 
-Letters in shapes: N films, M sounds, A and B cues of a film and a sound, R canonical pairs, K classes, P pairs.
+Letters in shapes: N videos, M sounds, A and B cues of a video and a sound, R canonical pairs, K classes, P pairs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -65,10 +65,9 @@ class ImpactCue:
         return {name: value.tolist() for name, value in vars(self).items()}
 
     @classmethod
-    def from_json(cls, told: Mapping[str, object]) -> ImpactCue:
+    def from_json(cls, values: Mapping[str, object]) -> ImpactCue:
         """From `to_json`. Raises ValueError, KeyError or TypeError if it isn't that."""
-        names = ("film_mean", "sound_mean", "film_map", "sound_map", "correlation")
-        return cls(*(np.array(told[name], np.float64) for name in names))
+        return cls(*(np.array(values[item.name], np.float64) for item in fields(cls)))
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ class Fusion:
 
 
 def damped(nats: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
-    """Far below zero an outlier says hardly more than a stranger: −20 nats and less count as about −10."""
+    """Far below zero an outlier says hardly more than a common mismatch: −20 nats and less count as about −10."""
     return np.where(nats < 0, -10 * np.tanh(-nats / 10), nats)
 
 
@@ -109,21 +108,19 @@ def fit_impact_cue(
     """
     learned = ~is_held_back
     film_mean, sound_mean = (_class_means(side[learned], label[learned], num_classes) for side in (film, sound))
-    inside, heard = film - film_mean[label], sound - sound_mean[label]
-    film_map, sound_map = _canonical(inside[learned], heard[learned], num_pairs, ridge)
-    x, y = inside[is_held_back] @ film_map, heard[is_held_back] @ sound_map
-    film_map, sound_map = film_map / _spread(x), sound_map / _spread(y)
-    together = (x * y).mean(axis=0) / (_spread(x) * _spread(y))
-    correlation = np.clip(together, 0.0, _MAX_CORRELATION)
-    return ImpactCue(film_mean, sound_mean, film_map, sound_map, correlation)
+    film, sound = film - film_mean[label], sound - sound_mean[label]
+    film_map, sound_map = _canonical(film[learned], sound[learned], num_pairs, ridge)
+    x, y = film[is_held_back] @ film_map, sound[is_held_back] @ sound_map
+    correlation = np.clip((x * y).mean(axis=0) / (_spread(x) * _spread(y)), 0.0, _MAX_CORRELATION)
+    return ImpactCue(film_mean, sound_mean, film_map / _spread(x), sound_map / _spread(y), correlation)
 
 
 def fit_fusion(
     distance: Float[np.ndarray, " P"], cue: Float[np.ndarray, " P"], is_pair: Bool[np.ndarray, " P"]
 ) -> Fusion:
-    """Logistic regression, pairs and strangers having one say, so that the answer is a likelihood ratio.
+    """Logistic regression in which matching and other pairs have the same weight: the answer is a likelihood ratio.
 
-    Where there are only pairs, or only strangers, nothing tells them apart: 0 nats for everyone.
+    Where there is only one of the two kinds, nothing can be learned: 0 nats for all.
     """
     if is_pair.all() or not is_pair.any():
         return Fusion(0.0, 0.0, 0.0)
@@ -140,13 +137,13 @@ def fit_fusion(
     # More distance, or less evidence, never speaks for a pair.
     bounds = [(None, None), (None, 0.0), (0.0, None)]
     found = minimize(cost, np.zeros(3), jac=True, method="L-BFGS-B", bounds=bounds).x / scale
-    return Fusion(*(float(value) for value in found))
+    return Fusion(*found.tolist())
 
 
 def _class_means(
     values: Float[np.ndarray, "P A"], label: Int[np.ndarray, " P"], num_classes: int
 ) -> Float[np.ndarray, "K A"]:
-    """Of each class; of all where a class has none."""
+    """The mean of each class; of all impacts where a class has none."""
     means = np.repeat(values.mean(axis=0)[None], num_classes, axis=0)
     for one in np.unique(label):
         means[one] = values[label == one].mean(axis=0)

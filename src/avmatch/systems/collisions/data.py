@@ -1,11 +1,11 @@
-"""The layout of the Tilt-Bot collisions: where the sounds and films of each task lie, and what one file holds.
+"""The layout of the Tilt-Bot collisions: where the sounds and videos of each task lie, and what one file holds.
 
     DATASET/dataset/train/<class>/<n>/{audio_data.pkl, rgb/*.jpg, mask/*.png}
     DATASET/dataset/task1/test/audio_0000.pkl
     DATASET/dataset/task{2,3}/test/<0-9>/{audio_0000.pkl, video_0000/{rgb,mask}/}
 
 DATASET may be the folder `dataset` itself. Numbers needn't follow one another. What doesn't belong there (.rar, .npy,
-.DS_Store …) is left alone and named in the notes, as is everything that had to be mended: short sounds, missing masks.
+.DS_Store …) is left alone and named in the notes, as is everything that was made fit: short sounds, missing masks.
 
 Letters in shapes: S samples, T frames, H rows, W columns.
 """
@@ -13,8 +13,9 @@ Letters in shapes: S samples, T frames, H rows, W columns.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import cv2
@@ -51,15 +52,15 @@ SOUND_NAME = "audio_data.pkl"
 _TEST_SOUND = re.compile(r"audio_(\d+)\.pkl")
 _TEST_FILM = re.compile(r"video_(\d+)")
 _PICTURES = frozenset({".jpg", ".jpeg", ".png"})
-#: So many stray names are told; the rest is counted.
-_TOLD = 8
+#: So many stray files are named; the rest is counted.
+_MAX_NAMED = 8
 #: Samples are about ±1, or ±32768 where they weren't scaled; beyond this, powers overflow float32.
 _LOUDEST = 1e6
 
 
 @dataclass(frozen=True)
 class FilmFiles:
-    """The pictures of one film in their order; a frame lacks one of the two where that is missing."""
+    """The pictures of one video in their order; a frame lacks one of the two where that is missing."""
 
     name: str
     frames: tuple[tuple[Path | None, Path | None], ...]
@@ -67,7 +68,7 @@ class FilmFiles:
 
 @dataclass(frozen=True)
 class Segment:
-    """One impact of the training set: `class/n`, its class, its sound and its film."""
+    """One impact of the training set: `class/n`, its class, its sound and its video."""
 
     name: str
     label: int
@@ -77,7 +78,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class Group:
-    """The sounds and films of one test folder; `name` is the folder's, "" in task 1, which has no films."""
+    """The sounds and videos of one test folder; `name` is the folder's, "" in task 1, which has no videos."""
 
     name: str
     sounds: tuple[Path, ...]
@@ -86,7 +87,7 @@ class Group:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Film:
-    """What is read of a film.
+    """What is read of a video.
 
     Attributes:
         centroids: (T, 2) x and y of the object in the mask, in pixels; NaN where there is no mask.
@@ -106,28 +107,26 @@ def list_training(dataset: str | Path) -> tuple[tuple[Segment, ...], tuple[str, 
         UsageError: there is no segment.
     """
     folder = _root(dataset) / "train"
-    segments, strays, notes = [], [], []
-    for place in _entries(folder):
-        if place.name not in CLASSES or not place.is_dir():
-            strays.append(place)
-            continue
-        for one in _entries(place):
-            if not one.name.isdecimal() or not one.is_dir():
-                strays.append(one)
-            elif not (one / SOUND_NAME).is_file():
+    places, strays = _split(_entries(folder), lambda place: place.name in CLASSES and place.is_dir())
+    segments, notes = [], []
+    for place in places:
+        numbers, more = _split(_entries(place), _is_numbered)
+        strays += more
+        for one in numbers:
+            if not (one / SOUND_NAME).is_file():
                 notes.append(f"{one}: no {SOUND_NAME}; left out")
-            else:
-                name = f"{place.name}/{one.name}"
-                film, more = _film(one, name)
-                strays += [item for item in more if item.name != SOUND_NAME]
-                segments.append(Segment(name, CLASSES.index(place.name), one / SOUND_NAME, film))
+                continue
+            name = f"{place.name}/{one.name}"
+            film, more = _film(one, name)
+            strays += [item for item in more if item.name != SOUND_NAME]
+            segments.append(Segment(name, CLASSES.index(place.name), one / SOUND_NAME, film))
     if not segments:
         raise UsageError(f"{folder}: no segment there; expected <class>/<n>/{SOUND_NAME}, classes {', '.join(CLASSES)}")
-    return tuple(segments), (*_told(strays), *notes)
+    return tuple(segments), (*_stray_notes(strays), *notes)
 
 
 def list_task(dataset: str | Path, task: int) -> tuple[tuple[Group, ...], tuple[str, ...]]:
-    """The test groups of a task (one without films for task 1), and notes on what is there besides.
+    """The test groups of a task (one without videos for task 1), and notes on what is there besides.
 
     Raises:
         UsageError: no such task, or nothing of it there.
@@ -140,17 +139,13 @@ def list_task(dataset: str | Path, task: int) -> tuple[tuple[Group, ...], tuple[
         strays += [folder / Path(film.name).name for film in group.films]
         groups = [replace(group, films=())]
     else:
-        groups, strays = [], []
-        for place in _entries(folder):
-            if not place.name.isdecimal() or not place.is_dir():
-                strays.append(place)
-                continue
-            group, more = _group(place, place.name)
-            groups.append(group)
-            strays += more
+        places, others = _split(_entries(folder), _is_numbered)
+        found = [_group(place, place.name) for place in places]
+        groups = [group for group, _ in found]
+        strays = [*chain(*(more for _, more in found)), *others]
     if not any(group.sounds for group in groups):
         raise UsageError(f"{folder}: no audio_0000.pkl there" + ("" if task == 1 else " in folders 0, 1, …"))
-    return tuple(groups), _told(strays)
+    return tuple(groups), _stray_notes(strays)
 
 
 def read_sound(path: Path) -> tuple[AudioSamples, tuple[str, ...]]:
@@ -175,8 +170,11 @@ def read_sound(path: Path) -> tuple[AudioSamples, tuple[str, ...]]:
         audio = audio / float(np.iinfo(audio.dtype).max)
     if not (np.abs(audio) < _LOUDEST).all():
         raise _unfit(path, f"holds values that are no numbers, or beyond ±{_LOUDEST:g}")
-    data = np.ascontiguousarray(audio.T, np.float32)
-    return AudioSamples(data, SAMPLE_RATE_HZ), _length_note(path, len(audio))
+    notes = []
+    if len(audio) != NUM_SAMPLES:
+        done = "padded with silence" if len(audio) < NUM_SAMPLES else "cut"
+        notes.append(f"{path}: {len(audio)} samples, {done} to {NUM_SAMPLES}")
+    return AudioSamples(np.ascontiguousarray(audio.T, np.float32), SAMPLE_RATE_HZ), tuple(notes)
 
 
 def read_film(files: FilmFiles) -> Film:
@@ -216,13 +214,6 @@ def _unfit(path: Path, message: str) -> MediaError:
     return MediaError(path, message, stage="open", reason="unsupported")
 
 
-def _length_note(path: Path, num_samples: int) -> tuple[str, ...]:
-    if num_samples == NUM_SAMPLES:
-        return ()
-    done = "padded with silence" if num_samples < NUM_SAMPLES else "cut"
-    return (f"{path}: {num_samples} samples, {done} to {NUM_SAMPLES}",)
-
-
 def _root(dataset: str | Path) -> Path:
     path = Path(dataset)
     root = path / "dataset" if (path / "dataset").is_dir() else path
@@ -233,32 +224,33 @@ def _root(dataset: str | Path) -> Path:
 
 def _entries(folder: Path) -> list[Path]:
     """What lies in a folder, numbers by their size; nothing where there is no folder."""
-    if not folder.is_dir():
-        return []
-    return sorted(folder.iterdir(), key=_place)
+
+    def place(path: Path) -> tuple[bool, int, str]:
+        is_number = path.name.isdecimal()
+        return not is_number, int(path.name) if is_number else 0, path.name
+
+    return sorted(folder.iterdir(), key=place) if folder.is_dir() else []
 
 
-def _place(path: Path) -> tuple[bool, int, str]:
-    is_number = path.name.isdecimal()
-    return not is_number, int(path.name) if is_number else 0, path.name
+def _split(entries: list[Path], belongs: Callable[[Path], bool]) -> tuple[list[Path], list[Path]]:
+    """What belongs there, and what doesn't."""
+    return [entry for entry in entries if belongs(entry)], [entry for entry in entries if not belongs(entry)]
+
+
+def _is_numbered(path: Path) -> bool:
+    return path.name.isdecimal() and path.is_dir()
 
 
 def _group(folder: Path, name: str) -> tuple[Group, list[Path]]:
-    sounds, films, strays = [], [], []
-    for entry in _entries(folder):
-        if _TEST_SOUND.fullmatch(entry.name) and entry.is_file():
-            sounds.append(entry)
-        elif _TEST_FILM.fullmatch(entry.name) and entry.is_dir():
-            film, more = _film(entry, f"{name}/{entry.name}")
-            films.append(film)
-            strays += more
-        else:
-            strays.append(entry)
-    return Group(name, tuple(sounds), tuple(films)), strays
+    """One test folder, and what is there besides."""
+    sounds, others = _split(_entries(folder), lambda path: bool(_TEST_SOUND.fullmatch(path.name)) and path.is_file())
+    places, strays = _split(others, lambda path: bool(_TEST_FILM.fullmatch(path.name)) and path.is_dir())
+    films = [_film(place, f"{name}/{place.name}") for place in places]
+    return Group(name, tuple(sounds), tuple(film for film, _ in films)), [*strays, *chain(*(more for _, more in films))]
 
 
 def film_number(film: FilmFiles) -> int:
-    """17, of the film `3/video_0017`."""
+    """17, of the video `3/video_0017`."""
     match = _TEST_FILM.fullmatch(Path(film.name).name)
     assert match is not None
     return int(match[1])
@@ -267,18 +259,21 @@ def film_number(film: FilmFiles) -> int:
 def _film(folder: Path, name: str) -> tuple[FilmFiles, list[Path]]:
     """The frames, a picture and a mask of one name together, and what is there besides."""
     strays = [entry for entry in _entries(folder) if entry.name not in ("rgb", "mask")]
-    rgb: dict[str, Path] = {}
-    mask: dict[str, Path] = {}
-    for side, shown in (("rgb", rgb), ("mask", mask)):
-        for path in _entries(folder / side):
-            if path.suffix.lower() in _PICTURES and not path.name.startswith("."):
-                shown[path.stem] = path
-            else:
-                strays.append(path)
+    sides: list[dict[str, Path]] = []
+    for side in ("rgb", "mask"):
+        pictures, more = _split(_entries(folder / side), _is_picture)
+        sides.append({path.stem: path for path in pictures})
+        strays += more
+    rgb, mask = sides
     stems = sorted(rgb | mask, key=lambda stem: (int("0" + "".join(filter(str.isdecimal, stem))), stem))
     return FilmFiles(name, tuple((rgb.get(stem), mask.get(stem)) for stem in stems)), strays
 
 
-def _told(strays: Sequence[Path]) -> tuple[str, ...]:
-    more = [f"{len(strays) - _TOLD} more files don't belong there; left alone"] if len(strays) > _TOLD else []
-    return (*(f"{path}: doesn't belong there; left alone" for path in strays[:_TOLD]), *more)
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in _PICTURES and not path.name.startswith(".")
+
+
+def _stray_notes(strays: Sequence[Path]) -> tuple[str, ...]:
+    rest = len(strays) - _MAX_NAMED
+    more = [f"{rest} more files don't belong there; left alone"] if rest > 0 else []
+    return (*(f"{path}: doesn't belong there; left alone" for path in strays[:_MAX_NAMED]), *more)

@@ -1,9 +1,13 @@
-"""The picture of an impact: where the object is in each frame, when and where its path breaks, what it looks like.
+"""The picture and the sound of an impact as numbers.
 
-A mask shows the tray, 440 × 440; the rgb, less 20 rows at its top and bottom and 100 columns at its sides, aligns with
-it.
+Picture: where the object is in each frame, when and where its path breaks, what it looks like. A mask shows the tray,
+440 × 440; the rgb, less 20 rows at its top and bottom and 100 columns at its sides, aligns with it.
 
-Letters in shapes: T frames, H rows, W columns, K numbers, P pictures.
+Sound: the spectrogram of each of four channels, when the impact begins, how loud and how early each channel records it.
+The spectrogram is that of scipy.signal.spectrogram at nperseg = 1024 with its defaults: a Tukey window (0.25), hop 896,
+each frame less its mean, power density. 4 s at 44.1 kHz give 513 × 196 in each channel.
+
+Letters in shapes: T frames or ticks, H rows, W columns, K numbers, P pictures, C channels, S samples, F bins or bands.
 """
 
 from __future__ import annotations
@@ -24,16 +28,32 @@ MAX_FRAMES = 35
 MASK_PX = 440
 MARGIN_ROWS, MARGIN_COLUMNS = 20, 100
 #: Side of the pictures of the object, and of the square of the frame that they show.
-CROP_PX, SEEN_PX = 48, 192
+CROP_PX, SQUARE_PX = 48, 192
 #: Side of the small masks.
 SMALL_PX = 44
-#: Frames around the impact whose places are told.
+#: Frames around the impact whose places count.
 AROUND = (-4, 5)
+SAMPLE_RATE_HZ = 44_100
+NUM_CHANNELS = 4
+NUM_SAMPLES = 4 * SAMPLE_RATE_HZ
+WINDOW, HOP = 1024, 896
+#: Power density that counts as silence: below any microphone's own noise.
+FLOOR = 1e-12
+#: Impacts are looked for in steps of this length.
+STEP_SECONDS = 0.004
+#: Edges of the stretches, in seconds from the impact, whose levels are measured in each channel; one is the hit.
+EDGES_SECONDS = (-1.6, -1.2, -0.9, -0.65, -0.45, -0.3, -0.18, -0.08, -0.01, 0.03, 0.1, 0.25, 0.45, 0.7, 1.0, 1.4)
+_HIT = 8
+#: Two impacts are at least so far apart.
+_APART_SECONDS = 0.06
+#: The tray is half a metre across: sound takes no longer from one side to the other.
+_MAX_DELAY_SECONDS = 0.0015
+_HIGH_PASS = 0.97
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ImpactPath:
-    """What is told of a path.
+    """What is measured of a path.
 
     Attributes:
         impact_frame: where it breaks: the wall was met within a frame of this one.
@@ -71,11 +91,11 @@ def centroid(mask: UInt8[np.ndarray, "H W"]) -> tuple[float, float]:
 
 def whole_path(centroids: Float[np.ndarray, "T 2"]) -> Float[np.ndarray, "T 2"]:
     """The same without gaps: lines between what is known, its ends held; the picture's middle where nothing is."""
-    seen = np.isfinite(centroids[:, 0])
-    if not seen.any():
+    known = np.flatnonzero(np.isfinite(centroids[:, 0]))
+    if not len(known):
         return np.full(centroids.shape, MASK_PX / 2)
     ticks = np.arange(len(centroids))
-    return np.stack([np.interp(ticks, ticks[seen], centroids[seen, axis]) for axis in (0, 1)], axis=1)
+    return np.stack([np.interp(ticks, known, centroids[known, axis]) for axis in (0, 1)], axis=1)
 
 
 def repeated(items: Num[np.ndarray, " T *rest"]) -> Num[np.ndarray, " 35 *rest"]:
@@ -119,58 +139,26 @@ def small_masks(masks: UInt8[np.ndarray, "T H W"]) -> UInt8[np.ndarray, "35 44 4
 def object_crop(
     picture: UInt8[np.ndarray, "H W 3"] | None, mask: UInt8[np.ndarray, "440 440"], x: float, y: float
 ) -> UInt8[np.ndarray, "48 48 4"]:
-    """The object with what is around it, and its mask as the fourth colour; always at one scale, so that size is seen.
+    """The object with what is around it, and its mask as the fourth colour; always at one scale, which shows its size.
 
     Args:
-        picture: of the whole frame, or None: then only the mask is shown.
+        picture: of the whole frame; None, or one of another size: only the mask is shown.
     """
-    seen = np.zeros((MASK_PX, MASK_PX, 4), np.uint8)
-    if picture is not None:
-        part = aligned(picture)
-        if part.shape == (MASK_PX, MASK_PX, 3):
-            seen[..., :3] = part
-    seen[..., 3] = mask
-    crop = cv2.getRectSubPix(seen[..., :3], (SEEN_PX, SEEN_PX), (x, y))
-    shown = cv2.getRectSubPix(seen[..., 3], (SEEN_PX, SEEN_PX), (x, y))
+    rgb = np.zeros((MASK_PX, MASK_PX, 3), np.uint8) if picture is None else aligned(picture)
+    if rgb.shape != (MASK_PX, MASK_PX, 3):
+        rgb = np.zeros((MASK_PX, MASK_PX, 3), np.uint8)
     # getRectSubPix takes one or three colours, and goes on beyond the border with what is at it.
-    both = np.dstack([crop, shown])
-    return cv2.resize(both, (CROP_PX, CROP_PX), interpolation=cv2.INTER_AREA)
-
-
-# The sound of an impact in four channels: its spectrogram, when it hits, how loud and how early each channel hears
-# it.
-#
-# The spectrogram is that of scipy.signal.spectrogram at nperseg = 1024 with its defaults: a Tukey window (0.25), hop
-# 896,
-# each frame less its mean, power density. 4 s at 44.1 kHz give 513 × 196 in each channel.
-#
-# Letters in shapes: C channels, S samples, F bins or bands, T ticks, K numbers.
-
-SAMPLE_RATE_HZ = 44_100
-NUM_CHANNELS = 4
-NUM_SAMPLES = 4 * SAMPLE_RATE_HZ
-WINDOW, HOP = 1024, 896
-#: Power density that counts as silence: below any microphone's own noise.
-FLOOR = 1e-12
-#: Impacts are looked for in steps of this length.
-STEP_SECONDS = 0.004
-#: Edges of the stretches, in seconds from the impact, whose levels are told of each channel; the hit is one of them.
-EDGES_SECONDS = (-1.6, -1.2, -0.9, -0.65, -0.45, -0.3, -0.18, -0.08, -0.01, 0.03, 0.1, 0.25, 0.45, 0.7, 1.0, 1.4)
-_HIT = 8
-#: Two impacts are at least so far apart.
-_APART_SECONDS = 0.06
-#: The tray is half a metre across: sound takes no longer from one side to the other.
-_MAX_DELAY_SECONDS = 0.0015
-_HIGH_PASS = 0.97
+    parts = [cv2.getRectSubPix(part, (SQUARE_PX, SQUARE_PX), (x, y)) for part in (rgb, mask)]
+    return cv2.resize(np.dstack(parts), (CROP_PX, CROP_PX), interpolation=cv2.INTER_AREA)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ImpactSound:
-    """What is told of a sound besides its spectrogram.
+    """What is measured of a sound besides its spectrogram.
 
     Attributes:
         impact_seconds: when the strongest impact begins.
-        arrival_seconds: (C,) how much later than their mean each channel hears it.
+        arrival_seconds: (C,) how much later than their mean each channel records it.
         levels: (stretches, C) log power in the stretches between EDGES_SECONDS around it.
         next_seconds: from it to the next strongest impact, before (negative) or after; 0 if there is no other.
         next_levels: (C,) log power of that one; as that of the stretch where there is none.
@@ -184,15 +172,13 @@ class ImpactSound:
 
     def vector(self) -> Float32[np.ndarray, " K"]:
         """All in one: levels of each stretch relative to the channels' mean, these means, arrivals (ms), the next."""
-        means = self.levels.mean(axis=1)
-        relative = (self.levels - means[:, None])[:, :-1]
-        following = self.next_levels - self.next_levels.mean()
+        means, next_mean = self.levels.mean(axis=1), self.next_levels.mean()
         parts = (
-            relative.ravel(),
+            (self.levels - means[:, None])[:, :-1].ravel(),
             means,
             1e3 * self.arrival_seconds[:-1],
-            [self.next_seconds, self.next_levels.mean() - means[_HIT]],
-            following[:-1],
+            [self.next_seconds, next_mean - means[_HIT]],
+            (self.next_levels - next_mean)[:-1],
         )
         return np.concatenate(parts).astype(np.float32)
 
@@ -232,7 +218,7 @@ def bands_in_noise(
     num_values: int,
     rng: np.random.Generator,
 ) -> Float32[np.ndarray, "C F T"]:
-    """Log bands as they'd be with a steady noise in each channel, so far under that channel's power.
+    """Log bands as they would be with a steady noise in each channel, so far under that channel's power.
 
     Args:
         colour_nats: log power of the noise from the lowest to the highest band, equally spaced; zeros are white noise.
@@ -255,23 +241,18 @@ def impact_sound(samples: Float32[np.ndarray, "C S"]) -> ImpactSound:
     first, second = _strongest(energy.sum(axis=0))
     begin = _onset(sharp, first * step, step)
     impact_seconds = begin / SAMPLE_RATE_HZ
-    levels = np.stack([_level(energy, impact_seconds + low, impact_seconds + high) for low, high in _stretches()])
-    arrivals = _arrivals(sharp, begin)
-    if second is None:
-        return ImpactSound(impact_seconds, arrivals, levels, 0.0, levels[_HIT])
-    second_seconds = second * STEP_SECONDS
-    next_levels = _level(energy, second_seconds, second_seconds + 0.04)
-    return ImpactSound(impact_seconds, arrivals, levels, second_seconds - impact_seconds, next_levels)
-
-
-def _stretches() -> list[tuple[float, float]]:
-    return list(pairwise(EDGES_SECONDS))
+    stretches = pairwise(EDGES_SECONDS)
+    levels = np.stack([_level(energy, impact_seconds + low, impact_seconds + high) for low, high in stretches])
+    next_seconds, next_levels = 0.0, levels[_HIT]
+    if second is not None:
+        next_seconds = second * STEP_SECONDS - impact_seconds
+        next_levels = _level(energy, second * STEP_SECONDS, second * STEP_SECONDS + 0.04)
+    return ImpactSound(impact_seconds, _arrivals(sharp, begin), levels, next_seconds, next_levels)
 
 
 def _strongest(energy: Float[np.ndarray, " T"]) -> tuple[int, int | None]:
     """The steps at which the energy rises most, and second most at some distance, if that is an impact at all."""
-    before = np.concatenate([energy[:1], energy[:-1]])
-    rise = np.maximum(energy - before, 0.0)
+    rise = np.maximum(np.diff(energy, prepend=energy[:1]), 0.0)
     first = int(rise.argmax())
     apart = round(_APART_SECONDS / STEP_SECONDS)
     others = rise.copy()
@@ -297,7 +278,7 @@ def _level(energy: Float[np.ndarray, "C T"], low_seconds: float, high_seconds: f
 
 
 def _arrivals(sharp: Float[np.ndarray, "C S"], begin: int) -> Float[np.ndarray, " C"]:
-    """When each channel hears the first 12 ms of an impact, less the mean: peaks of the whitened cross-correlations."""
+    """When the first 12 ms of an impact reach each channel, less the mean: peaks of the whitened cross-correlations."""
     reach = round(_MAX_DELAY_SECONDS * SAMPLE_RATE_HZ)
     start = max(begin - 2 * reach, 0)
     piece = sharp[:, start : start + 1024]

@@ -2,16 +2,24 @@
 
     score = log Σ_k p(k | film) p(k | sound) / p(k) · exp(nats_k)
 
-where nats_k is the evidence for the pair if both are of class k (cue.py). So a doubtful class costs what it is
-worth, and none is final. `two_stage` is the source's way beside it: classes first, then an assignment inside each.
+where nats_k is the evidence for the pair if both are of class k (cue.py). So a doubtful class costs what it is worth,
+and none is final. `two_stage` is the published method beside it: classes first, then an assignment inside each.
 
-Letters in shapes: N films, M sounds, K classes, L metrics (1, or one a class).
+`fit_scorer` fits all of that on impacts whose partners are known and that no network learned from:
+
+    held-back logits → how far classes may be believed                        ┐ all of them
+    other impacts' cues → canonical maps; held-back ones → their correlations │ as recorded
+    held-back pairs of one class → how distance and cues add up               │ and in noise
+    groups drawn of held-back impacts, some sounds alone → the threshold      ┘
+
+Letters in shapes: N videos, M sounds, K classes, L metrics (1, or one a class), P impacts, H held-back ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -19,9 +27,14 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 from scipy.special import log_softmax, logsumexp
 
+from avmatch.core.errors import ModelError
 from avmatch.systems.collisions.cue import Fusion, ImpactCue, fit_fusion, fit_impact_cue
 from avmatch.systems.collisions.features import FilmFeatures, SoundFeatures
 from avmatch.systems.collisions.runtime import CollisionModel
+
+_TEMPERATURES = np.geomspace(0.5, 4.0, 19)
+_THRESHOLDS = np.linspace(-4.0, 10.0, 57)
+GROUP, NUM_GROUPS = 25, 60
 
 
 @dataclass(frozen=True)
@@ -40,12 +53,12 @@ class Certainty:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Impacts:
-    """What is known of films and sounds before they are compared.
+    """What is known of videos and sounds before they are compared.
 
     Attributes:
         film_logits, sound_logits: (N, K), (M, K) of the two classifiers.
         film_cues, sound_cues: (N, A), (M, B).
-        is_seen: (N,) whether any mask of the film shows something; otherwise only its class counts.
+        is_seen: (N,) whether any mask of the video shows something; otherwise only its class counts.
         distance: (L, N, M) of the towers' vectors.
     """
 
@@ -55,17 +68,6 @@ class Impacts:
     sound_cues: Float[np.ndarray, "M B"]
     is_seen: Bool[np.ndarray, " N"]
     distance: Float[np.ndarray, "L N M"]
-
-    def take(self, films: Int[np.ndarray, " n"], sounds: Int[np.ndarray, " m"]) -> Impacts:
-        """Some of them."""
-        return Impacts(
-            self.film_logits[films],
-            self.sound_logits[sounds],
-            self.film_cues[films],
-            self.sound_cues[sounds],
-            self.is_seen[films],
-            self.distance[:, films][:, :, sounds],
-        )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -103,9 +105,9 @@ class ImpactScorer:
         return logsumexp(parts, axis=0)
 
     def two_stage(self, impacts: Impacts, *, complete: bool) -> Int[np.ndarray, " N"]:
-        """The sound given to each film, or −1, by the source's way: the likeliest class is taken for sure.
+        """The sound given to each video, or −1, by the published method: the likeliest class is taken for sure.
 
-        What finds no partner in its class gets one of what is left over, if it has to have one.
+        A video that finds no sound in its class gets one of those left over, if it has to have one.
         """
         film, sound = impacts.film_logits.argmax(axis=1), impacts.sound_logits.argmax(axis=1)
         partner = np.full(len(film), -1)
@@ -131,24 +133,30 @@ class ImpactScorer:
         }
 
     @classmethod
-    def from_json(cls, told: Mapping[str, object]) -> ImpactScorer:
+    def from_json(cls, values: Mapping[str, Any]) -> ImpactScorer:
         """From `to_json`. Raises ValueError, KeyError or TypeError if it isn't that."""
-        film, sound, cue, fusions, threshold = (
-            told[name] for name in ("film_class", "sound_class", "cue", "fusions", "threshold_nats")
-        )
-        if not (isinstance(film, dict) and isinstance(sound, dict) and isinstance(cue, dict)):
-            raise TypeError("film_class, sound_class and cue must be objects")
-        if not isinstance(fusions, list) or not isinstance(threshold, int | float):
-            raise TypeError("fusions must be a list, threshold_nats a number")
-        parts = tuple(Fusion(**fusion) for fusion in fusions)
-        return cls(Certainty(**film), Certainty(**sound), ImpactCue.from_json(cue), parts, float(threshold))
+        film, sound = (Certainty(**values[name]) for name in ("film_class", "sound_class"))
+        fusions = tuple(Fusion(**fusion) for fusion in values["fusions"])
+        return cls(film, sound, ImpactCue.from_json(values["cue"]), fusions, float(values["threshold_nats"]))
+
+
+def scorer_of(system: CollisionModel) -> ImpactScorer:
+    """What was fitted for a system. Raises ModelError if its system.json isn't whole, or of other metrics."""
+    try:
+        scorer = ImpactScorer.from_json(system.system)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{system.path}: system.json isn't whole ({error}); train it again") from error
+    num_fusions, num_metrics = len(scorer.fusions), len(system.metrics)
+    if num_fusions != num_metrics:
+        raise ModelError(f"{system.path}: {num_fusions} fusions for {num_metrics} metrics; train it again")
+    return scorer
 
 
 def partners(nats: Float[np.ndarray, "N M"], *, complete: bool, threshold_nats: float = 0.0) -> Int[np.ndarray, " N"]:
-    """The sound given to each film, or −1: one assignment over all classes.
+    """The sound given to each video, or −1: one assignment over all classes.
 
     Args:
-        complete: everybody on the smaller side gets a partner; otherwise no pair scores less than `threshold_nats`.
+        complete: everything on the smaller side gets a partner; otherwise no pair scores less than `threshold_nats`.
     """
     partner = np.full(nats.shape[0], -1)
     _assign(partner, np.arange(nats.shape[0]), np.arange(nats.shape[1]), nats, -np.inf if complete else threshold_nats)
@@ -172,7 +180,7 @@ def _assign(
 
 
 def encoded(system: CollisionModel, films: Sequence[FilmFeatures], sounds: Sequence[SoundFeatures]) -> Impacts:
-    """Everything that the networks and front ends say of films and sounds."""
+    """Everything that the networks and front ends say of videos and sounds."""
     bands = [sound.bands for sound in sounds]
     distance = np.zeros((len(system.metrics), len(films), len(sounds)))
     if distance.size:
@@ -190,20 +198,6 @@ def encoded(system: CollisionModel, films: Sequence[FilmFeatures], sounds: Seque
     )
 
 
-# Fit what joins class, distance and cues, on impacts whose partners are known and that no network learned from.
-#
-#     held-back logits → how far classes may be believed                       ┐ all of them
-#     other impacts' cues → canonical maps; held-back ones → their correlations │ as recorded
-#     held-back pairs and strangers of a class → how distance and cues add up   │ and in noise
-#     groups drawn of held-back impacts, some sounds alone → the threshold      ┘
-#
-# Letters in shapes: P impacts, H held-back ones, K classes, L metrics.
-
-_TEMPERATURES = np.geomspace(0.5, 4.0, 19)
-_THRESHOLDS = np.linspace(-4.0, 10.0, 57)
-GROUP, NUM_GROUPS = 25, 60
-
-
 @dataclass(frozen=True, eq=False, repr=False)
 class KnownImpacts:
     """Impacts with their partners.
@@ -212,7 +206,7 @@ class KnownImpacts:
         label: (P,) their classes.
         film_cues, sound_cues: row by row of one impact; noisy_cues, of the same sounds in noise.
         is_held_back: (P,) those that no network learned from.
-        held_back: these alone, film i belonging to sound i; noisy, the same with their sounds in noise.
+        held_back: these alone, video i belonging to sound i; noisy, the same with their sounds in noise.
     """
 
     label: Int[np.ndarray, " P"]
@@ -243,11 +237,15 @@ def fit_scorer(
         num_classes,
     )
     both = (known.held_back, known.noisy)
+    parts = zip(*(_of_one_class(impacts, label, cue) for impacts in both), strict=True)
+    distance, nats, is_pair = (np.concatenate(part) for part in parts)
+    fusion = fit_fusion(distance * use_distance, nats * use_cue, is_pair)
     scorer = ImpactScorer(
         fit_certainty(known.held_back.film_logits, label),
         fit_certainty(np.concatenate([impacts.sound_logits for impacts in both]), np.tile(label, 2)),
         cue,
-        tuple(_fusions(both, label, cue, use_distance, use_cue)),
+        # One for all metrics: a class alone has too few held-back pairs to fit one on.
+        (fusion,) * len(known.held_back.distance),
     )
     return replace(scorer, threshold_nats=fit_threshold([scorer.scores(impacts) for impacts in both], alone_share))
 
@@ -260,27 +258,18 @@ def fit_certainty(logits: Float[np.ndarray, "H K"], label: Int[np.ndarray, " H"]
     return Certainty(float(_TEMPERATURES[int(np.argmin(losses))]), (wrong + 0.5) / (len(label) + 1.0))
 
 
-def _fusions(
-    both: Sequence[Impacts], label: Int[np.ndarray, " H"], cue: ImpactCue, use_distance: bool, use_cue: bool
-) -> list[Fusion]:
-    """For each metric the same: a class alone has too few held-back pairs to fit one on."""
-    parts = [_of_one_class(impacts, label, cue) for impacts in both]
-    far, nats, is_pair = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return [fit_fusion(far * use_distance, nats * use_cue, is_pair)] * len(both[0].distance)
-
-
 def _of_one_class(
     impacts: Impacts, label: Int[np.ndarray, " H"], cue: ImpactCue
 ) -> tuple[Float[np.ndarray, " P"], Float[np.ndarray, " P"], Bool[np.ndarray, " P"]]:
-    """Distance and cues of each film with each sound of its class, and whether they are partners."""
+    """Distance and cues of each video with each sound of its class, and whether they match."""
     evidence = np.zeros((len(label), len(label)))
     for one in np.unique(label):
         rows = np.flatnonzero(label == one)
         evidence[np.ix_(rows, rows)] = cue.nats(impacts.film_cues[rows], impacts.sound_cues[rows], int(one))
     same = (label[:, None] == label) & impacts.is_seen[:, None]
-    own = label if len(impacts.distance) > 1 else np.zeros_like(label)
-    far = impacts.distance[own, np.arange(len(label))]
-    return far[same], evidence[same], np.eye(len(label), dtype=bool)[same]
+    metric = label if len(impacts.distance) > 1 else np.zeros_like(label)
+    distance = impacts.distance[metric, np.arange(len(label))]
+    return distance[same], evidence[same], np.eye(len(label), dtype=bool)[same]
 
 
 def fit_threshold(scores: Sequence[Float[np.ndarray, "H H"]], alone_share: float) -> float:
@@ -300,7 +289,7 @@ def fit_threshold(scores: Sequence[Float[np.ndarray, "H H"]], alone_share: float
 def _drawn_group(
     num: int, alone_share: float, rng: np.random.Generator
 ) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " m"]]:
-    """Films and sounds of one group, as many of either side alone as the share says (of films at most)."""
+    """Rows of the videos and sounds of one group: as many sounds alone as the share says, and up to as many videos."""
     size = min(GROUP, max(2, int(num / (1 + alone_share))))
     alone = round(alone_share * size)
     silent = int(rng.integers(0, min(alone, num - size) + 1))

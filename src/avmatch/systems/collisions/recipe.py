@@ -2,44 +2,27 @@
 
     collision_classify           the object by its sound (task 1)
     collision_classify_picture   the object by pictures and masks
-    collision_centroid           film and sound of one impact near each other: centroids → MLP
+    collision_centroid           video and sound of one impact near each other: centroids → MLP
     collision_3dcnn              the same: stacked masks → 3D CNN
 
-The source gives SGD with weight decay for the classifier and Adam for the metric; sizes, rates and epochs are ours.
+The paper gives SGD with weight decay for the classifier and Adam for the metric; sizes, rates and epochs are ours.
 """
 
 from __future__ import annotations
 
-from avmatch.systems.collisions.classes import CollisionClasses
 from avmatch.systems.collisions.model import CentroidMlpConfig, Frames3dConfig
-from avmatch.systems.collisions.task import CollisionMetric
+from avmatch.systems.collisions.task import CollisionClasses, CollisionMetric
 from avmatch.training.config import Optimisation, TrainConfig
 
 
 def collision_classify() -> TrainConfig:
     """By the sound."""
-    return TrainConfig(
-        recipe="collision_classify",
-        task=CollisionClasses("sound"),
-        epochs=30,
-        batch_size=32,
-        optimisation=Optimisation("sgd", 0.03, weight_decay=5e-4, schedule="cosine", warmup_steps=20),
-        validation_share=0.2,
-        best_by="accuracy",
-    )
+    return _classifier("collision_classify", "sound", 30)
 
 
 def collision_classify_picture() -> TrainConfig:
     """By pictures and masks."""
-    return TrainConfig(
-        recipe="collision_classify_picture",
-        task=CollisionClasses("picture"),
-        epochs=10,
-        batch_size=32,
-        optimisation=Optimisation("sgd", 0.03, weight_decay=5e-4, schedule="cosine", warmup_steps=20),
-        validation_share=0.2,
-        best_by="accuracy",
-    )
+    return _classifier("collision_classify_picture", "picture", 10)
 
 
 def collision_centroid() -> TrainConfig:
@@ -50,6 +33,18 @@ def collision_centroid() -> TrainConfig:
 def collision_3dcnn() -> TrainConfig:
     """Stacked masks."""
     return _metric("collision_3dcnn", Frames3dConfig())
+
+
+def _classifier(recipe: str, side: str, epochs: int) -> TrainConfig:
+    return TrainConfig(
+        recipe=recipe,
+        task=CollisionClasses(side),
+        epochs=epochs,
+        batch_size=32,
+        optimisation=Optimisation("sgd", 0.03, weight_decay=5e-4, schedule="cosine", warmup_steps=20),
+        validation_share=0.2,
+        best_by="accuracy",
+    )
 
 
 def _metric(recipe: str, film: CentroidMlpConfig | Frames3dConfig) -> TrainConfig:

@@ -1,6 +1,14 @@
-"""Which sound is this impact, and which impact made this sound: the nouns of the answer.
+"""The answers of `avmatch collide`, and the folder that it leaves behind.
 
-Letters in shapes: N films, M sounds, K classes.
+    answers.json                      in the shape of the task's truth
+    distance/<group>.npy              (videos, sounds) distances of the towers' vectors    tasks 2 and 3
+    nats/<group>.npy                  the scores by which sounds were assigned
+    order.json                        which video each row, and which sound each column is
+    classes.csv                       the likeliest class of each sound (and video), and how probable it is
+    errors.csv                        files that could not be used
+    report.html, matrix_<group>.png   the same for people
+
+Letters in shapes: N videos, M sounds, K classes.
 """
 
 from __future__ import annotations
@@ -21,8 +29,9 @@ from avmatch.core.results import FAILURE_COLUMNS, Failure, csv_text
 from avmatch.reports.page import rendered
 from avmatch.reports.plots import new_figure, save_figure, set_head
 
-#: The answer for a sound that belongs to no film.
+#: The answer for a sound that belongs to no video.
 NO_PARTNER = -1
+CLASS_COLUMNS = ("group", "name", "side", "class", "probability")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -31,9 +40,9 @@ class GroupAnswer:
 
     Attributes:
         name: the folder's; "" in task 1.
-        sounds, films: names of the usable files; there are no films in task 1.
+        sounds, films: names of the usable files; there are no videos in task 1.
         film_numbers: (N,) what the answers call them.
-        answers: (M,) class in task 1, else a film's number or NO_PARTNER, for each sound.
+        answers: (M,) class in task 1, else a video's number or NO_PARTNER, for each sound.
         sound_classes, film_classes: (M, K), (N, K) how probable each class is.
         distance: (N, M) of the two towers' vectors; empty in task 1.
         nats: (N, M) what was assigned by: class and distance and cues together; empty in task 1.
@@ -55,7 +64,7 @@ class GroupAnswer:
             raise ValueError(f"distance and nats must be {expected}, got {self.distance.shape} and {self.nats.shape}")
 
     def __repr__(self) -> str:
-        return f"GroupAnswer({self.name!r}, {len(self.films)} films, {len(self.sounds)} sounds)"
+        return f"GroupAnswer({self.name!r}, {len(self.films)} videos, {len(self.sounds)} sounds)"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -67,7 +76,7 @@ class CollideResult:
         groups: by the name of their folder; one, "", in task 1.
         class_names: of the K classes.
         failures: files that could not be used; everything else is answered.
-        notes: what was mended or left alone.
+        notes: what was made fit or left alone.
         settings: options of the run and the model, as JSON can hold them.
     """
 
@@ -88,30 +97,15 @@ class CollideResult:
         Args:
             bare: keys without .pkl.
         """
-        told = {
-            name: {
-                sound.removesuffix(".pkl") if bare else sound: int(answer)
-                for sound, answer in zip(group.sounds, group.answers, strict=True)
-            }
-            for name, group in self.groups.items()
-        }
-        return dict(told[""]) if self.task == 1 else dict(told)
+        found: dict[str, object] = {}
+        for name, group in self.groups.items():
+            sounds = (sound.removesuffix(".pkl") if bare else sound for sound in group.sounds)
+            answers = dict(zip(sounds, group.answers.tolist(), strict=True))
+            found |= answers if self.task == 1 else {name: answers}
+        return found
 
 
-# The folder that `collide` leaves behind: answers, distances, probabilities, failures, and a page that shows them.
-#
-# answers.json                      in the shape of the task's truth
-# distance/<group>.npy              (films, sounds) distances of the towers' vectors     tasks 2 and 3
-# nats/<group>.npy                  what was assigned by
-# order.json                        which film each row, and which sound each column is
-# classes.csv                       the likeliest class of each sound (and film), and how probable it is
-# errors.csv                        files that could not be used
-# report.html, matrix_<group>.png   the same for people
-
-CLASS_COLUMNS = ("group", "name", "side", "class", "probability")
-
-
-def write_collide_output(result: CollideResult, out: Path, *, bare: bool = False) -> Path:
+def write_collide(result: CollideResult, out: str | Path, *, bare: bool = False) -> Path:
     """Write everything into the folder `out`, each file whole or not at all; the path of the page.
 
     Args:
@@ -120,14 +114,16 @@ def write_collide_output(result: CollideResult, out: Path, *, bare: bool = False
     Raises:
         UsageError: `out` can't be a folder.
     """
+    out = Path(out)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{out} can't be the output folder ({error.strerror}); name another with -o") from error
     for name, group in result.groups.items():
         if result.task > 1:
-            _save(group.distance, out / "distance" / f"{name}.npy")
-            _save(group.nats, out / "nats" / f"{name}.npy")
+            for kind, array in (("distance", group.distance), ("nats", group.nats)):
+                with atomic_path(out / kind / f"{name}.npy") as temporary, temporary.open("wb") as file:
+                    np.save(file, array, allow_pickle=False)
             plot_matrix(group, out / f"matrix_{name}.png")
     order = {name: {"films": group.films, "sounds": group.sounds} for name, group in result.groups.items()}
     texts = {
@@ -147,20 +143,18 @@ def plot_matrix(group: GroupAnswer, path: Path) -> None:
     figure = new_figure((7.5, 6.8))
     axes = figure.subplots()
     paired = int((group.answers != NO_PARTNER).sum())
-    set_head(axes, f"group {group.name}: {len(group.films)} films × {len(group.sounds)} sounds, {paired} paired")
+    set_head(axes, f"group {group.name}: {len(group.films)} videos × {len(group.sounds)} sounds, {paired} paired")
     if group.nats.size:
         low = float(np.quantile(group.nats, 0.5))
         image = axes.imshow(group.nats, cmap="GnBu", vmin=low, aspect="auto", interpolation="nearest")
-        figure.colorbar(image, ax=axes, fraction=0.04, pad=0.02, extend="min").set_label("score (nats)")
-        row_of = {number: row for row, number in enumerate(group.film_numbers.tolist())}
-        marks = [(column, row_of[one]) for column, one in enumerate(group.answers.tolist()) if one in row_of]
-        if marks:
-            columns, rows = zip(*marks, strict=True)
-            axes.scatter(columns, rows, s=22, facecolors="#ffffff", edgecolors="#22262a", linewidths=0.8)
-        axes.set_xticks(range(len(group.sounds)), [_short(name) for name in group.sounds], rotation=90, fontsize=6)
-        axes.set_yticks(range(len(group.films)), [_short(name) for name in group.films], fontsize=6)
+        figure.colorbar(image, ax=axes, fraction=0.04, pad=0.02, extend="min").set_label("score")
+        rows, columns = np.nonzero(group.film_numbers[:, None] == group.answers)
+        axes.scatter(columns, rows, s=22, facecolors="#ffffff", edgecolors="#22262a", linewidths=0.8)
+        sounds, films = ([Path(name).stem.rpartition("_")[2] for name in side] for side in (group.sounds, group.films))
+        axes.set_xticks(range(len(sounds)), sounds, rotation=90, fontsize=6)
+        axes.set_yticks(range(len(films)), films, fontsize=6)
     axes.set_xlabel("sound")
-    axes.set_ylabel("film")
+    axes.set_ylabel("video")
     save_figure(figure, path)
 
 
@@ -179,20 +173,15 @@ def collide_page(result: CollideResult) -> str:
 
 
 def _rows(result: CollideResult, group: GroupAnswer) -> Iterator[tuple[str, ...]]:
-    likeliest = group.sound_classes.argmax(axis=1)
-    for place, sound in enumerate(group.sounds):
-        probability = f"{100 * float(group.sound_classes[place].max()):.0f} %"
-        yield sound, result.class_names[int(likeliest[place])], probability, *_partner(result, group, place)
-
-
-def _partner(result: CollideResult, group: GroupAnswer, place: int) -> tuple[str, ...]:
-    if result.task == 1:
-        return ()
-    found = np.flatnonzero(group.film_numbers == group.answers[place])
-    if not len(found):
-        return "none", "", ""
-    row = int(found[0])
-    return group.films[row], f"{group.nats[row, place]:.1f}", f"{group.distance[row, place]:.2f}"
+    """The sounds of one group with their classes, and in tasks 2 and 3 their videos, scores and distances."""
+    row_of = {number: row for row, number in enumerate(group.film_numbers.tolist())}
+    answers = zip(group.sounds, group.sound_classes, group.answers.tolist(), strict=True)
+    for place, (sound, classes, answer) in enumerate(answers):
+        video: tuple[str, ...] = ("none", "", "") if result.task > 1 else ()
+        if result.task > 1 and answer in row_of:
+            row = row_of[answer]
+            video = group.films[row], f"{group.nats[row, place]:.1f}", f"{group.distance[row, place]:.2f}"
+        yield sound, result.class_names[int(classes.argmax())], f"{100 * float(classes.max()):.0f} %", *video
 
 
 def _classes(result: CollideResult) -> Iterator[tuple[str, str, str, str, float]]:
@@ -201,12 +190,3 @@ def _classes(result: CollideResult) -> Iterator[tuple[str, str, str, str, float]
         for side, names, classes in sides:
             for name, row in zip(names, classes, strict=True):
                 yield group.name, name, side, result.class_names[int(row.argmax())], round(float(row.max()), 4)
-
-
-def _save(array: Float32[np.ndarray, "N M"], path: Path) -> None:
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        np.save(file, array, allow_pickle=False)
-
-
-def _short(name: str) -> str:
-    return name.removesuffix(".pkl").rpartition("_")[2]

@@ -1,9 +1,9 @@
-"""The networks for impacts as ONNX graphs (export.py has their format), and the folder of the whole system.
+"""The networks for impacts as ONNX graphs (task.py has their format), and the folder of the whole system.
 
     MODEL/classes_sound.onnx, classes_picture.onnx      the object by its sound, and by pictures
     MODEL/metric_film.onnx, metric_sound.onnx           one metric for all classes, or …
     MODEL/metric/<class number>/…                       one for each
-    MODEL/system.json                                   cues, calibration and threshold (systems/collisions/cue.py)
+    MODEL/system.json                                   cues, calibration and threshold (cue.py, matching.py)
 
 Letters in shapes: N items, K classes, D dimensions.
 """
@@ -29,7 +29,7 @@ _TOGETHER = 32
 
 @dataclass(frozen=True, kw_only=True)
 class ImpactDescription(Description):
-    """What a graph says of itself.
+    """What a graph says about itself.
 
     Attributes:
         side: what goes in: sound, picture, path or masks.
@@ -65,12 +65,10 @@ class ImpactNetwork:
         Raises:
             ModelError: they don't fit.
         """
-        told = self.description
-        parts = [
-            self.graph.run(told.model, np.stack(items[begin : begin + _TOGETHER]).astype(np.float32))
-            for begin in range(0, len(items), _TOGETHER)
-        ]
-        return np.concatenate(parts).astype(np.float32) if parts else np.zeros((0, len(told.classes)), np.float32)
+        if not items:
+            return np.zeros((0, len(self.description.classes)), np.float32)
+        parts = (np.stack(items[begin : begin + _TOGETHER]) for begin in range(0, len(items), _TOGETHER))
+        return np.concatenate([self.graph.run(self.description.model, part.astype(np.float32)) for part in parts])
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,8 +122,9 @@ def load_networks(model: str | Path | Model) -> CollisionModel:
     opened = open_model(model, COLLISIONS)
     folder = opened.folder
     sound, picture = (load_network(opened, CLASSES_GRAPH.format(side)) for side in ("sound", "picture"))
+    numbers = sorted(int(place.name) for place in folder.glob(f"{METRICS}/*") if place.name.isdecimal())
     one_metric = (folder / f"{METRIC_GRAPH.format('film')}.onnx").is_file()
-    places = [""] if one_metric else [f"{METRICS}/{number}/" for number in _numbers(folder / METRICS)]
+    places = [""] if one_metric else [f"{METRICS}/{number}/" for number in numbers]
     metrics = tuple(
         MetricTowers(*(load_network(opened, place + METRIC_GRAPH.format(side)) for side in ("film", "sound")))
         for place in places
@@ -135,7 +134,7 @@ def load_networks(model: str | Path | Model) -> CollisionModel:
         raise ModelError(f"{folder}: classifiers of other classes, or {len(metrics)} metrics for {num_classes} classes")
     pooled = {(net.description.bins, net.description.ticks) for net in (sound, *(pair.sound for pair in metrics))}
     if len(pooled) > 1:
-        raise ModelError(f"{folder}: its networks want spectrograms that are pooled differently; train it anew")
+        raise ModelError(f"{folder}: its networks want spectrograms that are pooled differently; train it again")
     return CollisionModel(str(folder), sound, picture, metrics)
 
 
@@ -143,7 +142,3 @@ def load_network(model: Model, name: str) -> ImpactNetwork:
     """One graph of a model. Raises ModelError if there is none, or it doesn't say what it is."""
     graph = model.graph(name)
     return ImpactNetwork(graph.description(ImpactDescription), graph)
-
-
-def _numbers(folder: Path) -> list[int]:
-    return sorted(int(place.name) for place in folder.iterdir() if place.name.isdecimal()) if folder.is_dir() else []

@@ -5,8 +5,8 @@
                         └─ metric/   collision_centroid (or metric/0 … metric/9, one for each class)
     held-back impacts → calibration, cues, threshold → model/
 
-All stages hold back the same impacts, which the calibration then knows for unlearned. `resume` goes on amid any stage;
-features that were cut off are computed anew.
+All stages hold back the same impacts, on which the calibration is fitted. `resume` goes on in the middle of any stage;
+features that were interrupted are computed again.
 
     RUN/features/   the arrays of all segments      RUN/{sound,picture,metric}/   the runs
     RUN/model/      what `avmatch collide` takes    RUN/config.json, command.txt
@@ -31,7 +31,6 @@ from avmatch.core.errors import UsageError
 from avmatch.core.files import atomic_path, write_text_atomically
 from avmatch.core.results import Progress
 from avmatch.metrics.classes import top_k_hits
-from avmatch.systems.collisions.classes import num_workers
 from avmatch.systems.collisions.data import CLASSES
 from avmatch.systems.collisions.features import (
     INDEX,
@@ -39,7 +38,8 @@ from avmatch.systems.collisions.features import (
     CollisionSet,
     FilmFeatures,
     SoundFeatures,
-    noise_db,
+    noise_of,
+    num_workers,
     prepared,
 )
 from avmatch.systems.collisions.frontends import bands_in_noise
@@ -50,7 +50,7 @@ from avmatch.training.config import TrainConfig, override
 from avmatch.training.loop import TrainResult, train
 from avmatch.training.run import COMMAND, CONFIG, LOCK, RunFolder
 
-#: Where the set of held-back impacts is large, groups of this size are drawn of it to tell how good the system is.
+#: The system is measured on groups of this size, drawn of the held-back impacts.
 _GROUP, _DRAWS = 25, 40
 
 
@@ -72,11 +72,11 @@ class CollisionSystem:
 
     def stages(self) -> dict[str, TrainConfig]:
         """The runs by the names of their folders."""
-        found = {"sound": self.sound, "picture": self.picture}
-        if not self.per_class:
-            return found | {METRICS: self.metric}
-        ones = {f"{METRICS}/{number}": override(self.metric, [f"task.only={number}"]) for number in range(len(CLASSES))}
-        return found | ones
+        metrics = {METRICS: self.metric}
+        if self.per_class:
+            only = {f"{METRICS}/{number}": f"task.only={number}" for number in range(len(CLASSES))}
+            metrics = {name: override(self.metric, [setting]) for name, setting in only.items()}
+        return {"sound": self.sound, "picture": self.picture, **metrics}
 
     @property
     def bands(self) -> Bands:
@@ -119,42 +119,32 @@ def train_system(
     Raises:
         UsageError: settings or layout that don't fit, the folder is in use, or there are several processes.
     """
+    folder = Path(out)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UsageError("the stages of `collision` are trained by one process; start it without torchrun")
-    if resume and not (Path(out) / CONFIG).is_file():
+    if resume and not (folder / CONFIG).is_file():
         raise UsageError(f"{out}: no run to resume there; leave out --resume to start one")
-    with RunFolder(Path(out)).held():
-        return _trained(system, data, Path(out), resume, device, command, progress)
-
-
-def _trained(
-    system: CollisionSystem,
-    data: str | Path,
-    folder: Path,
-    resume: bool,
-    device: str,
-    command: str,
-    progress: Progress | None,
-) -> TrainResult:
-    bands = system.bands
-    _open(folder, system, resume)
-    write_text_atomically(folder / COMMAND, command + "\n")
-    found = prepared(data, folder / "features", bands, num_workers=num_workers(), progress=progress)
-    source = Path(data) if (Path(data) / INDEX).is_file() else folder / "features"
-    results = {}
-    for name, config in system.stages().items():
-        line = shlex.join(["avmatch", "train", config.recipe, str(source), "-o", str(folder / name)])
-        told = None if progress is None else _staged(progress, name)
-        results[name] = train(config, source, folder / name, resume=resume, device=device, command=line, progress=told)
-    measured = _joined(folder, system, found, results)
+    with RunFolder(folder).held():
+        bands = system.bands
+        _open(folder, system, resume)
+        write_text_atomically(folder / COMMAND, command + "\n")
+        found = prepared(data, folder / "features", bands, num_workers=num_workers(), progress=progress)
+        source = Path(data) if (Path(data) / INDEX).is_file() else folder / "features"
+        results = {}
+        for name, config in system.stages().items():
+            line = shlex.join(["avmatch", "train", config.recipe, str(source), "-o", str(folder / name)])
+            report = None if progress is None else _staged(progress, name)
+            results[name] = train(
+                config, source, folder / name, resume=resume, device=device, command=line, progress=report
+            )
+        measured = _joined(folder, system, found, results, command)
     last = list(results.values())[-1]
     return TrainResult(folder, folder / "model", last.epochs, last.best_epoch, measured)
 
 
 def _open(folder: Path, system: CollisionSystem, resume: bool) -> None:
-    text = json.dumps(asdict(system), indent=2) + "\n"
-    path = folder / CONFIG
-    # As of one run: as long as nothing is learned, it may start anew, and with other settings.
+    """Start or go on. As long as nothing is learned, a run may start again, and with other settings."""
+    text, path = json.dumps(asdict(system), indent=2) + "\n", folder / CONFIG
     if any(item.name not in (CONFIG, COMMAND, LOCK) for item in folder.iterdir()):
         if not resume:
             raise UsageError(f"{folder}: not empty; go on with --resume, or name another folder")
@@ -169,19 +159,18 @@ def _staged(progress: Progress, name: str) -> Progress:
 
 
 def _joined(
-    folder: Path, system: CollisionSystem, found: CollisionSet, results: dict[str, TrainResult]
+    folder: Path, system: CollisionSystem, found: CollisionSet, results: dict[str, TrainResult], command: str
 ) -> dict[str, float]:
     """The model folder: the stages' graphs, and what was fitted on the held-back impacts; how good it is on these."""
     model = folder / "model"
-    model.mkdir(exist_ok=True)
-    for side in ("sound", "picture"):
-        name = f"{CLASSES_GRAPH.format(side)}.onnx"
-        _copy(results[side].model / name, model / name)
+    graphs = {CLASSES_GRAPH.format(side): results[side].model for side in ("sound", "picture")}
     for stage, result in results.items():
         if stage.startswith(METRICS):
-            place = model if stage == METRICS else model / stage
-            for name in (f"{METRIC_GRAPH.format(side)}.onnx" for side in ("film", "sound")):
-                _copy(result.model / name, place / name)
+            place = "" if stage == METRICS else f"{stage}/"
+            graphs |= {place + METRIC_GRAPH.format(side): result.model for side in ("film", "sound")}
+    for name, source in graphs.items():
+        with atomic_path(model / f"{name}.onnx") as temporary:
+            shutil.copyfile(source / f"{Path(name).name}.onnx", temporary)
     known = known_impacts(folder, found)
     scorer = fit_scorer(known, alone_share=system.alone_share)
     measured = _measured(known, scorer, results)
@@ -191,20 +180,9 @@ def _joined(
         "results": "a little too good: the same held-back impacts chose the epochs and fitted what joins the stages",
     }
     write_text_atomically(model / SYSTEM, json.dumps(scorer.to_json() | {"results": measured, "data": data}) + "\n")
-    story = {
-        "recipe": "collision",
-        "config": asdict(system),
-        "data": data,
-        "results": measured,
-        "command": (folder / "command.txt").read_text(encoding="utf-8").strip(),
-    }
+    story = {"recipe": "collision", "config": asdict(system), "data": data, "results": measured, "command": command}
     write_card(model / "card.md", story)
     return measured
-
-
-def _copy(source: Path, target: Path) -> None:
-    with atomic_path(target) as temporary:
-        shutil.copyfile(source, temporary)
 
 
 def known_impacts(run: Path, found: CollisionSet) -> KnownImpacts:
@@ -215,30 +193,30 @@ def known_impacts(run: Path, found: CollisionSet) -> KnownImpacts:
     """
     splits = [json.loads(path.read_text(encoding="utf-8")) for path in run.rglob("split.json")]
     is_held_back = ~np.isin(found.names, [name for split in splits for name in split["train"]])
-    rows = np.flatnonzero(is_held_back)
+    rows = np.flatnonzero(is_held_back).tolist()
     if len(rows) < 2 * len(CLASSES):
         raise UsageError(
             f"{len(rows)} impacts are held back, too few to calibrate on; give more, or a larger validation_share"
         )
-    arrays = found.arrays
-    path, masks, crops, cues, seen = (arrays[side] for side in ("path", "masks", "crops", "film_cues", "is_seen"))
+    arrays, networks = found.arrays, load_networks(run / "model")
+    path, masks, crops, cues, seen = (arrays[name] for name in ("path", "masks", "crops", "film_cues", "is_seen"))
     films = [FilmFeatures(path[row], masks[row], crops[row], cues[row], bool(seen[row])) for row in rows]
     sounds = [SoundFeatures(arrays["bands"][row], arrays["sound_cues"][row]) for row in rows]
-    networks = load_networks(run / "model")
-    noisy = [SoundFeatures(_noisy_bands(found, row), arrays["noisy_cues"][row]) for row in rows.tolist()]
-    clean, in_noise = (encoded(networks, films, heard) for heard in (sounds, noisy))
-    film, sound, other = (np.asarray(arrays[side], np.float64) for side in ("film_cues", "sound_cues", "noisy_cues"))
+    noisy = [SoundFeatures(_noisy_bands(found, row), arrays["noisy_cues"][row]) for row in rows]
+    film, sound, other = (np.asarray(arrays[name], np.float64) for name in ("film_cues", "sound_cues", "noisy_cues"))
+    clean, in_noise = (encoded(networks, films, side) for side in (sounds, noisy))
     return KnownImpacts(found.label, film, sound, other, is_held_back, clean, in_noise)
 
 
 def _noisy_bands(found: CollisionSet, row: int) -> Float16[np.ndarray, "C F T"]:
     """A sound's bands in white noise of the level that its noisy cues have."""
     bands, rng = np.asarray(found.arrays["bands"][row], np.float32), np.random.default_rng(row)
-    noisy = bands_in_noise(bands, noise_db(found.names[row]), np.zeros(2), found.bands.num_values, rng)
-    return noisy.astype(np.float16)
+    snr_db, _ = noise_of(found.names[row])
+    return bands_in_noise(bands, snr_db, np.zeros(2), found.bands.num_values, rng).astype(np.float16)
 
 
 def _measured(known: KnownImpacts, scorer: ImpactScorer, results: dict[str, TrainResult]) -> dict[str, float]:
+    """Each stage by itself, and the system on groups of held-back impacts."""
     label, impacts = known.label[known.is_held_back], known.held_back
     scores = scorer.scores(impacts)
     rng, right = np.random.default_rng(0), []

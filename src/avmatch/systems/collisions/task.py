@@ -1,17 +1,39 @@
-"""A tray is a square: turned by a right angle or mirrored, an impact is another impact, if the microphones go along.
+"""The two tasks that are trained on impacts: to name the object, and to bring video and sound of one impact together.
 
-Which channel stands at which side is not told anywhere. It shows in the data: where a hit lies nearer to a microphone,
-that channel is louder. The channels' levels at their loudest tick are regressed on the places of the impacts; if the
-four directions in which they rise point to the four sides, the tray's eight symmetries are used to make more of few
-impacts. If not (microphones elsewhere, or too few impacts to tell), nothing is.
+    CollisionClasses    log bands (4, F, T)               ─ ResNet ─┐
+                        pictures and masks (P, 48, 48, 4) ─ CNN ────┴ logits → cross-entropy
 
-Letters in shapes: N impacts, B a batch, C = 4 channels.
+    CollisionMetric     centroids → MLP, or small masks → 3D CNN ─┐
+                        log bands (4, F, T) → ResNet ─────────────┴ distance D → λ·Y·D² + (1 − λ)(1 − Y)·max(0, m − D)
+
+DATA is a dataset in the Tilt-Bot's layout (data.py), or the features that a run computed of one. Whole folds are held
+back, each class dealt out evenly: `validation_share` 1 / num_folds, `split_seed` chooses which. Sounds get louder or
+softer in training, are moved in time and put into noise; pictures get brighter or darker, videos begin later, and
+impacts are turned and mirrored (augmentation.py).
+
+Pairs of the metric are compared inside a class. Each item goes through its tower once; each video is compared with its
+own sound and with up to `strangers` negatives. λ = `weight` balances the two: with one pair against s negatives,
+s / (1 + s) gives both the same weight. 0.5 is the loss without λ, in which the negatives count s times as much; with
+three of them it assigns more held-back impacts right (docs/experiments.md). One model for all classes, or for one of
+them (`only`).
+
+An exported graph carries its description as the metadata property `avmatch`:
+
+    {"kind": "collisions", "model": "collision_classify", "side": "sound", "shape": [4, 128, 98], "bins": 4, "ticks": 2,
+     "outputs": "classes", "classes": ["061_foam_brick", …]}
+
+`side` is what goes in: "sound" (log bands), "picture" (pictures of the object), "path" (centroids) or "masks";
+`outputs` is "classes" (logits) or "vector". Batches are free.
+
+Letters in shapes: B impacts of a batch, K classes, P pairs (matching or not), D dimensions, N items of a set, C
+channels, F bands, T ticks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -21,152 +43,156 @@ from jaxtyping import Bool, Float, Float32, Int
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 from torch import Tensor, nn
+from torch.nn import functional
 
 from avmatch.artifacts.model import COLLISIONS
 from avmatch.core.errors import UsageError
 from avmatch.core.results import Progress
 from avmatch.data.items import Pairs, gather
-from avmatch.systems.collisions.classes import TOGETHER, changed_bands, in_noise, num_workers
-from avmatch.systems.collisions.export import impact_graph
-from avmatch.systems.collisions.features import Bands, prepared
-from avmatch.systems.collisions.frontends import AROUND, MASK_PX, MAX_FRAMES, SMALL_PX, impact_path, repeated
-from avmatch.systems.collisions.model import CentroidMlpConfig, Frames3dConfig, ResNetConfig, SpectrogramResNet
-from avmatch.systems.collisions.runtime import METRIC_GRAPH
-from avmatch.training.export import export_model
+from avmatch.data.splits import class_folds
+from avmatch.metrics.classes import macro_mean, top_k_hits
+from avmatch.metrics.intervals import bootstrap_interval
+from avmatch.systems.collisions.augmentation import Symmetry, in_noise, once, tray_symmetries
+from avmatch.systems.collisions.data import CLASSES
+from avmatch.systems.collisions.features import Bands, num_workers, prepared
+from avmatch.systems.collisions.frontends import MAX_FRAMES, repeated
+from avmatch.systems.collisions.model import (
+    CentroidMlpConfig,
+    Frames3dConfig,
+    PictureCnn,
+    PictureCnnConfig,
+    ResNetConfig,
+    SpectrogramResNet,
+)
+from avmatch.systems.collisions.runtime import CLASSES_GRAPH, METRIC_GRAPH
+from avmatch.training.export import Exported, export_model, normal
 from avmatch.training.inference import outputs
 from avmatch.training.losses import weighted_contrastive
-from avmatch.training.task import Batch
+from avmatch.training.task import Batch, Source
 
-#: Impacts that are looked at; as many as the share of the levels that their places explain, at least.
-LOOKED_AT, EXPLAINED = 400, 0.2
-#: The sides, x to the right and y down.
-_SIDES = np.array([(-1, 0), (0, -1), (1, 0), (0, 1)])
+SIDES = ("sound", "picture")
+#: Validation of the metric draws so many sets of so many pairs of a class.
+DRAWS, DRAWN = 20, 5
+#: Items that go through a network at once where nothing is learned.
+_TOGETHER = 64
+#: Mean and standard deviation of what goes in, for the parity check of exported graphs.
+_USUAL = {"sound": (-15.0, 3.0), "picture": (128.0, 60.0), "path": (220.0, 100.0), "masks": (20.0, 40.0)}
 
 
 @dataclass(frozen=True)
-class Symmetry:
-    """One of the eight: x and y change places first (if so), then signs; channel c goes where `channels` says."""
+class CollisionClasses:
+    """Name the object by its sound (task 1), or by pictures of it (the second stage).
 
-    swaps: bool
-    x_sign: int
-    y_sign: int
-    channels: tuple[int, ...]
+    Attributes:
+        side: "sound" or "picture".
+        bands: how spectrograms are pooled.
+        num_folds, fold_seed: what is held back together.
+        level_nats: log power goes up or down by up to so much in training; `shift_ticks`, the sound moves.
+        noise_probability: how often noise is added to a sound in training.
+        light: pictures get brighter or darker by up to this share.
+    """
 
-    def path(self, vector: Float32[np.ndarray, 70]) -> Float32[np.ndarray, 70]:
-        """35 × (x, y) in pixels."""
-        places = vector.reshape(-1, 2) - MASK_PX / 2
-        turned = (places[:, ::-1] if self.swaps else places) * np.array([self.x_sign, self.y_sign], np.float32)
-        moved: Float32[np.ndarray, 70] = (turned + MASK_PX / 2).astype(np.float32).ravel()
-        return moved
+    metrics: ClassVar[tuple[str, ...]] = (
+        "accuracy",
+        "accuracy_low",
+        "accuracy_high",
+        "accuracy_macro",
+        "loss_validation",
+    )
 
-    def masks(self, masks: Float32[np.ndarray, "35 44 44"]) -> Float32[np.ndarray, "35 44 44"]:
-        """Rows are y, columns x."""
-        turned = masks.swapaxes(1, 2) if self.swaps else masks
-        return turned[:, :: self.y_sign, :: self.x_sign]
+    side: str = "sound"
+    bands: Bands = field(default_factory=Bands)
+    num_folds: int = 5
+    fold_seed: int = 0
+    sound: ResNetConfig = field(default_factory=ResNetConfig)
+    picture: PictureCnnConfig = field(default_factory=PictureCnnConfig)
+    label_smoothing: float = 0.05
+    level_nats: float = 0.7
+    shift_ticks: int = 8
+    noise_probability: float = 0.5
+    light: float = 0.15
 
-    def bands(self, bands: Float32[np.ndarray, "4 F T"]) -> Float32[np.ndarray, "4 F T"]:
-        """Each channel where its microphone has gone."""
-        moved = np.empty_like(bands)
-        moved[list(self.channels)] = bands
-        return moved
+    def __post_init__(self) -> None:
+        if self.side not in SIDES:
+            raise UsageError(f"side must be one of {', '.join(SIDES)}, got {self.side!r}")
 
+    def read(self, data: str | Path, cache: Path, progress: Progress | None = None) -> Pairs:
+        """The segments. Both sides of a pair are what goes in, as the other one isn't used."""
+        array = "bands" if self.side == "sound" else "crops"
+        return _pairs(self, (array, array), data, cache, progress)
 
-def symmetries(sides: Int[np.ndarray, "4 2"]) -> tuple[Symmetry, ...]:
-    """All eight, for channels that stand at these sides."""
-    place = {tuple(side): channel for channel, side in enumerate(sides.tolist())}
-    found = []
-    for swaps in (False, True):
-        for x_sign in (1, -1):
-            for y_sign in (1, -1):
-                moved = (sides[:, ::-1] if swaps else sides) * (x_sign, y_sign)
-                found.append(Symmetry(swaps, x_sign, y_sign, tuple(place[tuple(side)] for side in moved.tolist())))
-    return tuple(found)
+    def learner(self, pairs: Pairs, seed: int) -> ImpactReader:
+        """The network and its loss."""
+        return ImpactReader(self, tuple(pairs.video[0].shape), len(pairs.label_names))
 
+    def source(self, pairs: Pairs, learner: nn.Module, device: torch.device) -> Source:
+        """Sounds or pictures, changed a little each time; the number of the class stands in for the other side."""
+        return partial(self._batch, pairs)
 
-def tray_symmetries(pairs: Pairs) -> tuple[Symmetry, ...]:
-    """Those of the tray that these pairs show: eight, or none."""
-    rows = np.linspace(0, len(pairs) - 1, min(len(pairs), LOOKED_AT)).astype(np.int64)
-    films, sounds = gather(pairs.video, rows), gather(pairs.audio, rows)
-    if sounds.shape[1] != len(_SIDES):
-        return ()
-    places = np.stack([_impact_place(film) for film in films])
-    sides = channel_sides(places, np.stack([_hit_levels(sound) for sound in sounds]))
-    return () if sides is None else symmetries(sides)
+    def _batch(self, pairs: Pairs, rows: Int[np.ndarray, " B"], epoch: int, rng: np.random.Generator) -> Batch:
+        items = gather(pairs.video, rows)
+        if self.side == "sound":
+            items = _changed_sounds(self, items, rng)
+        else:
+            light = 1 + rng.uniform(-self.light, self.light, (len(rows), 1, 1, 1, 1))
+            items[..., :3] = np.clip(items[..., :3] * light, 0, 255)
+        return Batch.of(pairs, rows, items, pairs.label[rows][:, None])
 
+    def validate(self, learner: nn.Module, pairs: Pairs, device: torch.device) -> Mapping[str, float]:
+        """How often the right class is the likeliest, with its 95 % interval, and the mean over the classes."""
+        assert isinstance(learner, ImpactReader)
+        logits = outputs(learner.network, pairs.video, device, _TOGETHER)
+        hits = top_k_hits(logits, pairs.label, 1)
+        interval = bootstrap_interval(hits, 0)
+        return {
+            "accuracy": float(hits.mean()),
+            "accuracy_low": interval.low,
+            "accuracy_high": interval.high,
+            "accuracy_macro": macro_mean(hits, pairs.label),
+            "loss_validation": float(functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(pairs.label))),
+        }
 
-def channel_sides(places: Float[np.ndarray, "N 2"], levels: Float[np.ndarray, "N 4"]) -> Int[np.ndarray, "4 2"] | None:
-    """The side at which each channel's microphone stands; None if that doesn't show."""
-    x, y = places - places.mean(axis=0), levels - levels.mean(axis=0)
-    slope, *_ = np.linalg.lstsq(x, y, rcond=None)
-    explained = 1 - np.square(y - x @ slope).sum(axis=0) / np.maximum(np.square(y).sum(axis=0), 1e-12)
-    nearest = (slope.T @ _SIDES.T).argmax(axis=1)
-    if len(set(nearest.tolist())) < len(_SIDES) or explained.min() < EXPLAINED:
-        return None
-    return _SIDES[nearest]
-
-
-def _impact_place(film: Float32[np.ndarray, "*shape"]) -> Float[np.ndarray, " 2"]:
-    """x and y, in half widths from the middle, of centroids or small masks."""
-    if film.ndim == 1:
-        path = once(film.reshape(-1, 2)).astype(np.float64)
-    else:
-        masks = once(film)
-        weight = masks.sum(axis=(1, 2))
-        ticks = (np.arange(SMALL_PX) + 0.5) * MASK_PX / SMALL_PX / np.where(weight > 0, weight, np.nan)[:, None]
-        path = np.stack([(masks.sum(axis=axis) * ticks).sum(axis=1) for axis in (1, 2)], axis=1).astype(np.float64)
-    place: Float[np.ndarray, " 2"] = impact_path(path).places[-AROUND[0]]
-    return place
-
-
-def once(path: Float[np.ndarray, " T *rest"]) -> Float[np.ndarray, " t *rest"]:
-    """A film that goes on from its start where it was too short, without its repetition, which would be a jump."""
-    lengths = (num for num in range(2, len(path)) if np.array_equal(path[num:], path[: len(path) - num]))
-    return path[: next(lengths, len(path))]
-
-
-def _hit_levels(bands: Float32[np.ndarray, "4 F T"]) -> Float[np.ndarray, " 4"]:
-    """Each channel's mean log power at the loudest tick, less the channels' mean."""
-    levels = bands.mean(axis=1, dtype=np.float64)
-    hit: Float[np.ndarray, " 4"] = levels[:, int(levels.mean(axis=0).argmax())]
-    return hit - hit.mean()
+    def export(self, learner: nn.Module, pairs: Pairs, folder: Path, description: Mapping[str, object]) -> None:
+        """classes_sound.onnx or classes_picture.onnx, and card.md."""
+        assert isinstance(learner, ImpactReader)
+        graph = _graph(learner.network, self.side, learner.shape, self.bands, pairs.label_names)
+        export_model(COLLISIONS, {CLASSES_GRAPH.format(self.side): graph}, folder, description)
 
 
-# The task of metric learning inside a class: a film's vector near that of its own sound, far from others'.
-#
-#     centroids → MLP, or small masks → 3D CNN ─┐
-#     log bands (4, F, T) → ResNet ─────────────┴ distance D → λ·Y·D² + (1 − λ)(1 − Y)·max(0, m − D)
-#
-# Triples (film, its own sound, another sound of the same class) are drawn inside each batch, so that every sound goes
-# through its tower once; of each film there are up to `strangers` of them. λ = `weight` balances the two sides: with
-# one
-# pair against s strangers, s / (1 + s) gives both one say. 0.5 is the loss without λ, in which strangers have s times
-# the
-# say; with three of them it assigns more held-back impacts right (docs/experiments.md).
-#
-# One model for all classes, or for one of them (`only`).
-#
-# Letters in shapes: B pairs, P pairs and strangers, D dimensions, N films and sounds of a set.
+class ImpactReader(nn.Module):
+    """A classifier and its loss."""
 
-#: Validation draws so many sets of so many pairs of a class.
-DRAWS, DRAWN = 20, 5
+    def __init__(self, task: CollisionClasses, shape: tuple[int, ...], num_classes: int) -> None:
+        super().__init__()
+        self.task, self.shape = task, shape
+        self.network: nn.Module = (
+            SpectrogramResNet(task.sound, shape[0], num_classes)
+            if task.side == "sound"
+            else PictureCnn(task.picture, num_classes)
+        )
+
+    def forward(self, batch: Batch, epoch: int) -> dict[str, Float[Tensor, ""]]:
+        """The loss of a batch, and the share that is named right."""
+        logits, label = self.network(batch.video.float()).float(), batch.audio[:, 0].long()
+        loss = functional.cross_entropy(logits, label, label_smoothing=self.task.label_smoothing)
+        return {"loss": loss, "accuracy_training": (logits.argmax(dim=1) == label).float().mean()}
 
 
 @dataclass(frozen=True)
 class CollisionMetric:
-    """The task.
+    """Bring the vectors of the video and the sound of one impact near each other, and the others of its class apart.
 
     Attributes:
-        film: the film's tower, and with it what of the film goes in.
+        film: the video's tower, and with it what of the video goes in.
         sound: the sound's tower.
         dim: of the vectors.
         only: number of the one class that is learned; −1 = all.
         margin, weight: m and λ of the loss.
-        strangers: of each film and batch, at most; this is the size-controlled balance.
-        noise_probability: how often a sound is put into noise in training.
+        strangers: negatives of each video in a batch, at most.
+        level_nats, shift_ticks, noise_probability: as of CollisionClasses.
         jitter_px: centroids are moved by this much (standard deviation) in training.
-        trim_frames: films begin up to so many frames later in training.
-        symmetric: impacts are turned and mirrored in training, if the microphones stand so that one can
-            (tray_symmetry.py).
+        trim_frames: videos begin up to so many frames later in training.
+        symmetric: impacts are turned and mirrored in training, if the microphones' places allow it (augmentation.py).
     """
 
     metrics: ClassVar[tuple[str, ...]] = (
@@ -199,9 +225,8 @@ class CollisionMetric:
             raise UsageError(f"strangers must be 1 or more, weight in 0…1, margin positive, got {self}")
 
     def read(self, data: str | Path, cache: Path, progress: Progress | None = None) -> Pairs:
-        """The segments: films as the tower takes them, and log bands."""
-        found = prepared(data, cache, self.bands, num_workers=num_workers(), progress=progress)
-        pairs = found.pairs(self.film.side, "bands", self.num_folds, self.fold_seed)
+        """The segments: videos as the tower takes them, and log bands."""
+        pairs = _pairs(self, (self.film.side, "bands"), data, cache, progress)
         rows = np.flatnonzero(pairs.label == self.only) if self.only >= 0 else np.arange(len(pairs))
         if not len(rows):
             raise UsageError(f"only={self.only}: no segment of this class in {data}")
@@ -212,15 +237,40 @@ class CollisionMetric:
         symmetries = tray_symmetries(pairs) if self.symmetric else ()
         return ImpactTowers(self, tuple(pairs.audio[0].shape), pairs.label, symmetries)
 
-    def source(self, pairs: Pairs, learner: nn.Module, device: torch.device) -> MetricBatches:
-        """Films and their sounds, a little other each time."""
+    def source(self, pairs: Pairs, learner: nn.Module, device: torch.device) -> Source:
+        """Videos and their sounds, changed a little each time."""
         assert isinstance(learner, ImpactTowers)
-        return MetricBatches(self, pairs, learner.symmetries)
+        return partial(self._batch, pairs, learner.symmetries)
+
+    def _batch(
+        self,
+        pairs: Pairs,
+        symmetries: tuple[Symmetry, ...],
+        rows: Int[np.ndarray, " B"],
+        epoch: int,
+        rng: np.random.Generator,
+    ) -> Batch:
+        video, sound = gather(pairs.video, rows), gather(pairs.audio, rows)
+        video = np.stack([self._trimmed(one, rng) for one in video])
+        if symmetries:
+            turns = [symmetries[number] for number in rng.integers(len(symmetries), size=len(rows))]
+            video = np.stack([getattr(turn, self.film.side)(one) for turn, one in zip(turns, video, strict=True)])
+            sound = np.stack([turn.bands(one) for turn, one in zip(turns, sound, strict=True)])
+        if self.film.side == "path":
+            video = video + rng.normal(0, self.jitter_px, video.shape).astype(np.float32)
+        return Batch.of(pairs, rows, video, _changed_sounds(self, sound, rng))
+
+    def _trimmed(self, video: Float32[np.ndarray, "*shape"], rng: np.random.Generator) -> Float32[np.ndarray, "*shape"]:
+        """Some frames cut at the start, and the rest repeated again."""
+        frames = once(video.reshape(MAX_FRAMES, -1))
+        cut = int(rng.integers(0, min(self.trim_frames, len(frames) - 1) + 1))
+        return repeated(frames[cut:]).reshape(video.shape)
 
     def validate(self, learner: nn.Module, pairs: Pairs, device: torch.device) -> Mapping[str, float]:
-        """Inside the classes: the loss, pairs nearer and strangers farther than half the margin, right assignments."""
+        """Inside the classes: the loss, pairs nearer and negatives farther than half the margin, right assignments."""
         assert isinstance(learner, ImpactTowers)
-        distance = distances(learner, pairs, device)
+        video = outputs(learner.film, pairs.video, device, _TOGETHER)
+        distance = cdist(video, outputs(learner.sound, pairs.audio, device, _TOGETHER)).astype(np.float32)
         same = pairs.label[:, None] == pairs.label
         own, others = np.diagonal(distance), distance[same & ~np.eye(len(pairs), dtype=bool)]
         weight, margin = self.weight, self.margin
@@ -237,10 +287,10 @@ class CollisionMetric:
     def export(self, learner: nn.Module, pairs: Pairs, folder: Path, description: Mapping[str, object]) -> None:
         """metric_film.onnx, metric_sound.onnx and card.md."""
         assert isinstance(learner, ImpactTowers)
-        film, sound = tuple(pairs.video[0].shape), tuple(pairs.audio[0].shape)
+        sides = {"film": (learner.film, self.film.side, pairs.video), "sound": (learner.sound, "sound", pairs.audio)}
         graphs = {
-            METRIC_GRAPH.format("film"): impact_graph(learner.film, self.film.side, film, self.bands),
-            METRIC_GRAPH.format("sound"): impact_graph(learner.sound, "sound", sound, self.bands),
+            METRIC_GRAPH.format(name): _graph(tower, side, tuple(items[0].shape), self.bands)
+            for name, (tower, side, items) in sides.items()
         }
         export_model(COLLISIONS, graphs, folder, description)
 
@@ -264,10 +314,10 @@ class ImpactTowers(nn.Module):
         self.register_buffer("label", torch.from_numpy(label), persistent=False)
 
     def forward(self, batch: Batch, epoch: int) -> dict[str, Float[Tensor, ""]]:
-        """The loss of a batch; how many pairs are near enough, and strangers far enough."""
-        seen, heard = self.film(batch.video.float()), self.sound(batch.audio.float())
+        """The loss of a batch; how many pairs are near enough, and negatives far enough."""
+        video, audio = self.film(batch.video.float()), self.sound(batch.audio.float())
         film, sound, is_pair = triples(self.label[batch.rows], self.task.strangers)
-        distance = torch.linalg.vector_norm(seen[film] - heard[sound], dim=1)
+        distance = torch.linalg.vector_norm(video[film] - audio[sound], dim=1)
         half = self.task.margin / 2
         found = {"loss": weighted_contrastive(distance, is_pair, self.task.margin, self.task.weight)}
         found["accuracy_pairs_training"] = (distance[is_pair] < half).float().mean()
@@ -278,7 +328,7 @@ class ImpactTowers(nn.Module):
 
 @torch.no_grad()
 def _shrunk(network: nn.Module, dim: int) -> nn.Module:
-    """The last layer made smaller, so that vectors begin about 1 apart: beyond the margin no stranger would count."""
+    """The last layer made smaller: at first vectors are about 1 apart, as no negative counts beyond the margin."""
     *_, last = (layer for layer in network.modules() if isinstance(layer, nn.Linear))
     for parameter in last.parameters():
         parameter.mul_(dim**-0.5)
@@ -286,56 +336,20 @@ def _shrunk(network: nn.Module, dim: int) -> nn.Module:
 
 
 def triples(
-    label: Int[Tensor, " B"], strangers: int
+    label: Int[Tensor, " B"], num_negatives: int
 ) -> tuple[Int[Tensor, " P"], Int[Tensor, " P"], Bool[Tensor, " P"]]:
-    """Films, sounds and which are pairs: each film with its own, and up to `strangers` drawn others of its class."""
-    num = len(label)
-    own = torch.arange(num, device=label.device)
-    likely = torch.rand(num, num, device=label.device)
-    likely = likely.masked_fill((label[:, None] != label) | torch.eye(num, dtype=torch.bool, device=label.device), -1.0)
-    drawn, sound = likely.topk(min(strangers, num), dim=1)
-    film = own[:, None].expand_as(sound)[drawn >= 0]
-    return (
-        torch.cat([own, film]),
-        torch.cat([own, sound[drawn >= 0]]),
-        torch.arange(num + len(film), device=label.device) < num,
-    )
+    """Rows of videos, rows of sounds, and which of them match: each with its own, and with drawn others of its class.
 
-
-@dataclass(frozen=True, eq=False)
-class MetricBatches:
-    """The source of batches."""
-
-    task: CollisionMetric
-    pairs: Pairs
-    symmetries: tuple[Symmetry, ...]
-
-    def __call__(self, rows: Int[np.ndarray, " B"], epoch: int, rng: np.random.Generator) -> Batch:
-        """The pairs of `rows`, changed as in training."""
-        film, sound = gather(self.pairs.video, rows), gather(self.pairs.audio, rows)
-        film = np.stack([self._trimmed(one, rng) for one in film])
-        if self.symmetries:
-            turns = [self.symmetries[number] for number in rng.integers(len(self.symmetries), size=len(rows))]
-            turned = [getattr(turn, self.task.film.side)(one) for turn, one in zip(turns, film, strict=True)]
-            film = np.stack(turned)
-            sound = np.stack([turn.bands(one) for turn, one in zip(turns, sound, strict=True)])
-        if self.task.film.side == "path":
-            film = film + rng.normal(0, self.task.jitter_px, film.shape).astype(np.float32)
-        sound = in_noise(sound, self.task.bands, self.task.noise_probability, rng)
-        sound = changed_bands(sound, self.task.level_nats, self.task.shift_ticks, rng)
-        return Batch.of(self.pairs, rows, film, sound)
-
-    def _trimmed(self, film: Float32[np.ndarray, "*shape"], rng: np.random.Generator) -> Float32[np.ndarray, "*shape"]:
-        """Some frames cut at the start, and the rest repeated anew."""
-        frames = once(film.reshape(MAX_FRAMES, -1))
-        cut = int(rng.integers(0, min(self.task.trim_frames, len(frames) - 1) + 1))
-        return repeated(frames[cut:]).reshape(film.shape)
-
-
-def distances(learner: ImpactTowers, pairs: Pairs, device: torch.device) -> Float32[np.ndarray, "N N"]:
-    """From each film to each sound, of other classes too."""
-    film = outputs(learner.film, pairs.video, device, TOGETHER)
-    return cdist(film, outputs(learner.sound, pairs.audio, device, TOGETHER)).astype(np.float32)
+    Args:
+        num_negatives: of each video, at most.
+    """
+    num, device = len(label), label.device
+    own = torch.arange(num, device=device)
+    likely = torch.rand(num, num, device=device)
+    likely = likely.masked_fill((label[:, None] != label) | torch.eye(num, dtype=torch.bool, device=device), -1.0)
+    drawn, others = likely.topk(min(num_negatives, num), dim=1)
+    film = torch.cat([own, own[:, None].expand_as(others)[drawn >= 0]])
+    return film, torch.cat([own, others[drawn >= 0]]), torch.arange(len(film), device=device) < num
 
 
 def assigned(distance: Float32[np.ndarray, "N N"], label: Int[np.ndarray, " N"]) -> float:
@@ -349,3 +363,38 @@ def assigned(distance: Float32[np.ndarray, "N N"], label: Int[np.ndarray, " N"])
             right += int((found == np.arange(len(drawn))).sum())
             total += len(drawn)
     return right / total
+
+
+def _pairs(
+    task: CollisionClasses | CollisionMetric,
+    arrays: tuple[str, str],
+    data: str | Path,
+    cache: Path,
+    progress: Progress | None,
+) -> Pairs:
+    """Two arrays of the prepared segments; the groups are folds, each class dealt out evenly."""
+    found = prepared(data, cache, task.bands, num_workers=num_workers(), progress=progress)
+    fold = class_folds(found.label, np.arange(len(found.label)), task.num_folds, task.fold_seed)
+    video, audio = (found.arrays[name] for name in arrays)
+    return Pairs(video, audio, found.names, fold, found.label, CLASSES)
+
+
+def _graph(
+    network: nn.Module, side: str, shape: tuple[int, ...], bands: Bands, classes: Sequence[str] = ()
+) -> Exported:
+    """A classifier of `classes`, or without them a tower; `shape` is that of an item."""
+    what = {"outputs": "classes", "classes": list(classes)} if classes else {"outputs": "vector"}
+    description = {"side": side, "shape": list(shape), "bins": bands.bins, "ticks": bands.ticks, **what}
+    return Exported(network, normal([(num, *shape) for num in (2, 1, 5)], *_USUAL[side]), description)
+
+
+def _changed_sounds(
+    task: CollisionClasses | CollisionMetric, sounds: Float32[np.ndarray, "B C F T"], rng: np.random.Generator
+) -> Float32[np.ndarray, "B C F T"]:
+    """Some in noise; each louder or softer, and moved in time: what leaves at one end comes in at the other."""
+    sounds = in_noise(sounds, task.bands, task.noise_probability, rng)
+    level = rng.uniform(-task.level_nats, task.level_nats, (len(sounds), 1, 1, 1)).astype(np.float32)
+    shifts = rng.integers(-task.shift_ticks, task.shift_ticks + 1, len(sounds))
+    return (
+        np.stack([np.roll(sound, shift, axis=2) for sound, shift in zip(sounds, shifts.tolist(), strict=True)]) + level
+    )

@@ -14,6 +14,8 @@ import pickle
 from collections.abc import Iterator, Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass
+from functools import partial
+from itertools import accumulate
 from pathlib import Path
 
 import cv2
@@ -25,18 +27,22 @@ from avmatch.core.results import Progress
 from avmatch.systems.collisions.data import CLASSES, SOUND_NAME
 from avmatch.systems.collisions.features import process_pool
 from avmatch.systems.collisions.frontends import FRAME_RATE_HZ, MAX_FRAMES, SAMPLE_RATE_HZ
-from avmatch.systems.collisions.simulator.motion import STATIC_FACTOR, STEP_SECONDS, Motion, Tilt, simulate
-from avmatch.systems.collisions.simulator.objects import (
+from avmatch.systems.collisions.simulator.recording import Room, drawn_room, filmed, recorded
+from avmatch.systems.collisions.simulator.world import (
     BODIES,
     HALF_M,
     MIN_WAY_PX,
     PX_PER_M,
+    STATIC_FACTOR,
+    STEP_SECONDS,
     Body,
+    Motion,
     Start,
     Starts,
+    Tilt,
     read_starts,
+    simulate,
 )
-from avmatch.systems.collisions.simulator.recording import Room, Shot, drawn_room, filmed, recorded
 
 PARTS = ("room", "plan", "train", "task1", "task2", "task3")
 SECONDS = 6.0
@@ -56,7 +62,7 @@ class TiltConfig:
     Attributes:
         per_class: training segments of each class.
         seed: the same seed gives the same files.
-        segments: the real set's file of starts (class → segment → [start, end, angle]); "" = the law (starts.py).
+        segments: the real set's file of starts (class → segment → [start, end, angle]); "" = the law of world.py.
         num_sounds: of task 1.
         num_groups, group_size: of tasks 2 and 3.
         alone_share: of the sounds of task 3 that have no film; besides, there are films without a sound.
@@ -105,9 +111,7 @@ def synthesise_collisions(out: Path, config: TiltConfig, *, progress: Progress |
     starts = read_starts(Path(config.segments)) if config.segments else Starts()
     jobs, truth = _plan(config)
     chunks = [jobs[begin : begin + _CHUNK] for begin in range(0, len(jobs), _CHUNK)]
-    done = 0
-    for count in _written(folder, config, starts, chunks):
-        done += count
+    for done in accumulate(_written(folder, config, starts, chunks)):
         if progress is not None:
             progress("rendering", done, len(jobs))
     write_text_atomically(out / "truth.json", json.dumps(truth, indent=1) + "\n")
@@ -115,31 +119,29 @@ def synthesise_collisions(out: Path, config: TiltConfig, *, progress: Progress |
 
 
 def _written(folder: Path, config: TiltConfig, starts: Starts, chunks: Sequence[Sequence[_Job]]) -> Iterator[int]:
+    write = partial(_write_chunk, folder, config, starts)
     if config.num_workers == 1:
-        for chunk in chunks:
-            yield _write_chunk(folder, config, starts, chunk)
+        yield from map(write, chunks)
         return
     with process_pool(config.num_workers) as pool:
-        for future in as_completed(pool.submit(_write_chunk, folder, config, starts, chunk) for chunk in chunks):
+        for future in as_completed([pool.submit(write, chunk) for chunk in chunks]):
             yield future.result()
 
 
-def _plan(config: TiltConfig) -> tuple[list[_Job], dict[str, object]]:
+def _plan(config: TiltConfig) -> tuple[list[_Job], dict[str, dict[str, object]]]:
     """All segments, and the truth of the tests."""
     rng = _generator(config, "plan")
     jobs = list(_training(config, rng))
     labels = rng.permutation(np.arange(config.num_sounds) % len(CLASSES)).tolist()
-    jobs += [
-        _Job("task1", number, label, sound=f"task1/test/audio_{number:04d}.pkl") for number, label in enumerate(labels)
-    ]
-    first = {f"audio_{number:04d}.pkl": label for number, label in enumerate(labels)}
-    truth: dict[str, object] = {"task1": first}
+    truth: dict[str, dict[str, object]] = {part: {} for part in ("task1", "task2", "task3")}
+    for number, label in enumerate(labels):
+        name = f"audio_{number:04d}.pkl"
+        jobs.append(_Job("task1", number, label, sound=f"task1/test/{name}"))
+        truth["task1"][name] = label
     for part in ("task2", "task3"):
-        told = {}
         for group in range(config.num_groups):
-            more, told[str(group)] = _group(config, part, group, rng)
+            more, truth[part][str(group)] = _group(config, part, group, rng)
             jobs += more
-        truth[part] = told
     return jobs, truth
 
 
@@ -160,45 +162,40 @@ def _group(config: TiltConfig, part: str, group: int, rng: np.random.Generator) 
     labels = rng.integers(len(CLASSES), size=config.group_size + num_silent).tolist()
     sounds = rng.permutation(config.group_size).tolist()
     films = rng.permutation(num_pairs + num_silent).tolist()
-    folder, jobs, told = f"{part}/test/{group}", [], {}
+    folder, jobs, truth = f"{part}/test/{group}", [], {}
     for place, label in enumerate(labels):
         has_sound, has_film = place < config.group_size, place < num_pairs or place >= config.group_size
         film = films[place if place < num_pairs else place - num_alone] if has_film else -1
         sound = f"{folder}/audio_{sounds[place]:04d}.pkl" if has_sound else ""
-        seen = f"{folder}/video_{film:04d}" if has_film else ""
-        jobs.append(_Job(part, group * 1000 + place, label, sound, seen))
+        jobs.append(_Job(part, group * 1000 + place, label, sound, f"{folder}/video_{film:04d}" if has_film else ""))
         if has_sound:
-            told[f"audio_{sounds[place]:04d}.pkl"] = film
-    return jobs, dict(sorted(told.items()))
+            truth[f"audio_{sounds[place]:04d}.pkl"] = film
+    return jobs, dict(sorted(truth.items()))
 
 
 def _write_chunk(folder: Path, config: TiltConfig, starts: Starts, jobs: Sequence[_Job]) -> int:
     room = drawn_room(_generator(config, "room"))
     for job, motion in zip(jobs, _motions(config, starts, jobs), strict=True):
-        heard, seen = (_generator(config, job.part, job.number, side) for side in (1, 2))
+        body = BODIES[job.label]
         if job.sound:
-            _write_sound(folder / job.sound, BODIES[job.label], motion, room, heard)
+            _write_sound(folder / job.sound, body, motion, room, _generator(config, job.part, job.number, 1))
         if job.film:
-            _write_film(folder / job.film, BODIES[job.label], motion, seen)
+            _write_film(folder / job.film, body, motion, _generator(config, job.part, job.number, 2))
     return len(jobs)
 
 
 def _motions(config: TiltConfig, starts: Starts, jobs: Sequence[_Job]) -> list[Motion]:
     """A motion with a hit for each job: the first that counts of those drawn for it, some at once."""
-    found: dict[int, Motion] = {}
-    for draws in range(0, _MOST_DRAWS, _AT_ONCE):
-        left = [place for place in range(len(jobs)) if place not in found for _ in range(_AT_ONCE)]
-        numbers = [draws + number % _AT_ONCE for number in range(len(left))]
-        drawn = [
-            _drawn(jobs[place], starts, _generator(config, jobs[place].part, jobs[place].number, 0, number))
-            for place, number in zip(left, numbers, strict=True)
-        ]
+    found: dict[_Job, Motion] = {}
+    for first in range(0, _MOST_DRAWS, _AT_ONCE):
+        draws = [(job, number) for job in jobs if job not in found for number in range(first, first + _AT_ONCE)]
+        drawn = [_drawn(job, starts, _generator(config, job.part, job.number, 0, number)) for job, number in draws]
         bodies, begun, tilts, turns = (list(column) for column in zip(*drawn, strict=True))
-        for place, motion in zip(left, simulate(bodies, begun, tilts, turns, SECONDS), strict=True):
-            if place not in found and _counts(motion):
-                found[place] = motion
+        for (job, _), motion in zip(draws, simulate(bodies, begun, tilts, turns, SECONDS), strict=True):
+            if job not in found and _counts(motion):
+                found[job] = motion
         if len(found) == len(jobs):
-            return [found[place] for place in range(len(jobs))]
+            return [found[job] for job in jobs]
     raise UsageError(f"{_MOST_DRAWS} draws gave no motion that hits a wall; are the starts those of a tray?")
 
 
@@ -212,10 +209,8 @@ def _drawn(job: _Job, starts: Starts, rng: np.random.Generator) -> tuple[Body, S
 
 
 def _counts(motion: Motion) -> bool:
-    if not motion.hits:
-        return False
-    hardest = motion.hardest
-    if hardest.speed_m_s < LEAST_HIT_M_S or hardest.seconds > LATEST_HIT_SECONDS:
+    """Whether its hardest hit is hard enough, early enough, and comes after a slide."""
+    if not motion.hits or (hardest := motion.hardest).speed_m_s < LEAST_HIT_M_S or hardest.seconds > LATEST_HIT_SECONDS:
         return False
     way = motion.place_m[round(hardest.seconds / STEP_SECONDS)] - motion.place_m[0]
     return float(np.hypot(*way)) * PX_PER_M >= MIN_WAY_PX
@@ -231,10 +226,11 @@ def _write_sound(path: Path, body: Body, motion: Motion, room: Room, rng: np.ran
 def _write_film(folder: Path, body: Body, motion: Motion, rng: np.random.Generator) -> None:
     lead = rng.uniform(1.2, 2.6)
     fewest = max(18, int(np.ceil((lead + 0.8) * FRAME_RATE_HZ)))
-    shot = Shot(motion.hardest.seconds - lead, int(rng.integers(fewest, MAX_FRAMES + 1)), float(rng.uniform(0.85, 1.1)))
+    num_frames, light = int(rng.integers(fewest, MAX_FRAMES + 1)), float(rng.uniform(0.85, 1.1))
     for side in ("rgb", "mask"):
         (folder / side).mkdir(parents=True, exist_ok=True)
-    for number, (mask, picture) in enumerate(filmed(body, motion, shot, rng)):
+    frames = filmed(body, motion, motion.hardest.seconds - lead, num_frames, light, rng)
+    for number, (mask, picture) in enumerate(frames):
         cv2.imwrite(str(folder / "mask" / f"{number}.png"), mask, _PNG)
         cv2.imwrite(str(folder / "rgb" / f"{number}.jpg"), picture, _JPEG)
 

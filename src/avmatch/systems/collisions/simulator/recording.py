@@ -1,13 +1,22 @@
-"""What a camera above the tray sees of a motion: masks of the object, and rgb that aligns with them.
+"""What a camera above the tray and four microphones at its sides record of a motion.
 
-The mask is the part of the picture that shows the tray: 440 × 440 of 480 × 640. Both are drawn from the same polygon;
-a mask's edge is a little rough, as a segmentation's is.
+The mask of a frame is the part of the picture that shows the tray: 440 × 440 of 480 × 640. Both are drawn from the same
+polygon; a mask's edge is a little rough, as a segmentation's is.
+
+    hits: modes with a random share each, after a contact's half sine ┐
+    sliding: noise around the object's frequency, louder and          ├ distance: level, delay ─ room ─ + background
+             brighter with speed, and a little of its modes           ┘
+
+A mode rings as exp(−t / τ) sin(2π f t), where τ falls with frequency; a contact of the length T keeps what is far above
+1/T from ringing. Levels follow 1 / (distance + 5 cm).
+
+Letters in shapes: H rows, W columns, S samples, M microphones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -23,50 +32,58 @@ from avmatch.systems.collisions.frontends import (
     NUM_SAMPLES,
     SAMPLE_RATE_HZ,
 )
-from avmatch.systems.collisions.simulator.motion import STEP_SECONDS, Hit, Motion
-from avmatch.systems.collisions.simulator.objects import HALF_PX, MIDDLE_PX, PX_PER_M, Body, Sounding
+from avmatch.systems.collisions.simulator.world import (
+    HALF_PX,
+    MIDDLE_PX,
+    PX_PER_M,
+    STEP_SECONDS,
+    Body,
+    Hit,
+    Motion,
+    Sounding,
+)
 
 FRAME_ROWS, FRAME_COLUMNS = MASK_PX + 2 * MARGIN_ROWS, MASK_PX + 2 * MARGIN_COLUMNS
 _CLOCK_SPREAD_SECONDS = 0.008
 _SUBPIXEL = 4  # bits after the point that cv2 draws with
-
-
-@dataclass(frozen=True)
-class Shot:
-    """Which part of a motion is filmed, and in which light (1 = as it is)."""
-
-    begin_seconds: float
-    num_frames: int
-    light: float
+SOUND_M_S = 343.0
+#: Left, top, right, bottom: metres from the tray's middle, and above it.
+MICROPHONES_M = np.array([(-0.17, 0.0, 0.03), (0.0, -0.17, 0.03), (0.17, 0.0, 0.03), (0.0, 0.17, 0.03)])
+_NEAR_M = 0.05
+#: Of a microphone at that distance, so that the hardest hits come near ±1.
+_GAIN = 0.9
+_SLIDE_GAIN = 0.035
+_RING_SECONDS = 0.5
+_ROOM_SECONDS, _ROOM_LEVEL = 0.06, 0.25
+_BACKGROUND = 8e-4
 
 
 def filmed(
-    body: Body, motion: Motion, shot: Shot, rng: np.random.Generator
+    body: Body, motion: Motion, begin_seconds: float, num_frames: int, light: float, rng: np.random.Generator
 ) -> Iterator[tuple[UInt8[np.ndarray, "440 440"], UInt8[np.ndarray, "480 640 3"]]]:
-    """Mask and rgb of each frame. Before and after the motion the object rests."""
-    times = shot.begin_seconds + np.arange(shot.num_frames) / FRAME_RATE_HZ
+    """Mask and rgb of each frame. Before and after the motion the object rests.
+
+    Args:
+        begin_seconds: the moment of the motion at which the video begins.
+        light: 1 = colours as they are.
+    """
+    times = begin_seconds + np.arange(num_frames) / FRAME_RATE_HZ
     times = times + rng.normal(0, _CLOCK_SPREAD_SECONDS, len(times))
     steps = np.clip(np.rint(times / STEP_SECONDS).astype(np.int64), 0, len(motion.speed_m_s) - 1)
-    background = _tray(shot.light, rng)
+    background = _tray(light, rng)
     for step in steps:
         centre = np.array(MIDDLE_PX) + motion.place_m[step] * PX_PER_M
         turn = float(motion.turn_radians[step])
-        yield _mask(body, centre, turn, rng), _rgb(background, body, centre, turn, shot.light)
+        corners = _corners(body, centre, turn)
+        mask = np.zeros((MASK_PX, MASK_PX), np.uint8)
+        _fill(mask, corners + rng.normal(0, 0.7, corners.shape), 255, cv2.LINE_8)
+        yield mask, _rgb(background, body, centre, turn, light)
 
 
 def _corners(body: Body, centre: Float[np.ndarray, " 2"], turn: float) -> Float[np.ndarray, "points 2"]:
     """The outline in the mask's pixels. It may stand out over a wall: what meets walls is a disc."""
     rotation = np.array([(np.cos(turn), np.sin(turn)), (-np.sin(turn), np.cos(turn))])
     return body.outline @ rotation * body.radius_m * PX_PER_M + centre
-
-
-def _mask(
-    body: Body, centre: Float[np.ndarray, " 2"], turn: float, rng: np.random.Generator
-) -> UInt8[np.ndarray, "440 440"]:
-    mask = np.zeros((MASK_PX, MASK_PX), np.uint8)
-    corners = _corners(body, centre, turn)
-    _fill(mask, corners + rng.normal(0, 0.7, corners.shape), 255, cv2.LINE_8)
-    return mask
 
 
 def _rgb(
@@ -109,30 +126,6 @@ def _tray(light: float, rng: np.random.Generator) -> UInt8[np.ndarray, "480 640 
     return np.clip(picture * light, 0, 255).astype(np.uint8)
 
 
-# What four microphones at the tray's sides hear of a motion.
-#
-#     hits: modes with a random share each, after a contact's half sine ┐
-#     sliding: noise around the object's frequency, louder and          ├ distance: level, delay ─ room ─ + background
-#              brighter with speed, and a little of its modes           ┘
-#
-# A mode rings as exp(−t / τ) sin(2π f t), where τ falls with frequency; a contact of the length T keeps what is far
-# above
-# 1/T from ringing. Levels follow 1 / (distance + 5 cm).
-#
-# Letters in shapes: S samples, M microphones.
-
-SOUND_M_S = 343.0
-#: Left, top, right, bottom: metres from the tray's middle, and above it.
-MICROPHONES_M = np.array([(-0.17, 0.0, 0.03), (0.0, -0.17, 0.03), (0.17, 0.0, 0.03), (0.0, 0.17, 0.03)])
-_NEAR_M = 0.05
-#: Of a microphone at that distance, so that the hardest hits come near ±1.
-_GAIN = 0.9
-_SLIDE_GAIN = 0.035
-_RING_SECONDS = 0.5
-_ROOM_SECONDS, _ROOM_LEVEL = 0.06, 0.25
-_BACKGROUND = 8e-4
-
-
 @dataclass(frozen=True, eq=False)
 class Room:
     """What is the same for all sounds of a set: each microphone's gain, and its room response."""
@@ -169,9 +162,12 @@ def recorded(
 def _individual(sounding: Sounding, rng: np.random.Generator) -> Sounding:
     """Modes lie a little elsewhere each time: how the object lies on the tray, how warm it is."""
     modes = np.array(sounding.modes_hz) * (1 + rng.normal(0, 0.012, len(sounding.modes_hz)))
-    decay = sounding.decay_seconds * 10 ** rng.normal(0, 0.06)
-    slide = sounding.slide_hz * 10 ** rng.normal(0, 0.04)
-    return Sounding(tuple(modes.tolist()), float(decay), sounding.contact_seconds, float(slide), sounding.slide_level)
+    return replace(
+        sounding,
+        modes_hz=tuple(modes.tolist()),
+        decay_seconds=float(sounding.decay_seconds * 10 ** rng.normal(0, 0.06)),
+        slide_hz=float(sounding.slide_hz * 10 ** rng.normal(0, 0.04)),
+    )
 
 
 def _add_hit(

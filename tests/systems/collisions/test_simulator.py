@@ -11,9 +11,19 @@ from avmatch.core.errors import UsageError
 from avmatch.systems.collisions.data import CLASSES, list_task, list_training, read_film, read_sound
 from avmatch.systems.collisions.frontends import impact_sound
 from avmatch.systems.collisions.simulator.folder import TiltConfig, synthesise_collisions
-from avmatch.systems.collisions.simulator.motion import GRAVITY, STEP_SECONDS, Tilt, simulate
-from avmatch.systems.collisions.simulator.objects import BODIES, HALF_M, PX_PER_M, Start, Starts, read_starts
 from avmatch.systems.collisions.simulator.recording import MICROPHONES_M, SOUND_M_S, drawn_room, recorded
+from avmatch.systems.collisions.simulator.world import (
+    BODIES,
+    GRAVITY,
+    HALF_M,
+    PX_PER_M,
+    STEP_SECONDS,
+    Start,
+    Starts,
+    Tilt,
+    read_starts,
+    simulate,
+)
 
 SUDDEN = 1e-6
 SPRAY, BALL, BRICK = BODIES[8], BODIES[1], BODIES[0]

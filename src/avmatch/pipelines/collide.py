@@ -1,0 +1,137 @@
+"""Say which object made a sound (task 1), and which sound belongs to which impact (tasks 2 and 3), on the Tilt-Bot.
+
+    list → read → bands, centroids, pictures, cues → classes and vectors → scores → assignment → answers and a report
+
+Letters in shapes: N videos, M sounds, K classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from jaxtyping import Int
+
+from avmatch.core.errors import MediaError
+from avmatch.core.results import Failure, Progress
+from avmatch.systems.collisions.data import FilmFiles, film_number, list_task, read_film, read_sound
+from avmatch.systems.collisions.features import Bands, FilmFeatures, SoundFeatures, film_features, sound_features
+from avmatch.systems.collisions.matching import ImpactScorer, encoded, partners, scorer_of
+from avmatch.systems.collisions.report import NO_PARTNER, CollideResult, GroupAnswer, write_collide
+from avmatch.systems.collisions.runtime import CollisionModel, load_collisions
+
+__all__ = ["collide", "write_collide"]
+
+Item = TypeVar("Item")
+Features = TypeVar("Features")
+
+
+def collide(
+    dataset: str | Path, task: int, model: str | Path, *, two_stage: bool = False, progress: Progress | None = None
+) -> CollideResult:
+    """Answer one task.
+
+    Args:
+        dataset: the folder that holds `dataset/` (or that folder).
+        task: 1, 2 or 3.
+        model: a run of `avmatch train collision`, or its model folder.
+        two_stage: the published method of tasks 2 and 3: classes first, and for good.
+        progress: called with (stage, done, total).
+
+    Raises:
+        UsageError: no such task, or nothing of it there.
+        ModelError: the model isn't whole.
+    """
+    system = load_collisions(model)
+    scorer = scorer_of(system)
+    groups, notes = list_task(dataset, task)
+    reader = _Reader(sum(len(group.sounds) + len(group.films) for group in groups), progress, list(notes))
+    pooled = system.sound_classes.description
+    answers: dict[str, GroupAnswer] = {}
+    for group in groups:
+        sounds = reader.read(group.sounds, partial(_sound, Bands(pooled.bins, pooled.ticks)))
+        films = reader.read(group.films, _film)
+        answers[group.name] = _answer(system, scorer, task, two_stage, group.name, films, sounds)
+    settings = {"task": task, "model": system.path, "way": "two stages" if two_stage else "one assignment"}
+    return CollideResult(task, answers, system.classes, tuple(reader.failures), tuple(reader.notes), settings)
+
+
+@dataclass
+class _Reader:
+    """Reads files one after the other; what can't be used becomes a failure."""
+
+    total: int
+    progress: Progress | None
+    notes: list[str]
+    failures: list[Failure] = field(default_factory=list)
+    done: int = 0
+
+    def read(
+        self, items: Sequence[Item], features: Callable[[Item], tuple[Features, tuple[str, ...]]]
+    ) -> dict[Item, Features]:
+        """The features of those that can be used."""
+        usable = {}
+        for item in items:
+            try:
+                usable[item], notes = features(item)
+                self.notes += notes
+            except MediaError as error:
+                self.failures.append(Failure.from_error(error))
+            self.done += 1
+            if self.progress is not None:
+                self.progress("reading", self.done, self.total)
+        return usable
+
+
+def _sound(bands: Bands, path: Path) -> tuple[SoundFeatures, tuple[str, ...]]:
+    sound, notes = read_sound(path)
+    return sound_features(sound, bands), notes
+
+
+def _film(files: FilmFiles) -> tuple[FilmFeatures, tuple[str, ...]]:
+    film = read_film(files)
+    return film_features(files, film), film.notes
+
+
+def _answer(
+    system: CollisionModel,
+    scorer: ImpactScorer,
+    task: int,
+    two_stage: bool,
+    group: str,
+    films: dict[FilmFiles, FilmFeatures],
+    sounds: dict[Path, SoundFeatures],
+) -> GroupAnswer:
+    """Classes, scores, assignment."""
+    impacts = encoded(system, list(films.values()), list(sounds.values()))
+    sound_classes = np.exp(scorer.sound_class.log_posterior(impacts.sound_logits)).astype(np.float32)
+    film_classes = np.exp(scorer.film_class.log_posterior(impacts.film_logits)).astype(np.float32)
+    numbers = np.array([film_number(files) for files in films], np.int64)
+    nats = scorer.scores(impacts)
+    answers: Int[np.ndarray, " M"] = np.full(len(sounds), NO_PARTNER)
+    if task == 1:
+        answers = sound_classes.argmax(axis=1)
+    else:
+        complete = task == 2
+        if two_stage:
+            partner = scorer.two_stage(impacts, complete=complete)
+        else:
+            partner = partners(nats, complete=complete, threshold_nats=scorer.threshold_nats)
+        answers[partner[partner >= 0]] = numbers[partner >= 0]
+    # By the one metric, or by that of each video's likeliest class.
+    metric = film_classes.argmax(axis=1) if len(impacts.distance) > 1 else np.zeros(len(films), np.int64)
+    return GroupAnswer(
+        group,
+        tuple(path.name for path in sounds),
+        tuple(Path(files.name).name for files in films),
+        numbers,
+        answers,
+        sound_classes,
+        film_classes,
+        impacts.distance[metric, np.arange(len(films))].astype(np.float32),
+        nats.astype(np.float32),
+    )

@@ -104,7 +104,7 @@ def test_a_split_without_a_list_is_what_its_file_holds(tmp_path: Path):
 def test_numbers_of_another_size_and_other_trees_name_their_file(tmp_path: Path):
     inside = write_tau(tmp_path) / "feature" / "audio_features_data"
     np.savez(inside / "global_mean_std.npz", global_mean=np.zeros(5), global_std=np.ones(5))
-    with pytest.raises(MediaError, match=r"hdf5: .* has 6 features, but global_mean_std\.npz beside it tells of 5"):
+    with pytest.raises(MediaError, match=r"hdf5: .* has 6 features, but global_mean_std\.npz beside it has 5"):
         read_scenes(tmp_path).pairs.audio[0]
     inside = write_tau(tmp_path / "other") / "feature" / "audio_features_data"
     with h5py.File(inside / "val.hdf5", "a") as file:

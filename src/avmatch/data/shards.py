@@ -75,12 +75,7 @@ class _Index:
     @property
     def settings(self) -> dict[str, str | float]:
         """What all shards of a folder share."""
-        return {
-            "video_kind": self.video_kind,
-            "audio_kind": self.audio_kind,
-            "video_rate_hz": self.video_rate_hz,
-            "audio_rate_hz": self.audio_rate_hz,
-        }
+        return {f"{side}_{name}": getattr(self, f"{side}_{name}") for name in ("kind", "rate_hz") for side in SIDES}
 
 
 class ShardWriter:
@@ -178,7 +173,7 @@ class ShardWriter:
         return form
 
     def _write_shard(self) -> None:
-        """What waits becomes one file a side, then the index tells of it."""
+        """What waits becomes one file a side, then the index is written."""
         if not self._waiting["video"]:
             return
         for side in SIDES:

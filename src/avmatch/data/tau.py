@@ -13,11 +13,10 @@ Lists may lie in either place, or be missing: then all that the split's HDF5 fil
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, SupportsIndex
 
 import numpy as np
@@ -25,7 +24,7 @@ from jaxtyping import Float32
 
 from avmatch.core.errors import MediaError, MissingExtraError, UsageError
 from avmatch.data.inputs import natural_key
-from avmatch.data.items import SIDES, Fault, Items, Pairs, Scenes, Side, absent, numbered, stored_array, whole_steps
+from avmatch.data.items import SIDES, Fault, Pairs, Scenes, Side, absent, numbered, stored_array, whole_steps
 from avmatch.data.manifest import read_table
 
 if TYPE_CHECKING:
@@ -67,12 +66,8 @@ class _Listed:
     split: str
 
 
-@dataclass(frozen=True, eq=False)
-class _Standard:
-    """What every step is standardised by."""
-
-    mean: Float32[np.ndarray, " F"]
-    deviation: Float32[np.ndarray, " F"]
+_Standard = tuple[Float32[np.ndarray, " F"], Float32[np.ndarray, " F"]]
+"""The mean and the deviation by which every step is standardised."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -94,10 +89,11 @@ class StoredSteps:
         except OSError as error:
             raise _damaged(Path(place.file), f"{place.key} can't be read ({error})") from error
         if self.standard is not None:
-            if steps.shape[1:] != self.standard.mean.shape:
-                sizes = f"{steps.shape[1]} features, but {STANDARD} beside it tells of {len(self.standard.mean)}"
+            mean, deviation = self.standard
+            if steps.shape[1:] != mean.shape:
+                sizes = f"{steps.shape[1]} features, but {STANDARD} beside it has {len(mean)}"
                 raise _damaged(Path(place.file), f"{place.key} has {sizes}")
-            steps = (steps - self.standard.mean) / self.standard.deviation
+            return whole_steps((steps - mean) / deviation)
         return whole_steps(steps)
 
 
@@ -107,7 +103,7 @@ def is_tau(folder: Path) -> bool:
 
 
 def read_tau(folder: Path, split: str | None = None) -> Scenes:
-    """The items of one split, or of train and val; one that has but one side, or a broken one, is kept and told.
+    """The items of one split, or of train and val; one with a missing or broken side is kept and reported.
 
     Raises:
         UsageError: no such split, or a list and an HDF5 file that don't agree on a label.
@@ -119,9 +115,11 @@ def read_tau(folder: Path, split: str | None = None) -> Scenes:
     wanted = LEARNED_FROM if split is None else (split,)
     stored: dict[Side, dict[str, _Place]] = {side: _stored(folder, side) for side in SIDES}
     listed = _listed(folder)
+    places = [item for side in SIDES for item in stored[side].items()]
+    has_list, named = {row.split for row in listed.values()}, listed.keys() | {row.video for row in listed.values()}
+    unlisted = {stem for stem, place in places if place.split not in has_list and stem not in named}
     names = sorted(
-        (name for name in listed.keys() | _unlisted(stored, listed) if _split(name, listed, stored) in wanted),
-        key=natural_key,
+        (name for name in listed.keys() | unlisted if _split(name, listed, stored) in wanted), key=natural_key
     )
     if not names:
         raise UsageError(f"{folder}: has no item of {' or '.join(wanted)}")
@@ -130,22 +128,16 @@ def read_tau(folder: Path, split: str | None = None) -> Scenes:
         "audio": names,
         "video": [listed[name].video if name in listed else name for name in names],
     }
-    places: dict[Side, list[_Place | None]] = {
-        side: [
-            _place(stored[side].get(stem), name, side, faults) for name, stem in zip(names, stems[side], strict=True)
-        ]
+    audio, video = (
+        [_place(stored[side].get(stem), name, side, faults) for name, stem in zip(names, stems[side], strict=True)]
         for side in SIDES
-    }
-    labels = [
-        _label(folder, name, listed.get(name), own)
-        for name, *own in zip(names, places["audio"], places["video"], strict=True)
-    ]
+    )
+    labels = [_label(folder, name, listed.get(name), own) for name, *own in zip(names, audio, video, strict=True)]
     label, label_names = numbered(labels)
     group, _ = numbered([(name in listed and listed[name].location) or location_of(name) for name in names])
-    items: dict[Side, Items] = {side: StoredSteps(tuple(places[side]), _standard(folder, side)) for side in SIDES}
     pairs = Pairs(
-        items["video"],
-        items["audio"],
+        StoredSteps(tuple(video), _standard(folder, "video")),
+        StoredSteps(tuple(audio), _standard(folder, "audio")),
         tuple(names),
         group,
         label,
@@ -154,13 +146,6 @@ def read_tau(folder: Path, split: str | None = None) -> Scenes:
         audio_rate_hz=RATE_HZ,
     )
     return Scenes(pairs, tuple(faults))
-
-
-def _unlisted(stored: Mapping[Side, Mapping[str, _Place]], listed: Mapping[str, _Listed]) -> set[str]:
-    """Stems that the HDF5 files hold, of the splits that have no list."""
-    told, named = {row.split for row in listed.values()}, listed.keys() | {row.video for row in listed.values()}
-    places = (item for side in stored.values() for item in side.items())
-    return {stem for stem, place in places if place.split not in told and stem not in named}
 
 
 def _split(name: str, listed: Mapping[str, _Listed], stored: Mapping[Side, Mapping[str, _Place]]) -> str:
@@ -174,12 +159,12 @@ def _split(name: str, listed: Mapping[str, _Listed], stored: Mapping[Side, Mappi
 
 
 def _label(folder: Path, name: str, row: _Listed | None, places: Sequence[_Place | None]) -> str:
-    told = {place.label for place in places if place is not None}
+    labels = {place.label for place in places if place is not None}
     if row is not None and row.label:
-        told.add(row.label)
-    if len(told) > 1:
-        raise UsageError(f"{folder}: {name} is {' and '.join(sorted(told))}; list and HDF5 must have one label")
-    return next(iter(told), "")
+        labels.add(row.label)
+    if len(labels) > 1:
+        raise UsageError(f"{folder}: {name} is {' and '.join(sorted(labels))}; list and HDF5 must have one label")
+    return next(iter(labels), "")
 
 
 def location_of(stem: str) -> str:
@@ -189,22 +174,18 @@ def location_of(stem: str) -> str:
 
 
 def _place(place: _Place | None, name: str, side: Side, faults: list[Fault]) -> _Place | None:
-    """The place, unless what lies there can't be used."""
-    message = "missing" if place is None else _unusable(place)
-    if message:
-        faults.append(Fault(name, side, message))
-        return None
-    return place
-
-
-def _unusable(place: _Place) -> str:
-    """Why, from the header alone; "" if it can be used."""
-    dataset = _opened(place.file, os.getpid())[place.key]
-    if not hasattr(dataset, "dtype") or dataset.dtype.kind not in "fiu":
-        return "broken: no array of numbers"
-    if dataset.ndim != 2 or not dataset.size:
-        return f"broken: must be (steps, features), is {dataset.shape}"
-    return ""
+    """The place, unless what lies there can't be used, by its header alone."""
+    message = "missing"
+    if place is not None:
+        dataset = _opened(place.file, os.getpid())[place.key]
+        if not hasattr(dataset, "dtype") or dataset.dtype.kind not in "fiu":
+            message = "broken: no array of numbers"
+        elif dataset.ndim != 2 or not dataset.size:
+            message = f"broken: must be (steps, features), is {dataset.shape}"
+        else:
+            return place
+    faults.append(Fault(name, side, message))
+    return None
 
 
 def _files(folder: Path, side: Side) -> dict[str, Path]:
@@ -237,7 +218,7 @@ def _standard(folder: Path, side: Side) -> _Standard | None:
     if mean is None or deviation is None:
         raise _damaged(path, "needs the arrays global_mean and global_std")
     mean, deviation = (np.asarray(values, np.float32).ravel() for values in (mean, deviation))
-    return _Standard(mean, np.where(deviation > 0, deviation, np.float32(1)))
+    return mean, np.where(deviation > 0, deviation, np.float32(1))
 
 
 def _listed(folder: Path) -> dict[str, _Listed]:
@@ -245,37 +226,26 @@ def _listed(folder: Path) -> dict[str, _Listed]:
     found: dict[str, _Listed] = {}
     for split, names in _LISTS.items():
         path = next((folder / name for name in names if (folder / name).is_file()), None)
-        for stem, row in _rows(path, split) if path is not None else ():
-            found[stem] = row
+        columns, rows = ((), []) if path is None else read_table(path, ("filename_audio",))
+        location = next((name for name in _LOCATIONS if name in columns), "")
+        for row in rows:
+            video = Path(row.get("filename_video") or row["filename_audio"]).stem
+            listed = _Listed(video, row.get("scene_label"), row.get(location), split)
+            found[Path(row["filename_audio"]).stem] = listed
     return found
-
-
-def _rows(path: Path, split: str) -> Iterator[tuple[str, _Listed]]:
-    columns, rows = read_table(path, ("filename_audio",))
-    place = next((name for name in _LOCATIONS if name in columns), "")
-    for row in rows:
-        stem = Path(row["filename_audio"]).stem
-        video = Path(row.get("filename_video") or row["filename_audio"]).stem
-        yield stem, _Listed(video, row.get("scene_label"), row.get(place), split)
 
 
 @lru_cache(maxsize=8)
 def _opened(path: str, process: int) -> h5py.File:
     """An HDF5 file, open as long as it is in use; each process has its own."""
-    library = _h5py()
-    try:
-        return library.File(path, "r")
-    except OSError as error:
-        raise _damaged(Path(path), f"not a readable HDF5 file ({error})") from error
-
-
-def _h5py() -> ModuleType:
     try:
         import h5py
     except ImportError as error:
         raise MissingExtraError("h5py", "hdf5", "reading HDF5 features") from error
-    module: ModuleType = h5py
-    return module
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        raise _damaged(Path(path), f"not a readable HDF5 file ({error})") from error
 
 
 def _damaged(path: Path, message: str) -> MediaError:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from avmatch.core.errors import UsageError
-from avmatch.data.negatives import Curriculum, NegativeMix, Negatives, epoch_order, nearest_wrong, shard_of
+from avmatch.data.negatives import Curriculum, NegativeMix, Negatives, epoch_order, nearest_negatives, shard_of
 
 UNIFORM = NegativeMix()
 HARD = NegativeMix(0.0, 1.0, 0.0)
@@ -68,7 +68,7 @@ def test_no_mix_ever_draws_the_row_itself_and_a_seed_repeats_it(group, mix, seed
         drawn = negatives.draw(rows, 5, mix, rng(seed))
         assert (drawn != rows[:, None]).all()
         np.testing.assert_array_equal(drawn, negatives.draw(rows, 5, mix, rng(seed)))
-        negatives.set_nearest(nearest_wrong(vectors, vectors, group, 3))
+        negatives.set_nearest(nearest_negatives(vectors, vectors, group, 3))
 
 
 def test_hard_negatives_are_the_nearest_once_they_are_known():
@@ -137,9 +137,9 @@ def test_stages_rise_from_zero(begins):
 
 
 @given(groups, st.integers(1, 8), st.integers(1, 7), seeds)
-def test_the_nearest_wrong_are_those_of_a_plain_search(group, num_hard, block, seed):
+def test_the_nearest_negatives_are_those_of_a_plain_search(group, num_hard, block, seed):
     video, audio = unit((len(group), 5), seed), unit((len(group), 5), seed + 1)
-    nearest = nearest_wrong(video, audio, group, num_hard, block)
+    nearest = nearest_negatives(video, audio, group, num_hard, block)
     largest = np.unique(group, return_counts=True)[1].max()
     assert nearest.shape == (len(group), min(num_hard, len(group) - largest))
     similarity = video @ audio.T
@@ -149,9 +149,9 @@ def test_the_nearest_wrong_are_those_of_a_plain_search(group, num_hard, block, s
     assert all(len(set(row)) == len(row) for row in nearest)
 
 
-def test_the_nearest_wrong_need_strangers():
-    with pytest.raises(UsageError, match="asked for 3 wrong partners, but 0 items are of other groups"):
-        nearest_wrong(unit((4, 2), 0), unit((4, 2), 1), np.zeros(4, int), 3)
+def x():
+    with pytest.raises(UsageError, match="asked for 3 negatives, but 0 items are of other groups"):
+        nearest_negatives(unit((4, 2), 0), unit((4, 2), 1), np.zeros(4, int), 3)
 
 
 def test_each_epoch_has_an_order_of_its_own():

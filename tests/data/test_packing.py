@@ -167,7 +167,7 @@ def test_bands_of_another_width_are_refused():
     """As they were packed before there was a spectrum."""
     check_packed(struck(2, 2.0), MOTION_AND_BANDS, "a")
     narrow = replace(struck(2, 2.0), audio=tuple(np.zeros((200, 16), np.float16) for _ in range(2)))
-    with pytest.raises(UsageError, match=r"old: was packed as .*64, 16\), but .*64, 32\) is wanted; pack it"):
+    with pytest.raises(UsageError, match=r"old: was packed as .*, 16\)\], but .*, 32\)\] is wanted; pack it"):
         check_packed(narrow, MOTION_AND_BANDS, "old")
 
 

@@ -1,4 +1,4 @@
-"""The nouns of media that nobody has decoded yet: a clip, what the data say of it, and the words said in it."""
+"""The nouns of media before decoding: a clip, its metadata, and the words spoken in it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from avmatch.core.errors import UsageError
 
 @dataclass(frozen=True)
 class Word:
-    """A word and when it is said.
+    """A word and when it is spoken.
 
     Attributes:
         text: as the data spell it.
-        start_seconds, end_seconds: on the clip's own clock; None where nobody knows.
-        confidence: 0…1 of the machine that heard it; None where nobody says.
+        start_seconds, end_seconds: on the clip's own clock; None where unknown.
+        confidence: 0…1 of the speech recogniser; None where unknown.
         is_target: the clip was cut for this word, which is its class.
     """
 
@@ -28,11 +28,11 @@ class Word:
 
 @dataclass(frozen=True)
 class Clip:
-    """A picture and its sound, or one of them, and what the data say of them.
+    """A picture and its sound, or one of them, with their metadata.
 
     Attributes:
         video, audio: the files of its picture and of its sound; the same one twice where a file has its own sound, or
-            where nobody has looked into it. "" is a side that is missing.
+            where it isn't known yet. "" is a side that is missing.
         group: pieces of one recording, or of one speaker, share it and are never separated by a split; the path where
             nothing else is known.
         labels: its classes, one in most sets; none where unknown.
@@ -40,8 +40,8 @@ class Clip:
             that list. Five fixed folds are five lists, each with another fold as its test. Empty where there is none.
         subset: a part of the set that is a set of its own, such as `esc10`.
         start_seconds, duration_seconds: the part of the files that is meant; None is from the start, to the end.
-        offset_seconds: how late the sound is known to be.
-        transcript: what is said, "" where unknown.
+        offset_seconds: by how much the sound is known to come late.
+        transcript: what is spoken, "" where unknown.
         words: with their times, where the data have them; in order of time.
         is_doubtful: picture and sound may be out of sync as they are; not to judge offsets by.
     """

@@ -77,7 +77,7 @@ def _listed(
     elif path.is_file() and (named := _manifest(path)):
         return named
     elif path.exists() or path.is_symlink():
-        return (text,)  # whatever its suffix says: it was named on purpose
+        return (text,)  # whatever its suffix: it was named on purpose
     elif _GLOB_SIGNS.search(text):
         found = [name for name in glob.glob(text, recursive=True) if not Path(name).is_dir()]  # noqa: PTH207
     else:
@@ -95,19 +95,19 @@ def _with_suffix(paths: Sequence[str], suffixes: frozenset[str]) -> list[str]:
 
 
 def _walk(folder: str, leave_out: Sequence[Path]) -> Iterator[str]:
-    seen = {(status.st_dev, status.st_ino) for path in leave_out if path.is_dir() for status in [path.stat()]}
+    visited = {(status.st_dev, status.st_ino) for path in leave_out if path.is_dir() for status in [path.stat()]}
     own = Path(folder).stat()
-    seen.discard((own.st_dev, own.st_ino))
+    visited.discard((own.st_dev, own.st_ino))
     for root, folders, files in os.walk(folder, followlinks=True):
         try:
             status = Path(root).stat()
         except OSError:
             folders.clear()
             continue
-        if (status.st_dev, status.st_ino) in seen:
+        if (status.st_dev, status.st_ino) in visited:
             folders.clear()
             continue
-        seen.add((status.st_dev, status.st_ino))
+        visited.add((status.st_dev, status.st_ino))
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in files:
             if not name.startswith("."):

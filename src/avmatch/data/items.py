@@ -25,7 +25,7 @@ from avmatch.core.errors import UsageError
 Side = Literal["audio", "video"]
 SIDES: tuple[Side, Side] = ("audio", "video")
 KINDS = {"video": ("features", "frames", "mouths", "motion"), "audio": ("features", "logmel", "samples", "bands")}
-#: Items by whose length one judges how long items usually are.
+#: Items by whose length one judges the usual length.
 _MEASURED = 200
 #: What numpy raises on .npy and .npz files that aren't whole, or aren't such: a header is parsed as Python text.
 _DAMAGES = (

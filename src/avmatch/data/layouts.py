@@ -12,7 +12,7 @@ Which of them count, and what else a folder may be, depends on what is wanted:
     read_labelled     whole files with classes: video and sound sets, lists in which every row has a `label`
     list_scene_files  the same, less what a list keeps for tests; or lists without classes, or folders, one a class,
                       with media below: <label>/…/<file>, each file a group of its own
-    read_speech       people who talk: the sets of speech, lists with `sync` and `words.csv` beside, or all the videos
+    read_speech       talking people: the sets of speech, lists with `sync` and `words.csv` beside, or all the videos
                       in it; those in one subfolder are one speaker's
 
 Sets of features are in pairs.py.
@@ -52,9 +52,9 @@ from avmatch.data.std2022 import refuse_shuffled
 
 Layout = Callable[[Path], tuple[Clip, ...]]
 VIDEO_LAYOUTS: tuple[Layout, ...] = (read_ucf101, read_hmdb51, read_vggsound, read_audioset, read_kinetics)
-#: The one that asks for least comes last.
+#: The one with the fewest conditions comes last.
 LABELLED_LAYOUTS: tuple[Layout, ...] = (read_esc50, read_esc_folders, *VIDEO_LAYOUTS, read_dcase)
-#: In this order: the lists of LRS2 tell it from LRS3, which also has a folder `pretrain`.
+#: In this order: the lists of LRS2 distinguish it from LRS3, which also has a folder `pretrain`.
 SPEECH_LAYOUTS: tuple[Layout, ...] = (read_lrs2, read_lrs3, read_lrw, read_grid)
 _SIDES = {"audio", "video"}
 
@@ -134,7 +134,7 @@ def read_speech(path: str | Path) -> tuple[Clip, ...]:
 
 
 def is_media(path: Path) -> bool:
-    """Whether the name says so."""
+    """Whether the suffix is that of a media file."""
     return path.suffix.lower() in MEDIA_SUFFIXES
 
 
@@ -158,7 +158,7 @@ def _of_first_list(folder: Path, clips: Sequence[Clip], split: str | None) -> tu
     kept = tuple(clip for clip, is_wanted in zip(clips, wanted, strict=True) if is_wanted)
     if not kept:
         raise UsageError(
-            f"{folder}: has no clip of {split or 'what one learns from'}; leave out --split, or name another"
+            f"{folder}: has no clip of {split or 'train or validation'}; leave out --split, or name another"
         )
     return kept
 

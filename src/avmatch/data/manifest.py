@@ -5,12 +5,12 @@
                     `group` (pieces of one recording share it), `label`, `split`, `start_seconds`, `duration_seconds`,
                     `offset_ms` (positive = the sound comes late). Other columns are left alone. Paths are relative to
                     the table.
-    read_words      who says what when: `file` (or `path`), `word`, `start_s` and `end_s` (both empty where nobody
-                    knows); optional are `confidence`, and `target`: 1 marks the word that a clip was cut for. Headers
-                    that were copied in from the tables of single clips are left out: rows whose times are the words
-                    `start` and `end`.
+    read_words      which words are spoken when: `file` (or `path`), `word`, `start_s` and `end_s` (both empty where
+                    unknown); optional are `confidence`, and `target`: 1 marks the word that a clip was cut for. Headers
+                    copied from the tables of single clips are left out: rows whose times are the words `start` and
+                    `end`.
 
-`start_s` and `duration_s`, as manifests of cut pieces have them, say where a piece lay in its source, not in the file:
+`start_s` and `duration_s`, as manifests of cut pieces have them, are places in the source, not in the file:
 they are left alone.
 """
 
@@ -95,7 +95,7 @@ class Row:
 
 
 def is_table(path: Path) -> bool:
-    """Whether the name says so."""
+    """Whether the suffix is that of a table."""
     return path.suffix.lower() in MANIFEST_SUFFIXES
 
 
@@ -144,7 +144,7 @@ def read_manifest(path: Path) -> tuple[Clip, ...]:
 
 
 def read_talking(path: Path) -> tuple[Clip, ...]:
-    """The clips of a table of talking people, which have their own sound, and the words that a `words.csv` beside says.
+    """The clips of a table of talking people, which have their own sound, and the words of a `words.csv` beside.
 
     An optional column `sync` is `ok` or `doubtful`.
 
@@ -167,7 +167,7 @@ def own_sound_column(columns: Sequence[str]) -> str | None:
 
 
 def recordings(files: Sequence[Sequence[str]]) -> tuple[str, ...]:
-    """A name for each item that all items share which have a file in common, be it through others: its first file.
+    """A name for each item, the same for all items that share a file, also through others: the first file.
 
     Args:
         files: those of each item, one or more.
@@ -233,7 +233,7 @@ def _talking(clip: Clip, words: tuple[Word, ...], is_doubtful: bool) -> Clip:
 
 
 def _is_between(word: Word, begin_seconds: float, end_seconds: float) -> bool:
-    """Whether a word is said in a part of its file; one without times may be."""
+    """Whether a word is spoken in a part of its file; one without times may be."""
     if word.start_seconds is None or word.end_seconds is None:
         return True
     return begin_seconds <= word.start_seconds and word.end_seconds <= end_seconds + WORD_SLACK_SECONDS
@@ -253,7 +253,7 @@ def read_words(path: str | Path) -> dict[str, tuple[Word, ...]]:
     for row in rows:
         if (row["start_s"], row["end_s"]) != _COPIED_HEADER:
             words[os.fspath(table.parent / row[own])].append(_word(row))
-    return {file: tuple(sorted(said, key=lambda word: word.start_seconds or 0.0)) for file, said in words.items()}
+    return {file: tuple(sorted(own, key=lambda word: word.start_seconds or 0.0)) for file, own in words.items()}
 
 
 def _word(row: Row) -> Word:

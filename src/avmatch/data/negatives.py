@@ -1,7 +1,7 @@
-"""Who plays the negative: draws of wrong partners, and the order in which pairs come up.
+"""Negatives: draws of items that don't match, and the order of the pairs in an epoch.
 
-Kinds of negatives: *uniform*, any item of another recording; *hard*, one of those that the present model takes for the
-row's partner most easily (Faghri et al. 2018, "VSE++"); *same recording*, another piece of the row's own recording,
+Kinds of negatives: *uniform*, any item of another recording; *hard*, one of those that the present model finds most
+similar to the row (Faghri et al. 2018, "VSE++"); *same recording*, another piece of the row's own recording,
 which differs by time alone (Korbar et al. 2018, "Cooperative learning of audio and video models").
 
 Every draw is a pure function of its generator or seed. Letters: N items, B rows, K negatives a row, H hard ones kept.
@@ -16,7 +16,7 @@ from jaxtyping import Float32, Int, Int64
 
 from avmatch.core.errors import UsageError
 
-#: How many of the nearest wrong items take turns as the hard negative of a row.
+#: How many of the nearest negatives take turns as the hard one of a row.
 NUM_HARD = 16
 
 
@@ -57,14 +57,14 @@ class Curriculum:
 
 
 class Negatives:
-    """Draws wrong partners for rows of one training set.
+    """Draws negatives for rows of one training set.
 
     Args:
         group: (N,) pieces of one recording share a number.
-        num_hard: how many of the nearest wrong items take turns.
+        num_hard: how many of the nearest negatives take turns.
 
     Raises:
-        UsageError: all items are of one group, so that there is no wrong partner.
+        UsageError: all items are of one group, so that there is no negative.
     """
 
     def __init__(self, group: Int[np.ndarray, " N"], num_hard: int = NUM_HARD) -> None:
@@ -82,7 +82,7 @@ class Negatives:
         self._nearest: Int[np.ndarray, "N H"] | None = None
 
     def set_nearest(self, nearest: Int[np.ndarray, "N H"]) -> None:
-        """Take the nearest wrong items by the present model, best first (see `nearest_wrong`).
+        """Take the nearest negatives by the present model, best first (see `nearest_negatives`).
 
         Raises:
             UsageError: there isn't a row for each item, or an item is given its own group.
@@ -100,7 +100,7 @@ class Negatives:
         """`count` negatives for each row, independent of each other (one may come twice); never the row itself.
 
         A row alone in its recording takes uniform ones for same-recording ones; before `set_nearest`, uniform ones
-        stand for hard ones too.
+        replace hard ones too.
         """
         kind = rng.choice(3, size=(len(rows), count), p=mix.shares)
         drawn = self._outside(rows, count, rng)
@@ -123,7 +123,7 @@ class Negatives:
         return self._item_at[place + ((place >= self._place[rows, None]) & (siblings > 0))]
 
 
-def nearest_wrong(
+def nearest_negatives(
     video: Float32[np.ndarray, "N D"],
     audio: Float32[np.ndarray, "N D"],
     group: Int[np.ndarray, " N"],
@@ -140,7 +140,7 @@ def nearest_wrong(
     num_others = len(group) - int(np.unique(group, return_counts=True)[1].max())
     num_kept = min(num_hard, num_others)
     if num_kept < 1:
-        raise UsageError(f"asked for {num_hard} wrong partners, but {num_others} items are of other groups")
+        raise UsageError(f"asked for {num_hard} negatives, but {num_others} items are of other groups")
     nearest = np.empty((len(group), num_kept), np.int64)
     for begin in range(0, len(group), block):
         rows = slice(begin, begin + block)

@@ -4,7 +4,7 @@
 
 What is packed is what the encoders feed their towers with: frames on a clock of `rate_hz` (frontends/mouth.py), whole
 or the mouth of the face that is longest in sight (frontends/mouth.py), and log-mel at BAND_RATE_HZ (LogMelClock), or
-the waveform for recipes that augment that; or motion and bands, which other cues live on as well. Whole frames may be
+the waveform for recipes that augment that; or motion and bands, which other cues use as well. Whole frames may be
 in colour. Tick k of the picture and entries k·n … (k + 1)·n − 1 of the sound are of one time,
 n = audio_rate_hz / rate_hz.
 
@@ -176,15 +176,15 @@ def of_list(pairs: Pairs, clips: Sequence[Clip], root: Path, number: int) -> Pai
 def check_packed(pairs: Pairs, settings: PackSettings, source: str | Path, sides: Sequence[str] = SIDES) -> None:
     """Raises UsageError if these sides of `pairs` aren't packed like this."""
     colours = () if settings.colours == 1 else (settings.colours,)
-    kinds = {"video": VIDEO_KINDS[settings.crop], "audio": settings.sound}
-    rates_hz = {"video": settings.rate_hz, "audio": settings.audio_rate_hz}
-    forms = {"video": (settings.height_px, settings.width_px, *colours), "audio": AUDIO_FORMS[settings.sound]}
-    wanted = (*map(kinds.get, sides), *map(rates_hz.get, sides), *(size for side in sides for size in forms[side]))
-    found = (
-        *(getattr(pairs, f"{side}_kind") for side in sides),
-        *(getattr(pairs, f"{side}_rate_hz") for side in sides),
-        *(size for side in sides for size in getattr(pairs, side)[0].shape[1:]),
-    )
+    forms: dict[str, tuple[object, ...]] = {
+        "video": (VIDEO_KINDS[settings.crop], settings.rate_hz, settings.height_px, settings.width_px, *colours),
+        "audio": (settings.sound, settings.audio_rate_hz, *AUDIO_FORMS[settings.sound]),
+    }
+    packed: dict[str, tuple[object, ...]] = {
+        "video": (pairs.video_kind, pairs.video_rate_hz, *pairs.video[0].shape[1:]),
+        "audio": (pairs.audio_kind, pairs.audio_rate_hz, *pairs.audio[0].shape[1:]),
+    }
+    found, wanted = ([form[side] for side in sides] for form in (packed, forms))
     if found != wanted:
         raise UsageError(f"{source}: was packed as {found}, but {wanted} is wanted; pack it into another folder")
 
@@ -192,27 +192,27 @@ def check_packed(pairs: Pairs, settings: PackSettings, source: str | Path, sides
 def common_part(
     clip: Clip, video: Track | None, audio: Track | None, settings: PackSettings
 ) -> tuple[Shaped[np.ndarray, " T *size"], Shaped[np.ndarray, " U *bands"]]:
-    """Both sides over the time that they and the list have in common, the sound as if it weren't late.
+    """Both sides over the time that they and the list have in common, with the sound's offset taken off.
 
     Raises:
         MediaError: a side isn't there, or they have no whole tick in common.
     """
     video, audio = _present(clip, "video", video), _present(clip, "audio", audio)
     per_tick = settings.audio_per_tick
-    # Entry i of the sound is heard with tick 0 of the picture; where that is before the beginning, ticks are left out.
-    heard = round((video.start_seconds + clip.offset_seconds - audio.start_seconds) * settings.audio_rate_hz)
-    first = max(0, math.ceil(-heard / per_tick))
+    # Entry `lead` of the sound belongs to tick 0 of the picture; before its beginning, ticks are left out.
+    lead = round((video.start_seconds + clip.offset_seconds - audio.start_seconds) * settings.audio_rate_hz)
+    first = max(0, math.ceil(-lead / per_tick))
     begin = first
     if clip.start_seconds is not None:
         begin = math.ceil((clip.start_seconds - video.start_seconds) * settings.rate_hz - 1e-6)
         first = max(first, begin)
-    num_ticks = min(len(video.data) - first, (len(audio.data) - heard) // per_tick - first)
+    num_ticks = min(len(video.data) - first, (len(audio.data) - lead) // per_tick - first)
     if clip.duration_seconds is not None:
         num_ticks = min(num_ticks, begin + round(clip.duration_seconds * settings.rate_hz) - first)
     if num_ticks < 1:
         message = f"has no time in common with {clip.audio}; check the list's times and offsets"
         raise MediaError(clip.video, message, stage="features", reason="too_short")
-    own = heard + first * per_tick
+    own = lead + first * per_tick
     return video.data[first : first + num_ticks], audio.data[own : own + num_ticks * per_tick]
 
 
@@ -255,8 +255,8 @@ class MediaFiles:
     def __init__(self, clips: Iterable[Clip], read: Read, pool: ThreadPoolExecutor | None = None) -> None:
         clips = tuple(clips)
         self._read, self._pool = read, pool
-        self._seen, self._heard = Counter(clip.video for clip in clips), Counter(clip.audio for clip in clips)
-        self._asked = self._seen + self._heard
+        self._as_video, self._as_audio = Counter(clip.video for clip in clips), Counter(clip.audio for clip in clips)
+        self._asked = self._as_video + self._as_audio
         self._kept: dict[str, Sides | MediaError] = {}
         self._order = iter(dict.fromkeys(path for clip in clips for path in (clip.video, clip.audio) if path))
         self._coming: dict[str, Future[Sides | MediaError]] = {}
@@ -273,7 +273,9 @@ class MediaFiles:
     def _sides(self, path: str) -> Sides | MediaError:
         if not path:
             return Sides(None, (None,))
-        self._read_ahead()
+        if self._pool is not None:
+            for ahead in islice(self._order, max(AHEAD * (os.cpu_count() or 1) - len(self._coming), 0)):
+                self._coming[ahead] = self._pool.submit(self._try, ahead)
         if path not in self._kept:
             self._kept[path] = self._coming.pop(path).result() if path in self._coming else self._try(path)
         self._asked[path] -= 1
@@ -281,15 +283,9 @@ class MediaFiles:
 
     def _try(self, path: str) -> Sides | MediaError:
         try:
-            return self._read(path, path in self._seen, path in self._heard)
+            return self._read(path, path in self._as_video, path in self._as_audio)
         except MediaError as error:
             return error
-
-    def _read_ahead(self) -> None:
-        if self._pool is None:
-            return
-        for path in islice(self._order, max(AHEAD * (os.cpu_count() or 1) - len(self._coming), 0)):
-            self._coming[path] = self._pool.submit(self._try, path)
 
 
 def _read_failures(folder: Path) -> dict[str, Failure]:
@@ -297,7 +293,7 @@ def _read_failures(folder: Path) -> dict[str, Failure]:
     if not path.is_file():
         return {}
     try:
-        return {name: Failure(**told) for name, told in json.loads(path.read_text(encoding="utf-8")).items()}
+        return {name: Failure(**values) for name, values in json.loads(path.read_text(encoding="utf-8")).items()}
     except (ValueError, TypeError, AttributeError) as error:
         raise UsageError(f"{path}: not a list of failures ({error}); remove it to try them again") from error
 

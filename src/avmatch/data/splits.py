@@ -16,16 +16,16 @@ TRAIN, VALIDATION, TEST = "train", "validation", "test"
 #: Made here where a set has no lists.
 NUM_FOLDS = 5
 #: What lists call them besides.
-_SPOKEN = {"val": VALIDATION, "valid": VALIDATION, "dev": VALIDATION, "testing": TEST, "training": TRAIN}
+_OTHER_NAMES = {"val": VALIDATION, "valid": VALIDATION, "dev": VALIDATION, "testing": TEST, "training": TRAIN}
 
 
 def known_split(word: str) -> str:
     """What a list calls a split, as one of TRAIN, VALIDATION and TEST; other words as they are."""
-    return _SPOKEN.get(word.lower(), word.lower())
+    return _OTHER_NAMES.get(word.lower(), word.lower())
 
 
 def listed_as_held_back(splits: Sequence[str]) -> Bool[np.ndarray, " N"] | None:
-    """What a list keeps for validation; None where it says nothing of it, or nothing else."""
+    """What a list keeps for validation; None where it lists none, or nothing else."""
     found = np.array([known_split(split) == VALIDATION for split in splits], bool)
     return found if found.any() and not found.all() else None
 

@@ -40,11 +40,10 @@ def list_features(folder: str | Path) -> tuple[str, ...]:
         UsageError: there are none, or several inner folders have some.
     """
     text = os.fspath(folder)
-    here = _feature_files(text)
-    if here:
+    if here := _feature_files(text):
         return here
-    inner = {name: _feature_files(os.path.join(text, name)) for name in _subfolders(text)}  # noqa: PTH118
-    found = {name: files for name, files in inner.items() if files}
+    inner = ((name, _feature_files(os.path.join(text, name))) for name in _subfolders(text))  # noqa: PTH118
+    found = {name: files for name, files in inner if files}
     if len(found) != 1:
         several = f", but its folders {', '.join(found)} have: give one of them" if found else ""
         raise UsageError(f"{text}: has no {FEATURE_SUFFIX} files{several}")
@@ -207,17 +206,18 @@ def _old_clips(folder: Path) -> tuple[str, ...]:
 
 
 def _subfolders(folder: str) -> list[str]:
-    return sorted((name for name in _names(folder) if (Path(folder) / name).is_dir()), key=natural_key)
+    return [name for name in _names(folder) if (Path(folder) / name).is_dir()]
 
 
 def _feature_files(folder: str) -> tuple[str, ...]:
-    names = (name for name in _names(folder) if Path(name).suffix.lower() == FEATURE_SUFFIX)
-    return tuple(os.path.join(folder, name) for name in sorted(names, key=natural_key))  # noqa: PTH118  "./x" stays
+    names = [name for name in _names(folder) if Path(name).suffix.lower() == FEATURE_SUFFIX]
+    return tuple(os.path.join(folder, name) for name in names)  # noqa: PTH118  "./x" stays
 
 
 def _names(folder: str) -> list[str]:
-    """What a folder holds, less what is hidden."""
+    """What a folder holds, less what is hidden, in natural order."""
     try:
-        return sorted(name for name in os.listdir(folder) if not name.startswith("."))  # noqa: PTH208
+        names = sorted(name for name in os.listdir(folder) if not name.startswith("."))  # noqa: PTH208
     except OSError as error:
         raise UsageError(f"{folder}: not a folder that can be read ({error.strerror})") from error
+    return sorted(names, key=natural_key)

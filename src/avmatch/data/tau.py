@@ -36,7 +36,7 @@ MAX_STEPS = 96
 RATE_HZ = 10.0
 STANDARD = "global_mean_std.npz"
 SPLITS = ("train", "val", "test")
-#: What one learns from, where nobody names a split.
+#: The splits to train on, where none is named.
 LEARNED_FROM = ("train", "val")
 _LISTS = {
     "train": ("evaluation_setup/fold1_train.csv", "train.csv"),
@@ -149,7 +149,7 @@ def read_tau(folder: Path, split: str | None = None) -> Scenes:
 
 
 def _split(name: str, listed: Mapping[str, _Listed], stored: Mapping[Side, Mapping[str, _Place]]) -> str:
-    """That of the HDF5 file, as the lists don't tell train from val; the list's where there is no dataset."""
+    """That of the HDF5 file, as the lists don't separate train from val; the list's where there is no dataset."""
     row = listed.get(name)
     place = stored["audio"].get(name) or stored["video"].get(row.video if row else name)
     if place is not None:

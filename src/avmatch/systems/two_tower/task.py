@@ -29,7 +29,7 @@ from avmatch.artifacts.tower import CLIP_INPUT
 from avmatch.core.errors import UsageError
 from avmatch.core.results import Progress
 from avmatch.data.items import Items, Pairs, gather
-from avmatch.data.negatives import Curriculum, Negatives, nearest_wrong
+from avmatch.data.negatives import Curriculum, Negatives, nearest_negatives
 from avmatch.data.pairs import read_pairs
 from avmatch.metrics.calibration import fit_nats, platt_target
 from avmatch.metrics.retrieval import evaluate
@@ -217,7 +217,7 @@ class FeaturePairs:
         negatives = Negatives(pairs.group)
         if self.loss == "sampled" and any(mix.hard for _, mix in self.curriculum.stages):
             video, audio = clip_vectors(learner, pairs, device)
-            negatives.set_nearest(nearest_wrong(video, audio, pairs.group, negatives.num_hard))
+            negatives.set_nearest(nearest_negatives(video, audio, pairs.group, negatives.num_hard))
         return FeatureBatches(self, pairs, negatives)
 
     def validate(self, learner: nn.Module, pairs: Pairs, device: torch.device) -> Mapping[str, float]:

@@ -289,6 +289,40 @@ def test_a_match_names_its_failures_and_keeps_a_row_for_each_video(clips, tmp_pa
     assert (failed.audio, failed.confidence, failed.score, failed.runner_up) == (None, 0.0, None, None)
 
 
+@pytest.fixture(scope="module")
+def cut_off(clips, tmp_path_factory):
+    """The clip with its own sound, of which half is missing."""
+    path = tmp_path_factory.mktemp("cut") / "half.mkv"
+    write_clip(path, pictures(4), fps=25, audio=noise(4))
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    return str(path)
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["decoded", "kept"])
+def test_a_match_says_how_much_of_a_file_could_not_be_read(clips, cut_off, tmp_path_factory, again):
+    cache_dir = tmp_path_factory.getbasetemp() / "cache-of-damages"
+    clip, text = str(clips / "own" / "clip.mp4"), str(clips / "truth.csv")
+    result = match([clip, cut_off, text], [cut_off], MatchSettings(complete=True), cache_dir=cache_dir)
+    whole, half, none = (item.missing_share for item in result.matches)
+    assert half == pytest.approx(0.5, abs=0.1)
+    assert whole in (0.0, half)  # that of the recording it gets, if any
+    assert none is None
+    share = f"{100 * half:.0f} %"
+    assert result.notes[-2:] == (
+        f"{cut_off}: {share} of its picture could not be read, and the rest was matched; copy the file again",
+        f"{cut_off}: {share} of its sound could not be read, and the rest was matched; copy the file again",
+    )
+    assert [failure.path for failure in result.failures] == [text]
+
+
+def test_a_sync_says_how_much_of_a_file_could_not_be_read(clips, cut_off):
+    whole, half = sync_all([str(clips / "own" / "clip.mp4"), cut_off])
+    assert whole.missing_share == 0.0
+    assert half.missing_share == pytest.approx(0.5, abs=0.1)
+    assert half.row()[-1] == round(half.missing_share, 4)
+
+
 def test_blocks_made_ahead_come_in_order_and_errors_where_they_are_wanted():
     def blocks():
         yield from range(5)

@@ -26,6 +26,7 @@ def audio_features(**changes):
         "spectrum": array(120, 16),
         "duration_seconds": 1.2,
         "peak": 0.75,
+        "missing_share": 0.25,
         "peaks": (0.1, 1.0, 0.333),
         "embeddings": {"lips": Embeddings(array(30, 16), 25.0, 0.5), "naïve/2": Embeddings(array(6, 4), 5.0)},
     }
@@ -42,6 +43,7 @@ def video_features(**changes):
         "motion": array(30, 4, 64),
         "mouths": tracks,
         "fps": 30000 / 1001,
+        "missing_share": 0.5,
         "duration_seconds": 1.2012,
         "thumbnail_jpeg": b"\xff\xd8\x00not really a picture\xff\xd9",
         "scratch": audio_features(),

@@ -5,6 +5,7 @@ import io
 import json
 import math
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -78,7 +79,9 @@ def test_rows_fit_their_columns():
         "cue": "motion",
         "runner_up": "s/2.wav",
         "runner_up_score": 3.0,
+        "missing": None,
     }
+    assert replace(PAIRED, missing_share=0.51239).row()[-1] == 0.5124
     assert dict(zip(CANDIDATE_COLUMNS, Candidate("v", 2, "s", 1.00006, 0.5, -0.04).row(), strict=True)) == {
         "video": "v",
         "rank": 2,
@@ -109,9 +112,9 @@ def test_any_name_survives_the_csv(cell):
 def test_a_match_result_writes_a_row_for_every_video(tmp_path):
     match_result().to_csv(tmp_path / "matches.csv")
     assert (tmp_path / "matches.csv").read_text() == (
-        "video,audio,confidence,score,offset_ms,cue,runner_up,runner_up_score\n"
-        "v/a.mp4,s/1.wav,0.9877,12.3457,120.0,motion,s/2.wav,3.0\n"
-        "v/b.mp4,,0.1,,,,,\n"
+        "video,audio,confidence,score,offset_ms,cue,runner_up,runner_up_score,missing\n"
+        "v/a.mp4,s/1.wav,0.9877,12.3457,120.0,motion,s/2.wav,3.0,\n"
+        "v/b.mp4,,0.1,,,,,,\n"
     )
 
 
@@ -160,6 +163,7 @@ def test_a_sync_result_is_one_line_of_json():
         ("drift_ppm", None),
         ("drift_low_ppm", None),
         ("drift_high_ppm", None),
+        ("missing", None),
     ]
 
 
@@ -168,7 +172,11 @@ def test_a_sync_result_tells_its_interval_and_its_drift():
         offset_interval_seconds=(0.08, 0.1614), drift_ppm=-412.34, drift_interval_ppm=(-500.0, -324.68)
     )
     record = json.loads(result.to_json())
-    assert list(record.values())[-5:] == [80.0, 161.4, -412.3, -500.0, -324.7]
+    assert list(record.values())[-6:-1] == [80.0, 161.4, -412.3, -500.0, -324.7]
+
+
+def test_a_sync_result_says_how_much_could_not_be_read():
+    assert json.loads(sync_result(missing_share=0.51239).to_json())["missing"] == 0.5124
 
 
 def test_a_failed_sync_has_neither_offset_nor_verdict():
@@ -193,8 +201,8 @@ def test_a_sync_result_writes_one_row(tmp_path):
     sync_result().to_csv(tmp_path / "sync.csv")
     assert (tmp_path / "sync.csv").read_text() == (
         "path,offset_ms,offset_frames,fps,confidence,cue,status,reason,verdict,"
-        "offset_low_ms,offset_high_ms,drift_ppm,drift_low_ppm,drift_high_ppm\n"
-        "a.mp4,120.0,3.0,25.0,0.8765,mouth,uncertain,low_confidence,in_sync,,,,,\n"
+        "offset_low_ms,offset_high_ms,drift_ppm,drift_low_ppm,drift_high_ppm,missing\n"
+        "a.mp4,120.0,3.0,25.0,0.8765,mouth,uncertain,low_confidence,in_sync,,,,,,\n"
     )
 
 

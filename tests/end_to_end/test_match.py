@@ -10,7 +10,7 @@ import pytest
 import avmatch as package
 
 COLUMNS = {
-    "matches.csv": "video,audio,confidence,score,offset_ms,cue,runner_up,runner_up_score",
+    "matches.csv": "video,audio,confidence,score,offset_ms,cue,runner_up,runner_up_score,missing",
     "unmatched_audio.csv": "audio",
     "candidates.csv": "video,rank,audio,score,confidence,offset_ms",
     "errors.csv": "path,stage,message",

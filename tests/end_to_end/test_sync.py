@@ -11,7 +11,7 @@ from avmatch.media.encode import write_clip
 from avmatch.media.mux import mux
 
 KEYS = ["path", "offset_ms", "offset_frames", "fps", "confidence", "cue", "status", "reason", "verdict"]
-KEYS += ["offset_low_ms", "offset_high_ms", "drift_ppm", "drift_low_ppm", "drift_high_ppm"]
+KEYS += ["offset_low_ms", "offset_high_ms", "drift_ppm", "drift_low_ppm", "drift_high_ppm", "missing"]
 RATE_HZ = 16_000
 PNG = b"\x89PNG"
 

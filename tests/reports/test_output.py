@@ -53,7 +53,7 @@ def test_tables_have_their_headers_and_rows(build, tmp_path):
     write_match_output(result, tmp_path)
     matches = read_csv(tmp_path / "matches.csv")
     assert matches[0] == list(MATCH_COLUMNS)
-    expected = ["v/clip 0.mp4", "a/take 1.wav", "0.3333", "5.0", "120.0", "motion", "a/take 0.wav", "-2.0"]
+    expected = ["v/clip 0.mp4", "a/take 1.wav", "0.3333", "5.0", "120.0", "motion", "a/take 0.wav", "-2.0", ""]
     assert matches[1] == expected
     assert read_csv(tmp_path / "unmatched_audio.csv") == [["audio"], ["a/extra.wav"]]
     assert read_csv(tmp_path / "candidates.csv")[0] == list(CANDIDATE_COLUMNS)
@@ -142,6 +142,6 @@ def test_sync_csv_has_one_row_a_file(tmp_path):
     write_sync_csv([late, failed], tmp_path / "sync.csv")
     assert read_csv(tmp_path / "sync.csv") == [
         list(SYNC_COLUMNS),
-        ["a, b.mp4", "120.0", "3.0", "25.0", "0.9", "mouth", "ok", "", "in_sync", *[""] * 5],
-        ["c.mp4", "", "", "", "0.0", "", "failed", "no_audio", *[""] * 6],
+        ["a, b.mp4", "120.0", "3.0", "25.0", "0.9", "mouth", "ok", "", "in_sync", *[""] * 6],
+        ["c.mp4", "", "", "", "0.0", "", "failed", "no_audio", *[""] * 7],
     ]

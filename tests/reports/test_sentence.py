@@ -1,6 +1,7 @@
 """What a person reads: sentences, words for names and numbers, the table of the terminal."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -45,6 +46,14 @@ def test_sentence_with_an_interval_and_a_drift():
     )
     together = SyncResult("c.mp4", 0.004, 25.0, 0.9, "mouth", "ok", offset_interval_seconds=(-0.03, 0.04))
     assert sync_sentence(together) == "picture and sound are together (+4 ms, 95 % -30 to +40 ms)"
+
+
+def test_sentence_of_a_file_that_is_damaged():
+    found = SyncResult("c.mp4", 0.12, 25.0, 0.9, "mouth", "ok", missing_share=0.504)
+    assert sync_sentence(found).endswith(" late; viewers do not notice; 50 % of the file could not be read")
+    assert "read" not in sync_sentence(replace(found, missing_share=0.002))
+    none = SyncResult("c.mp4", None, None, 0.0, "", "failed", "too_short", message="too short", missing_share=0.9)
+    assert sync_sentence(none) == "no offset found (too short); 90 % of the file could not be read: too short"
 
 
 WAS = SyncResult("c.mp4", 0.12, 25.0, 0.9, "mouth", "ok", drift_ppm=310.0)

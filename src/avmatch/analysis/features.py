@@ -35,6 +35,7 @@ from avmatch.frontends.motion import MotionFrontEnd
 from avmatch.frontends.mouth import MouthFrontEnd
 from avmatch.frontends.sound import SoundFrontEnd
 from avmatch.media.decode import decode
+from avmatch.media.source import Losses
 
 THUMBNAIL_SIDE_PX = 160
 _ABSENT = frozenset({"no_video", "no_audio", "no_frames"})
@@ -158,15 +159,18 @@ class Analyser:
         detector = None if self.face_detector is None else YuNetDetector(self.face_detector)
         watcher = _PictureWatcher(self.models, detector) if picture else None
         listener = _SoundListener(self.models) if sound else None
-        blocks = decode(path, video=picture, audio=sound, num_threads=self.num_threads)
+        losses = Losses()
+        blocks = decode(path, video=picture, audio=sound, num_threads=self.num_threads, losses=losses)
         for block in blocks if self.num_threads == 1 else ahead(blocks):
             if isinstance(block, VideoFrames) and watcher is not None:
                 watcher.push(block)
             elif isinstance(block, AudioSamples) and listener is not None:
                 listener.push(block)
+        seen = None if watcher is None else watcher.finish()
+        heard = None if listener is None else listener.finish()
         return (
-            None if watcher is None else watcher.finish(),
-            None if listener is None else listener.finish(),
+            None if seen is None else replace(seen, missing_share=losses.shares["video"]),
+            None if heard is None else replace(heard, missing_share=losses.shares["audio"]),
         )
 
 

@@ -20,7 +20,7 @@ from avmatch.core.features import AudioFeatures, Embeddings, MouthTrack, VideoFe
 from avmatch.core.files import write_bytes_atomically
 
 #: Part of every name: raise it when a front end changes.
-FEATURES_VERSION = 6
+FEATURES_VERSION = 7
 #: Files up to this size are hashed whole, larger ones at evenly spaced places.
 HASH_WHOLE_BYTES = 64 << 20
 _NUM_PLACES, _PLACE_BYTES = 64, 1 << 20
@@ -72,6 +72,7 @@ def _pack(features: VideoFeatures | AudioFeatures, prefix: str, arrays: dict[str
     texts: dict[str, object] = {
         "start_seconds": features.start_seconds,
         "duration_seconds": features.duration_seconds,
+        "missing_share": features.missing_share,
         "embeddings": _pack_embeddings(features.embeddings, prefix, arrays),
     }
     if isinstance(features, AudioFeatures):
@@ -100,6 +101,7 @@ def _unpack(texts: dict, prefix: str, arrays: dict[str, np.ndarray]) -> VideoFea
             peak=texts["peak"],
             peaks=tuple(texts["peaks"]),
             embeddings=embeddings,
+            missing_share=texts["missing_share"],
         )
     mouths = tuple(
         _unpack_mouth(towers, f"{prefix}mouth/{number}/", arrays) for number, towers in enumerate(texts["mouths"])
@@ -112,6 +114,7 @@ def _unpack(texts: dict, prefix: str, arrays: dict[str, np.ndarray]) -> VideoFea
         duration_seconds=texts["duration_seconds"],
         thumbnail_jpeg=arrays[f"{prefix}thumbnail"].tobytes(),
         embeddings=embeddings,
+        missing_share=texts["missing_share"],
     )
     if texts["scratch"] is None:
         return video

@@ -158,6 +158,7 @@ class AudioFeatures:
         peaks: about 200 values in 0…1, the loudness contour for the report.
         embeddings: unit vectors by model name.
         spectrum: (T, 16) mean log-mel power per band over an absolute floor, same clock; (0, 16) where it isn't known.
+        missing_share: 0…1 of the stream that could not be read.
     """
 
     start_seconds: float
@@ -168,6 +169,7 @@ class AudioFeatures:
     peaks: tuple[float, ...] = ()
     embeddings: Mapping[str, Embeddings] = field(default_factory=dict)
     spectrum: Float[np.ndarray, "U 16"] = field(default_factory=lambda: np.zeros((0, NUM_SPECTRUM_BANDS), np.float16))
+    missing_share: float = 0.0
 
     def __post_init__(self) -> None:
         if self.flux.shape != self.level.shape or self.flux.ndim != 2:
@@ -192,6 +194,7 @@ class VideoFeatures:
         thumbnail_jpeg: a small picture for the report.
         scratch: the features of the video's own sound, where it was asked for and there is one.
         embeddings: unit vectors by model name, of models that look at the whole picture.
+        missing_share: 0…1 of the stream that could not be read.
     """
 
     start_seconds: float
@@ -202,6 +205,7 @@ class VideoFeatures:
     thumbnail_jpeg: bytes = b""
     scratch: AudioFeatures | None = None
     embeddings: Mapping[str, Embeddings] = field(default_factory=dict)
+    missing_share: float = 0.0
 
     def __post_init__(self) -> None:
         if self.motion.ndim != 3:

@@ -29,7 +29,7 @@ Progress = Callable[[str, int, int], None]
 Status = Literal["ok", "uncertain", "failed"]
 Verdict = Literal["in_sync", "early_noticed", "late_noticed", "early_unacceptable", "late_unacceptable"]
 
-MATCH_COLUMNS = ("video", "audio", "confidence", "score", "offset_ms", "cue", "runner_up", "runner_up_score")
+MATCH_COLUMNS = ("video", "audio", "confidence", "score", "offset_ms", "cue", "runner_up", "runner_up_score", "missing")
 CANDIDATE_COLUMNS = ("video", "rank", "audio", "score", "confidence", "offset_ms")
 FAILURE_COLUMNS = ("path", "stage", "message")
 SYNC_COLUMNS = (
@@ -47,8 +47,11 @@ SYNC_COLUMNS = (
     "drift_ppm",
     "drift_low_ppm",
     "drift_high_ppm",
+    "missing",
 )
 
+#: From this share on, people are told that a part of a file could not be read.
+NOTED_MISSING_SHARE = 0.01
 Cell = str | float | int | None
 
 
@@ -84,6 +87,7 @@ class Match:
         cue: the name of the cue that decided, "" without a partner.
         runner_up: the next best audio for this video, or None.
         runner_up_score: its fused score.
+        missing_share: 0…1 that could not be read, of the video or of `audio`; None for a video that can't be used.
     """
 
     video: str
@@ -94,6 +98,7 @@ class Match:
     cue: str
     runner_up: str | None = None
     runner_up_score: float | None = None
+    missing_share: float | None = None
 
     def row(self) -> tuple[Cell, ...]:
         """The cells under MATCH_COLUMNS."""
@@ -106,6 +111,7 @@ class Match:
             self.cue,
             self.runner_up,
             _rounded(self.runner_up_score),
+            _rounded(self.missing_share),
         )
 
 
@@ -234,6 +240,7 @@ class SyncResult:
             and later; None where there is none to tell.
         drift_interval_ppm: the same with a probability of 95 %.
         speakers: who speaks, where a model for talking faces takes part.
+        missing_share: 0…1 that could not be read, of the picture or of the sound; None where neither could be used.
     """
 
     path: str
@@ -250,6 +257,7 @@ class SyncResult:
     drift_ppm: float | None = None
     drift_interval_ppm: tuple[float, float] | None = None
     speakers: tuple[Speaker, ...] = ()
+    missing_share: float | None = None
 
     def __repr__(self) -> str:
         offset = "None" if self.offset_seconds is None else f"{self.offset_seconds:+.3f} s"
@@ -286,6 +294,7 @@ class SyncResult:
             self.verdict,
             *(_offset_ms(bound) for bound in self.offset_interval_seconds or (None, None)),
             *(_tenth(ppm) for ppm in (self.drift_ppm, *(self.drift_interval_ppm or (None, None)))),
+            _rounded(self.missing_share),
         )
 
     def to_json(self) -> str:

@@ -24,11 +24,11 @@ from avmatch.core.errors import MediaError, Reason
 from avmatch.core.features import AudioSamples, ColourFrames, VideoFrames
 from avmatch.media.source import (
     MAX_GAP_SECONDS,
+    Losses,
     StreamClock,
     audio_stream,
     opened,
     origin_seconds,
-    unreadable,
     video_stream,
 )
 
@@ -36,6 +36,7 @@ BLOCK_FRAMES = 32
 BLOCK_SECONDS = 1.0
 #: Timestamps of sound that jump by less than this are rounding.
 JUMP_SECONDS = 0.02
+#: Nothing more is read after so many packets that can't be decoded.
 MAX_BAD_PACKETS = 10_000
 _MAX_SIDE_PX, _SOUND_RATE_HZ = 640, 16000
 _CHUNK_SAMPLES = 1 << 16
@@ -61,6 +62,7 @@ def decode(
     max_side_px: int = _MAX_SIDE_PX,
     sample_rate_hz: int = _SOUND_RATE_HZ,
     num_threads: int = 0,
+    losses: Losses | None = None,
 ) -> Iterator[VideoFrames | AudioSamples]:
     """Decode picture and sound of a file in one pass.
 
@@ -70,6 +72,7 @@ def decode(
         max_side_px: frames are shrunk until their longer side has at most this many pixels.
         sample_rate_hz: sound is mixed to mono (mean of the channels) and resampled to this rate.
         num_threads: decoder threads; 0 = as many as there are cores.
+        losses: learns how much of the file could not be read.
 
     Yields:
         VideoFrames and AudioSamples in the order of the file, each kind in order of time.
@@ -77,7 +80,7 @@ def decode(
     Raises:
         MediaError: the file can't be read, or has nothing of what is wanted.
     """
-    blocks = _decoded(path, video, audio, max_side_px, sample_rate_hz, num_threads, is_colour=False)
+    blocks = _decoded(path, video, audio, max_side_px, sample_rate_hz, num_threads, losses, is_colour=False)
     return cast("Iterator[VideoFrames | AudioSamples]", blocks)
 
 
@@ -88,7 +91,7 @@ def decode_colour(
     num_threads: int = 0,
 ) -> Iterator[ColourFrames | AudioSamples]:
     """The same with the picture in colour."""
-    blocks = _decoded(path, True, audio, _MAX_SIDE_PX, _SOUND_RATE_HZ, num_threads, is_colour=True)
+    blocks = _decoded(path, True, audio, _MAX_SIDE_PX, _SOUND_RATE_HZ, num_threads, None, is_colour=True)
     return cast("Iterator[ColourFrames | AudioSamples]", blocks)
 
 
@@ -99,6 +102,7 @@ def _decoded(
     max_side_px: int,
     sample_rate_hz: int,
     num_threads: int,
+    losses: Losses | None,
     *,
     is_colour: bool,
 ) -> Iterator[_Block]:
@@ -115,7 +119,7 @@ def _decoded(
             sinks[picture.index] = _PictureSink(StreamClock(origin, starts), max_side_px, _rate(picture), is_colour)
         if sound is not None:
             sinks[sound.index] = _SoundSink(StreamClock(origin, starts), sample_rate_hz)
-        yield from _checked(path, _blocks(path, container, sinks))
+        yield from _checked(path, _blocks(container, sinks, losses or Losses()))
 
 
 def read_audio(path: str | Path, *, sample_rate_hz: int = 16000) -> AudioSamples:
@@ -135,7 +139,9 @@ def decode_sound(path: str | Path) -> Iterator[AudioSamples]:
             raise _missing(path, video=False, audio=True)
         for block in _checked(
             path,
-            _blocks(path, container, {sound.index: _SoundSink(StreamClock(origin_seconds(container), [0.0]), None)}),
+            _blocks(
+                container, {sound.index: _SoundSink(StreamClock(origin_seconds(container), [0.0]), None)}, Losses()
+            ),
         ):
             assert isinstance(block, AudioSamples)
             yield block
@@ -181,28 +187,31 @@ def _rate(stream: av.VideoStream) -> float:
 
 
 def _blocks(
-    path: str | Path, container: av.container.InputContainer, sinks: dict[int, _PictureSink | _SoundSink]
+    container: av.container.InputContainer, sinks: dict[int, _PictureSink | _SoundSink], losses: Losses
 ) -> Iterator[_Block]:
-    bad_packets = 0
-    packets = container.demux([container.streams[index] for index in sinks])
+    packets = container.demux()  # of all streams: where the last of them ends shows how far the file could be read
     while True:
         try:
             packet = next(packets, None)
         except av.FFmpegError:  # the file ends in the middle, or worse: keep what came before
+            losses.has_failed = True
             packet = None
-        if packet is None:
+        if packet is None or losses.has_failed:
             break
+        if packet.size:
+            losses.count(packet)
+        if packet.stream.index not in sinks:
+            continue
         try:
             frames = packet.decode()
-        except av.FFmpegError as error:
-            bad_packets += 1
-            if bad_packets > MAX_BAD_PACKETS:
-                raise unreadable(path, error, "decode") from error
+        except av.FFmpegError:
+            losses.has_failed = losses.count_bad(packet) > MAX_BAD_PACKETS
             continue
         for frame in frames:
             yield from sinks[packet.stream.index].take(frame)  # type: ignore[arg-type]  # subtitles were not asked for
     for sink in sinks.values():
         yield from sink.flush()
+    losses.finish(container, sinks)
 
 
 @dataclass

@@ -6,12 +6,12 @@ protocol alone, and only with demuxers that read a single file.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import av
 import av.container
@@ -137,3 +137,72 @@ class StreamClock:
             return True
         is_back = told_seconds < last_seconds - MAX_BACK_SECONDS
         return is_back and (self._before_gap_seconds is None or told_seconds < self._before_gap_seconds)
+
+
+# What of a file could not be read: packets that can't be decoded, and what is missing where the file ends too early.
+
+#: Containers whose header tells the true length. Others guess it from the bit rate, or from where the file ends.
+_TRUE_LENGTHS = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "flac"})
+#: A stream that ends earlier than it should by less than this, or by less than two packets, is whole.
+EARLY_SECONDS = 0.5
+
+
+@dataclass
+class _Extent:
+    """The packets of one stream: how many, and from when to when, in ticks."""
+
+    num_packets: int = 0
+    num_bad: int = 0
+    begin: float = float("inf")
+    end: float = float("-inf")
+
+    def seconds(self, stream: av.stream.Stream) -> float:
+        """How long they last."""
+        return float((self.end - self.begin) * (stream.time_base or 0)) if self.end > self.begin else 0.0
+
+
+@dataclass
+class Losses:
+    """Counts what can't be read of a file while it is decoded.
+
+    Attributes:
+        shares: 0…1 of each kind of stream, "video" and "audio", once all of it has been decoded.
+        has_failed: reading ended with an error. Only then, or where the header tells it, is a length to be believed.
+    """
+
+    shares: dict[str, float] = field(default_factory=dict)
+    has_failed: bool = False
+    _extents: dict[int, _Extent] = field(default_factory=dict)
+
+    def count(self, packet: av.Packet[Any]) -> None:
+        """A packet has been read."""
+        extent = self._extents.setdefault(packet.stream.index, _Extent())
+        extent.num_packets += 1
+        if packet.pts is not None:
+            extent.begin = min(extent.begin, packet.pts)
+            extent.end = max(extent.end, packet.pts + (packet.duration or 0))
+
+    def count_bad(self, packet: av.Packet[Any]) -> int:
+        """A packet can't be decoded. Returns how many couldn't so far."""
+        self._extents.setdefault(packet.stream.index, _Extent()).num_bad += 1
+        return sum(extent.num_bad for extent in self._extents.values())
+
+    def finish(self, container: av.container.InputContainer, indices: Iterable[int]) -> None:
+        """All that there is has been read: work out the shares of these streams."""
+        for stream in (container.streams[index] for index in indices):
+            extent = self._extents.get(stream.index, _Extent())
+            bad = min(1.0, extent.num_bad / max(extent.num_packets, 1))
+            self.shares[stream.type] = 1.0 - (1.0 - bad) * (1.0 - self._early_share(container, stream, extent))
+
+    def _early_share(self, container: av.container.InputContainer, stream: av.stream.Stream, extent: _Extent) -> float:
+        """How much is missing at the end, by the stream's length, or else by that of the file."""
+        if not self.has_failed and container.format.name not in _TRUE_LENGTHS:
+            return 0.0
+        if stream.duration and stream.time_base:
+            length, read = float(stream.duration * stream.time_base), extent.seconds(stream)
+        else:
+            length = (container.duration or 0) / av.time_base
+            read = max((found.seconds(container.streams[index]) for index, found in self._extents.items()), default=0.0)
+        missing = length - read
+        is_whole = missing <= max(EARLY_SECONDS, 2.0 * read / max(extent.num_packets, 1))
+        return 0.0 if is_whole else missing / length

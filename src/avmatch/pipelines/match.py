@@ -20,7 +20,7 @@ from avmatch.analysis.features import Analyser, analyse_all
 from avmatch.artifacts.model import CLIP_TOWERS
 from avmatch.core.errors import UsageError
 from avmatch.core.features import TICK_RATE_HZ, AudioFeatures, VideoFeatures
-from avmatch.core.results import Failure, MatchResult, Preview, Progress
+from avmatch.core.results import NOTED_MISSING_SHARE, Failure, Match, MatchResult, Preview, Progress
 from avmatch.cues.evidence import Cue
 from avmatch.cues.recording import DurationCue, ScratchCue
 from avmatch.data.inputs import MEDIA_SUFFIXES, list_audio, list_videos
@@ -90,10 +90,13 @@ def match(
     scores = _scored(cues, seen, heard, settings, progress)
     faces = [place for place, cue in enumerate(cues) if looks_at_faces(cue)]
     confidence = confidences(scores.nats, np.isin(scores.deciding, faces), shared=settings.many)
+    notes = (*_left_out((videos, audios), leave_out), *_notes(seen, heard, settings), *_damages(seen), *_damages(heard))
+    result = decide(video_paths, tuple(seen), tuple(heard), scores, confidence, settings)
     return replace(
-        decide(video_paths, tuple(seen), tuple(heard), scores, confidence, settings),
+        result,
+        matches=tuple(replace(item, missing_share=_missing(item, seen, heard)) for item in result.matches),
         failures=(*video_failures, *audio_failures),
-        notes=(*_left_out((videos, audios), leave_out), *_notes(seen, heard, settings)),
+        notes=notes,
         previews=_previews(seen, heard),
     )
 
@@ -176,6 +179,21 @@ def _notes(
         "If recordings run longer than the pictures, use --many to place each video inside its recording, "
         "or raise --max-offset.",
     )
+
+
+def _missing(item: Match, seen: Mapping[str, VideoFeatures], heard: Mapping[str, AudioFeatures]) -> float | None:
+    """The share of the pair that could not be read, that of the worse file; None for a video that can't be used."""
+    shares = [seen[item.video].missing_share] if item.video in seen else []
+    return max([*shares, *([] if item.audio is None else [heard[item.audio].missing_share])], default=None)
+
+
+def _damages(features: Mapping[str, VideoFeatures] | Mapping[str, AudioFeatures]) -> Iterator[str]:
+    """A remark on each file of which a part is missing."""
+    for path, item in features.items():
+        if item.missing_share >= NOTED_MISSING_SHARE:
+            kind = "picture" if isinstance(item, VideoFeatures) else "sound"
+            share = f"{max(1, min(99, round(100 * item.missing_share)))} %"
+            yield f"{path}: {share} of its {kind} could not be read, and the rest was matched; copy the file again"
 
 
 def _previews(seen: Mapping[str, VideoFeatures], heard: Mapping[str, AudioFeatures]) -> dict[str, Preview]:

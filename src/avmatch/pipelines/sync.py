@@ -89,7 +89,8 @@ def sync_all(
         video, sound = analyser.both(path) if other is None else (analyser.video(path), other)
         cues = cues_for(models)
         result = _result(path, video, *measure(cues, video, sound, max_offset_seconds))
-        return replace(result, speakers=_speakers(cues, video, sound, result))
+        missing = max(video.missing_share, sound.missing_share)
+        return replace(result, speakers=_speakers(cues, video, sound, result), missing_share=missing)
 
     answers = analyse_all(measured, paths, "files", progress)
     return tuple(

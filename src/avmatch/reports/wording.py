@@ -10,7 +10,7 @@ import unicodedata
 
 from avmatch.core.clock import milliseconds_from_seconds
 from avmatch.core.repairs import FixResult
-from avmatch.core.results import SyncResult, Verdict
+from avmatch.core.results import NOTED_MISSING_SHARE, SyncResult, Verdict
 
 NOTHING = "—"
 #: Pairs below this confidence are marked for a second look.
@@ -104,8 +104,9 @@ _VERDICT_WORDS: dict[Verdict, str] = {
 def sync_sentence(result: SyncResult) -> str:
     """The offset in words, how sure it is, and what to do where there is none."""
     if result.offset_seconds is None:
-        return _with_message(f"no offset found{_why(result)}", result)
+        return _with_message(f"no offset found{_why(result)}{_missing_clause(result)}", result)
     sentence = _offset_clause(result, result.offset_seconds) + _drift_clause(result) + _speaker_clause(result)
+    sentence += _missing_clause(result)
     if result.status != "uncertain":
         return sentence
     return _with_message(f"{sentence} — uncertain (confidence {result.confidence:.2f})", result)
@@ -181,6 +182,11 @@ def _speaker_clause(result: SyncResult) -> str:
         else f"one {'in' if longest.place == 'middle' else 'at'} the {longest.place}"
     )
     return f"; of {longest.num_faces} faces the {where} speaks"
+
+
+def _missing_clause(result: SyncResult) -> str:
+    share = result.missing_share or 0.0
+    return f"; {percent(share)} of the file could not be read" if share >= NOTED_MISSING_SHARE else ""
 
 
 def _with_message(sentence: str, result: SyncResult) -> str:

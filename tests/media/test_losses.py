@@ -1,0 +1,153 @@
+import av
+import numpy as np
+import pytest
+
+from avmatch.core.features import AudioSamples, VideoFrames
+from avmatch.media import decode as decoder
+from avmatch.media.decode import decode
+from avmatch.media.encode import write_audio, write_clip
+from avmatch.media.source import Losses
+from data.make_data import FPS, clicks, pictures
+
+SECONDS = 4.0
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A clip with its index in front, as the web likes it, one of another kind, and a recording."""
+    folder = tmp_path_factory.mktemp("whole")
+    sound = clicks(16000, duration_seconds=SECONDS)
+    write_clip(folder / "made.mp4", pictures(SECONDS), fps=FPS, audio=sound)
+    write_clip(folder / "clip.mkv", pictures(SECONDS), fps=FPS, audio=sound)
+    write_audio(folder / "sound.flac", sound)
+    write_audio(folder / "sound.mp3", sound)
+    options = {"movflags": "faststart"}
+    with av.open(str(folder / "made.mp4")) as source, av.open(str(folder / "clip.mp4"), "w", options=options) as target:
+        copies = [target.add_stream_from_template(stream) for stream in source.streams]
+        for packet in source.demux():
+            if packet.dts is not None:
+                packet.stream = copies[packet.stream.index]
+                target.mux(packet)
+    return folder
+
+
+def shares(path, **streams):
+    losses = Losses()
+    blocks = list(decode(path, losses=losses, **streams))
+    assert blocks
+    return losses.shares, blocks
+
+
+def seconds(blocks):
+    """How long the picture and the sound last that were decoded."""
+    frames = sum(len(block) for block in blocks if isinstance(block, VideoFrames))
+    return frames / FPS, sum(block.duration_seconds for block in blocks if isinstance(block, AudioSamples))
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv", "made.mp4", "sound.flac", "sound.mp3"])
+def test_of_a_whole_file_nothing_is_missing(whole, name):
+    assert set(shares(whole / name)[0].values()) == {0.0}
+
+
+@pytest.mark.parametrize("kept", [0.5, 0.8])
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv", "sound.flac"])
+def test_of_a_file_cut_off_the_share_after_the_cut_is_missing(whole, tmp_path, name, kept):
+    content = (whole / name).read_bytes()
+    (tmp_path / name).write_bytes(content[: int(kept * len(content))])
+    found, blocks = shares(tmp_path / name)
+    for kind, length in zip(("video", "audio"), seconds(blocks), strict=True):
+        if kind in found:
+            assert found[kind] == pytest.approx(1.0 - length / SECONDS, abs=0.06)
+            assert 0.1 < found[kind] < 0.7
+
+
+def test_a_sound_that_is_shorter_than_its_picture_is_whole(tmp_path):
+    write_clip(tmp_path / "a.mp4", pictures(SECONDS), fps=FPS, audio=clicks(16000, duration_seconds=1.0))
+    write_clip(tmp_path / "a.mkv", pictures(SECONDS), fps=FPS, audio=clicks(16000, duration_seconds=1.0))
+    for name in ("a.mp4", "a.mkv"):
+        assert shares(tmp_path / name)[0] == {"video": 0.0, "audio": 0.0}
+        assert shares(tmp_path / name, video=False)[0] == {"audio": 0.0}
+
+
+class Demuxed:
+    """A container with other packets."""
+
+    __class__ = av.container.InputContainer  # for who asks isinstance
+
+    def __init__(self, container, packets):
+        self._container, self._packets = container, packets
+
+    def __getattr__(self, name):
+        return getattr(self._container, name)
+
+    def demux(self):
+        return self._packets(self._container.demux())
+
+
+@pytest.fixture
+def demuxed(monkeypatch):
+    """Returns a function that changes what comes out of files."""
+    opened = decoder.opened
+
+    class Opened:
+        def __init__(self, path, packets):
+            self._opened, self._packets = opened(path), packets
+
+        def __enter__(self):
+            return Demuxed(self._opened.__enter__(), self._packets)
+
+        def __exit__(self, *error):
+            return self._opened.__exit__(*error)
+
+    return lambda packets: monkeypatch.setattr(decoder, "opened", lambda path: Opened(path, packets))
+
+
+@pytest.mark.parametrize(("name", "num_packets"), [("clip.mp4", 80), ("sound.mp3", 55)])
+def test_an_error_of_the_demuxer_keeps_what_came_before_and_is_not_silent(whole, demuxed, name, num_packets):
+    def failing(packets):
+        for number, packet in enumerate(packets):
+            if number == num_packets:
+                raise av.error.InvalidDataError(1, "the disk has a bad sector")
+            yield packet
+
+    demuxed(failing)
+    found, blocks = shares(whole / name)
+    assert 0.3 < found["audio"] < 0.7
+    assert found["audio"] == pytest.approx(1.0 - seconds(blocks)[1] / SECONDS, abs=0.05)
+
+
+class Bad:
+    """A packet that can't be decoded."""
+
+    __class__ = av.Packet
+
+    def __init__(self, packet):
+        self._packet = packet
+
+    def __getattr__(self, name):
+        return getattr(self._packet, name)
+
+    def decode(self):
+        raise av.error.InvalidDataError(1, "damaged")
+
+
+def test_packets_that_cannot_be_decoded_are_counted(whole, demuxed):
+    def every_second_is_bad(packets):
+        for number, packet in enumerate(packets):
+            yield Bad(packet) if packet.size and number % 2 else packet
+
+    demuxed(every_second_is_bad)
+    assert shares(whole / "sound.flac")[0]["audio"] == pytest.approx(0.5, abs=0.02)
+
+
+def test_too_many_of_them_end_the_file_and_what_follows_is_missing(whole, demuxed, monkeypatch):
+    monkeypatch.setattr(decoder, "MAX_BAD_PACKETS", 3)
+
+    def bad_from_ten_on(packets):
+        for number, packet in enumerate(packets):
+            yield Bad(packet) if number >= 10 else packet
+
+    demuxed(bad_from_ten_on)
+    found, blocks = shares(whole / "sound.flac")
+    assert found["audio"] == pytest.approx(1.0 - seconds(blocks)[1] / SECONDS, abs=0.02)
+    assert np.concatenate([block.data for block in blocks], axis=1).size

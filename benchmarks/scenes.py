@@ -39,9 +39,8 @@ from avmatch.data.pairs import read_scenes
 from avmatch.data.splits import group_folds
 from avmatch.metrics.classes import log_loss, reliability
 from avmatch.metrics.intervals import spread
-from avmatch.pipelines.fuse import fuse_predictions
 from avmatch.pipelines.train import train_recipe
-from avmatch.systems.scenes.fusing import log_weights
+from avmatch.systems.scenes.fusing import fuse_predictions, log_weights
 from avmatch.systems.scenes.runtime import load_scenes
 
 BEST = "scene_best"

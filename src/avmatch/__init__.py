@@ -52,11 +52,11 @@ if TYPE_CHECKING:
     from avmatch.pipelines.classify import classify
     from avmatch.pipelines.delivery import write_match
     from avmatch.pipelines.fix import FixSettings, fix, fix_all
-    from avmatch.pipelines.fuse import fuse_predictions
     from avmatch.pipelines.match import match
     from avmatch.pipelines.sync import sync, sync_all
     from avmatch.pipelines.synth import SynthConfig, synthesise
     from avmatch.reports.plots import plot_match, plot_sync
+    from avmatch.systems.scenes.fusing import fuse_predictions
     from avmatch.systems.scenes.runtime import SceneResult
 
 _HOMES = {
@@ -67,11 +67,11 @@ _HOMES = {
     "avmatch.pipelines.classify": ("classify",),
     "avmatch.pipelines.delivery": ("write_match",),
     "avmatch.pipelines.fix": ("FixSettings", "fix", "fix_all"),
-    "avmatch.pipelines.fuse": ("fuse_predictions",),
     "avmatch.pipelines.match": ("match",),
     "avmatch.pipelines.sync": ("sync", "sync_all"),
     "avmatch.pipelines.synth": ("SynthConfig", "synthesise"),
     "avmatch.reports.plots": ("plot_match", "plot_sync"),
+    "avmatch.systems.scenes.fusing": ("fuse_predictions",),
     "avmatch.systems.scenes.runtime": ("SceneResult",),
 }
 

@@ -260,7 +260,7 @@ def test_predictions_in_another_order():
         ("aid\tscene_pred\tbus\tpark\na\tbus\t1.2\t0\n", "`bus` must be 0…1"),
         ("aid\tscene_pred\tbus\tpark\na\tbus\t1\t\n", "needs a probability for each"),
         ("aid\tscene_pred\tbus\na\tbus\t1\n", "two classes or more"),
-        ("aid\tbus\tpark\na\t1\t0\na\t1\t0\n", "stand there twice"),
+        ("aid\tbus\tpark\na\t1\t0\na\t1\t0\n", "are there twice"),
         ("aid\tscene_label\tbus\tpark\na\tsea\t1\t0\n", "'sea' is none of the classes bus, park"),
         ("name\tbus\tpark\na\t1\t0\n", "lacks a column named `aid`"),
     ],

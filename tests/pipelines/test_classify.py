@@ -10,10 +10,9 @@ from avmatch.core.errors import MediaError, ModelError, UsageError
 from avmatch.data.items import Pairs, Scenes, padded
 from avmatch.metrics.classes import log_loss
 from avmatch.pipelines.classify import classify, scene_results
-from avmatch.pipelines.fuse import fuse_predictions
 from avmatch.systems.scenes import media as scene_media
 from avmatch.systems.scenes import runtime as encoders
-from avmatch.systems.scenes.fusing import Predictions, read_predictions, write_predictions
+from avmatch.systems.scenes.fusing import Predictions, fuse_predictions, read_predictions, write_predictions
 from avmatch.systems.scenes.media import by_second, read_scene_media
 from avmatch.systems.scenes.runtime import load_scenes
 from scene_models import LABELS, write_scene_model
@@ -80,14 +79,14 @@ def test_long_items_have_a_timeline(model: Path, tmp_path: Path):
     assert short.timeline == ()
 
 
-def test_the_end_of_a_long_item_is_looked_at(tmp_path: Path):
+def test_the_end_of_a_long_item_is_classified(tmp_path: Path):
     model = write_scene_model(tmp_path / "model", window_steps=10)
     (long,) = classify([clip(tmp_path / "long.npz", audio=[BARK] * 20 + [9 * TRAM] * 4)], model)
     assert [span.label for span in long.timeline] == ["bark", "tram"]
     assert (long.timeline[0].begin_seconds, long.timeline[1].end_seconds) == (0.0, 12.0)
 
 
-def test_where_there_is_nothing_the_timeline_says_nothing(model: Path, tmp_path: Path):
+def test_the_timeline_has_gaps_where_both_sides_are_missing(model: Path, tmp_path: Path):
     gap = [[np.nan] * 3] * 12
     (long,) = classify([clip(tmp_path / "gap.npz", audio=[BARK] * 8 + gap + [BARK] * 8)], model)
     assert [(span.label, span.probability > 0.5) for span in long.timeline] == [("bark", True)] * 2
@@ -117,7 +116,7 @@ def test_a_side_that_cant_be_read_ends_no_batch(model: Path):
     assert second.status == "ok"
 
 
-def test_a_long_item_isnt_what_the_others_are_filled_up_to(model: Path, monkeypatch: pytest.MonkeyPatch):
+def test_short_items_arent_padded_to_the_longest(model: Path, monkeypatch: pytest.MonkeyPatch):
     loaded = load_scenes(model)
     clips = [
         np.tile(step, (length, 1)) for step, length in ((BARK, 1), (CLOCK, 60), (TRAM, 1), (BARK, 2), (CLOCK, 100))
@@ -143,7 +142,7 @@ def test_results_come_in_the_order_of_the_files(model: Path, tmp_path: Path):
     assert [result.path for result in results] == [str(clips[0]), "a.npy", str(clips[1])]
 
 
-def test_what_a_model_of_one_side_doesnt_look_at_isnt_missing(tmp_path: Path):
+def test_the_side_that_a_model_doesnt_take_isnt_missing(tmp_path: Path):
     model = write_scene_model(tmp_path / "blind", sides=["audio"])
     sound = clip(tmp_path / "sound.npz", audio=[BARK])
     mixed = clip(tmp_path / "mixed.npz", audio=[TRAM], video=[[1, 2]] * 40)
@@ -158,13 +157,13 @@ def test_a_table_without_paths_is_no_media_file(tmp_path: Path):
         classify([tmp_path / "table.csv"], model)
 
 
-def test_a_model_of_one_side_doesnt_look_at_the_other(tmp_path: Path):
+def test_a_model_of_one_side_ignores_the_other(tmp_path: Path):
     model = write_scene_model(tmp_path / "deaf", sides=["video"])
     (result,) = classify([clip(tmp_path / "c.npz", audio=[9 * BARK], video=[CLOCK])], model)
     assert (result.label, result.carried_by) == ("clock", "video")
 
 
-def test_what_a_model_cant_take_is_said(model: Path, tmp_path: Path):
+def test_what_a_model_cant_take_is_named(model: Path, tmp_path: Path):
     media = tmp_path / "clip.mp4"
     media.write_bytes(b"")
     with pytest.raises(UsageError, match="is media, and tiny takes features"):
@@ -222,11 +221,11 @@ def write_systems(folder: Path, *, labelled: bool = True) -> list[Path]:
     paths = []
     for number, strength in enumerate((2.0, 1.0)):
         logits = strength * np.eye(3)[label] + rng.standard_normal((400, 3))
-        told = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
         order = rng.permutation(400)
         known = label if labelled else np.full(400, -1)
         path = folder / f"system{number}.csv"
-        table = Predictions(tuple(names[row] for row in order), LABELS, told[order], known[order])
+        table = Predictions(tuple(names[row] for row in order), LABELS, probabilities[order], known[order])
         write_predictions(path, table)
         paths.append(path)
     return paths
@@ -234,17 +233,17 @@ def write_systems(folder: Path, *, labelled: bool = True) -> list[Path]:
 
 def test_published_predictions_are_fused_whatever_their_order(tmp_path: Path):
     fused = fuse_predictions(write_systems(tmp_path), "stacked")
-    told = {Path(system.name).stem: system for system in fused.systems}
+    systems = {Path(system.name).stem: system for system in fused.systems}
     assert fused.num_labelled == 400
-    assert told["stacked"].log_loss < told["mean"].log_loss < told["system1"].log_loss
+    assert systems["stacked"].log_loss < systems["mean"].log_loss < systems["system1"].log_loss
     table = fused.predictions
-    assert told["stacked"].log_loss == pytest.approx(log_loss(table.probabilities, table.label))
-    assert told["stacked"].accuracy == (table.probabilities.argmax(axis=1) == table.label).mean()
+    assert systems["stacked"].log_loss == pytest.approx(log_loss(table.probabilities, table.label))
+    assert systems["stacked"].accuracy == (table.probabilities.argmax(axis=1) == table.label).mean()
     first = read_predictions(tmp_path / "system0.csv")
     assert table.names == first.names
 
 
-def test_without_labels_only_the_mean_can_be_had(tmp_path: Path):
+def test_without_labels_only_the_mean_is_possible(tmp_path: Path):
     paths = write_systems(tmp_path, labelled=False)
     fused = fuse_predictions(paths)
     assert [system.accuracy for system in fused.systems] == [None] * 3

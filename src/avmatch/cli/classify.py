@@ -13,7 +13,7 @@ from avmatch.cli.options import Cache, NoCache, cache_folder
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from avmatch.pipelines.fuse import FusedPredictions, System
+    from avmatch.systems.scenes.fusing import FusedPredictions, System
 
 
 def classify(
@@ -55,11 +55,11 @@ def classify(
 
 
 def _fuse(files: list[Path], how: str, out: Path | None, as_json: bool) -> None:
-    from avmatch.pipelines.fuse import fuse_predictions, write_fused
+    from avmatch.systems.scenes.fusing import fuse_predictions, write_predictions
 
     fused = fuse_predictions(files, how)
     if out is not None:
-        write_fused(fused, out)
+        write_predictions(out, fused.predictions)
     if as_json:
         print(_json_text(fused))
     else:

@@ -1,10 +1,10 @@
-"""Say which class items belong to, by what is heard and what is seen together.
+"""Say which class items belong to, by audio and video together.
 
     files → features → network → probabilities → label, which side carried it, a timeline
 
 A side that is missing or broken is a normal case: the other one answers, and the result says so. An item with both is
-classified three times, whole and by each side alone, to tell which side its label rests on; items much longer than
-those that the model learned from are classified window by window as well.
+classified three times, whole and by each side alone, which shows the side that its label rests on; items much longer
+than those of the training are classified window by window as well.
 
 Letters in shapes: N items, K classes, T steps.
 """
@@ -58,60 +58,50 @@ def classify(
     if not files:
         raise UsageError("nothing to classify; name files")
     loaded = load_scenes(model)
-    results: list[SceneResult] = []
-    for scenes in scenes_for(loaded, files, cache_dir, progress):
-        results += scene_results(loaded, scenes)
-    return tuple(results)
+    every = scenes_for(loaded, files, cache_dir, progress)
+    return tuple(itertools.chain.from_iterable(scene_results(loaded, scenes) for scenes in every))
 
 
 def scene_results(model: SceneModel, scenes: Scenes) -> list[SceneResult]:
     """One for each item."""
-    labels = model.description.labels
-    results = []
+    labels, results = model.description.labels, []
     for found in usable(model, scenes):
         whole = model.probabilities(found.audio, found.video)
-        items = zip(
-            found.names, found.audio, found.video, found.missing, whole, _carriers(model, found, whole), strict=True
-        )
-        for name, audio, video, missing, own, carrier in items:
-            if not carrier:
+        columns = (found.names, found.audio, found.video, found.missing, whole, _carriers(model, found, whole))
+        for name, audio, video, missing, own, carrier in zip(*columns, strict=True):
+            if carrier:
+                probabilities = dict(zip(labels, own.tolist(), strict=True))
+                spans = timeline(model, audio, video)
+                results.append(SceneResult(name, labels[int(own.argmax())], probabilities, carrier, missing, spans))
+            else:
                 results.append(SceneResult(name, None, missing=missing))
-                continue
-            probabilities = dict(zip(labels, map(float, own), strict=True))
-            spans = timeline(model, audio, video)
-            results.append(SceneResult(name, labels[int(own.argmax())], probabilities, carrier, missing, spans))
     return results
 
 
 def timeline(model: SceneModel, audio: Clip, video: Clip) -> tuple[Span, ...]:
-    """Stretches with one label: windows as long as what the model learned from, each half over the one before.
+    """Stretches with one label: windows as long as those of the training, each half over the one before.
 
-    Where there is nothing to look at, there is no stretch.
+    Where both sides are missing, there is no stretch.
     """
-    told = model.description
-    length, window = max(len(audio), len(video)), told.window_steps
+    described = model.description
+    length, window = max(len(audio), len(video)), described.window_steps
     if length < TIMELINE_WINDOWS * window:
         return ()
     hop = max(1, window // 2)
     starts = [*range(0, length - window, hop), length - window]
     cut = [[clip[start : start + window] for start in starts] for clip in (audio, video)]
     there = [not all(np.isnan(side).all() for side in sides) for sides in zip(*cut, strict=True)]
-    # Each window speaks for the hop around its middle; the first and the last also for the ends.
+    # Each window stands for the hop around its middle; the first and the last also for the ends.
     edges = [0.0, *(start + (window - hop) / 2 for start in starts[1:]), float(length)]
-    return _spans(model.probabilities(*cut), there, [edge / told.rate_hz for edge in edges], told.labels)
-
-
-def _spans(
-    found: Float[np.ndarray, "W K"], there: Sequence[bool], edges_seconds: Sequence[float], labels: Sequence[str]
-) -> tuple[Span, ...]:
-    best = np.where(there, found.argmax(axis=1), -1)
+    probabilities = model.probabilities(*cut)
+    best = np.where(there, probabilities.argmax(axis=1), -1)
     cuts = [0, *(np.flatnonzero(np.diff(best)) + 1), len(best)]
     return tuple(
         Span(
-            float(edges_seconds[begin]),
-            float(edges_seconds[end]),
-            labels[best[begin]],
-            float(found[begin:end, best[begin]].mean()),
+            edges[begin] / described.rate_hz,
+            edges[end] / described.rate_hz,
+            described.labels[best[begin]],
+            float(probabilities[begin:end, best[begin]].mean()),
         )
         for begin, end in itertools.pairwise(cuts)
         if best[begin] >= 0
@@ -121,12 +111,12 @@ def _spans(
 def _carriers(model: SceneModel, found: Usable, whole: Float[np.ndarray, "N K"]) -> list[CarriedBy]:
     """Which side of each item names its label alone; "" where neither is there."""
     there = [(len(audio) > 0, len(video) > 0) for audio, video in zip(found.audio, found.video, strict=True)]
-    carriers: list[CarriedBy] = ["audio" if hears else "video" if sees else "" for hears, sees in there]
+    carriers: list[CarriedBy] = ["audio" if audio else "video" if video else "" for audio, video in there]
     rows = [row for row, sides in enumerate(there) if all(sides)]
     nothing = [absent()] * len(rows)
-    heard = model.probabilities([found.audio[row] for row in rows], nothing).argmax(axis=1)
-    seen = model.probabilities(nothing, [found.video[row] for row in rows]).argmax(axis=1)
-    best = whole[rows].argmax(axis=1)
-    for row, by_sound, by_picture in zip(rows, heard == best, seen == best, strict=True):
-        carriers[row] = _CARRIERS[bool(by_sound), bool(by_picture)]
+    by_audio = model.probabilities([found.audio[row] for row in rows], nothing)
+    by_video = model.probabilities(nothing, [found.video[row] for row in rows])
+    agree = [alone.argmax(axis=1) == whole[rows].argmax(axis=1) for alone in (by_audio, by_video)]
+    for row, audio, video in zip(rows, *(side.tolist() for side in agree), strict=True):
+        carriers[row] = _CARRIERS[audio, video]
     return carriers

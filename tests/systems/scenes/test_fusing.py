@@ -4,7 +4,7 @@ from scipy.special import log_softmax, softmax
 
 from avmatch.core.errors import UsageError
 from avmatch.metrics.classes import log_loss
-from avmatch.systems.scenes.fusing import METHODS, cross_validated, log_weights, method, mixture_weights
+from avmatch.systems.scenes.fusing import METHODS, cross_validated, fuse_predictions, log_weights, mixture_weights
 
 
 def systems(num: int = 3000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -24,50 +24,50 @@ def test_one_system_that_is_too_bold_gets_its_temperature_back():
 
 def test_the_likeliest_mixture_is_found():
     rng = np.random.default_rng(0)
-    told = rng.dirichlet(np.full(4, 0.3), (2, 20_000))
+    probabilities = rng.dirichlet(np.full(4, 0.3), (2, 20_000))
     source = rng.random(20_000) < 0.25
-    label = np.array([rng.choice(4, p=told[int(own), row]) for row, own in enumerate(source)])
-    assert mixture_weights(told, label) == pytest.approx([0.75, 0.25], abs=0.02)
+    label = np.array([rng.choice(4, p=probabilities[int(own), row]) for row, own in enumerate(source)])
+    assert mixture_weights(probabilities, label) == pytest.approx([0.75, 0.25], abs=0.02)
 
 
 def test_weights_are_a_minimum_of_the_log_loss():
-    told, label = systems()
+    outputs, label = systems()
     way = METHODS["stacked"]
-    weights = way.fit(told, label)
-    best = log_loss(way.fuse(told, weights), label)
+    weights = way.fit(outputs, label)
+    best = log_loss(way.fuse(outputs, weights), label)
     for place in range(3):
         for step in (-0.02, 0.02):
             other = weights.copy()
             other[place] = max(0, other[place] + step)
-            assert log_loss(way.fuse(told, other), label) >= best - 1e-9
+            assert log_loss(way.fuse(outputs, other), label) >= best - 1e-9
 
 
 def test_stacking_adds_independent_clues_and_leaves_noise_alone():
-    told, label = systems()
+    outputs, label = systems()
     fold = np.arange(len(label)) % 5
-    losses = {name: log_loss(cross_validated(way, told, label, fold), label) for name, way in METHODS.items()}
-    alone = [log_loss(one, label) for one in told]
+    losses = {name: log_loss(cross_validated(way, outputs, label, fold), label) for name, way in METHODS.items()}
+    alone = [log_loss(one, label) for one in outputs]
     assert losses["stacked"] < min(alone) < losses["mean"]
     assert losses["stacked"] < losses["weighted"] <= min(alone) + 0.01
-    assert METHODS["stacked"].fit(told, label)[2] < 0.1
+    assert METHODS["stacked"].fit(outputs, label)[2] < 0.1
 
 
-def test_cross_validation_doesnt_see_the_fold_that_it_judges():
-    told, label = systems(60)
+def test_cross_validation_leaves_out_the_fold_that_it_judges():
+    outputs, label = systems(60)
     fold = np.repeat([0, 1], 30)
     way = METHODS["stacked"]
-    weights = way.fit(told[:, fold == 0], label[fold == 0])
-    found = cross_validated(way, told, label, fold)
-    np.testing.assert_allclose(found[fold == 1], way.fuse(told[:, fold == 1], weights))
+    weights = way.fit(outputs[:, fold == 0], label[fold == 0])
+    found = cross_validated(way, outputs, label, fold)
+    np.testing.assert_allclose(found[fold == 1], way.fuse(outputs[:, fold == 1], weights))
 
 
 def test_equal_logits_fuse_to_the_same():
     logits = np.random.default_rng(0).standard_normal((50, 4))
-    told = np.stack([softmax(logits, axis=1)] * 2)
-    fused = METHODS["stacked"].fuse(told, np.array([0.5, 0.5]))
+    outputs = np.stack([softmax(logits, axis=1)] * 2)
+    fused = METHODS["stacked"].fuse(outputs, np.array([0.5, 0.5]))
     np.testing.assert_allclose(np.log(fused), log_softmax(logits, axis=1), atol=1e-9)
 
 
-def test_an_unknown_way_lists_what_there_is():
+def test_an_unknown_method_lists_the_known_ones():
     with pytest.raises(UsageError, match="mean, weighted, stacked"):
-        method("median")
+        fuse_predictions(["a.csv", "b.csv"], "median")

@@ -23,7 +23,7 @@ def inputs() -> tuple[torch.Tensor, torch.Tensor]:
     return torch.randn(4, 7, 6, generator=generator), torch.randn(4, 3, 8, generator=generator)
 
 
-def told(layers: nn.Module) -> list[str]:
+def words_of(layers: nn.Module) -> list[str]:
     """Each layer in a word."""
     found = []
     for layer in layers.modules():
@@ -58,12 +58,12 @@ LAYERS = {
 
 
 def test_a_block_is_linear_norm_relu_dropout():
-    assert told(block(3, 4)) == of_block(3, 4)
+    assert words_of(block(3, 4)) == of_block(3, 4)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_layers_are_the_published_ones(kind: str):
-    assert told(network(kind)) == LAYERS[kind]
+    assert words_of(network(kind)) == LAYERS[kind]
     assert network(kind)(*inputs()).shape == (4, 5)
 
 

@@ -111,7 +111,7 @@ def mixture() -> SceneMixture:
 
 
 def cases() -> tuple[torch.Tensor, torch.Tensor]:
-    """Both sides, sound alone, picture alone, nothing."""
+    """Both sides, audio alone, video alone, nothing."""
     audio, video = inputs()
     audio[2:], video[1], video[3] = torch.nan, torch.nan, torch.nan
     audio[2], video[2] = torch.nan, torch.randn(2, 5)
@@ -120,11 +120,11 @@ def cases() -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_what_is_there_chooses_the_discriminants():
     found = mixture()
-    told, case = found.statistics(*cases())
+    statistics, case = found.statistics(*cases())
     assert case.tolist() == [BOTH, AUDIO_ONLY, VIDEO_ONLY, NOTHING]
-    logits = found.discriminant(told, case)
+    logits = found.discriminant(statistics, case)
     for row in range(4):
-        wanted = row * told[row].sum() + torch.arange(4.0) + 10 * row
+        wanted = row * statistics[row].sum() + torch.arange(4.0) + 10 * row
         torch.testing.assert_close(logits[row], wanted, atol=1e-4, rtol=1e-4)
 
 

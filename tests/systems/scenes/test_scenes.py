@@ -37,7 +37,7 @@ SMALL = (
 
 
 def write_packed(folder: Path, num: int, seed: int, *, broken: bool = False) -> Path:
-    """Clips of which a third of the steps tells the class, in sound and in picture."""
+    """Clips of which a third of the steps depends on the class, in audio and in video."""
     rng = np.random.default_rng(seed)
     label = np.arange(num) % 3
     audio, video = rng.standard_normal((num, 6, 4)), rng.standard_normal((num, 6, 5))
@@ -61,7 +61,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def unseen(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def held_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_packed(tmp_path_factory.mktemp("scenes") / "test", 90, 1, broken=True)
 
 
@@ -90,8 +90,8 @@ def test_the_published_settings(fusion: str):
     assert config.best_by == "log_likelihood"
 
 
-def test_deviation_and_mean_are_over_all_steps_that_are_there(unseen: Path):
-    pairs = read_scenes(unseen).pairs
+def test_deviation_and_mean_are_over_all_steps_that_are_there(held_out: Path):
+    pairs = read_scenes(held_out).pairs
     found = standard(pairs.video, 5)
     steps = np.asarray(pairs.video).reshape(-1, 5)
     np.testing.assert_allclose(found.mean, np.nanmean(steps, axis=0), atol=1e-5)
@@ -139,29 +139,40 @@ def test_media_need_a_front_end_and_keep_to_the_split(media: Path, tmp_path: Pat
     assert pairs.label_names == ("a", "b")
 
 
-def test_the_best_is_better_than_late_fusion_where_few_steps_tell(best: Path, late: Path, unseen: Path):
-    told = {}
+def test_the_best_is_better_than_late_fusion_where_few_steps_count(best: Path, late: Path, held_out: Path):
+    results = {}
     for run in (best, late):
-        code, text = avmatch("evaluate", "classify", run, unseen, "--json")
+        code, text = avmatch("evaluate", "classify", run, held_out, "--json")
         assert code == 0
-        told[run] = json.loads(text)
-    assert told[best]["accuracy"] > 0.8
-    assert told[best]["log_loss"] < told[late]["log_loss"]
+        results[run] = json.loads(text)
+    assert results[best]["accuracy"] > 0.8
+    assert results[best]["log_loss"] < results[late]["log_loss"]
 
 
-def test_evaluate_says_one_json_object_that_agrees_with_its_table(best: Path, unseen: Path, tmp_path: Path):
-    code, text = avmatch("evaluate", "classify", best, unseen, "--json", "-o", tmp_path / "out")
-    told = json.loads(text)
+def test_evaluate_prints_one_json_object_that_agrees_with_its_table(best: Path, held_out: Path, tmp_path: Path):
+    code, text = avmatch("evaluate", "classify", best, held_out, "--json", "-o", tmp_path / "out")
+    result = json.loads(text)
     assert code == 0
-    assert {"accuracy", "log_loss", "n", "per_class", "macro", "weighted", "calibration_error", "labels"} <= told.keys()
-    assert told["n"] == 90
-    assert told["num_partial"] == 1
-    assert told["notes"] == ["0000: video: broken: no step is finite"]
-    assert told["per_class"]["bark"].keys() == {"precision", "recall", "f1", "support"}
+    assert {
+        "accuracy",
+        "log_loss",
+        "n",
+        "per_class",
+        "macro",
+        "weighted",
+        "calibration_error",
+        "labels",
+    } <= result.keys()
+    assert result["n"] == 90
+    assert result["num_partial"] == 1
+    assert result["notes"] == ["0000: video: broken: no step is finite"]
+    assert result["per_class"]["bark"].keys() == {"precision", "recall", "f1", "support"}
     table = read_predictions(tmp_path / "out" / "prediction.csv")
     hits = table.probabilities.argmax(axis=1) == table.label
-    assert told["accuracy"] == hits.mean()
-    assert told["log_loss"] == pytest.approx(-np.log(table.probabilities[np.arange(90), table.label]).mean(), abs=1e-9)
+    assert result["accuracy"] == hits.mean()
+    assert result["log_loss"] == pytest.approx(
+        -np.log(table.probabilities[np.arange(90), table.label]).mean(), abs=1e-9
+    )
     confusion = (tmp_path / "out" / "confusion.csv").read_text(encoding="utf-8").splitlines()
     assert confusion[0] == "class,bark,clock,tram"
     assert sum(int(cell) for line in confusion[1:] for cell in line.split(",")[1:]) == 90
@@ -169,15 +180,15 @@ def test_evaluate_says_one_json_object_that_agrees_with_its_table(best: Path, un
         assert (tmp_path / "out" / name).read_bytes().startswith(b"\x89PNG")
 
 
-def test_evaluate_prints_tables(best: Path, unseen: Path):
-    code, text = avmatch("evaluate", "classify", best, unseen)
+def test_evaluate_prints_tables(best: Path, held_out: Path):
+    code, text = avmatch("evaluate", "classify", best, held_out)
     assert code == 0
     assert "macro average" in text
     assert "Which of 3 classes is it?" in text
 
 
-def test_classify_answers_with_either_side_alone(best: Path, unseen: Path, tmp_path: Path):
-    pairs = read_scenes(unseen).pairs
+def test_classify_answers_with_either_side_alone(best: Path, held_out: Path, tmp_path: Path):
+    pairs = read_scenes(held_out).pairs
     shares = {}
     for side in ("audio", "video"):
         files = []
@@ -185,21 +196,21 @@ def test_classify_answers_with_either_side_alone(best: Path, unseen: Path, tmp_p
             files.append(tmp_path / f"{side}{row}.npz")
             np.savez(files[-1], **{side: getattr(pairs, side)[row]})
         code, text = avmatch("classify", *files, "--model", best, "--json")
-        told = [json.loads(line) for line in text.splitlines()]
+        results = [json.loads(line) for line in text.splitlines()]
         assert code == 0
-        assert {one["status"] for one in told} == {"partial"}
-        assert {one["carried_by"] for one in told} == {side}
-        shares[side] = np.mean([one["label"] == LABELS[row % 3] for row, one in enumerate(told, start=1)])
+        assert {one["status"] for one in results} == {"partial"}
+        assert {one["carried_by"] for one in results} == {side}
+        shares[side] = np.mean([one["label"] == LABELS[row % 3] for row, one in enumerate(results, start=1)])
     assert min(shares.values()) > 0.6
 
 
-def test_the_exported_graph_says_what_the_network_says(best: Path, data: Path):
+def test_the_exported_graph_describes_itself(best: Path, data: Path):
     config = recipe("scene_best")
     described = load_scenes(best).description
     assert described.labels == LABELS
     assert (described.audio_features, described.video_features, described.window_steps) == (4, 5, 6)
     assert config.recipe == described.model
-    inputs = [told.name for told in onnxruntime.InferenceSession(best / "model" / "scenes.onnx").get_inputs()]
+    inputs = [one.name for one in onnxruntime.InferenceSession(best / "model" / "scenes.onnx").get_inputs()]
     assert inputs == ["audio", "video"]
     card = (best / "model" / "card.md").read_text(encoding="utf-8")
     assert "both_sides_log_loss" in card
@@ -224,16 +235,16 @@ def test_a_network_doesnt_learn_from_the_fold_that_judges_it(data: Path):
     assert any(parameter.grad is not None and parameter.grad.any() for parameter in second.parameters())
 
 
-def test_stacking_lowers_the_log_loss_and_tells_the_cases_apart(data: Path, unseen: Path):
+def test_stacking_lowers_the_log_loss_and_differs_by_case(data: Path, held_out: Path):
     task, learner = learner_of(data)
-    pairs = read_scenes(unseen).pairs
+    pairs = read_scenes(held_out).pairs
     before = scene_logits(learner, pairs, torch.device("cpu"))
-    told = stack(task, learner, pairs)
+    figures = stack(learner, pairs)
     after = task.validate(learner, pairs, torch.device("cpu"))
     plain = -torch.from_numpy(before).log_softmax(dim=1)[np.arange(90), pairs.label].mean().item()
     assert after["log_loss"] < plain
     cases = ("both_sides", "audio_alone", "video_alone")
-    assert told.keys() == {f"{case}_{figure}" for case in cases for figure in ("accuracy", "log_loss")}
+    assert figures.keys() == {f"{case}_{figure}" for case in cases for figure in ("accuracy", "log_loss")}
     weights = learner.network.weights
     assert (weights[BOTH] != weights[AUDIO_ONLY]).any()
 
@@ -247,9 +258,9 @@ def test_sides_are_taken_away_as_often_as_asked(data: Path):
     assert not (gone[0] & gone[1]).any()
 
 
-def test_training_says_what_is_missing(unseen: Path, tmp_path: Path):
+def test_training_says_what_is_missing(held_out: Path, tmp_path: Path):
     with pytest.warns(UserWarning, match="1 sides are missing or broken.*0000: video"):
-        MixedScenes().read(unseen, tmp_path)
+        MixedScenes().read(held_out, tmp_path)
 
 
 def test_one_class_is_none(tmp_path: Path):
@@ -269,11 +280,11 @@ def test_a_class_that_the_model_doesnt_know_is_refused(best: Path, tmp_path: Pat
         avmatch("evaluate", "classify", best, folder)
 
 
-def test_options_of_other_protocols_are_refused(best: Path, unseen: Path):
-    assert avmatch("evaluate", "classify", best, unseen, "--noise", 10)[0] == 2
-    assert avmatch("evaluate", "words", best, unseen, "-o", "x")[0] == 2
+def test_options_of_other_protocols_are_refused(best: Path, held_out: Path):
+    assert avmatch("evaluate", "classify", best, held_out, "--noise", 10)[0] == 2
+    assert avmatch("evaluate", "words", best, held_out, "-o", "x")[0] == 2
     with pytest.raises(UsageError, match="either --model, to classify, or --fuse"):
-        avmatch("classify", unseen)
+        avmatch("classify", held_out)
 
 
 def test_every_recipe_has_its_name():

@@ -2,29 +2,26 @@
 
     items → probabilities → accuracy, log loss, calibration, class by class
 
-Every item with a known class counts. One that lacks a side is answered by the other, one that lacks both by what the
-model says of nothing; how many there are is told.
+Every item with a known class counts. One that lacks a side is classified by the other, one that lacks both by the
+classes' shares; the result says how many there are.
 
 Letters in shapes: N items, K classes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
 from avmatch.core.errors import UsageError
 from avmatch.core.results import Progress
 from avmatch.data.items import Pairs
 from avmatch.evaluation.held_back import held_back_rows
 from avmatch.metrics.classes import (
-    ClassScores,
-    Mistake,
-    Reliability,
     averages,
     class_scores,
     commonest_mistakes,
@@ -42,77 +39,72 @@ _CAPTION = "calibration error in 15 bins; a probability of 0 for what is counts 
 
 
 @dataclass(frozen=True, eq=False)
-class SceneResult:
+class ClassificationResult:
     """One evaluation.
 
     Attributes:
-        accuracy: 0…1.
-        log_loss: in nats.
-        per_class: in the order of `labels`, the model's.
-        macro, weighted: means over the classes that there are, alike and by their number.
-        confusion: rows are what is, columns what it was taken for.
-        num_partial: items of which something is missing that the model looks at.
-        predictions: of each item.
+        predictions: of items whose classes are all known.
+        num_partial: items of which something is missing that the model takes.
         notes: what is missing, for a person.
     """
 
     model: str
     data: str
-    accuracy: float
-    log_loss: float
-    n: int
-    labels: tuple[str, ...]
-    per_class: tuple[ClassScores, ...]
-    macro: ClassScores
-    weighted: ClassScores
-    confusion: Int[np.ndarray, "K K"]
-    reliability: Reliability
-    mistakes: tuple[Mistake, ...]
-    num_partial: int
     predictions: Predictions
+    num_partial: int = 0
     notes: tuple[str, ...] = ()
 
+    @cached_property
+    def confusion(self) -> Int[np.ndarray, "K K"]:
+        """Rows are what is, columns what it was taken for."""
+        guess = self.predictions.probabilities.argmax(axis=1)
+        return confusion_matrix(self.predictions.label, guess, len(self.predictions.classes))
+
     def report(self) -> Report:
-        """The figures over all, class by class, and the commonest mistakes where there are any."""
-        figures = [f"{value:.4f}" for value in (self.accuracy, self.log_loss, self.reliability.error)]
+        """The figures over all, class by class, and the commonest mistakes where there are any.
+
+        In JSON, accuracy, precision, recall and F1 are 0…1, the log loss is in nats; averages are over the classes that
+        there are, alike (macro) and by their number (weighted).
+        """
+        label, probabilities, labels = self.predictions.label, self.predictions.probabilities, self.predictions.classes
+        accuracy, loss = float(np.trace(self.confusion) / len(label)), log_loss(probabilities, label)
+        calibration_error = reliability(probabilities, label).error
+        per_class = dict(zip(labels, class_scores(self.confusion), strict=True))
+        macro, weighted = averages(tuple(per_class.values()))
+        mistakes = commonest_mistakes(probabilities, label, labels)
         over_all = [
             ["accuracy", "log loss", "calibration error", "n", "incomplete"],
-            [*figures, str(self.n), str(self.num_partial)],
+            [f"{accuracy:.4f}", f"{loss:.4f}", f"{calibration_error:.4f}", str(len(label)), str(self.num_partial)],
         ]
-        averages = zip(("macro average", "weighted average"), (self.macro, self.weighted), strict=True)
         classes = [["class", "precision", "recall", "F1", "support"]]
-        for name, one in (*zip(self.labels, self.per_class, strict=True), *averages):
+        for name, one in [*per_class.items(), ("macro average", macro), ("weighted average", weighted)]:
             classes.append([name, *(f"{value:.3f}" for value in (one.precision, one.recall, one.f1)), str(one.support)])
         return Report(
             f"Classes in {Path(self.data).name}: {Path(self.model).resolve().name}",
             (
-                ReportTable(f"Which of {len(self.labels)} classes is it?", over_all, 0, _CAPTION),
+                ReportTable(f"Which of {len(labels)} classes is it?", over_all, 0, _CAPTION),
                 ReportTable("Class by class", classes),
-                *mistake_tables(self.mistakes, "is"),
+                *mistake_tables(mistakes, "is"),
             ),
-            self._values(),
+            {
+                "kind": "classify",
+                "model": self.model,
+                "data": self.data,
+                "accuracy": accuracy,
+                "log_loss": loss,
+                "n": len(label),
+                "calibration_error": calibration_error,
+                "per_class": {name: asdict(one) for name, one in per_class.items()},
+                "macro": asdict(macro),
+                "weighted": asdict(weighted),
+                "labels": labels,
+                "confusion": self.confusion.tolist(),
+                "mistakes": [asdict(one) for one in mistakes],
+                "num_partial": self.num_partial,
+                "notes": self.notes,
+            },
             self.notes,
         )
-
-    def _values(self) -> dict[str, object]:
-        """For JSON; accuracy, precision, recall and F1 are 0…1, the log loss is in nats."""
-        return {
-            "kind": "classify",
-            "model": self.model,
-            "data": self.data,
-            "accuracy": self.accuracy,
-            "log_loss": self.log_loss,
-            "n": self.n,
-            "calibration_error": self.reliability.error,
-            "per_class": {name: asdict(one) for name, one in zip(self.labels, self.per_class, strict=True)},
-            "macro": asdict(self.macro),
-            "weighted": asdict(self.weighted),
-            "labels": self.labels,
-            "confusion": self.confusion.tolist(),
-            "mistakes": [asdict(one) for one in self.mistakes],
-            "num_partial": self.num_partial,
-            "notes": self.notes,
-        }
 
 
 def evaluate_scenes(
@@ -123,7 +115,7 @@ def evaluate_scenes(
     held_out: bool = False,
     cache_dir: Path | None = None,
     progress: Progress | None = None,
-) -> SceneResult:
+) -> ClassificationResult:
     """Measure `model` on the labelled items of `data` (data/pairs.py; media where it takes media).
 
     Args:
@@ -142,50 +134,23 @@ def evaluate_scenes(
     if held_out:
         scenes = scenes.take(held_back_rows(scenes.pairs.names, Path(model)))
     label = _in_order(scenes.pairs, loaded, data)
-    probabilities: list[Float[np.ndarray, "B K"]] = []
-    missing: list[dict[str, str]] = []
+    parts, missing = [], []
     for found in usable(loaded, scenes):
-        probabilities.append(loaded.probabilities(found.audio, found.video))
+        parts.append(loaded.probabilities(found.audio, found.video))
         missing += found.missing
     names = scenes.pairs.names
-    predictions = Predictions(names, loaded.description.labels, np.concatenate(probabilities), label)
+    predictions = Predictions(names, loaded.description.labels, np.concatenate(parts), label)
     notes = [f"{name}: {side}: {why}" for name, whys in zip(names, missing, strict=True) for side, why in whys.items()]
-    return result_of(str(model), str(data), predictions, notes, sum(map(bool, missing)))
+    return ClassificationResult(str(model), str(data), predictions, sum(map(bool, missing)), tuple(notes))
 
 
-def result_of(
-    model: str, data: str, predictions: Predictions, notes: Sequence[str] = (), num_partial: int = 0
-) -> SceneResult:
-    """The figures of predictions whose classes are all known."""
-    label, probabilities, labels = predictions.label, predictions.probabilities, predictions.classes
-    confusion = confusion_matrix(label, probabilities.argmax(axis=1), len(labels))
-    per_class = class_scores(confusion)
-    macro, weighted = averages(per_class)
-    return SceneResult(
-        model,
-        data,
-        float(np.trace(confusion) / len(label)),
-        log_loss(probabilities, label),
-        len(label),
-        labels,
-        per_class,
-        macro,
-        weighted,
-        confusion,
-        reliability(probabilities, label),
-        commonest_mistakes(probabilities, label, labels),
-        num_partial,
-        predictions,
-        tuple(notes),
-    )
-
-
-def write_report(report: SceneResult, folder: Path) -> None:
+def write_report(result: ClassificationResult, folder: Path) -> None:
     """prediction.csv, confusion.csv, confusion.png and reliability.png."""
-    write_predictions(folder / "prediction.csv", report.predictions)
-    write_confusion(report.confusion, report.labels, folder / "confusion.csv")
-    plot_confusion(report.confusion, report.labels, folder / "confusion.png")
-    plot_reliability(report.reliability, folder / "reliability.png")
+    predictions = result.predictions
+    write_predictions(folder / "prediction.csv", predictions)
+    write_confusion(result.confusion, predictions.classes, folder / "confusion.csv")
+    plot_confusion(result.confusion, predictions.classes, folder / "confusion.png")
+    plot_reliability(reliability(predictions.probabilities, predictions.label), folder / "reliability.png")
 
 
 def _in_order(pairs: Pairs, model: SceneModel, data: str | Path) -> Int[np.ndarray, " N"]:

@@ -1,9 +1,11 @@
-"""Media → labelled pairs of feature sequences, one step a second.
+"""What a classifier of scenes takes: sequences of features, made of media here or read from files.
 
-    files → decode → front ends → what each second holds → items
+    media files → decode → front ends → what each second holds → items ┐
+    files of features (data/pairs.py)                            → items ┴ usable(model, items) → blocks of sides
 
-Features are the vectors of a model's towers (their mean over each second), or, with the front end `signals`, what the
-analysis of every file gives without any model: loudness and its rises by band, motion by place, mean and deviation.
+Features of media are the vectors of a model's towers (their mean over each second), or, with the front end `signals`,
+those of the analysis of every file, without any model: loudness and its rises by band, motion by place, mean and
+deviation.
 
 Letters in shapes: T ticks, D dimensions.
 """
@@ -38,13 +40,15 @@ from avmatch.systems.scenes.runtime import SceneModel
 SIGNALS = "signals"
 #: Steps a second.
 RATE_HZ = 1.0
+#: Items that are in memory at once, of sets that lie on the disk.
+BLOCK = 512
 
 Steps = Float32[np.ndarray, "_ _"]
 Features = TypeVar("Features", AudioFeatures, VideoFeatures)
 
 
 @dataclass(frozen=True, eq=False)
-class _Heard:
+class _FileSteps:
     """One file: its features, and why a side has none."""
 
     audio: Steps
@@ -85,23 +89,26 @@ def read_scene_media(
 def media_scenes(
     files: Sequence[Clip], front_end: str, cache_dir: Path | None, progress: Progress | None = None
 ) -> Scenes:
-    """The features of these files; what can't be had of one is told as a fault."""
+    """The features of these files; a side without features is a fault."""
     pair = None if front_end == SIGNALS else load_pair(front_end)
     analyser = Analyser(cache_dir, () if pair is None else (pair,), num_threads=1)
     paths = [file.path for file in files]
-    answers = analyse_all(lambda path: _features(analyser, pair, path), paths, "files", progress)
-    heard = [_failed(answer) if isinstance(answer, Failure) else answer for answer in answers]
+    answers = analyse_all(lambda path: _steps_of_file(analyser, pair, path), paths, "files", progress)
+    steps = [
+        _FileSteps(absent(), absent(), dict.fromkeys(SIDES, answer.message)) if isinstance(answer, Failure) else answer
+        for answer in answers
+    ]
     faults = [
-        Fault(file.path, side, one.missing[side])
-        for file, one in zip(files, heard, strict=True)
+        Fault(path, side, one.missing[side])
+        for path, one in zip(paths, steps, strict=True)
         for side in SIDES
         if side in one.missing
     ]
     label, label_names = numbered([file.label for file in files])
     pairs = Pairs(
-        tuple(one.video for one in heard),
-        tuple(one.audio for one in heard),
-        tuple(file.path for file in files),
+        tuple(one.video for one in steps),
+        tuple(one.audio for one in steps),
+        tuple(paths),
         numbered([file.group for file in files])[0],
         label,
         label_names,
@@ -109,6 +116,56 @@ def media_scenes(
         audio_rate_hz=RATE_HZ,
     )
     return Scenes(pairs, tuple(faults))
+
+
+def _steps_of_file(analyser: Analyser, pair: TowerPair | None, path: str) -> _FileSteps:
+    missing: dict[Side, str] = {}
+
+    def attempted(analyse: Callable[[str], Features], side: Side) -> Features | None:
+        try:
+            return analyse(path)
+        except MediaError as error:
+            missing[side] = error.message
+            return None
+
+    video: VideoFeatures | None
+    audio: AudioFeatures | None
+    try:
+        video, audio = analyser.both(path)
+    except MediaError:
+        video, audio = attempted(analyser.video, "video"), attempted(analyser.audio, "audio")
+    steps = _FileSteps(_audio_steps(audio, pair), _video_steps(video, pair), missing)
+    for side in SIDES:
+        if not len(getattr(steps, side)):
+            missing.setdefault(side, "nothing in it for the front end (no face, say, or shorter than a tick)")
+    return steps
+
+
+def _audio_steps(audio: AudioFeatures | None, pair: TowerPair | None) -> Steps:
+    if audio is None:
+        return absent()
+    if pair is not None:
+        return _vector_steps(audio.embeddings.get(pair.name))
+    ticks = np.concatenate((audio.level, audio.flux), axis=1)
+    return by_second(ticks, BAND_RATE_HZ, audio.start_seconds, with_deviation=True)
+
+
+def _video_steps(video: VideoFeatures | None, pair: TowerPair | None) -> Steps:
+    if video is None:
+        return absent()
+    if pair is None:
+        ticks = video.motion.reshape(len(video.motion), -1)
+        return by_second(ticks, TICK_RATE_HZ, video.start_seconds, with_deviation=True)
+    if pair.video.description.crop == "picture":
+        return _vector_steps(video.embeddings.get(pair.name))
+    longest = max(video.mouths, key=len, default=None)
+    return absent() if longest is None else _vector_steps(longest.embeddings.get(pair.name))
+
+
+def _vector_steps(vectors: Embeddings | None) -> Steps:
+    if vectors is None:
+        return absent()
+    return by_second(vectors.data, vectors.rate_hz, vectors.start_seconds, with_deviation=False)
 
 
 def by_second(ticks: Shaped[np.ndarray, "T D"], rate_hz: float, start_seconds: float, *, with_deviation: bool) -> Steps:
@@ -123,75 +180,8 @@ def by_second(ticks: Shaped[np.ndarray, "T D"], rate_hz: float, start_seconds: f
     np.add.at(sums[1], second, ticks**2)
     with np.errstate(invalid="ignore"):
         mean, square = sums / count[:, None]
-    told = [mean, np.sqrt(np.maximum(square - mean**2, 0))] if with_deviation else [mean]
-    found: Steps = np.concatenate(told, axis=1).astype(np.float32)
-    return found
-
-
-def _features(analyser: Analyser, pair: TowerPair | None, path: str) -> _Heard:
-    missing: dict[Side, str] = {}
-    seen: VideoFeatures | None
-    heard: AudioFeatures | None
-    try:
-        seen, heard = analyser.both(path)
-    except MediaError:
-        seen = _attempted(analyser.video, path, "video", missing)
-        heard = _attempted(analyser.audio, path, "audio", missing)
-    audio = absent() if heard is None else _sound_steps(heard, pair)
-    video = absent() if seen is None else _picture_steps(seen, pair)
-    for side, steps in zip(SIDES, (audio, video), strict=True):
-        if not len(steps):
-            missing.setdefault(side, "nothing in it for the front end (no face, say, or shorter than a tick)")
-    return _Heard(audio, video, missing)
-
-
-def _attempted(analyse: Callable[[str], Features], path: str, side: Side, missing: dict[Side, str]) -> Features | None:
-    try:
-        return analyse(path)
-    except MediaError as error:
-        missing[side] = error.message
-        return None
-
-
-def _failed(failure: Failure) -> _Heard:
-    return _Heard(absent(), absent(), dict.fromkeys(SIDES, failure.message))
-
-
-def _sound_steps(heard: AudioFeatures, pair: TowerPair | None) -> Steps:
-    if pair is not None:
-        return _vector_steps(heard.embeddings.get(pair.name))
-    ticks = np.concatenate((heard.level, heard.flux), axis=1)
-    return by_second(ticks, BAND_RATE_HZ, heard.start_seconds, with_deviation=True)
-
-
-def _picture_steps(seen: VideoFeatures, pair: TowerPair | None) -> Steps:
-    if pair is None:
-        ticks = seen.motion.reshape(len(seen.motion), -1)
-        return by_second(ticks, TICK_RATE_HZ, seen.start_seconds, with_deviation=True)
-    if pair.video.description.crop == "picture":
-        return _vector_steps(seen.embeddings.get(pair.name))
-    longest = max(seen.mouths, key=len, default=None)
-    return absent() if longest is None else _vector_steps(longest.embeddings.get(pair.name))
-
-
-def _vector_steps(vectors: Embeddings | None) -> Steps:
-    if vectors is None:
-        return absent()
-    return by_second(vectors.data, vectors.rate_hz, vectors.start_seconds, with_deviation=False)
-
-
-#: Items that are in memory at once, of sets that lie on the disk.
-BLOCK = 512
-
-
-@dataclass(frozen=True, eq=False)
-class Usable:
-    """The sides of each item as far as a model takes them, and why it can't, by item and side that it looks at."""
-
-    names: tuple[str, ...]
-    audio: list[Steps]
-    video: list[Steps]
-    missing: list[dict[str, str]]
+    parts = [mean, np.sqrt(np.maximum(square - mean**2, 0))] if with_deviation else [mean]
+    return np.concatenate(parts, axis=1).astype(np.float32)
 
 
 def scenes_for(
@@ -206,57 +196,61 @@ def scenes_for(
         if media := next((file for file in files if Path(file).is_file() and is_media(Path(file))), None):
             raise UsageError(f"{media}: is media, and {model.description.model} takes features that others computed")
         scenes: list[Scenes] = []
-        for is_clip, group in itertools.groupby(files, _is_clip):
+        for is_clip, group in itertools.groupby(files, lambda file: Path(file).suffix.lower() == ".npz"):
             named = [os.fspath(file) for file in group]
             scenes += [read_clips(named)] if is_clip else [read_scenes(path, split) for path in named]
         return scenes
     listed: list[Clip] = []
     for path in map(Path, files):
-        found = list_scene_files(path, split) or _media_file(path)
+        found = list_scene_files(path, split)
         if not found:
-            raise UsageError(f"{path}: {model.description.model} takes media files, and folders and tables of them")
+            if not path.is_file() or is_table(path):
+                raise UsageError(f"{path}: {model.description.model} takes media files, and folders and tables of them")
+            found = (Clip(str(path), str(path), str(path)),)
         listed += found
     return [media_scenes(listed, model.description.front_end, cache_dir, progress)]
+
+
+@dataclass(frozen=True, eq=False)
+class Usable:
+    """The sides of each item as far as a model takes them, and why it can't, by item and side that it takes."""
+
+    names: tuple[str, ...]
+    audio: list[Steps]
+    video: list[Steps]
+    missing: list[dict[str, str]]
 
 
 def usable(model: SceneModel, scenes: Scenes) -> Iterator[Usable]:
     """The items, block by block, so that large sets needn't fit into the memory.
 
-    Sides with other features than the model's, or that it doesn't look at, are as good as missing.
+    Sides with other features than the model's, or that it doesn't take, count as missing.
 
     Raises:
         ModelError: no item of a block has features that the model takes.
     """
-    told = {(fault.name, fault.side): fault.message for fault in scenes.faults}
+    faults = {(fault.name, fault.side): fault.message for fault in scenes.faults}
     for begin in range(0, len(scenes.pairs), BLOCK):
-        rows = range(begin, min(begin + BLOCK, len(scenes.pairs)))
-        names = scenes.pairs.names[begin : rows.stop]
+        names = scenes.pairs.names[begin : begin + BLOCK]
         missing: list[dict[str, str]] = [{} for _ in names]
         sides: dict[Side, list[Steps]] = {side: [absent()] * len(names) for side in SIDES}
         for side in model.description.sides:
-            read = [_steps(getattr(scenes.pairs, side), row) for row in rows]
-            unfit = [model.fits(side, clip) for clip, _ in read]
+            items = getattr(scenes.pairs, side)
+            read = [_steps(items, row) for row in range(begin, begin + len(names))]
+            unfit = [model.misfit(side, steps) for steps, _ in read]
             if all(unfit):
                 raise ModelError(f"{names[0]}: its {side} {unfit[0]}")
-            for place, (name, (clip, gone)) in enumerate(zip(names, read, strict=True)):
-                sides[side][place] = absent() if unfit[place] else clip
-                if why := unfit[place] or told.get((name, side), gone):
+            for place, (steps, fault) in enumerate(read):
+                sides[side][place] = absent() if unfit[place] else steps
+                if why := unfit[place] or faults.get((names[place], side), fault):
                     missing[place][side] = why
         yield Usable(names, sides["audio"], sides["video"], missing)
 
 
 def _steps(items: Items, row: int) -> tuple[Steps, str]:
-    """A side's steps, none where not one of them is there, and why."""
+    """A side's steps, none where all are missing, and why."""
     try:
         steps = whole_steps(items[row])
     except MediaError as error:
         return absent(), error.message
     return (absent(), "missing") if np.isnan(steps).all() else (steps, "")
-
-
-def _is_clip(file: str | Path) -> bool:
-    return Path(file).suffix.lower() == ".npz"
-
-
-def _media_file(path: Path) -> tuple[Clip, ...]:
-    return (Clip(str(path), str(path), str(path)),) if path.is_file() and not is_table(path) else ()

@@ -1,12 +1,12 @@
-"""The task of `scene_best`: attentive networks and linear discriminants, mixed by what is there.
+"""The task of `scene_best`: attentive networks and linear discriminants, mixed by case (model.py).
 
     features (T, F) ─┬ networks, each from another start and without another fold ┐
                      └ discriminants of mean and deviation over time              ┴ weights by case → logits
 
-In training, items are mixed (both sides and the label alike), and now and then a side is taken away whole, so that the
-other has to answer alone. The weights of the mixture, temperature included, are fitted when all is learned (stacking):
-each network to the fold that it hasn't seen, discriminants fitted anew without that fold; for both sides, and for each
-alone. Where the run held items back, they are fitted to those.
+In training, items are mixed (both sides and the label alike), and now and then a side is taken away whole, which makes
+the other answer alone. The weights of the mixture, temperature included, are fitted at the end (stacking): each network
+to the fold that it wasn't trained on, beside discriminants that are fitted again without that fold; for both sides, and
+for each alone. Where the run held items back, they are fitted to those.
 
 Letters in shapes: B items of a batch, N items, T and U steps, F and G features, D statistics, C classes, P parts.
 """
@@ -41,9 +41,9 @@ from avmatch.systems.scenes.model import (
     Side,
     Standard,
 )
-from avmatch.systems.scenes.task import SceneLearner, SceneTask, batches, export_scenes, standard
+from avmatch.systems.scenes.task import SceneLearner, SceneTask, batches, standard
 from avmatch.training.canonical import whitening
-from avmatch.training.discriminant import Discriminants, discriminants
+from avmatch.training.discriminant import discriminants
 from avmatch.training.task import Batch
 
 #: Steps from which principal components are taken.
@@ -59,7 +59,7 @@ class MixedScenes(SceneTask):
     Attributes:
         num_networks: each goes without one of `num_folds` folds of the items.
         mixup: alpha of the mixing of items; 0 = off.
-        side_dropout: how often the sound is taken away, and as often the picture.
+        side_dropout: how often the sound is taken away, and as often the video.
         side_weight: of the loss of each side alone.
         shrinkage: of the discriminants' covariance.
     """
@@ -86,66 +86,81 @@ class MixedScenes(SceneTask):
     def export(self, learner: nn.Module, pairs: Pairs, folder: Path, description: Mapping[str, object]) -> None:
         """scenes.onnx and card.md, the mixture's weights fitted before."""
         assert isinstance(learner, MixedLearner)
-        told = stack(self, learner, pairs)
-        results = description["results"]
+        figures, results = stack(learner, pairs), description["results"]
         assert isinstance(results, Mapping)
-        story = {**description, "results": {**results, **told}}
-        export_scenes(learner.network, learner.sizes, pairs, folder, story, front_end=self.front_end)
+        self.export_scenes(learner, pairs, folder, {**description, "results": {**results, **figures}})
 
 
 class MixedLearner(SceneLearner):
-    """The mixture, which is the mean of its networks until its weights are fitted; what descends are they."""
+    """The mixture, which is the mean of its networks until its weights are fitted; the networks are trained."""
 
     network: SceneMixture
 
     def __init__(self, task: MixedScenes, pairs: Pairs) -> None:
         super().__init__(pairs)
         self.task, self.names = task, pairs.names
-        num_classes = len(pairs.label_names)
-        each = [standard(items, size) for items, size in zip((pairs.audio, pairs.video), self.sizes, strict=True)]
+        self.num_classes = len(pairs.label_names)
+        both = (pairs.audio, pairs.video)
+        each = [standard(items, size) for items, size in zip(both, self.sizes, strict=True)]
         sides = [_fixed(one) for one in each]
         whites = [
             _whitening(items, fixed, num, task.attention.whitening_power)
-            for items, fixed, num in zip((pairs.audio, pairs.video), sides, task.attention.num_components, strict=True)
+            for items, fixed, num in zip(both, sides, task.attention.num_components, strict=True)
         ]
         networks = []
         for _ in range(task.num_networks):
             audio, video = (Side(task.attention, *fixed) for fixed in zip(sides, whites, strict=True))
-            networks.append(SceneAttention(task.attention, audio, video, num_classes))
+            networks.append(SceneAttention(task.attention, audio, video, self.num_classes))
         statistics = SceneStatistics(*each)
-        told, case = statistics_of(statistics, pairs, self.sizes)
-        fitted = fitted_cases(told, case, pairs.label, num_classes, self.sizes, task.shrinkage)
-        self.network = SceneMixture(networks, statistics, _module(fitted))
-        self.label = nn.Buffer(functional.one_hot(torch.from_numpy(pairs.label), num_classes).float())
+        fitted = self.discriminant(*statistics_of(statistics, pairs, self.sizes), pairs.label)
+        self.network = SceneMixture(networks, statistics, fitted)
+        self.label = nn.Buffer(functional.one_hot(torch.from_numpy(pairs.label), self.num_classes).float())
         num_groups = len(np.unique(pairs.group))
         self.fold = nn.Buffer(
             torch.from_numpy(group_folds(pairs.group, min(task.num_folds, num_groups), task.fold_seed))
         )
 
     def forward(self, batch: Batch, epoch: int) -> dict[str, Float[Tensor, ""]]:
-        """The mean loss of the networks, each over the items that it may see."""
+        """The mean loss of the networks, each over the items outside its fold."""
         losses = [self._loss(network, number, batch) for number, network in enumerate(self.network.networks)]
         return {"loss": torch.stack(losses).mean()}
+
+    def discriminant(
+        self, statistics: Float64[np.ndarray, "N D"], case: Int[np.ndarray, " N"], label: Int[np.ndarray, " N"]
+    ) -> Discriminant:
+        """Discriminants of the four cases, each fitted to the items that have the sides that it takes."""
+        is_audio = np.arange(statistics.shape[1]) < 2 * self.sizes[0]
+        has = {BOTH: case == BOTH, AUDIO_ONLY: case <= AUDIO_ONLY, VIDEO_ONLY: (case == BOTH) | (case == VIDEO_ONLY)}
+        columns = {BOTH: is_audio | True, AUDIO_ONLY: is_audio, VIDEO_ONLY: ~is_audio}
+        settings = (self.num_classes, self.task.shrinkage)
+        nothing = discriminants(statistics, label, *settings, is_audio & False)
+        fitted = [
+            discriminants(statistics[has[one]], label[has[one]], *settings, columns[one]) if has[one].any() else nothing
+            for one in (BOTH, AUDIO_ONLY, VIDEO_ONLY)
+        ]
+        weights, biases = zip(*((one.weights, one.bias) for one in (*fitted, nothing)), strict=True)
+        return Discriminant(
+            *([torch.from_numpy(one.astype(np.float32)) for one in values] for values in (weights, biases))
+        )
 
     def _loss(self, network: nn.Module, number: int, batch: Batch) -> Float[Tensor, ""]:
         may = torch.where(self.fold[batch.rows] != number)[0]
         audio, video, label = batch.audio[may], batch.video[may], self.label[batch.rows[may]]
-        if self.task.mixup:
-            partner, share = torch.randperm(len(label)), _beta(self.task.mixup, len(label)).to(label.device)
-            audio, video, label = (_mixed(side, partner, share) for side in (audio, video, label))
+        if alpha := self.task.mixup:
+            other = torch.randperm(len(label))
+            share = torch.distributions.Beta(alpha, alpha).sample((len(label),)).to(label.device)
+            audio, video, label = (_mixed(side, other, share) for side in (audio, video, label))
         audio, video = self._without_a_side(audio, video)
         parts = network(audio, video)
-        there = (~audio.isnan().all(dim=(1, 2)), ~video.isnan().all(dim=(1, 2)))
-        losses = [_surprise(parts.sum(dim=0), label)]
-        losses += [
-            self.task.side_weight * _surprise(part, label) * real for part, real in zip(parts[:2], there, strict=True)
-        ]
+        losses = [_cross_entropy(parts.sum(dim=0), label)]
+        for part, side in zip(parts[:2], (audio, video), strict=True):
+            losses.append(self.task.side_weight * _cross_entropy(part, label) * ~side.isnan().all(dim=(1, 2)))
         return torch.stack(losses).sum() / max(1, len(may))
 
     def _without_a_side(
         self, audio: Float[Tensor, "B T F"], video: Float[Tensor, "B U G"]
     ) -> tuple[Float[Tensor, "B T F"], Float[Tensor, "B U G"]]:
-        """Some items without their sound, as many without their picture."""
+        """Some items without their sound, as many without their video."""
         if not self.task.side_dropout:
             return audio, video
         drawn = torch.rand(len(audio), device=audio.device)[:, None, None]
@@ -153,20 +168,20 @@ class MixedLearner(SceneLearner):
         return audio.masked_fill(drawn < share, torch.nan), video.masked_fill(drawn > 1 - share, torch.nan)
 
 
-def stack(task: MixedScenes, learner: MixedLearner, pairs: Pairs) -> dict[str, float]:
-    """Fit the mixture's weights, and tell how good it is on the items that they were fitted to.
+def stack(learner: MixedLearner, pairs: Pairs) -> dict[str, float]:
+    """Fit the mixture's weights; returns how good it is on the items that they were fitted to.
 
     Args:
-        pairs: those that the learner learned from, or others.
+        pairs: those that the learner was trained on, or others.
     """
     learner.eval()
-    told, there = statistics_of(learner.network.statistics, pairs, learner.sizes)
+    statistics, cases = statistics_of(learner.network.statistics, pairs, learner.sizes)
     judges = [(learner.network, np.arange(len(pairs)))]
     if pairs.names == learner.names:
-        judges = _judges(task, learner, pairs, told, there)
-    found: dict[str, float] = {}
+        judges = _judges(learner, pairs, statistics, cases)
+    figures: dict[str, float] = {}
     for case, name in ((BOTH, "both_sides"), (AUDIO_ONLY, "audio_alone"), (VIDEO_ONLY, "video_alone")):
-        has = (there == BOTH) | (there == case)
+        has = (cases == BOTH) | (cases == case)
         label = np.concatenate([pairs.label[rows[has[rows]]] for _, rows in judges])
         if len(label) < MIN_STACKED:
             continue
@@ -176,59 +191,30 @@ def stack(task: MixedScenes, learner: MixedLearner, pairs: Pairs) -> dict[str, f
         weights = log_weights(parts, label)
         learner.network.weights[case] = torch.from_numpy(weights.astype(np.float32))
         probabilities = softmax(np.tensordot(weights, parts, 1), axis=1)
-        found[f"{name}_accuracy"] = float((probabilities.argmax(axis=1) == label).mean())
-        found[f"{name}_log_loss"] = log_loss(probabilities, label)
-    return found
+        figures[f"{name}_accuracy"] = float((probabilities.argmax(axis=1) == label).mean())
+        figures[f"{name}_log_loss"] = log_loss(probabilities, label)
+    return figures
 
 
 def statistics_of(
     module: SceneStatistics, pairs: Pairs, sizes: tuple[int, int]
 ) -> tuple[Float64[np.ndarray, "N D"], Int[np.ndarray, " N"]]:
-    """The statistics of all items, and what is there of each."""
-    told, cases = zip(
-        *(module(batch.audio, batch.video) for batch in batches(pairs, sizes, np.arange(len(pairs)))), strict=True
-    )
-    return torch.cat(told).double().numpy(), torch.cat(cases).numpy()
-
-
-def fitted_cases(
-    told: Float64[np.ndarray, "N D"],
-    case: Int[np.ndarray, " N"],
-    label: Int[np.ndarray, " N"],
-    num_classes: int,
-    sizes: tuple[int, int],
-    shrinkage: float,
-) -> list[Discriminants]:
-    """Discriminants of each of the four cases, each fitted to the items that have what it looks at."""
-    is_audio = np.arange(told.shape[1]) < 2 * sizes[0]
-    has = {BOTH: case == BOTH, AUDIO_ONLY: case <= AUDIO_ONLY, VIDEO_ONLY: (case == BOTH) | (case == VIDEO_ONLY)}
-    columns = {BOTH: is_audio | True, AUDIO_ONLY: is_audio, VIDEO_ONLY: ~is_audio}
-    nothing = discriminants(told, label, num_classes, shrinkage, is_audio & False)
-    return [
-        discriminants(told[has[one]], label[has[one]], num_classes, shrinkage, columns[one])
-        if has[one].any()
-        else nothing
-        for one in (BOTH, AUDIO_ONLY, VIDEO_ONLY)
-    ] + [nothing]
+    """The statistics and the cases of all items."""
+    found = [module(batch.audio, batch.video) for batch in batches(pairs, sizes, np.arange(len(pairs)))]
+    statistics, cases = (torch.cat(parts) for parts in zip(*found, strict=True))
+    return statistics.double().numpy(), cases.numpy()
 
 
 def _judges(
-    task: MixedScenes,
-    learner: MixedLearner,
-    pairs: Pairs,
-    told: Float64[np.ndarray, "N D"],
-    there: Int[np.ndarray, " N"],
+    learner: MixedLearner, pairs: Pairs, statistics: Float64[np.ndarray, "N D"], cases: Int[np.ndarray, " N"]
 ) -> list[tuple[SceneMixture, Int[np.ndarray, " M"]]]:
-    """Each network beside discriminants fitted to what it has learned from, and the rows of the fold that it hasn't."""
+    """Each network beside discriminants fitted to what it was trained on, and the rows of its fold."""
     judges, fold = [], learner.fold.numpy()
     for number, network in enumerate(learner.network.networks):
         assert isinstance(network, SceneAttention)
         kept = fold != number
-        fitted = fitted_cases(
-            told[kept], there[kept], pairs.label[kept], len(pairs.label_names), learner.sizes, task.shrinkage
-        )
-        judge = SceneMixture([network], learner.network.statistics, _module(fitted))
-        judges.append((judge, np.flatnonzero(~kept)))
+        fitted = learner.discriminant(statistics[kept], cases[kept], pairs.label[kept])
+        judges.append((SceneMixture([network], learner.network.statistics, fitted), np.flatnonzero(~kept)))
     return judges
 
 
@@ -236,7 +222,7 @@ def _judges(
 def _parts(
     mixture: SceneMixture, sizes: tuple[int, int], pairs: Pairs, rows: Int[np.ndarray, " M"], case: int
 ) -> Float64[np.ndarray, "4 M C"]:
-    """What the mixture's parts say, as if only the case's sides were there."""
+    """The logits of the mixture's parts, as if only the case's sides were there."""
     found = [np.zeros((4, 0, len(pairs.label_names)))]
     for batch in batches(pairs, sizes, rows):
         audio = torch.full_like(batch.audio, torch.nan) if case == VIDEO_ONLY else batch.audio
@@ -263,19 +249,10 @@ def _whitening(items: Items, fixed: Standard, num_components: int, power: float)
     return torch.from_numpy(whitening(flat, num_components, power).components.astype(np.float32))
 
 
-def _module(fitted: list[Discriminants]) -> Discriminant:
-    weights = [torch.from_numpy(one.weights.astype(np.float32)) for one in fitted]
-    return Discriminant(weights, [torch.from_numpy(one.bias.astype(np.float32)) for one in fitted])
-
-
-def _beta(alpha: float, num: int) -> Float[Tensor, " B"]:
-    return torch.distributions.Beta(alpha, alpha).sample((num,))
-
-
-def _mixed(side: Float[Tensor, " B *rest"], partner: Int[Tensor, " B"], share: Float[Tensor, " B"]) -> Tensor:
+def _mixed(side: Float[Tensor, " B *rest"], other: Int[Tensor, " B"], share: Float[Tensor, " B"]) -> Tensor:
     weight = share.reshape(-1, *[1] * (side.ndim - 1))
-    return weight * side + (1 - weight) * side[partner]
+    return weight * side + (1 - weight) * side[other]
 
 
-def _surprise(logits: Float[Tensor, "B C"], label: Float[Tensor, "B C"]) -> Float[Tensor, " B"]:
+def _cross_entropy(logits: Float[Tensor, "B C"], label: Float[Tensor, "B C"]) -> Float[Tensor, " B"]:
     return -(label * logits.log_softmax(dim=1)).sum(dim=1)

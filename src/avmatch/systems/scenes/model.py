@@ -1,6 +1,41 @@
-"""What every network over scenes begins with: steps that aren't there are NaN, and left out.
+"""The networks: the published fusions, and the mixture of `scene_best`. Missing steps are NaN, and masked.
 
-Letters in shapes: B clips, T steps, F features.
+**Published fusions.** Features are averaged over time first. A block is Linear – BatchNorm – ReLU – Dropout 0.2.
+
+    embed    block 512, Linear 128                                    of one side
+    head     Linear 128, Linear C                                     no activation between
+    early    both averages side by side, blocks 1024, 512, 256, then a head
+    middle   embed each, side by side 256, then a head
+    late     embed each, each a head, mean of the logits (or of the probabilities: logs of the mean come out)
+    hybrid   0.8 · the mean of late's logits + 0.2 · a head on both embeddings side by side
+    audio, video    embed and head of one side alone
+
+A side without a step is the training set's mean, which standardised is 0.
+
+**Attention.** A small network that learns which steps count:
+
+    steps ─ standard ─ whiten ─ dropout ─ Linear – GELU – LayerNorm ─ attention over time → a vector of each side
+    audio vector → logits ┐
+    video vector → logits ├ sum
+    both side by side ─ Linear – GELU – LayerNorm → logits ┘
+
+A missing step has no weight in the attention; a missing side adds nothing. Attention starts as the mean over time, and
+has several heads, each over its own part of the vector.
+
+**Discriminants** of a clip's statistics, mean and deviation over time of both sides. In each class they are taken for
+normal, with one covariance for all, shrunk (training/discriminant.py); any part of a normal distribution is normal too,
+so each side alone has discriminants of its own, and a missing side is left out exactly: logits = statistics · weights
++ bias.
+
+**The mixture** weighs both, by the case: both sides there, audio alone, video alone, neither.
+
+    networks ─ mean over them of: audio logits, video logits, logits of both ┐
+    discriminants ─ logits                                                   ┴ weighted sum → logits
+
+Its weights are fitted to items that the networks weren't trained on, so they are fusion and calibration at once: a
+temperature is their common scale. Without either side the answer is the classes' shares.
+
+Letters in shapes: B clips, T and U steps, F and G features, C classes, D width or statistics, H heads.
 """
 
 from __future__ import annotations
@@ -15,9 +50,20 @@ from torch.nn import functional
 
 from avmatch.core.errors import UsageError
 
+KINDS = ("audio", "video", "early", "middle", "late", "hybrid")
+AVERAGES = ("logits", "probabilities")
+EMBEDDING = 128
+#: Of the joint head in the hybrid.
+JOINT_SHARE = 0.2
+_DROPOUT = 0.2
+#: Added to the attention of missing steps.
+_NEVER = -1e4
+#: The cases: the rows of weights and biases.
+BOTH, AUDIO_ONLY, VIDEO_ONLY, NOTHING = range(4)
+
 
 class Standard(nn.Module):
-    """Steps less the training set's mean, by its deviation; 0 where there is no step, and which there are.
+    """Steps less the training set's mean, by its deviation, 0 where there is no step; and which there are.
 
     `mean` and `deviation` are fitted to the training steps and stay as they are.
     """
@@ -45,30 +91,6 @@ def masked_deviation(steps: Float[Tensor, "B T F"], there: Bool[Tensor, "B T"]) 
     return masked_mean(apart, there).clamp_min(1e-12).sqrt()
 
 
-# Early, middle, late and hybrid fusion of two modalities, as published for audio-visual scenes.
-#
-# Features are averaged over time first. A block is Linear – BatchNorm – ReLU – Dropout 0.2.
-#
-#     embed    block 512, Linear 128                                    of one modality
-#     head     Linear 128, Linear C                                     no activation between
-#     early    both averages side by side, blocks 1024, 512, 256, then a head
-#     middle   embed each, side by side 256, then a head
-#     late     embed each, each a head, mean of the logits (or of the probabilities: logs of the mean come out)
-#     hybrid   0.8 · the mean of late's logits + 0.2 · a head on both embeddings side by side
-#     audio, video    embed and head of one modality alone
-#
-# A modality without a step is the training set's mean, which standardised is 0.
-#
-# Letters in shapes: B clips, T and U steps, F and G features, C classes.
-
-KINDS = ("audio", "video", "early", "middle", "late", "hybrid")
-AVERAGES = ("logits", "probabilities")
-EMBEDDING = 128
-#: Of the joint head in the hybrid.
-JOINT_SHARE = 0.2
-_DROPOUT = 0.2
-
-
 def check_fusion(kind: str, average: str) -> None:
     """Raises UsageError unless there are such a system and such an average."""
     if kind not in KINDS or average not in AVERAGES:
@@ -83,7 +105,7 @@ def block(num_in: int, num_out: int) -> nn.Sequential:
 
 
 def embed(num_in: int) -> nn.Sequential:
-    """One modality's embedding."""
+    """One side's embedding."""
     return nn.Sequential(*block(num_in, 512), nn.Linear(512, EMBEDDING))
 
 
@@ -93,11 +115,11 @@ def head(num_in: int, num_classes: int) -> nn.Sequential:
 
 
 class Fusion(nn.Module):
-    """One of the systems at the top of this file.
+    """One of the published fusions.
 
     Args:
         audio, video: the training set's mean and deviation of each feature.
-        average: for late: what is averaged.
+        average: for late: of logits or probabilities.
     """
 
     def __init__(self, kind: str, audio: Standard, video: Standard, num_classes: int, average: str = "logits") -> None:
@@ -110,11 +132,10 @@ class Fusion(nn.Module):
             blocks = [block(sum(sizes), 1024), block(1024, 512), block(512, 256)]
             self.joint = nn.Sequential(*blocks, *head(256, num_classes))
             return
-        sides = [place for place, name in enumerate(("audio", "video")) if kind not in KINDS[:2] or kind == name]
-        self.sides = sides
-        self.embeds = nn.ModuleList(embed(sizes[place]) for place in sides)
+        self.sides = [place for place, name in enumerate(("audio", "video")) if kind not in KINDS[:2] or kind == name]
+        self.embeds = nn.ModuleList(embed(sizes[place]) for place in self.sides)
         if kind != "middle":
-            self.heads = nn.ModuleList(head(EMBEDDING, num_classes) for _ in sides)
+            self.heads = nn.ModuleList(head(EMBEDDING, num_classes) for _ in self.sides)
         if kind in ("middle", "hybrid"):
             self.joint = head(2 * EMBEDDING, num_classes)
 
@@ -122,40 +143,17 @@ class Fusion(nn.Module):
         """Logits; NaN in the features is no step."""
         averages = [masked_mean(*self.audio(audio)), masked_mean(*self.video(video))]
         if self.kind == "early":
-            joint: Tensor = self.joint(torch.cat(averages, dim=1))
-            return joint
+            return self.joint(torch.cat(averages, dim=1))
         embedded = [own(averages[place]) for own, place in zip(self.embeds, self.sides, strict=True)]
         if self.kind == "middle":
-            middle: Tensor = self.joint(torch.cat(embedded, dim=1))
-            return middle
-        late = self._mean(torch.stack([own(vector) for own, vector in zip(self.heads, embedded, strict=True)]))
+            return self.joint(torch.cat(embedded, dim=1))
+        logits = torch.stack([own(vector) for own, vector in zip(self.heads, embedded, strict=True)])
+        late = logits.mean(dim=0)
+        if self.average == "probabilities":
+            late = functional.softmax(logits, dim=2).mean(dim=0).clamp_min(1e-12).log()
         if self.kind == "hybrid":
-            together: Tensor = self.joint(torch.cat(embedded, dim=1))
-            return (1 - JOINT_SHARE) * late + JOINT_SHARE * together
+            return (1 - JOINT_SHARE) * late + JOINT_SHARE * self.joint(torch.cat(embedded, dim=1))
         return late
-
-    def _mean(self, logits: Float[Tensor, "S B C"]) -> Float[Tensor, "B C"]:
-        if self.average == "logits":
-            return logits.mean(dim=0)
-        probabilities: Tensor = functional.softmax(logits, dim=2).mean(dim=0)
-        return probabilities.clamp_min(1e-12).log()
-
-
-# A small network over the steps of sound and picture that finds out which of them count.
-#
-#     steps ─ standard ─ whiten ─ dropout ─ Linear – GELU – LayerNorm ─ attention over time → a vector of each side
-#     sound's vector → logits ┐
-#     picture's vector → logits ├ sum
-#     both side by side ─ Linear – GELU – LayerNorm → logits ┘
-#
-# A step that isn't there has no weight in the attention; a side without any adds nothing. Attention starts as the
-# mean
-# over time, and has several heads, each over its own part of the vector.
-#
-# Letters in shapes: B clips, T and U time steps, F and G features, D width, H heads, C classes.
-
-#: Added to the attention of steps that aren't there.
-_NEVER = -1e4
 
 
 @dataclass(frozen=True)
@@ -163,8 +161,8 @@ class AttentionConfig:
     """Sizes.
 
     Attributes:
-        num_components: principal ones of the steps that go in, sound and picture.
-        whitening_power: each is divided by its deviation to this power: 0 leaves them as they lie, 1 makes them alike.
+        num_components: principal ones of the steps that go in, audio and video.
+        whitening_power: each is divided by its deviation to this power: 0 leaves them as they are, 1 makes them alike.
         sharpness: what attention's scores are multiplied by: how fast it leaves the mean over time.
         input_dropout, dropout: of the components, and between the layers.
     """
@@ -183,7 +181,7 @@ class AttentionConfig:
 
 
 class AttentionPool(nn.Module):
-    """A weighted mean over time, the weights told by the steps themselves."""
+    """A weighted mean over time, the weights computed from the steps themselves."""
 
     def __init__(self, width: int, num_heads: int, sharpness: float) -> None:
         super().__init__()
@@ -221,7 +219,7 @@ class Side(nn.Module):
 
 
 class SceneAttention(nn.Module):
-    """The network at the top of this file."""
+    """The attentive network."""
 
     def __init__(self, config: AttentionConfig, audio: Side, video: Side, num_classes: int) -> None:
         super().__init__()
@@ -232,30 +230,17 @@ class SceneAttention(nn.Module):
         self.heads = nn.ModuleList(nn.Linear(config.width, num_classes) for _ in range(3))
 
     def forward(self, audio: Float[Tensor, "B T F"], video: Float[Tensor, "B U G"]) -> Float[Tensor, "3 B C"]:
-        """Logits of sound, picture, and both together, whose sum is the answer; 0 for a side without a step."""
-        (heard, hears), (seen, sees) = self.audio(audio), self.video(video)
-        both = self.norm(functional.gelu(self.joint(self.dropout(torch.cat((heard, seen), dim=1)))))
-        vectors, there = (heard, seen, both), (hears, sees, hears | sees)
+        """Logits of audio, video, and both together, whose sum is the answer; 0 for a side without a step."""
+        (audio_vector, has_audio), (video_vector, has_video) = self.audio(audio), self.video(video)
+        side_by_side = self.dropout(torch.cat((audio_vector, video_vector), dim=1))
+        both = self.norm(functional.gelu(self.joint(side_by_side)))
+        vectors, there = (audio_vector, video_vector, both), (has_audio, has_video, has_audio | has_video)
         parts = [head(self.dropout(vector)) for head, vector in zip(self.heads, vectors, strict=True)]
         return torch.stack([part * real[:, None] for part, real in zip(parts, there, strict=True)])
 
 
-# Linear discriminants of a clip's statistics: what is known of a side that is missing is left out exactly.
-#
-# Statistics are mean and deviation over time of both sides. Of each class they are taken for normal, with one
-# covariance
-# for all, shrunk (training/discriminant.py); of a normal distribution any part is normal too, so that each side alone
-# has
-# discriminants of its own: logits = statistics · weights + bias.
-#
-# Letters in shapes: B clips, T and U steps, F and G features, D statistics of both sides, C classes.
-
-#: What is there: the rows of weights and biases.
-BOTH, AUDIO_ONLY, VIDEO_ONLY, NOTHING = range(4)
-
-
 class SceneStatistics(nn.Module):
-    """Mean and deviation over time of both sides, 0 for a side that isn't there; and what is there."""
+    """Mean and deviation over time of both sides, 0 for a missing side; and the case."""
 
     def __init__(self, audio: Standard, video: Standard) -> None:
         super().__init__()
@@ -265,39 +250,26 @@ class SceneStatistics(nn.Module):
         self, audio: Float[Tensor, "B T F"], video: Float[Tensor, "B U G"]
     ) -> tuple[Float[Tensor, "B D"], Int[Tensor, " B"]]:
         """Statistics, and one of the four cases."""
-        told, there = [], []
+        statistics, there = [], []
         for standard, features in ((self.audio, audio), (self.video, video)):
             steps, real = standard(features)
-            told += [masked_mean(steps, real), masked_deviation(steps, real) * real.any(dim=1, keepdim=True)]
+            statistics += [masked_mean(steps, real), masked_deviation(steps, real) * real.any(dim=1, keepdim=True)]
             there.append(real.any(dim=1).long())
-        return torch.cat(told, dim=1), NOTHING - 2 * there[0] - there[1]
+        return torch.cat(statistics, dim=1), NOTHING - 2 * there[0] - there[1]
 
 
 class Discriminant(nn.Module):
-    """Logits by the discriminants of what is there; without anything, the classes' shares."""
+    """Logits by the discriminants of the case; in the last, the logarithms of the classes' shares."""
 
     def __init__(self, weights: Sequence[Float[Tensor, "D C"]], biases: Sequence[Float[Tensor, " C"]]) -> None:
         super().__init__()
         self.weights, self.biases = nn.Buffer(torch.stack(list(weights))), nn.Buffer(torch.stack(list(biases)))
 
-    def forward(self, told: Float[Tensor, "B D"], case: Int[Tensor, " B"]) -> Float[Tensor, "B C"]:
+    def forward(self, statistics: Float[Tensor, "B D"], case: Int[Tensor, " B"]) -> Float[Tensor, "B C"]:
         """Logits."""
-        every = torch.einsum("bd,kdc->bkc", told, self.weights) + self.biases
+        every = torch.einsum("bd,kdc->bkc", statistics, self.weights) + self.biases
         index = case[:, None, None].expand(-1, 1, every.shape[2])
         return every.gather(1, index)[:, 0]
-
-
-# What says what a scene is: several attentive networks and linear discriminants, weighted by what is there.
-#
-#     networks ─ mean over them of: sound's logits, picture's logits, logits of both ┐
-#     discriminants ─ logits                                                         ┴ weighted sum → logits
-#
-# The four weights are those of the case: both sides there, sound alone, picture alone. Fitted to items that the
-# networks
-# haven't seen, they are fusion and calibration at once: a temperature is their common scale. Without either side the
-# answer is the classes' shares.
-#
-# Letters in shapes: B clips, T and U time steps, F and G features, C classes.
 
 
 class SceneMixture(nn.Module):
@@ -321,7 +293,7 @@ class SceneMixture(nn.Module):
     def parts(
         self, audio: Float[Tensor, "B T F"], video: Float[Tensor, "B U G"]
     ) -> tuple[Float[Tensor, "4 B C"], Int[Tensor, " B"]]:
-        """Logits of sound, picture and both of the networks, and of the discriminants; and the case."""
+        """Logits of audio, video and both of the networks, and of the discriminants; and the case."""
         networks = torch.stack([network(audio, video) for network in self.networks]).mean(dim=0)
-        told, case = self.statistics(audio, video)
-        return torch.cat((networks, self.discriminant(told, case)[None])), case
+        statistics, case = self.statistics(audio, video)
+        return torch.cat((networks, self.discriminant(statistics, case)[None])), case

@@ -1,4 +1,16 @@
-"""What classifying a scene answers with: frozen, printable, one JSON object an item."""
+"""The trained classifier of scenes at work: the graph, the result of an item, and a sentence about it.
+
+`scenes.onnx` takes float32 `audio` (B, T, F) and `video` (B, U, G), NaN for missing steps, of which a whole side may
+consist, and gives logits (B, K), calibrated. Its metadata property `avmatch` is a JSON object:
+
+    {"model": "scene_best", "input": "scene_features", "labels": ["Church bell", …], "audio_features": 128,
+     "video_features": 512, "window_steps": 10, "rate_hz": 1.0, "sides": ["audio", "video"], "front_end": ""}
+
+`window_steps` is the length that it was trained on, at `rate_hz`; `front_end` names the towers whose vectors its
+features are, "" where others computed them.
+
+Letters in shapes: N clips, B clips of a batch, T and U time steps, F and G features, K classes.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +29,21 @@ from avmatch.artifacts.model import SCENES, Description, Graph, Model, open_mode
 from avmatch.core.errors import ModelError
 from avmatch.data.items import SIDES, Side, absent, padded
 
+SCENES_MODEL = "scenes"
+SCENE_INPUT = "scene_features"
+#: Clips that go through the graph at once, fewer where they are long: a batch is as long as its longest clip.
+BATCH, BATCH_STEPS = 128, 32_768
+
 #: Which side alone names the label: one of them, both, or neither, so that it takes them together. "" without a label.
 CarriedBy = Literal["audio", "video", "both", "together", ""]
 SceneStatus = Literal["ok", "partial", "failed"]
+Clip = Float32[np.ndarray, "_ _"]
+_CARRIED = {
+    "audio": "by its sound",
+    "video": "by its picture",
+    "both": "by either side",
+    "together": "by both together",
+}
 
 
 @dataclass(frozen=True)
@@ -42,7 +66,7 @@ class SceneResult:
         probabilities: of every class; empty when failed.
         carried_by: see CarriedBy.
         missing: why a side is missing or not whole, by side; what can be done without it is done.
-        timeline: of items much longer than those that the model learned from.
+        timeline: of items much longer than those of the training.
         status: ok, partial (something is missing) or failed (there is nothing to classify).
     """
 
@@ -70,31 +94,7 @@ class SceneResult:
 
     def to_json(self) -> str:
         """One JSON object on one line."""
-        told = asdict(self) | {"probability": self.probability, "status": self.status}
-        return json.dumps(told, allow_nan=False)
-
-
-# A classifier of scenes: scenes.onnx, from features of sound and picture to logits (systems/scenes/task.py).
-#
-# The graph's metadata property `avmatch` is a JSON object:
-#
-#     {"model": "scene_best", "input": "scene_features", "labels": ["Church bell", …], "audio_features": 128,
-#      "video_features": 512, "window_steps": 10, "rate_hz": 1.0, "sides": ["audio", "video"], "front_end": ""}
-#
-# It takes float32 `audio` (B, T, F) and `video` (B, U, G) with NaN for steps that aren't there, a whole side among
-# them,
-# and gives logits (B, K), calibrated. `window_steps` is the length that it learned from, at `rate_hz`; `front_end`
-# names
-# the towers whose vectors its features are, "" where somebody else made them.
-#
-# Letters in shapes: N clips, B clips of a batch, T and U time steps, F and G features, K classes.
-
-SCENES_MODEL = "scenes"
-SCENE_INPUT = "scene_features"
-#: Clips that go through the graph at once, fewer where they are long: a batch is as long as its longest clip.
-BATCH, BATCH_STEPS = 128, 32_768
-
-Clip = Float32[np.ndarray, "_ _"]
+        return json.dumps(asdict(self) | {"probability": self.probability, "status": self.status}, allow_nan=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,9 +115,10 @@ class SceneDescription(Description):
         if min(self.audio_features, self.video_features, self.window_steps) < 1 or self.rate_hz <= 0:
             raise ValueError(f"numbers of features, window_steps and rate_hz must be positive, got {self}")
 
-    def num_features(self, side: Side) -> int:
-        """Of one side."""
-        return self.audio_features if side == "audio" else self.video_features
+    @property
+    def num_features(self) -> dict[Side, int]:
+        """Of each side."""
+        return {"audio": self.audio_features, "video": self.video_features}
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,28 +139,25 @@ class SceneModel:
         parts = [self._run(audio[begin:end], video[begin:end]) for begin, end in pairwise(edges)]
         return np.concatenate([np.zeros((0, len(self.description.labels))), *parts])
 
-    def fits(self, side: Side, clip: Clip) -> str:
+    def misfit(self, side: Side, clip: Clip) -> str:
         """Why a clip can't be taken; "" if it can."""
-        wanted = self.description.num_features(side)
+        wanted = self.description.num_features[side]
         if len(clip) and clip.shape[1] != wanted:
             return f"has {clip.shape[1]} features a step, {self.description.model} takes {wanted}"
         return ""
 
     def _run(self, audio: Sequence[Clip], video: Sequence[Clip]) -> Float[np.ndarray, "B K"]:
-        told = self.description
-        sides = zip(SIDES, (audio, video), strict=True)
+        model, classes = self.description.model, len(self.description.labels)
         inputs = [
-            padded(clips if side in told.sides else [absent()] * len(clips), told.num_features(side))
-            for side, clips in sides
+            padded(clips if side in self.description.sides else [absent()] * len(clips), size)
+            for (side, size), clips in zip(self.description.num_features.items(), (audio, video), strict=True)
         ]
-        logits = self.graph.run(told.model, *inputs).astype(np.float64)
-        if logits.shape != (len(audio), len(told.labels)) or not np.isfinite(logits).all():
+        logits = self.graph.run(model, *inputs).astype(np.float64)
+        if logits.shape != (len(audio), classes) or not np.isfinite(logits).all():
             raise ModelError(
-                f"{told.model}: must give finite ({len(audio)}, {len(told.labels)}), got {logits.shape}; export it "
-                "again"
+                f"{model}: must give finite ({len(audio)}, {classes}), got {logits.shape}; export it again"
             )
-        found: Float[np.ndarray, "B K"] = softmax(logits, axis=1)
-        return found
+        return softmax(logits, axis=1)
 
 
 def _begins(lengths: Sequence[int]) -> Iterator[int]:
@@ -182,23 +180,13 @@ def load_scenes(model: str | Path | Model) -> SceneModel:
     return SceneModel(graph.description(SceneDescription), graph)
 
 
-# Classified items as a person reads them.
-
-_CARRIED = {
-    "audio": "by its sound",
-    "video": "by its picture",
-    "both": "by either side",
-    "together": "by both together",
-}
-
-
 def scene_sentence(result: SceneResult) -> str:
     """The label, how probable, what carried it, and what is missing."""
     missing = "; ".join(f"{side} {why}" for side, why in result.missing.items())
     if result.label is None:
         return f"nothing to classify: {missing}"
-    told = f"{result.label}, {result.probability:.2f}, {_CARRIED[result.carried_by]}"
-    return f"{told}; {missing}" if missing else told
+    sentence = f"{result.label}, {result.probability:.2f}, {_CARRIED[result.carried_by]}"
+    return f"{sentence}; {missing}" if missing else sentence
 
 
 def timeline_lines(result: SceneResult) -> Iterator[str]:

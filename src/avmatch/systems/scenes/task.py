@@ -1,6 +1,8 @@
-"""What the tasks of scenes share: reading, batches, what is fitted to all steps, and how a learner is judged.
+"""The task of a scene's label: cross-entropy of the class by one of the published fusions (model.py).
 
-Letters in shapes: N items, B items of a batch, T and U steps, F features, K classes.
+`SceneTask` has what `scene_best` (mixed.py) shares: reading, batches, validation, the export.
+
+Letters in shapes: N items, B items of a batch, T and U steps, F and G features, C classes.
 """
 
 from __future__ import annotations
@@ -31,27 +33,28 @@ from avmatch.training.export import Exported, export_model
 from avmatch.training.inference import blocks, evaluating
 from avmatch.training.task import Batch
 
-#: Items that go through a network at once, where nothing is learned.
+#: Items that go through a network at once, where nothing is trained.
 BLOCK = 256
 
 
 class SceneLearner(nn.Module):
-    """What descends: a network that takes the steps of sound and picture, of these sizes, and gives logits."""
+    """A trainable network that takes the steps of audio and video, of these sizes, and gives logits."""
 
     network: nn.Module
 
     def __init__(self, pairs: Pairs) -> None:
         super().__init__()
-        self.sizes = feature_sizes(pairs)
+        # One feature where a set has no steps of a side at all.
+        self.sizes = num_features(pairs.audio) or 1, num_features(pairs.video) or 1
 
 
 @dataclass(frozen=True)
 class SceneTask:
-    """What all of them have.
+    """What both tasks have.
 
     Attributes:
         split: of DATA that has splits; "" = all, but not the tests of TAU and of other sets with lists of their own.
-        front_end: what makes features of DATA that are media: a model, or "signals"; "" = DATA has features.
+        front_end: computes features of DATA that are media: a model, or "signals"; "" = DATA has features.
     """
 
     metrics: ClassVar[tuple[str, ...]] = ("accuracy", "log_loss", "log_likelihood")
@@ -75,10 +78,9 @@ class SceneTask:
         if (num_classes := len(np.unique(scenes.pairs.label))) < 2:
             raise UsageError(f"{data}: has {num_classes} classes; a classifier needs two or more")
         if scenes.faults:
-            told = (
-                f"{data}: {len(scenes.faults)} sides are missing or broken and count as not there: {scenes.faults[0]}"
-            )
-            warnings.warn(told + (", …" if len(scenes.faults) > 1 else ""), stacklevel=2)
+            message = f"sides are missing or broken and count as not there: {scenes.faults[0]}"
+            more = ", …" if len(scenes.faults) > 1 else ""
+            warnings.warn(f"{data}: {len(scenes.faults)} {message}{more}", stacklevel=2)
         return scenes.pairs
 
     def source(self, pairs: Pairs, learner: nn.Module, device: torch.device) -> SceneBatches:
@@ -90,65 +92,42 @@ class SceneTask:
         """Accuracy and log loss of the held-back items, and the log likelihood, which is higher where it is better."""
         assert isinstance(learner, SceneLearner)
         logits = scene_logits(learner, pairs, device)
-        surprise = log_loss(softmax(logits, axis=1), pairs.label)
+        loss = log_loss(softmax(logits, axis=1), pairs.label)
         accuracy = float((logits.argmax(axis=1) == pairs.label).mean())
-        return {"accuracy": accuracy, "log_loss": surprise, "log_likelihood": -surprise}
+        return {"accuracy": accuracy, "log_loss": loss, "log_likelihood": -loss}
 
+    def export_scenes(
+        self,
+        learner: nn.Module,
+        pairs: Pairs,
+        folder: Path,
+        story: Mapping[str, object],
+        sides: Sequence[str] = ("audio", "video"),
+    ) -> None:
+        """Write scenes.onnx (runtime.py) and card.md.
 
-@dataclass(frozen=True, eq=False)
-class SceneBatches:
-    """The source of batches; steps that aren't there are NaN."""
-
-    pairs: Pairs
-    sizes: tuple[int, int]
-
-    def __call__(self, rows: Int[np.ndarray, " B"], epoch: int, rng: np.random.Generator) -> Batch:
-        """The items of `rows`."""
-        video, audio = (
-            gathered_steps(self.pairs.video, rows, self.sizes[1]),
-            gathered_steps(self.pairs.audio, rows, self.sizes[0]),
-        )
-        return Batch.of(self.pairs, rows, video, audio)
-
-
-def batches(pairs: Pairs, sizes: tuple[int, int], rows: Int[np.ndarray, " M"]) -> Iterator[Batch]:
-    """The items of `rows` in turn, as many at once as go through a network where nothing is learned."""
-    source, rng = SceneBatches(pairs, sizes), np.random.default_rng(0)
-    for places in blocks(len(rows), BLOCK):
-        yield source(rows[places], 0, rng)
-
-
-def feature_sizes(pairs: Pairs) -> tuple[int, int]:
-    """Features a step of sound and picture; 1 where a set has none at all."""
-    return num_features(pairs.audio) or 1, num_features(pairs.video) or 1
-
-
-def standard(items: Items, size: int) -> Standard:
-    """Mean and deviation over all steps that are there; 0 and 1 where there are none, or all are alike."""
-    count, total, squares = 0, np.zeros(size), np.zeros(size)
-    for rows in blocks(len(items), BLOCK):
-        steps = gathered_steps(items, rows, size).reshape(-1, size).astype(np.float64)
-        steps = steps[~np.isnan(steps).any(axis=1)]
-        count, total, squares = count + len(steps), total + steps.sum(axis=0), squares + (steps**2).sum(axis=0)
-    mean = total / max(1, count)
-    variance = np.maximum(squares / max(1, count) - mean**2, 0)
-    deviation = np.where(variance > 1e-12 + 1e-10 * mean**2, np.sqrt(variance), 1.0)  # rounding is no variance
-    return Standard(*(torch.from_numpy(values.astype(np.float32)) for values in (mean, deviation)))
-
-
-def scene_logits(learner: SceneLearner, pairs: Pairs, device: torch.device) -> Float[np.ndarray, "N K"]:
-    """What the network says of each item, in evaluation mode."""
-    moved = (batch.to(device) for batch in batches(pairs, learner.sizes, np.arange(len(pairs))))
-    with evaluating(learner):
-        return np.concatenate([learner.network(one.audio, one.video).double().cpu().numpy() for one in moved])
-
-
-# The task of a scene's label by one of the published fusions (systems/scenes/model.py): cross-entropy of the class.
+        Args:
+            pairs: items such as the learner was trained on.
+            sides: those that it takes.
+        """
+        assert isinstance(learner, SceneLearner)
+        description = {
+            "input": SCENE_INPUT,
+            "labels": pairs.label_names,
+            "audio_features": learner.sizes[0],
+            "video_features": learner.sizes[1],
+            "window_steps": max(usual_length(pairs.audio), usual_length(pairs.video), 1),
+            "rate_hz": pairs.video_rate_hz,
+            "sides": list(sides),
+            "front_end": self.front_end,
+        }
+        graph = Exported(learner.network, _samples(pairs, learner.sizes), description, ("audio", "video"))
+        export_model(SCENES, {SCENES_MODEL: graph}, folder, story)
 
 
 @dataclass(frozen=True)
 class FusedScenes(SceneTask):
-    """The task.
+    """The task of the published fusions.
 
     Attributes:
         fusion: audio, video, early, middle, late or hybrid.
@@ -167,9 +146,8 @@ class FusedScenes(SceneTask):
 
     def export(self, learner: nn.Module, pairs: Pairs, folder: Path, description: Mapping[str, object]) -> None:
         """scenes.onnx and card.md."""
-        assert isinstance(learner, SceneFusion)
         sides = (self.fusion,) if self.fusion in ("audio", "video") else ("audio", "video")
-        export_scenes(learner.network, learner.sizes, pairs, folder, description, sides, self.front_end)
+        self.export_scenes(learner, pairs, folder, description, sides)
 
 
 class SceneFusion(SceneLearner):
@@ -186,43 +164,51 @@ class SceneFusion(SceneLearner):
         return {"loss": functional.cross_entropy(self.network(batch.audio, batch.video), self.label[batch.rows])}
 
 
-# A classifier of scenes → a model folder: scenes.onnx (systems/scenes/runtime.py) and card.md.
+@dataclass(frozen=True, eq=False)
+class SceneBatches:
+    """The source of batches; missing steps are NaN."""
+
+    pairs: Pairs
+    sizes: tuple[int, int]
+
+    def __call__(self, rows: Int[np.ndarray, " B"], epoch: int, rng: np.random.Generator) -> Batch:
+        """The items of `rows`."""
+        audio, video = (
+            gathered_steps(items, rows, size)
+            for items, size in zip((self.pairs.audio, self.pairs.video), self.sizes, strict=True)
+        )
+        return Batch.of(self.pairs, rows, video, audio)
 
 
-def export_scenes(
-    network: nn.Module,
-    sizes: tuple[int, int],
-    pairs: Pairs,
-    folder: Path,
-    story: Mapping[str, object],
-    sides: Sequence[str] = ("audio", "video"),
-    front_end: str = "",
-) -> None:
-    """Write the network and the card.
+def batches(pairs: Pairs, sizes: tuple[int, int], rows: Int[np.ndarray, " M"]) -> Iterator[Batch]:
+    """The items of `rows` in turn, BLOCK at once."""
+    source, rng = SceneBatches(pairs, sizes), np.random.default_rng(0)
+    for places in blocks(len(rows), BLOCK):
+        yield source(rows[places], 0, rng)
 
-    Args:
-        network: takes audio (B, T, F) and video (B, U, G), NaN where there is no step, and gives logits (B, C).
-        sizes: F and G.
-        pairs: items such as it learned from.
-        sides: those that it looks at.
-        front_end: the model whose vectors the features are.
-    """
-    description = {
-        "input": SCENE_INPUT,
-        "labels": pairs.label_names,
-        "audio_features": sizes[0],
-        "video_features": sizes[1],
-        "window_steps": max(usual_length(pairs.audio), usual_length(pairs.video), 1),
-        "rate_hz": pairs.video_rate_hz,
-        "sides": list(sides),
-        "front_end": front_end,
-    }
-    graph = Exported(network, _samples(pairs, sizes), description, ("audio", "video"))
-    export_model(SCENES, {SCENES_MODEL: graph}, folder, story)
+
+def standard(items: Items, size: int) -> Standard:
+    """Mean and deviation over all steps that are there; 0 and 1 where there are none, or all are alike."""
+    count, total, squares = 0, np.zeros(size), np.zeros(size)
+    for rows in blocks(len(items), BLOCK):
+        steps = gathered_steps(items, rows, size).reshape(-1, size).astype(np.float64)
+        steps = steps[~np.isnan(steps).any(axis=1)]
+        count, total, squares = count + len(steps), total + steps.sum(axis=0), squares + (steps**2).sum(axis=0)
+    mean = total / max(1, count)
+    variance = np.maximum(squares / max(1, count) - mean**2, 0)
+    deviation = np.where(variance > 1e-12 + 1e-10 * mean**2, np.sqrt(variance), 1.0)  # rounding is no variance
+    return Standard(*(torch.from_numpy(values.astype(np.float32)) for values in (mean, deviation)))
+
+
+def scene_logits(learner: SceneLearner, pairs: Pairs, device: torch.device) -> Float[np.ndarray, "N C"]:
+    """The logits of each item, in evaluation mode."""
+    moved = (batch.to(device) for batch in batches(pairs, learner.sizes, np.arange(len(pairs))))
+    with evaluating(learner):
+        return np.concatenate([learner.network(one.audio, one.video).double().cpu().numpy() for one in moved])
 
 
 def _samples(pairs: Pairs, sizes: tuple[int, int]) -> list[tuple[Tensor, ...]]:
-    """Real items in batches of several sizes and lengths, with steps and whole sides that aren't there."""
+    """Real items in batches of several sizes and lengths, with missing steps and whole sides."""
     samples = []
     for count, more in ((3, (0, 3)), (2, (4, 0)), (7, (9, 9))):
         rows = np.arange(count) % len(pairs)

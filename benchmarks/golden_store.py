@@ -27,7 +27,6 @@ FILE_SUFFIXES = {".png", ".jpg", ".wav", ".flac", ".m4a", ".pkl"}
 VIDEO_SUFFIXES = {".mp4", ".mkv", ".mov", ".avi"}
 #: Plots of training have the seconds of each epoch in them.
 LEFT_OUT = {"curves.png"}
-DESCRIPTION_KEY = "avmatch"
 #: Sizes that are tried for the free axes of a graph's inputs, until one of them runs.
 FREE_SIZES = (48, 28, 99, 100, 16, 160, 4)
 _PATTERNS = (

@@ -10,8 +10,7 @@ from avmatch.core.errors import MediaError, UsageError
 from avmatch.data.packing import pack_list
 from avmatch.data.tracks import PackSettings
 from avmatch.evaluation import noise as noise_evaluation
-from avmatch.evaluation.galleries import read_media
-from avmatch.evaluation.media import media_similarities
+from avmatch.evaluation.galleries import media_similarities, read_media
 from avmatch.evaluation.retrieval import Protocol
 from avmatch.pipelines.evaluate import evaluate_retrieval
 from avmatch.training.loop import train

@@ -194,7 +194,7 @@ def match(
     cache: CacheOrNone = None,
 ) -> None:
     """Find the voice of each face."""
-    from avmatch.systems.lips.evaluate_match import evaluate_match
+    from avmatch.systems.lips.evaluate import evaluate_match
 
     protocol = _talk(k, piece, max_offset, noise, split)
     with progress_bars() as progress:

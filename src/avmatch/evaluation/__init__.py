@@ -1,1 +1,1 @@
-"""What several benchmarks share: galleries, noise, pieces, held-back lists. Knows no system."""
+"""What several evaluations share: galleries, noise, pieces, held-back lists. Depends on no system."""

@@ -1,15 +1,22 @@
-"""Pairs of media whose partners are known, from files or shards: the galleries of retrieval."""
+"""Galleries: clips whose matching sounds are known, from files or shards, all or only those a run held back.
+
+    gallery → (frames, log-mel in each condition) of the common time → towers over time → evidence in nats
+
+A condition is a signal-to-noise ratio in dB, or None: the sound as it is.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float32, Int
 
+from avmatch.artifacts.tower import TowerDescription, TowerPair
 from avmatch.core.errors import UsageError
 from avmatch.data.clips import Clip
 from avmatch.data.items import Pairs
@@ -17,14 +24,17 @@ from avmatch.data.packing import MediaFiles, check_packed, common_part, named_pa
 from avmatch.data.shards import INDEX, open_shards
 from avmatch.data.tracks import PackSettings
 from avmatch.evaluation.noise import read_in_noise
+from avmatch.frontends.mouth import shades
+from avmatch.frontends.sound import CHUNK_SECONDS
+from avmatch.matching.galleries import aligned_similarity
 
-#: A clip's picture, and its sound in each condition.
+#: The picture of a clip, and its sound in each condition.
 Signals = tuple[np.ndarray, Sequence[np.ndarray]]
 
 
 @dataclass(frozen=True)
 class MediaList:
-    """Pairs of media files and their names."""
+    """Clips with their names."""
 
     names: tuple[str, ...]
     pairs: tuple[Clip, ...]
@@ -51,10 +61,7 @@ def read_media(data: str | Path) -> Gallery:
 def gallery_clips(
     gallery: Gallery, settings: PackSettings, conditions: Sequence[float | None], seed: int
 ) -> Iterator[Signals]:
-    """What each pair has in common.
-
-    Args:
-        conditions: signal-to-noise ratios in dB; None = as it is.
+    """Both sides of each pair, over the time they have in common.
 
     Raises:
         MediaError: a file can't be used; a gallery with gaps would measure something else.
@@ -72,3 +79,54 @@ def gallery_clips(
         video, sounds = files.tracks(pair)
         parts = [common_part(pair, video, sound, settings) for sound in sounds]
         yield parts[0][0], [audio for _, audio in parts]
+
+
+def media_similarities(
+    towers: TowerPair, gallery: Gallery, conditions: Sequence[float | None], seed: int
+) -> list[Float32[np.ndarray, "N N"]]:
+    """The evidence of towers over time for every video with every audio, in each condition.
+
+    At most CHUNK_SECONDS of a clip are compared. Raises as `gallery_clips`.
+    """
+    description = towers.video.description
+    settings = PackSettings(description.rate_hz, description.height_px, description.width_px, description.crop)
+    video_vectors: list[np.ndarray] = []
+    audio_vectors: list[list[np.ndarray]] = [[] for _ in conditions]
+    for frames, mels in gallery_clips(gallery, settings, conditions, seed):
+        num_ticks = min(len(frames), round(CHUNK_SECONDS * settings.rate_hz))
+        video_vectors.append(towers.video.encode(shades(frames[:num_ticks]), num_ticks))
+        for vectors, mel in zip(audio_vectors, mels, strict=True):
+            vectors.append(towers.audio.encode(mel[: num_ticks * settings.mels_per_tick], num_ticks))
+    return [evidence_of_ticks(description, *aligned_similarity(video_vectors, vectors)) for vectors in audio_vectors]
+
+
+def evidence_of_ticks(
+    description: TowerDescription, similarity: Float32[np.ndarray, "N M"], num_ticks: Int[np.ndarray, "N M"]
+) -> Float32[np.ndarray, "N M"]:
+    """Nats of every pair from its mean cosine over so many ticks."""
+    steps = (num_ticks / (description.rate_hz * description.independent_seconds)).astype(np.float32)
+    return np.float32(description.scale) * steps * (similarity - np.float32(description.baseline))
+
+
+def held_back_names(run: Path) -> set[str]:
+    """The names of the pairs that a run held back from training. Raises UsageError if `run` isn't a run's folder."""
+    record = run / "split.json"
+    if not record.is_file():
+        raise UsageError(f"{run}: no record of what was held back (split.json); give the run's folder")
+    return set(json.loads(record.read_text(encoding="utf-8"))["validation"])
+
+
+def held_back_rows(names: Sequence[str], run: Path, *others: Path) -> Int[np.ndarray, " M"]:
+    """The rows of those of `names` that the run held back.
+
+    Raises:
+        UsageError: there is none, or one of the `others` held back different pairs.
+    """
+    held = held_back_names(run)
+    for other in others:
+        if held_back_names(other) != held:
+            raise UsageError(f"{other}: held back other pairs than {run}; evaluate them one by one")
+    rows = np.array([row for row, name in enumerate(names) if name in held], np.int64)
+    if not len(rows):
+        raise UsageError(f"{run}: none of its {len(held)} held-back pairs is in these data")
+    return rows

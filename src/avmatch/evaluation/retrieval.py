@@ -1,8 +1,8 @@
-"""Silent video ↔ audio retrieval: how well models find the partners of a set of known pairs.
+"""Silent video ↔ audio retrieval: how well models find the matching sound of each clip of a gallery, and vice versa.
 
     gallery → similarity in each condition → metrics, raw and normalised over the gallery
 
-How a model scores a gallery, and where noise is added, is its own affair: `Similarities`.
+Each kind of model scores a gallery, and adds noise, in its own way: `Similarities`.
 """
 
 from __future__ import annotations
@@ -15,15 +15,14 @@ import numpy as np
 from jaxtyping import Float32
 
 from avmatch.core.errors import UsageError
-from avmatch.evaluation.galleries import Gallery
-from avmatch.evaluation.held_back import held_back_rows
+from avmatch.evaluation.galleries import Gallery, held_back_rows
 from avmatch.evaluation.pieces import condition_name
 from avmatch.matching.galleries import NORMALISATIONS
 from avmatch.metrics.intervals import spread
 from avmatch.metrics.retrieval import SUBSET_KS, DirectionScores, RetrievalScores, evaluate
 from avmatch.reports.report import TIES, Report, ReportTable
 
-#: What is measured unless the user says otherwise, as far as the data have enough pairs.
+#: The defaults, as far as the data have enough pairs.
 DEFAULT_KS = (1, 5, 10, 50)
 DEFAULT_SUBSET = 50
 _DIRECTIONS = {"video → audio": "video_to_audio", "audio → video": "audio_to_video"}

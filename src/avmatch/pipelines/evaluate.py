@@ -14,8 +14,7 @@ from avmatch.artifacts.tower import load_pair
 from avmatch.core.errors import UsageError
 from avmatch.core.results import Progress
 from avmatch.data.pairs import read_pairs
-from avmatch.evaluation.galleries import Gallery, read_media
-from avmatch.evaluation.media import media_similarities
+from avmatch.evaluation.galleries import Gallery, media_similarities, read_media
 from avmatch.evaluation.pieces import TalkProtocol
 from avmatch.evaluation.retrieval import Protocol, RetrievalResult, measure_retrieval
 from avmatch.systems.avts.evaluate import ProbeResult, SoundLayer, probe, sound_layer, sound_tower

@@ -14,7 +14,7 @@ from avmatch.evaluation.retrieval import Protocol
 from avmatch.pipelines.evaluate import evaluate_retrieval, evaluate_sync
 from avmatch.systems.events.evaluate import EventSyncResult, event_similarities
 from avmatch.systems.events.runtime import load_event_model
-from avmatch.systems.lips.evaluate_match import evaluate_match
+from avmatch.systems.lips.evaluate import evaluate_match
 from media_scenes import write_scenes
 
 

@@ -16,7 +16,7 @@ from avmatch.cli import app
 from avmatch.core.errors import ModelError, UsageError
 from avmatch.evaluation.pieces import TalkProtocol
 from avmatch.pipelines.evaluate import evaluate_sync
-from avmatch.systems.lips.evaluate_match import evaluate_match
+from avmatch.systems.lips.evaluate import evaluate_match
 from talking_scenes import write_talk, write_towers
 
 WHOLE = TalkProtocol(pieces_seconds=(0.0,))

@@ -1,23 +1,30 @@
-"""How well a model's towers tell the offset between talking faces and their voices.
+"""How well towers compare lips and voices: offsets (`avmatch evaluate sync`), and whose voice it is (`match`).
 
-    clips → vectors → pieces → shifted by a known number of frames → metrics (metrics/sync.py)
+    clips → vectors → pieces ┬ shifted by a known number of frames → metrics/sync.py
+                             ├ similarity of every pair at its best offset → ranks, assignment
+                             └ the middle 0.2 s of each → ranks of voices by faces, and of faces by voices
 
-The sound of each piece is shifted five times, by frames drawn with the seed, and offsets within ±15 frames are tried
-(at 25 frames a second). Shifts are made on vectors: what a shift brings in from before or behind a piece is its own
-clip's sound, and where that ends there is none. K frames are compared with the clip's sound at all offsets, as in the
-LRS2 protocol; a whole piece only with what is heard during it, as if it had been cut out with its sound. Clips whose
-picture and sound are in doubt are left out, and so are those in which the model finds nothing: notes name them.
+Offsets: the sound of each piece is shifted five times, by frames drawn with the seed, and offsets within ±15 frames are
+tried (at 25 frames a second). Shifts are made on vectors: beyond the ends of a piece lies its own clip's sound, and
+beyond the ends of the clip nothing. K frames are compared with the clip's sound at all offsets, as in the LRS2
+protocol; a whole piece only with the sound of its own time, as if both had been cut out together. Vectors are compared
+by the distance that the model states: the cosine, or the Euclidean distance (SyncNets, whose vectors depend on five
+frames each: K frames of evidence are K − 4 vectors). Doubtful clips, and those in which the model finds nothing, are
+left out, and notes name them.
 
-Vectors are compared as the model's description says: by their cosine, or by the Euclidean distance (SyncNets, whose
-vectors have seen five frames each: K frames of evidence are K − 4 of them).
+Whose voice: pieces of one clip, and clips of one speaker, are in the gallery together, so the timbre of the voice alone
+does not decide. The similarity of a pair is the mean cosine at the best offset within ±0.24 s, so doubtful clips stay
+in; windows of 0.2 s are compared as they are, without doubtful clips. The assignment is that of `avmatch match
+--complete`.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32
@@ -27,6 +34,7 @@ from avmatch.artifacts.tower import TowerDescription
 from avmatch.core.clock import frames_from_seconds
 from avmatch.core.errors import UsageError
 from avmatch.core.results import Progress
+from avmatch.evaluation.galleries import evidence_of_ticks
 from avmatch.evaluation.pieces import (
     NO_FIGURE,
     PIECES_SECONDS,
@@ -36,7 +44,11 @@ from avmatch.evaluation.pieces import (
     piece_name,
     piece_report,
 )
+from avmatch.matching.assignment import one_to_one
+from avmatch.matching.decision import confidences
+from avmatch.matching.galleries import aligned_similarity, similarity_at_best_offset
 from avmatch.metrics.intervals import Share, share_of
+from avmatch.metrics.retrieval import true_ranks
 from avmatch.metrics.sync import (
     chances,
     lip_sync_errors,
@@ -51,11 +63,18 @@ from avmatch.metrics.sync import (
 from avmatch.reports.report import Report
 from avmatch.systems.lips.talking_clips import Piece, TalkVectors, talk_vectors
 
-#: Frames of evidence, as the papers have them.
-DEFAULT_KS = (5, 7, 9, 11, 13, 15)
+#: Frames of evidence, as in the papers.
+SYNC_KS = (5, 7, 9, 11, 13, 15)
 #: ±15 frames at 25 a second are tried, and shifts of up to ±10 are drawn.
-MAX_OFFSET_SECONDS, MAX_SHIFT_SECONDS = 0.6, 0.4
+SYNC_MAX_OFFSET_SECONDS, MAX_SHIFT_SECONDS = 0.6, 0.4
 NUM_SHIFTS = 5
+#: Of R@k for windows.
+MATCH_KS = (1, 5, 10)
+MATCH_MAX_OFFSET_SECONDS = 0.24
+#: The five frames of a SyncNet.
+WINDOW_SECONDS = 0.2
+
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
@@ -64,9 +83,9 @@ class SyncRow:
 
     Attributes:
         piece_seconds: 0 = whole clips.
-        accuracy: by K, the share of starts whose K frames tell the offset within a frame; K longer than the pieces are
+        accuracy: by K, the share of starts whose K frames give the offset within a frame; K longer than the pieces are
             left out.
-        chance: by K, how often a guess would be.
+        chance: by K, the same of a guess.
         in_frame, in_80_ms: of the shifted pieces, each as a whole; wrong where there is no face or no sound.
         distance, confidence: LSE-D and LSE-C, means over the pieces, not shifted; None if none has any.
         num_pieces, num_groups: how many, and of how many people or recordings.
@@ -89,7 +108,7 @@ class SyncResult:
     """All rows of one evaluation.
 
     Attributes:
-        rate_hz: frames a second, as the model sees them.
+        rate_hz: frames a second, as the model takes them.
         notes: what was left out, for a person.
     """
 
@@ -118,16 +137,6 @@ class SyncResult:
         return piece_report("sync", "Offsets", asdict(self), tables)
 
 
-@dataclass(frozen=True)
-class _Trial:
-    """One shifted piece: whether each start is right, and a guess would be, by K; the error of the whole in frames."""
-
-    group: str
-    right: Mapping[int, Bool[np.ndarray, " S"]]
-    chance: Mapping[int, Float[np.ndarray, " S"]]
-    error_frames: float
-
-
 def evaluate_lip_sync(
     model: str | Path | Model,
     data: str | Path,
@@ -136,51 +145,150 @@ def evaluate_lip_sync(
     cache_dir: Path | None = None,
     progress: Progress | None = None,
 ) -> SyncResult:
-    """Measure `model` on the talking clips of `data` (data/layouts.py).
+    """Measure the offsets of `model` on the talking clips of `data` (data/layouts.py).
 
     Raises:
-        UsageError: no clip is there or can be used, or all are in doubt, or too short.
+        UsageError: no clip is there or can be used, or all are doubtful, or too short.
         ModelError: the model can't be used.
     """
     opened = open_model(model, TOWERS)
     talk = talk_vectors(opened, data, protocol, cache_dir, progress, any_distance=True)
+    shortage = "no clip that is not in doubt is as long as {length}"
+    rows, notes = _rows(talk, data, protocol, _sync_row, shortage=shortage, takes_doubtful=False)
+    return SyncResult(opened.name, str(data), talk.rate_hz, protocol, rows, notes)
+
+
+@dataclass(frozen=True)
+class MatchRow:
+    """Pieces of one length in one condition; ties count against the system.
+
+    Attributes:
+        piece_seconds: 0 = whole clips.
+        top_1, top_5: of the faces, those whose voice is the best, or among the best five.
+        assigned: of the faces, those that the one-to-one assignment gives their voice.
+        voice_by_face, face_by_voice: R@k of windows by k below their number; empty with fewer than two windows.
+        num_pieces, num_windows, num_groups: how many, and of how many people or recordings.
+    """
+
+    piece_seconds: float
+    snr_db: float | None
+    top_1: Share
+    top_5: Share
+    assigned: Share
+    voice_by_face: Mapping[int, Share]
+    face_by_voice: Mapping[int, Share]
+    num_pieces: int
+    num_windows: int
+    num_groups: int
+
+
+@dataclass(frozen=True)
+class MatchResult:
+    """All rows of one evaluation; `notes` say what was left out, for a person."""
+
+    model: str
+    data: str
+    rate_hz: float
+    protocol: TalkProtocol
+    rows: tuple[MatchRow, ...]
+    notes: tuple[str, ...] = ()
+
+    def report(self) -> Report:
+        """Two tables: of whole pieces, and of windows."""
+        ks = sorted({k for row in self.rows for k in row.voice_by_face})
+        faces = [["piece", "top-1", "top-5", "assigned", "n", "groups"]]
+        windows = [["piece", *(f"{sign} R@{k}" for sign in "→←" for k in ks), "windows"]]
+        for row in self.rows:
+            label = condition_name(piece_name(row.piece_seconds), row.snr_db)
+            recalls = [side.get(k) for side in (row.voice_by_face, row.face_by_voice) for k in ks]
+            shares = percents([row.top_1, row.top_5, row.assigned])
+            faces.append([label, *shares, str(row.num_pieces), str(row.num_groups)])
+            windows.append([label, *percents(recalls), str(row.num_windows)])
+        title = f"Windows of {WINDOW_SECONDS:g} s: face → voice, voice → face (←), %"
+        tables = {"Faces that get their own voice, %": faces, title: windows}
+        return piece_report("match", "Faces and voices", asdict(self), tables)
+
+
+def evaluate_match(
+    model: str | Path,
+    data: str | Path,
+    protocol: TalkProtocol,
+    *,
+    cache_dir: Path | None = None,
+    progress: Progress | None = None,
+) -> MatchResult:
+    """Measure which voice `model` gives each face, on the talking clips of `data` (data/layouts.py).
+
+    Raises:
+        UsageError: no clip is there or can be used, or there are fewer than two pieces.
+        ModelError: the model can't be used.
+    """
+    talk = talk_vectors(model, data, protocol, cache_dir, progress)
+    shortage = "{num} pieces ({length}) are no gallery"
+    rows, notes = _rows(talk, data, protocol, _match_row, shortage=shortage, fewest=2)
+    return MatchResult(str(model), str(data), talk.rate_hz, protocol, rows, notes)
+
+
+def _rows(
+    talk: TalkVectors,
+    data: str | Path,
+    protocol: TalkProtocol,
+    row: Callable[[TalkVectors, Sequence[Piece], float, int, TalkProtocol], Row],
+    *,
+    shortage: str,
+    fewest: int = 1,
+    takes_doubtful: bool = True,
+) -> tuple[tuple[Row, ...], tuple[str, ...]]:
+    """A row for each length and condition, and notes; `shortage` says why a length has no row."""
     rows, notes = [], list(talk.notes)
     for seconds in protocol.pieces_seconds or PIECES_SECONDS:
-        pieces = [piece for piece in talk.pieces(seconds) if not piece.clip.is_doubtful]
-        if not pieces:
-            notes.append(f"{data}: no clip that is not in doubt is as long as {piece_name(seconds)}: left out")
+        pieces = [piece for piece in talk.pieces(seconds) if takes_doubtful or not piece.clip.is_doubtful]
+        if len(pieces) < fewest:
+            notes.append(f"{data}: {shortage.format(num=len(pieces), length=piece_name(seconds))}: left out")
             continue
-        rows += [_row(talk, pieces, seconds, number, protocol) for number in range(len(talk.conditions))]
+        rows += [row(talk, pieces, seconds, condition, protocol) for condition in range(len(talk.conditions))]
     if not rows:
         raise UsageError(f"{data}: nothing can be measured; {notes[-1]}")
-    return SyncResult(opened.name, str(data), talk.rate_hz, protocol, tuple(rows), tuple(notes))
+    return tuple(rows), tuple(notes)
 
 
-def _row(talk: TalkVectors, pieces: Sequence[Piece], seconds: float, condition: int, protocol: TalkProtocol) -> SyncRow:
-    reach = max(round(frames_from_seconds(protocol.max_offset_seconds or MAX_OFFSET_SECONDS, talk.rate_hz)), 2)
-    ks = protocol.ks or DEFAULT_KS
-    told = talk.towers.video.description
+@dataclass(frozen=True)
+class _Trial:
+    """One shifted piece: whether each start is right, and the chance of a guess, by K; the whole's error in frames."""
+
+    group: str
+    right: Mapping[int, Bool[np.ndarray, " S"]]
+    chance: Mapping[int, Float[np.ndarray, " S"]]
+    error_frames: float
+
+
+def _sync_row(
+    talk: TalkVectors, pieces: Sequence[Piece], seconds: float, condition: int, protocol: TalkProtocol
+) -> SyncRow:
+    max_offset_seconds, seed = protocol.max_offset_seconds or SYNC_MAX_OFFSET_SECONDS, protocol.seed
+    reach = max(round(frames_from_seconds(max_offset_seconds, talk.rate_hz)), 2)
+    ks = protocol.ks or SYNC_KS
     trials = [
-        _trial(told, piece, condition, shift, reach, ks)
+        _trial(talk.towers.video.description, piece, condition, shift, reach, ks)
         for piece in pieces
-        for shift in _shifts(piece, min(reach, round(MAX_SHIFT_SECONDS * talk.rate_hz)), protocol.seed)
+        for shift in _shifts(piece, min(reach, round(MAX_SHIFT_SECONDS * talk.rate_hz)), seed)
     ]
-    errors = np.array([trial.error_frames for trial in trials])
-    groups = [trial.group for trial in trials]
+    accuracy, chance = {}, {}
+    for k in ks:
+        hits = np.concatenate([trial.right[k] for trial in trials])
+        if len(hits):
+            accuracy[k] = share_of(hits, [trial.group for trial in trials for _ in trial.right[k]], seed)
+            chance[k] = float(np.mean(np.concatenate([trial.chance[k] for trial in trials])))
+    errors, groups = np.array([trial.error_frames for trial in trials]), [trial.group for trial in trials]
     distances = [offset_distances(piece.video, piece.audio(condition), reach) for piece in pieces]
     lse = [found for found in map(lip_sync_errors, distances) if found is not None]
-    accuracy = {k: _accuracy(trials, k, protocol.seed) for k in ks}
     return SyncRow(
         seconds,
         talk.conditions[condition],
-        {k: share for k, share in accuracy.items() if share is not None},
-        {
-            k: float(np.mean(np.concatenate([trial.chance[k] for trial in trials])))
-            for k, share in accuracy.items()
-            if share is not None
-        },
-        share_of(within_frame(errors), groups, protocol.seed),
-        share_of(within_80_ms(errors / talk.rate_hz), groups, protocol.seed),
+        accuracy,
+        chance,
+        share_of(within_frame(errors), groups, seed),
+        share_of(within_80_ms(errors / talk.rate_hz), groups, seed),
         float(np.mean([item.distance for item in lse])) if lse else None,
         float(np.mean([item.confidence for item in lse])) if lse else None,
         len(pieces),
@@ -188,24 +296,24 @@ def _row(talk: TalkVectors, pieces: Sequence[Piece], seconds: float, condition: 
     )
 
 
-def _trial(told: TowerDescription, piece: Piece, condition: int, shift: int, reach: int, ks: Sequence[int]) -> _Trial:
+def _trial(
+    description: TowerDescription, piece: Piece, condition: int, shift: int, reach: int, ks: Sequence[int]
+) -> _Trial:
     """The piece with its sound `shift` frames late."""
-    right, chance = {}, {}
-    among = _scores(told, piece, piece.audio(condition, shift, reach), reach, reach)
-    for k in ks:
-        right[k] = right_starts(among, k, truth=shift, window_frames=told.window_frames)
-        chance[k] = chances(among, k, truth=shift, window_frames=told.window_frames)
-    alone = _scores(told, piece, piece.audio(condition, shift), reach, 0)
+    compare = _distance_scores if description.distance == "euclidean" else offset_scores
+    among = compare(piece.video, piece.audio(condition, shift, reach), reach, reach)
+    alone = compare(piece.video, piece.audio(condition, shift), reach, 0)
+    right, chance = (
+        {k: measure(among, k, truth=shift, window_frames=description.window_frames) for k in ks}
+        for measure in (right_starts, chances)
+    )
     return _Trial(piece.clip.group, right, chance, offset_error(mean_curve(alone), shift))
 
 
-def _scores(
-    told: TowerDescription, piece: Piece, heard: Float32[np.ndarray, "U D"], reach: int, lead: int
+def _distance_scores(
+    video: Float32[np.ndarray, "T D"], audio: Float32[np.ndarray, "U D"], reach: int, lead: int
 ) -> Float[np.ndarray, "T O"]:
-    """By the distance that the model has."""
-    if told.distance == "euclidean":
-        return -offset_distances(piece.video, heard, reach, lead)
-    return offset_scores(piece.video, heard, reach, lead)
+    return -offset_distances(video, audio, reach, lead)
 
 
 def _shifts(piece: Piece, most: int, seed: int) -> list[int]:
@@ -216,8 +324,53 @@ def _shifts(piece: Piece, most: int, seed: int) -> list[int]:
     return [int(shift) for shift in drawn]
 
 
-def _accuracy(trials: Sequence[_Trial], k: int, seed: int) -> Share | None:
-    """Over the starts of all trials; None if there are none."""
-    hits = np.concatenate([trial.right[k] for trial in trials])
-    groups = [trial.group for trial in trials for _ in trial.right[k]]
-    return share_of(hits, groups, seed) if len(hits) else None
+def _match_row(
+    talk: TalkVectors, pieces: Sequence[Piece], seconds: float, condition: int, protocol: TalkProtocol
+) -> MatchRow:
+    groups, seed = [piece.clip.group for piece in pieces], protocol.seed
+    reach = round(frames_from_seconds(protocol.max_offset_seconds or MATCH_MAX_OFFSET_SECONDS, talk.rate_hz))
+    voices = [piece.audio(condition) for piece in pieces]
+    found = similarity_at_best_offset([piece.video for piece in pieces], voices, reach)
+    nats = evidence_of_ticks(talk.towers.video.description, *found)
+    ranks, assigned = true_ranks(nats), one_to_one(confidences(nats, np.ones(nats.shape, bool)), complete=True)
+    windows = _windows(pieces, condition, max(round(WINDOW_SECONDS * talk.rate_hz), 1))
+    return MatchRow(
+        seconds,
+        talk.conditions[condition],
+        share_of(ranks <= 1, groups, seed),
+        share_of(ranks <= 5, groups, seed),
+        share_of(assigned == np.arange(len(pieces)), groups, seed),
+        *_recalls(windows, condition, protocol),
+        len(pieces),
+        len(windows),
+        len(set(groups)),
+    )
+
+
+def _windows(pieces: Sequence[Piece], condition: int, num_ticks: int) -> list[Piece]:
+    """The middle of each piece that is not doubtful, if both sides are there."""
+    windows = []
+    for piece in pieces:
+        begin = piece.begin + (piece.end - piece.begin - num_ticks) // 2
+        if begin < piece.begin or piece.clip.is_doubtful:
+            continue
+        window = Piece(piece.vectors, begin, begin + num_ticks)
+        if np.isfinite(window.video).all() and np.isfinite(window.audio(condition)).all():
+            windows.append(window)
+    return windows
+
+
+def _recalls(
+    windows: Sequence[Piece], condition: int, protocol: TalkProtocol
+) -> tuple[dict[int, Share], dict[int, Share]]:
+    """R@k of voices by faces and of faces by voices, for each k below their number."""
+    if len(windows) < 2:
+        return {}, {}
+    voices, groups = [window.audio(condition) for window in windows], [window.clip.group for window in windows]
+    similarity, _ = aligned_similarity([window.video for window in windows], voices)
+    ks = [k for k in protocol.ks or MATCH_KS if k < len(windows)]
+    by_face, by_voice = (
+        {k: share_of(ranks <= k, groups, protocol.seed) for k in ks}
+        for ranks in (true_ranks(similarity), true_ranks(similarity.T))
+    )
+    return by_face, by_voice

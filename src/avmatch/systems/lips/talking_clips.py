@@ -1,11 +1,13 @@
-"""Talking clips as vectors, cut into pieces, clean and in noise: what the protocols `sync` and `match` measure.
+"""Talking clips as vectors, cut into pieces, clean and in noise: what `avmatch evaluate sync` and `match` measure on.
 
     clips → decode each file once → towers → vectors on one clock → pieces of some seconds
 
-A piece's vectors are cut out of its file's, not computed from a file that was cut: a tower has seen a little of what
-lies before and behind the piece. Files that are really cut are the benchmarks' job.
+The vectors of a piece are cut out of those of its file, not computed from a cut file: each depends on a little of what
+lies before and behind the piece. Files that are really cut are left to the benchmarks.
 
 Noise is mixed into the waveform, over the whole sound, as in evaluation/noise.py.
+
+Letters in shapes: T ticks of a clip or piece, U ticks of the sound, D dimensions.
 """
 
 from __future__ import annotations
@@ -31,9 +33,6 @@ from avmatch.evaluation.noise import noise_of
 from avmatch.evaluation.pieces import TalkProtocol
 from avmatch.media.decode import read_audio
 
-#: The usual pieces of talking clips.
-PIECES_SECONDS = (0.0, 2.0, 4.0)
-
 Vectors = Float32[np.ndarray, "T D"]
 
 
@@ -42,7 +41,7 @@ class ClipVectors:
     """A clip's unit vectors: of its picture, and of its sound in each condition on the same ticks.
 
     Attributes:
-        video: (T, D); rows of NaN where there is no face to see.
+        video: (T, D); rows of NaN where no face is in sight.
         audio: (T, D) each; rows of NaN where there is no sound.
     """
 
@@ -70,7 +69,7 @@ class Piece:
         return self.vectors.video[self.begin : self.end]
 
     def audio(self, condition: int, late_ticks: int = 0, around: int = 0) -> Vectors:
-        """(T + 2 · `around`, D) of what is heard meanwhile, and around, when the clip's sound comes so late."""
+        """(T + 2 · `around`, D) of the sound of that time, and around it, when the clip's sound comes so late."""
         begin = self.begin - late_ticks - around
         return ticks_of(self.vectors.audio[condition], begin, self.end - self.begin + 2 * around)
 
@@ -97,12 +96,10 @@ class TalkVectors:
     def pieces(self, seconds: float) -> list[Piece]:
         """All disjoint pieces of this length, from each clip's beginning; whole clips for 0."""
         length = round(seconds * self.rate_hz)
-        if not length:
-            return [Piece(clip, 0, len(clip.video)) for clip in self.clips]
         return [
-            Piece(clip, begin, begin + length)
+            Piece(clip, begin, begin + (length or len(clip.video)))
             for clip in self.clips
-            for begin in range(0, len(clip.video) - length + 1, length)
+            for begin in (range(0, len(clip.video) - length + 1, length) if length else (0,))
         ]
 
 
@@ -115,7 +112,7 @@ def talk_vectors(
     *,
     any_distance: bool = False,
 ) -> TalkVectors:
-    """The vectors of every clip of `data`; each picture is decoded once.
+    """The vectors of every clip of `data`; the picture of each file is decoded once.
 
     Args:
         any_distance: also of models whose vectors aren't of length 1.
@@ -128,50 +125,50 @@ def talk_vectors(
     clips = [clip for clip in read_speech(data) if protocol.split in (None, clip.split)]
     if not clips:
         raise UsageError(f"{data}: has no clip with the split {protocol.split!r}")
-    conditions = (None, *protocol.noise_snr_db)
     paths = list(dict.fromkeys(clip.path for clip in clips))
     analyse = partial(_features, Analyser(cache_dir, (towers,), num_threads=1), towers, protocol)
     files = dict(zip(paths, analyse_all(analyse, paths, "clips", progress), strict=True))
-    made: list[ClipVectors] = []
-    notes: list[str] = []
+    usable: list[ClipVectors] = []
+    notes: dict[str, None] = {}
     for clip in clips:
         file = files[clip.path]
         try:
             if isinstance(file, Failure):
-                notes.append(f"{clip.path}: {file.message}; left out")
+                notes[f"{clip.path}: {file.message}; left out"] = None
             else:
-                made.append(clip_vectors(towers.name, clip, *file))
+                usable.append(clip_vectors(towers.name, clip, *file))
         except MediaError as error:
-            notes.append(f"{error}; left out")
-    if not made:
-        raise UsageError(f"{data}: none of its {len(clips)} clips can be used; {notes[0]}")
-    return TalkVectors(towers, tuple(made), conditions, tuple(dict.fromkeys(notes)))
+            notes[f"{error}; left out"] = None
+    if not usable:
+        raise UsageError(f"{data}: none of its {len(clips)} clips can be used; {next(iter(notes))}")
+    return TalkVectors(towers, tuple(usable), (None, *protocol.noise_snr_db), tuple(notes))
 
 
 def clip_vectors(model: str, clip: Clip, picture: VideoFeatures, sounds: Sequence[AudioFeatures]) -> ClipVectors:
-    """A clip's vectors out of its file's, the sound set earlier by as much as it is known to come late.
+    """The vectors of a clip from those of its file, the sound moved earlier by as much as it is known to be late.
 
-    Only this and `_seen` know where features keep a model's vectors.
+    Only this and `_video_vectors` know where features keep the vectors of a model.
 
     Args:
         model: the name of the model.
         sounds: the file's sound in each condition.
 
     Raises:
-        MediaError: the model found nothing in it, or nothing in the part that is meant.
+        MediaError: the model found nothing in the file, or nothing in the part that the clip is.
     """
-    seen, heard = _seen(model, picture), [sound.embeddings.get(model) for sound in sounds]
-    if seen is None or None in heard:
+    of_video, of_audio = _video_vectors(model, picture), [sound.embeddings.get(model) for sound in sounds]
+    if of_video is None or None in of_audio:
         raise MediaError(clip.path, f"{model} finds nothing to compare in it", stage="features", reason="too_short")
-    place = round(((clip.start_seconds or 0.0) - seen.start_seconds) * seen.rate_hz)
-    begin, end = max(place, 0), len(seen.data)
+    rate_hz = of_video.rate_hz
+    place = round(((clip.start_seconds or 0.0) - of_video.start_seconds) * rate_hz)
+    begin, end = max(place, 0), len(of_video.data)
     if clip.duration_seconds is not None:
-        end = max(place + round(clip.duration_seconds * seen.rate_hz), begin)
-    video = seen.data[begin:end].astype(np.float32)
-    first_seconds = seen.start_seconds + begin / seen.rate_hz + clip.offset_seconds
+        end = max(place + round(clip.duration_seconds * rate_hz), begin)
+    video = of_video.data[begin:end].astype(np.float32)
+    first_seconds = of_video.start_seconds + begin / rate_hz + clip.offset_seconds
     audio = tuple(
-        ticks_of(vectors.data, round((first_seconds - vectors.start_seconds) * seen.rate_hz), len(video))
-        for vectors in heard
+        ticks_of(vectors.data, round((first_seconds - vectors.start_seconds) * rate_hz), len(video))
+        for vectors in of_audio
         if vectors is not None
     )
     if not (np.isfinite(video) & np.isfinite(audio[0])).any():
@@ -190,8 +187,8 @@ def ticks_of(vectors: Float[np.ndarray, "U D"], begin: int, num_ticks: int) -> F
     return taken
 
 
-def _seen(model: str, picture: VideoFeatures) -> Embeddings | None:
-    """Of the whole picture; or of its faces, at each tick of the one that is longest in sight, NaN where none is."""
+def _video_vectors(model: str, picture: VideoFeatures) -> Embeddings | None:
+    """Those of the whole picture; or, at each tick, of the face that is longest in sight, NaN where there is none."""
     tracks = [track.embeddings[model] for track in picture.mouths if model in track.embeddings]
     if not tracks:
         return picture.embeddings.get(model)

@@ -20,7 +20,7 @@ from jaxtyping import Int
 from avmatch.core.errors import UsageError
 from avmatch.core.results import Progress
 from avmatch.data.items import Pairs
-from avmatch.evaluation.held_back import held_back_rows
+from avmatch.evaluation.galleries import held_back_rows
 from avmatch.metrics.classes import (
     averages,
     class_scores,

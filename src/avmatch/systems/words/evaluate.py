@@ -22,7 +22,7 @@ from avmatch.core.results import Failure, Progress
 from avmatch.data.clips import Clip, Word
 from avmatch.data.layouts import read_speech
 from avmatch.data.tracks import PackSettings, decode_tracks
-from avmatch.evaluation.held_back import held_back_names
+from avmatch.evaluation.galleries import held_back_names
 from avmatch.metrics.classes import Mistake, commonest_mistakes, macro_mean, top_k_hits
 from avmatch.metrics.intervals import Share, share_of
 from avmatch.reports.report import TIES, Report, ReportTable, mistake_tables

@@ -131,6 +131,6 @@ def _looks_at_mouths(pair: TowerPair) -> bool:
     return pair.video.description.crop == "mouth"
 
 
-def _cue(told: TowerDescription) -> EmbeddingCue:
-    calibration = Calibration(told.weight, told.mass_slope, told.contrast_slope, told.intercept)
-    return EmbeddingCue(told.model, told.scale, told.baseline, told.independent_seconds, told.crop, calibration)
+def _cue(tower: TowerDescription) -> EmbeddingCue:
+    calibration = Calibration(tower.weight, tower.mass_slope, tower.contrast_slope, tower.intercept)
+    return EmbeddingCue(tower.model, tower.scale, tower.baseline, tower.independent_seconds, tower.crop, calibration)

@@ -6,7 +6,7 @@
     filters = Conv1d + (Conv1d – ReLU – Dropout – Conv1d of one tick)
 
 They are compared by correlation, the k-th with the k-th, so that neither gain nor trend matters. What is learned are
-a few thousand numbers: two hours of clips carry no more (docs/experiments.md). They begin as the accents of the
+a few thousand numbers: two hours of clips carry no more (docs/experiments/events.md). They begin as the accents of the
 untrained cue (cues/motion.py): each of its channels with the sound's onset.
 
 Letters in shapes: B clips, S sources, C channels, H inputs, K accents, T ticks, U band ticks, D dimensions, L lags.

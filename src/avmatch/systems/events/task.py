@@ -10,7 +10,7 @@
 among all of the batch and among those of its class; and by how much is its own late? *What* is closed form, and only
 its worth is learned: without the question about the own class, which it can hardly tell apart, it would be believed too
 much. Both are few numbers, as there are few recordings; networks over the same input know theirs by heart within ten
-epochs and tell strangers' clips worse than the untrained cue (docs/experiments.md).
+epochs and tell strangers' clips worse than the untrained cue (docs/experiments/events.md).
 
 Letters in shapes: B pairs, S sources, C channels, H inputs, K accents, T ticks, W ticks of a stretch with its margins,
 U band ticks.

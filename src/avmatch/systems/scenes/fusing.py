@@ -9,7 +9,7 @@
                temperature scaling, w = 1 / T (Guo et al. 2017)
 
 A weight for every pair of classes, S·K·K of them, was tried on five published systems and memorised the locations: log
-loss 0.60 against 0.45 (docs/experiments.md).
+loss 0.60 against 0.45 (docs/experiments/scenes.md).
 
 Weights are fitted to items whose class is known. Figures of those are cross-validated, and so is the table that is
 written: each of its rows was fused by weights that were fitted without that row's fold. A fold never cuts through a

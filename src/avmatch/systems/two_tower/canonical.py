@@ -105,7 +105,7 @@ class Ensemble(nn.Module):
 # Three thousand pairs are few for descent: a single network that learns them is no better than linear correlations,
 # but
 # several, each from another start, under strong dropout and mixup, see what the closed forms don't
-# (docs/experiments.md).
+# (docs/experiments/two_tower.md).
 # Every member gives a vector; side by side, each scaled so that its products with strangers have unit spread times
 # its
 # weight, they are one tower.

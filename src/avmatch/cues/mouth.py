@@ -1,6 +1,6 @@
 """Mouth synchrony: do the lips of one of the faces move with the voice?
 
-Four pairs of signals, found on development clips (docs/experiments/matching.md): the lower lip's speed against the slope of
+Four pairs of signals, found on development clips (docs/experiments): the lower lip's speed against the slope of
 the voice in two bands, the dark between the lips against its level, and the mouth's change against the change
 of the spectrum. Their nats are added and tempered. Of faces that are there at the same time one is taken to speak.
 """

@@ -9,7 +9,7 @@ Match, with the streams of SyncNet's authors and on the same data, for compariso
     avmatch train syncnet | ave_net | perfect_match LIST -o RUN
     avmatch evaluate sync RUN DATA               avmatch evaluate match RUN DATA
 
-Figures (docs/experiments/lips.md; the card is weights/lips/card.md): held-back clips of its own speakers: offset within a
+Figures (docs/experiments; the card is weights/lips/card.md): held-back clips of its own speakers: offset within a
 frame 78.2 % from 5 frames and 92.6 % from 15; of the published systems at a smaller budget AVE-Net is the best, 71.5 %
 from 15 on GRID. Ten unknown GRID speakers, pieces of 2 s: 100 % within 80 ms, right voice of 30 for 100 %. People in
 the wild, pieces of 2 s: 82.4 % within 80 ms, right voice of 98 for 81.6 %.

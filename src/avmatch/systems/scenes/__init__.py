@@ -10,7 +10,7 @@ deviation over time, stacked by log loss for each case: both sides there, audio 
     avmatch classify --fuse A.csv B.csv -o FUSED.csv      published predictions of several systems
     avmatch evaluate classify RUN DATA                    accuracy, log loss, calibration, class by class
 
-Reached (docs/experiments/scenes.md): on five folds of STD2022's 28 classes `scene_best` has an accuracy of 0.9125 ± 0.0084 and
+Reached (docs/experiments): on five folds of STD2022's 28 classes `scene_best` has an accuracy of 0.9125 ± 0.0084 and
 a log loss of 0.286; softmax regression on averages 0.889 and 0.380, the best published fusion (early) 0.870 and 0.474.
 Without sound it has 0.816, without video 0.742. Five published prediction files stacked: 0.8326 / 0.4497.
 

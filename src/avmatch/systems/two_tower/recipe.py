@@ -17,7 +17,7 @@ from avmatch.systems.two_tower.model import FeatureCnnConfig
 from avmatch.systems.two_tower.task import ClusterTask, FeaturePairs
 from avmatch.training.config import Optimisation, TrainConfig
 
-#: What isn't told of the published towers, chosen on folds (docs/experiments/two_tower.md): one wide layer, a high temperature
+#: What isn't told of the published towers, chosen on folds (docs/experiments): one wide layer, a high temperature
 #: that isn't learned, much dropout.
 _TOWERS = FeaturePairs(
     video=FeatureCnnConfig(512, widths=(512,), dropout=0.4),

@@ -50,12 +50,12 @@ if TYPE_CHECKING:
     from avmatch.core.results import Candidate, Failure, Match, MatchResult, SyncResult
     from avmatch.matching.decision import MatchSettings
     from avmatch.pipelines.classify import classify
-    from avmatch.pipelines.delivery import write_match
     from avmatch.pipelines.fix import FixSettings, fix, fix_all
     from avmatch.pipelines.match import match
     from avmatch.pipelines.sync import sync, sync_all
-    from avmatch.pipelines.synth import SynthConfig, synthesise
+    from avmatch.reports.output import write_match
     from avmatch.reports.plots import plot_match, plot_sync
+    from avmatch.synth import SynthConfig, synthesise
     from avmatch.systems.scenes.fusing import fuse_predictions
     from avmatch.systems.scenes.runtime import SceneResult
 
@@ -65,11 +65,11 @@ _HOMES = {
     "avmatch.core.results": ("Candidate", "Failure", "Match", "MatchResult", "SyncResult"),
     "avmatch.matching.decision": ("MatchSettings",),
     "avmatch.pipelines.classify": ("classify",),
-    "avmatch.pipelines.delivery": ("write_match",),
     "avmatch.pipelines.fix": ("FixSettings", "fix", "fix_all"),
     "avmatch.pipelines.match": ("match",),
     "avmatch.pipelines.sync": ("sync", "sync_all"),
-    "avmatch.pipelines.synth": ("SynthConfig", "synthesise"),
+    "avmatch.synth": ("SynthConfig", "synthesise"),
+    "avmatch.reports.output": ("write_match",),
     "avmatch.reports.plots": ("plot_match", "plot_sync"),
     "avmatch.systems.scenes.fusing": ("fuse_predictions",),
     "avmatch.systems.scenes.runtime": ("SceneResult",),

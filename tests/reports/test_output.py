@@ -17,7 +17,7 @@ from avmatch.core.results import (
     Match,
     SyncResult,
 )
-from avmatch.reports.output import write_match_output, write_sync_csv
+from avmatch.reports.output import write_match, write_sync_csv
 
 OUR_FILES = {
     "matches.csv",
@@ -43,14 +43,14 @@ def strict(text: str) -> object:
 
 
 def test_writes_every_file_and_nothing_else(build, tmp_path):
-    paths = write_match_output(build(3), tmp_path / "new" / "out")
-    assert {path.name for path in paths} == OUR_FILES
+    report = write_match(build(3), tmp_path / "new" / "out")
+    assert report == tmp_path / "new" / "out" / "report.html"
     assert {path.name for path in (tmp_path / "new" / "out").iterdir()} == OUR_FILES
 
 
 def test_tables_have_their_headers_and_rows(build, tmp_path):
     result = build(2, failures=(Failure("x.mp4", "open", "no index"),), unmatched_audio=("a/extra.wav",))
-    write_match_output(result, tmp_path)
+    write_match(result, tmp_path)
     matches = read_csv(tmp_path / "matches.csv")
     assert matches[0] == list(MATCH_COLUMNS)
     expected = ["v/clip 0.mp4", "a/take 1.wav", "0.3333", "5.0", "120.0", "motion", "a/take 0.wav", "-2.0", ""]
@@ -62,7 +62,7 @@ def test_tables_have_their_headers_and_rows(build, tmp_path):
 
 def test_similarity_has_its_names_in_order(build, tmp_path):
     result = build(3)
-    write_match_output(result, tmp_path)
+    write_match(result, tmp_path)
     scores = np.load(tmp_path / "similarity.npy", allow_pickle=False)
     assert scores.dtype == np.float32
     np.testing.assert_array_equal(scores, result.similarity)
@@ -76,31 +76,31 @@ def test_similarity_has_its_names_in_order(build, tmp_path):
 
 def test_json_stays_strict_where_numbers_are_not_finite(build, tmp_path):
     settings = {"cues": (), "max_offset_seconds": float("inf"), "nested": {"weights": [1.0, float("nan")]}}
-    write_match_output(build(1, settings=settings), tmp_path)
+    write_match(build(1, settings=settings), tmp_path)
     description = strict((tmp_path / "similarity.json").read_text("utf-8"))
     assert description["settings"] == {"max_offset_seconds": None, "nested": {"weights": [1.0, None]}}
 
 
 @pytest.mark.parametrize("name", ["a,b.mp4", 'say "hi".mp4', "two\nlines.mp4", "Öl シーン 🎬.mp4", "-rf.mp4"])
 def test_csv_gives_names_back_unchanged(build, tmp_path, name):
-    write_match_output(build(1, matches=(Match(name, None, 0.1, None, None, ""),)), tmp_path)
+    write_match(build(1, matches=(Match(name, None, 0.1, None, None, ""),)), tmp_path)
     assert read_csv(tmp_path / "matches.csv")[1][0] == name
 
 
 def test_name_that_is_not_utf8_does_not_cost_the_run_its_results(build, tmp_path):
     name = b"caf\xe9.mp4".decode("utf-8", "surrogateescape")
     result = build(1, videos=(name,), matches=(Match(name, None, 0.1, None, None, ""),))
-    write_match_output(result, tmp_path)
+    write_match(result, tmp_path)
     assert strict((tmp_path / "similarity.json").read_text("utf-8"))["videos"] == [name]
     assert read_csv(tmp_path / "matches.csv")[1][0] == r"caf\udce9.mp4"
     assert "caf�.mp4" in (tmp_path / "report.html").read_text("utf-8")
 
 
 def test_second_run_replaces_ours_and_leaves_others(build, tmp_path):
-    write_match_output(build(3), tmp_path)
+    write_match(build(3), tmp_path)
     (tmp_path / "notes.txt").write_text("mine")
     (tmp_path / "sub").mkdir()
-    write_match_output(build(1), tmp_path)
+    write_match(build(1), tmp_path)
     assert len(read_csv(tmp_path / "matches.csv")) == 2
     assert np.load(tmp_path / "similarity.npy").shape == (1, 1)
     assert (tmp_path / "notes.txt").read_text() == "mine"
@@ -108,7 +108,7 @@ def test_second_run_replaces_ours_and_leaves_others(build, tmp_path):
 
 
 def test_failed_write_leaves_the_old_file_and_no_rubbish(build, tmp_path, monkeypatch):
-    write_match_output(build(3), tmp_path)
+    write_match(build(3), tmp_path)
     before = (tmp_path / "similarity.npy").read_bytes()
 
     def full_disk(*arguments: object, **options: object) -> None:
@@ -116,7 +116,7 @@ def test_failed_write_leaves_the_old_file_and_no_rubbish(build, tmp_path, monkey
 
     monkeypatch.setattr(np, "save", full_disk)
     with pytest.raises(OSError, match="no space"):
-        write_match_output(build(1), tmp_path)
+        write_match(build(1), tmp_path)
     assert (tmp_path / "similarity.npy").read_bytes() == before
     assert {path.name for path in tmp_path.iterdir()} == OUR_FILES
 
@@ -126,12 +126,12 @@ def test_out_that_is_a_file_is_refused_with_a_remedy(build, tmp_path, below):
     taken = tmp_path / "taken"
     taken.write_text("mine")
     with pytest.raises(UsageError, match="name a folder that exists, or a new one, with -o"):
-        write_match_output(build(1), taken / below)
+        write_match(build(1), taken / below)
     assert taken.read_text() == "mine"
 
 
 def test_no_usable_video_still_gives_every_file(empty, tmp_path):
-    write_match_output(empty, tmp_path)
+    write_match(empty, tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == OUR_FILES
     assert np.load(tmp_path / "similarity.npy").shape == (0, 1)
 

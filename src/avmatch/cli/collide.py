@@ -8,6 +8,9 @@ from typing import Annotated
 
 import typer
 
+from avmatch.cli.options import progress_bars
+from avmatch.core.errors import UsageError
+
 
 def collide(
     dataset: Annotated[Path, typer.Argument(help="Folder in the Tilt-Bot's layout: dataset/task1/test/…")],
@@ -18,19 +21,17 @@ def collide(
     two_stage: Annotated[bool, typer.Option("--two-stage", help="Classes first, and for good.")] = False,
 ) -> None:
     """Answer the tasks of the Tilt-Bot's collisions, and write answers, distances and a report."""
-    from avmatch.cli.options import progress_bars
-    from avmatch.core.errors import UsageError
     from avmatch.pipelines.collide import collide as answer
     from avmatch.pipelines.collide import write_collide
+    from avmatch.reports.wording import remark_lines
 
     if keys not in ("pkl", "bare"):
         raise UsageError(f"--keys must be pkl or bare, got {keys!r}")
     with progress_bars() as progress:
         result = answer(dataset, task, model, two_stage=two_stage, progress=progress)
     report = write_collide(result, out, bare=keys == "bare")
-    print(*result.notes, sep="\n", end="\n" if result.notes else "", file=sys.stderr)
-    for failure in result.failures:
-        print(f"{failure.path}: {failure.message}", file=sys.stderr)
+    for line in remark_lines(result.notes, result.failures):
+        print(line, file=sys.stderr)
     print(f"{sum(len(group.sounds) for group in result.groups.values())} sounds answered; see {report}")
     if not any(group.sounds for group in result.groups.values()):
         raise typer.Exit(1)

@@ -105,7 +105,7 @@ def _is_number(text: str) -> bool:
     return True
 
 
-evaluate = typer.Typer(cls=EvaluateGroup, no_args_is_help=True)
+evaluate = typer.Typer(cls=EvaluateGroup, no_args_is_help=True, help="Measure a model; ties count against it.")
 
 Model = Annotated[str, typer.Argument(help="A run, a model folder, or the name of a shipped model.")]
 Pairs = Annotated[Path, typer.Argument(help="Matching pairs: a folder or table.")]
@@ -122,11 +122,6 @@ Split = Annotated[str | None, typer.Option(help="Only this split of the data.")]
 HeldOut = Annotated[bool, typer.Option("--held-out", help="Only what the run held back.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object instead of the tables.")]
 Markdown = Annotated[Path | None, typer.Option(help="Also write the tables to this file.")]
-
-
-@evaluate.callback()
-def about() -> None:
-    """Measure a model; ties count against it."""
 
 
 @evaluate.command()

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from avmatch.cli.options import Cache, FaceDetector, MaxOffset, Model, NoCache, cache_folder
+from avmatch.cli.options import Cache, FaceDetector, MaxOffset, Model, NoCache, cache_folder, progress_bars
 
 
 def fix(
@@ -26,14 +26,13 @@ def fix(
     no_cache: NoCache = False,
 ) -> None:
     """Write copies in which picture and sound are together; the picture is copied bit for bit."""
-    from avmatch.cli.options import progress_bars
-    from avmatch.pipelines.fix import FixSettings, fix_all, fix_lines
+    from avmatch.pipelines.fix import FixSettings, fix_all
     from avmatch.pipelines.sync import expand
+    from avmatch.reports.wording import fix_sentence, result_lines
 
-    files = list(dict.fromkeys(file for path in paths for file in expand(path, [out])))
     settings = FixSettings(offset, tolerance, force, max_offset, model, cache_folder(cache, no_cache), face_detector)
     with progress_bars() as progress:
-        results = fix_all(files, out, settings, progress=progress)
-    print(*fix_lines(results, as_json=json), sep="\n")
+        results = fix_all(expand(paths, [out]), out, settings, progress=progress)
+    print(*result_lines(results, fix_sentence, as_json=json), sep="\n")
     if all(result.action in ("failed", "refused") for result in results):
         raise typer.Exit(1)

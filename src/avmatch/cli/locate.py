@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from avmatch.cli.options import Cache, MaxOffset, NoCache, cache_folder
+from avmatch.cli.options import Cache, MaxOffset, NoCache, cache_folder, progress_bars
 
 
 def locate(
@@ -19,7 +19,6 @@ def locate(
     no_cache: NoCache = False,
 ) -> None:
     """Draw where in the picture the sound comes from."""
-    from avmatch.cli.options import progress_bars
     from avmatch.pipelines.locate import locate as draw
     from avmatch.pipelines.locate import located_line
 

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from avmatch.cli.options import Cache, FaceDetector, MaxOffset, Model, NoCache, cache_folder
+from avmatch.cli.options import Cache, FaceDetector, MaxOffset, Model, NoCache, cache_folder, progress_bars
+from avmatch.core.errors import UsageError
 
 
 def match(
@@ -37,11 +38,11 @@ def match(
     """Say which audio belongs to which video, and write tables and a report."""
     from rich.console import Console
 
-    from avmatch.cli.options import progress_bars
-    from avmatch.core.errors import UsageError
     from avmatch.matching.decision import MatchSettings
     from avmatch.pipelines import delivery
     from avmatch.pipelines.match import match as run
+    from avmatch.reports.output import match_table, write_match
+    from avmatch.reports.wording import remark_lines
 
     settings = MatchSettings(max_offset, min_confidence, complete, many, not no_duration, use_scratch, top_k)
     delivery.check_normalisation(normalise)
@@ -62,15 +63,15 @@ def match(
         )
         if mux is not None:
             result = delivery.mux_matches(result, videos, mux, progress)
-    report = delivery.write_match(result, out)
+    report = write_match(result, out)
     if matrix is not None:
         delivery.write_matrix(result, matrix, normalise)
     if json:
         print(*delivery.match_lines(result), sep="\n")
     else:
-        Console().print(delivery.terminal_table(result))
+        Console().print(match_table(result))
         print(f"{delivery.summary(result)}; the report is {report}")
-    for line in delivery.remark_lines(result):
+    for line in remark_lines(result.notes, result.failures):
         print(line, file=sys.stderr)
     if not result.videos or not result.audio:
         raise typer.Exit(1)

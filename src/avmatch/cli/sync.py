@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from avmatch.cli.options import Cache, FaceDetector, MaxOffset, Model, NoCache, cache_folder
+from avmatch.cli.options import Cache, FaceDetector, MaxOffset, Model, NoCache, cache_folder, progress_bars
 
 
 def sync(
@@ -23,11 +23,11 @@ def sync(
     no_cache: NoCache = False,
 ) -> None:
     """Measure the offset between picture and sound; positive = the sound comes late."""
-    from avmatch.cli.options import progress_bars
     from avmatch.pipelines import delivery
     from avmatch.pipelines.sync import expand, sync_all
+    from avmatch.reports.wording import result_lines, sync_sentence
 
-    files = list(dict.fromkeys(file for path in paths for file in expand(path)))
+    files = expand(paths)
     delivery.check_sync_outputs(out, plot, len(files))
     with progress_bars() as progress:
         results = sync_all(
@@ -39,7 +39,7 @@ def sync(
             cache_dir=cache_folder(cache, no_cache),
             progress=progress,
         )
-    print(*delivery.sync_lines(results, as_json=json), sep="\n", flush=True)
+    print(*result_lines(results, sync_sentence, as_json=json), sep="\n", flush=True)
     delivery.write_sync(results, out, plot)
     if all(result.status == "failed" for result in results):
         raise typer.Exit(1)

@@ -37,7 +37,8 @@ def synth(
 ) -> None:
     """Render small media files with known truth: for demonstrations, tests and benchmarks."""
     from avmatch.core.clock import seconds_from_milliseconds
-    from avmatch.pipelines.synth import SynthConfig, TiltConfig, synthesise, synthesise_collisions
+    from avmatch.synth import SynthConfig, synthesise
+    from avmatch.systems.collisions.simulator.folder import TiltConfig, synthesise_collisions
 
     if kind == COLLISION:
         tray = TiltConfig(per_class, seed, str(segments or ""), sounds, groups, num_workers=workers)

@@ -8,6 +8,9 @@ from typing import Annotated
 
 import typer
 
+from avmatch.cli.options import progress_bars
+from avmatch.core.errors import MissingExtraError
+
 
 def train(
     recipe: Annotated[str, typer.Argument(help="Name of the recipe; a wrong one lists them.")],
@@ -22,9 +25,6 @@ def train(
     ] = None,
 ) -> None:
     """Train a recipe; OUT gets the model, its card, curves, and all that is needed to go on or do it again."""
-    from avmatch.cli.options import progress_bars
-    from avmatch.core.errors import MissingExtraError
-
     try:
         from avmatch.pipelines.train import train_recipe
 

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import numpy as np
+
 
 @contextmanager
 def atomic_path(target: Path, *, overwrite: bool = True) -> Iterator[Path]:
@@ -71,6 +73,12 @@ def write_text_atomically(target: Path, content: str) -> None:
     Bytes of file names that are not UTF-8, which Python keeps as lone surrogates, are written with backslashes.
     """
     write_bytes_atomically(target, content.encode("utf-8", "backslashreplace"))
+
+
+def write_array_atomically(target: Path, array: np.ndarray) -> None:
+    """Write a `.npy`, whole or not at all."""
+    with atomic_path(target) as temporary, temporary.open("wb") as file:
+        np.save(file, array, allow_pickle=False)
 
 
 # JSON that every reader accepts: numbers that are not finite become null.

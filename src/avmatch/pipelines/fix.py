@@ -8,7 +8,7 @@ Originals are never touched, and nothing that exists is overwritten.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,6 @@ from avmatch.core.results import Progress, SyncResult
 from avmatch.media.repair import repair
 from avmatch.pipelines.delivery import targets
 from avmatch.pipelines.sync import DEFAULT_MAX_OFFSET_SECONDS, sync_all
-from avmatch.reports.wording import fix_sentence, shown
 
 #: Half a frame at 25 fps: nobody sees it, and no measurement is much better.
 DEFAULT_TOLERANCE_SECONDS = 0.02
@@ -89,12 +88,6 @@ def fix_all(
         if progress is not None:
             progress("fix", done, len(paths))
     return tuple(results)
-
-
-def fix_lines(results: Sequence[FixResult], *, as_json: bool) -> Iterator[str]:
-    """One JSON object, or one sentence, a file."""
-    for result in results:
-        yield result.to_json() if as_json else f"{shown(result.path)}: {fix_sentence(result)}"
 
 
 def _measure(paths: Sequence[str], settings: FixSettings, progress: Progress | None = None) -> tuple[SyncResult, ...]:

@@ -115,13 +115,13 @@ def measure(
     return estimate_offset(cues, video, sound, max_offset_seconds=max_offset_seconds), drift
 
 
-def expand(argument: str, leave_out: Sequence[Path] = ()) -> tuple[str, ...]:
-    """The files that an argument of `sync` names, but those in folders inside it that are to be left out.
+def expand(arguments: Sequence[str], leave_out: Sequence[Path] = ()) -> list[str]:
+    """The files that arguments of `sync` name, but those in folders inside them that are to be left out.
 
     Raises:
-        UsageError: there are none.
+        UsageError: one of them names none.
     """
-    return list_videos(argument, leave_out)
+    return list(dict.fromkeys(file for argument in arguments for file in list_videos(argument, leave_out)))
 
 
 def cues_for(models: Models) -> tuple[Cue, ...]:

@@ -1,11 +1,13 @@
-"""The matches as a table for the terminal."""
+"""A result of `match` for people and for programs: the table in the terminal, and the folder of files.
+
+Each file appears whole or not at all; other files in the folder are left alone.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from rich.table import Table
@@ -13,7 +15,7 @@ from rich.text import Text
 
 import avmatch
 from avmatch.core.errors import UsageError
-from avmatch.core.files import atomic_path, strict_json, write_bytes_atomically
+from avmatch.core.files import strict_json, write_array_atomically, write_text_atomically
 from avmatch.core.results import (
     CANDIDATE_COLUMNS,
     FAILURE_COLUMNS,
@@ -27,13 +29,18 @@ from avmatch.core.results import (
 from avmatch.reports.page import page_html
 from avmatch.reports.wording import NOTHING, is_doubtful, lateness, shortened
 
+REPORT_NAME = "report.html"
+UNMATCHED_COLUMNS = ("audio",)
+_CUES_KEY = "cues"
 _PATH_WIDTH = 44
 _DOUBT_STYLE = "yellow"
 
 
 def match_table(result: MatchResult) -> Table:
     """One row a video, in the order of the input; a question mark stands at what deserves a second look."""
-    table = Table(caption=_caption(result), caption_justify="left")
+    doubtful = sum(map(_to_check, result.matches))
+    caption = Text(f"? {doubtful} to check", style=_DOUBT_STYLE) if doubtful else None
+    table = Table(caption=caption, caption_justify="left")
     for heading in ("video", "audio"):
         table.add_column(heading, overflow="fold")
     for heading in ("confidence", "sound"):
@@ -41,23 +48,10 @@ def match_table(result: MatchResult) -> Table:
     table.add_column("cue", no_wrap=True)
     table.add_column("runner-up", overflow="fold", style="dim")
     usable = frozenset(result.videos)
-    names = _Names(_folder(match.video for match in result.matches), _folder(result.audio))
+    folders = _folder(match.video for match in result.matches), _folder(result.audio)
     for match in result.matches:
-        table.add_row(*_cells(match, match.video in usable, names))
+        table.add_row(*_cells(match, match.video in usable, *folders))
     return table
-
-
-class _Names(NamedTuple):
-    """The folders that all videos and all sounds lie in: their names are shown from there on."""
-
-    videos: str
-    audio: str
-
-    def video(self, path: str) -> Text:
-        return Text(shortened(path.removeprefix(self.videos), _PATH_WIDTH))
-
-    def sound(self, path: str | None) -> Text:
-        return Text(NOTHING if path is None else shortened(path.removeprefix(self.audio), _PATH_WIDTH))
 
 
 def _folder(paths: Iterable[str]) -> str:
@@ -66,95 +60,70 @@ def _folder(paths: Iterable[str]) -> str:
     return common[: common.rfind(os.sep) + 1]
 
 
-def _cells(match: Match, usable: bool, names: _Names) -> tuple[Text, ...]:
+def _cells(match: Match, usable: bool, video_folder: str, audio_folder: str) -> tuple[Text, ...]:
+    """A row; names are shown from the folder on that all of them lie in."""
+    video = _name(match.video, video_folder)
     if not usable:
         # The reason stands in errors.csv; a confidence of nothing would only mislead.
-        return (
-            names.video(match.video),
-            Text("could not be used", style="red"),
-            *(Text(NOTHING) for _ in range(4)),
-        )
-    doubtful = match.audio is not None and is_doubtful(match.confidence)
-    style = _DOUBT_STYLE if doubtful else ""
+        return video, Text("could not be used", style="red"), *(Text(NOTHING) for _ in range(4))
+    confidence = NOTHING if match.audio is None else f"{match.confidence:.2f}"
     return (
-        names.video(match.video),
-        names.sound(match.audio),
-        Text(
-            NOTHING if match.audio is None else f"{'? ' if doubtful else ''}{match.confidence:.2f}",
-            style=style,
-        ),
+        video,
+        _name(match.audio, audio_folder),
+        Text(f"? {confidence}", style=_DOUBT_STYLE) if _to_check(match) else Text(confidence),
         Text(lateness(match.offset_seconds)),
         Text(match.cue or NOTHING),
-        names.sound(match.runner_up),
+        _name(match.runner_up, audio_folder),
     )
 
 
-def _caption(result: MatchResult) -> Text | None:
-    doubtful = sum(match.audio is not None and is_doubtful(match.confidence) for match in result.matches)
-    return Text(f"? {doubtful} to check", style=_DOUBT_STYLE) if doubtful else None
+def _name(path: str | None, folder: str) -> Text:
+    return Text(NOTHING if path is None else shortened(path.removeprefix(folder), _PATH_WIDTH))
 
 
-# The folder that `match` leaves behind, and the CSV of `sync`.
-#
-# Each file appears whole or not at all; files of other makers in the folder are left alone.
-
-UNMATCHED_COLUMNS = ("audio",)
-_CUES_KEY = "cues"
+def _to_check(match: Match) -> bool:
+    return match.audio is not None and is_doubtful(match.confidence)
 
 
-def write_match_output(result: MatchResult, out: Path) -> tuple[Path, ...]:
-    """Write every file of a `match` run into the folder `out` and return their paths.
+def write_match(result: MatchResult, out: str | Path) -> Path:
+    """Write every file of a `match` run into the folder `out`; returns the path of the report.
 
     Raises:
         UsageError: `out` is not a folder and can't be made one.
     """
-    _make_folder(out)
+    folder = Path(out)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"{out} can't be used as the output folder ({error.strerror}): name a folder that exists, "
+            "or a new one, with -o"
+        ) from error
     texts = {
         "matches.csv": csv_text(MATCH_COLUMNS, (match.row() for match in result.matches)),
         "unmatched_audio.csv": csv_text(UNMATCHED_COLUMNS, ((audio,) for audio in result.unmatched_audio)),
         "candidates.csv": csv_text(CANDIDATE_COLUMNS, (entry.row() for entry in result.candidates)),
         "errors.csv": csv_text(FAILURE_COLUMNS, (failure.row() for failure in result.failures)),
         "similarity.json": _similarity_json(result),
-        "report.html": page_html(result),
+        REPORT_NAME: page_html(result),
     }
     for name, text in texts.items():
-        write_bytes_atomically(out / name, _utf8(text))
-    _write_similarity(result, out / "similarity.npy")
-    return (*(out / name for name in texts), out / "similarity.npy")
-
-
-def write_sync_csv(results: Sequence[SyncResult], path: Path) -> None:
-    """Write one row a result, under SYNC_COLUMNS, to `path`."""
-    write_bytes_atomically(path, _utf8(csv_text(SYNC_COLUMNS, (result.row() for result in results))))
-
-
-def _make_folder(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(
-            f"{out} can't be used as the output folder ({error.strerror}): name a folder that exists, "
-            "or a new one, with -o"
-        ) from error
+        write_text_atomically(folder / name, text)
+    write_array_atomically(folder / "similarity.npy", result.similarity.astype(np.float32))
+    return folder / REPORT_NAME
 
 
 def _similarity_json(result: MatchResult) -> str:
-    settings = {key: value for key, value in result.settings.items() if key != _CUES_KEY}
     description = {
         "videos": result.videos,
         "audio": result.audio,
         "version": avmatch.__version__,
         "cues": result.settings.get(_CUES_KEY, ()),
-        "settings": settings,
+        "settings": {key: value for key, value in result.settings.items() if key != _CUES_KEY},
     }
     return strict_json(description, indent=1) + "\n"
 
 
-def _write_similarity(result: MatchResult, target: Path) -> None:
-    with atomic_path(target) as temporary, temporary.open("wb") as file:
-        np.save(file, np.asarray(result.similarity, dtype=np.float32), allow_pickle=False)
-
-
-def _utf8(text: str) -> bytes:
-    """UTF-8 even for names that are not: their odd bytes become escapes, in JSON the very ones it defines."""
-    return text.encode("utf-8", "backslashreplace")
+def write_sync_csv(results: Sequence[SyncResult], path: Path) -> None:
+    """Write one row a result, under SYNC_COLUMNS, to `path`."""
+    write_text_atomically(path, csv_text(SYNC_COLUMNS, (result.row() for result in results)))

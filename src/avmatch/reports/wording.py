@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol, TypeVar
 
 from avmatch.core.clock import milliseconds_from_seconds
 from avmatch.core.repairs import FixResult
-from avmatch.core.results import NOTED_MISSING_SHARE, SyncResult, Verdict
+from avmatch.core.results import NOTED_MISSING_SHARE, Failure, SyncResult, Verdict
 
 NOTHING = "—"
 #: Pairs below this confidence are marked for a second look.
@@ -87,8 +89,7 @@ def _visible(character: str) -> str:
 
 
 # What `sync` and `fix` say about one file, as a sentence without the file's name.
-#
-# The verdict is that of ITU-R BT.1359-1 (see avmatch.core.results.itu_verdict).
+# The verdict is that of ITU-R BT.1359-1 (core/results.py).
 
 #: By how much a face must agree better than the next with the sound to be called the speaker.
 CLEAR_LEAD_NATS = 3.0
@@ -99,6 +100,35 @@ _VERDICT_WORDS: dict[Verdict, str] = {
     "early_unacceptable": "viewers notice and find it unacceptable",
     "late_unacceptable": "viewers notice and find it unacceptable",
 }
+
+
+class Answer(Protocol):
+    """A result for one file."""
+
+    @property
+    def path(self) -> str:
+        """As the user named it."""
+
+    def to_json(self) -> str:
+        """One JSON object on one line."""
+
+
+AnswerType = TypeVar("AnswerType", bound=Answer)
+
+
+def result_lines(
+    results: Iterable[AnswerType], sentence: Callable[[AnswerType], str], *, as_json: bool
+) -> Iterator[str]:
+    """One JSON object, or one sentence, a file."""
+    for result in results:
+        yield result.to_json() if as_json else f"{shown(result.path)}: {sentence(result)}"
+
+
+def remark_lines(notes: Iterable[str], failures: Iterable[Failure]) -> Iterator[str]:
+    """The notes of a run, and each file that couldn't be used."""
+    yield from notes
+    for failure in failures:
+        yield f"{shown(failure.path)}: {failure.message}"
 
 
 def sync_sentence(result: SyncResult) -> str:

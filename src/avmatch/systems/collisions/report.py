@@ -24,7 +24,7 @@ from jaxtyping import Float32, Int
 
 import avmatch
 from avmatch.core.errors import UsageError
-from avmatch.core.files import atomic_path, write_text_atomically
+from avmatch.core.files import write_array_atomically, write_text_atomically
 from avmatch.core.results import FAILURE_COLUMNS, Failure, csv_text
 from avmatch.reports.page import rendered
 from avmatch.reports.plots import new_figure, save_figure, set_head
@@ -121,9 +121,8 @@ def write_collide(result: CollideResult, out: str | Path, *, bare: bool = False)
         raise UsageError(f"{out} can't be the output folder ({error.strerror}); name another with -o") from error
     for name, group in result.groups.items():
         if result.task > 1:
-            for kind, array in (("distance", group.distance), ("nats", group.nats)):
-                with atomic_path(out / kind / f"{name}.npy") as temporary, temporary.open("wb") as file:
-                    np.save(file, array, allow_pickle=False)
+            write_array_atomically(out / "distance" / f"{name}.npy", group.distance)
+            write_array_atomically(out / "nats" / f"{name}.npy", group.nats)
             plot_matrix(group, out / f"matrix_{name}.png")
     order = {name: {"films": group.films, "sounds": group.sounds} for name, group in result.groups.items()}
     texts = {

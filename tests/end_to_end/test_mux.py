@@ -101,7 +101,7 @@ def test_a_second_run_does_not_take_the_first_ones_films(avmatch, clips, truth, 
     first, again = avmatch(*arguments), avmatch(*arguments)
     assert first.stdout == again.stdout
     assert len(table(tmp_path / "out" / "matches.csv")) == 2
-    assert "2 films and sounds there are taken for results of an earlier run, and left out" in again.stderr
+    assert "2 media files there are taken for results of an earlier run, and left out" in again.stderr
     assert "left out" not in first.stderr
 
 

@@ -1,4 +1,4 @@
-"""Match clips whose features somebody else computed: folders of `.npy`, one clip a file.
+"""Match clips by features computed elsewhere: folders of `.npy`, one clip a file.
 
     load → encode → similarity → decide
 
@@ -44,21 +44,21 @@ def match_features(videos: Paths, audios: Paths, settings: MatchSettings, model:
         )
     towers = load_clip_towers(model)
     video_paths, audio_paths = _listed(videos), _listed(audios)
-    seen, video_vectors, video_failures = _encoded(towers.video, video_paths)
-    heard, audio_vectors, audio_failures = _encoded(towers.audio, audio_paths)
-    told = towers.video.description
-    nats = np.float32(told.scale) * (video_vectors @ audio_vectors.T - np.float32(told.baseline))
+    usable_videos, video_vectors, video_failures = _encoded(towers.video, video_paths)
+    usable_audio, audio_vectors, audio_failures = _encoded(towers.audio, audio_paths)
+    description = towers.video.description
+    nats = np.float32(description.scale) * (video_vectors @ audio_vectors.T - np.float32(description.baseline))
     unknown = np.full(nats.shape, np.nan, np.float32)
     scores = Scores(nats, unknown, np.zeros(nats.shape, np.int64), (towers.name,))
-    result = decide(video_paths, seen, heard, scores, posterior(nats), settings)
+    result = decide(video_paths, usable_videos, usable_audio, scores, posterior(nats), settings)
     return replace(result, failures=(*video_failures, *audio_failures))
 
 
 def posterior(nats: Float32[np.ndarray, "N M"]) -> Float64[np.ndarray, "N M"]:
-    """How probable each pair is where everybody on the smaller side has exactly one partner (matching/galleries.py).
+    """How probable each pair is if every clip on the smaller side has exactly one partner (matching/galleries.py).
 
-    The nats of clip towers are calibrated on held-back pairs, so this is a frequency as it stands; where some have no
-    partner it is too high.
+    The nats of clip towers are calibrated on held-back pairs, so this is a frequency; where some clips have no partner
+    it is too high.
     """
     if not nats.size:
         return np.zeros(nats.shape)

@@ -2,7 +2,7 @@
 
     decode → front end → encode → score → assign
 
-Each arrow is one room of the package; this file is the only place that knows the order.
+Each arrow is one folder of the package; this file is the only place that knows the order.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from avmatch.cues.evidence import Cue
 from avmatch.cues.recording import DurationCue, ScratchCue
 from avmatch.data.inputs import MEDIA_SUFFIXES, list_audio, list_videos
 from avmatch.matching.decision import MatchSettings, confidences, decide
-from avmatch.matching.fusion import Scores, any_offset, fused_scores, usual_offsets
+from avmatch.matching.fusion import any_offset, fused_scores, usual_offsets
 from avmatch.pipelines.models import (
     MOUTH_WEIGHT_BESIDE,
     Models,
@@ -82,22 +82,33 @@ def match(
     analyser = Analyser(cache_dir, models.towers, num_threads=1, face_detector=face_detector)
     watch = analyser.video_with_scratch if settings.use_scratch else analyser.video
     video_paths, audio_paths = _listed(videos, list_videos, leave_out), _listed(audios, list_audio, leave_out)
-    seen, video_failures = _sorted_out(video_paths, analyse_all(watch, video_paths, "videos", progress, num_workers))
-    heard, audio_failures = _sorted_out(
-        audio_paths, analyse_all(analyser.audio, audio_paths, "audio", progress, num_workers)
-    )
+    video_answers = analyse_all(watch, video_paths, "videos", progress, num_workers)
+    video_features = _usable(video_paths, video_answers)
+    audio_answers = analyse_all(analyser.audio, audio_paths, "audio", progress, num_workers)
+    audio_features = _usable(audio_paths, audio_answers)
     cues = cues_for(settings, models)
-    scores = _scored(cues, seen, heard, settings, progress)
+    lags = _lags(audio_features, settings)
+    prior = any_offset(lags) if settings.many else usual_offsets(lags)
+    scores = fused_scores(
+        cues, tuple(video_features.values()), tuple(audio_features.values()), lags, prior, progress=progress
+    )
     faces = [place for place, cue in enumerate(cues) if looks_at_faces(cue)]
     confidence = confidences(scores.nats, np.isin(scores.deciding, faces), shared=settings.many)
-    notes = (*_left_out((videos, audios), leave_out), *_notes(seen, heard, settings), *_damages(seen), *_damages(heard))
-    result = decide(video_paths, tuple(seen), tuple(heard), scores, confidence, settings)
+    notes = (
+        *_left_out((videos, audios), leave_out),
+        *_length_notes(video_features, audio_features, settings),
+        *_damages(video_features),
+        *_damages(audio_features),
+    )
+    result = decide(video_paths, tuple(video_features), tuple(audio_features), scores, confidence, settings)
     return replace(
         result,
-        matches=tuple(replace(item, missing_share=_missing(item, seen, heard)) for item in result.matches),
-        failures=(*video_failures, *audio_failures),
+        matches=tuple(
+            replace(item, missing_share=_missing(item, video_features, audio_features)) for item in result.matches
+        ),
+        failures=tuple(answer for answer in (*video_answers, *audio_answers) if isinstance(answer, Failure)),
         notes=notes,
-        previews=_previews(seen, heard),
+        previews=_previews(video_features, audio_features),
     )
 
 
@@ -113,12 +124,12 @@ def cues_for(settings: MatchSettings, models: Models) -> tuple[Cue, ...]:
 
 
 def _left_out(arguments: Iterable[Paths], folders: Sequence[Path]) -> Iterator[str]:
-    """Who looks for a film of his in a folder of results should know why it isn't there."""
+    """A note for each folder of results inside the arguments: why its files aren't among the input."""
     roots = [Path(argument).resolve() for argument in arguments if isinstance(argument, str | Path)]
     for folder in folders:
-        inside = [root for root in roots if root.is_dir() and root in folder.resolve().parents]
+        inside = any(root.is_dir() and root in folder.resolve().parents for root in roots)
         if inside and (num := sum(path.suffix.lower() in MEDIA_SUFFIXES for path in folder.rglob("*"))):
-            yield f"{folder}: {num} films and sounds there are taken for results of an earlier run, and left out"
+            yield f"{folder}: {num} media files there are taken for results of an earlier run, and left out"
 
 
 def _listed(
@@ -131,60 +142,42 @@ def _listed(
     return tuple(dict.fromkeys(os.fspath(path) for path in argument))
 
 
-def _sorted_out(
-    paths: Sequence[str], answers: Sequence[Features | Failure]
-) -> tuple[dict[str, Features], tuple[Failure, ...]]:
-    """Features by path, and the failures."""
-    usable = {path: item for path, item in zip(paths, answers, strict=True) if not isinstance(item, Failure)}
-    return usable, tuple(item for item in answers if isinstance(item, Failure))
+def _usable(paths: Sequence[str], answers: Sequence[Features | Failure]) -> dict[str, Features]:
+    """The features by path."""
+    return {path: item for path, item in zip(paths, answers, strict=True) if not isinstance(item, Failure)}
 
 
-def _scored(
-    cues: Sequence[Cue],
-    seen: Mapping[str, VideoFeatures],
-    heard: Mapping[str, AudioFeatures],
-    settings: MatchSettings,
-    progress: Progress | None,
-) -> Scores:
-    lags = _lags(seen, heard, settings)
-    prior = any_offset(lags) if settings.many else usual_offsets(lags)
-    return fused_scores(cues, tuple(seen.values()), tuple(heard.values()), lags, prior, progress=progress)
-
-
-def _lags(
-    seen: Mapping[str, VideoFeatures], heard: Mapping[str, AudioFeatures], settings: MatchSettings
-) -> Float[np.ndarray, " L"]:
+def _lags(audio_features: Mapping[str, AudioFeatures], settings: MatchSettings) -> Float[np.ndarray, " L"]:
     """One-to-one: ± the range. Many: wherever a video can lie inside the longest recording."""
     if not settings.many:
         steps = int(np.ceil(settings.max_offset_seconds / LAG_STEP_SECONDS))
         return np.arange(-steps, steps + 1) * LAG_STEP_SECONDS
-    longest = max((sound.duration_seconds for sound in heard.values()), default=0.0)
+    longest = max((audio.duration_seconds for audio in audio_features.values()), default=0.0)
     return np.arange(-TICK_RATE_HZ, int(longest * TICK_RATE_HZ) + 1) / TICK_RATE_HZ
 
 
-def _notes(
-    seen: Mapping[str, VideoFeatures], heard: Mapping[str, AudioFeatures], settings: MatchSettings
-) -> tuple[str, ...]:
-    """Remarks for a person."""
-    if settings.many or not seen or not heard:
-        return ()
-    lengths = np.array([audio.duration_seconds for audio in heard.values()])
-    gaps = [np.abs(lengths - video.duration_seconds).min() for video in seen.values()]
-    far = sum(gap > settings.max_offset_seconds for gap in gaps)
-    if not far:
-        return ()
-    return (
-        f"{far} of {len(seen)} videos have no recording of their own length (within {settings.max_offset_seconds:g} "
-        "s). "
-        "If recordings run longer than the pictures, use --many to place each video inside its recording, "
-        "or raise --max-offset.",
-    )
+def _length_notes(
+    video_features: Mapping[str, VideoFeatures], audio_features: Mapping[str, AudioFeatures], settings: MatchSettings
+) -> Iterator[str]:
+    """A note if many videos differ in length from every recording."""
+    if settings.many or not audio_features:
+        return
+    lengths = np.array([audio.duration_seconds for audio in audio_features.values()])
+    gaps = [np.abs(lengths - video.duration_seconds).min() for video in video_features.values()]
+    if far := sum(gap > settings.max_offset_seconds for gap in gaps):
+        yield (
+            f"{far} of {len(gaps)} videos have no recording of their own length (within "
+            f"{settings.max_offset_seconds:g} s). If recordings run longer than the pictures, use --many to place each "
+            "video inside its recording, or raise --max-offset."
+        )
 
 
-def _missing(item: Match, seen: Mapping[str, VideoFeatures], heard: Mapping[str, AudioFeatures]) -> float | None:
+def _missing(
+    item: Match, video_features: Mapping[str, VideoFeatures], audio_features: Mapping[str, AudioFeatures]
+) -> float | None:
     """The share of the pair that could not be read, that of the worse file; None for a video that can't be used."""
-    shares = [seen[item.video].missing_share] if item.video in seen else []
-    return max([*shares, *([] if item.audio is None else [heard[item.audio].missing_share])], default=None)
+    shares = [video_features[item.video].missing_share] if item.video in video_features else []
+    return max([*shares, *([] if item.audio is None else [audio_features[item.audio].missing_share])], default=None)
 
 
 def _damages(features: Mapping[str, VideoFeatures] | Mapping[str, AudioFeatures]) -> Iterator[str]:
@@ -196,11 +189,11 @@ def _damages(features: Mapping[str, VideoFeatures] | Mapping[str, AudioFeatures]
             yield f"{path}: {share} of its {kind} could not be read, and the rest was matched; copy the file again"
 
 
-def _previews(seen: Mapping[str, VideoFeatures], heard: Mapping[str, AudioFeatures]) -> dict[str, Preview]:
-    videos = {path: Preview(item.duration_seconds, item.thumbnail_jpeg or None) for path, item in seen.items()}
-    sounds = {path: Preview(item.duration_seconds, None, item.peaks) for path, item in heard.items()}
-    both = {
-        path: Preview(videos[path].duration_seconds, videos[path].thumbnail_jpeg, sounds[path].peaks)
-        for path in videos.keys() & sounds.keys()
-    }
-    return videos | sounds | both
+def _previews(
+    video_features: Mapping[str, VideoFeatures], audio_features: Mapping[str, AudioFeatures]
+) -> dict[str, Preview]:
+    previews = {path: Preview(audio.duration_seconds, None, audio.peaks) for path, audio in audio_features.items()}
+    for path, video in video_features.items():
+        peaks = previews[path].peaks if path in previews else ()
+        previews[path] = Preview(video.duration_seconds, video.thumbnail_jpeg or None, peaks)
+    return previews

@@ -80,8 +80,7 @@ def sync_all(
     check_range(max_offset_seconds)
     models = models_with(model)
     analyser = Analyser(cache_dir, models.towers, num_threads=1 if len(paths) > 1 else 0, face_detector=face_detector)
-    other = _other_sound(analyser, audio)
-
+    other = None if audio is None else analyse_all(analyser.audio, [str(audio)], "audio")[0]
     if isinstance(other, Failure):
         return tuple(_failed(path, other.reason, f"{other.path}: {other.message}") for path in paths)
 
@@ -125,7 +124,7 @@ def expand(arguments: Sequence[str], leave_out: Sequence[Path] = ()) -> list[str
 
 
 def cues_for(models: Models) -> tuple[Cue, ...]:
-    """The cues that know about time."""
+    """The cues that measure offsets."""
     return (*motion_cues(models, apart=True), *face_cues(models.towers))
 
 
@@ -139,13 +138,6 @@ def _speakers(
     if result.drift_ppm is not None:
         sound = without_drift(sound, result.drift_ppm, video.start_seconds)
     return speakers(looking[0], video, sound, result.offset_seconds)
-
-
-def _other_sound(analyser: Analyser, audio: str | Path | None) -> AudioFeatures | Failure | None:
-    if audio is None:
-        return None
-    (answer,) = analyse_all(analyser.audio, [str(audio)], "audio")
-    return answer
 
 
 def _failed(path: str, reason: Reason, message: str) -> SyncResult:

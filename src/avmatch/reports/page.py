@@ -1,4 +1,7 @@
-"""The similarity matrix made fit for a picture: decided pairs on the diagonal, never more cells than pixels.
+"""report.html, one page that shows every decision of a `match` run offline, and the matrix in its middle.
+
+The page is a Jinja2 template (page.html.jinja). The matrix has the decided pairs on its diagonal, and never more cells
+than pixels; page.js draws it, and so does reports/plots.py.
 
 Letters in shapes: N videos, M audio files, R and C the rows and columns of the picture.
 """
@@ -24,6 +27,9 @@ from avmatch.reports.wording import folder_and_name, is_doubtful, lateness, perc
 
 #: More cells than this a side are pooled.
 MAX_CELLS = 256
+_NUM_BARS = 100
+_WAVE_HEIGHT = 32
+_NO_PREVIEW = Preview(duration_seconds=math.nan)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -47,11 +53,6 @@ class MatrixPicture:
     low: float
     high: float
 
-    @property
-    def pooled(self) -> bool:
-        """Whether one cell stands for several pairs."""
-        return self.cells.shape != (len(self.rows), len(self.columns))
-
 
 def matrix_picture(result: MatchResult, max_cells: int = MAX_CELLS) -> MatrixPicture:
     """Order the matrix by the decisions (pairs first, in the order of the input); pool what is too large."""
@@ -61,8 +62,9 @@ def matrix_picture(result: MatchResult, max_cells: int = MAX_CELLS) -> MatrixPic
     position = {column: place for place, column in enumerate(columns)}
     places = [None if column is None else position[column] for column in decided]
     # With several videos to one audio the diagonal becomes a staircase.
-    rows = sorted(range(len(places)), key=lambda row: _place_or_last(places[row], len(columns)))
-    cells = pooled(_finite_or_nan(result.similarity)[np.ix_(rows, columns)], max_cells)
+    rows = sorted(range(len(places)), key=lambda row: (places[row] is None, places[row] or 0))
+    scores = np.asarray(result.similarity, dtype=np.float32)[np.ix_(rows, columns)]
+    cells = pooled(np.where(np.isfinite(scores), scores, np.float32(np.nan)), max_cells)
     low, high = _colour_scale(cells)
     partners = tuple(places[row] for row in rows)
     return MatrixPicture(tuple(rows), columns, partners, cells, low, high)
@@ -84,28 +86,12 @@ def _decided(result: MatchResult) -> list[int | None]:
     return [column_of.get(audio_of[video]) if video in audio_of else None for video in result.videos]
 
 
-def _place_or_last(place: int | None, num_columns: int) -> int:
-    return num_columns if place is None else place
-
-
-def _finite_or_nan(scores: Float32[np.ndarray, "N M"]) -> Float32[np.ndarray, "N M"]:
-    scores = np.asarray(scores, dtype=np.float32)
-    return np.where(np.isfinite(scores), scores, np.float32(np.nan))
-
-
 def _colour_scale(cells: Float32[np.ndarray, "R C"]) -> tuple[float, float]:
     finite = cells[np.isfinite(cells)]
     if finite.size == 0:
         return 0.0, 1.0
     low, high = float(np.median(finite)), float(finite.max())
     return (low, high) if high > low else (low - 1.0, high)
-
-
-# report.html (page.html.jinja)
-
-_NUM_BARS = 100
-_WAVE_HEIGHT = 32
-_NO_PREVIEW = Preview(duration_seconds=math.nan)
 
 
 def page_html(result: MatchResult) -> str:
@@ -166,15 +152,15 @@ def _alone(result: MatchResult) -> list[Match]:
 
 
 def _matrix_data(result: MatchResult) -> dict[str, object]:
+    """What page.js draws; `script_json` turns NaN into null."""
     picture = matrix_picture(result)
-    cells = [[round(score, 2) if math.isfinite(score) else None for score in row] for row in picture.cells.tolist()]
     return {
         "videos": [shown(result.videos[row]) for row in picture.rows],
         "audio": [shown(result.audio[column]) for column in picture.columns],
         "videoIds": picture.rows,
         "audioIds": picture.columns,
         "partners": picture.partners,
-        "cells": cells,
+        "cells": [[round(score, 2) for score in row] for row in picture.cells.tolist()],
         "low": picture.low,
         "high": picture.high,
     }

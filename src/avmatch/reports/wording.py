@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from avmatch.core.clock import milliseconds_from_seconds
 from avmatch.core.repairs import FixResult
@@ -102,6 +102,7 @@ _VERDICT_WORDS: dict[Verdict, str] = {
 }
 
 
+@runtime_checkable
 class Answer(Protocol):
     """A result for one file."""
 

@@ -1,6 +1,9 @@
-"""Pictures for papers and tickets: the similarity matrix, and the score over the offset.
+"""Every figure of the program, as PNG: the similarity matrix, the score over the offset, the curves of training, a
+classifier's confusions and calibration; and a heat map over a picture.
 
 Drawn with matplotlib's object-oriented interface (no pyplot, no display, no global state).
+
+Letters in shapes: K classes, H and W the height and width of a picture, g cells a side.
 """
 
 from __future__ import annotations
@@ -27,11 +30,12 @@ from avmatch.core.results import (
     csv_text,
 )
 from avmatch.metrics.classes import Reliability
-from avmatch.reports.page import MatrixPicture, matrix_picture
+from avmatch.reports.page import matrix_picture
 from avmatch.reports.wording import folder_and_name, shortened, sync_sentence
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.figure import Figure
 
 
@@ -42,7 +46,14 @@ HEAT = ("#f3f1ec", "#7db3b1", "#07363d")
 _DOTS_PER_INCH = 150
 _MAX_LABELS = 30
 _MAX_PLOT_CELLS = 700
-_LABEL_WIDTH = 26
+_LABEL_WIDTH, _CLASS_LABEL_WIDTH = 26, 30
+#: Counts are written into the cells of confusions up to so many classes.
+_MAX_COUNTED = 40
+#: How much of a pixel the heat is, at most.
+_STRONGEST = 0.65
+#: Metrics of training that need no curve, and those in 0…1.
+_NOT_DRAWN = frozenset({"epoch", "seconds"})
+_SHARES = ("recall@", "accuracy")
 
 
 def plot_match(result: MatchResult, path: str | Path) -> None:
@@ -72,48 +83,49 @@ def plot_sync(result: SyncResult, path: str | Path) -> None:
 
 
 def _draw_matrix(axes: Axes, result: MatchResult) -> None:
-    from matplotlib.colors import LinearSegmentedColormap
-
     picture = matrix_picture(result, _MAX_PLOT_CELLS)
-    heat = LinearSegmentedColormap.from_list("heat", HEAT)
+    num_rows, num_columns = len(picture.rows), len(picture.columns)
     image = axes.imshow(
         np.ma.masked_invalid(picture.cells),
-        cmap=heat,
+        cmap=_heat_colours(),
         vmin=picture.low,
         vmax=picture.high,
         aspect="auto",
         interpolation="nearest",
-        extent=(-0.5, len(picture.columns) - 0.5, len(picture.rows) - 0.5, -0.5),
+        extent=(-0.5, num_columns - 0.5, num_rows - 0.5, -0.5),
     )
     axes.set_xlabel("audio", color=MUTED)
     axes.set_ylabel("video", color=MUTED)
-    _mark_pairs(axes, picture)
-    _label_axes(axes, picture, result)
+    pairs = [(column, row) for row, column in enumerate(picture.partners) if column is not None]
+    if pairs and max(num_rows, num_columns) <= _MAX_LABELS:
+        axes.scatter(*zip(*pairs, strict=True), s=26, facecolors="#ffffff", edgecolors=INK, linewidths=0.8)
+    if num_rows <= _MAX_LABELS:
+        _name_rows(axes, [_short_name(result.videos[row]) for row in picture.rows])
+    if num_columns <= _MAX_LABELS:
+        _name_columns(axes, [_short_name(result.audio[column]) for column in picture.columns])
+        axes.tick_params(axis="x", length=0)
     bar = axes.figure.colorbar(image, ax=axes, fraction=0.04, pad=0.02, extend="min")
     bar.set_label("score (nats)", color=MUTED)
     bar.outline.set_visible(False)
     bar.ax.tick_params(colors=MUTED, labelsize=8)
 
 
-def _mark_pairs(axes: Axes, picture: MatrixPicture) -> None:
-    pairs = [(column, row) for row, column in enumerate(picture.partners) if column is not None]
-    if pairs and max(len(picture.rows), len(picture.columns)) <= _MAX_LABELS:
-        xs, ys = zip(*pairs, strict=True)
-        axes.scatter(xs, ys, s=26, facecolors="#ffffff", edgecolors=INK, linewidths=0.8)
+def _heat_colours() -> LinearSegmentedColormap:
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("heat", HEAT)
 
 
-def _label_axes(axes: Axes, picture: MatrixPicture, result: MatchResult) -> None:
-    if len(picture.rows) <= _MAX_LABELS:
-        names = _labels([result.videos[row] for row in picture.rows])
-        axes.set_yticks(range(len(names)), names, fontsize=7, parse_math=False)
-    if len(picture.columns) <= _MAX_LABELS:
-        names = _labels([result.audio[column] for column in picture.columns])
-        axes.set_xticks(range(len(names)), names, fontsize=7, rotation=60, ha="right", parse_math=False)
-        axes.tick_params(axis="x", length=0)
+def _name_rows(axes: Axes, names: Sequence[str]) -> None:
+    axes.set_yticks(range(len(names)), names, fontsize=7, parse_math=False)
 
 
-def _labels(paths: Sequence[str]) -> list[str]:
-    return [shortened(folder_and_name(path)[1], _LABEL_WIDTH) for path in paths]
+def _name_columns(axes: Axes, names: Sequence[str]) -> None:
+    axes.set_xticks(range(len(names)), names, fontsize=7, rotation=60, ha="right", parse_math=False)
+
+
+def _short_name(path: str) -> str:
+    return shortened(folder_and_name(path)[1], _LABEL_WIDTH)
 
 
 def _draw_curve(axes: Axes, result: SyncResult) -> None:
@@ -133,7 +145,7 @@ def _draw_curve(axes: Axes, result: SyncResult) -> None:
 
 
 def new_figure(size_inches: tuple[float, float]) -> Figure:
-    """An empty figure in the house's style."""
+    """An empty figure."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=size_inches, layout="constrained")
@@ -177,14 +189,8 @@ def save_figure(figure: Figure, path: str | Path) -> None:
         figure.savefig(temporary, format="png", dpi=_DOTS_PER_INCH, facecolor="#ffffff")
 
 
-# A heat map over a picture: the picture in grey, the heat over it from yellow to red.
-
-#: How much of a pixel the heat is, at most.
-_STRONGEST = 0.65
-
-
 def heated(picture: UInt8[np.ndarray, "H W"], cells: Float[np.ndarray, "g g"]) -> UInt8[np.ndarray, "H W 3"]:
-    """An RGB picture with even sides; `cells` are in 0…1, 1 the hottest."""
+    """A grey picture with heat over it from yellow to red, RGB, its sides even; `cells` are in 0…1, 1 the hottest."""
     height, width = (side // 2 * 2 for side in picture.shape)
     grey = np.repeat(picture[:height, :width, None], 3, axis=2).astype(np.float32)
     smooth = cv2.resize(cells.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
@@ -192,13 +198,6 @@ def heated(picture: UInt8[np.ndarray, "H W"], cells: Float[np.ndarray, "g g"]) -
     colour = np.concatenate([np.full_like(warm, 255.0), 230.0 * (1.0 - warm), np.zeros_like(warm)], axis=2)
     share = _STRONGEST * warm
     return np.asarray(np.round((1.0 - share) * grey + share * colour), np.uint8)
-
-
-# The metrics of a training run as curves over its epochs, one panel for each kind of measure.
-
-#: What is said in words, or elsewhere, and needs no curve.
-_NOT_DRAWN = frozenset({"epoch", "seconds"})
-_SHARES = ("recall@", "accuracy")
 
 
 def plot_curves(rows: Sequence[Mapping[str, float]], path: str | Path) -> None:
@@ -235,25 +234,14 @@ def _draw(axes: Axes, title: str, names: Sequence[str], rows: Sequence[Mapping[s
         axes.legend(frameon=False, fontsize=8)
 
 
-# What a classifier takes for what, as a table and a picture; and how far its probabilities can be trusted.
-#
-# Letters in shapes: K classes.
-
-_CLASS_LABEL_WIDTH = 30
-#: Counts are written into the cells up to so many classes.
-_MAX_COUNTED = 40
-
-
 def write_confusion(confusion: Int[np.ndarray, "K K"], labels: Sequence[str], path: Path) -> None:
-    """A CSV: a row for each class as it is, a column for each that it was taken for."""
+    """Write a CSV: a row for each true class, a column for each that it was taken for."""
     rows: list[tuple[Cell, ...]] = [(label, *counts) for label, counts in zip(labels, confusion.tolist(), strict=True)]
     write_text_atomically(path, csv_text(("class", *labels), rows))
 
 
 def plot_confusion(confusion: Int[np.ndarray, "K K"], labels: Sequence[str], path: Path) -> None:
     """Write a PNG: shares of each row as shades, counts in the cells."""
-    from matplotlib.colors import LinearSegmentedColormap
-
     side = 3.0 + 0.3 * len(labels)
     figure = new_figure((side + 0.6, side))
     axes = figure.subplots()
@@ -261,10 +249,10 @@ def plot_confusion(confusion: Int[np.ndarray, "K K"], labels: Sequence[str], pat
         axes, "What is taken for what", "rows: what it is; columns: what it was taken for; shade: share of the row"
     )
     shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
-    axes.imshow(shares, cmap=LinearSegmentedColormap.from_list("heat", HEAT), vmin=0, vmax=1, interpolation="nearest")
+    axes.imshow(shares, cmap=_heat_colours(), vmin=0, vmax=1, interpolation="nearest")
     names = [shortened(label, _CLASS_LABEL_WIDTH) for label in labels]
-    axes.set_yticks(range(len(names)), names, fontsize=7, parse_math=False)
-    axes.set_xticks(range(len(names)), names, fontsize=7, rotation=60, ha="right", parse_math=False)
+    _name_rows(axes, names)
+    _name_columns(axes, names)
     if len(labels) <= _MAX_COUNTED:
         for row, column in zip(*np.nonzero(confusion), strict=True):
             colour = "#ffffff" if shares[row, column] > 0.5 else INK
@@ -273,21 +261,30 @@ def plot_confusion(confusion: Int[np.ndarray, "K K"], labels: Sequence[str], pat
     save_figure(figure, path)
 
 
-def plot_reliability(told: Reliability, path: Path) -> None:
+def plot_reliability(reliability: Reliability, path: Path) -> None:
     """Write a PNG: how often the likeliest class is right against its probability, and how many items each bin has."""
     figure = new_figure((5.2, 5.6))
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    set_head(upper, "How far probabilities can be trusted", f"calibration error {told.error:.3f}; on the line: honest")
-    num = len(told.count)
+    set_head(
+        upper, "How far probabilities can be trusted", f"calibration error {reliability.error:.3f}; on the line: honest"
+    )
+    num = len(reliability.count)
     middles = (np.arange(num) + 0.5) / num
-    there = told.count > 0
+    there = reliability.count > 0
     upper.plot((0, 1), (0, 1), color=RULE, linewidth=1)
-    upper.bar(middles[there], told.accuracy[there], width=0.9 / num, color=ACCENT, alpha=0.35, linewidth=0)
-    upper.plot(told.probability[there], told.accuracy[there], color=ACCENT, marker="o", markersize=4, linewidth=1.2)
+    upper.bar(middles[there], reliability.accuracy[there], width=0.9 / num, color=ACCENT, alpha=0.35, linewidth=0)
+    upper.plot(
+        reliability.probability[there],
+        reliability.accuracy[there],
+        color=ACCENT,
+        marker="o",
+        markersize=4,
+        linewidth=1.2,
+    )
     upper.set_ylabel("how often right", color=MUTED)
     upper.set_ylim(0, 1.02)
     set_head(lower, "")
-    lower.bar(middles, told.count, width=0.9 / num, color=MUTED, linewidth=0)
+    lower.bar(middles, reliability.count, width=0.9 / num, color=MUTED, linewidth=0)
     lower.set_ylabel("items", color=MUTED)
     lower.set_xlabel("probability of the likeliest class", color=MUTED)
     lower.set_xlim(0, 1)

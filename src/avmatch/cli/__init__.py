@@ -1,6 +1,6 @@
 """The command line: one file per command, each a few lines around a pipeline.
 
-Results go to stdout or into files; progress and remarks to stderr. Exit codes: 0 = every input has its row somewhere,
+Results go to stdout or into files; progress and notes to stderr. Exit codes: 0 = every input has its row somewhere,
 1 = nothing could be done, 2 = wrong usage.
 """
 
@@ -49,7 +49,7 @@ def _print_version(wanted: bool) -> bool:
 @app.callback()
 def options(
     version: bool = typer.Option(
-        False, "--version", help="Print the version and leave.", callback=_print_version, is_eager=True
+        False, "--version", help="Print the version and exit.", callback=_print_version, is_eager=True
     ),
     debug: bool = typer.Option(False, "--debug", help="Show where in the program an error comes from."),
 ) -> None:
@@ -64,12 +64,12 @@ def main() -> None:
     from avmatch.core.errors import AvmatchError, UsageError, bug_message
 
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # file names needn't be UTF-8, nor need the terminal
+        sys.stdout.reconfigure(errors="backslashreplace")  # neither file names nor the terminal need be UTF-8
     try:
         try:
             app()
         finally:
-            sys.stdout.flush()  # here, where it is known what to do if nobody reads any more
+            sys.stdout.flush()  # here, where a closed pipe is handled
     except BrokenPipeError:  # the reader of our output has gone: `avmatch … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

@@ -1,4 +1,4 @@
-"""`avmatch classify`: one label from sound and picture together."""
+"""`avmatch classify`: one label from sound and picture together; or the fusion of published predictions."""
 
 from __future__ import annotations
 
@@ -19,16 +19,14 @@ def classify(
     model: Annotated[str | None, typer.Option(help="A run of a scene_… recipe, or its model folder.")] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object an item; --fuse: a single one.")] = False,
     fuse: Annotated[bool, typer.Option("--fuse", help="FILES are predictions of several systems: fuse them.")] = False,
-    how: Annotated[
-        str, typer.Option(help="--fuse: mean, weighted or stacked, for the table that is written.")
-    ] = "mean",
+    how: Annotated[str, typer.Option(help="--fuse: mean, weighted or stacked, for the table of --out.")] = "mean",
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="--fuse: write the fused prediction.csv here.")
     ] = None,
     cache: Cache = None,
     no_cache: NoCache = False,
 ) -> None:
-    """Say which class each item belongs to, which side carried it, and in long files when."""
+    """Classify items by sound and picture together: the class, which side decides it, and when in long files."""
     if fuse == (model is not None):
         raise UsageError("give either --model, to classify, or --fuse, with prediction files")
     if fuse:

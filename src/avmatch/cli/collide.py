@@ -15,12 +15,12 @@ from avmatch.core.errors import UsageError
 def collide(
     dataset: Annotated[Path, typer.Argument(help="Folder in the Tilt-Bot's layout: dataset/task1/test/…")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for answers.json, the matrices and report.html.")],
-    task: Annotated[int, typer.Option(help="1: object of a sound; 2: video of a sound; 3: the same, or none.")],
+    task: Annotated[int, typer.Option(help="1: class of each sound; 2: video of each sound; 3: as 2, or none.")],
     model: Annotated[str, typer.Option(help="A run of avmatch train collision, or its model folder.")],
     keys: Annotated[str, typer.Option(help="pkl or bare: how answers.json names a sound.")] = "pkl",
-    two_stage: Annotated[bool, typer.Option("--two-stage", help="Classes first, and for good.")] = False,
+    two_stage: Annotated[bool, typer.Option("--two-stage", help="Decide classes, then match within them.")] = False,
 ) -> None:
-    """Answer the tasks of the Tilt-Bot's collisions, and write answers, distances and a report."""
+    """Solve the tasks of the Tilt-Bot's collisions, and write answers, distances and a report."""
     from avmatch.pipelines.collide import collide as answer
     from avmatch.pipelines.collide import write_collide
     from avmatch.reports.wording import remark_lines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def doctor() -> None:
-    """Print versions, codecs, and the models found with their licences."""
+    """Print versions, codecs and the shipped models."""
     from avmatch.pipelines.diagnosis import diagnosis
 
     for line in diagnosis():

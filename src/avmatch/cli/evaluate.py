@@ -119,7 +119,7 @@ Noise = Annotated[
     ),
 ]
 Split = Annotated[str | None, typer.Option(help="Only this split of the data.")]
-HeldOut = Annotated[bool, typer.Option("--held-out", help="Only what the run held back.")]
+HeldOut = Annotated[bool, typer.Option("--held-out", help="Only the data that the run held out.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object instead of the tables.")]
 Markdown = Annotated[Path | None, typer.Option(help="Also write the tables to this file.")]
 

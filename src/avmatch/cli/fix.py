@@ -17,8 +17,10 @@ def fix(
     ],
     offset: Annotated[float | None, typer.Option(help="Known offset in seconds; positive = the sound is late.")] = None,
     max_offset: MaxOffset = 1.0,
-    tolerance: Annotated[float, typer.Option(help="Leave files as they are within this many seconds.")] = 0.02,
-    force: Annotated[bool, typer.Option("--force", help="Act on uncertain measurements, too.")] = False,
+    tolerance: Annotated[
+        float, typer.Option(help="Leave files alone whose offset is within this many seconds.")
+    ] = 0.02,
+    force: Annotated[bool, typer.Option("--force", help="Also act on uncertain measurements.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a file instead of a sentence.")] = False,
     model: Model = None,
     face_detector: FaceDetector = None,

@@ -17,17 +17,17 @@ def match(
     audios: Annotated[str, typer.Argument(help="The same for the recordings; the sound of videos counts too.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the tables, the matrix and report.html.")],
     max_offset: MaxOffset = 0.5,
-    many: Annotated[bool, typer.Option("--many", help="One recording may serve several videos.")] = False,
-    complete: Annotated[bool, typer.Option("--complete", help="Give everyone a partner.")] = False,
-    min_confidence: Annotated[float, typer.Option(help="Below this confidence a pair is no pair.")] = 0.35,
-    no_duration: Annotated[bool, typer.Option("--no-duration", help="Ignore how long files are.")] = False,
+    many: Annotated[bool, typer.Option("--many", help="One recording may cover several videos.")] = False,
+    complete: Annotated[bool, typer.Option("--complete", help="Give every file a partner, however unsure.")] = False,
+    min_confidence: Annotated[float, typer.Option(help="Pairs below this confidence are not made.")] = 0.35,
+    no_duration: Annotated[bool, typer.Option("--no-duration", help="Ignore the files' durations.")] = False,
     use_scratch: Annotated[bool, typer.Option("--use-scratch", help="Use the videos' own sound as well.")] = False,
     model: Model = None,
     matrix: Annotated[Path | None, typer.Option(help="Also write the videos × audio similarity here, as .npy.")] = None,
-    normalise: Annotated[str, typer.Option(help="The matrix over its gallery: sinkhorn, csls or raw.")] = "sinkhorn",
+    normalise: Annotated[str, typer.Option(help="How --matrix is normalised: sinkhorn, csls or raw.")] = "sinkhorn",
     mux: Annotated[
         Path | None,
-        typer.Option(help="Also write each matched video with its sound here; only files of --mux are replaced."),
+        typer.Option(help="Also write each matched video with its sound here; never over a file of others."),
     ] = None,
     top_k: Annotated[int, typer.Option(help="Candidates listed for each video.")] = 10,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a video instead of the table.")] = False,
@@ -35,7 +35,7 @@ def match(
     cache: Cache = None,
     no_cache: NoCache = False,
 ) -> None:
-    """Say which audio belongs to which video, and write tables and a report."""
+    """Match each video to its audio, and write tables and a report."""
     from rich.console import Console
 
     from avmatch.matching.decision import MatchSettings

@@ -1,4 +1,4 @@
-"""`avmatch sync`: how late does the sound come?"""
+"""`avmatch sync`: the offset between picture and sound."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from avmatch.cli.options import Cache, FaceDetector, MaxOffset, Model, NoCache, 
 
 def sync(
     paths: Annotated[list[str], typer.Argument(help="Video files, folders or globs.")],
-    audio: Annotated[Path | None, typer.Option(help="Measure this sound against the picture instead.")] = None,
+    audio: Annotated[Path | None, typer.Option(help="Measure this file's sound against the picture instead.")] = None,
     max_offset: MaxOffset = 1.0,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a file instead of a sentence.")] = False,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Also write a CSV.")] = None,

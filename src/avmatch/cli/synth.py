@@ -1,4 +1,4 @@
-"""`avmatch synth`: render small media files with known truth."""
+"""`avmatch synth`: render small media files with known ground truth."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def synth(
     ],
     scenes: Annotated[int, typer.Option(help="Pairs of a silent video and its recording.")] = 20,
     seed: Annotated[int, typer.Option(help="The same seed renders the same clips.")] = 0,
-    duration: Annotated[float, typer.Option(help="Seconds that each file lasts, about.")] = 6.0,
+    duration: Annotated[float, typer.Option(help="Approximate length of each file in seconds.")] = 6.0,
     kind: Annotated[
-        str, typer.Option(help="Kinds of scenes, taken in turn; or collision: a set in the Tilt-Bot's layout.")
+        str, typer.Option(help="Kinds of scenes, in turn; or collision: a set in the Tilt-Bot's layout.")
     ] = "balls,drums,strings,clock,face",
     snr: Annotated[float | None, typer.Option(help="Add noise this many dB under the sound.")] = None,
     damage: Annotated[bool, typer.Option("--damage", help="Compress the picture, narrow the sound.")] = False,
-    offset_ms: Annotated[float, typer.Option(help="Shift every sound; positive: it comes late.")] = 0.0,
+    offset_ms: Annotated[float, typer.Option(help="Shift every sound by this; positive = it comes late.")] = 0.0,
     extra_videos: Annotated[int, typer.Option(help="Videos without a recording.")] = 0,
     extra_audio: Annotated[int, typer.Option(help="Recordings without a video.")] = 0,
     per_class: Annotated[int, typer.Option(help="collision: training segments of each class.")] = 80,
@@ -35,7 +35,7 @@ def synth(
     ] = None,
     workers: Annotated[int, typer.Option(help="collision: processes.")] = 1,
 ) -> None:
-    """Render small media files with known truth: for demonstrations, tests and benchmarks."""
+    """Render small media files with known ground truth: for demonstrations, tests and benchmarks."""
     from avmatch.core.clock import seconds_from_milliseconds
     from avmatch.synth import SynthConfig, synthesise
     from avmatch.systems.collisions.simulator.folder import TiltConfig, synthesise_collisions

@@ -16,15 +16,15 @@ def train(
     recipe: Annotated[str, typer.Argument(help="Name of the recipe; a wrong one lists them.")],
     data: Annotated[Path, typer.Argument(help="What to train on, in a layout that the recipe reads.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the run; must be new or empty.")],
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in OUT.")] = False,
-    seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in OUT.")] = False,
+    seed: Annotated[int | None, typer.Option(help="Seed of all random draws (default: the recipe's).")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the data (default: the recipe's).")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="field=value of the configuration; may be repeated.")
     ] = None,
 ) -> None:
-    """Train a recipe; OUT gets the model, its card, curves, and all that is needed to go on or do it again."""
+    """Train a recipe; OUT gets the model, its card, curves, and what resuming or repeating the run needs."""
     try:
         from avmatch.pipelines.train import train_recipe
 

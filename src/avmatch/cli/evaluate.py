@@ -107,17 +107,13 @@ def _is_number(text: str) -> bool:
 
 evaluate = typer.Typer(cls=EvaluateGroup, no_args_is_help=True, help="Measure a model; ties count against it.")
 
+Integers = list[int] | None
+Numbers = list[float] | None
 Model = Annotated[str, typer.Argument(help="A run, a model folder, or the name of a shipped model.")]
 Pairs = Annotated[Path, typer.Argument(help="Matching pairs: a folder or table.")]
 Clips = Annotated[Path, typer.Argument(help="Talking clips: a folder or table.")]
 Labelled = Annotated[Path, typer.Argument(help="Items or clips with classes: a folder or table.")]
-Pieces = Annotated[list[float] | None, typer.Option(help="Pieces of these seconds, 0 = whole (default: 0 2 4).")]
-Noise = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="SNR|KIND:SNR", help="Also in noise at these SNR in dB: --noise 20 0; of one kind: --noise babble:20."
-    ),
-]
+Noise = Annotated[list[str] | None, typer.Option(help="Also in noise at these SNR in dB: 20 0, or pink:20 pink:0.")]
 Split = Annotated[str | None, typer.Option(help="Only this split of the data.")]
 HeldOut = Annotated[bool, typer.Option("--held-out", help="Only the data that the run held out.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object instead of the tables.")]
@@ -128,15 +124,13 @@ Markdown = Annotated[Path | None, typer.Option(help="Also write the tables to th
 def retrieval(
     model: Model,
     data: Pairs,
-    k: Annotated[
-        list[int] | None, typer.Option("--k", help="R@k for these k: --k 1 5 10 (default: 1 5 10 50).")
-    ] = None,
+    k: Annotated[Integers, typer.Option(help="R@k for these k: --k 1 5 10 (default: 1 5 10 50).")] = None,
     subset: Annotated[
-        int | None, typer.Option(help="In random galleries of this size too; 0 = no (default: 50).")
+        int | None, typer.Option(help="Also in random galleries of this size; 0 = no (default: 50).")
     ] = None,
     draws: Annotated[int, typer.Option(help="How many random galleries.")] = 500,
-    noise: Annotated[list[float] | None, typer.Option(help="Also in noise at these SNR in dB: --noise 20 0.")] = None,
-    also: Annotated[list[str] | None, typer.Option("--also", help="Another seed's model, for the spread.")] = None,
+    noise: Annotated[Numbers, typer.Option(help="Also in noise at these SNR in dB: --noise 20 0.")] = None,
+    also: Annotated[list[str] | None, typer.Option(help="Another seed's model, for the spread.")] = None,
     held_out: HeldOut = False,
     json: AsJson = False,
     markdown: Markdown = None,
@@ -153,11 +147,9 @@ def retrieval(
 def sync(
     model: Model,
     data: Annotated[Path, typer.Argument(help="Talking clips, or pairs of any kind for `events`.")],
-    k: Annotated[
-        list[int] | None, typer.Option("--k", help="From so many frames of a face (default: 5 7 9 11 13 15).")
-    ] = None,
+    k: Annotated[Integers, typer.Option(help="From so many frames of a face (default: 5 7 9 11 13 15).")] = None,
     piece: Annotated[
-        list[float] | None, typer.Option(help="Pieces of these seconds, 0 = whole (default: 0 2 4; events: 5).")
+        Numbers, typer.Option(help="Pieces of these seconds, 0 = whole (default: 0 2 4; events: 5).")
     ] = None,
     max_offset: Annotated[float | None, typer.Option(help="Search so many seconds (default: 0.6; events: 2).")] = None,
     noise: Noise = None,
@@ -179,8 +171,8 @@ def sync(
 def match(
     model: Model,
     data: Clips,
-    k: Annotated[list[int] | None, typer.Option("--k", help="R@k of windows of 0.2 s (default: 1 5 10).")] = None,
-    piece: Pieces = None,
+    k: Annotated[Integers, typer.Option(help="R@k of windows of 0.2 s (default: 1 5 10).")] = None,
+    piece: Annotated[Numbers, typer.Option(help="Pieces of these seconds, 0 = whole (default: 0 2 4).")] = None,
     max_offset: Annotated[float | None, typer.Option(help="Search so many seconds (default: 0.24).")] = None,
     noise: Noise = None,
     split: Split = None,
@@ -242,8 +234,7 @@ def probe(
     model: Model,
     data: Labelled,
     layer: Annotated[
-        str | None,
-        typer.Option(help="Of the sound tower (default: conv_5, statistics of `events`, or the output)."),
+        str | None, typer.Option(help="Of the sound tower (default: conv_5, statistics or output).")
     ] = None,
     split: Annotated[str | None, typer.Option(help="Only this subset of the data, such as esc10.")] = None,
     json: AsJson = False,

@@ -42,7 +42,7 @@ def test_what_cannot_be_done_is_told(ball, tmp_path):
     with pytest.raises(UsageError, match="exists already"):
         locate(ball, tmp_path / "there.png")
     write_clip(tmp_path / "still.mp4", [np.zeros((64, 64, 3), np.uint8)], fps=25, audio=read_audio(ball))
-    with pytest.raises(MediaError, match="has too few frames; where its sound comes from can't be told"):
+    with pytest.raises(MediaError, match="has too few frames; where its sound comes from can't be found"):
         locate(tmp_path / "still.mp4", tmp_path / "out.png")
     black = [np.zeros((64, 64, 3), np.uint8)] * 50
     write_clip(tmp_path / "black.mp4", black, fps=25, audio=read_audio(ball))

@@ -212,7 +212,7 @@ def classify(
     data: Labelled,
     split: Split = None,
     held_out: HeldOut = False,
-    out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder for tables and pictures.")] = None,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder for tables and figures.")] = None,
     json: AsJson = False,
     markdown: Markdown = None,
     cache: CacheOrNone = None,

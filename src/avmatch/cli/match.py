@@ -18,7 +18,7 @@ def match(
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the tables, the matrix and report.html.")],
     max_offset: MaxOffset = 0.5,
     many: Annotated[bool, typer.Option("--many", help="One recording may cover several videos.")] = False,
-    complete: Annotated[bool, typer.Option("--complete", help="Give every file a partner, however unsure.")] = False,
+    complete: Annotated[bool, typer.Option("--complete", help="Give every file a match, however unsure.")] = False,
     min_confidence: Annotated[float, typer.Option(help="Pairs below this confidence are not made.")] = 0.35,
     no_duration: Annotated[bool, typer.Option("--no-duration", help="Ignore the files' durations.")] = False,
     use_scratch: Annotated[bool, typer.Option("--use-scratch", help="Use the videos' own sound as well.")] = False,

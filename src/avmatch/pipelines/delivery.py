@@ -25,8 +25,8 @@ def write_matrix(result: MatchResult, path: str | Path, normalise: str = "sinkho
     """Write the similarity (rows videos, columns audio, both in natural order) as a `.npy` of float32.
 
     Args:
-        normalise: over the gallery: "sinkhorn" takes every file to have exactly one partner, "csls" takes nothing for
-            granted, "raw" leaves the scores as they are (matching/galleries.py).
+        normalise: over the gallery: "sinkhorn" assumes that every file has exactly one match, "csls" assumes
+            nothing, "raw" leaves the scores as they are (matching/galleries.py).
     """
     check_normalisation(normalise)
     change = NORMALISATIONS[normalise]

@@ -55,10 +55,10 @@ def match_features(videos: Paths, audios: Paths, settings: MatchSettings, model:
 
 
 def posterior(nats: Float32[np.ndarray, "N M"]) -> Float64[np.ndarray, "N M"]:
-    """How probable each pair is if every clip on the smaller side has exactly one partner (matching/galleries.py).
+    """How probable each pair is if every clip on the smaller side has exactly one match (matching/galleries.py).
 
-    The nats of clip towers are calibrated on held-back pairs, so this is a frequency; where some clips have no partner
-    it is too high.
+    The nats of clip towers are calibrated on held-back pairs, so this is a frequency; where some clips have no match it
+    is too high.
     """
     if not nats.size:
         return np.zeros(nats.shape)

@@ -18,9 +18,9 @@ from jaxtyping import Float32, UInt8
 
 from avmatch.alignment.offset import OK_CONFIDENCE
 from avmatch.analysis.features import Analyser
-from avmatch.core.errors import MediaError, ModelError, Reason, UsageError
+from avmatch.core.errors import MediaError, ModelError, UsageError
 from avmatch.core.features import TICK_RATE_HZ, VideoFeatures, VideoFrames
-from avmatch.core.files import write_bytes_atomically
+from avmatch.core.files import taken, write_bytes_atomically
 from avmatch.core.results import Progress
 from avmatch.frontends.motion import GRID
 from avmatch.media.decode import decode, read_audio
@@ -33,7 +33,7 @@ from avmatch.systems.events.heat import heat
 
 #: Nats at which a cell is as hot as can be shown, in one window; less evidence glows less.
 HOT_NATS = 6.0
-#: A film that shows no motion is called too short below this, and else still.
+#: A clip without motion is called too short below this, and else still.
 LEAST_SECONDS = 0.5
 PICTURES = (".png", ".jpg", ".jpeg")
 CLIPS = (".mp4", ".mov", ".mkv")
@@ -47,7 +47,7 @@ class Located:
         path, out: the file, and what was written.
         x_share, y_share: the hottest place, as shares of the picture's width and height from its upper left corner.
         nats: evidence there, in the mean over time; near 0 the place means nothing.
-        offset_seconds: by how much the sound was taken to be late; 0 where that couldn't be told.
+        offset_seconds: by how much the sound was taken to be late; 0 where that is unsure.
     """
 
     path: str
@@ -71,37 +71,41 @@ def locate(
 
     Raises:
         UsageError: another suffix, `out` is there already, or a range that `sync` refuses.
-        ModelError: the model can't tell places.
+        ModelError: the model isn't one for any sound.
         MediaError: the file can't be used.
     """
     target = Path(out)
-    if target.suffix.lower() not in (*PICTURES, *CLIPS):
+    is_picture = target.suffix.lower() in PICTURES
+    if not is_picture and target.suffix.lower() not in CLIPS:
         raise UsageError(f"{out}: give a name that ends in one of {' '.join((*PICTURES, *CLIPS))}")
     if target.exists():
-        raise UsageError(f"{out} exists already; move it, or name another place")
+        raise UsageError(str(taken(target)))
     check_range(max_offset_seconds)
     models = models_with(model)
     if models.events is None:
-        raise ModelError("no model for any sound takes part, so that places can't be told; give one with --model")
+        raise ModelError("no model for any sound takes part, so places can't be found; give one with --model")
     video, audio = Analyser(cache_dir, models.towers).both(str(path))
-    if not len(video.motion) or not video.motion.any():
-        is_short = video.duration_seconds < LEAST_SECONDS
-        message = "has too few frames" if is_short else "shows nothing that moves"
-        reason: Reason = "too_short" if is_short else "static_picture"
-        message += "; where its sound comes from can't be told"
-        raise MediaError(str(path), message, stage="features", reason=reason)
+    if not video.motion.any():
+        raise _no_motion(str(path), video)
     found, _ = measure(cues_for(models), video, audio, max_offset_seconds)
     offset_seconds = (found.offset_seconds or 0.0) if found.confidence >= OK_CONFIDENCE else 0.0
     nats = heat(models.events, video, audio, offset_seconds)
     shares = np.clip(nats / HOT_NATS, 0.0, 1.0)
-    if target.suffix.lower() in PICTURES:
+    if is_picture:
         _write_picture(str(path), target, video, _hottest(shares))
     else:
-        _write_film(str(path), target, video, shares, progress)
+        _write_clip(str(path), target, video, shares, progress)
     mean = nats.mean(axis=0)
     row, column = divmod(int(mean.argmax()), GRID)
     place = (column + 0.5) / GRID, (row + 0.5) / GRID
     return Located(str(path), str(out), *place, float(mean.max()), offset_seconds)
+
+
+def _no_motion(path: str, video: VideoFeatures) -> MediaError:
+    is_short = video.duration_seconds < LEAST_SECONDS
+    what = "has too few frames" if is_short else "shows nothing that moves"
+    message = f"{what}; where its sound comes from can't be found"
+    return MediaError(path, message, stage="features", reason="too_short" if is_short else "static_picture")
 
 
 def located_line(found: Located) -> str:
@@ -127,7 +131,7 @@ def _write_picture(path: str, target: Path, video: VideoFeatures, cells: Float32
     write_bytes_atomically(target, bytes(encoded))
 
 
-def _write_film(
+def _write_clip(
     path: str, target: Path, video: VideoFeatures, shares: Float32[np.ndarray, "T G"], progress: Progress | None
 ) -> None:
     times: list[float] = []

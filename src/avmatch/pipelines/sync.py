@@ -25,9 +25,9 @@ DEFAULT_MAX_OFFSET_SECONDS = 1.0
 _REMEDIES: dict[Reason, str] = {
     "static_picture": "nothing moves in the picture, so there is nothing to compare the sound with",
     "silence": "the sound is silent",
-    "too_short": "the clip is too short to tell; give half a second or more, better several",
+    "too_short": "the clip is too short; give half a second or more, better several",
     "no_face": "there is no face in the picture",
-    "low_confidence": "several offsets fit about equally well; a longer clip, or one with distinct events, would tell",
+    "low_confidence": "several offsets fit about equally well; a longer clip, or one with distinct events, helps",
 }
 
 
@@ -107,7 +107,7 @@ def check_range(max_offset_seconds: float) -> None:
 def measure(
     cues: Sequence[Cue], video: VideoFeatures, sound: AudioFeatures, max_offset_seconds: float
 ) -> tuple[OffsetEstimate, Drift | None]:
-    """The offset at the picture's beginning, and the drift where there is one to tell."""
+    """The offset at the picture's beginning, and the drift where one can be measured."""
     drift = estimate_drift(cues, video, sound, max_offset_seconds=max_offset_seconds)
     if drift is not None:
         sound = without_drift(sound, drift.drift_ppm, video.start_seconds)
@@ -146,9 +146,9 @@ def _failed(path: str, reason: Reason, message: str) -> SyncResult:
 
 def _result(path: str, video: VideoFeatures, estimate: OffsetEstimate, drift: Drift | None) -> SyncResult:
     if estimate.offset_seconds is None:
-        # The first cue looks at the whole picture; a face that isn't there is no news.
+        # The first cue looks at the whole picture; a face that is missing says little.
         reason: Reason = next(iter(estimate.reasons.values()), "static_picture")
-        return _failed(path, reason, _REMEDIES.get(reason, "no cue can tell"))
+        return _failed(path, reason, _REMEDIES.get(reason, "no cue finds an offset"))
     sure = estimate.confidence >= OK_CONFIDENCE
     low, high = offset_interval(estimate)
     slack = 0.0 if drift is None else drift.start_error_seconds

@@ -1,1 +1,1 @@
-"""Results become tables, pages, pictures and sentences."""
+"""Results become tables, pages, figures and sentences."""

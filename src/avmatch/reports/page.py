@@ -146,7 +146,7 @@ def _paired(result: MatchResult) -> list[Match]:
 
 
 def _alone(result: MatchResult) -> list[Match]:
-    """The usable videos without partner; one that couldn't be used stands among the errors."""
+    """The usable videos without a match; one that couldn't be used stands among the errors."""
     usable = frozenset(result.videos)
     return [match for match in result.matches if match.audio is None and match.video in usable]
 

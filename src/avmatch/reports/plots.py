@@ -98,7 +98,8 @@ def _draw_matrix(axes: Axes, result: MatchResult) -> None:
     axes.set_ylabel("video", color=MUTED)
     pairs = [(column, row) for row, column in enumerate(picture.partners) if column is not None]
     if pairs and max(num_rows, num_columns) <= _MAX_LABELS:
-        axes.scatter(*zip(*pairs, strict=True), s=26, facecolors="#ffffff", edgecolors=INK, linewidths=0.8)
+        xs, ys = zip(*pairs, strict=True)
+        axes.scatter(xs, ys, s=26, facecolors="#ffffff", edgecolors=INK, linewidths=0.8)
     if num_rows <= _MAX_LABELS:
         _name_rows(axes, [_short_name(result.videos[row]) for row in picture.rows])
     if num_columns <= _MAX_LABELS:

@@ -1,4 +1,4 @@
-"""How the reports word names, numbers and offsets, so that the page, the table and the pictures agree.
+"""How the reports word names, numbers and offsets, so that the page, the table and the figures agree.
 
 Positive offsets mean that the sound comes late.
 """
@@ -28,12 +28,12 @@ _INVISIBLE_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
 def shown(text: str) -> str:
-    """`text` on one line: control characters as their pictures (␊, ␛), undecodable bytes as �."""
+    """`text` on one line: control characters as symbols (␊, ␛), undecodable bytes as �."""
     return "".join(_visible(character) for character in text)
 
 
 def shortened(text: str, width: int) -> str:
-    """`shown(text)` in at most `width` characters, cut in the middle: both ends of a path tell."""
+    """`shown(text)` in at most `width` characters, cut in the middle: both ends of a path matter."""
     text = shown(text)
     if len(text) <= width:
         return text

@@ -20,7 +20,7 @@ from avmatch.media.repair import repair
 from avmatch.pipelines.delivery import targets
 from avmatch.pipelines.sync import DEFAULT_MAX_OFFSET_SECONDS, sync_all
 
-#: Half a frame at 25 fps: nobody sees it, and no measurement is much better.
+#: Half a frame at 25 fps: viewers don't notice it, and no measurement is much better.
 DEFAULT_TOLERANCE_SECONDS = 0.02
 MAX_KNOWN_SECONDS = 3600.0
 
@@ -36,7 +36,7 @@ class FixSettings:
         max_offset_seconds, model, cache_dir, face_detector: as for `sync`.
 
     Raises:
-        UsageError: an offset that can't be meant.
+        UsageError: an offset or a tolerance out of range.
     """
 
     offset_seconds: float | None = None
@@ -62,7 +62,7 @@ def fix(path: str | Path, out: str | Path, settings: FixSettings | None = None) 
         out: the copy, or a folder for it; the container follows the suffix.
 
     Raises:
-        UsageError: nonsense in the settings.
+        UsageError: `out` is a file and there are several videos.
         MediaError: never; a file that can't be used gives "failed" and says why.
     """
     (result,) = fix_all([str(path)], out, settings)
@@ -120,15 +120,17 @@ def _fixed(path: str, target: Path, was: SyncResult | None, settings: FixSetting
         return FixResult(path, "refused", was=was, message=was.message)
     if drift is None and abs(offset) <= settings.tolerance_seconds:
         return FixResult(path, "in_sync", was=was)
-    if os.path.lexists(target):
-        return FixResult(path, "failed", was=was, message=str(taken(target)))
     try:
+        if os.path.lexists(target):
+            raise taken(target)
         notes = repair(Path(path), target, offset_seconds=offset, drift_ppm=drift or 0.0)
+    except FileExistsError:  # before, or since a moment ago
+        message = str(taken(target))
     except MediaError as error:
-        return FixResult(path, "failed", was=was, message=error.message)
-    except FileExistsError:  # since a moment ago
-        return FixResult(path, "failed", was=was, message=str(taken(target)))
+        message = error.message
     except OSError as error:
-        return FixResult(path, "failed", was=was, message=f"{target} can't be written ({error.strerror or error})")
-    now = None if was is None else _measure([str(target)], settings)[0]
-    return FixResult(path, "fixed", str(target), was, now, offset, drift, "; ".join(notes))
+        message = f"{target} can't be written ({error.strerror or error})"
+    else:
+        now = None if was is None else _measure([str(target)], settings)[0]
+        return FixResult(path, "fixed", str(target), was, now, offset, drift, "; ".join(notes))
+    return FixResult(path, "failed", was=was, message=message)

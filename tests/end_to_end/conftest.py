@@ -51,7 +51,7 @@ def avmatch(command) -> Run:
 
 @pytest.fixture(scope="session")
 def clips(avmatch, tmp_path_factory) -> Path:
-    """Ten scenes of five seconds, a video and a recording without partner, and some files that aren't media."""
+    """Ten scenes of five seconds, a video and a recording without a match, and some files that aren't media."""
     folder = tmp_path_factory.mktemp("clips")
     avmatch("synth", folder, "--scenes", 10, "--duration", 5, "--extra-videos", 1, "--extra-audio", 1)
     (folder / "videos" / "sub").mkdir()
@@ -89,7 +89,7 @@ def table() -> Callable[[Path], list[dict[str, str]]]:
 
 @pytest.fixture(scope="session")
 def truth(clips, table) -> dict[str, str]:
-    """The partner of each video, as paths; "" where there is none."""
+    """The matching audio of each video, as paths; "" where there is none."""
     moved = {"videos/v_0003.mp4": "videos/sub/v_0001.mp4"}
     return {
         str(clips / moved.get(row["video"], row["video"])): row["audio"] and str(clips / row["audio"])

@@ -23,8 +23,8 @@ def clip(path, *, seconds, offset_seconds, drift_ppm=0.0, seed=0, kind="drums"):
     times = lead + np.arange(round(seconds * FPS)) / float(FPS)
     stage = Stage(96, 72, seconds + 2 * lead, times)
     act = ACTS[kind](np.random.default_rng([seed, 1]), stage)
-    heard = np.arange(round(seconds * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
-    played = lead + (heard - offset_seconds) / (1 + drift_ppm * 1e-6)
+    sound_times = np.arange(round(seconds * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
+    played = lead + (sound_times - offset_seconds) / (1 + drift_ppm * 1e-6)
     sound = np.interp(played * SAMPLE_RATE_HZ, np.arange(len(act.sound)), act.sound)
     audio = AudioSamples((0.5 * sound / np.abs(sound).max()).astype(np.float32)[None], SAMPLE_RATE_HZ)
     write_clip(path, film(np.random.default_rng([seed, 2]), stage, act.paint), fps=FPS, audio=audio)
@@ -32,8 +32,8 @@ def clip(path, *, seconds, offset_seconds, drift_ppm=0.0, seed=0, kind="drums"):
 
 
 @pytest.fixture(scope="module")
-def films(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("films")
+def videos(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("videos")
     clip(folder / "early.mp4", seconds=8, offset_seconds=-0.25)
     clip(folder / "late.mkv", seconds=8, offset_seconds=0.25, seed=2)
     clip(folder / "unsure.mp4", seconds=1.2, offset_seconds=0.0, seed=3)
@@ -41,16 +41,17 @@ def films(tmp_path_factory):
     return folder
 
 
-def told(run):
+def answers_of(run):
     return [json.loads(line) for line in run.stdout.splitlines()]
 
 
-def test_a_folder_is_repaired_and_the_rest_is_told(avmatch, films, tmp_path):
-    before = {path.name: path.read_bytes() for path in films.iterdir()}
+def test_a_folder_is_repaired_and_the_rest_is_reported(avmatch, videos, tmp_path):
+    before = {path.name: path.read_bytes() for path in videos.iterdir()}
     answers = {
-        answer["path"].rpartition("/")[2]: answer for answer in told(avmatch("fix", films, "-o", tmp_path, "--json"))
+        answer["path"].rpartition("/")[2]: answer
+        for answer in answers_of(avmatch("fix", videos, "-o", tmp_path, "--json"))
     }
-    assert {path.name: path.read_bytes() for path in films.iterdir()} == before
+    assert {path.name: path.read_bytes() for path in videos.iterdir()} == before
     assert {name: answer["action"] for name, answer in answers.items()} == {
         "early.mp4": "fixed",
         "late.mkv": "fixed",
@@ -67,14 +68,14 @@ def test_a_folder_is_repaired_and_the_rest_is_told(avmatch, films, tmp_path):
     assert "not readable" in answers["text.mp4"]["message"]
 
 
-def test_sentences_tell_both_figures_and_a_second_run_overwrites_nothing(avmatch, films, tmp_path):
+def test_sentences_give_both_figures_and_a_second_run_overwrites_nothing(avmatch, videos, tmp_path):
     out = tmp_path / "fixed.mp4"
-    line = avmatch("fix", films / "early.mp4", "-o", out).stdout
-    assert line.startswith(f"{films / 'early.mp4'}: was -0.")
+    line = avmatch("fix", videos / "early.mp4", "-o", out).stdout
+    assert line.startswith(f"{videos / 'early.mp4'}: was -0.")
     assert ", is now " in line
     assert line.rstrip().endswith(f"written to {out}")
     content = out.read_bytes()
-    again = avmatch("fix", films / "early.mp4", "-o", out, exits=1).stdout
+    again = avmatch("fix", videos / "early.mp4", "-o", out, exits=1).stdout
     assert f"nothing written: {out} exists already" in again
     assert out.read_bytes() == content
     together = avmatch("fix", out, "-o", tmp_path / "other.mp4").stdout
@@ -82,41 +83,41 @@ def test_sentences_tell_both_figures_and_a_second_run_overwrites_nothing(avmatch
     assert [path.name for path in tmp_path.iterdir()] == ["fixed.mp4"]
 
 
-def test_unsure_measurements_need_force(avmatch, films, tmp_path):
-    refused = avmatch("fix", films / "unsure.mp4", "-o", tmp_path, "--tolerance", 0, exits=1).stdout
+def test_unsure_measurements_need_force(avmatch, videos, tmp_path):
+    refused = avmatch("fix", videos / "unsure.mp4", "-o", tmp_path, "--tolerance", 0, exits=1).stdout
     assert "nothing written without --force" in refused
     assert list(tmp_path.iterdir()) == []
-    (answer,) = told(avmatch("fix", films / "unsure.mp4", "-o", tmp_path, "--tolerance", 0, "--force", "--json"))
+    (answer,) = answers_of(avmatch("fix", videos / "unsure.mp4", "-o", tmp_path, "--tolerance", 0, "--force", "--json"))
     assert answer["action"] == "fixed"
     assert (tmp_path / "unsure.mp4").exists()
 
 
-def test_an_unsure_measurement_of_nothing_is_not_called_together(avmatch, films, tmp_path):
-    refused = avmatch("fix", films / "unsure.mp4", "-o", tmp_path, "--tolerance", 10, exits=1).stdout
+def test_an_unsure_measurement_of_nothing_is_not_called_together(avmatch, videos, tmp_path):
+    refused = avmatch("fix", videos / "unsure.mp4", "-o", tmp_path, "--tolerance", 10, exits=1).stdout
     assert "nothing written without --force" in refused
-    assert "close enough" in avmatch("fix", films / "unsure.mp4", "-o", tmp_path, "--tolerance", 10, "--force").stdout
+    assert "close enough" in avmatch("fix", videos / "unsure.mp4", "-o", tmp_path, "--tolerance", 10, "--force").stdout
 
 
 def test_a_long_still_is_called_still(avmatch, tmp_path):
     frames = [np.full((48, 64, 3), 90, np.uint8) for _ in range(250)]
     noise = np.random.default_rng(0).normal(0, 0.1, (1, 50 * 16_000)).astype(np.float32)
     write_clip(tmp_path / "still.mp4", frames, fps=5, audio=AudioSamples(noise, 16_000))
-    (answer,) = told(avmatch("sync", tmp_path / "still.mp4", "--json", exits=1))
+    (answer,) = answers_of(avmatch("sync", tmp_path / "still.mp4", "--json", exits=1))
     assert (answer["status"], answer["reason"]) == ("failed", "static_picture")
 
 
-def test_a_known_offset_is_taken_out_without_measuring(avmatch, films, tmp_path):
-    run = avmatch("fix", films / "late.mkv", "-o", tmp_path / "a.mp4", "--offset", "0.25")
+def test_a_known_offset_is_taken_out_without_measuring(avmatch, videos, tmp_path):
+    run = avmatch("fix", videos / "late.mkv", "-o", tmp_path / "a.mp4", "--offset", "0.25")
     assert "was +0.250 s, not measured; written to" in run.stdout
-    (answer,) = told(avmatch("sync", tmp_path / "a.mp4", "--json"))
-    (own,) = told(avmatch("sync", films / "late.mkv", "--json"))
+    (answer,) = answers_of(avmatch("sync", tmp_path / "a.mp4", "--json"))
+    (own,) = answers_of(avmatch("sync", videos / "late.mkv", "--json"))
     assert own["offset_ms"] - answer["offset_ms"] == pytest.approx(250, abs=10)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("drift_ppm", [800.0, -600.0])
 def test_a_drift_is_measured_and_taken_out(tmp_path, drift_ppm):
-    video = clip(tmp_path / "film.mp4", seconds=120, offset_seconds=0.1, drift_ppm=drift_ppm, seed=10)
+    video = clip(tmp_path / "clip.mp4", seconds=120, offset_seconds=0.1, drift_ppm=drift_ppm, seed=10)
     result = library.fix(video, tmp_path / "out.mp4")
     assert result.action == "fixed"
     assert result.was.drift_ppm == pytest.approx(drift_ppm, abs=150)
@@ -130,7 +131,7 @@ def test_a_drift_is_measured_and_taken_out(tmp_path, drift_ppm):
 @pytest.mark.slow
 def test_minutes_apart(tmp_path):
     """A range of a minute; the offset is as exact as a small one."""
-    video = clip(tmp_path / "film.mp4", seconds=100, offset_seconds=31.37, kind="drums", seed=5)
+    video = clip(tmp_path / "clip.mp4", seconds=100, offset_seconds=31.37, kind="drums", seed=5)
     settings = library.FixSettings(max_offset_seconds=60.0)
     result = library.fix(video, tmp_path / "out.mp4", settings)
     assert result.was.offset_seconds == pytest.approx(31.37, abs=0.08)
@@ -147,10 +148,10 @@ def test_minutes_apart(tmp_path):
         (("early.mp4",), "Missing option"),
     ],
 )
-def test_wrong_usage_says_why(avmatch, films, arguments, message):
-    run = avmatch("fix", *arguments, cwd=films, exits=2)
+def test_wrong_usage_says_why(avmatch, videos, arguments, message):
+    run = avmatch("fix", *arguments, cwd=videos, exits=2)
     assert message in run.stderr
-    assert not (films / "x.mp4").exists()
+    assert not (videos / "x.mp4").exists()
 
 
 def test_an_offset_that_is_no_number_is_refused():

@@ -1,4 +1,4 @@
-"""`avmatch locate` on a drawn ball: the heat lies on it, the film keeps its length and sound."""
+"""`avmatch locate` on a drawn ball: the heat lies on it, the clip keeps its length and sound."""
 
 import math
 
@@ -27,12 +27,12 @@ def test_a_picture_and_a_film(ball, avmatch, tmp_path):
     said = avmatch("locate", ball, "-o", tmp_path / "heat.png", "--no-cache").stdout
     assert "% from the left" in said
     picture = cv2.imread(str(tmp_path / "heat.png"))
-    assert np.ptp(picture.astype(int), axis=2).max() > 60  # coloured, where the original is seen in grey
+    assert np.ptp(picture.astype(int), axis=2).max() > 60  # coloured, where the original is grey
     found = locate(ball, tmp_path / "heat.mp4")
     assert found.nats > 0.5
-    with av.open(str(tmp_path / "heat.mp4")) as film, av.open(str(ball)) as original:
-        assert {stream.type for stream in film.streams} == {"video", "audio"}
-        assert film.duration == pytest.approx(original.duration, rel=0.05)
+    with av.open(str(tmp_path / "heat.mp4")) as clip, av.open(str(ball)) as original:
+        assert {stream.type for stream in clip.streams} == {"video", "audio"}
+        assert clip.duration == pytest.approx(original.duration, rel=0.05)
 
 
 def test_what_cannot_be_done_is_told(ball, tmp_path):

@@ -57,18 +57,18 @@ def test_the_pairs_are_right(matched, truth, table):
 
 def test_the_matrix_is_described(matched, truth, clips, table):
     similarity = np.load(matched / "similarity.npy", allow_pickle=False)
-    told = json.loads((matched / "similarity.json").read_text(encoding="utf-8"))
+    description = json.loads((matched / "similarity.json").read_text(encoding="utf-8"))
     assert similarity.dtype == np.float32
-    assert similarity.shape == (len(told["videos"]), len(told["audio"])) == (11, 11)
-    assert set(told) == {"videos", "audio", "version", "cues", "settings"}
-    assert told["version"] == package.__version__
-    assert told["cues"] == ["events", "kind", "mouth", "lips", "duration"]
-    assert told["settings"]["max_offset_seconds"] == 0.5
-    assert set(told["videos"]) == set(truth)
-    assert set(told["audio"]) <= set(files(clips / "audio"))
+    assert similarity.shape == (len(description["videos"]), len(description["audio"])) == (11, 11)
+    assert set(description) == {"videos", "audio", "version", "cues", "settings"}
+    assert description["version"] == package.__version__
+    assert description["cues"] == ["events", "kind", "mouth", "lips", "duration"]
+    assert description["settings"]["max_offset_seconds"] == 0.5
+    assert set(description["videos"]) == set(truth)
+    assert set(description["audio"]) <= set(files(clips / "audio"))
     for row in table(matched / "matches.csv"):
         if row["audio"]:
-            score = similarity[told["videos"].index(row["video"]), told["audio"].index(row["audio"])]
+            score = similarity[description["videos"].index(row["video"]), description["audio"].index(row["audio"])]
             assert float(row["score"]) == pytest.approx(score, abs=1e-3)
 
 
@@ -109,9 +109,7 @@ def test_a_pair_below_the_threshold_is_no_pair(avmatch, clips, cache, matched, t
     assert len(table(tmp_path / "unmatched_audio.csv")) == 11 - len(rows)
 
 
-def test_complete_gives_everyone_a_partner_and_raises_nobodys_confidence(
-    avmatch, clips, cache, matched, table, tmp_path
-):
+def test_complete_gives_every_file_a_match_and_raises_no_confidence(avmatch, clips, cache, matched, table, tmp_path):
     avmatch("match", clips / "videos", clips / "audio", "-o", tmp_path, "--cache", cache, "--complete")
     rows = [row for row in table(tmp_path / "matches.csv") if row["audio"]]
     assert len({row["video"] for row in rows}) == len({row["audio"] for row in rows}) == 11

@@ -23,7 +23,7 @@ SIDES = {
 def write_model(folder, name="timed", **extra):
     """Towers of one random linear layer on what belongs to a tick of 40 ms."""
     folder.mkdir(parents=True)
-    for side, (told, shape, rows) in SIDES.items():
+    for side, (fields, shape, rows) in SIDES.items():
         matrix = np.random.default_rng(rows).standard_normal((rows, 3)).astype(np.float32)
         nodes = [
             onnx.helper.make_node("Reshape", ["x", "shape"], ["flat"]),
@@ -37,7 +37,7 @@ def write_model(folder, name="timed", **extra):
         ]
         graph = onnx.helper.make_graph(nodes, side, inputs, outputs, weights)
         model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
-        description = {"model": name, "side": side, "rate_hz": 25, "scale": 20.0, **told}
+        description = {"model": name, "side": side, "rate_hz": 25, "scale": 20.0, **fields}
         description |= extra if side == "video" else {}
         onnx.helper.set_model_props(model, {"avmatch": json.dumps(description)})
         (folder / f"{side}.onnx").write_bytes(model.SerializeToString())
@@ -121,9 +121,9 @@ def test_without_it_the_mouth_cue_looks(weights, tmp_path, monkeypatch):
 def test_faces_get_the_vectors_of_the_models_that_look_at_them(shipped, avmatch, tmp_path):
     avmatch("synth", tmp_path / "faces", "--scenes", 1, "--duration", 3, "--kind", "face", "--seed", 1)
     (video,) = (tmp_path / "faces" / "videos").iterdir()
-    seen = Analyser(tmp_path / "cache", models_with("timed").towers).video(str(video))
-    assert list(seen.embeddings) == ["timed"]
-    (face,) = seen.mouths
+    features = Analyser(tmp_path / "cache", models_with("timed").towers).video(str(video))
+    assert list(features.embeddings) == ["timed"]
+    (face,) = features.mouths
     assert list(face.embeddings) == ["lips"]
     vectors = face.embeddings["lips"]
     assert len(vectors.data) == pytest.approx(np.ptp(face.pts_seconds) * 25, abs=2)
@@ -142,8 +142,8 @@ def test_match_and_sync_use_it_without_being_asked(shipped, avmatch, tmp_path):
 
 
 def test_a_model_for_any_sound_ships_with_its_card():
-    told = models_with(None).events
-    assert told is not None
+    events = models_with(None).events
+    assert events is not None
     folder = artifacts.open_model("events").folder
     assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 12e6
     card = (folder / "card.md").read_text(encoding="utf-8")

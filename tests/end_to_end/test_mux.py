@@ -77,7 +77,7 @@ def test_originals_are_never_overwritten(avmatch, clips, cache, table, tmp_path)
 
 
 def test_nor_those_of_other_pairs(avmatch, clips, cache, truth, table, tmp_path):
-    """The films have the names that the recordings of other pairs have, in the folder for the muxed files."""
+    """The videos have the names that the recordings of other pairs have, in the folder for the muxed files."""
     pairs = [(video, audio) for video, audio in sorted(truth.items()) if audio][:3]
     cameras, recorders = tmp_path / "cameras", tmp_path / "recorders"
     cameras.mkdir()
@@ -93,11 +93,11 @@ def test_nor_those_of_other_pairs(avmatch, clips, cache, truth, table, tmp_path)
     assert all("would overwrite an original" in row["message"] for row in muxing)
 
 
-def test_a_second_run_does_not_take_the_first_ones_films(avmatch, clips, truth, table, tmp_path):
+def test_a_second_run_does_not_take_the_first_ones_files(avmatch, clips, truth, table, tmp_path):
     for number, (video, audio) in enumerate([pair for pair in sorted(truth.items()) if pair[1]][:2]):
         shutil.copy(video, tmp_path / f"{number}.mp4")
         shutil.copy(audio, tmp_path)
-    arguments = ("match", tmp_path, tmp_path, "-o", tmp_path / "out", "--mux", tmp_path / "films", "--complete")
+    arguments = ("match", tmp_path, tmp_path, "-o", tmp_path / "out", "--mux", tmp_path / "muxed", "--complete")
     first, again = avmatch(*arguments), avmatch(*arguments)
     assert first.stdout == again.stdout
     assert len(table(tmp_path / "out" / "matches.csv")) == 2

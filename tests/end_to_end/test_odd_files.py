@@ -11,17 +11,17 @@ from avmatch.data.inputs import list_audio, list_videos
 @pytest.mark.slow
 def test_match_gives_every_file_its_row(avmatch, media, table, tmp_path):
     avmatch("match", media, media, "-o", tmp_path, "--use-scratch", "--no-cache")
-    told = json.loads((tmp_path / "similarity.json").read_text(encoding="utf-8"))
+    description = json.loads((tmp_path / "similarity.json").read_text(encoding="utf-8"))
     matches, failed = table(tmp_path / "matches.csv"), {row["path"] for row in table(tmp_path / "errors.csv")}
     assert [row["video"] for row in matches] == list(list_videos(media))
-    assert {row["video"] for row in matches} - failed == set(told["videos"])
+    assert {row["video"] for row in matches} - failed == set(description["videos"])
     given = {row["audio"] for row in matches if row["audio"]}
     unmatched = {row["audio"] for row in table(tmp_path / "unmatched_audio.csv")}
-    assert given | unmatched == set(told["audio"])
-    assert set(told["audio"]) == set(list_audio(media)) - failed
+    assert given | unmatched == set(description["audio"])
+    assert set(description["audio"]) == set(list_audio(media)) - failed
     assert np.isfinite(np.load(tmp_path / "similarity.npy")).all()
-    assert told["videos"]
-    assert told["audio"]
+    assert description["videos"]
+    assert description["audio"]
     assert failed
 
 

@@ -48,20 +48,20 @@ def shifted(drums, tmp_path_factory):
     return folder
 
 
-def told(run):
+def answers_of(run):
     return [json.loads(line) for line in run.stdout.splitlines()]
 
 
 @pytest.mark.parametrize(("offset_ms", "word"), [(-200, "early"), (200, "late")])
 def test_a_known_shift_is_found(avmatch, shifted, offset_ms, word):
     path = shifted / f"{word}.mp4"
-    (answer,) = told(avmatch("sync", path, "--json"))
+    (answer,) = answers_of(avmatch("sync", path, "--json"))
     assert list(answer) == KEYS
     assert answer["path"] == str(path)
     assert answer["offset_ms"] == pytest.approx(offset_ms, abs=80)
     assert answer["offset_frames"] == pytest.approx(answer["offset_ms"] / 1000 * answer["fps"], abs=0.01)
     assert answer["offset_low_ms"] < answer["offset_ms"] < answer["offset_high_ms"]
-    assert answer["drift_ppm"] is None  # too short to tell
+    assert answer["drift_ppm"] is None  # too short for it
     assert 0 <= answer["confidence"] <= 1
     assert answer["cue"] in ("events", "lips")
     assert answer["status"] in ("ok", "uncertain")
@@ -75,9 +75,9 @@ def test_a_known_shift_is_found(avmatch, shifted, offset_ms, word):
 def test_another_sound_is_measured_against_the_picture(avmatch, drums, shifted):
     """`--audio` takes a recording, or another video for its sound; the clip's own sound plays no part."""
     video, audio = drums
-    (together,) = told(avmatch("sync", video, "--audio", audio, "--json"))
-    (late,) = told(avmatch("sync", video, "--audio", shifted / "late.mp4", "--json"))
-    (own_ignored,) = told(avmatch("sync", shifted / "early.mp4", "--audio", audio, "--json"))
+    (together,) = answers_of(avmatch("sync", video, "--audio", audio, "--json"))
+    (late,) = answers_of(avmatch("sync", video, "--audio", shifted / "late.mp4", "--json"))
+    (own_ignored,) = answers_of(avmatch("sync", shifted / "early.mp4", "--audio", audio, "--json"))
     assert together["offset_ms"] == pytest.approx(0, abs=80)
     assert late["offset_ms"] == pytest.approx(200, abs=80)
     assert own_ignored["offset_ms"] == pytest.approx(together["offset_ms"], abs=1)
@@ -86,10 +86,10 @@ def test_another_sound_is_measured_against_the_picture(avmatch, drums, shifted):
 def test_a_folder_gives_a_line_a_file_in_its_order_cached_or_not(avmatch, shifted, table, tmp_path):
     arguments = ("sync", ".", "--json", "-o", tmp_path / "table.csv", "--cache", tmp_path / "cache")
     first = avmatch(*arguments, cwd=shifted)
-    assert [answer["path"] for answer in told(first)] == ["./early.mp4", "./late.mp4"]
+    assert [answer["path"] for answer in answers_of(first)] == ["./early.mp4", "./late.mp4"]
     rows = table(tmp_path / "table.csv")
     assert list(rows[0]) == KEYS
-    assert [row["offset_ms"] for row in rows] == [str(answer["offset_ms"]) for answer in told(first)]
+    assert [row["offset_ms"] for row in rows] == [str(answer["offset_ms"]) for answer in answers_of(first)]
     assert avmatch(*arguments, cwd=shifted).stdout == first.stdout
 
 
@@ -117,7 +117,7 @@ def hopeless(tmp_path_factory):
 
 
 def test_what_can_t_be_measured_fails_with_its_reason_and_a_remedy(avmatch, hopeless):
-    answers = told(avmatch("sync", hopeless, "--json", exits=1))
+    answers = answers_of(avmatch("sync", hopeless, "--json", exits=1))
     assert {answer["reason"]: answer["path"] for answer in answers} == {
         reason: str(hopeless / f"{reason}.mp4")
         for reason in ("no_audio", "silence", "static_picture", "too_short", "unreadable")
@@ -133,7 +133,7 @@ def test_what_can_t_be_measured_fails_with_its_reason_and_a_remedy(avmatch, hope
 
 def test_one_good_file_among_bad_ones_exits_0(avmatch, hopeless, shifted, tmp_path):
     good = shifted / "late.mp4"
-    answers = told(avmatch("sync", hopeless, good, good, "--json", "--plot", tmp_path))
+    answers = answers_of(avmatch("sync", hopeless, good, good, "--json", "--plot", tmp_path))
     assert [answer["status"] == "failed" for answer in answers] == [True] * 5 + [False]  # named twice, measured once
 
 
@@ -160,7 +160,7 @@ def test_wrong_usage_exits_with_a_line_that_says_why(avmatch, shifted, arguments
 def test_names_with_spaces_umlauts_and_a_leading_dash(avmatch, shifted, tmp_path):
     for name in ("täke 1 [a].mp4", "-take.mp4"):
         shutil.copy(shifted / "late.mp4", tmp_path / name)
-        (answer,) = told(avmatch("sync", "--json", "--", name, cwd=tmp_path))
+        (answer,) = answers_of(avmatch("sync", "--json", "--", name, cwd=tmp_path))
         assert answer["path"] == name
         assert answer["offset_ms"] == pytest.approx(200, abs=80)
 
@@ -173,7 +173,7 @@ def test_a_table_that_can_t_be_written_is_said_in_a_line(avmatch, shifted, tmp_p
 
 
 def test_a_range_that_excludes_the_offset_is_not_ok(avmatch, shifted):
-    (answer,) = told(avmatch("sync", shifted / "late.mp4", "--max-offset", "0.1", "--json"))
+    (answer,) = answers_of(avmatch("sync", shifted / "late.mp4", "--max-offset", "0.1", "--json"))
     assert abs(answer["offset_ms"]) <= 100
     assert answer["status"] == "uncertain"
 
@@ -181,10 +181,10 @@ def test_a_range_that_excludes_the_offset_is_not_ok(avmatch, shifted):
 @pytest.mark.parametrize("option", ["--out", "--plot"])
 def test_a_film_is_no_place_for_results(avmatch, shifted, tmp_path, option):
     """A shell makes `-o a.mp4 b.mp4` of `-o *.mp4`."""
-    films = [shutil.copy(shifted / f"{name}.mp4", tmp_path) for name in ("early", "late")]
+    videos = [shutil.copy(shifted / f"{name}.mp4", tmp_path) for name in ("early", "late")]
     before = [path.read_bytes() for path in sorted(tmp_path.iterdir())]
-    run = avmatch("sync", option, *films, exits=2)
-    assert f"{option} {films[0]}: has the name of a film or a sound" in run.stderr
+    run = avmatch("sync", option, *videos, exits=2)
+    assert f"{option} {videos[0]}: has the name of a media file" in run.stderr
     assert run.stdout == ""
     assert [path.read_bytes() for path in sorted(tmp_path.iterdir())] == before
 
@@ -195,7 +195,7 @@ def test_a_folder_is_refused_before_anything_is_measured(avmatch, shifted, tmp_p
 
 
 def test_a_narrow_range_is_searched(avmatch, drums):
-    (answer,) = told(avmatch("sync", drums[0], "--audio", drums[1], "--max-offset", "0.004", "--json"))
+    (answer,) = answers_of(avmatch("sync", drums[0], "--audio", drums[1], "--max-offset", "0.004", "--json"))
     assert abs(answer["offset_ms"]) <= 11
 
 

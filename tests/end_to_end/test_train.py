@@ -62,7 +62,7 @@ def trained(avmatch, data, tmp_path_factory):
 
 @pytest.fixture
 def features(tmp_path):
-    """Twelve clips never seen, as folders of .npy, with two files that can't be used."""
+    """Twelve new clips, as folders of .npy, with two files that can't be used."""
     for side, arrays in zip(("v", "a"), clips(12, 2), strict=True):
         (tmp_path / side).mkdir()
         for number, array in enumerate(arrays):
@@ -101,13 +101,13 @@ def test_train_leaves_a_run_with_a_model(trained):
 
 def test_evaluate_says_one_json_object(avmatch, trained, data):
     run = avmatch("evaluate", "retrieval", trained[0], data, "--held-out", "--k", 1, 5, "--subset", 10, "--json")
-    told = json.loads(run.stdout)
+    report = json.loads(run.stdout)
     held_back = json.loads((trained[0] / "split.json").read_text())["validation"]
     assert run.stderr == ""
-    assert told["num_pairs"] == len(held_back) == 24
-    assert (told["protocol"]["ks"], told["protocol"]["subset"]) == ([1, 5], 10)
-    assert [row["normalisation"] for row in told["rows"]] == ["raw", "csls", "sinkhorn"]
-    assert told["rows"][0]["video_to_audio"]["subset_recall"].keys() == {"1", "5"}
+    assert report["num_pairs"] == len(held_back) == 24
+    assert (report["protocol"]["ks"], report["protocol"]["subset"]) == ([1, 5], 10)
+    assert [row["normalisation"] for row in report["rows"]] == ["raw", "csls", "sinkhorn"]
+    assert report["rows"][0]["video_to_audio"]["subset_recall"].keys() == {"1", "5"}
 
 
 def test_evaluate_prints_tables_of_80_columns(avmatch, trained, data, tmp_path):
@@ -133,11 +133,11 @@ def test_evaluate_leaves_out_what_few_pairs_cannot_tell(avmatch, trained, data):
 def test_evaluate_in_noise_and_over_seeds(avmatch, trained, data):
     other = trained[0] / "model"
     run = avmatch("evaluate", "retrieval", trained[0], data, "--also", other, "--noise", -5, 10, "--draws", 5, "--json")
-    told = json.loads(run.stdout)
-    assert [row["snr_db"] for row in told["rows"]] == [None] * 3 + [-5.0] * 3 + [10.0] * 3 + [None] * 3 + [-5.0] * 3 + [
-        10.0
-    ] * 3
-    assert {item["of"]["R@1"]["sd"] for item in told["spread"]} == {0.0}
+    report = json.loads(run.stdout)
+    assert [row["snr_db"] for row in report["rows"]] == [None] * 3 + [-5.0] * 3 + [10.0] * 3 + [None] * 3 + [
+        -5.0
+    ] * 3 + [10.0] * 3
+    assert {item["of"]["R@1"]["sd"] for item in report["spread"]} == {0.0}
 
 
 def test_match_takes_folders_of_features(avmatch, trained, features, table, tmp_path):

@@ -33,7 +33,7 @@ def features(tmp_path):
     return tmp_path / "v", tmp_path / "a"
 
 
-def test_partners_are_found_and_have_no_offset(features, model):
+def test_matches_are_found_and_have_no_offset(features, model):
     videos, audios = features
     result = match(videos, audios, MatchSettings(complete=True), model=model)
     assert [item.video for item in result.matches] == [str(videos / f"{number}.npy") for number in range(NUM)]

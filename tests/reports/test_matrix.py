@@ -16,7 +16,7 @@ def test_decided_pairs_lie_on_the_diagonal(build):
     assert picture.columns == (4, 3, 2, 1, 0)
 
 
-def test_what_has_no_partner_comes_last(build):
+def test_what_has_no_match_comes_last(build):
     matches = list(build(4).matches)
     matches[1] = Match("v/clip 1.mp4", None, 0.1, None, None, "")
     picture = matrix_picture(build(4, matches=tuple(matches)))

@@ -140,7 +140,7 @@ def test_row_tells_the_whole_decision(build):
     assert ("aria-label", "Loudness of take 0.wav, 1 min 15 s") in page.attributes
 
 
-def test_what_has_no_partner_is_said_plainly(build):
+def test_what_has_no_match_is_said_plainly(build):
     alone = Match("v/clip 1.mp4", None, 0.07, None, None, "", "a/take 0.wav", -1.5)
     result = build(2, matches=(build(2).matches[0], alone), unmatched_audio=("a/take 0.wav",))
     page = read(result)

@@ -18,7 +18,7 @@ def printed(matches, audio):
 
 
 def test_names_are_shown_from_the_folder_on_that_all_lie_in():
-    pairs = [(f"a/very/long/way/to/films/{n}/clip.mp4", f"a/very/long/way/to/sounds/{n}.wav") for n in (1, 2)]
+    pairs = [(f"a/very/long/way/to/videos/{n}/clip.mp4", f"a/very/long/way/to/audio/{n}.wav") for n in (1, 2)]
     text = printed([Match(v, a, 0.9, 5.0, 0.0, "motion", None) for v, a in pairs], [a for _, a in pairs])
     assert "very" not in text
     assert "1/clip.mp4" in text
@@ -26,8 +26,8 @@ def test_names_are_shown_from_the_folder_on_that_all_lie_in():
     assert "1.wav" in text
 
 
-def test_one_file_is_shown_by_its_name_and_no_partner_as_a_dash():
-    text = printed([Match("films/one.mp4", None, 0.1, None, None, "", "x/y.wav")], ["x/y.wav"])
+def test_one_file_is_shown_by_its_name_and_no_match_as_a_dash():
+    text = printed([Match("videos/one.mp4", None, 0.1, None, None, "", "x/y.wav")], ["x/y.wav"])
     assert "one.mp4" in text
     assert "—" in text
     assert "y.wav" in text

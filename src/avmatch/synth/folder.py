@@ -1,4 +1,11 @@
-"""The kinds of scenes, by the name that truth.csv and the command line give them."""
+"""A folder of synthetic clips with known truth.
+
+    plan → render each picture → render each sound again from the same seed → truth.csv
+
+A scene is played twice from its own seed, once for the camera and once for the microphone, so that videos and
+recordings can be written in unrelated orders without keeping anything in memory. Nothing but the events connects the
+two files of a pair: names, order, modification times, lengths, levels and formats are drawn independently.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +15,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
 
 import numpy as np
 
@@ -19,35 +25,23 @@ from avmatch.core.results import Progress, csv_text
 from avmatch.media.encode import write_audio, write_clip
 from avmatch.synth.balls import balls
 from avmatch.synth.face import face
-from avmatch.synth.instruments import drums, strings
-from avmatch.synth.pendulum import clock
+from avmatch.synth.instruments import clock, drums, strings
 from avmatch.synth.sound import Take, record
 from avmatch.synth.stage import Act, Stage, film
 
+#: The kinds of scenes, by the name that truth.csv and the command line give them.
 ACTS: Mapping[str, Callable[[np.random.Generator, Stage], Act]] = MappingProxyType(
     {"balls": balls, "drums": drums, "strings": strings, "clock": clock, "face": face}
 )
-
-
-# A folder of synthetic clips with known truth.
-#
-#     plan → render each picture → render each sound again from the same seed → truth.csv
-#
-# A scene is played twice from its own seed, once for the camera and once for the microphone, so that videos
-# and recordings can be written in unrelated orders without keeping anything in memory. Nothing but the events
-# connects the two files of a pair: names, order, modification times, lengths, levels and formats are drawn
-# independently.
-
 TRUTH_COLUMNS = ("video", "audio", "offset_ms", "kind")  # of truth.csv; data are read back by the same names
 FORMATS = ("wav", "flac", "m4a", "mp3", "ogg")
 WORN_FORMATS = ("m4a", "mp3", "ogg")
 CLEAN_CRF, WORN_CRF = 23, 42
 LENGTHS = (0.96, 1.0, 1.04)  # of the nominal duration; a video's and its recording's are drawn independently
 MARGIN_SECONDS = 1.0  # a scene goes on for at least this long before and after its picture
-MODIFIED_SECONDS = 1_000_000_000  # one modification time for every file, so that it tells nothing
+MODIFIED_SECONDS = 1_000_000_000  # one modification time for every file, so that it gives nothing away
 SHORTEST_SECONDS = 1.0
-Purpose = Literal["act", "film", "recording"]
-PURPOSES: tuple[Purpose, ...] = ("act", "film", "recording")
+_ACT, _FILM, _RECORDING = 1, 2, 3  # independent numbers for each scene and each of these
 
 
 @dataclass(frozen=True)
@@ -151,9 +145,10 @@ def synthesise(out: Path, config: SynthConfig, *, progress: Progress | None = No
     plans = _plans(config)
     videos = [plan for plan in plans if plan.pair.video is not None]
     audio = sorted((plan for plan in plans if plan.pair.audio is not None), key=lambda plan: plan.pair.audio or "")
-    jobs = [(_write_video, plan) for plan in videos] + [(_write_recording, plan) for plan in audio]
-    for done, (write, plan) in enumerate(jobs, start=1):
-        path = write(out, config, plan)
+    jobs = [(plan, str(plan.pair.video)) for plan in videos] + [(plan, str(plan.pair.audio)) for plan in audio]
+    for done, (plan, name) in enumerate(jobs, start=1):
+        path = out / name
+        _write(path, config, plan, name == plan.pair.video)
         os.utime(path, (MODIFIED_SECONDS, MODIFIED_SECONDS))
         if progress is not None:
             progress("rendering", done, len(jobs))
@@ -189,35 +184,18 @@ def _plans(config: SynthConfig) -> list[_Plan]:
     return sorted(plans, key=lambda plan: (plan.pair.video is None, plan.pair.video or "", plan.number))
 
 
-def _write_video(out: Path, config: SynthConfig, plan: _Plan) -> Path:
-    path = out / str(plan.pair.video)
-    stage = _stage(config, plan)
-    frames = film(_generator(config, plan, "film"), stage, _act(config, plan, stage).paint)
-    write_clip(path, frames, fps=plan.fps, crf=WORN_CRF if config.damage else CLEAN_CRF)
-    return path
-
-
-def _write_recording(out: Path, config: SynthConfig, plan: _Plan) -> Path:
-    path = out / str(plan.pair.audio)
-    stage = _stage(config, plan)
-    start_seconds = config.margin_seconds - (plan.pair.offset_seconds or 0.0)
-    take = Take(start_seconds, plan.audio_seconds, config.snr_db, config.damage)
-    sound = _act(config, plan, stage).sound
-    write_audio(path, record(_generator(config, plan, "recording"), sound, take))
-    return path
-
-
-def _stage(config: SynthConfig, plan: _Plan) -> Stage:
+def _write(path: Path, config: SynthConfig, plan: _Plan, is_video: bool) -> None:
+    """Play the scene for the camera or for the microphone."""
+    act_rng, film_rng, recording_rng = (
+        np.random.default_rng([config.seed, purpose, plan.number]) for purpose in (_ACT, _FILM, _RECORDING)
+    )
     num_frames = max(round(plan.video_seconds * plan.fps), 1)
     frame_times = config.margin_seconds + np.arange(num_frames) / float(plan.fps)
-    duration_seconds = 2 * config.margin_seconds + max(LENGTHS) * config.duration_seconds
-    return Stage(*plan.size, duration_seconds, frame_times)
-
-
-def _act(config: SynthConfig, plan: _Plan, stage: Stage) -> Act:
-    return ACTS[plan.pair.kind](_generator(config, plan, "act"), stage)
-
-
-def _generator(config: SynthConfig, plan: _Plan, purpose: Purpose) -> np.random.Generator:
-    """Independent numbers for each scene and each purpose."""
-    return np.random.default_rng([config.seed, 1 + PURPOSES.index(purpose), plan.number])
+    stage = Stage(*plan.size, 2 * config.margin_seconds + max(LENGTHS) * config.duration_seconds, frame_times)
+    act = ACTS[plan.pair.kind](act_rng, stage)
+    if is_video:
+        write_clip(path, film(film_rng, stage, act.paint), fps=plan.fps, crf=WORN_CRF if config.damage else CLEAN_CRF)
+    else:
+        start_seconds = config.margin_seconds - (plan.pair.offset_seconds or 0.0)
+        take = Take(start_seconds, plan.audio_seconds, config.snr_db, config.damage)
+        write_audio(path, record(recording_rng, act.sound, take))

@@ -1,8 +1,17 @@
-"""Sounds of struck and plucked things, as sums of decaying modes, and noises of any colour.
+"""The sound of a scene, and the recording of it.
 
-A body that is struck rings in its modes, each a decaying sine (van den Doel & Pai 1998, "The sounds of
-physical shapes"). What a thing sounds like is drawn without looking at it: colour and size tell nothing of
+**Voices**: a body that is struck or plucked rings in its modes, each a decaying sine (van den Doel & Pai 1998, "The
+sounds of physical shapes"). What a thing sounds like is drawn without looking at it: colour and size say nothing about
 pitch, decay or timbre, so that only the times of the events connect picture and sound.
+
+**Speech**: source and filter (Fant 1960). A glottal pulse train with a wandering pitch goes through three resonances
+for each vowel, and the vowels are faded into each other by weights that also open the mouth in the picture.
+
+**Recording**: microphone, room, noise, level and wear. Everything that a matcher could use instead of time is drawn at
+random: how bright the microphone is, how loud the recording, how much the room hums. Pieces are cut on the scene's
+clock, which is what makes a recording late or early.
+
+Letters in shapes: S samples, M modes, V vowels, G weights, E events.
 """
 
 from __future__ import annotations
@@ -121,11 +130,6 @@ def _tilted(spectrum: np.ndarray, num_samples: int, exponent: float) -> Wave:
     return np.asarray(scipy.fft.irfft(spectrum * gain, num_samples), np.float32)
 
 
-# A formant synthesiser: a buzz through resonances, and the syllables that tell it what to say.
-#
-# Source and filter (Fant 1960): a glottal pulse train with a wandering pitch goes through three resonances for
-# each vowel, and the vowels are faded into each other by weights that also open the mouth in the picture.
-
 WEIGHT_RATE_HZ = 200
 
 
@@ -150,7 +154,7 @@ BANDWIDTHS_HZ = (80.0, 110.0, 160.0)
 
 @dataclass(frozen=True, eq=False)
 class Speech:
-    """What is said: how much of each vowel sounds at each time.
+    """What is spoken: how much of each vowel sounds at each time.
 
     Attributes:
         weights: (V, G) loudness of each of VOWELS, WEIGHT_RATE_HZ times a second; 0 where the lips are shut.
@@ -218,12 +222,6 @@ def _resonances(formants_hz: Float[np.ndarray, " 3"]) -> Float[np.ndarray, "3 6"
     zeros, ones = np.zeros(3), np.ones(3)
     return np.stack([1 + first + second, zeros, zeros, ones, first, second], axis=1)
 
-
-# From the sound of a scene to the recording of it: microphone, room, noise, level and wear.
-#
-# Everything that a matcher could use instead of time is drawn at random here: how bright the microphone is,
-# how loud the recording, how much the room hums. Pieces are cut on the scene's clock, which is what makes a
-# recording late or early.
 
 TILTS_DB_PER_OCTAVE = (-8.0, 3.0)
 AMBIENCE_DB = (-45.0, -28.0)  # under the sound

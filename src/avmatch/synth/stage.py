@@ -1,8 +1,11 @@
-"""The nouns of a synthetic scene: where and when it plays, and what is played on it.
+"""A synthetic scene: where and when it plays, what is played on it, and how its picture is drawn.
 
 A scene has one clock, on which picture and sound are rendered from the same events. The picture is drawn at
 the times that the stage asks for; the sound covers the scene from 0 to its end, so that a piece of it can be
 cut out early or late.
+
+Shapes are anti-aliased, at fractions of a pixel. What surrounds the movers (a background, silent passers-by, a camera
+that isn't quite still) has nothing to do with the sound; it's there so that motion as such proves nothing.
 """
 
 from __future__ import annotations
@@ -66,15 +69,13 @@ class Act:
     Attributes:
         paint: draws the movers.
         sound: (S,) mono at SAMPLE_RATE_HZ, from the start of the scene to its end.
-        event_times_seconds: (E,) when something is both seen and heard, increasing.
+        event_times_seconds: (E,) when something both shows and sounds, increasing.
     """
 
     paint: Paint
     sound: Float32[np.ndarray, " S"]
     event_times_seconds: Float[np.ndarray, " E"]
 
-
-# Anti-aliased shapes at fractions of a pixel, and colours.
 
 #: OpenCV takes coordinates as integers with this many binary digits after the point.
 SHIFT = 4
@@ -132,10 +133,6 @@ def mixed(colour: Colour, other: Colour, share: float) -> Colour:
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(colour, other, strict=True))
     return red, green, blue
 
-
-# What surrounds the movers: a background, silent passers-by, and a camera that isn't quite still.
-#
-# None of it has to do with the sound; it's there so that motion as such proves nothing.
 
 SHAKE_PIXELS = 1.5
 MAX_PASSERS_BY = 2

@@ -14,7 +14,7 @@ def times(clock, stamps):
     found, last = [], None
     for stamp in stamps:
         following = 0.0 if last is None else last + TICK_SECONDS
-        told = clock.told(stamp, Fraction(1, 25), last, following)
+        told = clock.seconds(stamp, Fraction(1, 25), last, following)
         if last is None or told > last:
             found.append(round(told / TICK_SECONDS))
             last = told

@@ -77,7 +77,7 @@ def test_an_offset_costs_the_sound_nothing(media, tmp_path, name, suffix, offset
     assert repair(media / name, out, offset_seconds=offset_seconds) == ()
     check(media / name, out, offset_seconds)
     own, moved = packets(media / name, "audio"), packets(out, "audio")
-    assert moved == own[len(own) - len(moved) :]  # some may be missing in front, nothing is encoded anew
+    assert moved == own[len(own) - len(moved) :]  # some may be missing in front, nothing is encoded again
     assert len(own) - len(moved) < max(offset_seconds, 0) * 48000 / 1024 + 2
 
 
@@ -99,12 +99,12 @@ def test_a_sound_that_leads_in_stays(media, tmp_path):
 @pytest.mark.parametrize(
     ("picture_codec", "sound_codec", "source", "suffix", "note"),
     [
-        ("libx264", "pcm_s16le", ".avi", ".avi", "the sound is encoded anew as pcm_s16le: AVI has no times to move"),
-        ("mpeg4", "libmp3lame", ".avi", ".mp4", "the sound is encoded anew as aac: AVI has no times to move"),
+        ("libx264", "pcm_s16le", ".avi", ".avi", "the sound is encoded again as pcm_s16le: AVI has no times to move"),
+        ("mpeg4", "libmp3lame", ".avi", ".mp4", "the sound is encoded again as aac: AVI has no times to move"),
         ("libvpx-vp9", "libopus", ".webm", ".webm", ""),
         ("libx264", "pcm_s16le", ".mov", ".mov", ""),
         ("libx264", "libmp3lame", ".mp4", ".mkv", ""),
-        ("libx264", "flac", ".mkv", ".mov", "the sound is encoded anew as aac: .mov can't hold flac"),
+        ("libx264", "flac", ".mkv", ".mov", "the sound is encoded again as aac: .mov can't hold flac"),
         ("libsvtav1", "libopus", ".mkv", ".mp4", ""),
     ],
 )
@@ -125,7 +125,7 @@ def test_a_drift_is_resampled_away(tmp_path, drift_ppm, offset_seconds):
         video, (np.full((32, 32, 3), number % 256, np.uint8) for number in range(seconds * 2)), fps=2, audio=stereo
     )
     notes = repair(video, out, offset_seconds=offset_seconds, drift_ppm=drift_ppm)
-    assert notes == ("the sound is encoded anew as aac: its drift is taken out",)
+    assert notes == ("the sound is encoded again as aac: its drift is taken out",)
     assert packets(out) == packets(video)
     assert (probe(out).audio.num_channels, probe(out).audio.sample_rate_hz) == (2, 16000)
     repaired = read_audio(out)

@@ -126,7 +126,7 @@ def test_a_model_folder_of_clip_towers(tmp_path: Path) -> None:
             np.testing.assert_allclose(vector, wanted, atol=1e-5)
     card = (tmp_path / "model" / "card.md").read_text()
     assert card.startswith("# small\n")
-    for told in ("- train: 9", "- recall@1: 0.5", '"epochs": 3', "(not told)"):
+    for told in ("- train: 9", "- recall@1: 0.5", '"epochs": 3', "(unknown)"):
         assert told in card
 
 

@@ -2,7 +2,7 @@
 
     stretches of the picture → a curve over offsets each → one line through them → a drift, if it is one
 
-Where sound and picture start `offset` apart and drift by `drift_ppm`, an event that is seen at p is heard at
+Where sound and picture start `offset` apart and drift by `drift_ppm`, an event shown at p sounds at
 
     s = p + offset + drift_ppm · 10⁻⁶ · (p − p₀),
 
@@ -13,8 +13,8 @@ The line is first searched in the curves themselves, which need no decision for 
 log-likelihoods, each with a share of doubt that bounds what it can object (a mixture with a uniform distribution), are
 added up along every line of a grid, a Hough transform. Then the peak of each stretch near that line is fitted by least
 squares with Huber's weights ("Robust estimation of a location parameter", 1964); the scatter of the peaks, and not the
-nats, says how sure the slope is. A drift is told only where zero lies outside its interval at 99 % and where it adds up
-to half a frame over the file.
+nats, says how sure the slope is. A drift is reported only where zero lies outside its interval at 99 % and
+where it adds up to half a frame over the file.
 
 Letters in shapes: W stretches, L offsets.
 """
@@ -46,11 +46,11 @@ MILLIONTH = 1e-6
 NUM_STRETCHES = 12
 GRID_SECONDS = 10.0
 SHORTEST_SECONDS, LONGEST_SECONDS = 10.0, 60.0
-#: Files shorter than this have no drift that could be told.
+#: Files shorter than this are too short to find a drift.
 MIN_SECONDS = 40.0
 #: Stretches that a line needs.
 MIN_STRETCHES = 3
-#: Film run at 1000/1001 of its speed makes 1000 ppm; worse clocks are not clocks.
+#: A film run at 1000/1001 of its speed makes 1000 ppm; worse clocks are not clocks.
 MAX_DRIFT_PPM = 1500.0
 #: Share of a stretch's belief that says nothing about the offset.
 DOUBT = 0.2
@@ -83,7 +83,7 @@ class Drift:
 def estimate_drift(
     cues: Sequence[Cue], video: VideoFeatures, audio: AudioFeatures, *, max_offset_seconds: float
 ) -> Drift | None:
-    """The drift between picture and sound; None where there is none to tell."""
+    """The drift between picture and sound; None where none is found."""
     if min(video.duration_seconds, audio.duration_seconds) < MIN_SECONDS:
         return None
     parts = stretches(video)
@@ -98,7 +98,7 @@ def estimate_drift(
     peaks = [_peak(_nats(cues, part, audio, at), at) for part, at in zip(parts, near, strict=True)]
     chosen = np.array([_agrees(curve, lags, at) for curve, at in zip(curves, expected, strict=True)])
     offsets, deviations = np.array(peaks).T
-    return _told(times[chosen], offsets[chosen], deviations[chosen], video.duration_seconds)
+    return _significant(times[chosen], offsets[chosen], deviations[chosen], video.duration_seconds)
 
 
 def without_drift(audio: AudioFeatures, drift_ppm: float, begin_seconds: float) -> AudioFeatures:
@@ -174,7 +174,7 @@ def _agrees(nats: Float[np.ndarray, " L"], lags: Float[np.ndarray, " L"], expect
     return bool(softmax(nats)[np.abs(lags - expected_seconds) <= TOLERANCE_SECONDS].sum() > 0.5)
 
 
-def _told(
+def _significant(
     times: Float[np.ndarray, " W"],
     offsets: Float[np.ndarray, " W"],
     deviations: Float[np.ndarray, " W"],

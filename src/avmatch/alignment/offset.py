@@ -1,4 +1,15 @@
-"""A part of a picture's features, on the clock of the whole."""
+"""How late does the sound come? From the cues' curves over offsets to one offset, with a probability that it is right.
+
+The weighted nats of the cues are added to a log prior, a Gaussian with half the range as its deviation: large offsets
+are rarer than small ones. Their softmax over the offsets tried is the posterior, and the offset its peak, refined by a
+parabola. A logistic map (Platt, 1999), fitted on development clips for the cue that contributed most, turns the
+posterior mass within ±80 ms of the peak, how far the peak stands out, whether both halves of the picture agree with it,
+how impulsive the sound is and what the event seems to be, into a frequency.
+
+Wide ranges are searched in coarse steps first, then in fine ones about the peak.
+
+Letters in shapes: C cues, L offsets.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +34,7 @@ def halves(video: VideoFeatures) -> tuple[VideoFeatures, VideoFeatures]:
 
 
 def between(video: VideoFeatures, begin_seconds: float, end_seconds: float) -> VideoFeatures:
-    """What was seen from `begin_seconds` on and before `end_seconds`, on the file's clock."""
+    """The features from `begin_seconds` on and before `end_seconds`, on the file's clock."""
     ticks = _ticks(video.start_seconds, TICK_RATE_HZ, begin_seconds, end_seconds)
     motion = video.motion[ticks]
     tracks = (_track_between(track, begin_seconds, end_seconds) for track in video.mouths)
@@ -58,21 +69,6 @@ def _ticks(start_seconds: float, rate_hz: float, begin_seconds: float, end_secon
     """The ticks from `begin_seconds` on and before `end_seconds`."""
     return slice(*(max(0, int(np.ceil((at - start_seconds) * rate_hz - 1e-6))) for at in (begin_seconds, end_seconds)))
 
-
-# From the cues' curves over offsets → one offset with a probability that it is right.
-#
-# The weighted nats of the cues are added to a log prior, a Gaussian with half the range as its deviation: large
-# offsets
-# are rarer than small ones. Their softmax over the offsets tried is the posterior, and the offset its peak, refined
-# by a
-# parabola. A logistic map (Platt, 1999), fitted on development clips for the cue that contributed most, turns the
-# posterior mass within ±80 ms of the peak, how far the peak stands out, whether both halves of the picture agree with
-# it,
-# how impulsive the sound is and what the event seems to be, into a frequency.
-#
-# Wide ranges are searched in coarse steps first, then in fine ones about the peak.
-#
-# Letters in shapes: C cues, L offsets.
 
 #: An offset counts as right when it is at most this far off.
 TOLERANCE_SECONDS = 0.08
@@ -128,22 +124,22 @@ def estimate_offset(
     """Measure how late the sound comes."""
     lags = offset_lags(max_offset_seconds)
     prior = log_prior(lags, max_offset_seconds)
-    curves, told, reasons = [], [], {}
+    curves, usable, reasons = [], [], {}
     for cue in cues:
         nats, reason = weighted_nats(cue, video, audio, lags)
         if reason is None:
             curves.append(nats)
-            told.append(cue)
+            usable.append(cue)
         else:
             reasons[cue.name] = reason
-    if not told:
+    if not usable:
         return OffsetEstimate(None, 0.0, "", lags, np.zeros(len(lags)), reasons)
     total = np.sum(curves, axis=0) + prior
     peak = int(total.argmax())
-    deciding = told[int(np.argmax([_contrast(curve, peak) for curve in curves]))]
+    deciding = usable[int(np.argmax([_contrast(curve, peak) for curve in curves]))]
     figures = peak_figures(lags, total)
     if deciding.calibration.half_slope:
-        alone = [sum((weighted_nats(cue, half, audio, lags)[0] for cue in told), prior) for half in halves(video)]
+        alone = [sum((weighted_nats(cue, half, audio, lags)[0] for cue in usable), prior) for half in halves(video)]
         weaker = min(_mass(lags, nats, peak) for nats in alone)
         classes = deciding.classes(video, audio) if isinstance(deciding, NamingCue) else ()
         figures = replace(figures, weaker_half=weaker, strokes=strokes(audio.flux), classes=classes)
@@ -153,7 +149,7 @@ def estimate_offset(
         confidence = min(confidence, EDGE_CONFIDENCE)
     elif max_offset_seconds > WIDE_SECONDS:
         near = lags[peak] + FINE_LAGS
-        fine = sum((weighted_nats(cue, video, audio, near)[0] for cue in told), log_prior(near, max_offset_seconds))
+        fine = sum((weighted_nats(cue, video, audio, near)[0] for cue in usable), log_prior(near, max_offset_seconds))
         offset = refined(fine, near, int(fine.argmax()))
     return OffsetEstimate(offset, confidence, deciding.name, lags, total, reasons, figures)
 

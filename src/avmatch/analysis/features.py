@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import cv2
 import numpy as np
@@ -27,7 +27,7 @@ from jaxtyping import UInt8
 
 from avmatch.analysis import store
 from avmatch.artifacts.tower import AudioEncoder, FaceEncoder, TowerPair, VideoEncoder
-from avmatch.core.errors import AvmatchError, MediaError, UsageError, bug_message
+from avmatch.core.errors import AvmatchError, MediaError, Reason, UsageError, bug_message
 from avmatch.core.features import AudioFeatures, AudioSamples, Embeddings, MouthTrack, VideoFeatures, VideoFrames
 from avmatch.core.results import Failure, Progress
 from avmatch.frontends.faces import FaceDetector, LocatedFrame, YuNetDetector
@@ -38,14 +38,18 @@ from avmatch.media.decode import decode
 from avmatch.media.source import Losses
 
 THUMBNAIL_SIDE_PX = 160
-_ABSENT = frozenset({"no_video", "no_audio", "no_frames"})
+_ABSENT: dict[Reason, str] = {
+    "no_video": "there is no picture in it that can be decoded; check that it is a video",
+    "no_audio": "there is no sound in it that can be decoded; name the sound's file (`sync --audio`) or check the "
+    "recording",
+}
 
 Answer = TypeVar("Answer")
 Item = TypeVar("Item")
 
 
 def default_cache_dir() -> Path:
-    """Where features are kept unless told otherwise."""
+    """Where features are kept by default."""
     return Path(platformdirs.user_cache_dir("avmatch"))
 
 
@@ -85,55 +89,43 @@ class Analyser:
 
     def video(self, path: str) -> VideoFeatures:
         """Features of a file's picture. Raises MediaError."""
-        picture, _ = self._analyse(path, picture=True, sound=False)
-        if picture is None:
-            raise _no_picture(path)
-        return picture
+        return _there(path, self._analyse(path, picture=True, sound=False)[0], "no_video")
 
     def audio(self, path: str) -> AudioFeatures:
         """Features of a file's sound. Raises MediaError."""
-        _, sound = self._analyse(path, picture=False, sound=True)
-        if sound is None:
-            raise _no_sound(path)
-        return sound
+        return _there(path, self._analyse(path, picture=False, sound=True)[1], "no_audio")
 
     def video_with_scratch(self, path: str) -> VideoFeatures:
         """Features of a file's picture, and of its own sound if there is any. Raises MediaError."""
         picture, sound = self._analyse(path, picture=True, sound=True)
-        if picture is None:
-            raise _no_picture(path)
-        return replace(picture, scratch=sound)
+        return replace(_there(path, picture, "no_video"), scratch=sound)
 
     def both(self, path: str) -> tuple[VideoFeatures, AudioFeatures]:
         """Features of a file's picture and of its sound, in one pass. Raises MediaError if one is missing."""
         picture, sound = self._analyse(path, picture=True, sound=True)
-        if picture is None:
-            raise _no_picture(path)
-        if sound is None:
-            raise _no_sound(path)
-        return picture, sound
+        return _there(path, picture, "no_video"), _there(path, sound, "no_audio")
 
     def _analyse(self, path: str, *, picture: bool, sound: bool) -> tuple[VideoFeatures | None, AudioFeatures | None]:
         """Look into the cache, decode what is missing, and keep it."""
         entries = self._entries(path)
-        seen = store.load(entries[0]) if picture and entries else None
-        heard = store.load(entries[1]) if sound and entries else None
-        need_picture, need_sound = picture and seen is None, sound and heard is None
+        video_features = store.load(entries[0]) if picture and entries else None
+        audio_features = store.load(entries[1]) if sound and entries else None
+        need_picture, need_sound = picture and video_features is None, sound and audio_features is None
         if need_picture or need_sound:
             try:
                 made_picture, made_sound = self._decode(path, picture=need_picture, sound=need_sound)
             except MediaError as error:
                 # In one pass a stream that isn't there is no error, so it is none either when its sibling is kept.
-                if (seen or heard) is None or error.reason not in _ABSENT:
+                if (video_features or audio_features) is None or error.reason not in (*_ABSENT, "no_frames"):
                     raise
                 made_picture = made_sound = None
             for made, place in zip((made_picture, made_sound), entries or (None, None), strict=True):
                 if made is not None and place is not None:
                     self._keep(place, made)
-            seen, heard = made_picture or seen, made_sound or heard
-        assert seen is None or isinstance(seen, VideoFeatures)
-        assert heard is None or isinstance(heard, AudioFeatures)
-        return seen, heard
+            video_features, audio_features = made_picture or video_features, made_sound or audio_features
+        assert video_features is None or isinstance(video_features, VideoFeatures)
+        assert audio_features is None or isinstance(audio_features, AudioFeatures)
+        return video_features, audio_features
 
     def _keep(self, place: Path, made: VideoFeatures | AudioFeatures) -> None:
         """A cache that is full costs time in the next run, not the answer of this one."""
@@ -146,13 +138,13 @@ class Analyser:
         if self.cache_dir is None or not Path(path).is_file():
             return None
         content = store.content_hash(path)
-        seen = "+".join(pair.video.graph.fingerprint for pair in self.models)
+        video_features = "+".join(pair.video.graph.fingerprint for pair in self.models)
         if self.face_detector is not None:
-            seen += f"/{store.content_hash(self.face_detector)}"
-        heard = "+".join(pair.audio.graph.fingerprint for pair in self.models)
+            video_features += f"/{store.content_hash(self.face_detector)}"
+        audio_features = "+".join(pair.audio.graph.fingerprint for pair in self.models)
         return (
-            store.entry(self.cache_dir, content, "video", seen),
-            store.entry(self.cache_dir, content, "audio", heard),
+            store.entry(self.cache_dir, content, "video", video_features),
+            store.entry(self.cache_dir, content, "audio", audio_features),
         )
 
     def _decode(self, path: str, *, picture: bool, sound: bool) -> tuple[VideoFeatures | None, AudioFeatures | None]:
@@ -166,11 +158,11 @@ class Analyser:
                 watcher.push(block)
             elif isinstance(block, AudioSamples) and listener is not None:
                 listener.push(block)
-        seen = None if watcher is None else watcher.finish()
-        heard = None if listener is None else listener.finish()
+        video_features = None if watcher is None else watcher.finish()
+        audio_features = None if listener is None else listener.finish()
         return (
-            None if seen is None else replace(seen, missing_share=losses.shares["video"]),
-            None if heard is None else replace(heard, missing_share=losses.shares["audio"]),
+            None if video_features is None else replace(video_features, missing_share=losses.shares["video"]),
+            None if audio_features is None else replace(audio_features, missing_share=losses.shares["audio"]),
         )
 
 
@@ -315,7 +307,7 @@ class _PictureWatcher:
         tracks = self._mouth.finish()
         vectors = {name: encoder.finish(self._mouth.sightings) for name, encoder in self._faces.items()}
         return tuple(
-            replace(track, embeddings={name: told[number] for name, told in vectors.items() if number in told})
+            replace(track, embeddings={name: found[number] for name, found in vectors.items() if number in found})
             for number, track in tracks.items()
         )
 
@@ -340,9 +332,9 @@ class _SoundListener:
 
 
 def _finished(encoders: Mapping[str, VideoEncoder | AudioEncoder]) -> dict[str, Embeddings]:
-    """What each tower said, of those that had anything to say."""
-    told = {name: encoder.finish() for name, encoder in encoders.items()}
-    return {name: embeddings for name, embeddings in told.items() if embeddings is not None}
+    """The vectors of each tower that has any."""
+    found = {name: encoder.finish() for name, encoder in encoders.items()}
+    return {name: embeddings for name, embeddings in found.items() if embeddings is not None}
 
 
 def _jpeg(picture: UInt8[np.ndarray, "H W"]) -> bytes:
@@ -352,19 +344,8 @@ def _jpeg(picture: UInt8[np.ndarray, "H W"]) -> bytes:
     return bytes(encoded)
 
 
-def _no_picture(path: str) -> MediaError:
-    return MediaError(
-        path,
-        "there is no picture in it that can be decoded; check that it is a video",
-        stage="decode",
-        reason="no_video",
-    )
-
-
-def _no_sound(path: str) -> MediaError:
-    return MediaError(
-        path,
-        "there is no sound in it that can be decoded; name the sound's file (`sync --audio`) or check the recording",
-        stage="decode",
-        reason="no_audio",
-    )
+def _there(path: str, features: Item | None, reason: Literal["no_video", "no_audio"]) -> Item:
+    """The features. Raises MediaError if there are none."""
+    if features is None:
+        raise MediaError(path, _ABSENT[reason], stage="decode", reason=reason)
+    return features

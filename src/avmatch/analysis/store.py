@@ -11,8 +11,8 @@ import json
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +24,7 @@ FEATURES_VERSION = 7
 #: Files up to this size are hashed whole, larger ones at evenly spaced places.
 HASH_WHOLE_BYTES = 64 << 20
 _NUM_PLACES, _PLACE_BYTES = 64, 1 << 20
+_NUMBERS, _BANDS = ("start_seconds", "duration_seconds", "missing_share"), ("flux", "level", "spectrum")
 #: What numpy, zipfile and json raise on files that are cut short, altered, or something else.
 _DAMAGES = (OSError, EOFError, ValueError, TypeError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
@@ -69,14 +70,10 @@ def load(path: Path) -> VideoFeatures | AudioFeatures | None:
 
 
 def _pack(features: VideoFeatures | AudioFeatures, prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, object]:
-    texts: dict[str, object] = {
-        "start_seconds": features.start_seconds,
-        "duration_seconds": features.duration_seconds,
-        "missing_share": features.missing_share,
-        "embeddings": _pack_embeddings(features.embeddings, prefix, arrays),
-    }
+    texts: dict[str, object] = {name: getattr(features, name) for name in _NUMBERS}
+    texts["embeddings"] = _pack_embeddings(features.embeddings, prefix, arrays)
     if isinstance(features, AudioFeatures):
-        arrays |= {f"{prefix}{name}": getattr(features, name) for name in ("flux", "level", "spectrum")}
+        arrays |= {f"{prefix}{name}": getattr(features, name) for name in _BANDS}
         return texts | {"kind": "audio", "peak": features.peak, "peaks": list(features.peaks)}
     arrays[f"{prefix}motion"] = features.motion
     arrays[f"{prefix}thumbnail"] = np.frombuffer(features.thumbnail_jpeg, np.uint8)
@@ -89,38 +86,24 @@ def _pack(features: VideoFeatures | AudioFeatures, prefix: str, arrays: dict[str
     return texts | {"kind": "video", "fps": features.fps, "mouths": mouths, "scratch": scratch}
 
 
-def _unpack(texts: dict, prefix: str, arrays: dict[str, np.ndarray]) -> VideoFeatures | AudioFeatures:  # type: ignore[type-arg]
-    embeddings = _unpack_embeddings(texts["embeddings"], prefix, arrays)
+def _unpack(texts: dict[str, Any], prefix: str, arrays: dict[str, np.ndarray]) -> VideoFeatures | AudioFeatures:
+    common = {name: texts[name] for name in _NUMBERS}
+    common["embeddings"] = _unpack_embeddings(texts["embeddings"], prefix, arrays)
     if texts["kind"] == "audio":
-        return AudioFeatures(
-            start_seconds=texts["start_seconds"],
-            flux=arrays[f"{prefix}flux"],
-            level=arrays[f"{prefix}level"],
-            spectrum=arrays[f"{prefix}spectrum"],
-            duration_seconds=texts["duration_seconds"],
-            peak=texts["peak"],
-            peaks=tuple(texts["peaks"]),
-            embeddings=embeddings,
-            missing_share=texts["missing_share"],
-        )
-    mouths = tuple(
-        _unpack_mouth(towers, f"{prefix}mouth/{number}/", arrays) for number, towers in enumerate(texts["mouths"])
-    )
-    video = VideoFeatures(
-        start_seconds=texts["start_seconds"],
+        bands: dict[str, Any] = {name: arrays[f"{prefix}{name}"] for name in _BANDS}
+        return AudioFeatures(peak=texts["peak"], peaks=tuple(texts["peaks"]), **bands, **common)
+    scratch = None if texts["scratch"] is None else _unpack(texts["scratch"], f"{prefix}scratch/", arrays)
+    assert not isinstance(scratch, VideoFeatures)
+    return VideoFeatures(
         motion=arrays[f"{prefix}motion"],
-        mouths=mouths,
+        mouths=tuple(
+            _unpack_mouth(towers, f"{prefix}mouth/{number}/", arrays) for number, towers in enumerate(texts["mouths"])
+        ),
         fps=texts["fps"],
-        duration_seconds=texts["duration_seconds"],
         thumbnail_jpeg=arrays[f"{prefix}thumbnail"].tobytes(),
-        embeddings=embeddings,
-        missing_share=texts["missing_share"],
+        scratch=scratch,
+        **common,
     )
-    if texts["scratch"] is None:
-        return video
-    scratch = _unpack(texts["scratch"], f"{prefix}scratch/", arrays)
-    assert isinstance(scratch, AudioFeatures)
-    return replace(video, scratch=scratch)
 
 
 def _unpack_mouth(towers: Mapping[str, Sequence[float]], prefix: str, arrays: Mapping[str, np.ndarray]) -> MouthTrack:

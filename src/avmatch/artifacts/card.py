@@ -1,4 +1,4 @@
-"""The card of a model: what it is, from which data, how good, and the line that makes it again."""
+"""The card of a model: what it is, from which data, how good, and the command that trains it again."""
 
 from __future__ import annotations
 
@@ -31,28 +31,28 @@ On the pairs that were held back from training (whole recordings), by the weight
 ```
 """
 _LIMITS = (
-    "Trained by `avmatch train`. It knows what it was trained on: other features, recordings and kinds of sound than "
-    "those below need a measurement of their own (`avmatch evaluate`)."
+    "Trained by `avmatch train`. It is reliable on data like its training data: other features, recordings and kinds "
+    "of sound need a measurement of their own (`avmatch evaluate`)."
 )
 
 
 def write_card(path: Path, story: Mapping[str, object]) -> None:
-    """Write the card. `story` has recipe, config, data, results and command, as the training loop tells them."""
+    """Write the card. `story` has recipe, config, data, results and command, as the training loop gives them."""
     text = _CARD.format(
         recipe=story["recipe"],
         limits=_LIMITS,
         data=_lines(story["data"]),
         results=_lines(story["results"]),
-        command=story["command"] or "(not told)",
+        command=story["command"] or "(unknown)",
         config=json.dumps(story["config"], indent=2),
     )
     write_text_atomically(path, text)
 
 
-def _lines(told: object) -> str:
-    if not isinstance(told, Mapping):
-        return str(told)
-    return "\n".join(f"- {name}: {_number(value)}" for name, value in told.items()) or "- none measured"
+def _lines(items: object) -> str:
+    if not isinstance(items, Mapping):
+        return str(items)
+    return "\n".join(f"- {name}: {_number(value)}" for name, value in items.items()) or "- none measured"
 
 
 def _number(value: object) -> str:

@@ -8,12 +8,12 @@ Towers over time (kind `towers`), as video.onnx and audio.onnx describe them:
 A video tower takes float32 (1, T, H, W) grey frames in 0…1 at `rate_hz`, of the whole picture or, with "crop": "mouth",
 cut around the mouth of a face (frontends/mouth.py); an audio tower takes float32 (1, T', 64)
 log-mel at 100 a second, T' = T · 100 / rate_hz, so `rate_hz` divides 100, or with the input "mfcc" (1, T', 13)
-coefficients (frontends/sound.py). Both give (1, T, D). Optional keys `scale`, `baseline` and `independent_seconds` tell
+coefficients (frontends/sound.py). Both give (1, T, D). Optional keys `scale`, `baseline` and `independent_seconds` say
 how similarity becomes evidence (cues/learned.py), `weight`, `mass_slope`, `contrast_slope` and `intercept` how far that
 may be believed (cues/evidence.py).
 
 Vectors are scaled to length 1, and their product is what counts, unless the key `distance` is "euclidean": then they
-stay as they are (SyncNets). `window_frames` says how many frames a vector has seen, those around its tick.
+stay as they are (SyncNets). `window_frames` says how many frames, those around its tick, a vector depends on.
 
 Towers over features of clips that somebody else computed (kind `clip_towers`):
 
@@ -215,7 +215,9 @@ def load_pair(model: str | Path | Model, *, any_distance: bool = False) -> Tower
         ModelError: it is another model, a tower is missing, or has a distance that isn't wanted.
     """
     opened = open_model(model, TOWERS)
-    pair: TowerPair = Pair(*(_tower(opened.graph(side), side) for side in SIDES))
+    pair: TowerPair = Pair(
+        *(Tower(graph.description(TowerDescription, side), graph) for side in SIDES for graph in [opened.graph(side)])
+    )
     ours, theirs = pair.video.description, pair.audio.description
     if (ours.model, ours.rate_hz, ours.distance) != (theirs.model, theirs.rate_hz, theirs.distance):
         raise ModelError(
@@ -241,10 +243,6 @@ def load_clip_towers(model: str | Path | Model) -> ClipTowers:
             f"{opened.folder}: the towers differ: {ours.model} ({ours.dim}) and {theirs.model} ({theirs.dim})"
         )
     return towers
-
-
-def _tower(graph: Graph, side: str) -> Tower:
-    return Tower(graph.description(TowerDescription, side), graph)
 
 
 class VideoEncoder:
@@ -328,7 +326,7 @@ class FaceEncoder:
             self._end(number)  # a track that was lost never comes back
 
     def finish(self, sightings: Mapping[int, Sighting]) -> dict[int, Embeddings]:
-        """The vectors of each track that was seen often enough, as far as it shows the face."""
+        """The vectors of each track that is long enough, as far as it shows the face."""
         found = {}
         for number, (start_seconds, num_ticks) in self._crops.extents(sightings).items():
             self._end(number)
@@ -360,7 +358,7 @@ class FaceEncoder:
 
 
 def embeddings_of(tower: Tower, vectors: Sequence[np.ndarray], start_seconds: float | None) -> Embeddings | None:
-    """What a tower said of the stretches of a stream, one after another; None where there was none."""
+    """A tower's vectors of the stretches of a stream, one after another; None without any."""
     if start_seconds is None or not vectors:
         return None
     return Embeddings(np.concatenate(vectors).astype(np.float16), tower.description.rate_hz, start_seconds)

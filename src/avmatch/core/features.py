@@ -1,6 +1,10 @@
-"""Decoded sound and picture: arrays with a clock.
+"""Decoded sound and picture, and the small features that are kept of them: arrays with a clock.
 
-Letters in shapes: C channels, S samples, T frames, H rows, W columns.
+Cues see features only. Every array of these runs on a regular clock of its own rate; `start_seconds` is the time of its
+first tick on the file's clock.
+
+Letters in shapes: C channels, S samples, T frames or ticks, H rows, W columns, G grid cells, B bands, K signals,
+D dimensions.
 """
 
 from __future__ import annotations
@@ -45,7 +49,23 @@ class AudioSamples:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class VideoFrames:
+class _Frames:
+    data: np.ndarray
+    pts_seconds: Float[np.ndarray, " T"]
+
+    def __post_init__(self) -> None:
+        if self.pts_seconds.shape != self.data.shape[:1]:
+            raise ValueError(f"{self.data.shape[0]} frames but {self.pts_seconds.shape} times")
+
+    def __len__(self) -> int:
+        return int(self.data.shape[0])
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(data: {tuple(self.data.shape)} {self.data.dtype})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class VideoFrames(_Frames):
     """A stretch of grey picture.
 
     Attributes:
@@ -54,23 +74,15 @@ class VideoFrames:
     """
 
     data: UInt8[np.ndarray, "T H W"]
-    pts_seconds: Float[np.ndarray, " T"]
 
     def __post_init__(self) -> None:
         if self.data.ndim != 3:
             raise ValueError(f"VideoFrames.data must be (frames, height, width), got shape {self.data.shape}")
-        if self.pts_seconds.shape != self.data.shape[:1]:
-            raise ValueError(f"{self.data.shape[0]} frames but {self.pts_seconds.shape} times")
-
-    def __len__(self) -> int:
-        return int(self.data.shape[0])
-
-    def __repr__(self) -> str:
-        return f"VideoFrames(data: {tuple(self.data.shape)} {self.data.dtype})"
+        super().__post_init__()
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ColourFrames:
+class ColourFrames(_Frames):
     """A stretch of picture in colour.
 
     Attributes:
@@ -79,25 +91,12 @@ class ColourFrames:
     """
 
     data: UInt8[np.ndarray, "T H W 3"]
-    pts_seconds: Float[np.ndarray, " T"]
 
     def __post_init__(self) -> None:
         if self.data.ndim != 4 or self.data.shape[3] != 3:
             raise ValueError(f"ColourFrames.data must be (frames, height, width, 3), got shape {self.data.shape}")
-        if self.pts_seconds.shape != self.data.shape[:1]:
-            raise ValueError(f"{self.data.shape[0]} frames but {self.pts_seconds.shape} times")
+        super().__post_init__()
 
-    def __len__(self) -> int:
-        return int(self.data.shape[0])
-
-    def __repr__(self) -> str:
-        return f"ColourFrames(data: {tuple(self.data.shape)} {self.data.dtype})"
-
-
-# The small features that stand for a file once it has been decoded: all that cues ever see.
-#
-# Every array runs on a regular clock of its own rate; `start_seconds` is the time of its first tick on the
-# file's clock. Letters in shapes: T ticks, C channels, G grid cells, B bands, K signals, D dimensions.
 
 #: Ticks a second of the motion and mouth signals, and of everything that is compared with them.
 TICK_RATE_HZ = 25

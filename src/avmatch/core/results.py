@@ -50,7 +50,7 @@ SYNC_COLUMNS = (
     "missing",
 )
 
-#: From this share on, people are told that a part of a file could not be read.
+#: From this share on, a remark says that a part of a file could not be read.
 NOTED_MISSING_SHARE = 0.01
 Cell = str | float | int | None
 
@@ -66,7 +66,7 @@ class Failure:
 
     @classmethod
     def from_error(cls, error: MediaError) -> Failure:
-        """The row that tells of `error`."""
+        """The row for `error`."""
         return cls(error.path, error.stage, error.message, error.reason)
 
     def row(self) -> tuple[Cell, ...]:
@@ -80,11 +80,11 @@ class Match:
 
     Attributes:
         video: the path as the user named it.
-        audio: its partner, or None.
-        confidence: probability in 0…1 that `audio` is right (for no partner: of its best candidate).
+        audio: the recording that matches, or None.
+        confidence: probability in 0…1 that `audio` is right (without a match: of its best candidate).
         score: fused score of the pair, in nats (log-likelihood ratio); comparable within a run.
-        offset_seconds: how late the sound is; None without a partner.
-        cue: the name of the cue that decided, "" without a partner.
+        offset_seconds: how late the sound is; None without a match.
+        cue: the name of the cue that decided, "" without a match.
         runner_up: the next best audio for this video, or None.
         runner_up_score: its fused score.
         missing_share: 0…1 that could not be read, of the video or of `audio`; None for a video that can't be used.
@@ -234,7 +234,7 @@ class SyncResult:
         status: ok, uncertain or failed.
         reason: why not ok; None when ok.
         lags_seconds, curve: the fused score (nats) at each offset tried, for plots; empty when failed.
-        message: for a person; tells what is wrong and the remedy.
+        message: for a person: what is wrong and what to do.
         offset_interval_seconds: the offset lies in it with a probability of 95 %; None when failed.
         drift_ppm: how the offset grows, in microseconds a second (alignment/drift.py); positive = the sound comes later
             and later; None where there is none to tell.
@@ -286,23 +286,23 @@ class SyncResult:
             self.path,
             self.offset_ms,
             self.offset_frames,
-            None if self.fps is None else round(self.fps, 3),
+            _rounded(self.fps, 3),
             round(self.confidence, 4),
             self.cue,
             self.status,
             self.reason,
             self.verdict,
             *(_offset_ms(bound) for bound in self.offset_interval_seconds or (None, None)),
-            *(_tenth(ppm) for ppm in (self.drift_ppm, *(self.drift_interval_ppm or (None, None)))),
+            *(_rounded(ppm, 1) for ppm in (self.drift_ppm, *(self.drift_interval_ppm or (None, None)))),
             _rounded(self.missing_share),
         )
 
     def to_json(self) -> str:
         """One JSON object on one line, with the keys SYNC_COLUMNS, and `speakers` where there are several faces."""
-        told: dict[str, object] = dict(zip(SYNC_COLUMNS, self.row(), strict=True))
+        record: dict[str, object] = dict(zip(SYNC_COLUMNS, self.row(), strict=True))
         if any(speaker.num_faces > 1 for speaker in self.speakers):
-            told["speakers"] = [asdict(speaker) for speaker in self.speakers if speaker.num_faces > 1]
-        return json.dumps(told)
+            record["speakers"] = [asdict(speaker) for speaker in self.speakers if speaker.num_faces > 1]
+        return json.dumps(record)
 
     def to_csv(self, path: str | Path) -> None:
         """Write this one result, under its header, to `path`."""
@@ -349,12 +349,8 @@ def _frame(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> pandas.Dat
     return pandas.DataFrame.from_records(list(rows), columns=list(columns))
 
 
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)
-
-
-def _tenth(value: float | None) -> float | None:
-    return None if value is None else round(value, 1)
+def _rounded(value: float | None, digits: int = 4) -> float | None:
+    return None if value is None else round(value, digits)
 
 
 def _offset_ms(seconds: float | None) -> float | None:

@@ -1,4 +1,4 @@
-"""The door that every cue stands behind.
+"""What every cue is: evidence for each pair at each offset.
 
 Letters in shapes: N videos, M audio files, L offsets.
 """
@@ -107,7 +107,7 @@ def _log_odds(share: float, least: float) -> float:
 
 @runtime_checkable
 class Cue(Protocol):
-    """Anything that can tell how well sounds fit pictures."""
+    """Anything that measures how well sounds fit pictures."""
 
     @property
     def name(self) -> str:
@@ -128,7 +128,7 @@ class Cue(Protocol):
 
 @runtime_checkable
 class NamingCue(Cue, Protocol):
-    """A cue that also tells what the event is."""
+    """A cue that also names what the event is."""
 
     def classes(self, video: VideoFeatures, audio: AudioFeatures) -> tuple[float, ...]:
         """Probability of each named class that picture and sound may be of; empty where it can't tell."""

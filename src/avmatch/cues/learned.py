@@ -1,4 +1,4 @@
-"""Learned towers behind the same door: unit vectors of picture and sound, compared at every offset.
+"""The cue of learned towers: unit vectors of picture and sound, compared at every offset.
 
     vectors of the picture, or of each face in it ┐
     vectors of the sound                          ┴ sum of cosines at every lag → nats → faces put together
@@ -27,7 +27,7 @@ from avmatch.cues.motion import audio_reason
 from avmatch.cues.synchrony import Stream, log_mean_exp, sliding_products
 
 CALIBRATION = Calibration(weight=1.0)
-#: Tracks that share no more than this follow one another: a track is held a little longer than its face is seen.
+#: Tracks that share no more than this follow one another: a track is held a little longer than its face is visible.
 SHARED_SECONDS = 0.3
 #: Who speaks among several may change this often.
 TURN_SECONDS = 10.0
@@ -42,7 +42,7 @@ class EmbeddingCue:
     Attributes:
         model: the name under which the towers' vectors are kept in the features.
         scale: nats per independent step and unit of (similarity − baseline).
-        baseline: the mean similarity of strangers.
+        baseline: the mean similarity of pairs that don't match.
         independent_seconds: how far apart steps must be to count as independent.
         looks_at: "picture", or "mouth" of each face.
     """
@@ -66,28 +66,28 @@ class EmbeddingCue:
         lags_seconds: Float[np.ndarray, " L"],
     ) -> Curves:
         """Evidence for every pair at every offset (see Cue). A file without vectors abstains."""
-        seen = [in_turns(self._seen(video)) for video in videos]
+        turns = [in_turns(self._tracks(video)) for video in videos]
         silent = [audio_reason(audio) for audio in audios]
-        heard = [
+        voices = [
             audio.embeddings.get(self.model) if reason is None else None
             for audio, reason in zip(audios, silent, strict=True)
         ]
-        columns = [number for number, sound in enumerate(heard) if sound is not None]
-        tracks = [track for faces in seen for track in faces]
-        told = self._nats(tracks, [sound for sound in heard if sound is not None], lags_seconds)
+        columns = [number for number, sound in enumerate(voices) if sound is not None]
+        tracks = [track for faces in turns for track in faces]
+        of_tracks = self._nats(tracks, [sound for sound in voices if sound is not None], lags_seconds)
         nats = np.zeros((len(videos), len(audios), len(lags_seconds)), np.float32)
         first = 0
-        for row, faces in enumerate(seen):
+        for row, faces in enumerate(turns):
             for together in at_once(faces):
-                of_faces = told[[first + number for number in together]]
+                of_faces = of_tracks[[first + number for number in together]]
                 nats[row, columns] += log_mean_exp(of_faces, np.ones(len(together)))
             first += len(faces)
         nothing: Reason = "no_face" if self.looks_at == "mouth" else "too_short"
         return Curves(
             nats,
-            tuple(None if faces else nothing for faces in seen),
+            tuple(None if faces else nothing for faces in turns),
             tuple(
-                reason or ("too_short" if sound is None else None) for sound, reason in zip(heard, silent, strict=True)
+                reason or ("too_short" if sound is None else None) for sound, reason in zip(voices, silent, strict=True)
             ),
         )
 
@@ -98,7 +98,7 @@ class EmbeddingCue:
         found: Float32[np.ndarray, " K"] = self._nats(faces, [sound], np.array([offset_seconds]))[:, 0, 0]
         return found
 
-    def _seen(self, video: VideoFeatures) -> list[Embeddings]:
+    def _tracks(self, video: VideoFeatures) -> list[Embeddings]:
         """The vectors of its faces, or those of the whole picture as the only ones."""
         sources = video.mouths if self.looks_at == "mouth" else (video,)
         return [source.embeddings[self.model] for source in sources if self.model in source.embeddings]
@@ -119,18 +119,16 @@ class EmbeddingCue:
         self, tracks: Sequence[Embeddings], sounds: Sequence[Embeddings], lags_seconds: Float[np.ndarray, " L"]
     ) -> Float32[np.ndarray, "K M L"]:
         rate_hz = tracks[0].rate_hz
-        seen, heard = [_stream(item) for item in tracks], [_stream(item) for item in sounds]
+        moving, sounding = [_stream(item) for item in tracks], [_stream(item) for item in sounds]
         first = int(np.floor(lags_seconds.min() * rate_hz)) - 3
         last = int(np.ceil(lags_seconds.max() * rate_hz)) + 3
-        overlaps = _overlaps(seen, heard, first, last)
-        cosines = np.where(overlaps > 0, sliding_products(seen, heard, first, last), 0.0)
+        overlaps = _overlaps(moving, sounding, first, last)
+        cosines = np.where(overlaps > 0, sliding_products(moving, sounding, first, last), 0.0)
         excess = cosines - self.baseline * overlaps
         # A stream begins up to half a tick before or after the tick that it is put on.
-        early = np.array(
-            [item.start_seconds * rate_hz - stream.begin for item, stream in zip(tracks, seen, strict=True)]
-        )
-        late = np.array(
-            [item.start_seconds * rate_hz - stream.begin for item, stream in zip(sounds, heard, strict=True)]
+        early, late = (
+            np.array([item.start_seconds * rate_hz - round(item.start_seconds * rate_hz) for item in items])
+            for items in (tracks, sounds)
         )
         places = (lags_seconds * rate_hz - first)[None, None] + (early[:, None] - late[None])[..., None]
         per_tick = self.scale / (self.independent_seconds * rate_hz)

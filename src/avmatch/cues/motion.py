@@ -50,7 +50,7 @@ APART: SoundSignals = ((onset_series, 0.7), (level_series, 0.35))
 LATENCY_SECONDS = -0.015
 CALIBRATION = Calibration(weight=1.7, mass_slope=0.327, contrast_slope=0.285, intercept=-1.305)
 #: What the evidence is worth in a close-up of a face, and the widths of a face (share of the picture) between which a
-#: picture becomes one: drummers seen whole have faces, too.
+#: picture becomes one: drummers shown whole have faces, too.
 CLOSE_UP_WORTH = 1 / 3
 CLOSE_UP_WIDTHS = (0.15, 0.3)
 STATIC_CHANGE = 0.02
@@ -113,18 +113,20 @@ def windowed_curves(
     lags, between = thinned(lags_seconds)
     later = lags + latency_seconds
     nats = np.zeros((len(videos), len(audios), len(lags)), np.float32)
-    heard = [number for number, reason in enumerate(audio_reasons) if reason is None]
+    usable = [number for number, reason in enumerate(audio_reasons) if reason is None]
     by_window: dict[int, list[tuple[int, Weighted]]] = {}
     for number, (video, reason) in enumerate(zip(videos, video_reasons, strict=True)):
         if reason is None:
             for weighted in windows(video):
                 by_window.setdefault(weighted[0].index, []).append((number, weighted))
-    for index, members in by_window.items() if heard else ():
+    for index, members in by_window.items() if usable else ():
         for signal in signals:
-            blocks = in_blocks(audio_windows([signal.series(audios[number]) for number in heard], index, later))
+            blocks = in_blocks(audio_windows([signal.series(audios[number]) for number in usable], index, later))
             for number, (window, weights) in members:
                 worth = np.float32(signal.worth * close_up_worth(videos[number]))
-                nats[number][heard] += worth * np.concatenate([signal.nats(window, weights, block) for block in blocks])
+                nats[number][usable] += worth * np.concatenate(
+                    [signal.nats(window, weights, block) for block in blocks]
+                )
     return Curves(between(nats), video_reasons, audio_reasons)
 
 

@@ -36,13 +36,13 @@ from avmatch.frontends.sound import band_centres_hz
 CALIBRATION = Calibration(weight=2.2, mass_slope=0.0, contrast_slope=0.369, intercept=-1.589)
 #: The four pairs share their errors: their nats are worth this much each.
 TEMPER = 0.4
-#: In clips that are in sync the voice is heard this much after the lips are seen to move for it.
+#: In clips that are in sync the voice comes this much after the lips move for it.
 LATENCY_SECONDS = 0.04
 MIN_TRACK_SECONDS = 0.5
 _SMOOTHING_SECONDS = 0.03
 _LOUDNESS_EXPONENT = 0.25
 _FLOOR = 1e-4
-#: Channels that tell of the time between two frames; the others tell of a frame.
+#: Channels that describe the time between two frames; the others describe a frame.
 _BETWEEN_FRAMES = ("motion", "lip_drop")
 
 
@@ -63,17 +63,17 @@ class MouthCue:
         tracks = [[track for track in video.mouths if _lasts(track)] for video in videos]
         audio_reasons = tuple(audio_reason(audio) for audio in audios)
         nats = np.zeros((len(videos), len(audios), len(lags_seconds)), np.float32)
-        heard = [number for number, reason in enumerate(audio_reasons) if reason is None]
-        seen = sorted(_by_window(tracks).items()) if heard else []
-        sounds = [[voice(audios[number]) for number in heard] for _, voice in PAIRS] if seen else []
-        for index, members in seen:
+        usable = [number for number, reason in enumerate(audio_reasons) if reason is None]
+        by_window = sorted(_by_window(tracks).items()) if usable else []
+        sounds = [[voice(audios[number]) for number in usable] for _, voice in PAIRS] if by_window else []
+        for index, members in by_window:
             shifted = [audio_windows(signals, index, lags_seconds + LATENCY_SECONDS) for signals in sounds]
             windows = [window for faces in members.values() for window in faces]
-            told = dict(zip(map(id, windows), _window_nats(windows, shifted), strict=True))
+            nats_of = dict(zip(map(id, windows), _window_nats(windows, shifted), strict=True))
             for number, tracked in members.items():
                 for faces in at_once(tracked):
-                    per_face = np.stack([told[id(window)] for window in faces])
-                    nats[number][heard] += log_mean_exp(per_face, np.ones(len(faces)))
+                    per_face = np.stack([nats_of[id(window)] for window in faces])
+                    nats[number][usable] += log_mean_exp(per_face, np.ones(len(faces)))
         video_reasons: tuple[Reason | None, ...] = tuple(None if found else "no_face" for found in tracks)
         return Curves(nats, video_reasons, audio_reasons)
 

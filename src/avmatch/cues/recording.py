@@ -2,9 +2,9 @@
 
 Files that belong together were often cut together, and then differ by less than a tenth of a second; but many were
 not, and in many folders everything has the same length. So the evidence is the log-likelihood ratio between "a fifth
-of the true partners differ by a Laplace-distributed time of 50 ms, the others as strangers do" and "as strangers do",
-where strangers are the gallery itself. Weighted by its calibration, it adds
-at most one nat, and takes away a tenth; where half the gallery has the same length, next to nothing either way.
+of the true pairs differ by a Laplace-distributed time of 50 ms, the others as pairs that don't match do" and "as pairs
+that don't match do", by the lengths in the gallery itself. Weighted by its calibration, it adds at most one nat, and
+takes away a tenth; where half the gallery has the same length, next to nothing either way.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ class DurationCue:
         lags_seconds: Float[np.ndarray, " L"],
     ) -> Curves:
         """Evidence for every pair at every offset (see Cue)."""
-        seen = np.array([video.duration_seconds for video in videos])
-        heard = np.array([audio.duration_seconds for audio in audios])
-        difference = np.abs(seen[:, None] - heard[None])
+        video_seconds = np.array([video.duration_seconds for video in videos])
+        audio_seconds = np.array([audio.duration_seconds for audio in audios])
+        difference = np.abs(video_seconds[:, None] - audio_seconds[None])
         together = np.exp(-difference / SCALE_SECONDS)
-        strangers = together.mean(axis=1, keepdims=True) if heard.size else 1.0
-        ratio = CUT_TOGETHER * together / np.maximum(strangers, 1e-6) + 1.0 - CUT_TOGETHER
+        unmatched = together.mean(axis=1, keepdims=True) if audio_seconds.size else 1.0
+        ratio = CUT_TOGETHER * together / np.maximum(unmatched, 1e-6) + 1.0 - CUT_TOGETHER
         nats = np.minimum(np.log(ratio), MAX_NATS).astype(np.float32)
         shape = (*nats.shape, len(lags_seconds))
         return Curves(np.broadcast_to(nats[..., None], shape), (None,) * len(videos), (None,) * len(audios))
@@ -55,8 +55,7 @@ class DurationCue:
 # Scratch sound: the camera's own sound against the recording, by FFT cross-correlation.
 #
 # Eight bands of onset flux at 100 Hz, flattened, are correlated band by band (Wiener–Khinchin); the nats follow from
-# the
-# mean correlation over the bands as in `synchrony.py`. When this can tell, it all but decides.
+# the mean correlation over the bands as in `synchrony.py`. Where there is scratch sound, it all but decides.
 
 SCRATCH_CALIBRATION = Calibration(weight=1.0)
 #: Bands of one sound rise together: they count as this many independent ones.

@@ -275,10 +275,10 @@ def log_mean_exp(
 #     s[lag] = Σ_t v[t] · a[t + lag]
 #
 # By the fast Fourier transform, a block of ticks after another, so that neither the length of a file nor the number
-# of
-# lags comes in as a square; all pairs of a block share their transforms, and the products over D are one matrix
-# product
-# a frequency. Letters in shapes: N videos, M audio, T ticks, D dimensions, L lags, B ticks of a block, F frequencies.
+# of lags comes in as a square; all pairs of a block share their transforms, and the products over D are one matrix
+# product a frequency.
+#
+# Letters in shapes: N videos, M audio, T ticks, D dimensions, L lags, B ticks of a block, F frequencies.
 
 #: Ticks of a block, at most, and streams whose transforms are held at once.
 BLOCK_TICKS = 2048
@@ -308,10 +308,10 @@ def sliding_products(
         columns = _inside(audios, begin + first_lag, end + last_lag)
         size = scipy.fft.next_fast_len(end - begin + last_lag - first_lag, real=True)
         for some_columns in _parts(columns):
-            heard = _spectra([audios[column] for column in some_columns], begin + first_lag, end + last_lag, size)
+            audio_side = _spectra([audios[column] for column in some_columns], begin + first_lag, end + last_lag, size)
             for some_rows in _parts(rows):
-                seen = _spectra([videos[row] for row in some_rows], begin, end, size)
-                products = seen.conj() @ heard.transpose(0, 2, 1)
+                video_side = _spectra([videos[row] for row in some_rows], begin, end, size)
+                products = video_side.conj() @ audio_side.transpose(0, 2, 1)
                 curves = scipy.fft.irfft(products, size, axis=0)[: sums.shape[2]]
                 sums[np.ix_(some_rows, some_columns)] += curves.transpose(1, 2, 0)
     return sums

@@ -1,1 +1,1 @@
-"""Scores of pairs to who belongs to whom: fusion of cues, confidence, one-to-one assignment."""
+"""Scores of pairs → matches: fusion of cues, confidence, one-to-one assignment."""

@@ -1,9 +1,9 @@
-"""Who belongs to whom: one global one-to-one assignment with "no partner" on both sides.
+"""Which files match: one global one-to-one assignment, where any file may stay without a match.
 
 The assignment maximises the sum of the pairs' log-odds, over those of a pair that is just probable enough; not to pair
 is worth nothing, so a pair less probable than that is never made (Kuhn, "The Hungarian method for the assignment
 problem", 1955, solved by scipy). Log-odds come from calibrated confidences (confidence.py): unlike raw scores they
-compare a pair with what else its video and its sound could have.
+compare a pair with the other pairs of its video and of its sound.
 
 Letters in shapes: N videos, M audio files.
 """
@@ -29,7 +29,7 @@ def one_to_one(
     Args:
         confidence: (N, M) probability of each pair.
         min_confidence: pairs less probable than this are not made.
-        complete: everyone on the smaller side gets a partner, however improbable.
+        complete: every file on the smaller side gets a match, however improbable.
     """
     partner = np.full(confidence.shape[0], -1)
     if not confidence.size:

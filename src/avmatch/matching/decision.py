@@ -1,9 +1,10 @@
-"""How probable is it that a pair is right, seen against everything else in the room?
+"""How probable is it that a pair is right, compared with the rest of the gallery?
 
 Nats alone don't say: among a hundred sentences of one speaker every pair scores high, among a hundred bouncing balls
-the right one scores low and still stands alone. So each video's scores are first measured in units of its own strangers
-(median and spread to the ninth decile, shrunk to usual values where there are few), and four figures of a pair are
-mapped to a frequency by logistic regression, fitted on development clips and synthetic ones in galleries of 2 to 120:
+the right one scores low and still stands alone. So each video's scores are first measured in units of its non-matching
+scores (median and spread to the ninth decile, shrunk to usual values where there are few), and four figures of a pair
+are mapped to a frequency by logistic regression, fitted on development clips and synthetic ones in
+galleries of 2 to 120:
 
 - the score,
 - the lead over the best other audio of the same video,
@@ -29,7 +30,7 @@ from avmatch.core.results import Candidate, Match, MatchResult
 from avmatch.matching import assignment
 from avmatch.matching.fusion import Scores
 
-#: What strangers usually score (nats), and with which weight, in items, that counts where there are few.
+#: What pairs that don't match usually score (nats), and with which weight, in items, that counts in small galleries.
 USUAL_MEDIAN, USUAL_SPREAD, USUAL_WEIGHT = 0.6, 1.2, 10.0
 USUAL_PAIRS = 30.0
 #: In small galleries a rival is assumed that scores like this.
@@ -64,7 +65,7 @@ def confidences(
 def figures(nats: Float[np.ndarray, "N M"], *, shared: bool = False) -> Float64[np.ndarray, "N M 4"]:
     """What the confidence of each pair is made of: score, lead in the row, lead in the column, log size."""
     scores = np.asarray(nats, np.float64)
-    median, spread = _strangers(scores)
+    median, spread = _unmatched(scores)
     units = (scores - median) / spread
     rival = (USUAL_RIVAL - median) / spread
     lead_in_row = units - np.maximum(_best_other(units), rival)
@@ -74,7 +75,7 @@ def figures(nats: Float[np.ndarray, "N M"], *, shared: bool = False) -> Float64[
     return np.stack(columns, axis=-1)
 
 
-def _strangers(scores: Float64[np.ndarray, "N M"]) -> tuple[Float64[np.ndarray, "N 1"], Float64[np.ndarray, "N 1"]]:
+def _unmatched(scores: Float64[np.ndarray, "N M"]) -> tuple[Float64[np.ndarray, "N 1"], Float64[np.ndarray, "N 1"]]:
     """Median and spread of each row, shrunk to those of all rows, and these to the usual ones."""
     num_audio = scores.shape[1]
     median, decile = np.quantile(scores, (0.5, 0.9), axis=1)
@@ -102,9 +103,7 @@ def _damped(values: Float64[np.ndarray, "N M"]) -> Float64[np.ndarray, "N M"]:
     return np.sign(values) * np.log1p(np.abs(values))
 
 
-# Scores of all pairs → who gets whom: confidence, assignment, ranked candidates, in one MatchResult.
-#
-# scores → confidence → assignment → MatchResult
+# scores of all pairs → confidence → assignment → matches and ranked candidates, in one MatchResult
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,7 @@ class MatchSettings:
     Attributes:
         max_offset_seconds: offsets up to this are searched (one-to-one work).
         min_confidence: a pair less probable than this is no pair.
-        complete: force a partner for everyone; raises nobody's confidence.
+        complete: force a match for every video; confidences stay as they are.
         many: one recording may serve several videos, each placed at its own offset inside it.
         use_duration: let similar lengths count, weakly.
         use_scratch: let the videos' own sound count.
@@ -146,7 +145,7 @@ def decide(
     confidence: Float64[np.ndarray, "N M"],
     settings: MatchSettings,
 ) -> MatchResult:
-    """Give every listed video its partner, or none.
+    """Give every listed video its match, or none.
 
     Args:
         listed: the videos that were asked for, in the order of the answer.
@@ -199,7 +198,7 @@ class _Table:
         )
 
     def candidates(self, path: str, row: int, top_k: int) -> list[Candidate]:
-        """The best few sounds for the video in this row."""
+        """The best few recordings for the video in this row."""
         return [
             Candidate(
                 video=path,

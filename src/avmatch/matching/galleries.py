@@ -1,11 +1,11 @@
 """A similarity matrix normalised over a known gallery.
 
-Where vectors are compared in many dimensions, some are near to everything: hubs, which push true partners down the
-ranking (Radovanović, Nanopoulos and Ivanović, "Hubs in space", 2010). Who knows the whole gallery can see who they are
-and take it into account. When is that fair?
+Where vectors are compared in many dimensions, some are near to everything: hubs, which push the matching file down the
+ranking (Radovanović, Nanopoulos and Ivanović, "Hubs in space", 2010). Where the whole gallery is known, they can be
+found and taken into account. When is that fair?
 
 - `csls` uses the other queries: fair where all of them are known before the first is answered.
-- `sinkhorn` uses besides that everybody has exactly one partner: fair where the gallery is known *and* one-to-one, as
+- `sinkhorn` uses besides that every file has exactly one match: fair where the gallery is known *and* one-to-one, as
   in a folder of videos whose sounds are all in the other folder. Where sounds may be missing, or shared, it isn't.
 
 Results say beside the raw figures that they were normalised. Order is what they are for: a normalised value compares
@@ -46,7 +46,7 @@ def csls(similarity: Float[np.ndarray, "N M"], neighbours: int = 10) -> Float64[
 def sinkhorn(
     similarity: Float[np.ndarray, "N M"], temperature: float, num_steps: int = 50
 ) -> Float64[np.ndarray, "N M"]:
-    """Log probabilities of the pairs where everyone on the smaller side has exactly one partner.
+    """Log probabilities of the pairs where every file on the smaller side has exactly one match.
 
     exp(similarity / temperature) is scaled by turns until its rows and its columns have the sums they ought to: 1 on
     the smaller side, min(N, M) / max(N, M) on the larger. Sinkhorn, "Diagonal equivalence to matrices with prescribed
@@ -114,8 +114,7 @@ def _positive(temperature: float) -> float:
 # Clips compared tick by tick: how alike two clips are is their mean cosine over the time they have in common.
 #
 # Where picture and sound may be apart, the mean is taken at each offset, and the highest counts. Ticks of NaN (no
-# face in
-# sight, no sound) are left out of it.
+# face in sight, no sound) are left out of it.
 #
 # Letters in shapes: N videos, M audio, T ticks, D dimensions, L ticks of the longest clip.
 
@@ -150,14 +149,14 @@ def similarity_at_best_offset(
         videos, audios: unit vectors (T, D) of each clip, of any length but not empty; rows may be NaN.
     """
     longest = max(len(clip) for clip in (*videos, *audios))
-    seen, in_sight = _masked(videos, longest)
-    heard, in_sound = _masked(audios, longest)
+    video_rows, in_sight = _masked(videos, longest)
+    audio_rows, in_sound = _masked(audios, longest)
     fewest = 0.5 * _products(in_sight, in_sound, 0)
     best = np.full((len(videos), len(audios)), -1.0, np.float32)
     ticks = np.zeros(best.shape, np.int64)
     for offset in range(-min(max_offset, longest - 1), min(max_offset, longest - 1) + 1):
         common = _products(in_sight, in_sound, offset)
-        mean = _products(seen, heard, offset) / np.maximum(common, 1)
+        mean = _products(video_rows, audio_rows, offset) / np.maximum(common, 1)
         better = (common > 0) & (common >= fewest) & (mean > best)
         best[better], ticks[better] = mean[better], common[better]
     return best, ticks
@@ -174,13 +173,14 @@ def _masked(
 
 
 def _products(
-    seen: Float32[np.ndarray, "N L E"], heard: Float32[np.ndarray, "M L E"], offset: int
+    rows: Float32[np.ndarray, "N L E"], others: Float32[np.ndarray, "M L E"], offset: int
 ) -> Float32[np.ndarray, "N M"]:
     """Sums over the ticks of the products of tick t of the one and tick t + `offset` of the other."""
-    num = seen.shape[1] - abs(offset)
+    num = rows.shape[1] - abs(offset)
     first, second = max(-offset, 0), max(offset, 0)
     return np.asarray(
-        seen[:, first : first + num].reshape(len(seen), -1) @ heard[:, second : second + num].reshape(len(heard), -1).T
+        rows[:, first : first + num].reshape(len(rows), -1)
+        @ others[:, second : second + num].reshape(len(others), -1).T
     )
 
 

@@ -100,7 +100,7 @@ def _decoded(
     video: bool,
     audio: bool,
     max_side_px: int,
-    sample_rate_hz: int,
+    sample_rate_hz: int | None,
     num_threads: int,
     losses: Losses | None,
     *,
@@ -133,18 +133,8 @@ def read_audio(path: str | Path, *, sample_rate_hz: int = 16000) -> AudioSamples
 
 def decode_sound(path: str | Path) -> Iterator[AudioSamples]:
     """The sound of a file with its own channels and sample rate, in blocks. Raises MediaError as `decode` does."""
-    with opened(path) as container:
-        sound = audio_stream(container)
-        if sound is None:
-            raise _missing(path, video=False, audio=True)
-        for block in _checked(
-            path,
-            _blocks(
-                container, {sound.index: _SoundSink(StreamClock(origin_seconds(container), [0.0]), None)}, Losses()
-            ),
-        ):
-            assert isinstance(block, AudioSamples)
-            yield block
+    blocks = _decoded(path, False, True, _MAX_SIDE_PX, None, 0, None, is_colour=False)
+    return cast("Iterator[AudioSamples]", blocks)
 
 
 def _missing(path: str | Path, *, video: bool, audio: bool) -> MediaError:
@@ -247,7 +237,7 @@ class _PictureSink:
         ticks = frame.dts if frame.pts is None else frame.pts
         if ticks is None or not frame.time_base:
             return following
-        return self.clock.told(ticks, frame.time_base, self._last_seconds, following)
+        return self.clock.seconds(ticks, frame.time_base, self._last_seconds, following)
 
 
 def _grey(frame: av.VideoFrame, max_side_px: int) -> UInt8[np.ndarray, "H W"]:
@@ -326,12 +316,12 @@ class _SoundSink:
         if frame.pts is None or not frame.time_base:
             return None
         following = None if self._start_seconds is None else self._start_seconds + self._read_seconds
-        return self.clock.told(frame.pts, frame.time_base, following, following or 0.0)
+        return self.clock.seconds(frame.pts, frame.time_base, following, following or 0.0)
 
     def _aligned(
         self, data: Float32[np.ndarray, "C S"], time_seconds: float | None
     ) -> Iterator[Float32[np.ndarray, "C S"]]:
-        """Silence in front where time has passed unheard; nothing of what has been heard already."""
+        """Silence in front where there is a gap; samples whose time has passed already are cut off."""
         if self._start_seconds is None:
             self._start_seconds = time_seconds or 0.0
         gap = 0.0 if time_seconds is None else time_seconds - (self._start_seconds + self._read_seconds)

@@ -1,6 +1,6 @@
 """Put a sound under a picture, at the right time: the picture's packets are copied, never encoded again.
 
-The sound is encoded (AAC; Opus in webm, PCM in avi) at its own rate and with its own channels. What would be heard
+The sound is encoded (AAC; Opus in webm, PCM in avi) at its own rate and with its own channels. What would play
 before the picture starts is cut to the sample, what comes later is preceded by real silence, and what outlasts the
 picture is cut: every player agrees on that, which can't be said of edit lists. The video's own sound stays as a second
 track.
@@ -131,7 +131,7 @@ def timed_packets(
     """The packets of streams, with a time of presentation each, as far as the new container wants one.
 
     Raises:
-        MediaError: the source tells but the order of decoding, in which its pictures aren't shown.
+        MediaError: the source has times of decoding only, and its pictures are shown in another order.
     """
     for packet in source.demux(streams):
         if not packet.size:  # marks the end
@@ -140,7 +140,7 @@ def timed_packets(
             stream = packet.stream
             if isinstance(stream, av.VideoStream) and stream.codec_context.has_b_frames:
                 kind = f"{stream.codec.name} in {source.format.name}"
-                message = f"{kind} doesn't tell when its pictures are shown; convert it to .mp4 or .mkv first"
+                message = f"{kind} doesn't say when its pictures are shown; convert it to .mp4 or .mkv first"
                 raise MediaError(Path(source.name.removeprefix("file:")), message, stage="mux", reason="unsupported")
             packet.pts = packet.dts
         yield packet
@@ -193,16 +193,16 @@ class SoundTrack:
         self._writer = SoundWriter(target, stream, self._rate_hz, begin_seconds)
 
     def write_until(self, time_seconds: float) -> None:
-        """Encode what is heard before `time_seconds` of the picture's clock."""
+        """Encode what plays before `time_seconds` of the picture's clock."""
         while self._pending is not None and self._written_seconds < time_seconds:
             block = self._pending
-            room = samples_from_seconds(time_seconds - self._written_seconds, block.sample_rate_hz)
-            if room <= 0:
+            num = samples_from_seconds(time_seconds - self._written_seconds, block.sample_rate_hz)
+            if num <= 0:
                 return
-            now = block.data[:, :room]
+            now = block.data[:, :num]
             self._writer.write(self._mixed(now))
             self._written_seconds += now.shape[1] / block.sample_rate_hz
-            rest = block.data[:, room:]
+            rest = block.data[:, num:]
             self._pending = AudioSamples(rest, block.sample_rate_hz) if rest.shape[1] else next(self._blocks, None)
 
     def close(self) -> None:

@@ -1,8 +1,8 @@
 """Move a file's own sound to where it belongs; everything else is copied packet by packet.
 
-An offset costs no quality: the packets of the sound get other times, and those that would be heard before the file
+An offset costs no quality: the packets of the sound get other times, and those that would play before the file
 begins are left out, so that no player has to know of edit lists; where the sound comes later than the picture, the
-container says so. The sound is encoded anew only where it must be: to take a drift out (the sound is resampled), in
+container says so. The sound is encoded again only where it must be: to take a drift out (the sound is resampled), in
 AVI, which has no times, and where the new container can't hold the old codec. Then it is cut and padded with real
 silence to the sample (mux.py).
 
@@ -51,7 +51,7 @@ def repair(video: Path, out: Path, *, offset_seconds: float, drift_ppm: float = 
         drift_ppm: by how much it comes later and later (alignment/drift.py); not zero = the sound is resampled.
 
     Returns:
-        What a person should know of the copy: a sound encoded anew, streams left out.
+        What a person should know of the copy: a sound encoded again, streams left out.
 
     Raises:
         UsageError: `out` is the original.
@@ -67,17 +67,17 @@ def repair(video: Path, out: Path, *, offset_seconds: float, drift_ppm: float = 
         with suppress(NotImplementedError):
             target.set_chapters(source.chapters())
         notes: list[str] = []
-        why = _why_anew(sound, source, target, drift_ppm)
+        why = _why_encoded(sound, source, target, drift_ppm)
         copies = _copies(source, target, picture, sound if why else None, notes)
         others = _packets(source, [source.streams[index] for index in copies if index != sound.index], target)
         if why:
             name = sound.codec_context.name
             codec = name if name in _LOSSLESS and _holds(target, name) else codec_for(out)
-            notes.insert(0, f"the sound is encoded anew as {codec.removeprefix('lib')}: {why}")
+            notes.insert(0, f"the sound is encoded again as {codec.removeprefix('lib')}: {why}")
             origin = origin_seconds(source)
             blocks = _steady(decode_sound(video), start_seconds(picture) - origin, drift_ppm)
             track = SoundTrack(target, on_picture_clock(blocks, origin, origin - offset_seconds), codec, origin)
-            _write_anew(others, picture, copies, target, track)
+            _write_encoded(others, picture, copies, target, track)
         else:
             with opened(video, "mux") as second:
                 own = _packets(second, [second.streams[sound.index]], target)
@@ -89,14 +89,14 @@ def repair(video: Path, out: Path, *, offset_seconds: float, drift_ppm: float = 
 
 
 def _refuse_silence(source: av.container.InputContainer, video: Path, offset_seconds: float) -> None:
-    """Raises MediaError if nothing of the sound would be heard while the picture is shown."""
+    """Raises MediaError if nothing of the sound would play while the picture is shown."""
     lasts = (source.duration or 0) / av.time_base
     if lasts and abs(offset_seconds) >= lasts:
         message = f"lasts {lasts:.1f} s, and an offset of {offset_seconds:+.3f} s would leave no sound in it"
         raise MediaError(video, message, stage="mux", reason="too_short")
 
 
-def _why_anew(
+def _why_encoded(
     sound: av.AudioStream,
     source: av.container.InputContainer,
     target: av.container.OutputContainer,
@@ -169,7 +169,7 @@ def _moved(packets: Iterator[av.Packet[Any]], offset_seconds: float, begin_secon
             yield packet
 
 
-def _write_anew(
+def _write_encoded(
     packets: Iterator[av.Packet[Any]],
     picture: av.VideoStream,
     copies: dict[int, av.stream.Stream],
@@ -188,7 +188,7 @@ def _write_anew(
 
 
 def _steady(blocks: Iterator[AudioSamples], begin_seconds: float, drift_ppm: float) -> Iterator[AudioSamples]:
-    """The sound with its drift taken out; what is heard at `begin_seconds` stays where it is."""
+    """The sound with its drift taken out; what plays at `begin_seconds` stays where it is."""
     if not drift_ppm:
         yield from blocks
         return

@@ -1,4 +1,4 @@
-"""Opening a file from a stranger: only as what it is, only that file, and with errors that teach.
+"""Opening an untrusted file: only as what it is, only that file, and with errors that say what to do.
 
 A media file may be a playlist in disguise that names other files or addresses. So the path is opened with the `file:`
 protocol alone, and only with demuxers that read a single file.
@@ -23,7 +23,7 @@ _FORMATS = (
     "aac,ac3,aiff,amr,ape,apng,asf,au,avi,caf,dts,dv,eac3,flac,flv,gif,gxf,h264,hevc,ivf,m4v,matroska,mjpeg,mov,mp3,"
     "mpeg,mpegts,mpegvideo,mxf,nut,ogg,rm,tta,voc,w64,wav,webm,wv,yuv4mpegpipe"
 )
-#: Containers that don't tell when a picture is shown. FFmpeg makes it up, for these codecs in the order of decoding.
+#: Containers that don't say when a picture is shown. FFmpeg makes it up, for these codecs in the order of decoding.
 _UNTIMED, _REORDERED = frozenset({"avi", "asf"}), frozenset({"h264", "hevc"})
 OPTIONS = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
 
@@ -119,29 +119,29 @@ class StreamClock:
     _place: int = 0
     _before_gap_seconds: float | None = None
 
-    def told(self, ticks: int, time_base: Fraction, last_seconds: float | None, following_seconds: float) -> float:
+    def seconds(self, ticks: int, time_base: Fraction, last_seconds: float | None, following_seconds: float) -> float:
         """The time of a frame, given that of the last one and what would follow it."""
-        told = float(ticks * time_base) - self.origin_seconds
-        while last_seconds is not None and self._jumps(told - self.starts[self._place], last_seconds):
+        stamp = float(ticks * time_base) - self.origin_seconds
+        while last_seconds is not None and self._jumps(stamp - self.starts[self._place], last_seconds):
             self._place += 1
             if self._place == len(self.starts):
-                self.starts.append(told - following_seconds)
-        found = told - self.starts[self._place]
+                self.starts.append(stamp - following_seconds)
+        found = stamp - self.starts[self._place]
         if last_seconds is not None and found > last_seconds + MAX_BACK_SECONDS:
             self._before_gap_seconds = last_seconds
         return found
 
-    def _jumps(self, told_seconds: float, last_seconds: float) -> bool:
+    def _jumps(self, stamp_seconds: float, last_seconds: float) -> bool:
         """Back behind a gap is no new clock: the frame after the gap had a wrong time."""
-        if told_seconds > last_seconds + MAX_GAP_SECONDS:
+        if stamp_seconds > last_seconds + MAX_GAP_SECONDS:
             return True
-        is_back = told_seconds < last_seconds - MAX_BACK_SECONDS
-        return is_back and (self._before_gap_seconds is None or told_seconds < self._before_gap_seconds)
+        is_back = stamp_seconds < last_seconds - MAX_BACK_SECONDS
+        return is_back and (self._before_gap_seconds is None or stamp_seconds < self._before_gap_seconds)
 
 
 # What of a file could not be read: packets that can't be decoded, and what is missing where the file ends too early.
 
-#: Containers whose header tells the true length. Others guess it from the bit rate, or from where the file ends.
+#: Containers whose header holds the true length. Others guess it from the bit rate, or from where the file ends.
 _TRUE_LENGTHS = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "flac"})
 #: A stream that ends earlier than it should by less than this, or by less than two packets, is whole.
 EARLY_SECONDS = 0.5
@@ -167,7 +167,7 @@ class Losses:
 
     Attributes:
         shares: 0…1 of each kind of stream, "video" and "audio", once all of it has been decoded.
-        has_failed: reading ended with an error. Only then, or where the header tells it, is a length to be believed.
+        has_failed: reading ended with an error. Only then, or where the header tells it, is a length reliable.
     """
 
     shares: dict[str, float] = field(default_factory=dict)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
-
-from avmatch.core.results import Progress
 
 Model = Annotated[str | None, typer.Option(help="A trained run, a model folder, or a shipped model's name.")]
 FaceDetector = Annotated[Path | None, typer.Option(help="A YuNet ONNX file instead of Haar cascades.")]
@@ -32,7 +30,7 @@ def cache_folder(cache: Path | None, no_cache: bool = False) -> Path | None:
 
 
 @contextmanager
-def progress_bars() -> Iterator[Progress | None]:
+def progress_bars() -> Iterator[Callable[[str, int, int], None] | None]:
     """A callback that draws a bar for each stage on stderr; None where stderr isn't a terminal."""
     if not sys.stderr.isatty():
         yield None

@@ -1,14 +1,27 @@
-"""Signals made comparable: the trend removed, outliers clipped.
+"""Motion and bands as signals to compare: what the cues and the model for any sound take.
 
-Both sides get the same treatment, so that their correlation speaks of events and not of loudness, exposure or one
+    motion (T, M, 64)       → sources of the picture (S, C, T), 25 a second     ┐ when
+    flux, level (U, B) each → bands of the sound (H, U), 100 a second           ┘
+    motion                  → (F,) levels, deviations, rhythm, where and how bright ┐ what
+    spectrum (U, 16)        → (F,) its mean, deviations, rhythm, rises, loudest     ┘
+
+Both sides are flattened in the same way, so that their correlation shows events and not loudness, exposure or one
 single bang: subtract the average of the surroundings, divide by the local deviation, clip.
 
-Letters in shapes: T ticks, H signals.
+The sources of a picture, where the sound may come from, are the cells that move most, the four quarters, and the mean
+and the maximum of the whole picture. Each of them has the same channels; a channel is a motion channel
+(frontends/motion.py), or its rise, on a logarithmic scale with the trend removed.
+
+All of it comes from the features that every cue uses (frontends/motion.py, frontends/sound.py): a learned model over
+them needs no second pass over the file.
+
+Letters in shapes: T ticks, U band ticks, M motion channels, B bands, S sources, C channels, H signals (of a picture
+C·S), F statistics, W windows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,46 +37,8 @@ DEVIATION_SECONDS = 5.0
 CLIP_DEVIATIONS = 3.0
 SMOOTHING_SECONDS = 0.02
 _BLOCK_VALUES = 1 << 20
-
-
-def flattened(values: Float[np.ndarray, "T H"], rate_hz: float) -> Float32[np.ndarray, "T H"]:
-    """Remove the trend, divide by the local deviation, clip (in that order), along time."""
-    flat = np.empty(values.shape, np.float32)
-    step = max(1, _BLOCK_VALUES // max(1, len(values)))  # long files have many ticks: a few columns at a time
-    for begin in range(0, values.shape[1], step):
-        columns = slice(begin, begin + step)
-        flat[:, columns] = _flattened(np.asarray(values[:, columns], np.float32), rate_hz)
-    return flat
-
-
-def _flattened(values: Float32[np.ndarray, "T H"], rate_hz: float) -> Float32[np.ndarray, "T H"]:
-    smooth = gaussian_filter1d(values, SMOOTHING_SECONDS * rate_hz, axis=0)
-    flat = smooth - surroundings(smooth, TREND_SECONDS * rate_hz)
-    deviation = np.sqrt(np.maximum(surroundings(flat * flat, DEVIATION_SECONDS * rate_hz), 0.0))
-    # A floor relative to the whole: stretches without any event must not be blown up into events.
-    floor = 0.1 * np.sqrt((flat * flat).mean(axis=0)) + 1e-6
-    limit = CLIP_DEVIATIONS
-    return np.clip(flat / np.maximum(deviation, floor), -limit, limit).astype(np.float32)
-
-
-def surroundings(values: Float32[np.ndarray, "T H"], sigma: float) -> Float32[np.ndarray, "T H"]:
-    """Average under a triangle with deviation `sigma` (ticks): two running means, however wide."""
-    width = 2 * round(sigma * 6**0.5 / 2) + 1
-    return uniform_filter1d(uniform_filter1d(values, width, axis=0), width, axis=0)
-
-
-# Where in the picture may the sound come from? Motion of its cells and of larger parts, as signals to compare.
-#
-# The candidates, or sources, of a picture: the cells that move most, the four quarters, the mean and the maximum of
-# the
-# whole picture. Each of them has the same channels; a channel is a motion channel (frontends/motion.py), or its rise,
-# on
-# a logarithmic scale with the trend removed (frontends/event_signals.py).
-#
-# Letters in shapes: T ticks, M motion channels, C channels, S sources, H = C·S signals.
-
 NUM_CELLS = 18
-#: Prior that a quarter of the picture, or all of it, tells more than any single cell (things that wander about).
+#: Prior that a quarter of the picture, or all of it, shows more than any single cell (things that wander about).
 QUARTERS_PRIOR, WHOLE_PRIOR = 0.1, 0.15
 #: Long files are worked on in stretches, so that memory stays small.
 STRETCH_TICKS = 1 << 14
@@ -83,74 +58,6 @@ class Channel:
     offset: float
     is_rise: bool = False
 
-
-def source_levels(
-    motion: Float[np.ndarray, "T M 64"], channels: Sequence[Channel]
-) -> tuple[Float32[np.ndarray, "T H"], Float[np.ndarray, " S"]]:
-    """Flattened log levels, channel by channel with all its sources, and the sources' prior weights."""
-    activity = motion[:, CHANGE].mean(axis=0, dtype=np.float32)
-    cells = np.argsort(-activity, kind="stable")[:NUM_CELLS]
-    num_sources = len(cells) + 4 + 2
-    values = np.empty((len(motion), len(channels) * num_sources), np.float32)
-    for place, channel in enumerate(channels):
-        columns = slice(place * num_sources, (place + 1) * num_sources)
-        for begin in range(0, len(values), STRETCH_TICKS):
-            levels = _levels(motion, channel, begin)
-            whole = (levels.mean(axis=1, keepdims=True), levels.max(axis=1, keepdims=True))
-            together = np.concatenate([levels[:, cells], _quarters(levels), *whole], axis=1)
-            values[begin : begin + STRETCH_TICKS, columns] = np.log(together + channel.offset)
-        values[:, columns] = flattened(values[:, columns], TICK_RATE_HZ)
-    weights = (
-        (1.0 - QUARTERS_PRIOR - WHOLE_PRIOR) * _shares(activity[cells]),
-        QUARTERS_PRIOR * _shares(_quarters(activity[None])[0]),
-        WHOLE_PRIOR * np.full(2, 0.5),
-    )
-    return values, np.concatenate(weights)
-
-
-def cell_levels(motion: Float[np.ndarray, "T M 64"], channels: Sequence[Channel]) -> Float32[np.ndarray, "64 C T"]:
-    """The same of every cell alone: flattened log levels."""
-    signals = np.empty((GRID * GRID, len(channels), len(motion)), np.float32)
-    for place, channel in enumerate(channels):
-        levels = motion[:, channel.number].astype(np.float32)
-        if channel.is_rise:
-            levels = np.maximum(0.0, np.diff(levels, axis=0, prepend=levels[:1]))
-        signals[:, place] = flattened(np.log(levels + channel.offset), TICK_RATE_HZ).T
-    return signals
-
-
-def _levels(motion: Float[np.ndarray, "T M 64"], channel: Channel, begin: int) -> Float32[np.ndarray, "t 64"]:
-    """A stretch of one channel."""
-    levels = motion[max(begin - 1, 0) : begin + STRETCH_TICKS, channel.number].astype(np.float32)
-    if channel.is_rise:
-        levels = np.maximum(0.0, np.diff(levels, axis=0, prepend=levels[:1]))
-    return levels[1:] if begin else levels
-
-
-def _quarters(levels: Float32[np.ndarray, "T 64"]) -> Float32[np.ndarray, "T 4"]:
-    half = GRID // 2
-    means: Float32[np.ndarray, "T 4"] = levels.reshape(-1, 2, half, 2, half).mean(axis=(2, 4)).reshape(-1, 4)
-    return means
-
-
-def _shares(activity: Float[np.ndarray, " S"]) -> Float[np.ndarray, " S"]:
-    """What moves more is the more probable source, but not in proportion."""
-    root = np.sqrt(activity) + 1e-9
-    return root / root.sum()
-
-
-# What the model for any sound is fed with: accents in time, and statistics of what it looks and sounds like.
-#
-#     motion (T, M, 64)       → sources of the picture (S, C, T), 25 a second     ┐ when
-#     flux, level (U, B) each → bands of the sound (H, U), 100 a second           ┘
-#     motion                  → (F,) levels, deviations, rhythm, where and how bright ┐ what
-#     spectrum (U, 16)        → (F,) its mean, deviations, rhythm, rises, loudest     ┘
-#
-# All of it comes from the features that every other cue uses (frontends/motion.py, frontends/sound.py): a learned
-# model
-# over them costs no second pass over the file.
-#
-# Letters in shapes: T ticks, U band ticks, M motion channels, B bands, S sources, C channels, H inputs, F statistics.
 
 CHANNELS = (
     Channel(0, 0.1),
@@ -183,6 +90,87 @@ _PICTURE_LAGS, _SOUND_LAGS = (1, 3, 8), (2, 8, 25)
 _LOUD_PERCENT = 90
 
 
+def flattened(values: Float[np.ndarray, "T H"], rate_hz: float) -> Float32[np.ndarray, "T H"]:
+    """Remove the trend, divide by the local deviation, clip (in that order), along time."""
+    flat = np.empty(values.shape, np.float32)
+    step = max(1, _BLOCK_VALUES // max(1, len(values)))  # long files have many ticks: a few columns at a time
+    for begin in range(0, values.shape[1], step):
+        columns = slice(begin, begin + step)
+        flat[:, columns] = _flattened(np.asarray(values[:, columns], np.float32), rate_hz)
+    return flat
+
+
+def _flattened(values: Float32[np.ndarray, "T H"], rate_hz: float) -> Float32[np.ndarray, "T H"]:
+    smooth = gaussian_filter1d(values, SMOOTHING_SECONDS * rate_hz, axis=0)
+    flat = smooth - surroundings(smooth, TREND_SECONDS * rate_hz)
+    deviation = np.sqrt(np.maximum(surroundings(flat * flat, DEVIATION_SECONDS * rate_hz), 0.0))
+    # A floor relative to the whole: stretches without any event must not be blown up into events.
+    floor = 0.1 * np.sqrt((flat * flat).mean(axis=0)) + 1e-6
+    limit = CLIP_DEVIATIONS
+    return np.clip(flat / np.maximum(deviation, floor), -limit, limit).astype(np.float32)
+
+
+def surroundings(values: Float32[np.ndarray, "T H"], sigma: float) -> Float32[np.ndarray, "T H"]:
+    """Average under a triangle with deviation `sigma` (ticks): two running means, however wide."""
+    width = 2 * round(sigma * 6**0.5 / 2) + 1
+    return uniform_filter1d(uniform_filter1d(values, width, axis=0), width, axis=0)
+
+
+def source_levels(
+    motion: Float[np.ndarray, "T M 64"], channels: Sequence[Channel]
+) -> tuple[Float32[np.ndarray, "T H"], Float[np.ndarray, " S"]]:
+    """Flattened log levels, channel by channel with all its sources, and the sources' prior weights."""
+    activity = motion[:, CHANGE].mean(axis=0, dtype=np.float32)
+    cells = np.argsort(-activity, kind="stable")[:NUM_CELLS]
+    num_sources = len(cells) + 4 + 2
+    values = np.empty((len(motion), len(channels) * num_sources), np.float32)
+    for place, channel in enumerate(channels):
+        columns = slice(place * num_sources, (place + 1) * num_sources)
+        for begin in range(0, len(values), STRETCH_TICKS):
+            levels = _levels(motion, channel, begin)
+            whole = (levels.mean(axis=1, keepdims=True), levels.max(axis=1, keepdims=True))
+            together = np.concatenate([levels[:, cells], _quarters(levels), *whole], axis=1)
+            values[begin : begin + STRETCH_TICKS, columns] = np.log(together + channel.offset)
+        values[:, columns] = flattened(values[:, columns], TICK_RATE_HZ)
+    weights = (
+        (1.0 - QUARTERS_PRIOR - WHOLE_PRIOR) * _shares(activity[cells]),
+        QUARTERS_PRIOR * _shares(_quarters(activity[None])[0]),
+        WHOLE_PRIOR * np.full(2, 0.5),
+    )
+    return values, np.concatenate(weights)
+
+
+def cell_signals(motion: Float[np.ndarray, "T M 64"]) -> Float32[np.ndarray, "64 C T"]:
+    """The channels of every cell, whether it is a likely source or not."""
+    signals = np.empty((GRID * GRID, NUM_CHANNELS, len(motion)), np.float32)
+    for place, channel in enumerate(CHANNELS):
+        levels = _levels(motion, channel, 0, len(motion))
+        signals[:, place] = flattened(np.log(levels + channel.offset), TICK_RATE_HZ).T
+    return signals
+
+
+def _levels(
+    motion: Float[np.ndarray, "T M 64"], channel: Channel, begin: int, length: int = STRETCH_TICKS
+) -> Float32[np.ndarray, "t 64"]:
+    """A stretch of one channel."""
+    levels = motion[max(begin - 1, 0) : begin + length, channel.number].astype(np.float32)
+    if channel.is_rise:
+        levels = np.maximum(0.0, np.diff(levels, axis=0, prepend=levels[:1]))
+    return levels[1:] if begin else levels
+
+
+def _quarters(levels: Float32[np.ndarray, "T 64"]) -> Float32[np.ndarray, "T 4"]:
+    half = GRID // 2
+    means: Float32[np.ndarray, "T 4"] = levels.reshape(-1, 2, half, 2, half).mean(axis=(2, 4)).reshape(-1, 4)
+    return means
+
+
+def _shares(activity: Float[np.ndarray, " S"]) -> Float[np.ndarray, " S"]:
+    """What moves more is the more probable source, but not in proportion."""
+    root = np.sqrt(activity) + 1e-9
+    return root / root.sum()
+
+
 def picture_signals(
     motion: Float[np.ndarray, "T M 64"],
 ) -> tuple[Float32[np.ndarray, "S C T"], Float[np.ndarray, " S"]]:
@@ -190,11 +178,6 @@ def picture_signals(
     values, weights = source_levels(motion, CHANNELS)
     signals: Float32[np.ndarray, "S C T"] = values.reshape(len(motion), NUM_CHANNELS, len(weights)).transpose(2, 1, 0)
     return np.ascontiguousarray(signals), weights
-
-
-def cell_signals(motion: Float[np.ndarray, "T M 64"]) -> Float32[np.ndarray, "64 C T"]:
-    """The channels of every cell, whether it is a likely source or not."""
-    return cell_levels(motion, CHANNELS)
 
 
 def sound_signals(flux: Float[np.ndarray, "U B"], level: Float[np.ndarray, "U B"]) -> Float32[np.ndarray, "H U"]:
@@ -234,24 +217,22 @@ def _tick_mean(values: Float32[np.ndarray, "U n"]) -> Float32[np.ndarray, "U n"]
 
 def picture_statistics(motion: Float[np.ndarray, "T M 64"]) -> Float32[np.ndarray, "W F"]:
     """Of each of its windows; none if it is shorter than a second."""
-    return _stacked(_of_picture(part) for part in _windows(motion, round(WINDOW_SECONDS * TICK_RATE_HZ), MIN_TICKS))
+    return _of_windows(_of_picture, motion, TICK_RATE_HZ)
 
 
 def sound_statistics(spectrum: Float[np.ndarray, "U B"]) -> Float32[np.ndarray, "W F"]:
     """Of each of its windows; none if it is shorter than a second."""
-    parts = _windows(spectrum, round(WINDOW_SECONDS * BAND_RATE_HZ), MIN_TICKS * BANDS_PER_TICK)
-    return _stacked(_of_sound(part.astype(np.float64)) for part in parts)
+    return _of_windows(_of_sound, spectrum, BAND_RATE_HZ)
 
 
-def _windows(values: np.ndarray, longest: int, shortest: int) -> Iterator[np.ndarray]:
-    """Equal parts, none of them longer than `longest`."""
-    if len(values) >= shortest:
-        yield from np.array_split(values, -(-len(values) // longest))
-
-
-def _stacked(rows: Iterator[Float[np.ndarray, " F"]]) -> Float32[np.ndarray, "W F"]:
-    found = [row.astype(np.float32) for row in rows]
-    return np.stack(found) if found else np.zeros((0, 0), np.float32)
+def _of_windows(
+    statistics: Callable[[np.ndarray], Float[np.ndarray, " F"]], values: np.ndarray, rate_hz: int
+) -> Float32[np.ndarray, "W F"]:
+    """Of equal parts, none of them longer than a window; of none where there is less than MIN_TICKS."""
+    if len(values) * TICK_RATE_HZ < MIN_TICKS * rate_hz:
+        return np.zeros((0, 0), np.float32)
+    parts = np.array_split(values, -(-len(values) // round(WINDOW_SECONDS * rate_hz)))
+    return np.stack([statistics(part).astype(np.float32) for part in parts])
 
 
 def _of_picture(motion: Float[np.ndarray, "T M 64"]) -> Float[np.ndarray, " F"]:
@@ -279,6 +260,7 @@ def _of_picture(motion: Float[np.ndarray, "T M 64"]) -> Float[np.ndarray, " F"]:
 
 
 def _of_sound(spectrum: Float[np.ndarray, "U B"]) -> Float[np.ndarray, " F"]:
+    spectrum = spectrum.astype(np.float64)
     mean = spectrum.mean(axis=0)
     high, middle, low = np.percentile(spectrum, (95, 50, 5), axis=0)
     rise = np.maximum(spectrum[BANDS_PER_TICK:] - spectrum[:-BANDS_PER_TICK], 0.0)

@@ -28,11 +28,11 @@ CASCADE_WINDOW = 24  # side of the smallest face that the cascades find, pixels
 KEY_SECONDS = 0.24
 MAX_WAITING_FRAMES = 16
 SCAN_SECONDS = 1.0
-MAX_EMPTY_SECONDS = 2.0  # as long as nobody is there the pauses between scans grow up to this
+MAX_EMPTY_SECONDS = 2.0  # without a face the pauses between scans grow up to this
 NEVER = -1e9  # seconds; long before any frame
 MAX_FACES = 6
 MAX_MISSES = 2
-MIN_SEEN_SHARE = 0.4  # of the key frames of a track, in which the detector must have found the face
+MIN_FOUND_SHARE = 0.4  # of the key frames of a track, in which the detector must have found the face
 SURROUNDINGS = 2.0  # side of the part that is searched for a known face, in face widths
 SURROUNDINGS_PIXELS = 96
 SAME_FACE_OVERLAP = 0.3
@@ -171,15 +171,15 @@ class CutFinder:
 
 @dataclass
 class Sighting:
-    """When and how often the detector saw a face."""
+    """When and how often the detector found a face."""
 
     first_seconds: float
     last_seconds: float
     hits: int = 1
 
     def is_enough(self, duration_seconds: float) -> bool:
-        """Whether it was seen often enough to believe in a track that lasted so long."""
-        return self.hits >= MIN_SEEN_SHARE * (1 + duration_seconds / KEY_SECONDS)
+        """Whether it was found often enough to believe in a track that lasted so long."""
+        return self.hits >= MIN_FOUND_SHARE * (1 + duration_seconds / KEY_SECONDS)
 
 
 @dataclass(eq=False)
@@ -194,7 +194,7 @@ class _Face:
     def __post_init__(self) -> None:
         self.previous = self.box
 
-    def see(self, found: np.ndarray | None, pts_seconds: float) -> None:
+    def move(self, found: np.ndarray | None, pts_seconds: float) -> None:
         """Move to where the detector found the face, or stay."""
         self.previous = self.box
         if found is None:
@@ -215,7 +215,7 @@ class FaceTracker:
         detector: finds the faces; the Haar cascades when left out.
 
     Attributes:
-        sightings: how each track was seen, by its number.
+        sightings: when and how often each track was found, by its number.
     """
 
     def __init__(self, detector: FaceDetector | None = None) -> None:
@@ -265,7 +265,7 @@ class FaceTracker:
 
     def _find_again(self, image: np.ndarray, pts_seconds: float) -> None:
         for face in self._faces.values():
-            face.see(self._near(image, face.box), pts_seconds)
+            face.move(self._near(image, face.box), pts_seconds)
 
     def _near(self, image: np.ndarray, box: np.ndarray) -> np.ndarray | None:
         """The face that overlaps the box most, searched in its surroundings at a small scale."""
@@ -288,7 +288,7 @@ class FaceTracker:
         for face in self._faces.values():
             if overlap(box, face.box) > SAME_FACE_OVERLAP / 2:
                 if face.misses:
-                    face.see(box, pts_seconds)
+                    face.move(box, pts_seconds)
                 return
         if len(self._faces) < MAX_FACES:
             number = len(self.sightings)

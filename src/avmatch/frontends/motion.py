@@ -8,14 +8,14 @@ counts:
 - acceleration: |v₁ − v₀|
 - bounce: the upward part of v₁ − v₀ (things fall down and are thrown up)
 - reversal: −v₁·v₀ where that is positive
-- change: |grey difference|, to tell where anything moves at all (flow is noise where there is no texture)
+- change: |grey difference|, to show where anything moves at all (flow is noise where there is no texture)
 
 In a cell most of which stands still, a small thing is lost in the mean. So two more take the largest value instead:
 
 - jerk: |v₁ − v₀|
 - flicker: |grey difference|, of 3×3 pixels
 
-The last two tell what the picture looks like: light, the mean grey of a cell, and texture, its deviation.
+The last two are what the picture looks like: light, the mean grey of a cell, and texture, its deviation.
 
 v in pixels of a picture 160 wide per thirtieth of a second. The value belongs to the frame between the two flows and
 holds from half a frame before it to half a frame after it; averaging this step function over the ticks of a regular
@@ -75,7 +75,8 @@ class MotionFrontEnd:
             if small.shape != self._picture.shape:  # the stream changes its size: go on in the first one
                 small = cv2.resize(small, self._picture.shape[::-1], interpolation=cv2.INTER_AREA)
             interval = time_seconds - self._times[-1]
-            if interval < MIN_INTERVAL_SECONDS or _is_repeat(small, self._picture):
+            is_repeat = float(cv2.norm(small, self._picture, cv2.NORM_L1)) < REPEAT_DIFFERENCE * small.size
+            if interval < MIN_INTERVAL_SECONDS or is_repeat:
                 return
             flow = self._flow.calc(self._picture, small, None)  # type: ignore[call-overload]
             velocity = flow * (REFERENCE_INTERVAL_SECONDS / interval)
@@ -123,9 +124,9 @@ class TickAverages:
         if self._start_seconds is None:
             self._start_seconds = start_seconds
         first = round((start_seconds - self._start_seconds) * self._rate_hz)
-        end = (
-            len(ticks) if to_the_end else int(np.floor(edges[-1] * self._rate_hz - start_seconds * self._rate_hz + 0.5))
-        )
+        end = len(ticks)
+        if not to_the_end:
+            end = int(np.floor(edges[-1] * self._rate_hz - start_seconds * self._rate_hz + 0.5))
         self._done.append(ticks[self._num_done - first : end])
         self._num_done = first + end
         settled_seconds = self._start_seconds + (self._num_done - 0.5) / self._rate_hz
@@ -168,10 +169,6 @@ def _shrunk(picture: UInt8[np.ndarray, "H W"]) -> UInt8[np.ndarray, "h w"]:
     size = (max(MIN_SIDE_PX, round(width * scale)), max(MIN_SIDE_PX, round(height * scale)))
     shrunk: UInt8[np.ndarray, "h w"] = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     return shrunk
-
-
-def _is_repeat(a: UInt8[np.ndarray, "h w"], b: UInt8[np.ndarray, "h w"]) -> bool:
-    return float(cv2.norm(a, b, cv2.NORM_L1)) < REPEAT_DIFFERENCE * a.size
 
 
 def _cells(

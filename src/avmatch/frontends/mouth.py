@@ -1,7 +1,22 @@
-"""Frames at whatever times → small frames on a regular clock: what towers see, in training and in use.
+"""Frames on a regular clock, mouths cut out of them, and mouth signals.
 
-A tick shows the frame that is nearest to it within half a tick; in gaps the last frame stays. Letters in shapes: T
-frames, H rows, W columns of the source; h rows, w columns of a tick; colours: none (grey), or 3.
+    FrameClock       frames at whatever times → small frames on a regular clock, as towers take them, in training and
+                     in use. A tick shows the frame that is nearest to it within half a tick; in gaps the last frame
+                     stays.
+    MouthCrops       faces, followed (faces.py) → the lower face of each, cut out at one scale → ticks of equal size.
+                     A face as wide as its box gives CROP_FACE_PIXELS pixels, so that a larger crop shows more of the
+                     surroundings, not more detail.
+    MouthFrontEnd    what the lips of every face do, frame by frame, without a trained model: the face now and one frame
+                     ago, cut out at the same place → a few numbers, and nothing else is kept. As both patches are cut
+                     at the same place, a jittering box can't look like motion; what the whole head does is measured on
+                     the upper face and taken off.
+
+``motion`` and ``lip_drop`` belong to the time between the frame before and this one: place them half a frame earlier
+than its time. Of what was tried, the lower lip's speed against the slope of the energy at 500 to 2500 Hz says most, on
+people who talk without a pause too.
+
+Letters in shapes: T frames, H rows, W columns of the source; h rows, w columns of a tick; S the side of a crop; K
+channels; colours: none (grey), or 3.
 """
 
 from __future__ import annotations
@@ -20,6 +35,23 @@ from avmatch.frontends.faces import KEY_SECONDS, FaceDetector, FaceTracker, Loca
 
 #: Times that differ by less count as equal.
 ROUNDING_TICKS = 1e-3
+#: Pixels of a crop for the width of a face's box.
+CROP_FACE_PIXELS = 96
+#: Where the middle of a crop lies, as a share of the box from its upper edge: between the lips of a closed mouth.
+MOUTH_HEIGHT = 0.8
+
+MOUTH_CHANNELS = ("motion", "lip_drop", "openness")
+"""``motion``: log of how much the mouth changed since the frame before, beyond the head's shift.
+``lip_drop``: how far the lower lip and the chin went down against the head, in face widths.
+``openness``: log of how dark the dark between the lips is, against the upper face."""
+
+MIN_TRACK_SECONDS = 0.4
+FACE_PIXELS = 64  # patches are this wide, and a quarter higher; the parts below are (rows, columns) of them
+UPPER_FACE = (slice(12, 38), slice(8, 56))  # brows, eyes, nose: what moves with the head
+MOUTH = (slice(42, 74), slice(14, 50))  # from under the nose to the chin
+LIPS = (slice(46, 64), slice(22, 42))
+LOWER_LIP = (slice(52, 74), slice(18, 46))
+BLUR_PIXELS = 1.5  # makes steps of up to two pixels a frame fit the gradient equation
 
 
 class FrameClock:
@@ -65,19 +97,6 @@ def shades(frames: UInt8[np.ndarray, "*T h w"]) -> Float32[np.ndarray, "*T h w"]
     return frames.astype(np.float32) / np.float32(255)
 
 
-# Mouths cut out of frames, at one scale, on a regular clock: what towers for faces see, in training and in use.
-#
-#     frames → faces, followed (faces.py) → the lower face of each, cut out → ticks of equal size
-#
-# A face as wide as its box gives FACE_PIXELS pixels, so that a larger crop shows more of the surroundings, not more
-# detail. Letters in shapes: H rows, W columns of the source; S the side of a crop.
-
-#: Pixels of a crop for the width of a face's box.
-CROP_FACE_PIXELS = 96
-#: Where the middle of a crop lies, as a share of the box from its upper edge: between the lips of a closed mouth.
-MOUTH_HEIGHT = 0.8
-
-
 def mouth_crop(
     image: UInt8[np.ndarray, "H W"], box: Float32[np.ndarray, " 4"], side_px: int
 ) -> UInt8[np.ndarray, "S S"]:
@@ -117,7 +136,7 @@ class MouthCrops:
     def extents(self, sightings: Mapping[int, Sighting]) -> dict[int, tuple[float, int]]:
         """When each track begins, in seconds, and how many of its ticks show the face.
 
-        Tracks that weren't seen often enough are left out.
+        Tracks that weren't found often enough are left out.
         """
         found = {}
         for number, clock in self._clocks.items():
@@ -128,33 +147,6 @@ class MouthCrops:
             if sighting.is_enough((num_ticks - 1) / self._rate_hz):
                 found[number] = clock.start_seconds, num_ticks
         return found
-
-
-# Mouth signals: what the lips of every face do, frame by frame, without a trained model.
-#
-#     frames → face boxes → the face now and one frame ago, cut out at the same place → a few numbers
-#
-# Both patches are cut at the same place, so a jittering box can't look like motion; what the whole head does
-# is measured on the upper face and taken off. Nothing but the numbers is kept.
-#
-# ``motion`` and ``lip_drop`` tell of the time between the frame before and this one: place them half a frame
-# earlier than its time. Of what was tried, the lower lip's speed against the slope of the energy at 500 to
-# 2500 Hz says most, on people who talk without a pause too.
-#
-# Letters in shapes: T frames, H rows, W columns, K channels.
-
-MOUTH_CHANNELS = ("motion", "lip_drop", "openness")
-"""``motion``: log of how much the mouth changed since the frame before, beyond the head's shift.
-``lip_drop``: how far the lower lip and the chin went down against the head, in face widths.
-``openness``: log of how dark the dark between the lips is, against the upper face."""
-
-MIN_TRACK_SECONDS = 0.4
-FACE_PIXELS = 64  # patches are this wide, and a quarter higher; the parts below are (rows, columns) of them
-UPPER_FACE = (slice(12, 38), slice(8, 56))  # brows, eyes, nose: what moves with the head
-MOUTH = (slice(42, 74), slice(14, 50))  # from under the nose to the chin
-LIPS = (slice(46, 64), slice(22, 42))
-LOWER_LIP = (slice(52, 74), slice(18, 46))
-BLUR_PIXELS = 1.5  # makes steps of up to two pixels a frame fit the gradient equation
 
 
 @dataclass(eq=False)
@@ -171,10 +163,10 @@ class MouthFrontEnd:
 
     Args:
         detector: finds the faces; the Haar cascades when left out.
-        watcher: shown every frame with the faces that were found in it, so that they are looked for once.
+        watcher: gets every frame with the faces found in it, so that they are searched for once.
 
     Attributes:
-        sightings: how each track was seen, by its number.
+        sightings: when and how often each track was found, by its number.
     """
 
     def __init__(
@@ -193,7 +185,7 @@ class MouthFrontEnd:
                 self._measure(located)
 
     def finish(self) -> dict[int, MouthTrack]:
-        """The tracks that lasted and were seen often enough, by number, in the order of their appearance."""
+        """The tracks that lasted and were found often enough, by number, in the order of their appearance."""
         for located in self._tracker.finish():
             self._measure(located)
         tracks = {number: _track(grown, self.sightings[number]) for number, grown in self._growing.items()}
@@ -214,13 +206,12 @@ class MouthFrontEnd:
 
 
 def _track(grown: _Growing, sighting: Sighting) -> MouthTrack | None:
-    """The finished track up to where the face was last seen; None when it's too short or doubtful."""
+    """The finished track up to where the face was last found; None when it's too short or doubtful."""
     pts_seconds = np.array(grown.pts_seconds)
     num_frames = int(np.searchsorted(pts_seconds, sighting.last_seconds + KEY_SECONDS, side="right"))
     pts_seconds = pts_seconds[:num_frames]
-    duration_seconds = pts_seconds[-1] - pts_seconds[0]
-    too_short = duration_seconds < MIN_TRACK_SECONDS
-    if too_short or not sighting.is_enough(float(duration_seconds)):
+    duration_seconds = float(pts_seconds[-1] - pts_seconds[0])
+    if duration_seconds < MIN_TRACK_SECONDS or not sighting.is_enough(duration_seconds):
         return None
     boxes = np.array(grown.boxes, np.float32).reshape(-1, 4)[:num_frames]
     signals = np.array(grown.signals, np.float32).reshape(-1, len(MOUTH_CHANNELS))[:num_frames]

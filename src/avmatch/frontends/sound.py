@@ -1,10 +1,28 @@
-"""Sound → onset flux and level in eight bands, and the spectrum in sixteen, streaming.
+"""Sound → onsets, levels and spectra in bands; log-mel; and the features of published systems.
 
-The mel power spectrum of 25 ms windows is taken 100 times a second; its logarithm, floored 40 dB below the
+**SoundFrontEnd**, streaming: onset flux and level in eight bands, and the spectrum in sixteen, for all cues. The mel
+power spectrum of 25 ms windows is taken 100 times a second; its logarithm, floored 40 dB below the
 loudest of the surrounding ten to thirty seconds, gives the level; how much it rose within 20 ms, negative changes
 set to zero, gives the flux (Bello et al., "A tutorial on onset detection in music signals", 2005, eq. 4, on a
 log spectrum). Both are averaged over eight equal groups of mel bands. The spectrum is the same logarithm over a floor
-that is always the same, far below, averaged over sixteen groups. The clock says when the window's middle was.
+that is always the same, far below, averaged over sixteen groups. The clock is that of the windows' middles.
+
+**log_mel**, and LogMelClock in streams: what towers take, one row a hop.
+
+**filterbank**: logarithms of mel filters over short windows, as AVTS takes them: Hann windows of 20 ms, 100 a second →
+|FFT|² → triangular mel filters → logarithm. Only whole windows count, so that a second gives 99 frames. Korbar, Tran
+and Torresani, "Cooperative learning of audio and video models from self-supervised synchronization" (NeurIPS 2018), are
+quoted with 40 filters and an input of 200 × 99; 99 is what these windows make of a second. What their 200 are isn't
+known here: two seconds give 199.
+
+**mfcc**: mel-frequency cepstral coefficients, as the released SyncNet takes them: pre-emphasis → frames of 25 ms, 100 a
+second, no window → |FFT|² / 512 → 26 mel bands → logarithm → cosine transform → lifter → the first of 13 replaced by
+the logarithm of the energy. These are the defaults of the library python_speech_features, with which SyncNet's script
+(syncnet_python) prepares its sound: mel filters with corners on whole FFT bins, 0…8000 Hz, and samples on the scale of
+16-bit integers, which matters to the energy alone. Read in its source (base.py, sigproc.py); the arithmetic here is the
+same, in double precision. Coefficients 4·k … 4·k + 19 are of the same time as frames k … k + 4 at 25 a second.
+
+Letters in shapes: S samples, T ticks, U frames of sound, F FFT bins or filters, M mel bands.
 """
 
 from __future__ import annotations
@@ -35,6 +53,17 @@ NUM_PEAKS = 200
 CHUNK_SECONDS = 20.0
 LARGEST_SAMPLE = 1e5  # sound is about ±1; some float files hold ±32768
 _ENVELOPE_TICKS = 10  # one envelope value each 0.1 s, thinned to NUM_PEAKS at the end
+#: Of `filterbank`.
+FILTER_WINDOW_SAMPLES = 320
+#: Of `mfcc`.
+NUM_COEFFICIENTS = 13
+NUM_FILTERS = 26
+PRE_EMPHASIS = 0.97
+LIFTER = 22
+#: Of a sample of 1.
+_SCALE = 32768.0
+#: Stands for a power of exactly zero, whose logarithm there is none of.
+_SMALLEST = np.finfo(np.float64).eps
 
 
 def hz_from_mel(mel: Float[np.ndarray, ...]) -> Float[np.ndarray, ...]:
@@ -58,9 +87,14 @@ def mel_filters(num_mels: int = NUM_MELS) -> Float32[np.ndarray, "F M"]:
     """Triangular filters from FFT bins to mel bands."""
     edges = mel_edges_hz(num_mels)
     bins = np.arange(FFT_SAMPLES // 2 + 1) * SAMPLE_RATE_HZ / FFT_SAMPLES
-    rising = (bins[None] - edges[:-2, None]) / np.diff(edges)[:-1, None]
-    falling = (edges[2:, None] - bins[None]) / np.diff(edges)[1:, None]
-    return np.maximum(0.0, np.minimum(rising, falling)).T.astype(np.float32)
+    return _triangles(edges, bins).T.astype(np.float32)
+
+
+def _triangles(corners: Float[np.ndarray, " _"], places: Float[np.ndarray, " F"]) -> Float[np.ndarray, "_ F"]:
+    """A filter a row: it rises from one corner to the next, and falls to the one after."""
+    low, middle, high = corners[:-2, None], corners[1:-1, None], corners[2:, None]
+    rising, falling = (places - low) / (middle - low), (high - places) / (high - middle)
+    return np.maximum(0.0, np.minimum(rising, falling))
 
 
 def analysis_window() -> Float32[np.ndarray, " 512"]:
@@ -80,7 +114,7 @@ def mel_power(samples: Float32[np.ndarray, " S"], num_ticks: int) -> Float32[np.
 
 
 def finite_samples(samples: Float32[np.ndarray, " S"]) -> Float32[np.ndarray, " S"]:
-    """What is no number is silence, and no sample is so large that its power overflows: damaged float files."""
+    """NaN is silence, and no sample is so large that its power overflows: damaged float files."""
     finite = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
     return np.clip(finite, -LARGEST_SAMPLE, LARGEST_SAMPLE)
 
@@ -97,7 +131,7 @@ def log_mel(samples: Float32[np.ndarray, " S"]) -> Float32[np.ndarray, "T 64"]:
 class LogMelClock:
     """Collects AudioSamples blocks (mono, 16 kHz, in order of time) and gives the log-mel of whole ticks.
 
-    It comes in stretches of CHUNK_SECONDS, which are the most that towers see at once.
+    It comes in stretches of CHUNK_SECONDS, which are the most that towers take at once.
 
     Args:
         features: of a stretch of samples, one row per HOP_SAMPLES.
@@ -222,20 +256,6 @@ def _contour(loudness: Float32[np.ndarray, " T"]) -> tuple[float, ...]:
     return tuple(np.round(maxima / max(float(maxima.max()), 1e-9), 3).tolist())
 
 
-# Sound → logarithms of mel filters over short windows, as the AVTS system takes them.
-#
-#     samples ─ Hann windows of 20 ms, 100 a second ─ |FFT|² ─ triangular mel filters ─ logarithm
-#
-# Only whole windows count, so that a second gives 99 frames. Korbar, Tran and Torresani, "Cooperative learning of
-# audio
-# and video models from self-supervised synchronization" (NeurIPS 2018), are quoted with 40 filters and an input of
-# 200 × 99; 99 is what these windows make of a second. What their 200 are isn't known here: two seconds give 199.
-#
-# Letters in shapes: S samples, U frames of sound, F filters.
-
-FILTER_WINDOW_SAMPLES = 320
-
-
 def filterbank(samples: Float32[np.ndarray, " S"], num_filters: int = 40) -> Float32[np.ndarray, "U F"]:
     """Of a stretch of sound in −1…1 at 16 kHz; frame k begins at sample 160·k."""
     num = num_frames(len(samples))
@@ -251,30 +271,6 @@ def filterbank(samples: Float32[np.ndarray, " S"], num_filters: int = 40) -> Flo
 def num_frames(num_samples: int) -> int:
     """How many whole windows there are in so many samples."""
     return max((num_samples - FILTER_WINDOW_SAMPLES) // HOP_SAMPLES + 1, 0)
-
-
-# Sound → mel-frequency cepstral coefficients, as the released SyncNet takes them.
-#
-#     samples ─ pre-emphasis ─ frames of 25 ms, 100 a second, no window ─ |FFT|² / 512 ─ 26 mel bands ─ logarithm
-#         ─ cosine transform ─ lifter ─ the first of 13 replaced by the logarithm of the energy
-#
-# These are the defaults of the library python_speech_features, with which SyncNet's script (syncnet_python) prepares
-# its
-# sound: mel filters with corners on whole FFT bins, 0…8000 Hz, and samples on the scale of 16-bit integers, which
-# matters
-# to the energy alone. Read in its source (base.py, sigproc.py); the arithmetic here is the same, in double precision.
-#
-# Coefficients 4·k … 4·k + 19 are of the same time as frames k … k + 4 at 25 a second. Letters in shapes: S samples,
-# U frames of sound, F FFT bins.
-
-NUM_COEFFICIENTS = 13
-NUM_FILTERS = 26
-PRE_EMPHASIS = 0.97
-LIFTER = 22
-#: Of a sample of 1.
-_SCALE = 32768.0
-#: Stands for a power of exactly zero, whose logarithm there is none of.
-_SMALLEST = np.finfo(np.float64).eps
 
 
 def mfcc(samples: Float32[np.ndarray, " S"]) -> Float32[np.ndarray, "U 13"]:
@@ -303,10 +299,7 @@ def filters() -> Float[np.ndarray, "26 F"]:
     highest_mel = 2595.0 * np.log10(1.0 + SAMPLE_RATE_HZ / 2 / 700.0)
     edges_hz = hz_from_mel(np.linspace(0.0, highest_mel, NUM_FILTERS + 2))
     corners = np.floor((FFT_SAMPLES + 1) * edges_hz / SAMPLE_RATE_HZ)
-    low, middle, high = corners[:-2, None], corners[1:-1, None], corners[2:, None]
-    bins = np.arange(FFT_SAMPLES // 2 + 1)[None]
-    rising, falling = (bins - low) / (middle - low), (high - bins) / (high - middle)
-    return np.maximum(0.0, np.minimum(rising, falling))
+    return _triangles(corners, np.arange(FFT_SAMPLES // 2 + 1.0))
 
 
 def _logarithm(power: Float[np.ndarray, ...]) -> Float[np.ndarray, ...]:

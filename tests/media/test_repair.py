@@ -187,7 +187,7 @@ def test_the_original_is_never_overwritten(media, tmp_path):
 
 def test_pictures_that_are_shown_in_another_order_than_told_are_not_copied(tmp_path):
     video = write(tmp_path / "film.avi", "libx264", "pcm_s16le")
-    with pytest.raises(MediaError, match="h264 in avi doesn't tell when its pictures are shown; convert it"):
+    with pytest.raises(MediaError, match="h264 in avi doesn't say when its pictures are shown; convert it"):
         repair(video, tmp_path / "out.mp4", offset_seconds=0.3)
     assert [path.name for path in tmp_path.iterdir()] == ["film.avi"]
 

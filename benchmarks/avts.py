@@ -11,7 +11,7 @@ stays, one that was stopped goes on. Frames are 64×64 px at 12.5 a second, netw
 channels, and a window is of 12 frames, 0.96 s: about eight minutes an arm on two cores. `mc5` and `3d`, which leave 3
 and 2 ticks of them, keep two means over time, the others four.
 
-What is told are the last weights, not the best, because the clips that are held back would have chosen those. Intervals
+Measured are the last weights, not the best, because the clips that are held back would have chosen those. Intervals
 are over recordings. `as trained` has negatives of the kinds with which training ended, and compares with the paper's
 figures (quoted from memory, other data); the other columns have the same negatives for all arms.
 """
@@ -82,11 +82,11 @@ class Bench:
     def packed(self) -> Path:
         """The clips, decoded once."""
         folder = self.work / "shards"
-        self.config("curriculum", 0).task.read(self.data, folder, told)
+        self.config("curriculum", 0).task.read(self.data, folder, show)
         return folder
 
     def run(self, arm: str, seed: int, shards: Path) -> Path:
-        """The run of an arm, which is made or gone on with where it isn't there."""
+        """The run of an arm, trained or continued where it isn't finished."""
         folder = self.work / "runs" / "-".join((arm, str(self.epochs), str(seed), *self.settings))
         if not (folder / "model" / "card.md").is_file():
             resume = (folder / "config.json").is_file()
@@ -101,7 +101,7 @@ class Bench:
                 epochs=epochs,
                 device="cpu",
                 settings=settings,
-                progress=lambda stage, step, total: told(f"{done} {stage}", step, total),
+                progress=lambda stage, step, total: show(f"{done} {stage}", step, total),
             )
         return folder
 
@@ -117,7 +117,7 @@ class Bench:
         return sync_judgements(task, learner, pairs, torch.device("cpu"))
 
 
-def told(stage: str, done: int, total: int) -> None:
+def show(stage: str, done: int, total: int) -> None:
     print(f"\r{stage}: {done}/{total}    ", end="", flush=True)
 
 

@@ -82,8 +82,8 @@ def main() -> None:
         found = [trained(given.data, given.work, fold, given.epochs) for fold in range(1, NUM_FOLDS + 1)]
         lines.append(["scratch", "trained", *(f"{100 * one:.1f}" for one in found), f"{100 * np.mean(found):.1f}"])
         print(" | ".join(lines[-1]), flush=True)
-    for told in given.runs:
-        name, _, run = told.partition("=")
+    for named in given.runs:
+        name, _, run = named.partition("=")
         report = evaluate_probe(run, given.data, layer=given.layer)
         lines.append(probed(name, report))
         print(" | ".join(lines[-1]), flush=True)

@@ -1,4 +1,4 @@
-"""Classifiers of sound and picture on five folds of AVE's features, beside plain controls; fusion of published systems.
+"""Classifiers of audio and video on five folds of AVE's features, beside plain controls; fusion of published systems.
 
     python benchmarks/scenes.py DATA WORK               every system on every fold: accuracy, log loss, paired with best
     python benchmarks/scenes.py DATA WORK --robust      a side missing, noise, half of the steps: best with and without
@@ -82,27 +82,27 @@ class Bench:
         return self.work / f"folds-{self.fold_seed}"
 
     def figures(self, system: str, number: int) -> dict[str, float]:
-        """Of a system on a fold, measured if they aren't there yet."""
+        """Of a system on a fold, measured unless they are in WORK."""
         path = self.place / f"{slug(system)}-fold{number}.json"
         if not path.is_file():
-            begun = time.perf_counter()
+            started = time.perf_counter()
             held = self.pairs.take(np.flatnonzero(self.fold == number))
             if system in CONTROLS:
                 found = CONTROLS[system](self.pairs, self.fold != number, self.fold == number)
             else:
-                found = said(self.model(system, number), held)
-            told = judged(found, held.label) | {"seconds": time.perf_counter() - begun}
-            write_text_atomically(path, json.dumps(told))
+                found = probabilities_of(self.model(system, number), held)
+            figures = judged(found, held.label) | {"seconds": time.perf_counter() - started}
+            write_text_atomically(path, json.dumps(figures))
         return json.loads(path.read_text(encoding="utf-8"))
 
     def model(self, system: str, number: int) -> Path:
         """The system's model folder, trained on all folds but this one."""
         kept, packed = self.place / f"{slug(system)}-fold{number}", self.place / f"train-{number}"
         if not packed.is_dir():
-            begun = packed.with_suffix(".begun")
-            shutil.rmtree(begun, ignore_errors=True)
-            pack(begun, self.data, np.flatnonzero(self.fold != number))
-            begun.rename(packed)
+            unfinished = packed.with_suffix(".begun")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            pack(unfinished, self.data, np.flatnonzero(self.fold != number))
+            unfinished.rename(packed)
         if not (kept / "card.md").is_file():
             run = self.place / f"run-{slug(system)}-{number}"
             shutil.rmtree(run, ignore_errors=True)
@@ -117,7 +117,9 @@ def slug(system: str) -> str:
     return system.replace(" ", "_").replace("=", "_")
 
 
-def said(model: Path, pairs: Pairs, change: Callable[[np.ndarray, str], np.ndarray] | None = None) -> np.ndarray:
+def probabilities_of(
+    model: Path, pairs: Pairs, change: Callable[[np.ndarray, str], np.ndarray] | None = None
+) -> np.ndarray:
     """The model's probabilities, of changed features if asked."""
     sides = [np.asarray(getattr(pairs, side), np.float32) for side in ("audio", "video")]
     if change is not None:
@@ -190,10 +192,10 @@ def table(bench: Bench, systems: Iterable[str], numbers: range) -> None:
         line = "  ".join(f"{item.mean:.4f} ± {item.sd:.4f}" for item in cells)
         line += f" {found['calibration_error'].mean():10.3f} {found['seconds'].mean():6.0f}"
         ahead = (best["accuracy"] - found["accuracy"], found["log_loss"] - best["log_loss"])
-        told = [paired_interval(values, seed=0) for values in ahead]
+        intervals = [paired_interval(values, seed=0) for values in ahead]
         parts = [
             f"{one.mean:+.4f} [{one.student.low:+.4f}, {one.student.high:+.4f}] ({(values > 0).sum()}/{len(values)})"
-            for one, values in zip(told, ahead, strict=True)
+            for one, values in zip(intervals, ahead, strict=True)
         ]
         print(f"{system:32} {line}   {'  '.join(parts) if system != BEST else ''}", flush=True)
 
@@ -230,7 +232,7 @@ def robust(bench: Bench, numbers: range) -> None:
             rows = []
             for number in numbers:
                 held = bench.pairs.take(np.flatnonzero(bench.fold == number))
-                rows.append(judged(said(bench.model(system, number), held, change), held.label))
+                rows.append(judged(probabilities_of(bench.model(system, number), held, change), held.label))
             accuracy, loss = (np.mean([row[figure] for row in rows]) for figure in ("accuracy", "log_loss"))
             print(f"{name:20} {system:34} accuracy {accuracy:.4f}  log loss {loss:.4f}", flush=True)
 
@@ -252,21 +254,21 @@ def speed(bench: Bench) -> None:
     model = bench.model(BEST, 0)
     run = bench.work / "speed"
     shutil.rmtree(run, ignore_errors=True)
-    begun = time.perf_counter()
+    started = time.perf_counter()
     result = train_recipe(BEST, bench.place / "train-0", run, device="cpu")
-    took = time.perf_counter() - begun
-    seen = result.epochs * int((bench.fold != 0).sum())
-    print(f"{BEST}: {took:.0f} s to train, {result.epochs} epochs, {seen / took:.0f} items a second")
+    took = time.perf_counter() - started
+    num_items = result.epochs * int((bench.fold != 0).sum())
+    print(f"{BEST}: {took:.0f} s to train, {result.epochs} epochs, {num_items / took:.0f} items a second")
     folder = bench.work / "clips"
     folder.mkdir(parents=True, exist_ok=True)
     for row in range(min(1000, len(bench.pairs))):
         np.savez(folder / f"{row:04d}.npz", audio=bench.pairs.audio[row], video=bench.pairs.video[row])
     clips = sorted(map(str, folder.glob("*.npz")))
     for files in (clips[:1], clips):
-        begun = time.perf_counter()
+        started = time.perf_counter()
         command = [sys.executable, "-m", "avmatch", "classify", *files, "--model", str(model), "--json"]
         subprocess.run(command, check=True, capture_output=True)
-        print(f"avmatch classify, {len(files)} files: {time.perf_counter() - begun:.2f} s")
+        print(f"avmatch classify, {len(files)} files: {time.perf_counter() - started:.2f} s")
 
 
 def fuse(folder: Path) -> None:

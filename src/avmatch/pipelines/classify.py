@@ -26,7 +26,7 @@ from avmatch.systems.scenes.runtime import CarriedBy, Clip, SceneModel, SceneRes
 
 #: Items of so many windows and more have a timeline.
 TIMELINE_WINDOWS = 2
-#: By whether the sound alone names the label, and the picture alone.
+#: By whether the audio alone has the same label, and the video alone.
 _CARRIERS: dict[tuple[bool, bool], CarriedBy] = {
     (True, True): "both",
     (True, False): "audio",

@@ -1,7 +1,7 @@
 """Linear classifiers that one fit gives: discriminant analysis, and softmax regression.
 
-The first has a shrunk covariance (Friedman 1989, "Regularized discriminant analysis"). Of each class the statistics
-are taken for normal about its mean μ_c, with one covariance Σ for all:
+The first has a shrunk covariance (Friedman 1989, "Regularized discriminant analysis"). The statistics of each class are
+taken for normal about its mean μ_c, with one covariance Σ for all:
 
     logit_c = xᵀ Σ⁻¹ μ_c − μ_cᵀ Σ⁻¹ μ_c / 2 + log share_c        Σ = (1 − s) · Σ_within + s · mean variance · I
 
@@ -30,16 +30,16 @@ class Discriminants:
 
 
 def discriminants(
-    told: Float64[np.ndarray, "N D"],
+    statistics: Float64[np.ndarray, "N D"],
     label: Int[np.ndarray, " N"],
     num_classes: int,
     shrinkage: float,
     columns: Bool[np.ndarray, " D"],
 ) -> Discriminants:
-    """Fitted to `columns` of the statistics alone; the others have weight 0. A class without items never wins."""
+    """Fitted to `columns` of the statistics; the others have weight 0. A class without items never wins."""
     count = np.bincount(label, minlength=num_classes)
     share = (count + 1e-9) / (count + 1e-9).sum()
-    points = told[:, columns]
+    points = statistics[:, columns]
     member = np.eye(num_classes)[label]
     mean = member.T @ points / np.maximum(count, 1)[:, None]
     mean[count == 0] = mean[count.argmax()]  # at 0, far from all, it would win where every class is far
@@ -48,7 +48,7 @@ def discriminants(
     size = within.shape[0]
     spread = float(np.trace(within)) / max(1, size) or 1.0
     within = (1 - shrinkage) * within + shrinkage * spread * np.eye(size)
-    weights = np.zeros((told.shape[1], num_classes))
+    weights = np.zeros((statistics.shape[1], num_classes))
     weights[columns] = scipy.linalg.solve(within, mean.T, assume_a="pos") if size else 0.0
     bias = np.log(share) - (weights[columns] * mean.T).sum(axis=0) / 2
     return Discriminants(weights, bias)
@@ -61,15 +61,17 @@ def softmax_regression(
     num, size = points.shape
     member = np.eye(num_classes)[label]
 
-    def surprise(flat: Float64[np.ndarray, " P"]) -> tuple[float, Float64[np.ndarray, " P"]]:
+    def loss_and_slope(flat: Float64[np.ndarray, " P"]) -> tuple[float, Float64[np.ndarray, " P"]]:
         weights, bias = flat[: size * num_classes].reshape(size, num_classes), flat[size * num_classes :]
-        told = log_softmax(points @ weights + bias, axis=1)
-        excess = (np.exp(told) - member) / num
-        loss = -(member * told).sum() / num + ridge / 2 * (weights**2).sum()
+        log_probabilities = log_softmax(points @ weights + bias, axis=1)
+        excess = (np.exp(log_probabilities) - member) / num
+        loss = -(member * log_probabilities).sum() / num + ridge / 2 * (weights**2).sum()
         return float(loss), np.concatenate([(points.T @ excess + ridge * weights).ravel(), excess.sum(axis=0)])
 
     start = np.zeros((size + 1) * num_classes)
-    found = scipy.optimize.minimize(surprise, start, jac=True, method="L-BFGS-B", options={"maxiter": _MAX_ITERATIONS})
+    found = scipy.optimize.minimize(
+        loss_and_slope, start, jac=True, method="L-BFGS-B", options={"maxiter": _MAX_ITERATIONS}
+    )
     return Discriminants(
         found.x[: size * num_classes].reshape(size, num_classes), np.asarray(found.x[size * num_classes :])
     )

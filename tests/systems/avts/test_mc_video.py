@@ -1,4 +1,4 @@
-"""Mixed convolutions and their partner: which blocks look over time, the published sizes, what comes out."""
+"""Both towers: which blocks look over time, the published sizes, what comes out."""
 
 import pytest
 import torch

@@ -1,6 +1,6 @@
 """Negatives: sounds that don't match a window of video, and the losses that compare them with the one that does.
 
-    easy         another recording: what is heard gives it away
+    easy         another recording: the kind of sound gives it away
     hard         the same recording, at least `hard_seconds` away: only the time of events gives it away
     super-hard   the same recording; two readings of the paper's word:
                  "far"    at least `far_seconds` away: the two don't overlap
@@ -21,7 +21,7 @@ Letters in shapes: B windows, K negatives each, D dimensions, P places.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 
 import numpy as np
 import torch
@@ -46,13 +46,13 @@ class SyncMix:
     super_hard: float = 0.0
 
     def __post_init__(self) -> None:
-        weights = (self.easy, self.hard, self.super_hard)
+        weights = astuple(self)
         if not (min(weights) >= 0 and 0 < sum(weights) < np.inf):
             raise UsageError(f"the weights of a mix can't be negative, nor all zero, got {self}")
 
     def draw(self, count: int, rng: np.random.Generator) -> tuple[str, ...]:
         """The kinds of so many negatives."""
-        weights = np.array((self.easy, self.hard, self.super_hard))
+        weights = np.array(astuple(self))
         return tuple(KINDS[kind] for kind in rng.choice(len(KINDS), size=count, p=weights / weights.sum()))
 
 

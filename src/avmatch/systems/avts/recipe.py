@@ -46,7 +46,7 @@ def avts() -> TrainConfig:
 
 
 def l3_net() -> TrainConfig:
-    """One frame; what is heard in it, not when."""
+    """A still image: it can match the kind of a sound, not its time."""
     still = Avts(
         video=McVideoConfig("2d", num_stretches=1), loss="cross_entropy", num_frames=1, curriculum=SyncCurriculum()
     )

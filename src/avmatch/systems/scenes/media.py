@@ -237,7 +237,13 @@ def usable(model: SceneModel, scenes: Scenes) -> Iterator[Usable]:
         for side in model.description.sides:
             items = getattr(scenes.pairs, side)
             read = [_steps(items, row) for row in range(begin, begin + len(names))]
-            unfit = [model.misfit(side, steps) for steps, _ in read]
+            wanted = model.description.num_features[side]
+            unfit = [
+                f"has {steps.shape[1]} features a step, {model.description.model} takes {wanted}"
+                if len(steps) and steps.shape[1] != wanted
+                else ""
+                for steps, _ in read
+            ]
             if all(unfit):
                 raise ModelError(f"{names[0]}: its {side} {unfit[0]}")
             for place, (steps, fault) in enumerate(read):

@@ -152,9 +152,10 @@ class MixedLearner(SceneLearner):
             audio, video, label = (_mixed(side, other, share) for side in (audio, video, label))
         audio, video = self._without_a_side(audio, video)
         parts = network(audio, video)
-        losses = [_cross_entropy(parts.sum(dim=0), label)]
+        losses = [functional.cross_entropy(parts.sum(dim=0), label, reduction="none")]
         for part, side in zip(parts[:2], (audio, video), strict=True):
-            losses.append(self.task.side_weight * _cross_entropy(part, label) * ~side.isnan().all(dim=(1, 2)))
+            loss = functional.cross_entropy(part, label, reduction="none")
+            losses.append(self.task.side_weight * loss * ~side.isnan().all(dim=(1, 2)))
         return torch.stack(losses).sum() / max(1, len(may))
 
     def _without_a_side(
@@ -252,7 +253,3 @@ def _whitening(items: Items, fixed: Standard, num_components: int, power: float)
 def _mixed(side: Float[Tensor, " B *rest"], other: Int[Tensor, " B"], share: Float[Tensor, " B"]) -> Tensor:
     weight = share.reshape(-1, *[1] * (side.ndim - 1))
     return weight * side + (1 - weight) * side[other]
-
-
-def _cross_entropy(logits: Float[Tensor, "B C"], label: Float[Tensor, "B C"]) -> Float[Tensor, " B"]:
-    return -(label * logits.log_softmax(dim=1)).sum(dim=1)

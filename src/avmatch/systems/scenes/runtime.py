@@ -139,13 +139,6 @@ class SceneModel:
         parts = [self._run(audio[begin:end], video[begin:end]) for begin, end in pairwise(edges)]
         return np.concatenate([np.zeros((0, len(self.description.labels))), *parts])
 
-    def misfit(self, side: Side, clip: Clip) -> str:
-        """Why a clip can't be taken; "" if it can."""
-        wanted = self.description.num_features[side]
-        if len(clip) and clip.shape[1] != wanted:
-            return f"has {clip.shape[1]} features a step, {self.description.model} takes {wanted}"
-        return ""
-
     def _run(self, audio: Sequence[Clip], video: Sequence[Clip]) -> Float[np.ndarray, "B K"]:
         model, classes = self.description.model, len(self.description.labels)
         inputs = [

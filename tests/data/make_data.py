@@ -1,6 +1,6 @@
 """Every kind of good, odd and broken media file, small and made by code: `python tests/data/make_data.py FOLDER`.
 
-The scene is a ball that bounces on a floor; each bounce clicks (CLICKS_SECONDS), so picture and sound tell the time.
+The scene is a ball that bounces on a floor; each bounce clicks (CLICKS_SECONDS), so picture and sound show the time.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ def write(folder, files):
 
 
 def clips_of(folder, files):
-    """What the folder with these files holds, paths as seen from it."""
+    """What the folder with these files holds, paths from there."""
     return {clip.path.removeprefix(f"{folder}/"): clip for clip in read_labelled(write(folder, files))}
 
 
@@ -188,8 +188,8 @@ def test_sets_of_videos_can_be_learned_from_without_their_classes(tmp_path):
     assert (pair.video, pair.group, pair.label, pair.split) == (pair.audio, "0123456789a", "tap dancing", "train")
 
 
-def clips(num, **told):
-    return [Clip("", f"{number}", f"{number // 2}", (f"{number % 3}",), **told) for number in range(num)]
+def clips(num, **metadata):
+    return [Clip("", f"{number}", f"{number // 2}", (f"{number % 3}",), **metadata) for number in range(num)]
 
 
 def test_lists_are_made_where_there_are_none():

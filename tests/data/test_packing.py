@@ -1,4 +1,4 @@
-"""Packing of media pairs: what belongs together stays together, each file is decoded once, failures are told."""
+"""Packing of media pairs: what belongs together stays together, each file is decoded once, failures are reported."""
 
 import json
 from collections import Counter
@@ -82,9 +82,9 @@ def test_streams_that_start_apart_meet_at_equal_times(media, tmp_path, name, cli
     pairs, _ = pack_list(write_list(tmp_path / "list.csv", {"path": media / name}), tmp_path / "packed", SETTINGS)
     due = np.array(CLICKS_SECONDS) + clicks_late - begin_seconds
     due = due[(due > 0) & (due < len(pairs.video[0]) / 10)]
-    heard = heard_seconds(pairs.audio[0])
-    assert all(np.abs(heard - time).min() <= 0.021 for time in due)
-    assert all(np.abs(due - time).min() <= 0.021 for time in heard)
+    found = heard_seconds(pairs.audio[0])
+    assert all(np.abs(found - time).min() <= 0.021 for time in due)
+    assert all(np.abs(due - time).min() <= 0.021 for time in found)
     ticks = decode_tracks(SETTINGS, str(media / name), True, False).video.data
     np.testing.assert_array_equal(pairs.video[0], ticks[first_tick : first_tick + len(pairs.video[0])])
 
@@ -99,8 +99,8 @@ def test_a_known_offset_is_taken_back(media, tmp_path, offset_ms):
     begin = offset_ms // 10 + 10 * cut
     both = min(len(late.video[0]), len(plain.video[0]) - cut)
     np.testing.assert_array_equal(late.video[0][:both], plain.video[0][cut : cut + both])
-    heard = plain.audio[0][begin:][: 10 * both]
-    np.testing.assert_allclose(late.audio[0][: len(heard)], heard, atol=1e-4)
+    found = plain.audio[0][begin:][: 10 * both]
+    np.testing.assert_allclose(late.audio[0][: len(found)], found, atol=1e-4)
     assert len(late.audio[0]) == 10 * len(late.video[0]) >= 340
 
 
@@ -119,14 +119,14 @@ def test_a_file_of_many_pairs_is_decoded_once(media, tmp_path, decoded):
 def test_what_cannot_be_used_is_told_and_not_tried_again(media, tmp_path, decoded):
     names = ("good.mp4", "zero.mp4", "silent_video.mp4", "vfr.mkv")
     path = write_list(tmp_path / "list.csv", *({"path": media / name} for name in names))
-    told = []
+    reported = []
     pairs, failures = pack_list(
-        path, tmp_path / "packed", SETTINGS, progress=lambda _, done, total: told.append((done, total))
+        path, tmp_path / "packed", SETTINGS, progress=lambda _, done, total: reported.append((done, total))
     )
     assert [name.rsplit("/")[-1] for name in pairs.names] == ["good.mp4", "vfr.mkv"]
     assert [failure.path.rsplit("/")[-1] for failure in failures] == ["zero.mp4", "silent_video.mp4"]
     assert [failure.reason for failure in failures][1] == "no_audio"
-    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert reported == [(1, 4), (2, 4), (3, 4), (4, 4)]
     again, the_same = pack_list(path, tmp_path / "packed", SETTINGS)
     assert (again.names, the_same) == (pairs.names, failures)
     assert set(decoded.values()) == {1}
@@ -234,10 +234,10 @@ def test_a_piece_ends_where_it_should_though_it_begins_before_the_picture(begin,
     video = Track(np.arange(6, 36, dtype=np.uint8)[:, None, None], 1.2)
     audio = Track(np.repeat(np.arange(40.0), 20)[:, None], 0.0)
     pair = Clip("v", "a", "g", start_seconds=begin, duration_seconds=duration)
-    seen, heard = common_part(pair, video, audio, settings)
+    video_part, audio_part = common_part(pair, video, audio, settings)
     expected = np.arange(max(6, begin * 5), 36 if duration is None else (begin + duration) * 5)
-    np.testing.assert_array_equal(seen[:, 0, 0], expected)
-    np.testing.assert_array_equal(heard[:, 0], np.repeat(expected, 20))
+    np.testing.assert_array_equal(video_part[:, 0, 0], expected)
+    np.testing.assert_array_equal(audio_part[:, 0], np.repeat(expected, 20))
 
 
 def test_a_piece_before_the_picture_is_left_out():

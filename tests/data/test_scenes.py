@@ -117,15 +117,15 @@ def test_npz_clips_with_both_sides_one_or_none(tmp_path: Path):
     (tmp_path / "broken.npz").write_bytes(b"PK")
     paths = [str(tmp_path / f"{name}.npz") for name in ("both", "sound", "odd", "broken")]
     scenes = read_clips(paths)
-    told = {(Path(fault.name).stem, fault.side): fault.message for fault in scenes.faults}
-    assert told.keys() == {
+    messages = {(Path(fault.name).stem, fault.side): fault.message for fault in scenes.faults}
+    assert messages.keys() == {
         ("sound", "video"),
         ("odd", "audio"),
         ("odd", "video"),
         ("broken", "audio"),
         ("broken", "video"),
     }
-    assert told["odd", "audio"] == "broken: must be numbers (steps, features), is float64 (3,)"
+    assert messages["odd", "audio"] == "broken: must be numbers (steps, features), is float64 (3,)"
     assert [len(scenes.pairs.audio[row]) for row in range(4)] == [2, 2, 0, 0]
     with pytest.raises(UsageError, match="no such file"):
         read_clips([str(tmp_path / "none.npz")])
@@ -141,11 +141,11 @@ def test_what_is_wrong_with_one_side_of_an_npz_is_told_and_the_other_read(tmp_pa
     (tmp_path / "damaged.npz").write_bytes(content)
     np.savez(tmp_path / "gaps.npz", audio=[[1.0, np.nan], [2.0, 3.0]], video=np.full((2, 3), 1e300))
     paths = [str(tmp_path / f"{name}.npz") for name in ("one_array", "damaged", "gaps")]
-    told = {(Path(fault.name).stem, fault.side): fault.message for fault in read_clips(paths).faults}
-    assert told.pop(("gaps", "audio")) == "1 of 2 steps aren't finite"
-    assert told.pop(("gaps", "video")) == "broken: no step is finite"
-    assert told.keys() == {("one_array", "audio"), ("one_array", "video"), ("damaged", "audio")}
-    assert all(message.startswith("broken: not a readable .npz (") for message in told.values())
+    messages = {(Path(fault.name).stem, fault.side): fault.message for fault in read_clips(paths).faults}
+    assert messages.pop(("gaps", "audio")) == "1 of 2 steps aren't finite"
+    assert messages.pop(("gaps", "video")) == "broken: no step is finite"
+    assert messages.keys() == {("one_array", "audio"), ("one_array", "video"), ("damaged", "audio")}
+    assert all(message.startswith("broken: not a readable .npz (") for message in messages.values())
 
 
 def test_rows_of_one_sound_are_told_apart(tmp_path: Path):
@@ -177,8 +177,8 @@ def test_media_are_labelled_by_their_folder_or_by_a_table(tmp_path: Path):
     found = {Path(file.path).name: file.label for file in list_scene_files(tmp_path)}
     assert found == {"one.mp4": "dog", "two.wav": "dog", "three.mkv": "cat"}
     (tmp_path / "manifest.csv").write_text("file,label,group,split\nloose.mp4,bird,g,train\n", encoding="utf-8")
-    (told,) = list_scene_files(tmp_path, "train")
-    assert (Path(told.path).name, told.label, told.group) == ("loose.mp4", "bird", "g")
+    (clip,) = list_scene_files(tmp_path, "train")
+    assert (Path(clip.path).name, clip.label, clip.group) == ("loose.mp4", "bird", "g")
     (tmp_path / "manifest.csv").write_text("file,label\ngone.mp4,bird\n", encoding="utf-8")
     with pytest.raises(UsageError, match=r"row 1: .*gone.mp4 is not there"):
         list_scene_files(tmp_path)
@@ -239,19 +239,19 @@ def test_prediction_csv_comes_back_unrounded(tmp_path: Path):
 
 def test_a_table_without_labels_has_no_label_column(tmp_path: Path):
     path = tmp_path / "prediction.csv"
-    told = predictions()
-    write_predictions(path, Predictions(told.names, told.classes, told.probabilities, np.array([-1, -1])))
+    original = predictions()
+    write_predictions(path, Predictions(original.names, original.classes, original.probabilities, np.array([-1, -1])))
     assert "scene_label" not in path.read_text(encoding="utf-8")
     assert read_predictions(path).label.tolist() == [-1, -1]
 
 
 def test_predictions_in_another_order():
-    told = predictions()
-    turned = told.ordered(("b-y-2-2", "a-x-1-1"), ("tram", "bus", "park"))
-    np.testing.assert_array_equal(turned.probabilities, told.probabilities[::-1][:, [2, 0, 1]])
+    original = predictions()
+    turned = original.ordered(("b-y-2-2", "a-x-1-1"), ("tram", "bus", "park"))
+    np.testing.assert_array_equal(turned.probabilities, original.probabilities[::-1][:, [2, 0, 1]])
     assert turned.label.tolist() == [-1, 0]
     with pytest.raises(UsageError, match="other classes: 'park'"):
-        told.ordered(told.names, ("tram", "bus"))
+        original.ordered(original.names, ("tram", "bus"))
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ def write(folder, files):
 
 
 def clips_of(folder, files):
-    """What the folder with these files holds, paths as seen from it."""
+    """What the folder with these files holds, paths from there."""
     return {clip.path.removeprefix(f"{folder}/"): clip for clip in read_speech(write(folder, files))}
 
 

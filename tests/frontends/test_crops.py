@@ -47,8 +47,8 @@ def located(seconds, *numbers):
 
 def test_every_face_has_a_clock_of_its_own():
     crops = MouthCrops(25.0, 8)
-    seen = [[number for number, _ in crops.take(located(t / 50, *((0, 1) if t >= 20 else (0,))))] for t in range(50)]
-    numbers = [number for frame in seen for number in frame]
+    frames = [[number for number, _ in crops.take(located(t / 50, *((0, 1) if t >= 20 else (0,))))] for t in range(50)]
+    numbers = [number for frame in frames for number in frame]
     assert (numbers.count(0), numbers.count(1)) == (25, 15)
     extents = crops.extents({0: Sighting(0.0, 0.98, hits=5), 1: Sighting(0.4, 0.98, hits=3)})
     assert extents == {0: (0.0, 25), 1: (0.4, 15)}

@@ -30,8 +30,8 @@ def test_the_most_probable_source_is_the_cell_that_strikes():
 
 
 def test_onsets_of_the_sound_are_where_they_are_heard():
-    heard = sound(EVENTS)
-    signals = sound_signals(heard.flux, heard.level)
+    audio = sound(EVENTS)
+    signals = sound_signals(audio.flux, audio.level)
     assert signals.shape == (NUM_SOUND_INPUTS, 8 * BAND_RATE_HZ)
     seconds = np.arange(signals.shape[1]) / BAND_RATE_HZ - EARLY_SECONDS
     for event in EVENTS:  # a bang is two entries long
@@ -40,9 +40,9 @@ def test_onsets_of_the_sound_are_where_they_are_heard():
 
 
 def test_the_gain_of_the_sound_does_not_matter():
-    heard = sound(EVENTS)
-    louder = sound_signals(heard.flux, heard.level + np.float16(3.0))
-    np.testing.assert_allclose(louder[-2], sound_signals(heard.flux, heard.level)[-2], atol=0.15)
+    audio = sound(EVENTS)
+    louder = sound_signals(audio.flux, audio.level + np.float16(3.0))
+    np.testing.assert_allclose(louder[-2], sound_signals(audio.flux, audio.level)[-2], atol=0.15)
 
 
 def test_a_sound_of_nothing_is_flat():
@@ -51,15 +51,15 @@ def test_a_sound_of_nothing_is_flat():
 
 
 def test_statistics_are_of_windows_and_short_files_have_none():
-    seen, heard = picture(EVENTS), sound(EVENTS)
-    of_picture, of_sound = picture_statistics(seen.motion), sound_statistics(heard.spectrum)
+    video, audio = picture(EVENTS), sound(EVENTS)
+    of_picture, of_sound = picture_statistics(video.motion), sound_statistics(audio.spectrum)
     assert (of_picture.shape, of_sound.shape) == ((1, 138), (1, 161))
     assert np.isfinite(of_picture).all()
     assert np.isfinite(of_sound).all()
-    three_times = np.concatenate([seen.motion] * 3)
+    three_times = np.concatenate([video.motion] * 3)
     assert picture_statistics(three_times).shape == (3, of_picture.shape[1])
-    assert len(picture_statistics(seen.motion[: TICK_RATE_HZ - 1])) == 0
-    assert len(sound_statistics(heard.spectrum[: 24 * BANDS_PER_TICK])) == 0
+    assert len(picture_statistics(video.motion[: TICK_RATE_HZ - 1])) == 0
+    assert len(sound_statistics(audio.spectrum[: 24 * BANDS_PER_TICK])) == 0
     assert len(sound_statistics(np.zeros((0, 16), np.float16))) == 0
 
 

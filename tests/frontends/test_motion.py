@@ -16,7 +16,7 @@ BOUNCES = np.array([0.53, 1.08, 1.61, 2.24, 2.77, 3.41])
 
 
 def height_above_floor(time_seconds):
-    """Of a ball that is thrown up anew by each bounce, in pixels."""
+    """Of a ball that is thrown up again by each bounce, in pixels."""
     edges = np.concatenate([[0.0], BOUNCES, [SECONDS]])
     index = np.clip(np.searchsorted(edges, time_seconds, side="right") - 1, 0, len(edges) - 2)
     begin, end = edges[index], edges[index + 1]

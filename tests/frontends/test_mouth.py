@@ -1,4 +1,4 @@
-"""Mouth signals of cartoon faces whose mouths open as told."""
+"""Mouth signals of cartoon faces whose mouths open as asked."""
 
 from pathlib import Path
 
@@ -172,11 +172,11 @@ def test_a_short_glimpse_is_dropped():
 
 def test_a_detection_that_is_not_confirmed_is_dropped():
     class Once:
-        seen = False
+        was_found = False
 
         def detect(self, image):
-            found = np.array([[130, 50, SIDE, SIDE]], np.float32)[: not self.seen]
-            self.seen = True
+            found = np.array([[130, 50, SIDE, SIDE]], np.float32)[: not self.was_found]
+            self.was_found = True
             return found
 
     assert mouth_tracks(video((130.0, 50.0, 0.5)), Once()) == ()

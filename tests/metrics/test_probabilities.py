@@ -47,15 +47,15 @@ def test_precision_recall_f1_and_their_means_are_scikit_learns():
     guess = probabilities.argmax(axis=1)
     confusion = confusion_matrix(label, guess, 5)
     np.testing.assert_array_equal(confusion, sk.confusion_matrix(label, guess))
-    told = sk.classification_report(label, guess, output_dict=True)
+    expected = sk.classification_report(label, guess, output_dict=True)
     scores = class_scores(confusion)
     for number, one in enumerate(scores):
-        wanted = told[str(number)]
+        wanted = expected[str(number)]
         assert (one.precision, one.recall, one.f1, one.support) == pytest.approx(
             (wanted["precision"], wanted["recall"], wanted["f1-score"], wanted["support"])
         )
     for found, name in zip(averages(scores), ("macro avg", "weighted avg"), strict=True):
-        wanted = told[name]
+        wanted = expected[name]
         assert (found.precision, found.recall, found.f1) == pytest.approx(
             (wanted["precision"], wanted["recall"], wanted["f1-score"])
         )
@@ -71,12 +71,12 @@ def test_a_class_that_isnt_there_is_left_out_of_the_macro_mean():
 
 def test_reliability_agrees_with_scikit_learns_curve():
     probabilities, label = drawn(num_classes=2)
-    told = reliability(probabilities, label, num_bins=10)
+    bins = reliability(probabilities, label, num_bins=10)
     hits = probabilities.argmax(axis=1) == label
     share, mean = sk_curve(hits, probabilities.max(axis=1))
-    there = told.count > 0
-    np.testing.assert_allclose(told.accuracy[there], share)
-    np.testing.assert_allclose(told.probability[there], mean)
+    there = bins.count > 0
+    np.testing.assert_allclose(bins.accuracy[there], share)
+    np.testing.assert_allclose(bins.probability[there], mean)
 
 
 def sk_curve(hits: np.ndarray, likeliest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -136,7 +136,7 @@ def test_k_counts_from_one(k):
 
 
 def test_subsets_come_near_to_what_their_number_says():
-    """A true partner with b better ones in the gallery is best in a subset if none of them was drawn with it."""
+    """A true match with b better ones in the gallery is best in a subset if none of them was drawn with it."""
     num, size = 120, 20
     similarity = random_matrix(num, truth=1.5)
     better = true_ranks(similarity) - 1
@@ -172,11 +172,11 @@ def test_a_small_gallery_is_scored_without_subsets():
 
 
 def test_normalisation_sees_the_gallery_and_then_each_subset_alone():
-    seen = []
+    galleries = []
 
     def centred(gallery):
         """Takes away what a candidate has in common with all queries."""
-        seen.append(gallery)
+        galleries.append(gallery)
         return gallery - gallery.mean(axis=0)
 
     rng = np.random.default_rng(0)
@@ -184,9 +184,9 @@ def test_normalisation_sees_the_gallery_and_then_each_subset_alone():
     similarity = clean + 20.0 * rng.normal(size=40)
     plain = evaluate(similarity, ks=(1,), subset_size=10, draws=30)
     better = evaluate(similarity, ks=(1,), subset_size=10, draws=30, normalise=centred)
-    assert [gallery.shape for gallery in seen] == [(40, 40), *[(10, 10)] * 30] * 2
-    np.testing.assert_array_equal(seen[0], similarity)
-    np.testing.assert_array_equal(seen[31], similarity.T)
+    assert [gallery.shape for gallery in galleries] == [(40, 40), *[(10, 10)] * 30] * 2
+    np.testing.assert_array_equal(galleries[0], similarity)
+    np.testing.assert_array_equal(galleries[31], similarity.T)
     assert better.video_to_audio.recall[1].share > plain.video_to_audio.recall[1].share + 0.5
     assert better.video_to_audio.subset_recall[1] > plain.video_to_audio.subset_recall[1] + 0.5
 

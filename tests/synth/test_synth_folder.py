@@ -13,7 +13,7 @@ from avmatch.synth import TRUTH_COLUMNS, SynthConfig, synthesise
 
 RATE_HZ = 16_000
 #: Grey levels, on average. Equal pictures are not always encoded alike: x264's macroblock tree with adaptive
-#: B-frames gives results that depend on where its buffers lie (seen with its AVX-512 code, a few blocks a clip).
+#: B-frames gives results that depend on where its buffers lie (found with its AVX-512 code, a few blocks a clip).
 NEARLY_EQUAL = 0.5
 
 
@@ -119,12 +119,12 @@ def test_the_files_themselves_are_apart_by_the_offset(tmp_path, offset_seconds):
         brighter = np.maximum(np.diff(frames.astype(float), axis=0), 0).reshape(len(frames) - 1, -1)
         flash = np.sort(brighter, axis=1)[:, -300:].mean(axis=1)
         grid = np.arange(0, 3.8, 0.005)
-        seen = np.interp(grid, pts_seconds[1:], flash)
-        heard = np.abs(sound(tmp_path / pair.audio))[: 760 * 80].reshape(760, 80).max(axis=1)
-        heard = np.maximum(np.diff(np.log(heard + 1e-3), prepend=0), 0)
-        seen, heard = seen - seen.mean(), heard - heard.mean()
+        flashes = np.interp(grid, pts_seconds[1:], flash)
+        clicks = np.abs(sound(tmp_path / pair.audio))[: 760 * 80].reshape(760, 80).max(axis=1)
+        clicks = np.maximum(np.diff(np.log(clicks + 1e-3), prepend=0), 0)
+        flashes, clicks = flashes - flashes.mean(), clicks - clicks.mean()
         lags = np.arange(-60, 61)
-        found.append(lags[np.argmax([np.roll(heard, -lag) @ seen for lag in lags])] * 0.005)
+        found.append(lags[np.argmax([np.roll(clicks, -lag) @ flashes for lag in lags])] * 0.005)
     assert np.median(found) == pytest.approx(offset_seconds, abs=0.02)
 
 

@@ -3,7 +3,7 @@
     clips → decode each file once → ticks of frames, log-mel → cut to the common time → shards
 
 What is packed is what the encoders feed their towers with: frames on a clock of `rate_hz` (frontends/mouth.py), whole
-or the mouth of the face that is longest in sight (frontends/mouth.py), and log-mel at BAND_RATE_HZ (LogMelClock), or
+or the mouth of the face that shows for longest (frontends/mouth.py), and log-mel at BAND_RATE_HZ (LogMelClock), or
 the waveform for recipes that augment that; or motion and bands, which other cues use as well. Whole frames may be
 in colour. Tick k of the picture and entries k·n … (k + 1)·n − 1 of the sound are of one time,
 n = audio_rate_hz / rate_hz.

@@ -81,7 +81,7 @@ class _Index:
 class ShardWriter:
     """Packs pairs into shards; a context manager.
 
-    A job that was cut short goes on: `names` are those that are already there. Each shard is written whole or not at
+    A job that was interrupted resumes: `names` are those that are already there. Each shard is written whole or not at
     all; what was added since the last one is lost with a kill, and kept when an error or Ctrl-C ends the block.
 
     Args:

@@ -74,7 +74,7 @@ def read_std2022(folder: Path, *, keep_broken: bool = False) -> Pairs:
         keep_broken: packed items with NaN or infinite values stay as they are, instead of ending the reading.
 
     Raises:
-        UsageError: it has none of the forms, or stems or rows without a partner.
+        UsageError: it has none of the forms, or stems or rows without a match.
         MediaError: one file isn't what it should be.
     """
     if _is_packed(folder):

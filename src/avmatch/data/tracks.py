@@ -1,6 +1,6 @@
 """One media file → both its sides as tracks on regular clocks: what is packed, and what is measured on.
 
-The picture becomes whole frames, crops of the mouth that is longest in sight, or levels of motion; the sound log-mel,
+The picture becomes whole frames, crops of the mouth that shows for longest, or levels of motion; the sound log-mel,
 samples, or flux, level and spectrum of bands. They are the front ends of the encoders (frontends/), fed with one pass
 over the file.
 
@@ -163,7 +163,7 @@ class _Clocked:
 
 
 class _Mouths:
-    """The mouth of the face that is longest in sight."""
+    """The mouth of the face that shows for longest."""
 
     def __init__(self, settings: PackSettings, path: str) -> None:
         self._path, self._tracker = path, FaceTracker()

@@ -1,7 +1,7 @@
 """Retrieval between videos and sounds, scored from their similarity matrix.
 
 Rows are videos, columns are audio files, higher is more alike, and the truth is the diagonal. A query's rank is the
-place of its true partner among all candidates, 1 = best. **Ties count against the system**: a candidate just as alike
+place of its match among all candidates, 1 = best. **Ties count against the system**: a candidate just as alike
 stands before the true one, so a constant matrix scores 0 and not 100 %.
 
 R@k is the share of queries whose rank is k or better. The subset scores are those of the STD2022 course: R@k in
@@ -97,7 +97,7 @@ def recall_at(ranks: Int[np.ndarray, " N"], k: int) -> float:
 
 
 def median_rank(ranks: Int[np.ndarray, " N"]) -> float:
-    """MedR: half of the queries find their partner at this rank or better."""
+    """MedR: half of the queries find their match at this rank or better."""
     return float(np.median(ranks))
 
 

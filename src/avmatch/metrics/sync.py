@@ -2,7 +2,7 @@
 
 A frame is compared with the sound at each offset within ±`max_offset` ticks; **positive = the sound comes late**, so
 column `max_offset + o` compares frame t with tick t + o of the sound. NaN is where there is nothing to compare: the
-clip has no sound there, or the vectors of a tick are NaN themselves (no face in sight). Each offset has the mean of
+clip has no sound there, or the vectors of a tick are NaN themselves (no face). Each offset has the mean of
 the frames that can be compared there; where these are less than half as many as at the best offset, it is no candidate
 (the script of SyncNet pads with zeros). Near the ends of a clip there are fewer candidates, and so less to be mistaken
 about: `chances` is how often a guess would be right.

@@ -1,7 +1,9 @@
-"""Which process sees which pairs in which step, and who prepares them.
+"""Which process trains on which pairs in which step, and which process prepares them.
 
 The order of an epoch follows from (seed, epoch), what is random in a batch from (seed, epoch, step, rank): a run that
-was cut off goes on with the very batches that were still to come, whoever prepares them.
+was interrupted goes on with the same batches, whichever process prepares them.
+
+Media are read as the recipes take them: shards as they are, lists of media files packed first (data/packing.py).
 """
 
 from __future__ import annotations
@@ -49,7 +51,7 @@ class Plan:
 
 
 def plan_epoch(num_pairs: int, batch_size: int, seed: int, epoch: int, world: World, passes: int = 1) -> Plan:
-    """Who sees what in this epoch. The last batch is dropped if it isn't full, unless there is no other."""
+    """The pairs of this process in this epoch. The last batch is dropped if it isn't full, unless there is no other."""
     order = np.concatenate([epoch_order(num_pairs, seed, epoch * passes + number) for number in range(passes)])
     return Plan(shard_of(order, world.rank, world.size, batch_size), seed, epoch, world.rank)
 
@@ -83,11 +85,8 @@ def batches(source: Source, plan: Plan, first_step: int, num_workers: int) -> It
 
 
 def _leave_interrupts(worker: int) -> None:
-    """Ctrl-C reaches the workers too, but it is the training process that ends the run."""
+    """Ctrl-C reaches the workers too, but the training process ends the run."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-# Media as the recipes read them: shards as they are, lists of media files packed first (data/packing.py).
 
 
 def read_packed(data: str | Path, cache: Path, packing: PackSettings, progress: Progress | None = None) -> Pairs:

@@ -85,16 +85,16 @@ def save_checkpoint(path: Path, state: State, position: Position) -> None:
 
 def load_checkpoint(path: Path, state: State) -> Position:
     """Put the tensors of `path` back where they were. Raises ModelError if it is no checkpoint of such a learner."""
-    tensors, told = _read(path)
+    tensors, metadata = _read(path)
     try:
         state.learner.load_state_dict(_under(tensors, "learner/"))
         for name, value in _under(tensors, "average/").items():
             state.average[name].copy_(value)
         state.begun.update(_under(tensors, "begun/"))
         packed = state.optimiser.state_dict()
-        packed["state"] = _optimiser_state(_under(tensors, "optimiser/"), told["optimiser"])
+        packed["state"] = _optimiser_state(_under(tensors, "optimiser/"), metadata["optimiser"])
         state.optimiser.load_state_dict(packed)
-        return Position(**told["progress"])
+        return Position(**metadata["progress"])
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise ModelError(f"{path}: not a checkpoint of this recipe ({error}); start a new run") from error
 
@@ -116,19 +116,19 @@ def load_weights(path: Path, learner: nn.Module) -> int | None:
     return epoch if isinstance(epoch, int) else None
 
 
-def _write(path: Path, tensors: Mapping[str, Tensor], told: Mapping[str, object]) -> None:
+def _write(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, object]) -> None:
     own = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
     with atomic_path(path) as temporary:
-        save_file(own, temporary, {_KEY: json.dumps(told)})
+        save_file(own, temporary, {_KEY: json.dumps(metadata)})
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
-            told = json.loads((file.metadata() or {}).get(_KEY, "{}"))
-            if not isinstance(told, dict):
+            metadata = json.loads((file.metadata() or {}).get(_KEY, "{}"))
+            if not isinstance(metadata, dict):
                 raise ValueError(f"its {_KEY!r} is no JSON object")
-            return {name: file.get_tensor(name) for name in file.keys()}, told  # noqa: SIM118  not a mapping
+            return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118  not a mapping
     except (SafetensorError, OSError, ValueError) as error:
         raise ModelError(f"{path}: not a readable checkpoint ({error})") from error
 
@@ -145,14 +145,13 @@ def _optimiser_state(tensors: Mapping[str, Tensor], scalars: Mapping[str, float]
     return state
 
 
-# Ctrl-C in the middle of a step would leave weights half moved: it waits for the step's end.
-
-
 @contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:
-    """Gives the question whether Ctrl-C was pressed. Pressed a second time it interrupts at once.
+    """Gives a function that says whether Ctrl-C was pressed: the step in hand still ends, its weights whole.
 
-    Outside the main thread, or where somebody else listens to the signal, the answer is always no.
+    Pressed a second time, Ctrl-C interrupts at once.
+
+    Outside the main thread, or where the signal has another handler, the answer is always no.
     """
     in_main_thread = threading.current_thread() is threading.main_thread()
     if not in_main_thread or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:

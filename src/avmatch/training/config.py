@@ -27,7 +27,7 @@ class Optimisation:
 
     Attributes:
         optimiser: "adam" (Kingma & Ba 2015), "adamw" (Loshchilov & Hutter 2019) or "sgd" with momentum.
-        learning_rate: at its height.
+        learning_rate: the largest.
         schedule: "constant"; "cosine" to zero at the end of the run; "plateau", times `plateau_factor` after
             `plateau_epochs` epochs without improvement of `TrainConfig.best_by`.
         warmup_steps: steps of linear rise from zero before that.
@@ -67,14 +67,14 @@ class TrainConfig:
             pairs of a batch then compare within a part.
         validation_share: pairs held back, whole recordings; 0 holds none back, and the last weights are the best. Where
             the data have lists of their own of what is held back, those count.
-        best_by: the metric of validation that chooses the best weights; higher is better. Of several, apart by blanks,
-            the first that is measured: a small set has no recall@50. Empty: the last weights are exported.
+        best_by: the metric of validation that chooses the best weights; higher is better. Of several, separated by
+            blanks, the first that is measured: a small set has no recall@50. Empty: the last weights are exported.
         patience: stop after this many epochs without improvement; 0 = never.
         ema_decay: exponential moving average of the weights, which is validated and exported; 0 = off.
         bf16: forward passes in bfloat16 where it is safe (autocast).
         seed: of everything random in the run; `split_seed` of what is held back.
         num_workers: processes that prepare batches; 0 = the training process itself.
-        checkpoint_seconds: a checkpoint about this often, amid epochs too, and one at the end; 0 = after every step.
+        checkpoint_seconds: a checkpoint about this often, within epochs too, and one at the end; 0 = after every step.
     """
 
     recipe: str
@@ -115,15 +115,19 @@ def override(config: Config, settings: Sequence[str]) -> Config:
         path, sign, text = setting.partition("=")
         if not sign:
             raise UsageError(f"--set {setting}: expected field=value, for example optimisation.learning_rate=0.001")
-        config = _replaced(config, path.strip().split("."), text.strip(), setting)
+        try:
+            value = json.loads(text)
+        except json.JSONDecodeError:
+            value = text.strip()
+        config = _replaced(config, path.strip().split("."), value, setting)
     return config
 
 
-def _replaced(config: Config, path: Sequence[str], text: str, setting: str) -> Config:
-    return cast("Config", replace(cast("Any", config), **{path[0]: _value(config, path, text, setting)}))
+def _replaced(config: Config, path: Sequence[str], value: object, setting: str) -> Config:
+    return cast("Config", replace(cast("Any", config), **{path[0]: _value(config, path, value, setting)}))
 
 
-def _value(config: object, path: Sequence[str], text: str, setting: str) -> object:
+def _value(config: object, path: Sequence[str], value: object, setting: str) -> object:
     """What the field path[0] becomes."""
     names = [item.name for item in fields(cast("Any", config))]
     if path[0] not in names:
@@ -134,19 +138,10 @@ def _value(config: object, path: Sequence[str], text: str, setting: str) -> obje
     if len(path) > 1:
         if not is_dataclass(old):
             raise UsageError(f"--set {setting}: {path[0]} is {old!r}, which has no fields")
-        return _replaced(old, path[1:], text, setting)
+        return _replaced(old, path[1:], value, setting)
     if is_dataclass(old):
         inner = ", ".join(f"{path[0]}.{item.name}" for item in fields(old))
         raise UsageError(f"--set {setting}: {path[0]} has fields of its own: {inner}")
-    return _parsed(old, text, setting)
-
-
-def _parsed(old: object, text: str, setting: str) -> object:
-    """A value like the old one, from JSON or plain text."""
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError:
-        value = text
     return _like(old, value, setting)
 
 
@@ -158,8 +153,7 @@ def _like(old: object, value: object, setting: str) -> object:
         patterns = [*old, *(old[-1:] * len(value))] or value
         return tuple(_like(pattern, item, setting) for pattern, item in zip(patterns, value, strict=False))
     if is_dataclass(old) and isinstance(value, dict):
-        new = {name: _value(old, [name], json.dumps(item), setting) for name, item in value.items()}
-        return replace(cast("Any", old), **new)
+        return replace(cast("Any", old), **{name: _value(old, [name], item, setting) for name, item in value.items()})
     if type(value) is not type(old):
         raise UsageError(f"--set {setting}: expected a value like {old!r}, got {value!r}")
     return value

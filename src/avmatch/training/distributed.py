@@ -1,9 +1,12 @@
-"""More than one process: started by torchrun, told apart by rank; embeddings travel so that negatives come from all.
+"""More than one process, started by torchrun: embeddings are gathered, so that negatives come from all of them.
 
 A loss that compares all R·B pairs of a global batch needs everybody's embeddings. Every rank computes that whole loss,
 and so knows the whole gradient of its own embeddings without asking. DistributedDataParallel averages over the ranks
 what has to be summed, therefore `gathered` makes that gradient R times as large: what remains is the gradient of one
 process that saw the global batch (tests/training/test_distributed.py).
+
+Processes wait for each other in the process group's store, not in a collective operation: one that fails leaves its
+error there, and the others end with a PeerError that names its rank.
 """
 
 from __future__ import annotations

@@ -1,8 +1,15 @@
 """Networks → a model folder: ONNX graphs with their descriptions inside, and card.md.
 
 The graph is exported by torch's dynamo exporter with a free batch and, where the tower takes it, a free length; then
-run by ONNX Runtime on other batch sizes and lengths than it was traced with. A graph that answers otherwise than the
-network is not written.
+run by ONNX Runtime on other batch sizes and lengths than it was traced with. A graph that differs from the network is
+not written.
+
+Two towers over frames and log-mel become video.onnx and audio.onnx (artifacts/tower.py). `EmbeddingCue`
+(cues/learned.py) adds scale · (cosine − baseline) nats over independent steps. Both numbers are fitted here, on pairs
+that were held back, at their length: a pair's nats are linear in the sum of its cosines and in its length, by logistic
+regression of matching against non-matching pairs.
+
+Letters in shapes: N pairs.
 """
 
 from __future__ import annotations
@@ -13,7 +20,7 @@ import logging
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +50,10 @@ NAME_SCOPES = "pkg.torch.onnx.name_scopes"
 LEAST_HALVED = 1024
 #: Batches and lengths of samples for towers over time; the encoders' own batch of one, and a single tick, among them.
 TICKS = ((2, 8), (1, 21), (3, 5), (1, 1))
+#: Steps this far apart count as independent, or ticks where they are farther.
+INDEPENDENT_SECONDS = 0.2
+#: The smallest slope, of a model that has learned nothing.
+_LEAST_SLOPE = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,8 +140,8 @@ def export_onnx(
 def described_anew(path: Path, changes: Mapping[str, object]) -> None:
     """Change what an exported graph's description says, such as figures that were fitted after training."""
     graph = onnx.load(path)
-    (told,) = (entry for entry in graph.metadata_props if entry.key == "avmatch")
-    told.value = json.dumps(json.loads(told.value) | changes)
+    (description,) = (entry for entry in graph.metadata_props if entry.key == "avmatch")
+    description.value = json.dumps(json.loads(description.value) | changes)
     write_bytes_atomically(path, graph.SerializeToString())
 
 
@@ -162,7 +173,7 @@ def _traced(network: nn.Module, samples: Sequence[Sample], input_names: Sequence
 
 
 def without_traces(graph: onnx.ModelProto) -> onnx.ModelProto:
-    """The same graph without the exporter's stack traces, which tell of the files of this machine.
+    """The same graph without the exporter's stack traces, which name files of this machine.
 
     What stays are the names of the modules, by which layers are asked for (systems/avts/evaluate.py).
     """
@@ -176,17 +187,17 @@ def without_traces(graph: onnx.ModelProto) -> onnx.ModelProto:
 
 @contextmanager
 def _without_torchvision() -> Iterator[None]:
-    """The exporter's remarks that torchvision isn't there, which nothing here needs, aren't logged."""
+    """The exporter's message that torchvision, which isn't needed here, isn't installed is not logged."""
 
-    def is_told(record: logging.LogRecord) -> bool:
+    def is_logged(record: logging.LogRecord) -> bool:
         return "torchvision is not installed" not in record.getMessage()
 
     logger = logging.getLogger("torch.onnx._internal.exporter._registration")
-    logger.addFilter(is_told)
+    logger.addFilter(is_logged)
     try:
         yield
     finally:
-        logger.removeFilter(is_told)
+        logger.removeFilter(is_logged)
 
 
 def _halve(graph: onnx.GraphProto) -> None:
@@ -224,20 +235,6 @@ def _check_parity(network: nn.Module, path: Path, content: bytes, samples: Seque
             )
 
 
-# Two towers over frames and log-mel → a model folder: video.onnx, audio.onnx (artifacts/tower.py), card.md.
-#
-# `EmbeddingCue` (cues/learned.py) adds scale · (cosine − baseline) nats over independent steps. Both numbers are
-# fitted
-# here, on pairs that were held back, at the length that these have: a pair's nats are a line in the sum of its
-# cosines
-# and in its length, by logistic regression of partners against strangers.
-
-#: Steps this far apart count as independent, or ticks where they are farther.
-INDEPENDENT_SECONDS = 0.2
-#: The smallest slope: a model that knows nothing says nearly nothing.
-_LEAST_SLOPE = 1e-4
-
-
 @dataclass(frozen=True)
 class Evidence:
     """What an EmbeddingCue makes of cosines: `scale` nats per independent step and unit above `baseline`."""
@@ -263,12 +260,7 @@ def export_media_towers(
         settings: what they were trained on.
         is_half: see export_onnx.
     """
-    common = {
-        "rate_hz": settings.rate_hz,
-        "scale": evidence.scale,
-        "baseline": evidence.baseline,
-        "independent_seconds": evidence.independent_seconds,
-    }
+    common = {"rate_hz": settings.rate_hz} | asdict(evidence)
     size = {"height_px": settings.height_px, "width_px": settings.width_px}
     video = common | {"side": "video", "input": "frames", "crop": settings.crop} | size
     audio = common | {"side": "audio", "input": "logmel", "num_mels": NUM_MELS}
@@ -284,25 +276,24 @@ def fit_evidence_of_ticks(
     group: Int[np.ndarray, " N"],
     rate_hz: float,
 ) -> Evidence:
-    """Fit scale and baseline to the mean cosines of partners (the diagonal) and of strangers of other recordings.
+    """Fit scale and baseline to the mean cosines of matching pairs (the diagonal) and of pairs of two recordings.
 
-    Both kinds weigh alike, so that log-odds are a likelihood ratio. As N partners can't show that a mistake is rarer
-    than one in N, the targets are (N + 1) / (N + 2) and its complement (Platt 1999), which bounds the slope.
+    Both kinds weigh alike, so that log-odds are a likelihood ratio. As N matching pairs can't show that a mistake is
+    rarer than one in N, the targets are (N + 1) / (N + 2) and its complement (Platt 1999), which bounds the slope.
     """
     independent_seconds = max(INDEPENDENT_SECONDS, 1.0 / rate_hz)
     steps = num_ticks / (rate_hz * independent_seconds)
-    partners = np.eye(len(group), dtype=bool)
-    strangers = group[:, None] != group[None]
-    if not strangers.any():
+    others = group[:, None] != group[None]
+    if not others.any():
         return Evidence(1.0, float(similarity.mean()), independent_seconds)
     terms = np.stack([similarity.astype(np.float64) * steps, steps])
     slope, offset = fit_nats(
         lambda line, terms: line[0] * terms[0] + line[1] * terms[1],
         (1.0, 0.0),
-        terms[:, partners],
-        terms[:, strangers],
+        terms[:, np.eye(len(group), dtype=bool)],
+        terms[:, others],
         (platt_target(len(group)),) * 2,
     )
     if slope < _LEAST_SLOPE:
-        return Evidence(_LEAST_SLOPE, round(float(similarity[strangers].mean()), 5), independent_seconds)
+        return Evidence(_LEAST_SLOPE, round(float(similarity[others].mean()), 5), independent_seconds)
     return Evidence(round(slope, 5), round(-offset / slope, 5), independent_seconds)

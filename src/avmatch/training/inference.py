@@ -1,4 +1,4 @@
-"""A learner at work while nothing is learned: its modes, items in blocks, clips one by one.
+"""A learner in evaluation mode: items in blocks, clips one by one.
 
 Letters in shapes: N items, B items of a block, D dimensions.
 """
@@ -36,7 +36,7 @@ def blocks(num_items: int, size: int) -> Iterator[Int[np.ndarray, " B"]]:
 
 
 def outputs(network: nn.Module, items: Items, device: torch.device, size: int) -> Float32[np.ndarray, "N D"]:
-    """What a network makes of all items, `size` of them at once."""
+    """What a network gives for all items, `size` of them at once."""
     with evaluating(network):
         parts = [
             network(torch.from_numpy(gather(items, rows)).to(device)).float().cpu().numpy()
@@ -51,7 +51,7 @@ def outputs_of_clips(
     clips: Iterable[tuple[Num[np.ndarray, _ * shape], Num[np.ndarray, _ * form]]],
     device: torch.device,
 ) -> tuple[list[Float32[np.ndarray, "_ D"]], list[Float32[np.ndarray, "_ D"]]]:
-    """What the networks make of both sides of each clip, one clip at a time."""
+    """What the networks give for both sides of each clip, one clip at a time."""
     found: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
     with evaluating(nn.ModuleList((video, audio))):
         for clip in clips:

@@ -2,8 +2,8 @@
 
     plan → batch → losses → step → … → validate → checkpoint → … → export
 
-A run is a pure function of its configuration and data: cut off at any moment (kill −9 too), `resume` goes on from the
-last checkpoint and ends with the same weights, bit for bit on a CPU.
+A run is a pure function of its configuration and data: interrupted at any moment (kill −9 too), `resume` goes on from
+the last checkpoint and ends with the same weights, bit for bit on a CPU.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+from torch.utils.tensorboard import SummaryWriter
 
 from avmatch.core.errors import AvmatchError, UsageError
 from avmatch.core.files import write_text_atomically
@@ -47,10 +48,10 @@ from avmatch.training.optimiser import (
     started_average,
     update_average,
 )
-from avmatch.training.run import Events, RunFolder
+from avmatch.training.run import RunFolder
 from avmatch.training.task import Batch, Scheduled, Source
 
-#: Steps between two looks at the loss: on a GPU, a look waits for all that was asked of it.
+#: Steps between two checks of the loss: on a GPU, a check waits for all the work in its queue.
 CHECK_STEPS = 16
 
 
@@ -87,7 +88,8 @@ def train(
     Raises:
         UsageError: the folder is in use, or data or settings don't fit the recipe.
         ModelError: the checkpoint isn't one of this recipe.
-        TrainingError: the loss is no number any more.
+        TrainingError: the loss became infinite or NaN.
+        PeerError: another process of the run failed.
         KeyboardInterrupt: Ctrl-C, once a checkpoint is written.
     """
     _check_best_by(config)
@@ -102,7 +104,7 @@ def train(
 
 
 class TrainingError(AvmatchError, ArithmeticError):
-    """The loss became infinite or no number; the message says where and what may help."""
+    """The loss became infinite or NaN; the message says where and what may help."""
 
 
 class _Run:
@@ -138,7 +140,8 @@ class _Run:
             self.rows = [row for row in self.folder.read_metrics() if row["epoch"] < self.position.epoch]
         if self.world.is_first:
             self._write_split(resume)
-        with self._logging():
+        events = SummaryWriter(str(self.folder.path), purge_step=self.position.epoch) if self.world.is_first else None
+        with events or nullcontext() as self.events:
             if self.config.epochs == self.position.epoch == 0:
                 self._close_epoch({})
             with interruptible() as is_interrupted:
@@ -149,15 +152,6 @@ class _Run:
                         raise KeyboardInterrupt
         self.world.wait()
         return self._finished(data)
-
-    @contextmanager
-    def _logging(self) -> Iterator[None]:
-        """Epochs that are closed inside are told to TensorBoard."""
-        if not self.world.is_first:
-            yield
-            return
-        with closing(Events(self.folder.path, self.position.epoch)) as self.events:
-            yield
 
     def _epoch(self, is_interrupted: Callable[[], bool]) -> None:
         config, epoch = self.config, self.position.epoch
@@ -183,7 +177,7 @@ class _Run:
         self._close_epoch({name: value / counts[name] for name, value in self._finite(sums).items()})
 
     def _source(self) -> Source:
-        """The task's, by the weights with which the epoch began, though the run was cut off amid it."""
+        """The task's, by the weights with which the epoch began, even if it was interrupted."""
         learner, begun = self.state.learner, self.state.begun
         if self.position.step == 0:
             begun.update({name: value.clone() for name, value in learner.state_dict().items()})
@@ -193,12 +187,12 @@ class _Run:
             return task.source(self.train_pairs, learner, self.device)
 
     def _finite(self, sums: Mapping[str, Tensor]) -> dict[str, float]:
-        """The sums as numbers. Raises TrainingError if they are none: no checkpoint is written of such weights."""
+        """The sums as numbers. Raises TrainingError if the loss isn't finite: such weights aren't saved."""
         values = {name: float(value) for name, value in sums.items()}
         if not math.isfinite(values["loss"]):
             raise TrainingError(
                 f"{self.folder.path}: the loss became {values['loss']} in epoch {self.position.epoch}, by step "
-                f"{self.position.step}; start anew with a lower optimisation.learning_rate, or "
+                f"{self.position.step}; start a new run with a lower optimisation.learning_rate, or "
                 "optimisation.gradient_clip=1"
             )
         return values
@@ -236,22 +230,23 @@ class _Run:
         best = self.position.best
         better = best is None or (value is not None and value > best)
         rate = self.state.optimiser.param_groups[0]["lr"]
-        self.rows.append(
-            {"epoch": epoch, "seconds": round(self.position.seconds, 3), "learning_rate": rate, **losses, **validation}
-        )
+        row = {"seconds": round(self.position.seconds, 3), "learning_rate": rate, **losses, **validation}
+        self.rows.append({"epoch": epoch, **row})
         self.position = self._after(value, better)
         is_over = self.position.epoch >= self.config.epochs or self._is_stale()
         is_due = is_over or time.monotonic() - self.saved_at >= self.config.checkpoint_seconds
-        if self.world.is_first:
+        if self.events is not None:  # in the first process
             if better and (is_due or value is not None):
                 save_weights(self.folder.best, self.state.learner, self.state.average, epoch)
             self.folder.write_metrics(self.rows)
-            self.events.write(self.rows[-1])
+            for name, number in row.items():
+                self.events.add_scalar(name, number, epoch)
+            self.events.flush()
         if is_due:
             self._save()
 
     def _validation(self) -> Mapping[str, float]:
-        """The metrics of the first process, for all: those who disagree on the best would wait for each other."""
+        """The metrics of the first process, for all: processes that disagree on the best would wait for each other."""
         found: Mapping[str, float] = {}
         if len(self.validation_pairs) and self.world.is_first:
             with _with_weights(self.state.learner, self.state.average), evaluating(self.state.learner):

@@ -1,8 +1,53 @@
-"""Losses count in float32 at least, whatever the towers give.
+"""Losses of more than one system, and their precision.
 
-float16 ends at 65504 and bfloat16 keeps eight bits, too few for the sum of a softmax's hundreds of terms. float64 stays
-float64, for gradient checks. Autocast would take matrix products back to sixteen bits, so losses that have any compute
-them under `without_autocast`.
+*InfoNCE*: every other item of the batch is a negative, in both directions.
+
+    z_ij = exp(τ) · v_i·a_j
+    loss = − ½ mean_i ( log softmax_j(z_ij)[own(i)] + log softmax_j(z_j,own(i))[i] )
+
+One direction is eq. 4 of van den Oord, Li and Vinyals, "Representation learning with contrastive predictive coding"
+(2018). Both directions, and a learned log scale that is clipped so that no cosine is multiplied by more than 100, are
+those of CLIP: Radford et al., "Learning transferable visual models from natural language supervision" (ICML 2021).
+
+*Multi-way matching*: which of N sounds belongs to the picture?
+
+    loss = − mean_b log softmax_n( z_bn )[target_b]
+
+    z_bn = 1 / ‖v_b − a_bn‖₂     multi_way_inverse_distance
+    z_bn = s · v_b·a_bn          multi_way_cosine
+
+The inverse distance is that of Chung, Chung and Kang, "Perfect match: improved cross-modal embeddings for audio-visual
+synchronisation" (ICASSP 2019), whose candidates are windows of the same recording at other times. Theirs is infinite
+where two vectors meet; here 1 / √(d² + ε²) stands for 1 / d. With ε = 0.01 a logit is at most 100, which is also CLIP's
+limit, and at distances about 1 the two differ by 0.005 %.
+
+*Sampled softmax*: one positive against K sampled negatives, multi-way matching whose answer always comes first.
+
+    loss = − mean_b log( exp(s·q_b·p_b) / (exp(s·q_b·p_b) + Σ_k exp(s·q_b·n_bk)) )
+
+The two-tower loss of Huang et al., "Learning deep structured semantic models for web search using clickthrough data"
+(CIKM 2013), where the products are cosines and s their smoothing factor.
+
+*Contrastive losses* pull matching pairs together and push others out to a margin; Y = 1 for a matching pair.
+
+    hadsell                mean_b  ½·Y·D² + ½·(1 − Y)·max(0, m − D)²
+    weighted_contrastive   mean_b  λ·Y·D² + (1 − λ)·(1 − Y)·max(0, m − D)
+
+The first is eq. 4 of Hadsell, Chopra and LeCun, "Dimensionality reduction by learning an invariant mapping" (CVPR
+2006), where Y = 0 means similar, so that Y and 1 − Y change places. The second balances the two sides by λ, and its
+hinge isn't squared: a negative is pushed equally hard all the way out. Distances are the caller's:
+`torch.linalg.vector_norm` has the gradient 0 where two vectors meet, whereas the square root of a sum of squares has
+NaN.
+
+*Binary cross-entropy* of "in sync", from one logit a clip: − mean_b ( Y·log σ(z) + (1 − Y)·log(1 − σ(z)) ). The sigmoid
+is never formed: log σ(z) = − softplus(−z) is finite at any logit.
+
+Losses are computed in float32 at least, whatever the towers give. float16 ends at 65504 and bfloat16 keeps eight bits,
+too few for the sum of a softmax's hundreds of terms. float64 stays float64, for gradient checks. Autocast would take
+matrix products back to sixteen bits, so losses that have any compute them under `without_autocast`.
+
+Letters in shapes: B batch or videos, A audio (A = B, or more where audio was gathered from several processes),
+N candidates, K negatives, D dimensions.
 """
 
 from __future__ import annotations
@@ -14,6 +59,10 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
+LARGEST_SCALE = 100.0
+#: Distances well below this count as equal.
+SMALLEST_DISTANCE = 0.01
+
 
 def at_least_float32(tensor: Tensor) -> Tensor:
     """`tensor` in float32, or in float64 if it comes so."""
@@ -23,21 +72,6 @@ def at_least_float32(tensor: Tensor) -> Tensor:
 def without_autocast(tensor: Tensor) -> torch.autocast:
     """A block in which operations on the device of `tensor` keep their precision."""
     return torch.autocast(tensor.device.type, enabled=False)
-
-
-# InfoNCE: every other item of the batch is a negative, in both directions.
-#
-#     z_ij = exp(τ) · v_i·a_j
-#     loss = − ½ mean_i ( log softmax_j(z_ij)[own(i)] + log softmax_j(z_j,own(i))[i] )
-#
-# One direction is eq. 4 of van den Oord, Li and Vinyals, "Representation learning with contrastive predictive coding"
-# (2018). Both directions, and a learned log scale that is clipped so that no cosine is multiplied by more than 100,
-# are
-# those of CLIP: Radford et al., "Learning transferable visual models from natural language supervision" (ICML 2021).
-#
-# Letters in shapes: B videos, A audio (A = B, or more where audio was gathered from several processes), D dimensions.
-
-LARGEST_SCALE = 100.0
 
 
 class InfoNCE(nn.Module):
@@ -70,7 +104,7 @@ class InfoNCE(nn.Module):
         positives: Int64[Tensor, " B"] | None = None,
         same: Bool[Tensor, "B A"] | None = None,
     ) -> Float[Tensor, ""]:
-        """How surprising it is, in nats, that each video chooses its audio and each own audio its video.
+        """Cross-entropy in nats of each video choosing its audio, and of each own audio choosing its video.
 
         The second direction has the B videos given as its choice, also where there is more audio.
 
@@ -116,27 +150,6 @@ def _cross_entropy(
     return functional.cross_entropy(logits, own)
 
 
-# Multi-way matching: which of N sounds belongs to the picture?
-#
-#     loss = − mean_b log softmax_n( z_bn )[target_b]
-#
-#     z_bn = 1 / ‖v_b − a_bn‖₂     multi_way_inverse_distance
-#     z_bn = s · v_b·a_bn          multi_way_cosine
-#
-# The inverse distance is that of Chung, Chung and Kang, "Perfect match: improved cross-modal embeddings for audio-
-# visual
-# synchronisation" (ICASSP 2019), whose candidates are windows of the same recording at other times. Theirs is
-# infinite
-# where two vectors meet; here 1 / √(d² + ε²) stands for 1 / d. With ε = 0.01 a logit is at most 100, which is also
-# CLIP's
-# limit, and at distances about 1 the two differ by 0.005 %.
-#
-# Letters in shapes: B batch, N candidates, D dimensions.
-
-#: Distances well below this count as equal.
-SMALLEST_DISTANCE = 0.01
-
-
 def multi_way_inverse_distance(
     video: Float[Tensor, "B D"], audio: Float[Tensor, "B N D"], target: Int64[Tensor, " B"]
 ) -> Float[Tensor, ""]:
@@ -176,52 +189,22 @@ def multi_way_cosine(
     return functional.cross_entropy(scale * cosine, target)
 
 
-# Softmax cross-entropy of one positive against K sampled negatives.
-#
-#     loss = − mean_b log( exp(s·q_b·p_b) / (exp(s·q_b·p_b) + Σ_k exp(s·q_b·n_bk)) )
-#
-# The two-tower loss of Huang et al., "Learning deep structured semantic models for web search using clickthrough
-# data"
-# (CIKM 2013), where the products are cosines and s their smoothing factor. It is multi-way matching whose answer
-# always
-# stands first.
-#
-# Letters in shapes: B batch, K negatives, D dimensions.
-
-
 def sampled_cross_entropy(
     query: Float[Tensor, "B D"],
     positive: Float[Tensor, "B D"],
     negatives: Float[Tensor, "B K D"],
     scale: Float[Tensor, ""] | float,
 ) -> Float[Tensor, ""]:
-    """How surprising it is, in nats, that each query chooses its positive.
+    """Cross-entropy in nats of each query choosing its positive.
 
     Args:
         query: (B, D) unit vectors: the caller has normalised them, so that a product is a cosine.
-        positive: (B, D) unit vectors of the partners.
-        negatives: (B, K, D) unit vectors of the strangers, each query's own.
+        positive: (B, D) unit vectors of what matches.
+        negatives: (B, K, D) unit vectors, each query's own.
         scale: what cosines are multiplied with, the inverse of the softmax's temperature.
     """
     first = torch.zeros(len(query), dtype=torch.int64, device=query.device)
     return multi_way_cosine(query, torch.cat((positive[:, None], negatives), dim=1), first, scale)
-
-
-# Contrastive losses of pairs: pull what belongs together, push strangers out to a margin.
-#
-#     hadsell                mean_b  ½·Y·D² + ½·(1 − Y)·max(0, m − D)²
-#     weighted_contrastive   mean_b  λ·Y·D² + (1 − λ)·(1 − Y)·max(0, m − D)
-#
-# Y = 1 for a pair. The first is eq. 4 of Hadsell, Chopra and LeCun, "Dimensionality reduction by learning an
-# invariant
-# mapping" (CVPR 2006), where Y = 0 means similar, so that Y and 1 − Y change places. The second balances the two
-# sides by
-# λ, and its hinge isn't squared: a stranger is pushed equally hard all the way out.
-#
-# Distances are the caller's: `torch.linalg.vector_norm` has the gradient 0 where two vectors meet, whereas the square
-# root of a sum of squares has NaN.
-#
-# Letters in shapes: B batch.
 
 
 def hadsell(distance: Float[Tensor, " B"], is_pair: Bool[Tensor, " B"], margin: float) -> Float[Tensor, ""]:
@@ -230,7 +213,7 @@ def hadsell(distance: Float[Tensor, " B"], is_pair: Bool[Tensor, " B"], margin: 
     Args:
         distance: (B,) Euclidean distances D, not negative.
         is_pair: (B,) Y, whether the two belong together.
-        margin: m, the distance beyond which strangers are left alone; positive.
+        margin: m, the distance beyond which negatives are left alone; positive.
 
     Raises:
         ValueError: the margin isn't positive, or the shapes differ.
@@ -248,7 +231,7 @@ def weighted_contrastive(
     Args:
         distance: (B,) Euclidean distances D, not negative.
         is_pair: (B,) Y, whether the two belong together.
-        margin: m, the distance beyond which strangers are left alone; positive.
+        margin: m, the distance beyond which negatives are left alone; positive.
         weight: λ in 0…1, the share of the pairs.
 
     Raises:
@@ -269,17 +252,8 @@ def _checked(distance: Float[Tensor, " B"], is_pair: Bool[Tensor, " B"], margin:
     return at_least_float32(distance)
 
 
-# Binary cross-entropy of "in sync", from one logit a clip.
-#
-#     loss = − mean_b ( Y·log σ(z) + (1 − Y)·log(1 − σ(z)) )
-#
-# The sigmoid is never formed: log σ(z) = − softplus(−z) is finite at any logit.
-#
-# Letters in shapes: B batch.
-
-
 def sync_binary_cross_entropy(logit: Float[Tensor, " B"], in_sync: Bool[Tensor, " B"]) -> Float[Tensor, ""]:
-    """How surprising the truth is, in nats.
+    """Cross-entropy of the truth, in nats.
 
     Args:
         logit: (B,) z, positive where the network believes in sync.

@@ -13,7 +13,7 @@ from avmatch.training.config import Optimisation
 
 
 def build_optimiser(settings: Optimisation, learner: nn.Module) -> Optimizer:
-    """The optimiser over all parameters that want gradients; biases, norms and single numbers aren't decayed."""
+    """The optimiser over all trainable parameters; biases, norms and single numbers aren't decayed."""
     wanted = [parameter for parameter in learner.parameters() if parameter.requires_grad]
     groups = [
         {"params": [parameter for parameter in wanted if parameter.ndim > 1], "weight_decay": settings.weight_decay},

@@ -1,19 +1,20 @@
 """The folder of a run: which files it has, and how they are written.
 
 config.json      the complete configuration        command.txt     the line that reproduces the run
-metrics.jsonl    a line an epoch                    curves.png      the same as a picture
+metrics.jsonl    a line an epoch                    curves.png      the same as a plot
 events.out…      the same for TensorBoard           split.json      which pairs were held back
 last.safetensors everything needed to go on         best.safetensors   the weights that were exported
 model/           what is used: ONNX graphs and their card
 .lock            one process at a time
+
+Other recipes may start from a run: from the sizes and the weights of one of its towers (`run_task`, `load_tower`).
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,6 @@ from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
-from torch.utils.tensorboard import SummaryWriter
 
 from avmatch.core.errors import ModelError, UsageError
 from avmatch.core.files import write_text_atomically
@@ -34,36 +34,13 @@ CONFIG, COMMAND, LOCK = "config.json", "command.txt", ".lock"
 PATIENCE_SECONDS = 10.0
 
 
-@dataclass(frozen=True)
 class RunFolder:
-    """Where a run lives."""
+    """The files of a run in `path`; the story above says what each is."""
 
-    path: Path
-
-    @property
-    def last(self) -> Path:
-        """The newest checkpoint."""
-        return self.path / "last.safetensors"
-
-    @property
-    def best(self) -> Path:
-        """The weights with the best validation."""
-        return self.path / "best.safetensors"
-
-    @property
-    def model(self) -> Path:
-        """The exported model's folder."""
-        return self.path / "model"
-
-    @property
-    def curves(self) -> Path:
-        """The picture of the metrics."""
-        return self.path / "curves.png"
-
-    @property
-    def metrics(self) -> Path:
-        """A JSON object an epoch."""
-        return self.path / "metrics.jsonl"
+    def __init__(self, path: Path) -> None:
+        self.path, self.model = path, path / "model"
+        self.last, self.best = path / "last.safetensors", path / "best.safetensors"
+        self.metrics, self.curves = path / "metrics.jsonl", path / "curves.png"
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -89,7 +66,7 @@ class RunFolder:
         Raises:
             UsageError: the folder isn't empty without `resume`, or holds a run of another configuration.
         """
-        # A run that its data didn't let start left no more than what it was asked for.
+        # A run that its data kept from starting left only its settings.
         used = self.path.is_dir() and any(item.name not in (CONFIG, COMMAND, LOCK) for item in self.path.iterdir())
         if used and not resume:
             raise UsageError(f"{self.path}: not empty; go on with --resume, or name another folder")
@@ -103,12 +80,9 @@ class RunFolder:
     def read_metrics(self) -> list[dict[str, float]]:
         """The lines written so far; a torn last line is left out."""
         lines = self.metrics.read_text(encoding="utf-8").splitlines() if self.metrics.is_file() else []
-        rows = []
-        for line in lines:
-            try:
-                rows.append(json.loads(line))
-            except json.JSONDecodeError:
-                break
+        rows: list[dict[str, float]] = []
+        with suppress(json.JSONDecodeError):
+            rows.extend(map(json.loads, lines))
         return rows
 
     def write_metrics(self, rows: Sequence[Mapping[str, float]]) -> None:
@@ -122,11 +96,10 @@ class RunFolder:
         if not self.last.is_file():
             return  # nothing was learned yet: the data didn't fit those settings, say
         theirs, ours = _flat(json.loads(path.read_text(encoding="utf-8"))), _flat(to_json(config))
-        differ = [key for key in sorted(theirs | ours) if theirs.get(key) != ours.get(key)]
-        differ = [key for key in differ if key not in FREE_TO_CHANGE]
+        differ = [key for key in sorted({*theirs, *ours} - FREE_TO_CHANGE) if theirs.get(key) != ours.get(key)]
         if differ:
-            told = ", ".join(f"{key} {theirs.get(key)!r} → {ours.get(key)!r}" for key in differ)
-            raise UsageError(f"{self.path}: was started with other settings ({told}); resume with the same ones")
+            changes = ", ".join(f"{key} {theirs.get(key)!r} → {ours.get(key)!r}" for key in differ)
+            raise UsageError(f"{self.path}: was started with other settings ({changes}); resume with the same ones")
 
 
 def _flat(value: object, prefix: str = "") -> dict[str, object]:
@@ -138,30 +111,6 @@ def _flat(value: object, prefix: str = "") -> dict[str, object]:
     return flat
 
 
-# The numbers of each epoch for TensorBoard: a file of events for each session of a run.
-
-
-class Events:
-    """A session's file. What an earlier session wrote of `first_epoch` and later is taken back."""
-
-    def __init__(self, folder: Path, first_epoch: int) -> None:
-        self._writer = SummaryWriter(str(folder), purge_step=first_epoch)
-
-    def write(self, row: Mapping[str, float]) -> None:
-        """Every number of an epoch's row but the epoch, at once."""
-        for name, value in row.items():
-            if name != "epoch":
-                self._writer.add_scalar(name, value, int(row["epoch"]))
-        self._writer.flush()
-
-    def close(self) -> None:
-        """The session is over."""
-        self._writer.close()
-
-
-# Runs that other recipes begin with: what they learned, their sizes, the weights of one of their towers.
-
-
 def run_task(run: str | Path) -> dict[str, Any]:
     """The task of a run, as its config.json has it. Raises UsageError if it is no run."""
     try:
@@ -171,9 +120,9 @@ def run_task(run: str | Path) -> dict[str, Any]:
     return task
 
 
-def settings_of(told: Mapping[str, object], prefix: str = "") -> Iterator[str]:
+def settings_of(fields: Mapping[str, object], prefix: str = "") -> Iterator[str]:
     """`tcn.width=192`, as `override` takes it."""
-    for name, value in told.items():
+    for name, value in fields.items():
         if isinstance(value, dict):
             yield from settings_of(value, f"{prefix}{name}.")
         else:

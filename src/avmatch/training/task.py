@@ -1,4 +1,4 @@
-"""What a recipe has to say about the thing it trains; the loop knows the rest.
+"""What a recipe says about the thing that it trains; the loop knows the rest.
 
 data ─ read → Pairs ─ source → Batch ─ learner → losses       (training)
                 └──── validate ← learner                      (after each epoch)
@@ -25,13 +25,13 @@ Side = np.ndarray | Sequence[np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """What one forward pass of the training sees. B pairs, K negatives a pair, T ticks.
+    """The input of one forward pass in training. B pairs, K negatives a pair, T ticks.
 
     Attributes:
         video, audio: the pairs, row by row.
         rows: their places among the training pairs.
         group: their recordings.
-        negatives: sounds that don't belong, if the task draws any.
+        negatives: sounds that don't match, if the task draws any.
     """
 
     video: Num[Tensor, "B T *shape"]
@@ -105,7 +105,7 @@ class Task(Protocol):
         ...
 
     def source(self, pairs: Pairs, learner: nn.Module, device: torch.device) -> Source:
-        """Asked anew at the start of each epoch, so that hard negatives follow the learner."""
+        """Called at the start of each epoch: hard negatives follow the learner."""
         ...
 
     def validate(self, learner: nn.Module, pairs: Pairs, device: torch.device) -> Mapping[str, float]:
@@ -122,7 +122,7 @@ class Task(Protocol):
 
 @runtime_checkable
 class Scheduled(Protocol):
-    """A task with a schedule of its own, told in shares of the run."""
+    """A task with a schedule of its own, in shares of the run."""
 
     def over(self, epochs: int) -> Task:
         """The task, its schedule scaled to a run of that length."""

@@ -17,7 +17,7 @@ from avmatch.frontends.event_signals import picture_statistics, sound_statistics
 from avmatch.systems.events.kinds import class_names, fitted_classes, statistics_of
 from avmatch.systems.events.runtime import CLASSES, EventCue, EventModel, Kind, KindCue, load_event_model
 from avmatch.systems.events.task import EventPairs, EventTowers
-from avmatch.training.discriminant import softmax_regression
+from avmatch.training.closed_forms import softmax_regression
 from avmatch.training.export import described_anew
 from event_scenes import event_times, picture, sound, struck
 

@@ -12,8 +12,7 @@ from avmatch.evaluation.galleries import read_media
 from avmatch.evaluation.pieces import TalkProtocol
 from avmatch.evaluation.retrieval import Protocol
 from avmatch.pipelines.evaluate import evaluate_retrieval, evaluate_sync
-from avmatch.systems.events.evaluate import EventSyncResult, event_similarities
-from avmatch.systems.events.runtime import load_event_model
+from avmatch.systems.events.evaluate import EventSyncResult, similarities
 from avmatch.systems.lips.evaluate import evaluate_match
 from media_scenes import write_scenes
 
@@ -24,17 +23,16 @@ def scenes(tmp_path_factory):
 
 
 def test_files_and_shards_say_the_same(scenes, tmp_path):
-    model = load_event_model("events")
     pairs, failures = pack_list(scenes, tmp_path, MOTION_AND_BANDS)
     assert failures == ()
-    (of_files,) = event_similarities(model, read_media(scenes), [None], 0)
-    (of_shards,) = event_similarities(model, pairs, [None], 0)
+    (of_files,) = similarities("events", read_media(scenes), [None], 0)
+    (of_shards,) = similarities("events", pairs, [None], 0)
     np.testing.assert_allclose(of_files, of_shards, rtol=1e-3, atol=1e-3)
     assert (of_files.argmax(axis=1) == np.arange(4)).mean() >= 0.75
 
 
 def test_noise_costs_evidence(scenes):
-    clean, noisy = event_similarities(load_event_model("events"), read_media(scenes), [None, -10.0], 0)
+    clean, noisy = similarities("events", read_media(scenes), [None, -10.0], 0)
     assert np.diag(noisy).mean() < np.diag(clean).mean()
 
 
@@ -43,7 +41,7 @@ def test_the_command_takes_it(scenes, tmp_path):
     assert json.dumps(report.num_pairs) == "4"
     pairs, _ = pack_list(scenes, tmp_path, MOTION_AND_BANDS)
     with pytest.raises(UsageError, match="noise is mixed into waveforms"):
-        event_similarities(load_event_model("events"), pairs, [10.0], 0)
+        similarities("events", pairs, [10.0], 0)
 
 
 def test_offsets_of_any_sound(scenes):

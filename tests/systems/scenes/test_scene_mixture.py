@@ -18,7 +18,7 @@ from avmatch.systems.scenes.model import (
     Side,
     Standard,
 )
-from avmatch.training.discriminant import discriminants
+from avmatch.training.closed_forms import discriminants
 
 CONFIG = AttentionConfig(width=8, num_heads=2, num_components=(3, 4))
 

@@ -104,14 +104,14 @@ def test_the_video_tower_may_name_its_own_clusters(pairs_folder: Path) -> None:
     assert not hasattr(alone, "video_clusters")
 
 
-def test_strangers_are_normalised_together_with_partners(pairs_folder: Path) -> None:
-    """Were they not, a stranger's vector in training would tell by its statistics what it is."""
+def test_negatives_are_normalised_together_with_positives(pairs_folder: Path) -> None:
+    """Were they not, the statistics of a negative would give it away in training."""
     pairs, task = read_pairs(pairs_folder), small_task(dropout=0.0)
     learner = task.learner(pairs, 0).train()
     item = torch.from_numpy(np.asarray(pairs.audio[:4], np.float32))
     batch = Batch(torch.randn(4, 6, VIDEO_FEATURES), item, torch.arange(4), torch.arange(4), item[:, None])
-    audio, strangers = learner._sounds(batch)
-    torch.testing.assert_close(audio, strangers[:, 0])
+    audio, negatives = learner._audio_vectors(batch)
+    torch.testing.assert_close(audio, negatives[:, 0])
 
 
 def test_batches_follow_from_their_generator(pairs_folder: Path) -> None:

@@ -6,7 +6,7 @@ import jaxtyping
 import pytest
 import torch
 
-from avmatch.systems.two_tower.task import ClusterHead
+from avmatch.systems.two_tower.model import ClusterHead
 
 
 @pytest.fixture

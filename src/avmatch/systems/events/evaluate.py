@@ -1,8 +1,17 @@
-"""What a model for any sound makes of the sound of a file, in windows of a second, each from the middle of the last.
+"""How well the model for any sound matches, and finds offsets; and its layers, for probes.
 
-There are two layers: `statistics`, on which its kinds are fitted, and `output`, the vector of the kind.
+*Matching* (`similarities`): the same evidence as in `match`, for galleries of which all matches are known.
 
-Letters in shapes: W windows, D numbers, S samples.
+*Offsets* (`evaluate_event_sync`): pairs → decode each file once → motion and bands → pieces → the sound moved → offset,
+as `sync` measures it. The sound of each piece is moved five times, by multiples of 0.2 s drawn with the seed: the
+classes of Synchformer (Iashin et al., ICASSP 2024), among which one is chosen as well. What is moved in from before or
+after a piece is its own clip's sound, and nothing where that ends. Files that can't be used are left out, and named in
+notes.
+
+*Layers* (`EventLayer`): what the model makes of the sound of a file, in windows of a second, each from the middle of
+the one before: `statistics`, on which its kinds are fitted, and `output`, the vector of the kind.
+
+Letters in shapes: W windows, D numbers, S samples, N clips, U band ticks, B bands.
 """
 
 from __future__ import annotations
@@ -11,6 +20,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +43,7 @@ from avmatch.matching.fusion import fused_scores, usual_offsets
 from avmatch.media.decode import read_audio
 from avmatch.metrics.intervals import Share, share_of
 from avmatch.reports.report import Report
-from avmatch.systems.events.runtime import KIND, EventCue, EventModel, KindCue, load_event_model
+from avmatch.systems.events.runtime import KIND, EventCue, KindCue, load_event_model
 
 WINDOW_SECONDS, STATISTICS, OUTPUT = 1.0, "statistics", "output"
 
@@ -52,18 +62,20 @@ class EventLayer:
     tower: ClipTower | None
 
     def __call__(self, path: str) -> Float32[np.ndarray, "W D"]:
-        """The features of a file's windows. Raises MediaError if it can't be read, ModelError if the graph can't."""
-        return self.of(read_audio(path, sample_rate_hz=SAMPLE_RATE_HZ).data[0])
+        """The features of a file's windows; silence follows a sound that is shorter than a window.
 
-    def of(self, samples: Float32[np.ndarray, " S"]) -> Float32[np.ndarray, "W D"]:
-        """The features of the windows of a sound at 16 kHz; silence follows one that is shorter than a window."""
+        Raises:
+            MediaError: it can't be read.
+            ModelError: the graph can't take it.
+        """
+        samples = read_audio(path, sample_rate_hz=SAMPLE_RATE_HZ).data[0]
         front_end = SoundFrontEnd()
         front_end.push(AudioSamples(np.pad(samples, (0, max(SAMPLE_RATE_HZ - len(samples), 0)))[None], SAMPLE_RATE_HZ))
-        heard = front_end.finish()
-        assert heard is not None  # a second at least
+        features = front_end.finish()
+        assert features is not None  # a second at least
         size = round(WINDOW_SECONDS * BAND_RATE_HZ)
-        begins = range(0, len(heard.spectrum) - size + 1, size // 2)
-        statistics = [sound_statistics(heard.spectrum[begin : begin + size]) for begin in begins]
+        begins = range(0, len(features.spectrum) - size + 1, size // 2)
+        statistics = [sound_statistics(features.spectrum[begin : begin + size]) for begin in begins]
         return np.concatenate(statistics) if self.tower is None else self.tower.encode(statistics)
 
 
@@ -75,21 +87,12 @@ def event_layer(model: str, folder: Path, layer: str | None = None) -> EventLaye
     return EventLayer(model, layer, load_clip_towers(folder / KIND).audio if layer == OUTPUT else None)
 
 
-# The model for any sound over pairs of media: the same evidence as in `match`, for galleries of which all is known.
-
-#: Offsets that partners may have, as `match` has them.
+#: Offsets at which a sound may match, as `match` has them.
 LAGS_SECONDS = np.arange(-TICK_RATE_HZ, TICK_RATE_HZ + 1) / TICK_RATE_HZ
 
 
 def similarities(
-    model: Model, gallery: Gallery, conditions: Sequence[float | None], seed: int
-) -> list[Float32[np.ndarray, "N N"]]:
-    """Of the model for any sound (see `event_similarities`)."""
-    return event_similarities(load_event_model(model), gallery, conditions, seed)
-
-
-def event_similarities(
-    model: EventModel, gallery: Gallery, conditions: Sequence[float | None], seed: int
+    model: str | Path | Model, gallery: Gallery, conditions: Sequence[float | None], seed: int
 ) -> list[Float32[np.ndarray, "N N"]]:
     """The evidence in nats of every video with every audio, in each condition.
 
@@ -100,12 +103,13 @@ def event_similarities(
         MediaError: a file can't be used; a gallery with gaps would measure something else.
         UsageError: noise is wanted on shards, which hold no waveforms, or they were packed otherwise.
     """
+    loaded = load_event_model(model)
+    cues = (EventCue(loaded), KindCue(loaded))
     clips = list(gallery_clips(gallery, MOTION_AND_BANDS, conditions, seed))
     videos = [video_features(motion) for motion, _ in clips]
     matrices = []
     for place in range(len(conditions)):
         audios = [audio_features(sounds[place]) for _, sounds in clips]
-        cues = (EventCue(model), KindCue(model))
         matrices.append(fused_scores(cues, videos, audios, LAGS_SECONDS, usual_offsets(LAGS_SECONDS)).nats)
     return matrices
 
@@ -121,15 +125,6 @@ def audio_features(bands: np.ndarray, start_seconds: float = 0.0) -> AudioFeatur
     seconds = len(bands) / BAND_RATE_HZ
     return AudioFeatures(start_seconds + 0.5 / BAND_RATE_HZ, flux, level, seconds, peak=1.0, spectrum=spectrum)
 
-
-# How well the model for any sound tells by how much picture and sound are apart.
-#
-#     pairs → decode each file once → motion and bands → pieces → the sound moved → offset, as `sync` measures it
-#
-# The sound of each piece is moved five times, by multiples of 0.2 s drawn with the seed: the classes of Synchformer
-# (Iashin et al., ICASSP 2024), among which one is chosen as well. What is moved in from before or behind a piece is
-# its
-# own clip's sound, and where that ends there is none. Files that can't be used are left out, and notes name them.
 
 #: Offsets that are searched, pieces, and the classes.
 MAX_OFFSET_SECONDS, PIECE_SECONDS, CLASS_SECONDS, LAST_CLASS = 2.0, 5.0, 0.2, 10
@@ -203,15 +198,10 @@ class _Clip:
 
 @dataclass(frozen=True)
 class _Trial:
+    group: str
     error_seconds: float
     class_error: int
     is_sure: bool
-
-
-@dataclass(frozen=True)
-class _Piece:
-    group: str
-    trials: tuple[_Trial, ...]
 
 
 def evaluate_event_sync(
@@ -230,13 +220,13 @@ def evaluate_event_sync(
     conditions: tuple[float | None, ...] = (None, *protocol.noise_snr_db)
     notes: list[str] = []
     lengths = protocol.pieces_seconds or (PIECE_SECONDS,)
-    found: dict[tuple[float, int], list[_Piece]] = {
+    found: dict[tuple[float, int], list[list[_Trial]]] = {
         (seconds, number): [] for seconds in lengths for number in range(len(conditions))
     }
     for clip in _clips(data, protocol, conditions, notes, progress):
         for (seconds, number), pieces in found.items():
             for begin, end in _places(len(clip.motion), seconds):
-                pieces.append(_Piece(clip.group, tuple(_trials(cue, clip, begin, end, number, protocol))))
+                pieces.append(list(_trials(cue, clip, begin, end, number, protocol)))
     rows = [
         _row(seconds, conditions[number], pieces, protocol.seed)
         for (seconds, number), pieces in found.items()
@@ -293,42 +283,40 @@ def _trials(
         error = np.inf if estimate.offset_seconds is None else abs(estimate.offset_seconds - shift * CLASS_SECONDS)
         chosen = _chosen_class(cue, video, audio)
         wrong_by = 2 * LAST_CLASS + 1 if chosen is None else abs(chosen - shift)
-        yield _Trial(float(error), wrong_by, estimate.confidence >= OK_CONFIDENCE)
+        yield _Trial(clip.group, float(error), wrong_by, estimate.confidence >= OK_CONFIDENCE)
 
 
 def _late(bands: Float[np.ndarray, "U B"], begin: int, end: int, late_ticks: int) -> AudioFeatures:
-    """What is heard from tick `begin` to `end` when the clip's sound comes so late."""
+    """The sound from tick `begin` to `end` when the clip's sound comes so late."""
     first, last = max(begin - late_ticks, 0), min(end - late_ticks, len(bands) // BANDS_PER_TICK)
     missing_seconds = (first - (begin - late_ticks)) / TICK_RATE_HZ
     return audio_features(bands[first * BANDS_PER_TICK : max(last, first) * BANDS_PER_TICK], missing_seconds)
 
 
 def _chosen_class(cue: EventCue, video: VideoFeatures, audio: AudioFeatures) -> int | None:
-    """The class that fits best; None where nothing can be told."""
+    """The class that fits best; None where the cue abstains."""
     curves = cue.curves([video], [audio], _CLASSES_SECONDS)
     return None if curves.reason() else int(curves.nats[0, 0].argmax()) - LAST_CLASS
 
 
-def _row(seconds: float, snr_db: float | None, pieces: Sequence[_Piece], seed: int) -> EventSyncRow:
-    trials = [trial for piece in pieces for trial in piece.trials]
-    groups = [piece.group for piece in pieces for _ in piece.trials]
+def _row(seconds: float, snr_db: float | None, pieces: Sequence[Sequence[_Trial]], seed: int) -> EventSyncRow:
+    trials = [trial for piece in pieces for trial in piece]
+    groups = [trial.group for trial in trials]
+    share = partial(share_of, groups=groups, seed=seed)
     error = np.array([trial.error_seconds for trial in trials])
     off = np.array([trial.class_error for trial in trials])
     sure = np.array([trial.is_sure for trial in trials])
-    in_frame, in_80_ms, in_200_ms = (
-        share_of(error <= limit + _TINY_SECONDS, groups, seed) for limit in (1 / TICK_RATE_HZ, 0.08, 0.2)
-    )
-    of_sure = [group for group, one in zip(groups, sure, strict=True) if one]
+    in_frame, in_80_ms, in_200_ms = (error <= limit + _TINY_SECONDS for limit in (1 / TICK_RATE_HZ, 0.08, 0.2))
     return EventSyncRow(
         seconds,
         snr_db,
-        in_frame,
-        in_80_ms,
-        in_200_ms,
-        share_of(off == 0, groups, seed),
-        share_of(off <= 1, groups, seed),
-        share_of(sure, groups, seed),
-        share_of(error[sure] <= 0.08 + _TINY_SECONDS, of_sure, seed) if of_sure else None,
+        share(in_frame),
+        share(in_80_ms),
+        share(in_200_ms),
+        share(off == 0),
+        share(off <= 1),
+        share(sure),
+        share_of(in_80_ms[sure], list(compress(groups, sure)), seed) if sure.any() else None,
         len(pieces),
-        len({piece.group for piece in pieces}),
+        len(set(groups)),
     )

@@ -34,21 +34,22 @@ def heat(
     Args:
         offset_seconds: by how much the sound comes late.
     """
-    seen = model.cell_accents(video)
-    heard, inside = _at_ticks(model.sound_accents(audio), audio, video, seen.shape[2], offset_seconds)
-    width = min(round(WINDOW_SECONDS * TICK_RATE_HZ), seen.shape[2])
-    nats = np.zeros((seen.shape[2], len(seen)), np.float32)
+    cells = model.cell_accents(video)
+    num_ticks = cells.shape[2]
+    sound, inside = _at_ticks(model.sound_accents(audio), audio, video, num_ticks, offset_seconds)
+    width = min(round(WINDOW_SECONDS * TICK_RATE_HZ), num_ticks)
+    nats = np.zeros((num_ticks, len(cells)), np.float32)
     for accent, weight in enumerate(model.description.weights):
-        correlation = _gliding(seen[:, accent], heard[accent], width)
-        surprise = -np.log(1.0 - np.clip(correlation, 0.0, MAX_CORRELATION) ** 2)
-        nats += np.float32(weight * model.description.temper * 0.5 * width * _INDEPENDENT_SHARE) * surprise.T
+        correlation = _gliding(cells[:, accent], sound[accent], width)
+        gain = -np.log(1.0 - np.clip(correlation, 0.0, MAX_CORRELATION) ** 2)
+        nats += np.float32(weight * model.description.temper * 0.5 * width * _INDEPENDENT_SHARE) * gain.T
     return nats * _shares(nats, video) * inside[:, None]
 
 
 def _shares(nats: Float32[np.ndarray, "T G"], video: VideoFeatures) -> Float32[np.ndarray, "T G"]:
-    """How probable each cell is as the source, 1 for the most probable: what moves more is, before anything is heard.
+    """How probable each cell is as the source, 1 for the most probable: without the sound, what moves more.
 
-    Without that, cells in which nothing happens glow with the noise that they have.
+    Otherwise the noise of cells in which nothing happens would show.
     """
     activity = video.motion[:, CHANGE].mean(axis=0, dtype=np.float32)
     log_odds = nats + 0.5 * np.log(activity + 1e-6)

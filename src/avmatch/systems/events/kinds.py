@@ -1,11 +1,19 @@
-"""What there is to see and to hear, as vectors that are alike where they belong together: fitted in closed form.
+"""What there is in a picture and in a sound: vectors that are alike where they match, and named classes.
 
-    statistics of pieces (frontends/event_signals.py) ─ standardised ─ canonical correlations → unit vectors
+    statistics of pieces (frontends/event_signals.py) ─ standardised ─ canonical correlations → unit vectors   (kinds)
+                                                                     ─ softmax regression → probabilities (classes)
 
-What their cosine is worth is learned beside the accents (event_pairs.py), from cosines of pictures whose recordings
-weren't fitted on: the recordings are cut into parts, each of which is judged by the correlations of the others.
+Both are fitted in closed form. What the cosine of two kinds is worth is learned beside the accents (task.py), from
+cosines of pictures whose recordings weren't fitted on: the recordings are cut into parts, each of which is judged by
+the correlations of the others.
 
-Letters in shapes: N pieces, X and Y statistics of the sides.
+A class is what stands before ":" in a label: "impact" of "impact: wood". Sound and picture of one piece are of one
+class g, and are taken to be independent beyond that. What a pair then says for matching is
+
+    log Σ_g p(g | picture) · p(g | sound) / p(g)        p(g): the share of the training pieces
+
+Letters in shapes: C clips, N pieces, X and Y statistics of the sides, F statistics of one, G classes, P matching pairs,
+Q others.
 """
 
 from __future__ import annotations
@@ -25,12 +33,13 @@ from avmatch.data.items import Pairs
 from avmatch.data.tracks import split_bands
 from avmatch.frontends.event_signals import BANDS_PER_TICK, picture_statistics, sound_statistics
 from avmatch.metrics.calibration import fit_nats
-from avmatch.training.canonical import Classes, Linear, canonical
-from avmatch.training.discriminant import softmax_regression
+from avmatch.training.closed_forms import Classes, Linear, canonical, softmax_regression
 
 #: Clips are fitted on, and judged, in pieces as long as this; some ticks of the last one may be missing.
 PIECE_TICKS, _MISSING_TICKS = 5 * TICK_RATE_HZ, 2
 LEAST_DEVIATION = 1e-6
+#: A class of fewer recordings is left out: it would be known by what is that recording's own.
+MIN_RECORDINGS = 2
 
 #: Statistics (N, X) and (N, Y) of a clip's pieces.
 Statistics = tuple[Float32[np.ndarray, "_ _"], Float32[np.ndarray, "_ _"]]
@@ -44,8 +53,8 @@ class KindConfig:
     Attributes:
         ridge: of the canonical correlations, in units of the mean variance.
         dim: of the vectors.
-        num_parts: into which recordings are cut to see what cosines are worth.
-        class_ridge: of the regressions of named classes (event_classes.py), over standardised statistics.
+        num_parts: into which recordings are cut to measure what cosines are worth.
+        class_ridge: of the regressions of named classes, over standardised statistics.
     """
 
     ridge: float = 3.0
@@ -60,7 +69,7 @@ class FittedKinds:
 
     Attributes:
         towers: of picture and sound.
-        baseline: the cosine at which a pair is as probably one of partners as of strangers.
+        baseline: the cosine at which a pair is as probably a matching one as another.
         cosines: (C, C) of the clips' pictures and sounds, by correlations of recordings that the picture isn't of.
     """
 
@@ -75,8 +84,8 @@ def fitted_kinds(clips: Sequence[Statistics], group: Int[np.ndarray, " C"], conf
     Raises:
         UsageError: there are fewer than two pieces of a second or more.
     """
-    told = np.array([len(seen) > 0 for seen, _ in clips])
-    whole, known = together(clips), np.flatnonzero(told)
+    has_pieces = np.array([len(video) > 0 for video, _ in clips])
+    whole, known = together(clips), np.flatnonzero(has_pieces)
     if len(whole[0]) < 2:
         raise UsageError(
             f"{len(clips)} pairs have {len(whole[0])} pieces of a second or more; give more, or longer ones"
@@ -88,11 +97,11 @@ def fitted_kinds(clips: Sequence[Statistics], group: Int[np.ndarray, " C"], conf
         fitted = together([clip for clip, own in zip(clips, part == number, strict=True) if not own])
         if len(ours) and len(fitted[0]) > 1:
             video, audio = _towers(fitted, config)
-            seen = _vectors(video, [clips[row][0] for row in ours.tolist()])
-            heard = _vectors(audio, [clips[row][1] for row in known.tolist()])
-            cosines[np.ix_(ours, known)] = seen @ heard.T
-    strangers = (group[:, None] != group[None]) & told[:, None] & told[None]
-    baseline = _baseline(np.diag(cosines)[told].astype(float), cosines[strangers].astype(float))
+            video_vectors = _vectors(video, [clips[row][0] for row in ours.tolist()])
+            audio_vectors = _vectors(audio, [clips[row][1] for row in known.tolist()])
+            cosines[np.ix_(ours, known)] = video_vectors @ audio_vectors.T
+    is_other = (group[:, None] != group[None]) & has_pieces[:, None] & has_pieces[None]
+    baseline = _baseline(np.diag(cosines)[has_pieces].astype(float), cosines[is_other].astype(float))
     return FittedKinds(_towers(whole, config), baseline, cosines)
 
 
@@ -113,21 +122,21 @@ def cut(pairs: Pairs, row: int) -> list[tuple[np.ndarray, np.ndarray]]:
 
 def together(clips: Sequence[Statistics]) -> Statistics:
     """One after another; those that lack a side are left out."""
-    some = [(seen, heard) for seen, heard in clips if len(seen) and len(heard)]
-    if not some:
+    whole = [(video, audio) for video, audio in clips if len(video) and len(audio)]
+    if not whole:
         return np.zeros((0, 0), np.float32), np.zeros((0, 0), np.float32)
-    return np.concatenate([seen for seen, _ in some]), np.concatenate([heard for _, heard in some])
+    return np.concatenate([video for video, _ in whole]), np.concatenate([audio for _, audio in whole])
 
 
 def _towers(fitted: Statistics, config: KindConfig) -> Towers:
     deviations = [np.maximum(side.std(axis=0), LEAST_DEVIATION) for side in fitted]
     standard = [side / deviation for side, deviation in zip(fitted, deviations, strict=True)]
     found = canonical(standard[0], standard[1], (config.ridge, config.ridge), config.dim)
-    towers = [
-        Linear(tensor(side.mean(axis=0)), tensor(directions / deviation[:, None]), with_deviation=False)
-        for side, directions, deviation in zip(fitted, (found.first, found.second), deviations, strict=True)
-    ]
-    return towers[0], towers[1]
+    video, audio = (
+        Linear(tensor(side.mean(axis=0)), tensor(own.directions / deviation[:, None]), with_deviation=False)
+        for side, own, deviation in zip(fitted, found, deviations, strict=True)
+    )
+    return video, audio
 
 
 def tensor(values: np.ndarray) -> Tensor:
@@ -141,29 +150,13 @@ def _vectors(tower: Linear, clips: Sequence[Float32[np.ndarray, "_ F"]]) -> Floa
     return np.concatenate([tower(tensor(clip)[None]).numpy() for clip in clips])
 
 
-def _baseline(partners: Float[np.ndarray, " P"], strangers: Float[np.ndarray, " Q"]) -> float:
-    """Where logistic regression, in which partners and strangers weigh alike, is undecided."""
-    if not len(strangers):
-        return float(partners.mean())
-    start = 1.0, float((partners.mean() + strangers.mean()) / 2)
-    _, baseline = fit_nats(lambda line, scores: line[0] * (scores - line[1]), start, partners, strangers)
+def _baseline(matching: Float[np.ndarray, " P"], others: Float[np.ndarray, " Q"]) -> float:
+    """Where logistic regression, in which matching and other pairs weigh alike, is undecided."""
+    if not len(others):
+        return float(matching.mean())
+    start = 1.0, float((matching.mean() + others.mean()) / 2)
+    _, baseline = fit_nats(lambda line, scores: line[0] * (scores - line[1]), start, matching, others)
     return float(np.clip(baseline, -1.0, 1.0))
-
-
-# Of which named class a picture or a sound is: softmax regressions over statistics of training pieces.
-#
-#     statistics of pieces (event_kinds.py) ─ standardised ─ softmax regression → probabilities of classes
-#
-# A class is what stands before ":" in a label: "impact" of "impact: wood". Sound and picture of one piece are of one
-# class g, and beyond that they are taken to have nothing to do with one another. What a pair says for its being one
-# is
-#
-#     log Σ_g p(g | picture) · p(g | sound) / p(g)        p(g): the share of the training pieces
-#
-# Letters in shapes: C clips, N pieces, F statistics.
-
-#: A class of fewer recordings is left out: it would be known by what is that recording's own.
-MIN_RECORDINGS = 2
 
 
 def class_names(pairs: Pairs) -> list[str]:
@@ -185,16 +178,16 @@ def fitted_classes(
     Returns:
         None where fewer than two classes have MIN_RECORDINGS or more.
     """
-    known = [row for row, (seen, heard) in enumerate(clips) if len(seen) and len(heard) and names[row]]
+    known = [row for row, (video, audio) in enumerate(clips) if len(video) and len(audio) and names[row]]
     recordings = Counter(name for name, _ in {(names[row], int(group[row])) for row in known})
     classes = sorted(name for name, num in recordings.items() if num >= MIN_RECORDINGS)
     if len(classes) < 2:
         return None
     ours = [row for row in known if names[row] in classes]
-    seen, heard = together([clips[row] for row in ours])
+    video, audio = together([clips[row] for row in ours])
     label = np.repeat([classes.index(names[row]) for row in ours], [len(clips[row][0]) for row in ours])
     share = np.bincount(label) / len(label)
-    return _tower(seen, label, 1.0 / share, ridge), _tower(heard, label, np.ones(len(classes)), ridge)
+    return _tower(video, label, 1.0 / share, ridge), _tower(audio, label, np.ones(len(classes)), ridge)
 
 
 def _tower(

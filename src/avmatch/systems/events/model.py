@@ -6,10 +6,20 @@
     filters = Conv1d + (Conv1d – ReLU – Dropout – Conv1d of one tick)
 
 They are compared by correlation, the k-th with the k-th, so that neither gain nor trend matters. What is learned are
-a few thousand numbers: two hours of clips carry no more (docs/experiments/events.md). They begin as the accents of the
+a few thousand numbers: two hours of clips carry no more (docs/experiments/events.md). They start as the accents of the
 untrained cue (cues/motion.py): each of its channels with the sound's onset.
 
-Letters in shapes: B clips, S sources, C channels, H inputs, K accents, T ticks, U band ticks, D dimensions, L lags.
+How probable it is that accents belong together is the arithmetic of cues/synchrony.py with gradients:
+
+    nats_k(source) = −T_eff / 2 · log(1 − R²),  R > 0 the correlation of the k-th accents
+    nats           = Σ_k weight_k · log Σ_source prior · exp(temper · nats_k(source))
+
+One source is tied to the sound, which one isn't known; sources are copies of their neighbours, so their nats are
+tempered before they are summed out. T_eff is that of Bartlett (1946), by the accents' autocorrelations. It carries no
+gradient: otherwise slow accents would pass for quick ones.
+
+Letters in shapes: B clips, M sounds, S sources, C channels, H inputs, K accents, T ticks, U band ticks, L lags,
+A autocorrelation lags.
 """
 
 from __future__ import annotations
@@ -23,8 +33,14 @@ from torch import Tensor, nn
 
 from avmatch.core.errors import UsageError
 
-#: How large the other weights begin, so that accents of one kind aren't copies.
+#: How large the other weights are at first, so that accents of one kind aren't copies.
 _NOVELTY = 0.1
+#: As in cues/synchrony.py: ticks that flattening takes, and bounds.
+LOST_TICKS, MAX_CORRELATION, MIN_INFLATION = 18, 0.9, 0.5
+AUTOCORRELATION_LAGS = 25
+#: What the weights are at first: what the untrained cue's nats are worth, in all, and its temper.
+_WORTH, _TEMPER = 6.8, 0.3
+_LEAST_NORM = 1e-3
 
 
 @dataclass(frozen=True)
@@ -37,7 +53,7 @@ class AccentConfig:
         onset: the input that is the sound's onset.
         bands_per_tick: U / T.
         num_accents: K.
-        taps: ticks that a filter sees, an odd number.
+        taps: ticks that a filter spans, an odd number.
         hidden, dropout: of the network beside the linear filter.
     """
 
@@ -57,7 +73,7 @@ class AccentConfig:
 
 
 class _Filters(nn.Module):
-    """A linear filter, and beside it a small network that begins with nothing."""
+    """A linear filter, and beside it a small network that gives zeros at first."""
 
     def __init__(self, num_inputs: int, config: AccentConfig, apart: int) -> None:
         super().__init__()
@@ -75,7 +91,7 @@ class _Filters(nn.Module):
             last.bias.zero_()  # type: ignore[union-attr]
 
     def begin_with(self, accent: int, number: int) -> None:
-        """Let an accent begin as one of the inputs."""
+        """Let an accent be one of the inputs at first."""
         with torch.no_grad():
             self.linear.weight[accent, number, self.linear.kernel_size[0] // 2] += 1.0
 
@@ -114,27 +130,6 @@ class SoundAccents(nn.Module):
         return accents
 
 
-# How probable is it that accents belong together? The arithmetic of cues/synchrony.py with gradients.
-#
-#     nats_k(source) = −T_eff / 2 · log(1 − R²),  R > 0 the correlation of the k-th accents
-#     nats           = Σ_k weight_k · log Σ_source prior · exp(temper · nats_k(source))
-#
-# One source is tied to the sound, nobody says which; sources are copies of their neighbours, so their nats are
-# tempered
-# before they are summed out. T_eff is that of Bartlett (1946), by the accents' autocorrelations, and carries no
-# gradient:
-# otherwise slow accents would be called quick.
-#
-# Letters in shapes: B clips, M sounds, S sources, K accents, T ticks, L lags, A autocorrelation lags.
-
-#: As in cues/synchrony.py: ticks that flattening takes, and bounds.
-LOST_TICKS, MAX_CORRELATION, MIN_INFLATION = 18, 0.9, 0.5
-AUTOCORRELATION_LAGS = 25
-#: Where the weights begin: what the untrained cue's nats are worth, in all, and its temper.
-_WORTH, _TEMPER = 6.8, 0.3
-_LEAST_NORM = 1e-3
-
-
 class AccentEvidence(nn.Module):
     """Nats of pairs of clips at every lag; what is learned are the accents' weights and the temper."""
 
@@ -148,21 +143,12 @@ class AccentEvidence(nn.Module):
     ) -> Float[Tensor, "B M L"]:
         """Of each picture with each sound, which is longer by L − 1 ticks: the first lag begins with its first."""
         num_ticks = video.shape[3]
-        seen, heard = _unit(video), _unit(audio.unfold(2, num_ticks, 1))
-        correlation = torch.einsum("bskt,mklt->bmlks", seen, heard)
-        middle = _autocorrelation(heard[:, :, heard.shape[2] // 2])
-        inflation = 1 + 2 * torch.einsum("bska,mka->bmks", _autocorrelation(seen), middle)[:, :, None]
-        return self._summed(correlation, inflation, num_ticks, log_prior)
-
-    def _summed(
-        self,
-        correlation: Float[Tensor, "B M L K S"],
-        inflation: Float[Tensor, "B M 1 K S"],
-        num_ticks: int,
-        log_prior: Float[Tensor, "B S"],
-    ) -> Float[Tensor, "B M L"]:
-        surprise = -torch.log(1 - correlation.clamp(0, MAX_CORRELATION).square())
-        nats = 0.5 * (num_ticks - LOST_TICKS) * surprise / inflation.clamp_min(MIN_INFLATION)
+        video, audio = _unit(video), _unit(audio.unfold(2, num_ticks, 1))
+        correlation = torch.einsum("bskt,mklt->bmlks", video, audio)
+        middle = _autocorrelation(audio[:, :, audio.shape[2] // 2])
+        inflation = 1 + 2 * torch.einsum("bska,mka->bmks", _autocorrelation(video), middle)[:, :, None]
+        unexplained = 1 - correlation.clamp(0, MAX_CORRELATION).square()
+        nats = 0.5 * (num_ticks - LOST_TICKS) * -torch.log(unexplained) / inflation.clamp_min(MIN_INFLATION)
         per_accent = torch.logsumexp(self.log_temper.exp() * nats + log_prior[:, None, None, None], dim=4)
         total: Tensor = (per_accent * self.log_weights.exp()).sum(dim=3)
         return total

@@ -11,18 +11,24 @@ The metadata property `avmatch` of the first two is a JSON object:
      "kind_baseline": 0.2, "class_share": 0.5, "weight": 1.0, "mass_slope": 0.5, "contrast_slope": 0.1,
      "intercept": -0.2, "half_slope": 0.2, "strokes_slope": 1.1, "class_slopes": [0.3, …]}
 
-`weights` and `temper` tell how accents' nats are added, kind_scale · (cosine − kind_baseline) are the
+`weights` and `temper` say how the nats of accents are added, kind_scale · (cosine − kind_baseline) are the
 nats of the kinds, class_share · log(picture's · sound's probabilities) those of the classes, and the last seven how far
 offsets may be believed (cues/evidence.py). Where class_share is 0, there are no classes.
 
-Letters in shapes: S sources, C channels, T ticks, H inputs, U band ticks, K accents, D dimensions, W windows,
-F statistics, G classes.
+Its two cues: *when* things happen (EventCue), the accents of picture and sound, the k-th with the k-th, by the
+arithmetic of cues/synchrony.py, where one source of the picture is tied to the sound; in close-ups of faces it counts
+for less, as the untrained motion cue does, which it replaces. *What* they are (KindCue), the cosine of what the picture
+looks like and what the sound sounds like, and the probability that both are of one named class; the same at every
+offset.
+
+Letters in shapes: N videos, M audio files, L offsets, S sources, C channels, T ticks, H inputs, U band ticks,
+K accents, D dimensions, W windows, F statistics, G classes, n sounds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from weakref import WeakKeyDictionary
@@ -46,6 +52,10 @@ from avmatch.frontends.event_signals import (
     sound_statistics,
 )
 
+#: Least chance of one class, so that its logarithm is finite.
+_LEAST_CHANCE = float(np.finfo(np.float32).tiny)
+#: The kinds' nats are calibrated by the export.
+_AS_THEY_ARE = Calibration()
 INPUTS = {"video": "motion", "audio": "bands"}
 KIND, CLASSES = "kind", "classes"
 
@@ -154,30 +164,14 @@ def load_event_model(model: str | Path | Model) -> EventModel:
     return EventModel(ours, video, audio, load_clip_towers(opened.part(KIND)), classes)
 
 
-# The model for any sound behind the same door as the other cues: when things happen, and what they are.
-#
-# *When* (EventCue): the accents of picture and sound (systems/events/runtime.py), the k-th with the k-th, by the
-# arithmetic of
-# cues/synchrony.py; one source of the picture is tied to the sound. In close-ups of faces it counts for less, as the
-# untrained motion cue does, which it replaces.
-#
-# *What* (KindCue): the cosine of what the picture looks like and what the sound sounds like, and the probability that
-# both are of one named class; the same at every offset.
-#
-# Letters in shapes: N videos, M audio files, L offsets, S sources, K accents, H = K·S signals, T ticks, n sounds.
-
-#: Its nats are calibrated as they are.
-CALIBRATION = Calibration()
-#: Least chance of one class, so that its logarithm is finite.
-_LEAST_CHANCE = float(np.finfo(np.float32).tiny)
-
-
 @dataclass(frozen=True, eq=False)
 class EventCue:
     """Evidence from accents."""
 
     model: EventModel
-    _heard: WeakKeyDictionary[AudioFeatures, tuple[Series, ...]] = field(default_factory=WeakKeyDictionary, repr=False)
+    _accents: WeakKeyDictionary[AudioFeatures, tuple[Series, ...]] = field(
+        default_factory=WeakKeyDictionary, repr=False
+    )
 
     @property
     def name(self) -> str:
@@ -187,16 +181,7 @@ class EventCue:
     @property
     def calibration(self) -> Calibration:
         """As the model's description has it."""
-        told = self.model.description
-        return Calibration(
-            told.weight,
-            told.mass_slope,
-            told.contrast_slope,
-            told.intercept,
-            told.half_slope,
-            told.strokes_slope,
-            told.class_slopes,
-        )
+        return Calibration(**{item.name: getattr(self.model.description, item.name) for item in fields(Calibration)})
 
     def classes(self, video: VideoFeatures, audio: AudioFeatures) -> tuple[float, ...]:
         """Probability of each named class, if both are of one (see NamingCue)."""
@@ -214,22 +199,19 @@ class EventCue:
     ) -> Curves:
         """Evidence for every pair at every offset (see Cue)."""
         signals = [
-            Signal(weight, partial(self._heard_accent, accent), partial(self._nats, accent))
+            Signal(weight, partial(self._audio_accent, accent), partial(self._nats, accent))
             for accent, weight in enumerate(self.model.description.weights)
         ]
         return windowed_curves(videos, audios, lags_seconds, self._windows, signals)
 
-    def _heard_accent(self, accent: int, audio: AudioFeatures) -> Series:
-        return self._accents_of(audio)[accent]
-
-    def _accents_of(self, audio: AudioFeatures) -> tuple[Series, ...]:
-        """Kept for as long as the sound lives: it is read against every block of videos."""
-        if audio not in self._heard:
+    def _audio_accent(self, accent: int, audio: AudioFeatures) -> Series:
+        """Kept for as long as the sound lives: it is compared with every block of videos."""
+        if audio not in self._accents:
             start_seconds = audio.start_seconds - EARLY_SECONDS
-            self._heard[audio] = tuple(
+            self._accents[audio] = tuple(
                 Series(start_seconds, BAND_RATE_HZ, signal[:, None]) for signal in self.model.sound_accents(audio)
             )
-        return self._heard[audio]
+        return self._accents[audio][accent]
 
     def _windows(self, video: VideoFeatures) -> list[Weighted]:
         accents, priors = self.model.picture_accents(video)
@@ -252,9 +234,9 @@ class KindCue:
     """Evidence from what there is."""
 
     model: EventModel
-    calibration: Calibration = CALIBRATION
+    calibration: Calibration = _AS_THEY_ARE
     name: str = "kind"
-    _heard: WeakKeyDictionary[AudioFeatures, Kind | None] = field(default_factory=WeakKeyDictionary, repr=False)
+    _kinds: WeakKeyDictionary[AudioFeatures, Kind | None] = field(default_factory=WeakKeyDictionary, repr=False)
 
     def curves(
         self,
@@ -271,12 +253,11 @@ class KindCue:
         ]
         sounds = [None if reason else self._kind_of(audio) for audio, reason in zip(audios, audio_reasons, strict=True)]
         nats = np.zeros((len(videos), len(audios)), np.float32)
-        columns = [number for number, sound in enumerate(sounds) if sound is not None]
-        heard = [sound for sound in sounds if sound is not None]
-        vectors = np.array([sound.vector for sound in heard])
-        classes = np.array([sound.classes for sound in heard if sound.classes is not None])
+        known = {column: sound for column, sound in enumerate(sounds) if sound is not None}
+        columns, vectors = list(known), np.array([sound.vector for sound in known.values()])
+        classes = np.array([sound.classes for sound in known.values() if sound.classes is not None])
         for row, look in enumerate(looks):
-            if look is not None and heard:
+            if look is not None and known:
                 nats[row, columns] = close_up_worth(videos[row]) * self._nats(look, vectors, classes)
         return Curves(
             np.repeat(nats[..., None], len(lags_seconds), axis=2),
@@ -288,17 +269,17 @@ class KindCue:
         self, look: Kind, vectors: Float32[np.ndarray, "n D"], classes: Float[np.ndarray, " _ *G"]
     ) -> Float32[np.ndarray, " n"]:
         """Of one picture with n sounds; `classes` is empty where the model knows none."""
-        told = self.model.description
-        nats = told.kind_scale * (vectors @ look.vector - told.kind_baseline)
+        description = self.model.description
+        nats = description.kind_scale * (vectors @ look.vector - description.kind_baseline)
         if look.classes is None:
             return nats
-        return nats + told.class_share * np.log(np.maximum(classes @ look.classes, _LEAST_CHANCE))
+        return nats + description.class_share * np.log(np.maximum(classes @ look.classes, _LEAST_CHANCE))
 
     def _kind_of(self, audio: AudioFeatures) -> Kind | None:
         """Kept, as accents are."""
-        if audio not in self._heard:
-            self._heard[audio] = self.model.sound_kind(audio)
-        return self._heard[audio]
+        if audio not in self._kinds:
+            self._kinds[audio] = self.model.sound_kind(audio)
+        return self._kinds[audio]
 
 
 def _reasons(known: Sequence[Reason | None], kinds: Sequence[Kind | None]) -> tuple[Reason | None, ...]:

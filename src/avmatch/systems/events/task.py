@@ -1,16 +1,16 @@
-"""The task of the model for any sound: accents that fall together, and looks and sounds that belong together.
+"""The task of the model for any sound: accents that rise and fall together, pictures and sounds of one kind.
 
     motion (T, M, 64) ─ sources, augmented ─ PictureAccents ┐ nats of every pair of the batch, and of every lag
-    bands  (U, 32)    ─ noise ─ SoundAccents                ┴ of a clip with itself         (systems/events/model.py)
+    bands  (U, 32)    ─ noise ─ SoundAccents                ┴ of a clip with itself                     (model.py)
 
-    statistics of both ─ canonical correlations of the training pairs → unit vectors        (event_kinds.py)
-                       ─ softmax regressions on the names of their labels → classes         (event_classes.py)
+    statistics of both ─ canonical correlations of the training pairs → unit vectors                    (kinds.py)
+                       ─ softmax regressions on the names of their labels → classes                     (kinds.py)
 
-*When* is learned by descent, from two questions: which sound belongs to this picture, wherever it lies within a second,
+*When* is trained by gradients, on two questions: which sound belongs to this picture, wherever it lies within a second,
 among all of the batch and among those of its class; and by how much is its own late? *What* is closed form, and only
-its worth is learned: without the question about the own class, which it can hardly tell apart, it would be believed too
-much. Both are few numbers, as there are few recordings; networks over the same input know theirs by heart within ten
-epochs and tell strangers' clips worse than the untrained cue (docs/experiments/events.md).
+its worth is trained: without the question about the own class, whose members it can hardly tell apart, it would count
+too much. Both are few numbers, as there are few recordings; networks over the same input overfit within ten epochs and
+match unseen clips worse than the untrained cue (docs/experiments/events.md).
 
 Letters in shapes: B pairs, S sources, C channels, H inputs, K accents, T ticks, W ticks of a stretch with its margins,
 U band ticks.
@@ -71,10 +71,9 @@ RIGHT_TICKS = 2
 #: Of the softmax over lags: sound and picture of a recording aren't exactly together, nor are frames.
 _NEAR_SHARE = 0.2
 _QUICK = 10.0
-#: What is left of the kinds' worth outside of the training: their noise within a class is larger on other recordings.
-_KIND_SHARE = 0.5
-#: What counts of the classes' nats: they tell much of what the kinds tell, and both count.
-_CLASS_SHARE = 0.5
+#: What is left of the kinds' worth outside of the training: their noise within a class is larger on other recordings;
+#: and what counts of the classes' nats, which repeat much of what the kinds say.
+_KIND_SHARE = _CLASS_SHARE = 0.5
 ACCENTS = AccentConfig(
     num_channels=NUM_CHANNELS,
     num_inputs=NUM_SOUND_INPUTS,
@@ -90,7 +89,7 @@ class EventPairs:
 
     Attributes:
         stretch_ticks: of the stretches that train, from … to, drawn for each batch.
-        lag_ticks: lags that are told apart, both ways.
+        lag_ticks: lags that are distinguished, both ways.
         lag_weight: of that question.
         noise_probability, noise_nepers: how often noise is added to the sound, and its level against the sound's mean.
         kinds: of the vectors of what there is, and of named classes.
@@ -126,16 +125,16 @@ class EventPairs:
     def validate(self, learner: nn.Module, pairs: Pairs, device: torch.device) -> Mapping[str, float]:
         """Of the held-back clips' pieces: whose own sound fits best, and offsets within 80 ms among ±1 s.
 
-        Kinds are judged by their cosines, without the classes. Sounds of other pieces of the recording aren't rivals.
-        Empty where every clip is shorter than a piece.
+        Kinds are judged by their cosines, without the classes. Sounds of other pieces of a recording don't compete with
+        its own. Empty where every clip is shorter than a piece.
         """
         assert isinstance(learner, EventTowers)
         when, what, late, group = judged(learner, pairs, device)
         if not len(when):
             return {}
         own = np.arange(len(when))
-        kin = (group[:, None] == group[None]) & (own[:, None] != own[None])
-        first, kind = (top_k_hits(np.where(kin, -np.inf, one), own, k) for one, k in ((when, 1), (what, 5)))
+        same_group = (group[:, None] == group[None]) & (own[:, None] != own[None])
+        first, kind = (top_k_hits(np.where(same_group, -np.inf, one), own, k) for one, k in ((when, 1), (what, 5)))
         return {
             "recall@1": float(first.mean()),
             "kind_recall@5": float(kind.mean()),
@@ -145,12 +144,10 @@ class EventPairs:
     def export(self, learner: nn.Module, pairs: Pairs, folder: Path, description: Mapping[str, object]) -> None:
         """video.onnx, audio.onnx, kind/, classes/ where labels name some, and card.md."""
         assert isinstance(learner, EventTowers)
-        weights, temper = (
-            fitted.detach().exp() for fitted in (learner.evidence.log_weights, learner.evidence.log_temper)
-        )
+        evidence = learner.evidence
         common = {
-            "weights": [round(weight, 5) for weight in weights.tolist()],
-            "temper": round(float(temper), 5),
+            "weights": [round(weight, 5) for weight in evidence.log_weights.detach().exp().tolist()],
+            "temper": round(float(evidence.log_temper.detach().exp()), 5),
             "kind_scale": round(_KIND_SHARE * float(learner.kind_scale().detach()), 5),
             "kind_baseline": round(learner.kind_baseline, 5),
             "class_share": _CLASS_SHARE if learner.classes else 0.0,
@@ -163,13 +160,9 @@ class EventPairs:
             side: Exported(network, samples, common | {"side": side, "input": INPUTS[side]})
             for side, network, samples in (("video", learner.video, motion), ("audio", learner.audio, bands))
         }
-        towers: list[tuple[str, nn.Module, nn.Module]] = [(KIND, learner.video_kind, learner.audio_kind)]
-        if learner.classes:
-            towers.append((CLASSES, learner.classes[0], learner.classes[1]))
-        for name, *pair in towers:
-            graphs |= {
-                f"{name}/{side}": _statistics_tower(side, tower) for side, tower in zip(INPUTS, pair, strict=True)
-            }
+        towers: dict[str, nn.Module] = {f"{KIND}/video": learner.video_kind, f"{KIND}/audio": learner.audio_kind}
+        towers |= {f"{CLASSES}/{side}": tower for side, tower in zip(INPUTS, learner.classes, strict=False)}
+        graphs |= {name: _statistics_tower(name.rpartition("/")[2], tower) for name, tower in towers.items()}
         export_model(EVENTS, graphs, folder, description)
 
 
@@ -187,12 +180,12 @@ class EventTowers(nn.Module):
         self.task = task
         self.video, self.audio = PictureAccents(task.accents), SoundAccents(task.accents)
         self.evidence = AccentEvidence(task.accents.num_accents)
-        told = [statistics_of(pairs, row) for row in range(len(pairs))]
-        fitted = fitted_kinds(told, pairs.group, task.kinds)
+        clips = [statistics_of(pairs, row) for row in range(len(pairs))]
+        fitted = fitted_kinds(clips, pairs.group, task.kinds)
         self.video_kind, self.audio_kind = fitted.towers
         self.kind_baseline = fitted.baseline
         self.classes = nn.ModuleList(
-            fitted_classes(told, class_names(pairs), pairs.group, task.kinds.class_ridge) or ()
+            fitted_classes(clips, class_names(pairs), pairs.group, task.kinds.class_ridge) or ()
         )
         self.label = nn.Buffer(torch.from_numpy(pairs.label), persistent=False)
         self.kind_cosines = nn.Buffer(torch.from_numpy(fitted.cosines), persistent=False)
@@ -202,20 +195,23 @@ class EventTowers(nn.Module):
         """Nats a unit of cosine. One number, it moves faster than the filters."""
         return (_QUICK * self.kind_worth).exp()
 
+    def sound_at_ticks(self, bands: Float[Tensor, "B H U"]) -> Float[Tensor, "B K T"]:
+        """The sound's accents in the middle of each tick of the picture."""
+        accents: Tensor = self.audio(bands)
+        return accents[:, :, BANDS_PER_TICK // 2 :: BANDS_PER_TICK]
+
     def forward(self, batch: Batch, epoch: int) -> dict[str, Float[Tensor, ""]]:
-        """The losses of a batch: rows hold what `EventBatches` lays into them."""
+        """The losses of a batch of `EventBatches`."""
         lags = self.task.lag_ticks
         log_prior, sources = batch.video[:, :, 0, 0], batch.video[:, :, 1:]
-        seen = self.video(sources)
-        heard = self.audio(batch.audio)[:, :, BANDS_PER_TICK // 2 :: BANDS_PER_TICK]
-        nats = self.evidence(seen, heard, log_prior)
+        nats = self.evidence(self.video(sources), self.sound_at_ticks(batch.audio), log_prior)
         own = torch.arange(len(nats), device=nats.device)
-        kin = (batch.group[:, None] == batch.group[None]) & (own[:, None] != own[None])
+        same_group = (batch.group[:, None] == batch.group[None]) & (own[:, None] != own[None])
         label = self.label[batch.rows]
         unlike = (label[:, None] != label[None]) & (label[:, None] >= 0) & (label[None] >= 0)
         kinds = self.kind_scale() * self.kind_cosines[batch.rows][:, batch.rows]
         scores = torch.logsumexp(nats + _usual(lags).to(nats.device), dim=2) + kinds
-        scores = scores.masked_fill(kin, -torch.inf)
+        scores = scores.masked_fill(same_group, -torch.inf)
         pair = _both_ways(scores, own)
         alike = _both_ways(scores.masked_fill(unlike, -torch.inf), own)
         lag = functional.cross_entropy(nats[own, own], _near(lags, len(nats)).to(nats.device))
@@ -228,7 +224,7 @@ def _both_ways(scores: Float[Tensor, "B B"], own: Int[Tensor, " B"]) -> Float[Te
 
 
 def _usual(lags: int) -> Float[Tensor, " L"]:
-    """The log prior over lags with which `match` looks for partners."""
+    """The log prior over lags by which `match` looks for matches."""
     return torch.from_numpy(usual_offsets(np.arange(-lags, lags + 1) / TICK_RATE_HZ)).float()
 
 
@@ -288,29 +284,25 @@ class EventBatches:
 def judged(
     learner: EventTowers, pairs: Pairs, device: torch.device
 ) -> tuple[Float[np.ndarray, "N N"], Float[np.ndarray, "N N"], Int[np.ndarray, " N"], Int[np.ndarray, " N"]]:
-    """Of the clips' pieces: nats of their accents, cosines of their kinds, the lag of each's own sound, recordings.
+    """Of the clips' pieces: nats of their accents, cosines of their kinds, the lag of their own sound, recordings.
 
     Lags are the best among ±MAX_LAG_TICKS, in ticks. Pieces that are shorter than PIECE_TICKS are left out.
     """
-    pieces, group = _whole_pieces(pairs)
+    every = [(piece, group) for row, group in enumerate(pairs.group) for piece in cut(pairs, row)]
+    whole = [(piece, group) for piece, group in every if len(piece[1]) == PIECE_TICKS * BANDS_PER_TICK]
+    pieces, group = [piece for piece, _ in whole], np.array([group for _, group in whole], np.int64)
     if not pieces:
         return np.zeros((0, 0)), np.zeros((0, 0)), group, group
     looks = torch.from_numpy(np.stack([picture_statistics(motion) for motion, _ in pieces])).to(device)
     sounds = torch.from_numpy(np.stack([sound_statistics(split_bands(bands)[2]) for _, bands in pieces])).to(device)
     with evaluating(learner):
-        seen, heard, log_prior = _accents(learner, pieces, device)
-        inner = seen[..., MAX_LAG_TICKS:-MAX_LAG_TICKS]
-        nats = torch.cat([learner.evidence(inner[n : n + 1], heard, log_prior[n : n + 1]) for n in range(len(pieces))])
+        video, audio, log_prior = _accents(learner, pieces, device)
+        inner = video[..., MAX_LAG_TICKS:-MAX_LAG_TICKS]
+        nats = torch.cat([learner.evidence(inner[n : n + 1], audio, log_prior[n : n + 1]) for n in range(len(pieces))])
         when = torch.logsumexp(nats + _usual(MAX_LAG_TICKS).to(device), dim=2)
         what = learner.video_kind(looks) @ learner.audio_kind(sounds).T
     late = nats.diagonal().argmax(dim=0) - MAX_LAG_TICKS
     return when.double().cpu().numpy(), what.double().cpu().numpy(), late.cpu().numpy(), group
-
-
-def _whole_pieces(pairs: Pairs) -> tuple[list[tuple[np.ndarray, np.ndarray]], Int[np.ndarray, " N"]]:
-    found = [(piece, pairs.group[row]) for row in range(len(pairs)) for piece in cut(pairs, row)]
-    found = [(piece, group) for piece, group in found if len(piece[1]) == PIECE_TICKS * BANDS_PER_TICK]
-    return [piece for piece, _ in found], np.array([group for _, group in found], np.int64)
 
 
 def _accents(
@@ -318,7 +310,7 @@ def _accents(
 ) -> tuple[Float[Tensor, "N S K T"], Float[Tensor, "N K T"], Float[Tensor, "N S"]]:
     sources = [picture_signals(motion) for motion, _ in pieces]
     sounds = [sound_signals(*split_bands(bands)[:2]) for _, bands in pieces]
-    seen = learner.video(torch.from_numpy(np.stack([signals for signals, _ in sources])).to(device))
-    heard = learner.audio(torch.from_numpy(np.stack(sounds)).to(device))[:, :, BANDS_PER_TICK // 2 :: BANDS_PER_TICK]
+    video = learner.video(torch.from_numpy(np.stack([signals for signals, _ in sources])).to(device))
+    audio = learner.sound_at_ticks(torch.from_numpy(np.stack(sounds)).to(device))
     log_prior = torch.from_numpy(np.log(np.stack([weights for _, weights in sources]))).float()
-    return seen, heard, log_prior.to(device)
+    return video, audio, log_prior.to(device)

@@ -42,8 +42,7 @@ from avmatch.systems.scenes.model import (
     Standard,
 )
 from avmatch.systems.scenes.task import SceneLearner, SceneTask, batches, standard
-from avmatch.training.canonical import whitening
-from avmatch.training.discriminant import discriminants
+from avmatch.training.closed_forms import discriminants, whitening
 from avmatch.training.task import Batch
 
 #: Steps from which principal components are taken.
@@ -247,7 +246,7 @@ def _whitening(items: Items, fixed: Standard, num_components: int, power: float)
     flat = flat[~np.isnan(flat).any(axis=1)]
     if not flat.any():
         return torch.eye(len(fixed.mean))[:, :num_components]
-    return torch.from_numpy(whitening(flat, num_components, power).components.astype(np.float32))
+    return torch.from_numpy(whitening(flat, num_components, power).directions.astype(np.float32))
 
 
 def _mixed(side: Float[Tensor, " B *rest"], other: Int[Tensor, " B"], share: Float[Tensor, " B"]) -> Tensor:

@@ -23,7 +23,7 @@ A missing step has no weight in the attention; a missing side adds nothing. Atte
 has several heads, each over its own part of the vector.
 
 **Discriminants** of a clip's statistics, mean and deviation over time of both sides. In each class they are taken for
-normal, with one covariance for all, shrunk (training/discriminant.py); any part of a normal distribution is normal too,
+normal, with one covariance for all, shrunk (training/closed_forms.py); any part of a normal distribution is normal too,
 so each side alone has discriminants of its own, and a missing side is left out exactly: logits = statistics · weights
 + bias.
 

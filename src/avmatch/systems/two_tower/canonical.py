@@ -1,44 +1,52 @@
-"""A small, strongly regularised tower over whitened time steps, one of an ensemble.
+"""Two towers that are fitted in closed form, canonical correlations of what and of when; and an ensemble beside them.
 
-    (B, T, F) ─ whiten – dropout ─ Linear – GELU – dropout ─ + Conv1d over time – GELU – dropout
-              ─ mean and deviation over time ─ Linear → unit vectors (B, D)
+    features (T, F) ─┬ statistics ─┬ directions                  what is there, linearly         (Linear)
+                     │             └ Gaussian kernel, directions what is there                    (Kernel)
+                     ├ differences from the mean, directions     when what changes                (Changes)
+                     └ distances from itself over time ─┬        when anything changes            (Distances)
+                                                        └ directions
 
-Letters in shapes: B batch, T time steps, F features, W width, D embedding.
+Three thousand pairs are few for gradient training: a single network is no better than linear correlations. Several,
+each from another start, under strong dropout and mixup, find what closed forms don't (docs/experiments/two_tower.md).
+Every member gives a vector; side by side, each scaled so that its products with non-matching clips have unit spread
+times its weight, they are one tower.
+
+Letters in shapes: N training pairs, T steps, F features, D directions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Float64
+from jaxtyping import Float32, Float64
 from torch import Tensor, nn
-from torch.nn import functional
 
 from avmatch.core.errors import UsageError
 from avmatch.core.results import Progress
 from avmatch.data.items import Items, Pairs, gather
 from avmatch.data.negatives import Negatives
 from avmatch.data.pairs import read_pairs
+from avmatch.systems.two_tower.model import Ensemble, StepTower, StepTowerConfig
 from avmatch.systems.two_tower.task import (
     RETRIEVAL,
     FeatureBatches,
     FeaturePairs,
-    clip_vectors,
+    clip_metrics,
     export_clip_towers,
-    retrieval_metrics,
+    towers_of,
 )
-from avmatch.training.canonical import (
-    Canonical,
+from avmatch.training.closed_forms import (
     Changes,
     Distances,
     Kernel,
     Linear,
     Members,
+    Projection,
     canonical,
     distances,
     kernel_space,
@@ -49,72 +57,9 @@ from avmatch.training.distributed import gathered
 from avmatch.training.losses import InfoNCE
 from avmatch.training.task import Batch, Source
 
-
-@dataclass(frozen=True)
-class StepTowerConfig:
-    """Sizes; `dropout` is that between the layers, the input has half of it."""
-
-    width: int = 256
-    kernel: int = 3
-    dim: int = 128
-    dropout: float = 0.5
-
-
-class StepTower(nn.Module):
-    """The tower. `mean` and `whiten` are fitted to the training steps and stay as they are."""
-
-    def __init__(self, config: StepTowerConfig, mean: Float[Tensor, " F"], whiten: Float[Tensor, "F d"]) -> None:
-        super().__init__()
-        self.mean, self.whiten = nn.Buffer(mean), nn.Buffer(whiten)
-        self.enter = nn.Linear(whiten.shape[1], config.width)
-        self.normalise = nn.LayerNorm(config.width)
-        self.neighbours = nn.Conv1d(config.width, config.width, config.kernel, padding=config.kernel // 2)
-        self.embed = nn.Linear(2 * config.width, config.dim)
-        self.input_dropout, self.dropout = nn.Dropout(config.dropout / 2), nn.Dropout(config.dropout)
-
-    def forward(self, features: Float[Tensor, "B T F"]) -> Float[Tensor, "B D"]:
-        """Unit vectors."""
-        steps = self.input_dropout((features - self.mean) @ self.whiten)
-        steps = self.dropout(functional.gelu(self.enter(steps)))
-        around = self.neighbours(self.normalise(steps).transpose(1, 2)).transpose(1, 2)
-        steps = steps + self.dropout(functional.gelu(around))
-        return functional.normalize(self.embed(statistics(steps)), dim=1)
-
-
-class Ensemble(nn.Module):
-    """Towers of one side, their unit vectors side by side."""
-
-    def __init__(self, towers: list[StepTower]) -> None:
-        super().__init__()
-        self.towers = nn.ModuleList(towers)
-
-    def forward(self, features: Float[Tensor, "B T F"]) -> Float[Tensor, "B n*D"]:
-        """n vectors of D, side by side."""
-        return torch.cat([tower(features) for tower in self.towers], dim=1)
-
-
-# The task of two towers that are fitted in closed form, canonical correlations of what and of when; and an ensemble
-# of small networks beside them.
-#
-#     features (T, F) ─┬ statistics ─┬ directions                  what is there, linearly         (Linear)
-#                      │             └ Gaussian kernel, directions what is there                    (Kernel)
-#                      ├ differences from the mean, directions     when what changes                (Changes)
-#                      └ distances from itself over time ─┬        when anything changes            (Distances)
-#                                                         └ directions
-#
-# Three thousand pairs are few for descent: a single network that learns them is no better than linear correlations,
-# but
-# several, each from another start, under strong dropout and mixup, see what the closed forms don't
-# (docs/experiments/two_tower.md).
-# Every member gives a vector; side by side, each scaled so that its products with strangers have unit spread times
-# its
-# weight, they are one tower.
-#
-# Letters in shapes: N training pairs, T steps, F features, D directions.
-
 #: Clips between which the spread of a member's similarities is measured.
 MAX_SPREAD_CLIPS = 1000
-#: The usual standard deviation of the networks' mean similarity between strangers.
+#: The usual standard deviation of the networks' mean similarity between non-matching clips.
 NETWORK_SPREAD = 0.17
 
 Towers = tuple[nn.Module, nn.Module]
@@ -136,7 +81,7 @@ class Networks:
     """The ensemble beside the fitted members.
 
     Attributes:
-        count: how many; 0 = none, and nothing to descend.
+        count: how many; 0 = none, and nothing to train.
         weight: of their mean similarity, in the sum with the members' (see Weights).
         num_components, whitening_power: what goes in are the steps' leading principal components, for video and audio,
             divided by their deviation to this power.
@@ -161,8 +106,8 @@ class CanonicalPairs:
         weights: of the members.
         use_deviation: whether a clip's statistics are mean and deviation over time, or the mean alone.
         power: of the correlations by which directions are scaled.
-        num_directions: of the members that look at what; those that look at when have their own.
-        linear_ridge, kernel_ridge, changes_ridge, distances_ridge: for video and audio (see canonical.py).
+        num_directions: of the members for what is there; those for when it changes have their own.
+        linear_ridge, kernel_ridge, changes_ridge, distances_ridge: for video and audio (training/closed_forms.py).
         num_components: principal ones of the statistics, which the kernel compares, video and audio.
         num_coordinates: of the kernel's space.
     """
@@ -201,7 +146,7 @@ class CanonicalPairs:
             ]
         fitted = [(weight, fit(video, audio)) for weight, fit in members if weight > 0]
         if not fitted:
-            raise UsageError("every member's weight is 0, or clips are too short for those that look at when")
+            raise UsageError("every member's weight is 0, or clips are too short for those that need several steps")
         gains = [np.sqrt(weight / _spread(towers, video, audio)) for weight, towers in fitted]
         videos, audios = ([towers[side] for _, towers in fitted] for side in (0, 1))
         if self.networks.count:
@@ -218,76 +163,68 @@ class CanonicalPairs:
 
     def validate(self, learner: nn.Module, pairs: Pairs, device: torch.device) -> Mapping[str, float]:
         """Recall of the held-back pairs, in a gallery of all of them."""
-        video, audio = clip_vectors(learner, pairs, device)
-        return retrieval_metrics(video @ audio.T)
+        return clip_metrics(learner, pairs, device)
 
     def export(self, learner: nn.Module, pairs: Pairs, folder: Path, description: Mapping[str, object]) -> None:
         """video.onnx, audio.onnx and card.md."""
-        towers = learner.get_submodule("video"), learner.get_submodule("audio")
-        of_when = (Changes, Distances)
-        needs_steps = any(isinstance(module, of_when) for module in towers[0].modules())
+        towers = towers_of(learner)
+        needs_steps = any(isinstance(module, (Changes, Distances)) for module in towers[0].modules())
         num_steps = gather(pairs.video, np.arange(1)).shape[1] if needs_steps else 0
         export_clip_towers(towers, pairs, folder, description, num_steps)
 
     def _linear(self, video: Tensor, audio: Tensor) -> Towers:
-        told = statistics(video, self.use_deviation), statistics(audio, self.use_deviation)
-        found = self._canonical(*told, self.linear_ridge, self.num_directions)
-        return (
-            Linear(_float(found.first_mean), _float(found.first), self.use_deviation),
-            Linear(_float(found.second_mean), _float(found.second), self.use_deviation),
-        )
+        sides = [statistics(side, self.use_deviation) for side in (video, audio)]
+        first, second = self._canonical(sides, self.linear_ridge, self.num_directions)
+        return Linear(*_floats(first), self.use_deviation), Linear(*_floats(second), self.use_deviation)
 
     def _kernel(self, video: Tensor, audio: Tensor) -> Towers:
-        points, whites, spaces = [], [], []
+        sides = []
         for side, num_components in zip((video, audio), self.num_components, strict=True):
-            told = _double(statistics(side, self.use_deviation))
-            white = whitening(told, num_components, power=0.0)  # as they lie: whitened ones retrieve far worse
-            points.append((told - white.mean) @ white.components)
-            whites.append(white)
-            spaces.append(kernel_space(points[-1], self.num_coordinates))
+            clips = _double(statistics(side, self.use_deviation))
+            axes = whitening(clips, num_components, power=0.0)  # as they lie: whitened ones retrieve far worse
+            landmarks = (clips - axes.mean) @ axes.directions
+            sides.append((axes, landmarks, kernel_space(landmarks, self.num_coordinates)))
         found = canonical(
-            spaces[0].coordinates, spaces[1].coordinates, self.kernel_ridge, self.num_directions, self.power
+            sides[0][2].coordinates, sides[1][2].coordinates, self.kernel_ridge, self.num_directions, self.power
         )
-        both = ((found.first_mean, found.first), (found.second_mean, found.second))
         video_tower, audio_tower = (
             Kernel(
-                _float(white.mean),
-                _float(white.components),
+                *_floats(axes),
                 _float(landmarks),
                 space.width,
-                _float(space.projection @ directions),
-                _float(-(space.shift + mean) @ directions),
+                _float(space.projection @ own.directions),
+                _float(-(space.shift + own.mean) @ own.directions),
                 self.use_deviation,
             )
-            for white, landmarks, space, (mean, directions) in zip(whites, points, spaces, both, strict=True)
+            for (axes, landmarks, space), own in zip(sides, found, strict=True)
         )
         return video_tower, audio_tower
 
     def _changes(self, video: Tensor, audio: Tensor) -> Towers:
-        steps = [(side - side.mean(dim=1, keepdim=True)).flatten(0, 1) for side in (video, audio)]
-        found = self._canonical(steps[0], steps[1], self.changes_ridge, self.num_change_directions)
-        return Changes(_float(found.first)), Changes(_float(found.second))
+        sides = [(side - side.mean(dim=1, keepdim=True)).flatten(0, 1) for side in (video, audio)]
+        first, second = self._canonical(sides, self.changes_ridge, self.num_change_directions)
+        return Changes(_float(first.directions)), Changes(_float(second.directions))
 
     def _distance_directions(self, video: Tensor, audio: Tensor) -> Towers:
-        found = self._canonical(distances(video), distances(audio), self.distances_ridge, self.num_distance_directions)
-        return Distances(_float(found.first_mean), _float(found.first)), Distances(
-            _float(found.second_mean), _float(found.second)
-        )
+        sides = [distances(side) for side in (video, audio)]
+        first, second = self._canonical(sides, self.distances_ridge, self.num_distance_directions)
+        return Distances(*_floats(first)), Distances(*_floats(second))
 
-    def _networks(self, video: Tensor, audio: Tensor) -> tuple[Ensemble, Ensemble]:
-        told, sides = self.networks, []
-        for side, num_components in zip((video, audio), told.num_components, strict=True):
-            white = whitening(_double(side.flatten(0, 1)), num_components, told.whitening_power)
-            fixed = _float(white.mean), _float(white.components)
-            sides.append(Ensemble([StepTower(told.tower, *fixed) for _ in range(told.count)]))
-        return sides[0], sides[1]
+    def _networks(self, video: Tensor, audio: Tensor) -> list[Ensemble]:
+        networks, sides = self.networks, []
+        for side, num_components in zip((video, audio), networks.num_components, strict=True):
+            white = _floats(whitening(_double(side.flatten(0, 1)), num_components, networks.whitening_power))
+            sides.append(Ensemble([StepTower(networks.tower, *white) for _ in range(networks.count)]))
+        return sides
 
-    def _canonical(self, first: Tensor, second: Tensor, ridge: tuple[float, float], num_directions: int) -> Canonical:
-        return canonical(_double(first), _double(second), ridge, num_directions, self.power)
+    def _canonical(
+        self, sides: Sequence[Tensor], ridge: tuple[float, float], num_directions: int
+    ) -> tuple[Projection, Projection]:
+        return canonical(_double(sides[0]), _double(sides[1]), ridge, num_directions, self.power)
 
 
 class FittedTowers(nn.Module):
-    """Both towers; what descends in them is the ensemble, if there is one."""
+    """Both towers; what is trained in them is the ensemble, if there is one."""
 
     def __init__(self, video: Members, audio: Members, temperature: float) -> None:
         super().__init__()
@@ -297,26 +234,26 @@ class FittedTowers(nn.Module):
     def forward(self, batch: Batch, epoch: int) -> dict[str, Tensor]:
         """The mean loss of the networks, each for itself."""
         sides = [
-            [gathered(tower(features)) for tower in self._ensemble(towers).towers]
+            [gathered(tower(features)) for tower in _ensemble(towers).towers]
             for towers, features in ((self.video, batch.video), (self.audio, batch.audio))
         ]
         losses = [self.softmax(video, audio) for video, audio in zip(*sides, strict=True)]
         return {"loss": torch.stack(losses).mean()}
 
-    @staticmethod
-    def _ensemble(towers: Members) -> Ensemble:
-        last = towers.members[-1]
-        assert isinstance(last, Ensemble)
-        return last
+
+def _ensemble(towers: Members) -> Ensemble:
+    last = towers.members[-1]
+    assert isinstance(last, Ensemble)
+    return last
 
 
 def _spread(towers: Towers, video: Tensor, audio: Tensor) -> float:
-    """The standard deviation of a member's similarities between strangers."""
+    """The standard deviation of a member's similarities of clips that don't match."""
     rows = slice(MAX_SPREAD_CLIPS)
     with torch.no_grad():
         similarity = (towers[0](video[rows]) @ towers[1](audio[rows]).T).numpy()
-    strangers = similarity[~np.eye(len(similarity), dtype=bool)]
-    return max(float(strangers.std()), 1e-9)
+    others = similarity[~np.eye(len(similarity), dtype=bool)]
+    return max(float(others.std()), 1e-9)
 
 
 def _everything(items: Items) -> Tensor:
@@ -331,3 +268,7 @@ def _double(values: Tensor) -> Float64[np.ndarray, ...]:
 
 def _float(values: Float64[np.ndarray, ...]) -> Tensor:
     return torch.from_numpy(values.astype(np.float32))
+
+
+def _floats(found: Projection) -> tuple[Tensor, Tensor]:
+    return _float(found.mean), _float(found.directions)

@@ -4,10 +4,10 @@
     log-mel (T·n, 64) ─ LogMelCnn → unit vectors (T, D) ┴ similarity = mean over time of the cosines at equal ticks
 
 That mean is the cosine of the vectors of all ticks laid end to end, so the loss is InfoNCE over the batch on those,
-both ways; pieces of one recording are left out of each other's strangers. As an option, the sound of the same recording
-at another time is a stranger too: only when things happen tells it from the partner.
+both ways; pieces of one recording aren't each other's negatives. As an option, the sound of the same recording at
+another time is a negative too: only when things happen distinguishes it from the matching sound.
 
-Letters in shapes: B pairs, K strangers, N clips, T ticks, n log-mel ticks a tick, H rows, W columns, D embedding.
+Letters in shapes: B pairs, K negatives, N clips, T ticks, n log-mel ticks a tick, H rows, W columns, D embedding.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-import torch.distributed
 from jaxtyping import Float, Float32, Int, UInt8
 from torch import Tensor, nn
 
@@ -32,17 +31,13 @@ from avmatch.frontends.sound import CHUNK_SECONDS
 from avmatch.matching.galleries import Vectors, aligned_similarity
 from avmatch.systems.two_tower.augmentation import LevelAugmentation, PictureAugmentation, SpectrogramAugmentation
 from avmatch.systems.two_tower.model import FrameCnn, FrameCnnConfig, LogMelCnn, LogMelCnnConfig
-from avmatch.systems.two_tower.task import RETRIEVAL, retrieval_metrics
+from avmatch.systems.two_tower.task import MAX_CALIBRATION_PAIRS, RETRIEVAL, in_batch_loss, retrieval_metrics, towers_of
 from avmatch.training.batches import read_packed
-from avmatch.training.distributed import gathered, gathered_constant
 from avmatch.training.export import export_media_towers, fit_evidence_of_ticks
 from avmatch.training.inference import outputs_of_clips
 from avmatch.training.losses import InfoNCE, sampled_cross_entropy
 from avmatch.training.task import Batch
 from avmatch.training.windows import random_begin, wrapped
-
-#: Pairs that calibrate; more would only take longer.
-MAX_CALIBRATION_PAIRS = 1000
 
 
 @dataclass(frozen=True)
@@ -53,7 +48,7 @@ class MediaPairs:
         packing: what is kept of the media.
         crop_seconds: length of the pieces that train; shorter clips go on from their beginning.
         temperature, learn_temperature: of the softmax.
-        num_shifted, shifted_weight, shift_seconds: how many strangers are the own recording at another time, by how
+        num_shifted, shifted_weight, shift_seconds: how many negatives are the own recording at another time, by how
             much their loss counts, and how far away they begin at least.
         picture, spectrogram, level: augmentations of frames and log-mel.
     """
@@ -105,7 +100,7 @@ class MediaPairs:
         some = pairs.take(np.arange(min(len(pairs), MAX_CALIBRATION_PAIRS)))
         vectors = media_vectors(learner, some, self.packing, torch.device("cpu"))
         evidence = fit_evidence_of_ticks(*aligned_similarity(*vectors), some.group, self.packing.rate_hz)
-        export_media_towers(_towers(learner), self.packing, evidence, folder, description)
+        export_media_towers(towers_of(learner), self.packing, evidence, folder, description)
 
 
 class MediaTowers(nn.Module):
@@ -121,8 +116,7 @@ class MediaTowers(nn.Module):
     def forward(self, batch: Batch, epoch: int) -> dict[str, Float[Tensor, ""]]:
         """The named losses of a batch."""
         video, audio = _end_to_end(self.video(batch.video)), _end_to_end(self.audio(batch.audio))
-        group = gathered_constant(batch.group)
-        match = self.softmax(gathered(video), gathered(audio), same=group[:, None] == group[None])
+        match = in_batch_loss(self.softmax, video, audio, batch.group)
         losses = {"match_loss": match, "loss": match}
         if batch.negatives is not None:
             shifted = _end_to_end(self.audio(batch.negatives.flatten(0, 1)))
@@ -140,11 +134,11 @@ class MediaBatches:
     pairs: Pairs
 
     def __call__(self, rows: Int[np.ndarray, " B"], epoch: int, rng: np.random.Generator) -> Batch:
-        """A random piece of each of `rows`, augmented, with shifted strangers if they count."""
+        """A random piece of each of `rows`, augmented, with shifted negatives if they count."""
         pieces = [self._piece(int(row), rng) for row in rows]
         video, audio = (np.stack([piece[side] for piece in pieces]) for side in (0, 1))
-        strangers = np.stack([piece[2] for piece in pieces]) if self.task.shifted_weight else None
-        return Batch.of(self.pairs, rows, shades(video), audio, strangers)
+        negatives = np.stack([piece[2] for piece in pieces]) if self.task.shifted_weight else None
+        return Batch.of(self.pairs, rows, shades(video), audio, negatives)
 
     def _piece(
         self, row: int, rng: np.random.Generator
@@ -155,16 +149,16 @@ class MediaBatches:
         begin = random_begin(len(frames), task.crop_ticks, rng)
         others = self._other_begins(len(frames), begin, rng) if task.shifted_weight else np.zeros(0, np.int64)
         video = task.picture(rng, wrapped(frames, begin, task.crop_ticks))
-        heard = [self._heard(mel, int(first), rng) for first in (begin, *others)]
-        return video, heard[0], np.stack(heard[1:]) if len(others) else np.zeros((0, *heard[0].shape), np.float32)
+        audio, *shifted = (self._mel_piece(mel, int(first), rng) for first in (begin, *others))
+        return video, audio, np.stack(shifted) if shifted else np.zeros((0, *audio.shape), np.float32)
 
     def _other_begins(self, num_ticks: int, begin: int, rng: np.random.Generator) -> Int[np.ndarray, " K"]:
-        """Where shifted strangers begin: far enough away, clips going round at their end."""
+        """Where shifted negatives begin: far enough away, clips going round at their end."""
         task = self.task
         least = min(max(1, round(task.shift_seconds * task.packing.rate_hz)), num_ticks // 2)
         return (begin + rng.integers(least, max(num_ticks - least, least) + 1, task.num_shifted)) % num_ticks
 
-    def _heard(
+    def _mel_piece(
         self, mel: Float32[np.ndarray, "_ 64"], begin: int, rng: np.random.Generator
     ) -> Float32[np.ndarray, "U 64"]:
         task, per_tick = self.task, self.task.packing.mels_per_tick
@@ -181,11 +175,7 @@ def media_vectors(
         mel = pairs.audio[row][: num_ticks * settings.mels_per_tick]
         return shades(np.asarray(pairs.video[row][:num_ticks])), np.array(mel)
 
-    return outputs_of_clips(*_towers(learner), map(clip, range(len(pairs))), device)
-
-
-def _towers(learner: nn.Module) -> tuple[nn.Module, nn.Module]:
-    return learner.get_submodule("video"), learner.get_submodule("audio")
+    return outputs_of_clips(*towers_of(learner), map(clip, range(len(pairs))), device)
 
 
 def _end_to_end(vectors: Float[Tensor, "B T D"]) -> Float[Tensor, "B T*D"]:

@@ -1,13 +1,15 @@
-"""KMeans-label cross-entropy: the auxiliary task of naming the cluster that the sound fell into.
+"""Two towers over features of clips, trained by descent: the vectors of a pair become alike, others don't.
 
-    loss = − mean_b log softmax_c( W·x_b + b )[label_b]
+    features (T, F) ─ tower → unit vector (D,)        similarity = cosine
 
-The labels are those of KMeans over the training audio. After HuBERT (Hsu et al., "HuBERT: self-supervised speech
-representation learning by masked prediction of hidden units", 2021), which predicts the clusters of masked frames by
-their cosine to learned codewords; here a clip has one label and nothing is masked, so a linear layer on the clip's
-embedding does, as in DeepCluster (Caron et al., "Deep clustering for unsupervised learning of visual features", 2018).
+Losses: softmax over one positive and K sampled negatives, or over the batch in both directions; beside it, in the first
+epochs, the auxiliary task of naming the KMeans cluster of the pair's audio (and of its video, as an option).
 
-Letters in shapes: B batch, D dimensions.
+What turns a similarity into evidence is fitted at the export, on pairs that were held back: a pair's similarity s
+becomes scale · (s − baseline) nats by logistic regression of matching against non-matching pairs, both kinds weighted
+alike (metrics/calibration.py).
+
+Letters in shapes: B pairs, K negatives a pair, N training pairs, T steps, F features, D embedding.
 """
 
 from __future__ import annotations
@@ -19,10 +21,9 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int, Int64
+from jaxtyping import Float, Float32, Int
 from sklearn.cluster import KMeans
 from torch import Tensor, nn
-from torch.nn import functional
 
 from avmatch.artifacts.model import CLIP_TOWERS
 from avmatch.artifacts.tower import CLIP_INPUT
@@ -34,108 +35,12 @@ from avmatch.data.pairs import read_pairs
 from avmatch.metrics.calibration import fit_nats, platt_target
 from avmatch.metrics.retrieval import evaluate
 from avmatch.systems.two_tower.augmentation import FeatureAugmentation, apply_mixup, mixup
-from avmatch.systems.two_tower.model import FeatureCnn, FeatureCnnConfig
+from avmatch.systems.two_tower.model import ClusterHead, FeatureCnn, FeatureCnnConfig
 from avmatch.training.distributed import gathered, gathered_constant
 from avmatch.training.export import Exported, export_model, normal
 from avmatch.training.inference import outputs
-from avmatch.training.losses import InfoNCE, at_least_float32, sampled_cross_entropy, without_autocast
+from avmatch.training.losses import InfoNCE, sampled_cross_entropy
 from avmatch.training.task import Batch
-
-
-class ClusterHead(nn.Module):
-    """The linear layer that names the cluster, and its loss.
-
-    Args:
-        dim: D, of the embeddings.
-        num_clusters: how many clusters there are.
-    """
-
-    def __init__(self, dim: int, num_clusters: int) -> None:
-        super().__init__()
-        self.classify = nn.Linear(dim, num_clusters)
-
-    def forward(self, embedding: Float[Tensor, "B D"], label: Int64[Tensor, " B"]) -> Float[Tensor, ""]:
-        """Cross-entropy in nats of the right cluster.
-
-        Args:
-            embedding: (B, D) embeddings of any length.
-            label: (B,) the cluster of each, from 0.
-        """
-        with without_autocast(embedding):
-            logits = self.classify(at_least_float32(embedding))
-        return functional.cross_entropy(logits, label)
-
-
-# Two towers over clip features → a model folder: video.onnx, audio.onnx, card.md.
-#
-# What turns a similarity into evidence is fitted here on pairs that were held back: a pair's similarity s becomes
-# scale · (s − baseline) nats by logistic regression of partners against strangers, both kinds weighted alike.
-
-#: Pairs that calibrate; more would only take longer.
-MAX_CALIBRATION_PAIRS = 1000
-
-
-def export_clip_towers(
-    towers: tuple[nn.Module, nn.Module],
-    pairs: Pairs,
-    folder: Path,
-    story: Mapping[str, object],
-    num_steps: int = 0,
-) -> None:
-    """Write both towers and the card.
-
-    Args:
-        towers: video and audio; each takes (B, T, F) and gives (B, D).
-        pairs: held back; they calibrate.
-        num_steps: the only length that the towers take; 0 = any.
-    """
-    rows = np.arange(min(len(pairs), MAX_CALIBRATION_PAIRS))
-    inputs = [torch.from_numpy(gather(items, rows)) for items in (pairs.video, pairs.audio)]
-    with torch.no_grad():
-        video, audio = (tower.eval()(batch).numpy() for tower, batch in zip(towers, inputs, strict=True))
-    similarity = video @ audio.T
-    scale, baseline = fit_evidence(similarity)
-    common = {"num_steps": num_steps, "scale": scale, "baseline": baseline}
-    graphs = {}
-    for side, tower, batch in zip(("video", "audio"), towers, inputs, strict=True):
-        size = {"num_features": batch.shape[2], "dim": video.shape[1]}
-        own = {"side": side, "input": CLIP_INPUT, **size, **common}
-        graphs[side] = Exported(tower, _samples(batch, num_steps), own)
-    export_model(CLIP_TOWERS, graphs, folder, story)
-
-
-def fit_evidence(similarity: Float32[np.ndarray, "N N"]) -> tuple[float, float]:
-    """Scale and baseline of the nats, from the similarities of partners (the diagonal) and strangers.
-
-    See metrics/calibration.py.
-    """
-    partners = np.diag(similarity).astype(np.float64)
-    strangers = similarity[~np.eye(len(similarity), dtype=bool)].astype(np.float64)
-    if not len(strangers):
-        return 1.0, 0.0
-    targets = platt_target(len(partners)), platt_target(len(strangers))
-    slope, offset = fit_nats(lambda line, scores: line[0] * scores + line[1], (1.0, 0.0), partners, strangers, targets)
-    scale = max(slope, 1e-3)
-    return round(scale, 4), round(-offset / scale, 4)
-
-
-def _samples(batch: torch.Tensor, num_steps: int) -> list[torch.Tensor]:
-    """Inputs that differ in whatever is free: the batch, and the length if any is taken."""
-    num, num_features = batch.shape[1:]
-    lengths = [num_steps] * 3 if num_steps else [num, num + 3, 2 * num]
-    shapes = [(size, length, num_features) for size, length in zip((2, 3, 7), lengths, strict=True)]
-    return normal(shapes, float(batch.mean()), float(batch.std()))
-
-
-# The task of two towers over clip features: make the vectors of a pair alike, and those of strangers not.
-#
-#     features (T, F) ─ tower → unit vector (D,)        similarity = cosine
-#
-# Losses: softmax over one positive and K sampled negatives, or over the batch in both directions; beside it, in the
-# first
-# epochs, the auxiliary task of naming the KMeans cluster of the pair's audio (and of its video, as an option).
-#
-# Letters in shapes: B pairs, K negatives a pair, N training pairs, T steps, F features, D embedding.
 
 LOSSES = ("sampled", "in_batch")
 #: What `retrieval_metrics` may measure; small sets have no recall@50.
@@ -144,6 +49,8 @@ RETRIEVAL = ("recall@1", "recall@5", "recall@50", "median_rank")
 BLOCK = 512
 #: Numbers that are kept as float32, a gigabyte of them; larger sets are converted batch by batch.
 MAX_CONVERTED = 1 << 28
+#: Pairs that calibrate; more would only take longer.
+MAX_CALIBRATION_PAIRS = 1000
 
 
 @dataclass(frozen=True)
@@ -167,7 +74,7 @@ class FeaturePairs:
 
     Attributes:
         loss: "sampled" negatives or "in_batch".
-        num_negatives, curriculum: for "sampled": how many strangers a pair, and of which kinds by epoch.
+        num_negatives, curriculum: for "sampled": how many a pair, and of which kinds by epoch.
         temperature, learn_temperature: of the softmax.
         mixup: alpha of the mixing of pairs, both sides alike; 0 = off.
     """
@@ -190,7 +97,7 @@ class FeaturePairs:
         if self.loss not in LOSSES:
             raise UsageError(f"loss must be one of {', '.join(LOSSES)}, got {self.loss!r}")
         if self.mixup and self.loss == "sampled":
-            raise UsageError("mixup needs loss=in_batch: mixed pairs have no strangers of their own")
+            raise UsageError("mixup needs loss=in_batch: mixed pairs have no negatives of their own")
         if self.mixup and self.clusters.num_clusters:
             raise UsageError("mixup and clusters don't go together: a mixed pair has no cluster of its own")
 
@@ -222,12 +129,11 @@ class FeaturePairs:
 
     def validate(self, learner: nn.Module, pairs: Pairs, device: torch.device) -> Mapping[str, float]:
         """Recall of the held-back pairs, in a gallery of all of them."""
-        video, audio = clip_vectors(learner, pairs, device)
-        return retrieval_metrics(video @ audio.T)
+        return clip_metrics(learner, pairs, device)
 
     def export(self, learner: nn.Module, pairs: Pairs, folder: Path, description: Mapping[str, object]) -> None:
         """video.onnx, audio.onnx and card.md."""
-        export_clip_towers(_towers(learner), pairs, folder, description)
+        export_clip_towers(towers_of(learner), pairs, folder, description)
 
 
 class TwoTowers(nn.Module):
@@ -247,34 +153,25 @@ class TwoTowers(nn.Module):
 
     def forward(self, batch: Batch, epoch: int) -> dict[str, Float[Tensor, ""]]:
         """The named losses of a batch."""
-        video, (audio, strangers) = self.video(batch.video), self._sounds(batch)
-        losses = {"match_loss": self._match(video, audio, strangers, batch.group)}
-        losses["loss"] = losses["match_loss"]
+        video, (audio, negatives) = self.video(batch.video), self._audio_vectors(batch)
+        if negatives is None:
+            match = in_batch_loss(self.softmax, video, audio, batch.group)
+        else:
+            match = sampled_cross_entropy(video, audio, negatives, self.softmax.scale())
+        losses = {"match_loss": match, "loss": match}
         clusters = self.task.clusters
         if clusters.num_clusters and epoch < clusters.epochs:
             losses["cluster_loss"] = self._cluster(video, audio, batch.rows)
-            losses["loss"] = losses["match_loss"] + clusters.beta * losses["cluster_loss"]
+            losses["loss"] = match + clusters.beta * losses["cluster_loss"]
         return losses
 
-    def _sounds(self, batch: Batch) -> tuple[Float[Tensor, "B D"], Float[Tensor, "B K D"] | None]:
-        """Partners and strangers, in one go: were they normalised apart, their statistics would give them away."""
+    def _audio_vectors(self, batch: Batch) -> tuple[Float[Tensor, "B D"], Float[Tensor, "B K D"] | None]:
+        """Of positives and negatives at once: normalised separately, their statistics would give them away."""
         if batch.negatives is None:
             return self.audio(batch.audio), None
         vectors = self.audio(torch.cat((batch.audio, batch.negatives.flatten(0, 1))))
-        audio, strangers = vectors.split((len(batch.audio), len(vectors) - len(batch.audio)))
-        return audio, strangers.unflatten(0, batch.negatives.shape[:2])
-
-    def _match(
-        self,
-        video: Float[Tensor, "B D"],
-        audio: Float[Tensor, "B D"],
-        strangers: Float[Tensor, "B K D"] | None,
-        group: Int[Tensor, " B"],
-    ) -> Float[Tensor, ""]:
-        if strangers is not None:
-            return sampled_cross_entropy(video, audio, strangers, self.softmax.scale())
-        group = gathered_constant(group)
-        return self.softmax(gathered(video), gathered(audio), same=group[:, None] == group[None])
+        audio, negatives = vectors.split((len(batch.audio), len(vectors) - len(batch.audio)))
+        return audio, negatives.unflatten(0, batch.negatives.shape[:2])
 
     def _cluster(
         self, video: Float[Tensor, "B D"], audio: Float[Tensor, "B D"], rows: Int[Tensor, " B"]
@@ -294,29 +191,42 @@ class FeatureBatches:
     negatives: Negatives
 
     def __call__(self, rows: Int[np.ndarray, " B"], epoch: int, rng: np.random.Generator) -> Batch:
-        """The pairs of `rows`, augmented, with strangers if the loss wants some."""
+        """The pairs of `rows`, augmented, with negatives if the loss needs them."""
         task = self.task
         video, audio = gather(self.pairs.video, rows), gather(self.pairs.audio, rows)
-        strangers = None
+        negatives = None
         if task.loss == "sampled":
             drawn = self.negatives.draw(rows, task.num_negatives, task.curriculum.mix_at(epoch), rng)
-            strangers = gather(self.pairs.audio, drawn.ravel())
-            strangers = _augmented(task.audio_augmentation, rng, strangers)
-            strangers = strangers.reshape(*drawn.shape, *strangers.shape[1:])
+            negatives = _augmented(task.audio_augmentation, rng, gather(self.pairs.audio, drawn.ravel()))
+            negatives = negatives.reshape(*drawn.shape, *negatives.shape[1:])
         video = _augmented(task.video_augmentation, rng, video)
         audio = _augmented(task.audio_augmentation, rng, audio)
         if task.mixup:
-            video, partner, share = mixup(rng, video, task.mixup)
-            audio = apply_mixup(audio, partner, share)
-        return Batch.of(self.pairs, rows, video, audio, strangers)
+            video, other, share = mixup(rng, video, task.mixup)
+            audio = apply_mixup(audio, other, share)
+        return Batch.of(self.pairs, rows, video, audio, negatives)
+
+
+def in_batch_loss(
+    softmax: InfoNCE, video: Float[Tensor, "B D"], audio: Float[Tensor, "B D"], group: Int[Tensor, " B"]
+) -> Float[Tensor, ""]:
+    """Among the pairs of all processes; other pieces of a pair's own recording aren't its negatives."""
+    group = gathered_constant(group)
+    return softmax(gathered(video), gathered(audio), same=group[:, None] == group[None])
 
 
 def clip_vectors(
     learner: nn.Module, pairs: Pairs, device: torch.device
 ) -> tuple[Float32[np.ndarray, "N D"], Float32[np.ndarray, "N D"]]:
     """The vectors of all pairs, by the learner in evaluation mode."""
-    video, audio = _towers(learner)
+    video, audio = towers_of(learner)
     return outputs(video, pairs.video, device, BLOCK), outputs(audio, pairs.audio, device, BLOCK)
+
+
+def clip_metrics(learner: nn.Module, pairs: Pairs, device: torch.device) -> dict[str, float]:
+    """Recall of pairs in a gallery of all of them."""
+    video, audio = clip_vectors(learner, pairs, device)
+    return retrieval_metrics(video @ audio.T)
 
 
 def retrieval_metrics(similarity: Float32[np.ndarray, "N N"]) -> dict[str, float]:
@@ -326,14 +236,63 @@ def retrieval_metrics(similarity: Float32[np.ndarray, "N N"]) -> dict[str, float
     return {f"recall@{k}": scores.recall[k].share for k in ks} | {"median_rank": scores.median_rank}
 
 
+def export_clip_towers(
+    towers: tuple[nn.Module, nn.Module],
+    pairs: Pairs,
+    folder: Path,
+    story: Mapping[str, object],
+    num_steps: int = 0,
+) -> None:
+    """Write both towers and the card.
+
+    Args:
+        towers: video and audio; each takes (B, T, F) and gives (B, D).
+        pairs: held back; they calibrate.
+        num_steps: the only length that the towers take; 0 = any.
+    """
+    rows = np.arange(min(len(pairs), MAX_CALIBRATION_PAIRS))
+    inputs = [torch.from_numpy(gather(items, rows)) for items in (pairs.video, pairs.audio)]
+    with torch.no_grad():
+        video, audio = (tower.eval()(batch).numpy() for tower, batch in zip(towers, inputs, strict=True))
+    similarity = video @ audio.T
+    scale, baseline = fit_evidence(similarity)
+    common = {"num_steps": num_steps, "scale": scale, "baseline": baseline}
+    graphs = {}
+    for side, tower, batch in zip(("video", "audio"), towers, inputs, strict=True):
+        own = {"side": side, "input": CLIP_INPUT, "num_features": batch.shape[2], "dim": video.shape[1]}
+        graphs[side] = Exported(tower, _samples(batch, num_steps), own | common)
+    export_model(CLIP_TOWERS, graphs, folder, story)
+
+
+def fit_evidence(similarity: Float32[np.ndarray, "N N"]) -> tuple[float, float]:
+    """Scale and baseline of the nats, from the similarities of matching pairs (the diagonal) and others."""
+    matching = np.diag(similarity).astype(np.float64)
+    others = similarity[~np.eye(len(similarity), dtype=bool)].astype(np.float64)
+    if not len(others):
+        return 1.0, 0.0
+    targets = platt_target(len(matching)), platt_target(len(others))
+    slope, offset = fit_nats(lambda line, scores: line[0] * scores + line[1], (1.0, 0.0), matching, others, targets)
+    scale = max(slope, 1e-3)
+    return round(scale, 4), round(-offset / scale, 4)
+
+
+def _samples(batch: torch.Tensor, num_steps: int) -> list[torch.Tensor]:
+    """Inputs that differ in whatever is free: the batch, and the length if any is taken."""
+    num, num_features = batch.shape[1:]
+    lengths = [num_steps] * 3 if num_steps else [num, num + 3, 2 * num]
+    shapes = [(size, length, num_features) for size, length in zip((2, 3, 7), lengths, strict=True)]
+    return normal(shapes, float(batch.mean()), float(batch.std()))
+
+
 def _converted(items: Items) -> Items:
-    """As float32 once and for all, if they fit into memory so."""
+    """As float32 once and for all, if they fit into memory like that."""
     if isinstance(items, np.ndarray) and items.size <= MAX_CONVERTED:
         return np.asarray(items, np.float32)
     return items
 
 
-def _towers(learner: nn.Module) -> tuple[nn.Module, nn.Module]:
+def towers_of(learner: nn.Module) -> tuple[nn.Module, nn.Module]:
+    """Those of video and audio."""
     return learner.get_submodule("video"), learner.get_submodule("audio")
 
 

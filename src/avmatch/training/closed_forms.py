@@ -1,13 +1,23 @@
-"""Canonical correlations: the directions of two spaces along which pairs vary together.
+"""What follows from the training set in closed form, or from one convex fit; and the towers that keep it as buffers.
 
-Hotelling, "Relations between two sets of variates" (1936), with a ridge on both covariances (Vinod 1976). Directions
-are scaled by their correlations before they are compared, so that the doubtful ones count less (the scaling of Gong et
-al., "A multi-view embedding space", 2014, section 3.4, with the power 1).
+*Canonical correlations*, the directions of two spaces along which pairs vary together: Hotelling, "Relations between
+two sets of variates" (1936), with a ridge on both covariances (Vinod 1976). Directions are scaled by their correlations
+before they are compared, so that doubtful ones count less (Gong et al., "A multi-view embedding space", 2014, section
+3.4, with the power 1). The kernel form (Hardoon, Szedmak and Shawe-Taylor 2004) first turns points into coordinates in
+the space of a Gaussian kernel: the leading eigenvectors of the centred kernel matrix of the training points.
 
-The kernel form (Hardoon, Szedmak and Shawe-Taylor 2004) first turns points into coordinates in the space of a Gaussian
-kernel: the leading eigenvectors of the centred kernel matrix of the training points.
+*Discriminant analysis* with a shrunk covariance: Friedman, "Regularized discriminant analysis" (1989). The statistics
+of each class are taken for normal about its mean μ_c, with one covariance Σ for all:
 
-Letters in shapes: N training pairs, X and Y features of the sides, D directions, R coordinates.
+    logit_c = xᵀ Σ⁻¹ μ_c − μ_cᵀ Σ⁻¹ μ_c / 2 + log share_c        Σ = (1 − s) · Σ_within + s · mean variance · I
+
+*Softmax regression* minimises the mean log loss with a ridge on the weights.
+
+The towers turn features (B, T, F) into vectors whose product with the other side's is a similarity; `Members` puts them
+side by side, so that one product is their weighted sum.
+
+Letters in shapes: N training items or pairs, X and Y features of the sides, D directions or statistics, R coordinates,
+C and G classes, B clips, T time steps, F features, L landmarks.
 """
 
 from __future__ import annotations
@@ -16,21 +26,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.linalg
+import scipy.optimize
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Bool, Float, Float64, Int
+from scipy.special import log_softmax
 from torch import Tensor, nn
 from torch.nn import functional
 
+_MAX_ITERATIONS = 1000
+
 
 @dataclass(frozen=True, eq=False)
-class Canonical:
-    """Means and scaled directions of both sides: project (x − mean) · directions."""
+class Projection:
+    """(points − mean) · directions."""
 
-    first_mean: Float64[np.ndarray, " X"]
-    second_mean: Float64[np.ndarray, " Y"]
-    first: Float64[np.ndarray, "X D"]
-    second: Float64[np.ndarray, "Y D"]
-    correlations: Float64[np.ndarray, " D"]
+    mean: Float64[np.ndarray, " X"]
+    directions: Float64[np.ndarray, "X D"]
 
 
 def canonical(
@@ -39,35 +51,28 @@ def canonical(
     ridge: tuple[float, float],
     num_directions: int,
     power: float = 1.0,
-) -> Canonical:
-    """Fit.
+) -> tuple[Projection, Projection]:
+    """The most correlated directions of both sides.
 
     Args:
         first, second: the pairs, row by row.
         ridge: added to the diagonal of each covariance, in units of its mean.
-        num_directions: how many to keep, the most correlated first.
+        num_directions: how many to keep.
         power: directions are scaled by correlation ** power; 0 leaves them alike.
     """
-    first_mean, second_mean = first.mean(axis=0, dtype=np.float64), second.mean(axis=0, dtype=np.float64)
-    x, y = first - first_mean, second - second_mean
+    means = [side.mean(axis=0, dtype=np.float64) for side in (first, second)]
+    x, y = first - means[0], second - means[1]
     white_x, white_y = (_inverse_root(side, part) for side, part in zip((x, y), ridge, strict=True))
     left, correlations, right = np.linalg.svd(white_x @ (x.T @ y / len(x)) @ white_y, full_matrices=False)
     kept = slice(min(num_directions, len(correlations)))
     scale = correlations[kept] ** power
-    return Canonical(
-        first_mean, second_mean, white_x @ left[:, kept] * scale, white_y @ right[kept].T * scale, correlations[kept]
+    return (
+        Projection(means[0], white_x @ left[:, kept] * scale),
+        Projection(means[1], white_y @ right[kept].T * scale),
     )
 
 
-@dataclass(frozen=True, eq=False)
-class Whitening:
-    """Scaled principal components: project (x − mean) · components."""
-
-    mean: Float64[np.ndarray, " X"]
-    components: Float64[np.ndarray, "X D"]
-
-
-def whitening(points: Float[np.ndarray, "N X"], num_components: int, power: float = 1.0) -> Whitening:
+def whitening(points: Float[np.ndarray, "N X"], num_components: int, power: float = 1.0) -> Projection:
     """The leading principal components of the training points, each divided by its deviation ** power.
 
     With power 1 all have unit variance; whatever the power, their variances have the mean 1.
@@ -78,12 +83,12 @@ def whitening(points: Float[np.ndarray, "N X"], num_components: int, power: floa
     kept = np.flatnonzero(variances > 1e-12 * variances[-1])[::-1][:num_components]
     remaining = variances[kept] ** (1.0 - power)
     scale = variances[kept] ** (-power / 2) / np.sqrt(remaining.mean())
-    return Whitening(mean, axes[:, kept] * scale)
+    return Projection(mean, axes[:, kept] * scale)
 
 
 @dataclass(frozen=True, eq=False)
 class KernelSpace:
-    """The space of a Gaussian kernel, seen from its training points.
+    """The space of a Gaussian kernel, spanned by its training points.
 
     Attributes:
         width: of exp(−width · squared distance); 1 over the median squared distance.
@@ -100,9 +105,9 @@ class KernelSpace:
 def kernel_space(points: Float[np.ndarray, "N D"], num_coordinates: int) -> KernelSpace:
     """Kernel PCA (Schölkopf, Smola and Müller 1998) of the training points."""
     square = (points**2).sum(axis=1)
-    apart = np.maximum(square[:, None] + square[None] - 2 * points @ points.T, 0.0)
-    width = float(1.0 / np.median(apart))
-    kernel = np.exp(-width * apart)
+    squared = np.maximum(square[:, None] + square[None] - 2 * points @ points.T, 0.0)
+    width = float(1.0 / np.median(squared))
+    kernel = np.exp(-width * squared)
     mean = kernel.mean(axis=0)
     values, vectors = np.linalg.eigh(kernel - mean - mean[:, None] + mean.mean())
     values, vectors = values[::-1][:num_coordinates], vectors[:, ::-1][:, :num_coordinates]
@@ -120,13 +125,58 @@ def _inverse_root(side: Float64[np.ndarray, "N X"], ridge: float) -> Float64[np.
     return (vectors / np.sqrt(np.maximum(values, 1e-12))) @ vectors.T
 
 
-# Towers whose weights are computed, not descended to: what was fitted (systems/two_tower/canonical.py) as buffers.
-#
-# Each member turns features (B, T, F) into vectors whose product with the other side's is a similarity; `Members`
-# puts
-# them side by side, so that one product is their weighted sum.
-#
-# Letters in shapes: B clips, T time steps, F features, L landmarks, D directions, G classes.
+@dataclass(frozen=True, eq=False)
+class Discriminants:
+    """logits = statistics · weights + bias."""
+
+    weights: Float64[np.ndarray, "D C"]
+    bias: Float64[np.ndarray, " C"]
+
+
+def discriminants(
+    items: Float64[np.ndarray, "N D"],
+    label: Int[np.ndarray, " N"],
+    num_classes: int,
+    shrinkage: float,
+    columns: Bool[np.ndarray, " D"],
+) -> Discriminants:
+    """Fitted to `columns` of the statistics alone; the others have weight 0. A class without items never wins."""
+    count = np.bincount(label, minlength=num_classes)
+    share = (count + 1e-9) / (count + 1e-9).sum()
+    points = items[:, columns]
+    member = np.eye(num_classes)[label]
+    mean = member.T @ points / np.maximum(count, 1)[:, None]
+    mean[count == 0] = mean[count.argmax()]  # at 0, far from all, it would win where every class is far
+    centred = points - mean[label]
+    within = centred.T @ centred / max(1, len(points))
+    size = within.shape[0]
+    spread = float(np.trace(within)) / max(1, size) or 1.0
+    within = (1 - shrinkage) * within + shrinkage * spread * np.eye(size)
+    weights = np.zeros((items.shape[1], num_classes))
+    weights[columns] = scipy.linalg.solve(within, mean.T, assume_a="pos") if size else 0.0
+    bias = np.log(share) - (weights[columns] * mean.T).sum(axis=0) / 2
+    return Discriminants(weights, bias)
+
+
+def softmax_regression(
+    points: Float64[np.ndarray, "N D"], label: Int[np.ndarray, " N"], num_classes: int, ridge: float
+) -> Discriminants:
+    """Where the mean log loss + ridge / 2 · |weights|² is least; the bias costs nothing."""
+    num, size = points.shape
+    member = np.eye(num_classes)[label]
+
+    def loss(flat: Float64[np.ndarray, " P"]) -> tuple[float, Float64[np.ndarray, " P"]]:
+        rows = flat.reshape(size + 1, num_classes)
+        weights, bias = rows[:-1], rows[-1]
+        log_shares = log_softmax(points @ weights + bias, axis=1)
+        excess = (np.exp(log_shares) - member) / num
+        value = -(member * log_shares).sum() / num + ridge / 2 * (weights**2).sum()
+        return float(value), np.concatenate([(points.T @ excess + ridge * weights).ravel(), excess.sum(axis=0)])
+
+    start = np.zeros((size + 1) * num_classes)
+    found = scipy.optimize.minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": _MAX_ITERATIONS})
+    rows = np.asarray(found.x).reshape(size + 1, num_classes)
+    return Discriminants(rows[:-1], rows[-1])
 
 
 def statistics(features: Float[Tensor, "B T F"], with_deviation: bool = True) -> Float[Tensor, "B D"]:
@@ -141,13 +191,13 @@ def statistics(features: Float[Tensor, "B T F"], with_deviation: bool = True) ->
 def distances(features: Float[Tensor, "B T F"]) -> Float[Tensor, "B P"]:
     """How far the clip at each time is from itself at each other time: P = T(T−1)/2 distances, a unit vector about 0.
 
-    What the picture shows and what is heard change together, whatever they are.
+    What the picture shows and what the sound contains change together, whatever they are.
     """
     square = features.square().sum(dim=2)
-    apart = square[:, :, None] + square[:, None] - 2 * features @ features.transpose(1, 2)
+    squared = square[:, :, None] + square[:, None] - 2 * features @ features.transpose(1, 2)
     num_steps = features.shape[1]
     first, second = torch.triu_indices(num_steps, num_steps, offset=1, device=features.device)
-    upper = apart[:, first, second].clamp_min(0).sqrt()
+    upper = squared[:, first, second].clamp_min(0).sqrt()
     return functional.normalize(upper - upper.mean(dim=1, keepdim=True), dim=1)
 
 
@@ -184,8 +234,8 @@ class Classes(nn.Module):
 
     def forward(self, features: Float[Tensor, "B T F"]) -> Float[Tensor, "B G"]:
         """One number a class, none of them negative."""
-        told = statistics(features, with_deviation=False) - self.mean
-        return functional.softmax(told @ self.directions + self.bias, dim=1) * self.gains
+        centred = statistics(features, with_deviation=False) - self.mean
+        return functional.softmax(centred @ self.directions + self.bias, dim=1) * self.gains
 
 
 class Kernel(nn.Module):
@@ -211,8 +261,8 @@ class Kernel(nn.Module):
 
     def forward(self, features: Float[Tensor, "B T F"]) -> Float[Tensor, "B D"]:
         """Unit vectors."""
-        told = statistics(features, self.with_deviation)
-        kernel = gaussian((told - self.mean) @ self.axes, self.landmarks, self.width)
+        points = (statistics(features, self.with_deviation) - self.mean) @ self.axes
+        kernel = gaussian(points, self.landmarks, self.width)
         centred = kernel - kernel.mean(dim=1, keepdim=True)
         return functional.normalize(centred @ self.directions + self.bias, dim=1)
 

@@ -25,7 +25,8 @@ import numpy as np
 from paired import paired_interval
 
 from avmatch.artifacts.tower import load_clip_towers
-from avmatch.data.pairs import Pairs, read_pairs
+from avmatch.data.items import Pairs
+from avmatch.data.pairs import read_pairs
 from avmatch.data.splits import group_folds
 from avmatch.matching.galleries import NORMALISATIONS
 from avmatch.metrics.intervals import spread

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from avmatch.core.errors import MediaError, UsageError
-from avmatch.data.items import Picked, numbered
-from avmatch.data.pairs import Pairs, gather, read_pairs
+from avmatch.data.items import Pairs, Picked, gather, numbered
+from avmatch.data.pairs import read_pairs
 from avmatch.data.shards import ShardWriter
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from avmatch.core.errors import UsageError
-from avmatch.data.pairs import gather
+from avmatch.data.items import gather
 from avmatch.data.shards import ShardWriter, open_shards
 
 

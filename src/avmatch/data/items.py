@@ -106,8 +106,7 @@ class Pairs:
                 f"labels must lie in -1…{len(self.label_names) - 1} (there are {len(self.label_names)} label_names), "
                 f"got {self.label.min()}…{self.label.max()}"
             )
-        check_side("video", self.video_kind, self.video_rate_hz)
-        check_side("audio", self.audio_kind, self.audio_rate_hz)
+        check_sides((self.video_kind, self.audio_kind), (self.video_rate_hz, self.audio_rate_hz))
 
     def __len__(self) -> int:
         return len(self.names)
@@ -280,12 +279,13 @@ def stored_array(path: Path, name: str) -> Shaped[np.ndarray, " ..."] | None:
         raise ValueError(str(error)) from error
 
 
-def check_side(side: str, kind: str, rate_hz: float) -> None:
-    """Raises UsageError if there is no such kind of items for the side, or the rate isn't positive."""
-    if kind not in KINDS[side]:
-        raise UsageError(f"{side}_kind must be one of {', '.join(KINDS[side])}, got {kind!r}")
-    if not 0 < rate_hz < np.inf:
-        raise UsageError(f"{side}_rate_hz must be positive, got {rate_hz}")
+def check_sides(kinds: tuple[str, str], rates_hz: tuple[float, float]) -> None:
+    """Raises UsageError if there is no such kind of items for a side, video or audio, or its rate isn't positive."""
+    for side, kind, rate_hz in zip(KINDS, kinds, rates_hz, strict=True):
+        if kind not in KINDS[side]:
+            raise UsageError(f"{side}_kind must be one of {', '.join(KINDS[side])}, got {kind!r}")
+        if not 0 < rate_hz < np.inf:
+            raise UsageError(f"{side}_rate_hz must be positive, got {rate_hz}")
 
 
 def numbered(names: Sequence[str]) -> tuple[Int[np.ndarray, " N"], tuple[str, ...]]:

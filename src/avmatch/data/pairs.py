@@ -30,7 +30,6 @@ from avmatch.data.items import (
     Side,
     absent,
     checked,
-    gather,
     missing_steps,
     numbered,
     stored_array,
@@ -42,8 +41,6 @@ from avmatch.data.shards import INDEX, open_shards
 from avmatch.data.splits import listed_as_held_back, to_learn_from
 from avmatch.data.std2022 import FEATURE_SUFFIX, is_std2022, load_feature, read_std2022
 from avmatch.data.tau import is_tau, read_tau
-
-__all__ = ["Items", "Pairs", "gather", "read_clips", "read_pairs", "read_scenes"]
 
 KNOWN = (
     "known are STD2022 (afeat.npy and vfeat.npy, or the folders afeat/ and vfeat/ of .npy files, also inside Train/), "

@@ -20,7 +20,7 @@ from jaxtyping import Int, Shaped
 
 from avmatch.core.errors import UsageError
 from avmatch.core.files import atomic_path, write_text_atomically
-from avmatch.data.items import Pairs, check_side, map_array, numbered
+from avmatch.data.items import Pairs, check_sides, map_array, numbered
 
 INDEX, SHARDS_VERSION = "index.json", 1
 SHARD_BYTES = 256 << 20
@@ -66,8 +66,7 @@ class _Index:
     version: int = SHARDS_VERSION
 
     def __post_init__(self) -> None:
-        check_side("video", self.video_kind, self.video_rate_hz)
-        check_side("audio", self.audio_kind, self.audio_rate_hz)
+        check_sides((self.video_kind, self.audio_kind), (self.video_rate_hz, self.audio_rate_hz))
         columns = (self.names, self.group, self.label, self.video, self.audio)
         if self.version != SHARDS_VERSION or {len(column) for column in columns} != {sum(self.num_items)}:
             raise ValueError("another version, or columns of unequal length")
@@ -108,9 +107,9 @@ class ShardWriter:
         self._index = _Index(video_kind, audio_kind, video_rate_hz, audio_rate_hz)
         self._formats = dict.fromkeys(SIDES, "")
         if (self.folder / INDEX).exists():
-            asked, self._index = self._index, _read_index(self.folder)
-            if self._index.settings != asked.settings:
-                raise UsageError(f"{self.folder}: holds shards with {self._index.settings}, not {asked.settings}")
+            wanted, self._index = self._index.settings, _read_index(self.folder)
+            if self._index.settings != wanted:
+                raise UsageError(f"{self.folder}: holds shards with {self._index.settings}, not {wanted}")
             self._formats = {side: _format(_opened(self.folder, side, 0)) for side in SIDES}
         self._waiting: dict[str, list[np.ndarray]] = {side: [] for side in SIDES}
         self._waiting_bytes = dict.fromkeys(SIDES, 0)

@@ -42,10 +42,8 @@ def with_splits(clips: Sequence[Clip]) -> tuple[tuple[str, ...], ...]:
         UsageError: a list has nothing to train on or nothing to test on.
     """
     if all(not clip.splits for clip in clips):
-        label, group = (
-            numbered(names)[0] for names in ([clip.label for clip in clips], [clip.group for clip in clips])
-        )
-        folds = class_folds(label, group, NUM_FOLDS, 0)
+        label, group = ([clip.label for clip in clips], [clip.group for clip in clips])
+        folds = class_folds(numbered(label)[0], numbered(group)[0], NUM_FOLDS, 0)
         return tuple(fold_splits(int(fold) + 1, NUM_FOLDS) for fold in folds)
     num_lists = max(len(clip.splits) for clip in clips)
     lists = zip(*(clip.splits + ("",) * (num_lists - len(clip.splits)) for clip in clips), strict=True)
@@ -98,9 +96,7 @@ def group_folds(group: Int[np.ndarray, " N"], num_folds: int, seed: int) -> Int[
     Raises:
         UsageError: there are fewer than two folds, or fewer groups than folds.
     """
-    number, sizes = _groups(group)
-    if not 2 <= num_folds <= len(sizes):
-        raise UsageError(f"num_folds must lie in 2…{len(sizes)} (the number of groups), got {num_folds}")
+    number, sizes = _groups(group, num_folds)
     filled, fold_of_group = np.zeros(num_folds, np.int64), np.empty(len(sizes), np.int64)
     for one in np.random.default_rng(seed).permutation(len(sizes)):
         fold_of_group[one] = filled.argmin()
@@ -118,9 +114,7 @@ def class_folds(
     Raises:
         UsageError: there are fewer than two folds, or fewer groups than folds.
     """
-    number, sizes = _groups(group)
-    if not 2 <= num_folds <= len(sizes):
-        raise UsageError(f"num_folds must lie in 2…{len(sizes)} (the number of groups), got {num_folds}")
+    number, sizes = _groups(group, num_folds)
     shuffled = np.random.default_rng(seed).permutation(len(sizes))
     label_of_group = label[np.unique(number, return_index=True)[1]]
     fold_of_group = np.empty(len(sizes), np.int64)
@@ -128,7 +122,11 @@ def class_folds(
     return fold_of_group[number]
 
 
-def _groups(group: Int[np.ndarray, " N"]) -> tuple[Int[np.ndarray, " N"], Int[np.ndarray, " G"]]:
-    """Each item's group as 0…G − 1, and the sizes of the groups."""
+def _groups(
+    group: Int[np.ndarray, " N"], num_folds: int | None = None
+) -> tuple[Int[np.ndarray, " N"], Int[np.ndarray, " G"]]:
+    """Each item's group as 0…G − 1, and the sizes of the groups. Raises UsageError if folds are more than groups."""
     _, number, sizes = np.unique(group, return_inverse=True, return_counts=True)
+    if num_folds is not None and not 2 <= num_folds <= len(sizes):
+        raise UsageError(f"num_folds must lie in 2…{len(sizes)} (the number of groups), got {num_folds}")
     return number, sizes

@@ -59,12 +59,19 @@ def load_feature(path: str | Path) -> Float32[np.ndarray, "T D"]:
     array = _numbers(Path(path))
     if array.ndim != 2 or array.size == 0:
         raise _unusable(path, f"a feature file must be (steps, dimensions), none of them 0; this is {array.shape}")
-    return _decoded(path, array)
+    with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite, and is refused
+        feature = np.array(array, np.float32)
+    if not np.isfinite(feature).all():
+        step, dimension = np.argwhere(~np.isfinite(feature))[0]
+        raise _unusable(path, f"NaN or infinite at step {step}, dimension {dimension}; features must be finite")
+    if array.dtype == np.uint8 and array.shape in OLD_SHAPES:
+        feature = feature * np.float32(OLD_SCALE) + np.float32(OLD_SHIFT)
+    return feature
 
 
 def is_std2022(folder: Path) -> bool:
     """Whether `read_std2022` would try the folder."""
-    return _is_packed(folder) or _is_folders(folder) or bool(_old_clips(folder))
+    return _is_packed(folder) or _has_sides(folder) or _has_sides(folder / "Train") or bool(_old_clips(folder))
 
 
 def read_std2022(folder: Path, *, keep_broken: bool = False) -> Pairs:
@@ -79,7 +86,7 @@ def read_std2022(folder: Path, *, keep_broken: bool = False) -> Pairs:
     """
     if _is_packed(folder):
         return _packed(folder, keep_broken)
-    if _is_folders(folder):
+    if _has_sides(folder) or _has_sides(folder / "Train"):
         return _folders(folder)
     clips = _old_clips(folder)
     if not clips:
@@ -174,27 +181,12 @@ def _numbers(path: Path) -> Shaped[np.ndarray, " ..."]:
     return array
 
 
-def _decoded(path: str | Path, array: Shaped[np.ndarray, "T D"]) -> Float32[np.ndarray, "T D"]:
-    with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite, and is refused
-        feature = np.array(array, np.float32)
-    if not np.isfinite(feature).all():
-        step, dimension = np.argwhere(~np.isfinite(feature))[0]
-        raise _unusable(path, f"NaN or infinite at step {step}, dimension {dimension}; features must be finite")
-    if array.dtype == np.uint8 and array.shape in OLD_SHAPES:
-        feature = feature * np.float32(OLD_SCALE) + np.float32(OLD_SHIFT)
-    return feature
-
-
 def _unusable(path: str | Path, message: str) -> MediaError:
     return MediaError(path, message, stage="features", reason="unsupported")
 
 
 def _is_packed(folder: Path) -> bool:
     return all((folder / f"{side}{FEATURE_SUFFIX}").is_file() for side in (VIDEO, AUDIO))
-
-
-def _is_folders(folder: Path) -> bool:
-    return _has_sides(folder) or _has_sides(folder / "Train")
 
 
 def _has_sides(folder: Path) -> bool:

@@ -256,7 +256,8 @@ def open_model(model: str | Path | Model, *kinds: str) -> Model:
     opened = model if isinstance(model, Model) else _opened(model, kinds)
     if kinds and opened.kind not in kinds:
         found = KINDS.get(opened.kind, Kind(f"a model of the kind {opened.kind!r}", "a newer avmatch", ""))
-        raise ModelError(f"{opened.name}: is {found.title}, not {_either(kinds)}; it can be used with {found.commands}")
+        wanted = " or ".join(KINDS[kind].title for kind in kinds)
+        raise ModelError(f"{opened.name}: is {found.title}, not {wanted}; it can be used with {found.commands}")
     return opened
 
 
@@ -288,7 +289,3 @@ def _opened(model: str | Path, kinds: tuple[str, ...]) -> Model:
         )
     shipped = ", ".join(shipped_models()) or "none so far"
     raise ModelError(f"{model}: no model there; give a run, a folder with video.onnx, or a shipped model ({shipped})")
-
-
-def _either(kinds: tuple[str, ...]) -> str:
-    return " or ".join(KINDS[kind].title for kind in kinds)

@@ -1,4 +1,7 @@
-"""Files appear whole or not at all: write beside the target, flush, rename over it."""
+"""Files appear whole or not at all: write beside the target, flush, rename over it.
+
+JSON is written so that every reader accepts it: numbers that are not finite become null.
+"""
 
 from __future__ import annotations
 
@@ -79,9 +82,6 @@ def write_array_atomically(target: Path, array: np.ndarray) -> None:
     """Write a `.npy`, whole or not at all."""
     with atomic_path(target) as temporary, temporary.open("wb") as file:
         np.save(file, array, allow_pickle=False)
-
-
-# JSON that every reader accepts: numbers that are not finite become null.
 
 
 def strict_json(value: object, indent: int | None = None) -> str:

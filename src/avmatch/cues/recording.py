@@ -1,10 +1,15 @@
-"""Duration: a recording is about as long as the picture that it belongs to. Weak on purpose.
+"""Two cues that compare recordings as such: by their duration, and with the camera's own sound.
 
-Files that belong together were often cut together, and then differ by less than a tenth of a second; but many were
-not, and in many folders everything has the same length. So the evidence is the log-likelihood ratio between "a fifth
-of the true pairs differ by a Laplace-distributed time of 50 ms, the others as pairs that don't match do" and "as pairs
-that don't match do", by the lengths in the gallery itself. Weighted by its calibration, it adds at most one nat, and
-takes away a tenth; where half the gallery has the same length, next to nothing either way.
+Duration: a recording is about as long as the picture that it belongs to. The cue is weak on purpose. Files that belong
+together were often cut together, and then differ by less than a tenth of a second; but many were not, and in many
+folders everything has the same length. So the evidence is the log-likelihood ratio between "a fifth of the true pairs
+differ by a Laplace-distributed time of 50 ms, the others as pairs that don't match do" and "as pairs that don't match
+do", by the lengths in the gallery itself. Weighted by its calibration, it adds at most one nat, and takes away a tenth;
+where half the gallery has the same length, next to nothing either way.
+
+Scratch sound: the camera's own sound against the recording, by FFT cross-correlation. Eight bands of onset flux at 100
+Hz, flattened, are correlated band by band (Wiener–Khinchin); the nats follow from the mean correlation over the bands
+as in `synchrony.py`. Where there is scratch sound, it all but decides.
 """
 
 from __future__ import annotations
@@ -51,11 +56,6 @@ class DurationCue:
         shape = (*nats.shape, len(lags_seconds))
         return Curves(np.broadcast_to(nats[..., None], shape), (None,) * len(videos), (None,) * len(audios))
 
-
-# Scratch sound: the camera's own sound against the recording, by FFT cross-correlation.
-#
-# Eight bands of onset flux at 100 Hz, flattened, are correlated band by band (Wiener–Khinchin); the nats follow from
-# the mean correlation over the bands as in `synchrony.py`. Where there is scratch sound, it all but decides.
 
 SCRATCH_CALIBRATION = Calibration(weight=1.0)
 #: Bands of one sound rise together: they count as this many independent ones.

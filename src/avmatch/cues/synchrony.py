@@ -1,4 +1,28 @@
-"""From features to comparable signals, on a known clock; how probable it is that two of them move together."""
+"""The arithmetic of the synchrony cues: comparable signals on a known clock, and whether two of them move together.
+
+Two normalised signals with correlation R over T independent ticks are more probable under "they belong together" than
+under "they don't" by −T/2 · log(1 − R²) nats (the Gaussian log-likelihood ratio, with the correlation estimated; only R
+> 0 counts). Ticks of real signals aren't independent; by Bartlett's formula ("On the theoretical specification of
+sampling properties of autocorrelated time series", 1946) they count as
+
+    T_eff = (T − T₀) / (1 + 2 Σ_k ρ_video(k) · ρ_audio(k)),
+
+where T₀ ticks are lost to flattening: with them, clips of one second and of ten are equally well calibrated.
+
+Long files are cut into windows of ten seconds on a common grid, and the nats of the windows are added: what moves, and
+where, may change from one to the next.
+
+Learned cues compare two streams of vectors, one moved along the other, by the sum of their products at every lag:
+
+    s[lag] = Σ_t v[t] · a[t + lag]
+
+By the fast Fourier transform, a block of ticks after another, so that neither the length of a file nor the number of
+lags comes in as a square; all pairs of a block share their transforms, and the products over D are one matrix product a
+frequency.
+
+Letters in shapes: N videos, M audio files, H signals of a video, T ticks, L lags, K autocorrelation lags, D dimensions,
+B ticks of a block, F frequencies.
+"""
 
 from __future__ import annotations
 
@@ -89,22 +113,6 @@ def autocorrelation(values: Float[np.ndarray, "T H"], num_lags: int) -> Float[np
     out[:, : len(full) - 1] = (full[1:] / np.maximum(full[:1], 1e-9)).T
     return out
 
-
-# How probable is it that two signals move together? The arithmetic shared by the synchrony cues.
-#
-# Two normalised signals with correlation R over T independent ticks are more probable under "they belong together"
-# than under "they don't" by −T/2 · log(1 − R²) nats (the Gaussian log-likelihood ratio, with the correlation
-# estimated; only R > 0 counts). Ticks of real signals aren't independent; by Bartlett's formula ("On the theoretical
-# specification of sampling properties of autocorrelated time series", 1946) they count as
-#
-#     T_eff = (T − T₀) / (1 + 2 Σ_k ρ_video(k) · ρ_audio(k)),
-#
-# where T₀ ticks are lost to flattening: with them, clips of one second and of ten are equally well calibrated.
-#
-# Long files are cut into windows of ten seconds on a common grid, and the nats of the windows are added: what moves,
-# and where, may change from one to the next.
-#
-# Letters in shapes: H signals of a video, M audio files, L lags, T ticks of a window, K autocorrelation lags.
 
 WINDOW_TICKS = 10 * TICK_RATE_HZ
 LOST_TICKS = 18  # T₀
@@ -269,16 +277,6 @@ def log_mean_exp(
     terms = np.exp(nats - peak)
     return np.log(np.tensordot(share, terms, axes=1) + 1e-30) + peak
 
-
-# Two streams of vectors, one moved along the other: the sum of their products at every lag.
-#
-#     s[lag] = Σ_t v[t] · a[t + lag]
-#
-# By the fast Fourier transform, a block of ticks after another, so that neither the length of a file nor the number
-# of lags comes in as a square; all pairs of a block share their transforms, and the products over D are one matrix
-# product a frequency.
-#
-# Letters in shapes: N videos, M audio, T ticks, D dimensions, L lags, B ticks of a block, F frequencies.
 
 #: Ticks of a block, at most, and streams whose transforms are held at once.
 BLOCK_TICKS = 2048

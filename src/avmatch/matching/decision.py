@@ -1,4 +1,6 @@
-"""How probable is it that a pair is right, compared with the rest of the gallery?
+"""How probable is it that a pair is right, compared with the rest of the gallery? And which are made?
+
+    scores of all pairs → confidence → assignment → matches and ranked candidates, in one MatchResult
 
 Nats alone don't say: among a hundred sentences of one speaker every pair scores high, among a hundred bouncing balls
 the right one scores low and still stands alone. So each video's scores are first measured in units of its non-matching
@@ -101,9 +103,6 @@ def _best_other(values: Float64[np.ndarray, "N M"]) -> Float64[np.ndarray, "N M"
 def _damped(values: Float64[np.ndarray, "N M"]) -> Float64[np.ndarray, "N M"]:
     """Sign-preserving logarithm: a lead of hundred isn't ten times as sure as one of ten."""
     return np.sign(values) * np.log1p(np.abs(values))
-
-
-# scores of all pairs → confidence → assignment → matches and ranked candidates, in one MatchResult
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,11 @@ found and taken into account. When is that fair?
 Results say beside the raw figures that they were normalised. Order is what they are for: a normalised value compares
 with others of the same matrix only.
 
-Letters in shapes: N videos (queries), M audio files (candidates).
+Where clips are compared tick by tick, their similarity is the mean cosine over the time that they have in common. Where
+picture and sound may be apart, the mean is taken at each offset, and the highest counts. Ticks of NaN (no face in
+sight, no sound) are left out of it.
+
+Letters in shapes: N videos (queries), M audio files (candidates), T ticks, D dimensions, L ticks of the longest clip.
 """
 
 from __future__ import annotations
@@ -59,7 +63,10 @@ def sinkhorn(
         num_steps: of rows and columns each, 1 or more. The columns' sums are exact, the rows' as near as the steps
             brought them; the lower the temperature, the more steps it takes.
     """
-    scores = _finite(similarity) / _positive(temperature)
+    scores = _finite(similarity)
+    if not temperature > 0.0:
+        raise UsageError(f"the temperature must be above 0, got {temperature:g}")
+    scores /= temperature
     if num_steps < 1:
         raise UsageError(f"sinkhorn needs 1 or more steps, got {num_steps}")
     num_rows, num_columns = scores.shape
@@ -110,13 +117,6 @@ def _positive(temperature: float) -> float:
         raise UsageError(f"the temperature must be above 0, got {temperature:g}")
     return temperature
 
-
-# Clips compared tick by tick: how alike two clips are is their mean cosine over the time they have in common.
-#
-# Where picture and sound may be apart, the mean is taken at each offset, and the highest counts. Ticks of NaN (no
-# face in sight, no sound) are left out of it.
-#
-# Letters in shapes: N videos, M audio, T ticks, D dimensions, L ticks of the longest clip.
 
 Vectors = Float32[np.ndarray, "_ _"]
 

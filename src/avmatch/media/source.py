@@ -2,6 +2,9 @@
 
 A media file may be a playlist in disguise that names other files or addresses. So the path is opened with the `file:`
 protocol alone, and only with demuxers that read a single file.
+
+Its timestamps can't be trusted either: parts may be joined end to end, stamps come out of nowhere (`StreamClock`). And
+some of it may not be readable: packets that can't be decoded, a file that ends too early (`Losses`).
 """
 
 from __future__ import annotations
@@ -95,8 +98,6 @@ def origin_seconds(container: av.container.InputContainer) -> float:
     return max(0.0, start / av.time_base) if start is not None else 0.0
 
 
-# The clock of a stream whose timestamps can't be trusted: parts joined end to end, stamps out of nowhere.
-
 #: A gap longer than this is a broken timestamp, not silence.
 MAX_GAP_SECONDS = 600.0
 #: A step back that is longer than this is a clock that starts over: parts of a recording joined end to end.
@@ -138,8 +139,6 @@ class StreamClock:
         is_back = stamp_seconds < last_seconds - MAX_BACK_SECONDS
         return is_back and (self._before_gap_seconds is None or stamp_seconds < self._before_gap_seconds)
 
-
-# What of a file could not be read: packets that can't be decoded, and what is missing where the file ends too early.
 
 #: Containers whose header holds the true length. Others guess it from the bit rate, or from where the file ends.
 _TRUE_LENGTHS = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "flac"})

@@ -127,7 +127,7 @@ def source_levels(
     for place, channel in enumerate(channels):
         columns = slice(place * num_sources, (place + 1) * num_sources)
         for begin in range(0, len(values), STRETCH_TICKS):
-            levels = _levels(motion, channel, begin)
+            levels = _levels(motion, channel, begin, STRETCH_TICKS)
             whole = (levels.mean(axis=1, keepdims=True), levels.max(axis=1, keepdims=True))
             together = np.concatenate([levels[:, cells], _quarters(levels), *whole], axis=1)
             values[begin : begin + STRETCH_TICKS, columns] = np.log(together + channel.offset)
@@ -150,7 +150,7 @@ def cell_signals(motion: Float[np.ndarray, "T M 64"]) -> Float32[np.ndarray, "64
 
 
 def _levels(
-    motion: Float[np.ndarray, "T M 64"], channel: Channel, begin: int, length: int = STRETCH_TICKS
+    motion: Float[np.ndarray, "T M 64"], channel: Channel, begin: int, length: int
 ) -> Float32[np.ndarray, "t 64"]:
     """A stretch of one channel."""
     levels = motion[max(begin - 1, 0) : begin + length, channel.number].astype(np.float32)

@@ -8,11 +8,9 @@ import pytest
 
 from avmatch.core.errors import MediaError, ModelError, UsageError
 from avmatch.data.items import Pairs, Scenes, padded
-from avmatch.metrics.classes import log_loss
 from avmatch.pipelines.classify import classify, scene_results
 from avmatch.systems.scenes import media as scene_media
 from avmatch.systems.scenes import runtime as encoders
-from avmatch.systems.scenes.fusing import Predictions, fuse_predictions, read_predictions, write_predictions
 from avmatch.systems.scenes.media import by_second, read_scene_media
 from avmatch.systems.scenes.runtime import load_scenes
 from scene_models import LABELS, write_scene_model
@@ -211,51 +209,3 @@ def test_media_become_steps_a_second_and_a_broken_file_is_kept(media: Path, tmp_
     assert not np.isnan(scenes.pairs.video[0]).all()
     broken = [fault for fault in scenes.faults if fault.name.endswith("broken.mp4")]
     assert [fault.side for fault in broken] == ["audio", "video"]
-
-
-def write_systems(folder: Path, *, labelled: bool = True) -> list[Path]:
-    """A good system and a worse one, 40 locations, items in different orders."""
-    rng = np.random.default_rng(0)
-    label = rng.integers(3, size=400)
-    names = tuple(f"{LABELS[own]}-city-{row // 10}-{row}" for row, own in enumerate(label))
-    paths = []
-    for number, strength in enumerate((2.0, 1.0)):
-        logits = strength * np.eye(3)[label] + rng.standard_normal((400, 3))
-        probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-        order = rng.permutation(400)
-        known = label if labelled else np.full(400, -1)
-        path = folder / f"system{number}.csv"
-        table = Predictions(tuple(names[row] for row in order), LABELS, probabilities[order], known[order])
-        write_predictions(path, table)
-        paths.append(path)
-    return paths
-
-
-def test_published_predictions_are_fused_whatever_their_order(tmp_path: Path):
-    fused = fuse_predictions(write_systems(tmp_path), "stacked")
-    systems = {Path(system.name).stem: system for system in fused.systems}
-    assert fused.num_labelled == 400
-    assert systems["stacked"].log_loss < systems["mean"].log_loss < systems["system1"].log_loss
-    table = fused.predictions
-    assert systems["stacked"].log_loss == pytest.approx(log_loss(table.probabilities, table.label))
-    assert systems["stacked"].accuracy == (table.probabilities.argmax(axis=1) == table.label).mean()
-    first = read_predictions(tmp_path / "system0.csv")
-    assert table.names == first.names
-
-
-def test_without_labels_only_the_mean_is_possible(tmp_path: Path):
-    paths = write_systems(tmp_path, labelled=False)
-    fused = fuse_predictions(paths)
-    assert [system.accuracy for system in fused.systems] == [None] * 3
-    with pytest.raises(UsageError, match="--how weighted is fitted to known classes"):
-        fuse_predictions(paths, "weighted")
-
-
-def test_tables_that_dont_belong_together_are_refused(tmp_path: Path):
-    first, second = write_systems(tmp_path)
-    with pytest.raises(UsageError, match="two prediction files or more"):
-        fuse_predictions([first])
-    lines = second.read_text(encoding="utf-8").splitlines(keepends=True)
-    second.write_text("".join(lines[:-1]), encoding="utf-8")
-    with pytest.raises(UsageError, match=r"system1.csv: has other items: .* than .*system0.csv"):
-        fuse_predictions([first, second])

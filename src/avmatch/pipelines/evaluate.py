@@ -75,7 +75,7 @@ def evaluate_probe(
     """Measure a layer of the sound tower of `model` on the classes of `data` (data/layouts.py).
 
     Args:
-        layer: of the tower (sound_layers.py, event_layers.py).
+        layer: of the tower (systems/avts/evaluate.py, systems/events/evaluate.py).
         subset: only this part of the set, such as "esc10" of ESC-50.
 
     Raises:

@@ -1,10 +1,22 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.special import log_softmax, softmax
 
 from avmatch.core.errors import UsageError
 from avmatch.metrics.classes import log_loss
-from avmatch.systems.scenes.fusing import METHODS, cross_validated, fuse_predictions, log_weights, mixture_weights
+from avmatch.systems.scenes.fusing import (
+    METHODS,
+    Predictions,
+    cross_validated,
+    fuse_predictions,
+    log_weights,
+    mixture_weights,
+    read_predictions,
+    write_predictions,
+)
+from scene_models import LABELS
 
 
 def systems(num: int = 3000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -71,3 +83,51 @@ def test_equal_logits_fuse_to_the_same():
 def test_an_unknown_method_lists_the_known_ones():
     with pytest.raises(UsageError, match="mean, weighted, stacked"):
         fuse_predictions(["a.csv", "b.csv"], "median")
+
+
+def write_systems(folder: Path, *, labelled: bool = True) -> list[Path]:
+    """A good system and a worse one, 40 locations, items in different orders."""
+    rng = np.random.default_rng(0)
+    label = rng.integers(3, size=400)
+    names = tuple(f"{LABELS[own]}-city-{row // 10}-{row}" for row, own in enumerate(label))
+    paths = []
+    for number, strength in enumerate((2.0, 1.0)):
+        logits = strength * np.eye(3)[label] + rng.standard_normal((400, 3))
+        probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        order = rng.permutation(400)
+        known = label if labelled else np.full(400, -1)
+        path = folder / f"system{number}.csv"
+        table = Predictions(tuple(names[row] for row in order), LABELS, probabilities[order], known[order])
+        write_predictions(path, table)
+        paths.append(path)
+    return paths
+
+
+def test_published_predictions_are_fused_whatever_their_order(tmp_path: Path):
+    fused = fuse_predictions(write_systems(tmp_path), "stacked")
+    systems = {Path(system.name).stem: system for system in fused.systems}
+    assert fused.num_labelled == 400
+    assert systems["stacked"].log_loss < systems["mean"].log_loss < systems["system1"].log_loss
+    table = fused.predictions
+    assert systems["stacked"].log_loss == pytest.approx(log_loss(table.probabilities, table.label))
+    assert systems["stacked"].accuracy == (table.probabilities.argmax(axis=1) == table.label).mean()
+    first = read_predictions(tmp_path / "system0.csv")
+    assert table.names == first.names
+
+
+def test_without_labels_only_the_mean_is_possible(tmp_path: Path):
+    paths = write_systems(tmp_path, labelled=False)
+    fused = fuse_predictions(paths)
+    assert [system.accuracy for system in fused.systems] == [None] * 3
+    with pytest.raises(UsageError, match="--how weighted is fitted to known classes"):
+        fuse_predictions(paths, "weighted")
+
+
+def test_tables_that_dont_belong_together_are_refused(tmp_path: Path):
+    first, second = write_systems(tmp_path)
+    with pytest.raises(UsageError, match="two prediction files or more"):
+        fuse_predictions([first])
+    lines = second.read_text(encoding="utf-8").splitlines(keepends=True)
+    second.write_text("".join(lines[:-1]), encoding="utf-8")
+    with pytest.raises(UsageError, match=r"system1.csv: has other items: .* than .*system0.csv"):
+        fuse_predictions([first, second])

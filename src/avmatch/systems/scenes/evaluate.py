@@ -155,10 +155,9 @@ def write_report(result: ClassificationResult, folder: Path) -> None:
 
 def _in_order(pairs: Pairs, model: SceneModel, data: str | Path) -> Int[np.ndarray, " N"]:
     """The items' labels as the model numbers them."""
-    known = model.description.labels
-    there = [pairs.label_names[number] for number in np.unique(pairs.label)]
-    if unknown := [name for name in there if name not in known]:
+    known, names = model.description.labels, [pairs.label_names[number] for number in pairs.label]
+    if unknown := sorted(set(names) - set(known), key=pairs.label_names.index):
         raise UsageError(
             f"{data}: has the class {unknown[0]!r}, and {model.description.model} knows {', '.join(known)}"
         )
-    return np.array([known.index(pairs.label_names[number]) for number in pairs.label], np.int64)
+    return np.array([known.index(name) for name in names], np.int64)

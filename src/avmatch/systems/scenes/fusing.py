@@ -101,11 +101,6 @@ def mixture(systems: Systems, weights: Weights) -> Float[np.ndarray, "N K"]:
     return np.tensordot(weights, systems, 1)
 
 
-def log_mixture(systems: Systems, weights: Weights) -> Float[np.ndarray, "N K"]:
-    """softmax(Σ w·log p)."""
-    return softmax(np.tensordot(weights, logarithms(systems), 1), axis=1)
-
-
 def logarithms(systems: Systems) -> Systems:
     """log p, with p at least LEAST_PRINTED."""
     return np.log(np.maximum(systems, LEAST_PRINTED))
@@ -114,7 +109,10 @@ def logarithms(systems: Systems) -> Systems:
 METHODS: dict[str, Method] = {
     MEAN: Method(equal_weights, mixture),
     "weighted": Method(mixture_weights, mixture),
-    "stacked": Method(lambda systems, label: log_weights(logarithms(systems), label), log_mixture),
+    "stacked": Method(
+        lambda systems, label: log_weights(logarithms(systems), label),
+        lambda systems, weights: softmax(mixture(logarithms(systems), weights), axis=1),
+    ),
 }
 
 

@@ -43,8 +43,7 @@ class Symmetry:
         """35 × (x, y) in pixels."""
         places = vector.reshape(-1, 2) - MASK_PX / 2
         turned = (places[:, ::-1] if self.swaps else places) * np.array([self.x_sign, self.y_sign], np.float32)
-        moved: Float32[np.ndarray, 70] = (turned + MASK_PX / 2).astype(np.float32).ravel()
-        return moved
+        return (turned + MASK_PX / 2).astype(np.float32).ravel()
 
     def masks(self, masks: Float32[np.ndarray, "35 44 44"]) -> Float32[np.ndarray, "35 44 44"]:
         """Rows are y, columns x."""
@@ -99,8 +98,7 @@ def _impact_place(video: Float32[np.ndarray, "*shape"]) -> Float[np.ndarray, " 2
         weight = masks.sum(axis=(1, 2))
         ticks = (np.arange(SMALL_PX) + 0.5) * MASK_PX / SMALL_PX / np.where(weight > 0, weight, np.nan)[:, None]
         path = np.stack([(masks.sum(axis=axis) * ticks).sum(axis=1) for axis in (1, 2)], axis=1).astype(np.float64)
-    place: Float[np.ndarray, " 2"] = impact_path(path).places[-AROUND[0]]
-    return place
+    return impact_path(path).places[-AROUND[0]]
 
 
 def once(path: Float[np.ndarray, " T *rest"]) -> Float[np.ndarray, " t *rest"]:

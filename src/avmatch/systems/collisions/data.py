@@ -24,14 +24,7 @@ from jaxtyping import Float, UInt8
 
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.features import AudioSamples
-from avmatch.systems.collisions.frontends import (
-    MASK_PX,
-    MAX_FRAMES,
-    NUM_CHANNELS,
-    NUM_SAMPLES,
-    SAMPLE_RATE_HZ,
-    centroid,
-)
+from avmatch.systems.collisions.frontends import MASK_PX, MAX_FRAMES, NUM_SAMPLES, SAMPLE_RATE_HZ, centroid
 from avmatch.systems.collisions.safe_pickle import load_plain
 
 #: In the order of their numbers, 0–9.
@@ -48,6 +41,8 @@ CLASSES = (
     "yellow_block",
 )
 TASKS = (1, 2, 3)
+#: Microphones.
+NUM_CHANNELS = 4
 SOUND_NAME = "audio_data.pkl"
 _TEST_SOUND = re.compile(r"audio_(\d+)\.pkl")
 _TEST_FILM = re.compile(r"video_(\d+)")
@@ -187,7 +182,7 @@ def read_film(files: FilmFiles) -> Film:
     masks = np.zeros((len(shown), MASK_PX, MASK_PX), np.uint8)
     centroids = np.full((len(shown), 2), np.nan)
     for place, (_, path) in enumerate(shown):
-        mask = _image(path, cv2.IMREAD_GRAYSCALE)
+        mask = read_picture(path, cv2.IMREAD_GRAYSCALE)
         if mask is not None and mask.shape == (MASK_PX, MASK_PX):
             masks[place] = mask
             centroids[place] = centroid(mask)
@@ -197,12 +192,8 @@ def read_film(files: FilmFiles) -> Film:
     return Film(centroids, masks, tuple(notes))
 
 
-def read_picture(path: Path | None) -> UInt8[np.ndarray, "H W 3"] | None:
-    """A colour picture (blue, green, red), or None where there is none that can be read."""
-    return _image(path, cv2.IMREAD_COLOR)
-
-
-def _image(path: Path | None, flag: int) -> UInt8[np.ndarray, "H W *colours"] | None:
+def read_picture(path: Path | None, flag: int = cv2.IMREAD_COLOR) -> UInt8[np.ndarray, "H W *colours"] | None:
+    """A picture (blue, green, red, unless `flag` says otherwise), or None where there is none that can be read."""
     try:
         image: UInt8[np.ndarray, "H W *colours"] | None = None if path is None else cv2.imread(str(path), flag)
     except cv2.error:  # a size that OpenCV won't read

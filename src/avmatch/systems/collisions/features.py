@@ -33,15 +33,7 @@ from avmatch.core.results import Progress
 from avmatch.data.items import map_array
 from avmatch.data.noise import mix_at_snr
 from avmatch.systems.collisions import frontends
-from avmatch.systems.collisions.data import (
-    Film,
-    FilmFiles,
-    Segment,
-    list_training,
-    read_film,
-    read_picture,
-    read_sound,
-)
+from avmatch.systems.collisions.data import Film, FilmFiles, Segment, list_training, read_film, read_picture, read_sound
 
 INDEX = "index.json"
 #: Pictures of the object that are kept of a film.
@@ -99,6 +91,23 @@ class CollisionSet:
     notes: tuple[str, ...]
     bands: Bands
 
+    def film(self, row: int) -> FilmFeatures:
+        """The video of one."""
+        names = ("path", "masks", "crops", "film_cues", "is_seen")
+        path, masks, crops, cues, is_seen = (self.arrays[name][row] for name in names)
+        return FilmFeatures(path, masks, crops, cues, bool(is_seen))
+
+    def sound(self, row: int) -> SoundFeatures:
+        """The sound of one."""
+        return SoundFeatures(self.arrays["bands"][row], self.arrays["sound_cues"][row])
+
+    def noisy_sound(self, row: int) -> SoundFeatures:
+        """Its noisy cues, and its bands in white noise of the same level."""
+        bands, rng = np.asarray(self.arrays["bands"][row], np.float32), np.random.default_rng(row)
+        snr_db, _ = noise_of(self.names[row])
+        in_noise = frontends.bands_in_noise(bands, snr_db, np.zeros(2), self.bands.num_values, rng)
+        return SoundFeatures(in_noise.astype(np.float16), self.arrays["noisy_cues"][row])
+
 
 def sound_features(sound: AudioSamples, bands: Bands) -> SoundFeatures:
     """Of what `read_sound` gave."""
@@ -143,12 +152,7 @@ def _crops(files: FilmFiles, film: Film) -> UInt8[np.ndarray, "P 48 48 4"]:
 
 
 def prepared(
-    data: str | Path,
-    folder: Path,
-    bands: Bands,
-    *,
-    num_workers: int = 1,
-    progress: Progress | None = None,
+    data: str | Path, folder: Path, bands: Bands, *, num_workers: int = 1, progress: Progress | None = None
 ) -> CollisionSet:
     """The set of a folder of features, or of a dataset, whose features are kept in `folder`.
 
@@ -216,12 +220,8 @@ def _written(
         raise UsageError(f"no segment can be used: {noted[-1]}")
     for array in arrays.values():
         array.flush()
-    index = {
-        "bands": asdict(bands),
-        "names": [item.name for item in kept],
-        "label": [item.label for item in kept],
-        "notes": noted,
-    }
+    names, label = [item.name for item in kept], [item.label for item in kept]
+    index = {"bands": asdict(bands), "names": names, "label": label, "notes": noted}
     write_text_atomically(folder / INDEX, json.dumps(index, indent=1) + "\n")
     return _opened(folder, bands)
 

@@ -26,7 +26,8 @@ from scipy.signal.windows import tukey
 FRAME_RATE_HZ = 6.0
 MAX_FRAMES = 35
 MASK_PX = 440
-MARGIN_ROWS, MARGIN_COLUMNS = 20, 100
+#: What an rgb picture shows beyond each side of the mask: columns, rows.
+MARGIN_PX = (100, 20)
 #: Side of the pictures of the object, and of the square of the frame that they show.
 CROP_PX, SQUARE_PX = 48, 192
 #: Side of the small masks.
@@ -34,7 +35,6 @@ SMALL_PX = 44
 #: Frames around the impact whose places count.
 AROUND = (-4, 5)
 SAMPLE_RATE_HZ = 44_100
-NUM_CHANNELS = 4
 NUM_SAMPLES = 4 * SAMPLE_RATE_HZ
 WINDOW, HOP = 1024, 896
 #: Power density that counts as silence: below any microphone's own noise.
@@ -105,8 +105,7 @@ def repeated(items: Num[np.ndarray, " T *rest"]) -> Num[np.ndarray, " 35 *rest"]
 
 def centroid_vector(centroids: Float[np.ndarray, "T 2"]) -> Float32[np.ndarray, 70]:
     """35 × (x, y), interleaved, in pixels; gaps are filled, a short sequence is repeated from its start."""
-    vector: Float32[np.ndarray, 70] = repeated(whole_path(centroids)).astype(np.float32).ravel()
-    return vector
+    return repeated(whole_path(centroids)).astype(np.float32).ravel()
 
 
 def impact_path(centroids: Float[np.ndarray, "T 2"]) -> ImpactPath:
@@ -126,14 +125,14 @@ def impact_path(centroids: Float[np.ndarray, "T 2"]) -> ImpactPath:
 
 def aligned(picture: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "h w 3"]:
     """The part of an rgb picture that the mask shows."""
-    return picture[MARGIN_ROWS:-MARGIN_ROWS, MARGIN_COLUMNS:-MARGIN_COLUMNS]
+    columns, rows = MARGIN_PX
+    return picture[rows:-rows, columns:-columns]
 
 
 def small_masks(masks: UInt8[np.ndarray, "T H W"]) -> UInt8[np.ndarray, "35 44 44"]:
     """Each mask as shares of blocks, 0…255; a short sequence goes on from its start."""
     small = np.stack([cv2.resize(mask, (SMALL_PX, SMALL_PX), interpolation=cv2.INTER_AREA) for mask in masks])
-    stacked: UInt8[np.ndarray, "35 44 44"] = repeated(small)
-    return stacked
+    return repeated(small)
 
 
 def object_crop(

@@ -46,9 +46,8 @@ class Certainty:
 
     def log_posterior(self, logits: Float[np.ndarray, "N K"]) -> Float[np.ndarray, "N K"]:
         """Log probability of each class."""
-        num_classes = logits.shape[1]
         sure = np.exp(log_softmax(logits.astype(np.float64) / self.temperature, axis=1))
-        return np.log((1 - self.floor) * sure + self.floor / num_classes)
+        return np.log((1 - self.floor) * sure + self.floor / logits.shape[1])
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -112,25 +111,20 @@ class ImpactScorer:
         film, sound = impacts.film_logits.argmax(axis=1), impacts.sound_logits.argmax(axis=1)
         partner = np.full(len(film), -1)
         # In the score a class that both surely have counts log K.
-        least = -np.inf if complete else self.threshold_nats - np.log(impacts.film_logits.shape[1])
-        for one in np.unique(film):
-            rows, columns = np.flatnonzero(film == one), np.flatnonzero(sound == one)
-            nats = self.class_nats(impacts, int(one))[np.ix_(rows, columns)]
-            _assign(partner, rows, columns, nats, least)
+        threshold = self.threshold_nats - np.log(impacts.film_logits.shape[1])
+        # Where a video gets none, the place −1 among the columns is −1, too.
+        stages = [(film == one, sound == one, self.class_nats(impacts, int(one))) for one in np.unique(film)]
+        for films, sounds, nats in stages:
+            rows, columns = np.flatnonzero(films), np.append(np.flatnonzero(sounds), -1)
+            partner[rows] = columns[partners(nats[films][:, sounds], complete=complete, threshold_nats=threshold)]
         if complete:
-            rows, columns = np.flatnonzero(partner < 0), np.setdiff1d(np.arange(len(sound)), partner)
-            _assign(partner, rows, columns, self.scores(impacts)[np.ix_(rows, columns)], -np.inf)
+            rows, columns = np.flatnonzero(partner < 0), np.append(np.setdiff1d(np.arange(len(sound)), partner), -1)
+            partner[rows] = columns[partners(self.scores(impacts)[np.ix_(rows, columns[:-1])], complete=True)]
         return partner
 
     def to_json(self) -> dict[str, object]:
         """Plain values."""
-        return {
-            "film_class": asdict(self.film_class),
-            "sound_class": asdict(self.sound_class),
-            "cue": self.cue.to_json(),
-            "fusions": [asdict(fusion) for fusion in self.fusions],
-            "threshold_nats": self.threshold_nats,
-        }
+        return asdict(self) | {"cue": self.cue.to_json()}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> ImpactScorer:
@@ -158,25 +152,12 @@ def partners(nats: Float[np.ndarray, "N M"], *, complete: bool, threshold_nats: 
     Args:
         complete: everything on the smaller side gets a partner; otherwise no pair scores less than `threshold_nats`.
     """
-    partner = np.full(nats.shape[0], -1)
-    _assign(partner, np.arange(nats.shape[0]), np.arange(nats.shape[1]), nats, -np.inf if complete else threshold_nats)
+    gain = nats if complete else np.maximum(nats - threshold_nats, 0.0)
+    rows, columns = linear_sum_assignment(-gain)
+    good = complete | (nats[rows, columns] >= threshold_nats)
+    partner = np.full(len(nats), -1)
+    partner[rows[good]] = columns[good]
     return partner
-
-
-def _assign(
-    partner: Int[np.ndarray, " N"],
-    rows: Int[np.ndarray, " n"],
-    columns: Int[np.ndarray, " m"],
-    nats: Float[np.ndarray, "n m"],
-    least: float,
-) -> None:
-    """Fill in the partners of `rows` among `columns`."""
-    if not nats.size:
-        return
-    gain = nats if np.isneginf(least) else np.maximum(nats - least, 0.0)
-    for row, column in zip(*linear_sum_assignment(-gain), strict=True):
-        if nats[row, column] >= least:
-            partner[rows[row]] = columns[column]
 
 
 def encoded(system: CollisionModel, films: Sequence[FilmFeatures], sounds: Sequence[SoundFeatures]) -> Impacts:
@@ -228,13 +209,12 @@ def fit_scorer(
         use_distance, use_cue: without one of them it counts nothing, to see what the other is worth.
     """
     label = known.label[known.is_held_back]
-    num_classes = known.held_back.film_logits.shape[1]
     cue = fit_impact_cue(
         np.concatenate([known.film_cues, known.film_cues]),
         np.concatenate([known.sound_cues, known.noisy_cues]),
         np.tile(known.label, 2),
         np.tile(known.is_held_back, 2),
-        num_classes,
+        known.held_back.film_logits.shape[1],
     )
     both = (known.held_back, known.noisy)
     parts = zip(*(_of_one_class(impacts, label, cue) for impacts in both), strict=True)

@@ -138,8 +138,7 @@ class SpectrogramResNet(nn.Module):
         if self.differences:
             bands = torch.cat([bands, bands - bands.mean(dim=1, keepdim=True)], dim=1)
         plane = self.stages(self.stem(bands)).flatten(2)
-        outputs: Tensor = self.end(torch.cat([plane.mean(dim=2), plane.amax(dim=2)], dim=1))
-        return outputs
+        return self.end(torch.cat([plane.mean(dim=2), plane.amax(dim=2)], dim=1))
 
 
 class CentroidMlp(nn.Module):
@@ -154,8 +153,7 @@ class CentroidMlp(nn.Module):
 
     def forward(self, path: Float[Tensor, "B 70"]) -> Float[Tensor, "B D"]:
         """The outputs."""
-        outputs: Tensor = self.layers(path / (_MASK_PX / 2) - 1.0)
-        return outputs
+        return self.layers(path / (_MASK_PX / 2) - 1.0)
 
 
 class Frames3d(nn.Module):
@@ -176,8 +174,7 @@ class Frames3d(nn.Module):
     def forward(self, masks: Float[Tensor, "B 35 44 44"]) -> Float[Tensor, "B D"]:
         """The outputs; where in space something is seen matters, so nothing is averaged there."""
         seen = self.layers(masks[:, None] / 255.0)
-        outputs: Tensor = self.end(seen.flatten(1))
-        return outputs
+        return self.end(seen.flatten(1))
 
 
 class PictureCnn(nn.Module):
@@ -196,5 +193,4 @@ class PictureCnn(nn.Module):
         num, count = crops.shape[:2]
         plane = self.layers(crops.flatten(0, 1).permute(0, 3, 1, 2) / 127.5 - 1.0).flatten(2)
         outputs = self.end(torch.cat([plane.mean(dim=2), plane.amax(dim=2)], dim=1))
-        mean: Tensor = outputs.reshape(num, count, -1).mean(dim=1)
-        return mean
+        return outputs.reshape(num, count, -1).mean(dim=1)

@@ -24,7 +24,6 @@ from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float16
 
 from avmatch.artifacts.card import write_card
 from avmatch.core.errors import UsageError
@@ -32,17 +31,7 @@ from avmatch.core.files import atomic_path, write_text_atomically
 from avmatch.core.results import Progress
 from avmatch.metrics.classes import top_k_hits
 from avmatch.systems.collisions.data import CLASSES
-from avmatch.systems.collisions.features import (
-    INDEX,
-    Bands,
-    CollisionSet,
-    FilmFeatures,
-    SoundFeatures,
-    noise_of,
-    num_workers,
-    prepared,
-)
-from avmatch.systems.collisions.frontends import bands_in_noise
+from avmatch.systems.collisions.features import INDEX, Bands, CollisionSet, num_workers, prepared
 from avmatch.systems.collisions.matching import ImpactScorer, KnownImpacts, encoded, fit_scorer, partners
 from avmatch.systems.collisions.recipe import collision_centroid, collision_classify, collision_classify_picture
 from avmatch.systems.collisions.runtime import CLASSES_GRAPH, METRIC_GRAPH, METRICS, SYSTEM, load_networks
@@ -85,8 +74,7 @@ class CollisionSystem:
             values = {str(attrgetter(name)(config)) for config in (self.sound, self.picture, self.metric)}
             if len(values) > 1:
                 raise UsageError(f"{name} must be the same in all stages, got {', '.join(sorted(values))}")
-        bands: Bands = attrgetter("task.bands")(self.sound)
-        return bands
+        return attrgetter("task.bands")(self.sound)
 
 
 def collision(settings: Sequence[str] = (), *, seed: int | None = None, epochs: int | None = None) -> CollisionSystem:
@@ -95,12 +83,8 @@ def collision(settings: Sequence[str] = (), *, seed: int | None = None, epochs: 
     Args:
         seed, epochs: of every stage.
     """
-    own = [
-        f"{stage}.{name}={value}"
-        for name, value in (("seed", seed), ("epochs", epochs))
-        if value is not None
-        for stage in ("sound", "picture", "metric")
-    ]
+    given = {name: value for name, value in (("seed", seed), ("epochs", epochs)) if value is not None}
+    own = [f"{stage}.{name}={value}" for name, value in given.items() for stage in ("sound", "picture", "metric")]
     return override(CollisionSystem(), [*own, *settings])
 
 
@@ -132,11 +116,10 @@ def train_system(
         source = Path(data) if (Path(data) / INDEX).is_file() else folder / "features"
         results = {}
         for name, config in system.stages().items():
-            line = shlex.join(["avmatch", "train", config.recipe, str(source), "-o", str(folder / name)])
+            run = folder / name
+            line = shlex.join(["avmatch", "train", config.recipe, str(source), "-o", str(run)])
             report = None if progress is None else _staged(progress, name)
-            results[name] = train(
-                config, source, folder / name, resume=resume, device=device, command=line, progress=report
-            )
+            results[name] = train(config, source, run, resume=resume, device=device, command=line, progress=report)
         measured = _joined(folder, system, found, results, command)
     last = list(results.values())[-1]
     return TrainResult(folder, folder / "model", last.epochs, last.best_epoch, measured)
@@ -198,21 +181,11 @@ def known_impacts(run: Path, found: CollisionSet) -> KnownImpacts:
         raise UsageError(
             f"{len(rows)} impacts are held back, too few to calibrate on; give more, or a larger validation_share"
         )
-    arrays, networks = found.arrays, load_networks(run / "model")
-    path, masks, crops, cues, seen = (arrays[name] for name in ("path", "masks", "crops", "film_cues", "is_seen"))
-    films = [FilmFeatures(path[row], masks[row], crops[row], cues[row], bool(seen[row])) for row in rows]
-    sounds = [SoundFeatures(arrays["bands"][row], arrays["sound_cues"][row]) for row in rows]
-    noisy = [SoundFeatures(_noisy_bands(found, row), arrays["noisy_cues"][row]) for row in rows]
-    film, sound, other = (np.asarray(arrays[name], np.float64) for name in ("film_cues", "sound_cues", "noisy_cues"))
-    clean, in_noise = (encoded(networks, films, side) for side in (sounds, noisy))
-    return KnownImpacts(found.label, film, sound, other, is_held_back, clean, in_noise)
-
-
-def _noisy_bands(found: CollisionSet, row: int) -> Float16[np.ndarray, "C F T"]:
-    """A sound's bands in white noise of the level that its noisy cues have."""
-    bands, rng = np.asarray(found.arrays["bands"][row], np.float32), np.random.default_rng(row)
-    snr_db, _ = noise_of(found.names[row])
-    return bands_in_noise(bands, snr_db, np.zeros(2), found.bands.num_values, rng).astype(np.float16)
+    networks, films = load_networks(run / "model"), [found.film(row) for row in rows]
+    sides = ([found.sound(row) for row in rows], [found.noisy_sound(row) for row in rows])
+    film, sound, noisy = (np.asarray(found.arrays[f"{side}_cues"], np.float64) for side in ("film", "sound", "noisy"))
+    clean, in_noise = (encoded(networks, films, sounds) for sounds in sides)
+    return KnownImpacts(found.label, film, sound, noisy, is_held_back, clean, in_noise)
 
 
 def _measured(known: KnownImpacts, scorer: ImpactScorer, results: dict[str, TrainResult]) -> dict[str, float]:

@@ -14,7 +14,7 @@ impacts are turned and mirrored (augmentation.py).
 Pairs of the metric are compared inside a class. Each item goes through its tower once; each video is compared with its
 own sound and with up to `strangers` negatives. λ = `weight` balances the two: with one pair against s negatives,
 s / (1 + s) gives both the same weight. 0.5 is the loss without λ, in which the negatives count s times as much; with
-three of them it assigns more held-back impacts right (docs/experiments). One model for all classes, or for one of
+three of them it assigns more held-back impacts right (docs/experiments/collisions.md). One model for all classes, or for one of
 them (`only`).
 
 An exported graph carries its description as the metadata property `avmatch`:
@@ -52,18 +52,11 @@ from avmatch.data.items import Pairs, gather
 from avmatch.data.splits import class_folds
 from avmatch.metrics.classes import macro_mean, top_k_hits
 from avmatch.metrics.intervals import bootstrap_interval
+from avmatch.systems.collisions import model
 from avmatch.systems.collisions.augmentation import Symmetry, in_noise, once, tray_symmetries
 from avmatch.systems.collisions.data import CLASSES
 from avmatch.systems.collisions.features import Bands, num_workers, prepared
 from avmatch.systems.collisions.frontends import MAX_FRAMES, repeated
-from avmatch.systems.collisions.model import (
-    CentroidMlpConfig,
-    Frames3dConfig,
-    PictureCnn,
-    PictureCnnConfig,
-    ResNetConfig,
-    SpectrogramResNet,
-)
 from avmatch.systems.collisions.runtime import CLASSES_GRAPH, METRIC_GRAPH
 from avmatch.training.export import Exported, export_model, normal
 from avmatch.training.inference import outputs
@@ -104,8 +97,8 @@ class CollisionClasses:
     bands: Bands = field(default_factory=Bands)
     num_folds: int = 5
     fold_seed: int = 0
-    sound: ResNetConfig = field(default_factory=ResNetConfig)
-    picture: PictureCnnConfig = field(default_factory=PictureCnnConfig)
+    sound: model.ResNetConfig = field(default_factory=model.ResNetConfig)
+    picture: model.PictureCnnConfig = field(default_factory=model.PictureCnnConfig)
     label_smoothing: float = 0.05
     level_nats: float = 0.7
     shift_ticks: int = 8
@@ -166,9 +159,9 @@ class ImpactReader(nn.Module):
         super().__init__()
         self.task, self.shape = task, shape
         self.network: nn.Module = (
-            SpectrogramResNet(task.sound, shape[0], num_classes)
+            model.SpectrogramResNet(task.sound, shape[0], num_classes)
             if task.side == "sound"
-            else PictureCnn(task.picture, num_classes)
+            else model.PictureCnn(task.picture, num_classes)
         )
 
     def forward(self, batch: Batch, epoch: int) -> dict[str, Float[Tensor, ""]]:
@@ -203,8 +196,8 @@ class CollisionMetric:
         "loss_strangers",
     )
 
-    film: CentroidMlpConfig | Frames3dConfig = field(default_factory=CentroidMlpConfig)
-    sound: ResNetConfig = field(default_factory=lambda: ResNetConfig(differences=True))
+    film: model.CentroidMlpConfig | model.Frames3dConfig = field(default_factory=model.CentroidMlpConfig)
+    sound: model.ResNetConfig = field(default_factory=lambda: model.ResNetConfig(differences=True))
     bands: Bands = field(default_factory=Bands)
     dim: int = 32
     only: int = -1
@@ -234,28 +227,28 @@ class CollisionMetric:
 
     def learner(self, pairs: Pairs, seed: int) -> ImpactTowers:
         """Two towers and the loss."""
-        symmetries = tray_symmetries(pairs) if self.symmetric else ()
-        return ImpactTowers(self, tuple(pairs.audio[0].shape), pairs.label, symmetries)
+        turns = tray_symmetries(pairs) if self.symmetric else ()
+        return ImpactTowers(self, tuple(pairs.audio[0].shape), pairs.label, turns)
 
     def source(self, pairs: Pairs, learner: nn.Module, device: torch.device) -> Source:
         """Videos and their sounds, changed a little each time."""
         assert isinstance(learner, ImpactTowers)
-        return partial(self._batch, pairs, learner.symmetries)
+        return partial(self._batch, pairs, learner.turns)
 
     def _batch(
         self,
         pairs: Pairs,
-        symmetries: tuple[Symmetry, ...],
+        turns: tuple[Symmetry, ...],
         rows: Int[np.ndarray, " B"],
         epoch: int,
         rng: np.random.Generator,
     ) -> Batch:
         video, sound = gather(pairs.video, rows), gather(pairs.audio, rows)
         video = np.stack([self._trimmed(one, rng) for one in video])
-        if symmetries:
-            turns = [symmetries[number] for number in rng.integers(len(symmetries), size=len(rows))]
-            video = np.stack([getattr(turn, self.film.side)(one) for turn, one in zip(turns, video, strict=True)])
-            sound = np.stack([turn.bands(one) for turn, one in zip(turns, sound, strict=True)])
+        if turns:
+            drawn = [turns[number] for number in rng.integers(len(turns), size=len(rows))]
+            video = np.stack([getattr(turn, self.film.side)(one) for turn, one in zip(drawn, video, strict=True)])
+            sound = np.stack([turn.bands(one) for turn, one in zip(drawn, sound, strict=True)])
         if self.film.side == "path":
             video = video + rng.normal(0, self.jitter_px, video.shape).astype(np.float32)
         return Batch.of(pairs, rows, video, _changed_sounds(self, sound, rng))
@@ -295,22 +288,21 @@ class CollisionMetric:
         export_model(COLLISIONS, graphs, folder, description)
 
 
+CollisionTask = CollisionClasses | CollisionMetric
+
+
 class ImpactTowers(nn.Module):
     """Two towers and the loss of triples inside a class."""
 
     label: Tensor
 
     def __init__(
-        self,
-        task: CollisionMetric,
-        shape: tuple[int, ...],
-        label: Int[np.ndarray, " N"],
-        symmetries: tuple[Symmetry, ...],
+        self, task: CollisionMetric, shape: tuple[int, ...], label: Int[np.ndarray, " N"], turns: tuple[Symmetry, ...]
     ) -> None:
         super().__init__()
-        self.task, self.symmetries = task, symmetries
+        self.task, self.turns = task, turns
         self.film = _shrunk(task.film.network(task.dim), task.dim)
-        self.sound = _shrunk(SpectrogramResNet(task.sound, shape[0], task.dim), task.dim)
+        self.sound = _shrunk(model.SpectrogramResNet(task.sound, shape[0], task.dim), task.dim)
         self.register_buffer("label", torch.from_numpy(label), persistent=False)
 
     def forward(self, batch: Batch, epoch: int) -> dict[str, Float[Tensor, ""]]:
@@ -366,11 +358,7 @@ def assigned(distance: Float32[np.ndarray, "N N"], label: Int[np.ndarray, " N"])
 
 
 def _pairs(
-    task: CollisionClasses | CollisionMetric,
-    arrays: tuple[str, str],
-    data: str | Path,
-    cache: Path,
-    progress: Progress | None,
+    task: CollisionTask, arrays: tuple[str, str], data: str | Path, cache: Path, progress: Progress | None
 ) -> Pairs:
     """Two arrays of the prepared segments; the groups are folds, each class dealt out evenly."""
     found = prepared(data, cache, task.bands, num_workers=num_workers(), progress=progress)
@@ -389,7 +377,7 @@ def _graph(
 
 
 def _changed_sounds(
-    task: CollisionClasses | CollisionMetric, sounds: Float32[np.ndarray, "B C F T"], rng: np.random.Generator
+    task: CollisionTask, sounds: Float32[np.ndarray, "B C F T"], rng: np.random.Generator
 ) -> Float32[np.ndarray, "B C F T"]:
     """Some in noise; each louder or softer, and moved in time: what leaves at one end comes in at the other."""
     sounds = in_noise(sounds, task.bands, task.noise_probability, rng)

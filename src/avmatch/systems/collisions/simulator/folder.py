@@ -1,6 +1,6 @@
 """A simulated set in the real layout, and its truth.
 
-    plan → motions of a chunk → film and sound of each → files → truth.json
+    plan → motions of a chunk → video and sound of each → files → truth.json
 
 Everything of a segment follows from the seed, its part (train, task 1–3) and its number: which process writes it, and
 which other segments there are, makes no difference. A segment that hits no wall hard enough, or too late, is drawn
@@ -30,24 +30,17 @@ from avmatch.systems.collisions.frontends import FRAME_RATE_HZ, MAX_FRAMES, SAMP
 from avmatch.systems.collisions.simulator.recording import Room, drawn_room, filmed, recorded
 from avmatch.systems.collisions.simulator.world import (
     BODIES,
-    HALF_M,
-    MIN_WAY_PX,
-    PX_PER_M,
-    STATIC_FACTOR,
-    STEP_SECONDS,
     Body,
     Motion,
-    Start,
     Starts,
-    Tilt,
+    counts,
+    drawn,
     read_starts,
     simulate,
 )
 
 PARTS = ("room", "plan", "train", "task1", "task2", "task3")
 SECONDS = 6.0
-#: A motion counts if its hardest hit is at least so hard, and comes no later.
-LEAST_HIT_M_S, LATEST_HIT_SECONDS = 0.15, 3.5
 _CHUNK = 16
 _SHORT_SHARE = 0.03
 _MOST_DRAWS, _AT_ONCE = 200, 4
@@ -65,7 +58,7 @@ class TiltConfig:
         segments: the real set's file of starts (class → segment → [start, end, angle]); "" = the law of world.py.
         num_sounds: of task 1.
         num_groups, group_size: of tasks 2 and 3.
-        alone_share: of the sounds of task 3 that have no film; besides, there are films without a sound.
+        alone_share: of the sounds of task 3 that have no video; besides, there are videos without a sound.
         num_workers: processes; what is written doesn't depend on it.
     """
 
@@ -155,7 +148,7 @@ def _training(config: TiltConfig, rng: np.random.Generator) -> Iterator[_Job]:
 
 
 def _group(config: TiltConfig, part: str, group: int, rng: np.random.Generator) -> tuple[list[_Job], dict[str, int]]:
-    """The segments of one test folder, and which film each sound belongs to."""
+    """The segments of one test folder, and which video each sound belongs to."""
     num_alone = round(config.alone_share * config.group_size) if part == "task3" else 0
     num_pairs = config.group_size - num_alone
     num_silent = int(rng.integers(0, num_alone + 1))
@@ -189,31 +182,15 @@ def _motions(config: TiltConfig, starts: Starts, jobs: Sequence[_Job]) -> list[M
     found: dict[_Job, Motion] = {}
     for first in range(0, _MOST_DRAWS, _AT_ONCE):
         draws = [(job, number) for job in jobs if job not in found for number in range(first, first + _AT_ONCE)]
-        drawn = [_drawn(job, starts, _generator(config, job.part, job.number, 0, number)) for job, number in draws]
-        bodies, begun, tilts, turns = (list(column) for column in zip(*drawn, strict=True))
+        rngs = (_generator(config, job.part, job.number, 0, number) for job, number in draws)
+        trials = [drawn(job.label, starts, rng) for (job, _), rng in zip(draws, rngs, strict=True)]
+        bodies, begun, tilts, turns = (list(column) for column in zip(*trials, strict=True))
         for (job, _), motion in zip(draws, simulate(bodies, begun, tilts, turns, SECONDS), strict=True):
-            if job not in found and _counts(motion):
+            if job not in found and counts(motion):
                 found[job] = motion
         if len(found) == len(jobs):
             return [found[job] for job in jobs]
     raise UsageError(f"{_MOST_DRAWS} draws gave no motion that hits a wall; are the starts those of a tray?")
-
-
-def _drawn(job: _Job, starts: Starts, rng: np.random.Generator) -> tuple[Body, Start, Tilt, float]:
-    """Where it begins, how steep the tray gets (steep enough to slide), and how the object lies."""
-    body = BODIES[job.label]
-    start = starts.draw(job.label, HALF_M - body.radius_m, rng)
-    angle = np.arctan(STATIC_FACTOR * body.friction) + np.radians(rng.uniform(2.0, 10.0))
-    tilt = Tilt(float(angle), float(rng.uniform(0.3, 0.9)), float(rng.uniform(0.3, 0.8)))
-    return body, start, tilt, float(rng.uniform(-np.pi, np.pi))
-
-
-def _counts(motion: Motion) -> bool:
-    """Whether its hardest hit is hard enough, early enough, and comes after a slide."""
-    if not motion.hits or (hardest := motion.hardest).speed_m_s < LEAST_HIT_M_S or hardest.seconds > LATEST_HIT_SECONDS:
-        return False
-    way = motion.place_m[round(hardest.seconds / STEP_SECONDS)] - motion.place_m[0]
-    return float(np.hypot(*way)) * PX_PER_M >= MIN_WAY_PX
 
 
 def _write_sound(path: Path, body: Body, motion: Motion, room: Room, rng: np.random.Generator) -> None:

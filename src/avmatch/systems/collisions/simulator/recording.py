@@ -23,32 +23,15 @@ import numpy as np
 from jaxtyping import Float, Float32, UInt8
 from scipy.signal import fftconvolve, lfilter
 
-from avmatch.systems.collisions.frontends import (
-    FRAME_RATE_HZ,
-    MARGIN_COLUMNS,
-    MARGIN_ROWS,
-    MASK_PX,
-    NUM_CHANNELS,
-    NUM_SAMPLES,
-    SAMPLE_RATE_HZ,
-)
-from avmatch.systems.collisions.simulator.world import (
-    HALF_PX,
-    MIDDLE_PX,
-    PX_PER_M,
-    STEP_SECONDS,
-    Body,
-    Hit,
-    Motion,
-    Sounding,
-)
+from avmatch.systems.collisions.frontends import FRAME_RATE_HZ, MARGIN_PX, MASK_PX, NUM_SAMPLES, SAMPLE_RATE_HZ
+from avmatch.systems.collisions.simulator.world import HALF_PX, MIDDLE_PX, PX_PER_M, STEP_SECONDS, Body, Hit, Motion
 
-FRAME_ROWS, FRAME_COLUMNS = MASK_PX + 2 * MARGIN_ROWS, MASK_PX + 2 * MARGIN_COLUMNS
 _CLOCK_SPREAD_SECONDS = 0.008
 _SUBPIXEL = 4  # bits after the point that cv2 draws with
 SOUND_M_S = 343.0
 #: Left, top, right, bottom: metres from the tray's middle, and above it.
 MICROPHONES_M = np.array([(-0.17, 0.0, 0.03), (0.0, -0.17, 0.03), (0.17, 0.0, 0.03), (0.0, 0.17, 0.03)])
+_NUM_CHANNELS = len(MICROPHONES_M)
 _NEAR_M = 0.05
 #: Of a microphone at that distance, so that the hardest hits come near ±1.
 _GAIN = 0.9
@@ -90,25 +73,23 @@ def _rgb(
     background: UInt8[np.ndarray, "480 640 3"], body: Body, centre: Float[np.ndarray, " 2"], turn: float, light: float
 ) -> UInt8[np.ndarray, "480 640 3"]:
     picture = background.copy()
-    margin = np.array([MARGIN_COLUMNS, MARGIN_ROWS])
-    corners = _corners(body, centre, turn) + margin
-    colour = np.clip(np.array(body.colour) * light, 0, 255)
-    _fill(picture, corners, tuple(colour.tolist()), cv2.LINE_AA)
+    corners = _corners(body, centre, turn) + MARGIN_PX
+    _fill(picture, corners, np.clip(np.array(body.colour) * light, 0, 255).tolist(), cv2.LINE_AA)
     num_stripes, strength = body.stripes
     if num_stripes:
         stencil = np.zeros(picture.shape[:2], np.uint8)
         _fill(stencil, corners, 255, cv2.LINE_8)
         rows, columns = np.nonzero(stencil)
-        across = (np.column_stack([columns, rows]) - margin - centre) @ np.array([np.cos(turn), np.sin(turn)])
+        across = (np.column_stack([columns, rows]) - MARGIN_PX - centre) @ np.array([np.cos(turn), np.sin(turn)])
         dark = np.sin(np.pi * num_stripes * across / (body.radius_m * PX_PER_M)) > 0.3
         picture[rows[dark], columns[dark]] = (picture[rows[dark], columns[dark]] * (1 - strength)).astype(np.uint8)
     return picture
 
 
 def _fill(
-    picture: UInt8[np.ndarray, "H W *colours"],
+    picture: UInt8[np.ndarray, "H W *rgb"],
     corners: Float[np.ndarray, "points 2"],
-    colour: int | tuple[float, ...],
+    colour: float | list[float],
     line: int,
 ) -> None:
     points = np.rint(corners * 2**_SUBPIXEL).astype(np.int32)
@@ -117,8 +98,9 @@ def _fill(
 
 def _tray(light: float, rng: np.random.Generator) -> UInt8[np.ndarray, "480 640 3"]:
     """A table, and on it the tray: wood with a grain, and its walls."""
-    picture = np.full((FRAME_ROWS, FRAME_COLUMNS, 3), (96, 92, 88), np.float32)
-    left, top = round(MIDDLE_PX[0] - HALF_PX) + MARGIN_COLUMNS, round(MIDDLE_PX[1] - HALF_PX) + MARGIN_ROWS
+    columns, rows = MASK_PX + 2 * np.array(MARGIN_PX)
+    picture = np.full((rows, columns, 3), (96, 92, 88), np.float32)
+    left, top = (round(middle - HALF_PX) + margin for middle, margin in zip(MIDDLE_PX, MARGIN_PX, strict=True))
     side = round(2 * HALF_PX)
     grain = cv2.resize(rng.normal(0, 5, (40, 4)).astype(np.float32), (side, side), interpolation=cv2.INTER_CUBIC)
     picture[top - 9 : top + side + 9, left - 9 : left + side + 9] = (52, 72, 98)
@@ -137,43 +119,42 @@ class Room:
 def drawn_room(rng: np.random.Generator) -> Room:
     """Gains within about 1 dB; noise that falls by 60 dB in 60 ms, after the direct sound."""
     times = np.arange(round(_ROOM_SECONDS * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
-    tail = rng.normal(0, 1, (NUM_CHANNELS, len(times))) * np.exp(-6.9 * times / _ROOM_SECONDS)
+    tail = rng.normal(0, 1, (_NUM_CHANNELS, len(times))) * np.exp(-6.9 * times / _ROOM_SECONDS)
     tail[:, times < 0.002] = 0.0
     tail *= _ROOM_LEVEL / np.sqrt(np.square(tail).sum(axis=1, keepdims=True))
     tail[:, 0] = 1.0
-    return Room(10 ** (rng.normal(0, 1.0, NUM_CHANNELS) / 20), tail)
+    return Room(10 ** (rng.normal(0, 1.0, _NUM_CHANNELS) / 20), tail)
 
 
 def recorded(
     body: Body, motion: Motion, room: Room, begin_seconds: float, rng: np.random.Generator
 ) -> Float32[np.ndarray, "S 4"]:
     """4 s from `begin_seconds` of the motion on, which may begin before it and end after it; about ±1."""
-    sounding = _individual(body.sounding, rng)
-    heard = _slide(sounding, body, motion, begin_seconds, rng)
+    body = _individual(body, rng)
+    dry = _slide(body, motion, begin_seconds, rng)
     for hit in motion.hits:
-        _add_hit(heard, sounding, body, hit, hit.seconds - begin_seconds, rng)
-    wet = fftconvolve(heard, room.response, axes=1)[:, :NUM_SAMPLES]
+        _add_hit(dry, body, hit, hit.seconds - begin_seconds, rng)
+    wet = fftconvolve(dry, room.response, axes=1)[:, :NUM_SAMPLES]
     level = 10 ** (rng.normal(0, 1.0) / 20)
-    uneven = 10 ** (rng.normal(0, 0.3, (NUM_CHANNELS, 1)) / 20)
+    uneven = 10 ** (rng.normal(0, 0.3, (_NUM_CHANNELS, 1)) / 20)
     noisy = level * (wet * room.gain[:, None] * uneven) + _background(rng)
     return np.clip(noisy, -1, 1).T.astype(np.float32)
 
 
-def _individual(sounding: Sounding, rng: np.random.Generator) -> Sounding:
+def _individual(body: Body, rng: np.random.Generator) -> Body:
     """Modes lie a little elsewhere each time: how the object lies on the tray, how warm it is."""
-    modes = np.array(sounding.modes_hz) * (1 + rng.normal(0, 0.012, len(sounding.modes_hz)))
-    return replace(
-        sounding,
-        modes_hz=tuple(modes.tolist()),
-        decay_seconds=float(sounding.decay_seconds * 10 ** rng.normal(0, 0.06)),
-        slide_hz=float(sounding.slide_hz * 10 ** rng.normal(0, 0.04)),
-    )
+    plain = body.sounding
+    modes = np.array(plain.modes_hz) * (1 + rng.normal(0, 0.012, len(plain.modes_hz)))
+    decay, slide = plain.decay_seconds * 10 ** rng.normal(0, 0.06), plain.slide_hz * 10 ** rng.normal(0, 0.04)
+    sounding = replace(plain, modes_hz=tuple(modes.tolist()), decay_seconds=float(decay), slide_hz=float(slide))
+    return replace(body, sounding=sounding)
 
 
 def _add_hit(
-    heard: Float[np.ndarray, "M S"], sounding: Sounding, body: Body, hit: Hit, seconds: float, rng: np.random.Generator
+    channels: Float[np.ndarray, "M S"], body: Body, hit: Hit, seconds: float, rng: np.random.Generator
 ) -> None:
-    """Add one hit to what each microphone hears; what lies outside the 4 s is lost."""
+    """Add one hit to what each microphone records; what lies outside the 4 s is lost."""
+    sounding = body.sounding
     strength = _GAIN * (body.mass_kg / 0.1) ** 0.35 * hit.speed_m_s**1.2
     modes = np.array(sounding.modes_hz)
     shares = np.abs(rng.normal(1.0, 0.45, len(modes))) * np.linspace(1, 0.6, len(modes))
@@ -182,7 +163,7 @@ def _add_hit(
     decays = sounding.decay_seconds * np.sqrt(modes[0] / modes)
     click = rng.normal(0, 1, round(contact * SAMPLE_RATE_HZ) + 1)
     distance, delay = _ways(np.array([(hit.x_m, hit.y_m)]))
-    for channel in range(NUM_CHANNELS):
+    for channel in range(_NUM_CHANNELS):
         first = seconds + float(delay[channel, 0])
         begin = int(np.ceil(first * SAMPLE_RATE_HZ))
         start, stop = max(begin, 0), min(begin + round(_RING_SECONDS * SAMPLE_RATE_HZ), NUM_SAMPLES)
@@ -193,13 +174,12 @@ def _add_hit(
         wave = shares @ ringing
         knock = np.arange(start - begin, min(len(times) + start - begin, len(click)))
         wave[: len(knock)] += 0.35 * click[knock] * np.sin(np.pi * (knock + 0.5) / len(click))
-        heard[channel, start:stop] += strength * _NEAR_M / (float(distance[channel, 0]) + _NEAR_M) * wave
+        channels[channel, start:stop] += strength * _NEAR_M / (float(distance[channel, 0]) + _NEAR_M) * wave
 
 
-def _slide(
-    sounding: Sounding, body: Body, motion: Motion, begin_seconds: float, rng: np.random.Generator
-) -> Float[np.ndarray, "M S"]:
-    """Noise that follows the speed, heard from where the object is."""
+def _slide(body: Body, motion: Motion, begin_seconds: float, rng: np.random.Generator) -> Float[np.ndarray, "M S"]:
+    """Noise that follows the speed and comes from where the object is."""
+    sounding = body.sounding
     times = begin_seconds + np.arange(NUM_SAMPLES) / SAMPLE_RATE_HZ
     steps = np.arange(len(motion.speed_m_s)) * STEP_SECONDS
     speed = np.interp(times, steps, motion.speed_m_s, left=0.0, right=0.0)
@@ -210,12 +190,12 @@ def _slide(
     wave = rough * speed * (dull + (speed / 0.5) * bright + 0.5 * ringing)
     coarse = slice(None, None, 10)
     distance, delay = _ways(motion.place_m[coarse])
-    heard = np.empty((NUM_CHANNELS, NUM_SAMPLES))
-    for channel in range(NUM_CHANNELS):
+    channels = np.empty((_NUM_CHANNELS, NUM_SAMPLES))
+    for channel in range(_NUM_CHANNELS):
         gain = np.interp(times, steps[coarse], _NEAR_M / (distance[channel] + _NEAR_M))
         late = np.interp(times, steps[coarse], delay[channel])
-        heard[channel] = np.interp(times - late, times, wave) * gain
-    return heard
+        channels[channel] = np.interp(times - late, times, wave) * gain
+    return channels
 
 
 def _resonance(noise: Float[np.ndarray, " S"], frequency_hz: float, quality: float) -> Float[np.ndarray, " S"]:
@@ -223,8 +203,8 @@ def _resonance(noise: Float[np.ndarray, " S"], frequency_hz: float, quality: flo
     turn = 2 * np.pi * min(frequency_hz, 0.45 * SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ
     width = np.sin(turn) / (2 * quality)
     numerator, denominator = [width, 0.0, -width], [1 + width, -2 * np.cos(turn), 1 - width]
-    heard: Float[np.ndarray, " S"] = lfilter(numerator, denominator, noise)
-    return heard / np.sqrt(np.square(heard).mean())
+    passed: Float[np.ndarray, " S"] = lfilter(numerator, denominator, noise)
+    return passed / np.sqrt(np.square(passed).mean())
 
 
 def _ways(place_m: Float[np.ndarray, "P 2"]) -> tuple[Float[np.ndarray, "M P"], Float[np.ndarray, "M P"]]:
@@ -235,9 +215,9 @@ def _ways(place_m: Float[np.ndarray, "P 2"]) -> tuple[Float[np.ndarray, "M P"], 
 
 
 def _background(rng: np.random.Generator) -> Float[np.ndarray, "M S"]:
-    """Each microphone's own noise, a room's rumble that all hear, and hum; their level is drawn."""
+    """Each microphone's own noise, a room's rumble that all of them record, and hum; their level is drawn."""
     level = _BACKGROUND * 10 ** rng.uniform(-0.3, 0.3)
     rumble = lfilter([0.05], [1, -0.995], rng.normal(0, 1, NUM_SAMPLES))
     hum = np.sin(2 * np.pi * 50 * np.arange(NUM_SAMPLES) / SAMPLE_RATE_HZ + rng.uniform(0, 2 * np.pi))
-    own = rng.standard_normal((NUM_CHANNELS, NUM_SAMPLES), dtype=np.float32)
+    own = rng.standard_normal((_NUM_CHANNELS, NUM_SAMPLES), dtype=np.float32)
     return level * (own + 1.5 * rumble + 0.7 * hum)

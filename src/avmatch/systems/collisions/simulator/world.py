@@ -33,6 +33,8 @@ from avmatch.systems.collisions.data import CLASSES
 
 #: Shorter ways, in pixels, are no slides.
 MIN_WAY_PX = 40.0
+#: A motion counts if its hardest hit is at least so hard, and comes no later.
+LEAST_HIT_M_S, LATEST_HIT_SECONDS = 0.15, 3.5
 #: The tray in the picture: its middle, and from there to a wall.
 MIDDLE_PX = (222.0, 216.0)
 HALF_PX = 208.0
@@ -328,3 +330,20 @@ def _hits(hit: Float64[np.ndarray, "T 2"], place: Float64[np.ndarray, "T 2"], ra
     points[rows, axes] += np.sign(points[rows, axes]) * radius
     columns = (steps * STEP_SECONDS, hit[steps, axes], *points.T)
     return tuple(Hit(*values) for values in zip(*(column.tolist() for column in columns), strict=True))
+
+
+def drawn(label: int, starts: Starts, rng: np.random.Generator) -> tuple[Body, Start, Tilt, float]:
+    """Where an object begins, how steep the tray gets (steep enough to slide), and how the object lies."""
+    body = BODIES[label]
+    start = starts.draw(label, HALF_M - body.radius_m, rng)
+    angle = np.arctan(STATIC_FACTOR * body.friction) + np.radians(rng.uniform(2.0, 10.0))
+    tilt = Tilt(float(angle), float(rng.uniform(0.3, 0.9)), float(rng.uniform(0.3, 0.8)))
+    return body, start, tilt, float(rng.uniform(-np.pi, np.pi))
+
+
+def counts(motion: Motion) -> bool:
+    """Whether its hardest hit is hard enough, early enough, and comes after a slide."""
+    if not motion.hits or (hardest := motion.hardest).speed_m_s < LEAST_HIT_M_S or hardest.seconds > LATEST_HIT_SECONDS:
+        return False
+    way = motion.place_m[round(hardest.seconds / STEP_SECONDS)] - motion.place_m[0]
+    return float(np.hypot(*way)) * PX_PER_M >= MIN_WAY_PX

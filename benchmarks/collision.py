@@ -41,16 +41,16 @@ from avmatch.data.splits import split_by_group
 from avmatch.metrics.intervals import bootstrap_interval
 from avmatch.reports.plots import new_figure, save_figure, set_head
 from avmatch.reports.report import markdown_table
-from avmatch.systems.collisions.data import CLASSES, Film, film_number, list_task, read_film, read_sound
+from avmatch.systems.collisions.data import CLASSES, Video, list_task, read_sound, read_video, video_number
 from avmatch.systems.collisions.features import (
     Bands,
-    FilmFeatures,
     SoundFeatures,
-    film_features,
+    VideoFeatures,
     noisy,
     num_workers,
     prepared,
     sound_features,
+    video_features,
 )
 from avmatch.systems.collisions.frontends import centroid, fitted, log_bands, spectrogram
 from avmatch.systems.collisions.matching import ImpactScorer, KnownImpacts, encoded, fit_scorer, partners
@@ -63,9 +63,9 @@ from avmatch.training.loop import train
 
 Figures = dict[str, dict[str, float]]
 Change = Callable[[AudioSamples, np.random.Generator], AudioSamples]
-MaskChange = Callable[[Film, np.random.Generator], Film]
+MaskChange = Callable[[Video, np.random.Generator], Video]
 DRAWS, DRAWN = 50, 5
-#: λ that gives one pair as much say as its three strangers; the towers are compared with it.
+#: λ that gives one pair the weight of its three negatives; the towers are compared with it.
 BALANCED = "task.weight=0.75"
 
 
@@ -110,12 +110,12 @@ class Bench:
 
 @dataclass(frozen=True, eq=False)
 class Heap:
-    """One group: its name, the names of its sounds, the numbers of its films, and what the networks are given."""
+    """One group: its name, the names of its sounds, the numbers of its videos, and what the networks are given."""
 
     name: str
     sound_names: tuple[str, ...]
-    film_numbers: np.ndarray
-    films: list[FilmFeatures]
+    video_numbers: np.ndarray
+    videos: list[VideoFeatures]
     sounds: list[SoundFeatures]
 
 
@@ -123,20 +123,20 @@ def groups_of(
     bench: Bench, task: int, change: Change | None = None, mask_change: MaskChange | None = None
 ) -> Iterator[Heap]:
     """A task's groups, changed where asked."""
-    told = load_collisions(bench.run).sound_classes.description
+    description = load_collisions(bench.run).sound_classes.description
     for group in list_task(bench.dataset, task)[0]:
         rng = np.random.default_rng([bench.tilt.seed, task, int(group.name or 0)])
         sounds = []
         for path in group.sounds:
             sound, _ = read_sound(path)
             changed = sound if change is None else change(sound, rng)
-            sounds.append(sound_features(changed, Bands(told.bins, told.ticks)))
-        films = []
-        for files in group.films:
-            film = read_film(files)
-            films.append(film_features(files, film if mask_change is None else mask_change(film, rng)))
-        numbers = np.array([film_number(files) for files in group.films], np.int64)
-        yield Heap(group.name, tuple(path.name for path in group.sounds), numbers, films, sounds)
+            sounds.append(sound_features(changed, Bands(description.bins, description.ticks)))
+        videos = []
+        for files in group.videos:
+            video = read_video(files)
+            videos.append(video_features(video if mask_change is None else mask_change(video, rng)))
+        numbers = np.array([video_number(files) for files in group.videos], np.int64)
+        yield Heap(group.name, tuple(path.name for path in group.sounds), numbers, videos, sounds)
 
 
 def answers(sounds: tuple[str, ...], numbers: np.ndarray, partner: np.ndarray) -> dict[str, int]:
@@ -160,11 +160,11 @@ def tasks(bench: Bench, scorers: dict[str, ImpactScorer], **changes: object) -> 
     system = load_collisions(bench.run)
     if bench.tilt.num_sounds:
         (heap,) = groups_of(bench, 1, changes.get("change"))
-        impacts = encoded(system, heap.films, heap.sounds)
+        impacts = encoded(system, heap.videos, heap.sounds)
         said = dict(zip(heap.sound_names, impacts.sound_logits.argmax(axis=1).tolist(), strict=True))
         found["task 1: accuracy"] = interval(hits(said, bench.truth(1)))
     for task in (2, 3):
-        read = [(heap, encoded(system, heap.films, heap.sounds)) for heap in groups_of(bench, task, **changes)]
+        read = [(heap, encoded(system, heap.videos, heap.sounds)) for heap in groups_of(bench, task, **changes)]
         ways = [(name, scorer, False) for name, scorer in scorers.items()]
         ways.append((f"{ways[0][0]}, two stages", ways[0][1], True))
         for name, scorer, is_staged in ways:
@@ -180,7 +180,7 @@ def _of_task(truth: dict, task: int, name: str, scorer: ImpactScorer, is_staged:
             partner = scorer.two_stage(impacts, complete=complete)
         else:
             partner = partners(scorer.scores(impacts), complete=complete, threshold_nats=scorer.threshold_nats)
-        said[heap.name] = answers(heap.sound_names, heap.film_numbers, partner)
+        said[heap.name] = answers(heap.sound_names, heap.video_numbers, partner)
         is_paired = np.array([number >= 0 for number in truth[heap.name].values()])
         right.append(hits(said[heap.name], truth[heap.name])[is_paired])
         group.append(np.full(is_paired.sum(), place))
@@ -224,21 +224,21 @@ def towers_stage(bench: Bench) -> Figures:
     return found | {f"MLP, one a class: {part}": value for part, value in _assigned(own, label).items()}
 
 
-def test_pairs(bench: Bench) -> tuple[list[tuple[FilmFeatures, SoundFeatures]], np.ndarray]:
+def test_pairs(bench: Bench) -> tuple[list[tuple[VideoFeatures, SoundFeatures]], np.ndarray]:
     """The pairs of tasks 2 and 3, which nothing was trained or chosen by, and the class that both classifiers say."""
     found = []
     for task in (2, 3):
         for heap in groups_of(bench, task):
-            film_at = {number: place for place, number in enumerate(heap.film_numbers.tolist())}
+            film_at = {number: place for place, number in enumerate(heap.video_numbers.tolist())}
             partner = [bench.truth(task)[heap.name][name] for name in heap.sound_names]
-            found += [(heap.films[film_at[one]], heap.sounds[row]) for row, one in enumerate(partner) if one >= 0]
-    films, sounds = zip(*found, strict=True)
-    impacts = encoded(load_collisions(bench.run), films, sounds)
+            found += [(heap.videos[film_at[one]], heap.sounds[row]) for row, one in enumerate(partner) if one >= 0]
+    videos, sounds = zip(*found, strict=True)
+    impacts = encoded(load_collisions(bench.run), videos, sounds)
     return found, (impacts.film_logits + impacts.sound_logits).argmax(axis=1)
 
 
 def _distances(
-    bench: Bench, name: str, config: TrainConfig, pairs: list[tuple[FilmFeatures, SoundFeatures]]
+    bench: Bench, name: str, config: TrainConfig, pairs: list[tuple[VideoFeatures, SoundFeatures]]
 ) -> np.ndarray:
     """From each film to each sound, by a metric that is trained where it isn't there."""
     is_own = config == collision_centroid()  # the system has it
@@ -265,10 +265,10 @@ def _assigned(distance: np.ndarray, label: np.ndarray) -> Figures:
             chosen = rng.choice(rows, min(DRAWN, len(rows)), replace=False)
             right[chosen] += partners(-distance[np.ix_(chosen, chosen)], complete=True) == np.arange(len(chosen))
             drawn[chosen] += 1
-    share, seen = right / np.maximum(drawn, 1), drawn > 0
-    found = {"all classes": interval(share[seen])}
+    share, was_drawn = right / np.maximum(drawn, 1), drawn > 0
+    found = {"all classes": interval(share[was_drawn])}
     for one in np.unique(label):
-        found[CLASSES[one]] = interval(share[seen & (label == one)])
+        found[CLASSES[one]] = interval(share[was_drawn & (label == one)])
     return found
 
 
@@ -293,7 +293,7 @@ def _changed(bench: Bench, changes: dict[str, dict[str, object]]) -> Figures:
     return {f"{name}, {part}": value for name, figures in found.items() for part, value in figures.items()}
 
 
-def damaged(film: Film, rng: np.random.Generator) -> Film:
+def damaged(film: Video, rng: np.random.Generator) -> Video:
     """A fifth of the masks is missing; of the others a part is bitten off, and a blob shows elsewhere."""
     masks, centroids = film.masks.copy(), film.centroids.copy()
     for place, mask in enumerate(masks):
@@ -352,7 +352,7 @@ def pictures_stage(bench: Bench) -> Figures:
     out = bench.folder / "pictures"
     out.mkdir(exist_ok=True)
     group = list_task(bench.dataset, 2)[0][0]
-    paths = {files.name: read_film(files).centroids.astype(np.float32) for files in group.films[:8]}
+    paths = {files.name: read_video(files).centroids.astype(np.float32) for files in group.videos[:8]}
     plot_trajectories(paths, out / "trajectories.png")
     bands = log_bands(spectrogram(fitted(read_sound(group.sounds[0])[0].data)))
     plot_spectrogram(bands, 4.0, 22_050.0, out / "spectrogram.png")

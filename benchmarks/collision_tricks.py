@@ -3,11 +3,11 @@
     python benchmarks/collision_tricks.py SET [SET …]
 
 SET is what `avmatch synth SET --kind collision` wrote. A trick is one number of each film and one of each sound; the
-films and sounds of a group are assigned by the ranks of these numbers, rising with rising and rising with falling, and
+videos and sounds of a group are assigned by the ranks of these numbers, rising with rising and rising with falling, and
 the better way counts: so chance is a little above 1 in 25. `class alone` knows every object for sure and nothing else:
 what is left is luck inside the class. Intervals: 95 %, bootstrapped over groups.
 
-`hit after the slide began` is no trick but physics, and is told to compare.
+`hit after the slide began` is no trick but physics, and is there to compare.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ from scipy.stats import rankdata
 from avmatch.metrics.intervals import bootstrap_interval
 from avmatch.reports.report import markdown_table
 from avmatch.systems.collisions.data import (
-    FilmFiles,
     Group,
-    film_number,
+    VideoFiles,
     list_task,
-    read_film,
     read_picture,
     read_sound,
+    read_video,
+    video_number,
 )
 from avmatch.systems.collisions.frontends import fitted, impact_path, impact_sound
 
 
-def film_traits(files: FilmFiles) -> dict[str, float]:
+def video_traits(files: VideoFiles) -> dict[str, float]:
     """Numbers of a film."""
-    film = read_film(files)
+    film = read_video(files)
     path = impact_path(film.centroids)
     picture = read_picture(files.frames[0][0])
     assert picture is not None
     sizes = [place.stat().st_size for frame in files.frames for place in frame if place is not None]
     return {
-        "number": float(film_number(files)),
+        "number": float(video_number(files)),
         "length": float(len(files.frames)),
         "before the impact": path.impact_seconds,
         "after the impact": len(files.frames) / 6 - path.impact_seconds,
@@ -86,7 +86,7 @@ TRICKS = {
 
 
 def right(film: np.ndarray, sound: np.ndarray) -> np.ndarray:
-    """Which films get their own sound (of the same row) by rank, the better way round; ties are broken by chance."""
+    """Which videos get their own sound (of the same row) by rank, the better way round; ties are broken by chance."""
     rng, best = np.random.default_rng(0), np.zeros(len(film), bool)
     for sign in (1, -1):
         order = rng.permutation(len(sound))
@@ -102,13 +102,13 @@ def by_class(label: np.ndarray) -> np.ndarray:
     return 1 / np.bincount(label)[label]
 
 
-def of_group(group: Group, told: dict[str, int]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Traits of films and of their sounds, in one order."""
-    films = {film_number(files): film_traits(files) for files in group.films}
-    sounds = {told[path.name]: sound_traits(path, number) for number, path in enumerate(group.sounds)}
+def of_group(group: Group, truth: dict[str, int]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Traits of videos and of their sounds, in one order."""
+    videos = {video_number(files): video_traits(files) for files in group.videos}
+    sounds = {truth[path.name]: sound_traits(path, number) for number, path in enumerate(group.sounds)}
     return tuple(
-        {name: np.array([side[one][name] for one in sorted(films)]) for name in next(iter(side.values()))}
-        for side in (films, sounds)
+        {name: np.array([side[one][name] for one in sorted(videos)]) for name in next(iter(side.values()))}
+        for side in (videos, sounds)
     )
 
 
@@ -119,9 +119,9 @@ def main() -> None:
     for folder in parser.parse_args().sets:
         truth = json.loads((folder / "truth.json").read_text())["task2"]
         for group in list_task(folder, 2)[0]:
-            film, sound = of_group(group, truth[group.name])
-            for name, (seen, heard) in TRICKS.items():
-                found[name].append(right(film[seen], sound[heard]))
+            videos, sounds = of_group(group, truth[group.name])
+            for name, (video, sound) in TRICKS.items():
+                found[name].append(right(videos[video], sounds[sound]))
     rows = []
     for name, groups in found.items():
         place = np.concatenate([np.full(len(one), number) for number, one in enumerate(groups)])

@@ -22,7 +22,7 @@ def write_sound(path, num_samples=4 * RATE, seed=0, hit_seconds=1.5):
     path.write_bytes(pickle.dumps({"audio": audio, "audio_samplerate": RATE}))
 
 
-def write_film(folder, num_frames=5, seed=0):
+def write_video(folder, num_frames=5, seed=0):
     """A square that moves to the right."""
     for side in ("rgb", "mask"):
         (folder / side).mkdir(parents=True, exist_ok=True)
@@ -39,7 +39,7 @@ def write_features(folder, per_class=8, seed=0, bands=Bands(64, 28)):  # noqa: B
     """A folder of features: the class is loud in a band of its own, two numbers are shared by film and sound."""
     rng = np.random.default_rng(seed)
 
-    def told(shared, size):
+    def cues(shared, size):
         return (shared @ rng.normal(0, 1, (2, size)) + rng.normal(0, 0.2, (num, size))).astype(np.float32)
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -57,11 +57,11 @@ def write_features(folder, per_class=8, seed=0, bands=Bands(64, 28)):  # noqa: B
         masks[row, :, y - 3 : y + 3, x - 3 : x + 3] = 255
     arrays = {
         "bands": sound.astype(np.float16),
-        "sound_cues": told(shared, 68),
+        "sound_cues": cues(shared, 68),
         "path": path.astype(np.float32),
         "masks": masks.astype(np.uint8),
         "crops": crops.astype(np.uint8),
-        "film_cues": told(shared, 51),
+        "film_cues": cues(shared, 51),
         "is_seen": np.ones(num, bool),
     }
     arrays["noisy_cues"] = arrays["sound_cues"] + rng.normal(0, 0.3, (num, 68)).astype(np.float32)

@@ -18,7 +18,7 @@ from avmatch.systems.collisions.model import CentroidMlpConfig, PictureCnnConfig
 from avmatch.systems.collisions.runtime import load_collisions
 from avmatch.systems.collisions.stages import collision, known_impacts, train_system
 from avmatch.training.config import Optimisation
-from impacts import RATE, write_features, write_film, write_sound
+from impacts import RATE, write_features, write_sound, write_video
 
 pytestmark = pytest.mark.slow
 HOSTILE = b"cposix\nsystem\n(S'touch hacked'\ntR."
@@ -58,7 +58,7 @@ def dataset(tmp_path):
         test = root / f"task{task}" / "test" / str(group)
         for number in range(3):
             write_sound(test / f"audio_{number:04d}.pkl", seed=number, num_samples=(4 - number) * RATE)
-            write_film(test / f"video_{number + 2:04d}", seed=number)
+            write_video(test / f"video_{number + 2:04d}", seed=number)
     (root / "task1" / "test" / "audio_0007.pkl").write_bytes(HOSTILE)
     (root / "task2" / "test" / "0" / "audio_0001.pkl").write_bytes(HOSTILE)
     for stray in ("task1/test/.DS_Store", "task2/test/frames.rar", "task2/test/0/old.npy"):
@@ -130,15 +130,15 @@ def test_the_metric_is_not_asked_about_sounds_alone(trained, dataset, monkeypatc
 def test_answers_have_the_truths_shape_and_odd_files_are_named(trained, dataset, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert run(monkeypatch, "collide", dataset, "--task", 2, "--model", trained[1], "-o", tmp_path / "out") == 0
-    told = capsys.readouterr()
+    printed = capsys.readouterr()
     out = tmp_path / "out"
     answers = json.loads((out / "answers.json").read_text())
     assert sorted(answers) == ["0", "1"]
     assert sorted(answers["0"]) == ["audio_0000.pkl", "audio_0002.pkl"]
     assert sorted(answers["1"].values()) == [2, 3, 4]
     for name in ("audio_0001.pkl: refused: it asks for posix.system", "frames.rar", "old.npy", "padded with silence"):
-        assert name in told.err
-    assert "5 of 5 frames without a mask" in told.err
+        assert name in printed.err
+    assert "5 of 5 frames without a mask" in printed.err
     assert "posix.system" in (out / "errors.csv").read_text()
     assert "posix.system" in (out / "report.html").read_text()
     assert not (tmp_path / "hacked").exists()
@@ -169,7 +169,7 @@ def test_with_partners_missing_every_sound_gets_a_film_or_none(trained, dataset,
 def test_groups_that_lack_a_side_are_answered_too(trained, dataset):
     test = dataset / "dataset" / "task2" / "test"
     write_sound(test / "2" / "audio_0000.pkl")
-    write_film(test / "3" / "video_0000")
+    write_video(test / "3" / "video_0000")
     (test / "4").mkdir()
     answers = collide(dataset, 2, trained[1]).answers()
     assert (answers["2"], answers["3"], answers["4"]) == ({"audio_0000.pkl": -1}, {}, {})
@@ -183,8 +183,8 @@ def test_a_metric_for_each_class_answers_too(trained, dataset, tmp_path):
         for side in ("film", "sound"):
             shutil.copyfile(model / f"metric_{side}.onnx", model / "metric" / str(number) / f"metric_{side}.onnx")
     (model / "metric_film.onnx").unlink()
-    told = json.loads((model / "system.json").read_text())
-    (model / "system.json").write_text(json.dumps(told | {"fusions": told["fusions"] * 10}))
+    system = json.loads((model / "system.json").read_text())
+    (model / "system.json").write_text(json.dumps(system | {"fusions": system["fusions"] * 10}))
     assert len(load_collisions(model).metrics) == 10
     shutil.copyfile(model / "system.json", tmp_path / "system.json")
     shutil.copyfile(trained[1] / "model" / "system.json", model / "system.json")

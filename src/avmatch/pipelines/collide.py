@@ -18,8 +18,8 @@ from jaxtyping import Int
 
 from avmatch.core.errors import MediaError
 from avmatch.core.results import Failure, Progress
-from avmatch.systems.collisions.data import FilmFiles, film_number, list_task, read_film, read_sound
-from avmatch.systems.collisions.features import Bands, FilmFeatures, SoundFeatures, film_features, sound_features
+from avmatch.systems.collisions.data import VideoFiles, list_task, read_sound, read_video, video_number
+from avmatch.systems.collisions.features import Bands, SoundFeatures, VideoFeatures, sound_features, video_features
 from avmatch.systems.collisions.matching import ImpactScorer, encoded, partners, scorer_of
 from avmatch.systems.collisions.report import NO_PARTNER, CollideResult, GroupAnswer, write_collide
 from avmatch.systems.collisions.runtime import CollisionModel, load_collisions
@@ -49,13 +49,13 @@ def collide(
     system = load_collisions(model)
     scorer = scorer_of(system)
     groups, notes = list_task(dataset, task)
-    reader = _Reader(sum(len(group.sounds) + len(group.films) for group in groups), progress, list(notes))
+    reader = _Reader(sum(len(group.sounds) + len(group.videos) for group in groups), progress, list(notes))
     pooled = system.sound_classes.description
     answers: dict[str, GroupAnswer] = {}
     for group in groups:
         sounds = reader.read(group.sounds, partial(_sound, Bands(pooled.bins, pooled.ticks)))
-        films = reader.read(group.films, _film)
-        answers[group.name] = _answer(system, scorer, task, two_stage, group.name, films, sounds)
+        videos = reader.read(group.videos, _video)
+        answers[group.name] = _answer(system, scorer, task, two_stage, group.name, videos, sounds)
     settings = {"task": task, "model": system.path, "way": "two stages" if two_stage else "one assignment"}
     return CollideResult(task, answers, system.classes, tuple(reader.failures), tuple(reader.notes), settings)
 
@@ -92,9 +92,9 @@ def _sound(bands: Bands, path: Path) -> tuple[SoundFeatures, tuple[str, ...]]:
     return sound_features(sound, bands), notes
 
 
-def _film(files: FilmFiles) -> tuple[FilmFeatures, tuple[str, ...]]:
-    film = read_film(files)
-    return film_features(files, film), film.notes
+def _video(files: VideoFiles) -> tuple[VideoFeatures, tuple[str, ...]]:
+    video = read_video(files)
+    return video_features(video), video.notes
 
 
 def _answer(
@@ -103,14 +103,14 @@ def _answer(
     task: int,
     two_stage: bool,
     group: str,
-    films: dict[FilmFiles, FilmFeatures],
+    videos: dict[VideoFiles, VideoFeatures],
     sounds: dict[Path, SoundFeatures],
 ) -> GroupAnswer:
     """Classes, scores, assignment."""
-    impacts = encoded(system, list(films.values()), list(sounds.values()))
+    impacts = encoded(system, list(videos.values()), list(sounds.values()))
     sound_classes = np.exp(scorer.sound_class.log_posterior(impacts.sound_logits)).astype(np.float32)
     film_classes = np.exp(scorer.film_class.log_posterior(impacts.film_logits)).astype(np.float32)
-    numbers = np.array([film_number(files) for files in films], np.int64)
+    numbers = np.array([video_number(files) for files in videos], np.int64)
     nats = scorer.scores(impacts)
     answers: Int[np.ndarray, " M"] = np.full(len(sounds), NO_PARTNER)
     if task == 1:
@@ -123,15 +123,15 @@ def _answer(
             partner = partners(nats, complete=complete, threshold_nats=scorer.threshold_nats)
         answers[partner[partner >= 0]] = numbers[partner >= 0]
     # By the one metric, or by that of each video's likeliest class.
-    metric = film_classes.argmax(axis=1) if len(impacts.distance) > 1 else np.zeros(len(films), np.int64)
+    metric = film_classes.argmax(axis=1) if len(impacts.distance) > 1 else np.zeros(len(videos), np.int64)
     return GroupAnswer(
         group,
         tuple(path.name for path in sounds),
-        tuple(Path(files.name).name for files in films),
+        tuple(Path(files.name).name for files in videos),
         numbers,
         answers,
         sound_classes,
         film_classes,
-        impacts.distance[metric, np.arange(len(films))].astype(np.float32),
+        impacts.distance[metric, np.arange(len(videos))].astype(np.float32),
         nats.astype(np.float32),
     )

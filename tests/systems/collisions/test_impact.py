@@ -1,4 +1,4 @@
-"""Canonical correlation as evidence: against the Gaussian it comes from; what it does with strangers and classes."""
+"""Canonical correlation as evidence: against the Gaussian it comes from; what it does with negatives and classes."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from avmatch.systems.collisions.cue import Fusion, ImpactCue, damped, fit_fusion
 
 
 def impacts(num=1500, seed=0, classes=3):
-    """Films (5 cues) and sounds (4) that share two numbers, around means that differ by class."""
+    """Videos (5 cues) and sounds (4) that share two numbers, around means that differ by class."""
     rng = np.random.default_rng(seed)
     label = rng.integers(classes, size=num)
     shared = rng.normal(0, 1, (num, 2))
@@ -40,7 +40,7 @@ def test_what_is_shared_is_found_and_what_is_not_counts_nothing():
     assert cue.correlation[2:].max() < 0.15
 
 
-def test_partners_score_and_strangers_lose_whatever_their_class():
+def test_positives_score_and_negatives_lose_whatever_their_class():
     cue = fitted()
     film, sound, label = impacts(num=300, seed=1)
     for one in range(3):
@@ -49,7 +49,7 @@ def test_partners_score_and_strangers_lose_whatever_their_class():
         own, others = np.diagonal(nats), nats[~np.eye(len(rows), dtype=bool)]
         assert np.median(own) > 1.5
         assert np.median(others) < -5
-        # E[likelihood ratio] over strangers is 1.
+        # E[likelihood ratio] over negatives is 1.
         assert np.exp(others).mean() == pytest.approx(1, abs=0.4)
 
 
@@ -82,7 +82,7 @@ def test_distance_never_speaks_for_a_pair():
 
 
 @pytest.mark.parametrize("is_pair", [True, False])
-def test_pairs_alone_and_strangers_alone_tell_nothing(is_pair):
+def test_positives_alone_and_negatives_alone_count_nothing(is_pair):
     """No mask anywhere, or one held-back impact a class."""
     assert fit_fusion(np.ones(3), np.ones(3), np.full(3, is_pair)) == Fusion(0.0, 0.0, 0.0)
 

@@ -20,7 +20,7 @@ NO_CUE = ImpactCue(np.zeros((2, 1)), np.zeros((2, 1)), np.ones((1, 1)), np.ones(
 BY_DISTANCE = ImpactScorer(SURE, SURE, NO_CUE, (Fusion(0.0, -1.0, 0.0),))
 
 
-def seen(film_logits, sound_logits, distance, is_seen=None):
+def impacts_of(film_logits, sound_logits, distance, is_seen=None):
     film, sound = np.array(film_logits, float), np.array(sound_logits, float)
     shown = np.ones(len(film), bool) if is_seen is None else np.array(is_seen)
     cues = np.zeros((len(film), 1)), np.zeros((len(sound), 1))
@@ -34,37 +34,37 @@ def test_posteriors_are_tempered_and_never_quite_sure():
 
 
 def test_the_score_is_the_sum_over_the_classes():
-    impacts = seen([[2.0, 0.0]], [[0.0, 1.0]], [[0.7]])
+    impacts = impacts_of([[2.0, 0.0]], [[0.0, 1.0]], [[0.7]])
     film, sound = (np.exp(SURE.log_posterior(np.array([row]))) for row in ([2.0, 0.0], [0.0, 1.0]))
     expected = np.log((film * sound * 2).sum() * np.exp(-0.7))
     assert BY_DISTANCE.scores(impacts)[0, 0] == pytest.approx(expected)
 
 
 def test_metrics_of_classes_are_weighed_by_the_class():
-    impacts = seen([[9.0, 0.0]], [[9.0, 0.0]], [[0.0]])
+    impacts = impacts_of([[9.0, 0.0]], [[9.0, 0.0]], [[0.0]])
     impacts = Impacts(*(list(vars(impacts).values())[:5]), np.array([[[1.0]], [[50.0]]]))
     scorer = ImpactScorer(SURE, SURE, NO_CUE, (Fusion(0.0, -1.0, 0.0), Fusion(0.0, -1.0, 0.0)))
     assert scorer.scores(impacts)[0, 0] == pytest.approx(np.log(2) - 1, abs=0.05)
 
 
-def test_one_assignment_mends_a_first_stage_mistake():
-    """Film 1 looks a little more like class 0, but its sound is of class 1, and near."""
-    impacts = seen([[9, 0], [0.4, 0], [9, 0]], [[9, 0], [0, 9], [9, 0]], [[0, 4, 5], [3.8, 0, 3.9], [5, 4, 0.0]])
+def test_one_assignment_corrects_a_first_stage_mistake():
+    """Video 1 looks a little more like class 0, but its sound is of class 1, and near."""
+    impacts = impacts_of([[9, 0], [0.4, 0], [9, 0]], [[9, 0], [0, 9], [9, 0]], [[0, 4, 5], [3.8, 0, 3.9], [5, 4, 0.0]])
     assert partners(BY_DISTANCE.scores(impacts), complete=True).tolist() == [0, 1, 2]
     two = BY_DISTANCE.two_stage(impacts, complete=True).tolist()
     assert sorted(two) == [0, 1, 2]
-    crowded = seen([[9, 0], [0.4, 0]], [[0, 9], [9, 0]], [[9, 1.0], [0, 0.5]])
+    crowded = impacts_of([[9, 0], [0.4, 0]], [[0, 9], [9, 0]], [[9, 1.0], [0, 0.5]])
     assert BY_DISTANCE.two_stage(crowded, complete=True).tolist() == [0, 1]
     assert partners(BY_DISTANCE.scores(crowded), complete=True).tolist() == [1, 0]
 
 
 @pytest.mark.parametrize("shape", [(0, 3), (3, 0), (2, 3), (3, 2)])
 def test_sides_of_any_size(shape):
-    films, sounds = shape
-    impacts = seen(np.zeros((films, 2)), np.zeros((sounds, 2)), np.ones(shape))
+    videos, sounds = shape
+    impacts = impacts_of(np.zeros((videos, 2)), np.zeros((sounds, 2)), np.ones(shape))
     scores = BY_DISTANCE.scores(impacts)
     for found in (partners(scores, complete=True), BY_DISTANCE.two_stage(impacts, complete=True)):
-        assert len(found) == films
+        assert len(found) == videos
         assert len(set(found[found >= 0])) == (found >= 0).sum() == min(shape)
 
 
@@ -80,7 +80,7 @@ def test_scores_far_above_the_threshold_still_differ():
 
 
 def test_films_without_masks_go_by_their_class_alone():
-    impacts = seen([[9, 0], [9, 0]], [[9, 0], [0, 9]], [[100.0, 100.0], [1, 1]], [False, True])
+    impacts = impacts_of([[9, 0], [9, 0]], [[9, 0], [0, 9]], [[100.0, 100.0], [1, 1]], [False, True])
     scores = BY_DISTANCE.scores(impacts)
     assert scores[0, 0] == pytest.approx(np.log(2), abs=0.05)
     assert scores[0, 1] < -3
@@ -96,7 +96,7 @@ def test_the_floor_is_how_often_a_classifier_errs():
     assert found.temperature > 2  # 6 nats are too sure for a tenth of errors
 
 
-def test_the_threshold_lies_between_pairs_and_strangers():
+def test_the_threshold_lies_between_pairs_and_negatives():
     rng = np.random.default_rng(0)
     nats = rng.normal(-3, 0.5, (60, 60))
     nats[np.eye(60, dtype=bool)] = rng.normal(6, 0.5, 60)
@@ -123,7 +123,7 @@ def test_cues_that_noise_takes_away_are_not_relied_on():
 
 
 def test_everything_is_fitted_on_what_was_held_back():
-    """Films and sounds share a number inside each class; towers and classifiers are right, too, but less."""
+    """Videos and sounds share a number inside each class; towers and classifiers are right, too, but less."""
     rng = np.random.default_rng(0)
     label = np.arange(400) % 4
     shared = rng.normal(0, 1, (400, 3))

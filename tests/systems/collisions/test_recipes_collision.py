@@ -128,17 +128,17 @@ def test_settings_reach_every_stage():
 
 
 def test_the_recorded_command_says_everything(tmp_path, monkeypatch):
-    told = {}
+    recorded = {}
 
     def run(system, *_, **given):
-        told.update(given, system=system)
+        recorded.update(given, system=system)
         return TrainResult(tmp_path, tmp_path, 0, 0, {})
 
     monkeypatch.setattr(stages, "train_system", run)
     train_recipe("collision", tmp_path, tmp_path / "run", seed=5, epochs=3, settings=["per_class=true"])
-    command = shlex.split(told["command"])
+    command = shlex.split(recorded["command"])
     assert command[5:] == [str(tmp_path / "run"), "--seed", "5", "--epochs", "3", "--set", "per_class=true"]
-    assert told["system"] == collision(["per_class=true"], seed=5, epochs=3)
+    assert recorded["system"] == collision(["per_class=true"], seed=5, epochs=3)
 
 
 def test_what_cannot_be_trained_or_used_is_said(tmp_path):

@@ -1,4 +1,4 @@
-"""Pickles from strangers: arrays and plain values come through, programs don't."""
+"""Pickles from untrusted sources: arrays and plain values come through, programs don't."""
 
 import os
 import pickle
@@ -51,7 +51,7 @@ def test_what_is_made_can_be_changed_without_touching_the_file():
 
 
 @pytest.mark.parametrize(
-    ("held", "told"),
+    ("held", "message"),
     [
         (Runs(os.system, "touch hacked"), "posix.system"),
         (Runs(subprocess.Popen, ["touch", "hacked"]), "(subprocess|commands).Popen"),
@@ -71,11 +71,11 @@ def test_what_is_made_can_be_changed_without_touching_the_file():
     ],
 )
 @pytest.mark.parametrize("protocol", [2, 4, 5])
-def test_what_is_no_plain_value_is_refused_by_name(tmp_path, monkeypatch, held, told, protocol):
+def test_what_is_no_plain_value_is_refused_by_name(tmp_path, monkeypatch, held, message, protocol):
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "audio_0000.pkl"
     path.write_bytes(pickle.dumps({"audio": held}, protocol))
-    with pytest.raises(MediaError, match=f"audio_0000.pkl: refused: .*({told})"):
+    with pytest.raises(MediaError, match=f"audio_0000.pkl: refused: .*({message})"):
         load_plain(path)
     assert not (tmp_path / "hacked").exists()
 
@@ -128,10 +128,10 @@ ATTACKS = {
 
 @pytest.mark.parametrize("name", ATTACKS)
 def test_programs_built_by_hand_are_refused(tmp_path, name):
-    program, told = ATTACKS[name]
+    program, message = ATTACKS[name]
     path = tmp_path / "audio_0000.pkl"
     path.write_bytes(program)
-    with pytest.raises(MediaError, match=told):
+    with pytest.raises(MediaError, match=message):
         load_plain(path)
 
 
@@ -156,7 +156,7 @@ def test_many_arrays_of_the_same_bytes_are_refused(monkeypatch):
     assert first is second == b"a" * 400
 
 
-def test_damaged_files_are_told_from_refused_ones(tmp_path):
+def test_damaged_files_are_distinguished_from_refused_ones(tmp_path):
     path = tmp_path / "audio_0000.pkl"
     whole = pickle.dumps({"audio": np.zeros((8, 4))})
     for content in (b"", b"not a pickle", whole[: len(whole) // 2], whole[:-1], b"\x80\x04."):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from avmatch.core.errors import UsageError
-from avmatch.systems.collisions.data import CLASSES, list_task, list_training, read_film, read_sound
+from avmatch.systems.collisions.data import CLASSES, list_task, list_training, read_sound, read_video
 from avmatch.systems.collisions.frontends import impact_sound
 from avmatch.systems.collisions.simulator.folder import TiltConfig, synthesise_collisions
 from avmatch.systems.collisions.simulator.recording import MICROPHONES_M, SOUND_M_S, drawn_room, recorded
@@ -140,7 +140,7 @@ def test_the_layout_is_the_real_one(tray):
     assert (held["audio"].dtype, held["audio"].shape[1], held["audio_samplerate"]) == (np.float32, 4, 44100)
     picture = cv2.imread(str(segments[0].film.frames[0][0]))
     assert picture.shape == (480, 640, 3)
-    film = read_film(segments[0].film)
+    film = read_video(segments[0].film)
     assert set(np.unique(film.masks)) == {0, 255}
     assert 18 <= len(film.masks) <= 35
     truth = json.loads((tray / "truth.json").read_text())
@@ -149,8 +149,8 @@ def test_the_layout_is_the_real_one(tray):
     assert list(truth["task3"]["0"].values()).count(-1) == 1
     for task in (1, 2, 3):
         groups, _ = list_task(tray, task)
-        told = truth[f"task{task}"]
-        assert {path.name for path in groups[0].sounds} == set(told if task == 1 else told["0"])
+        expected = truth[f"task{task}"]
+        assert {path.name for path in groups[0].sounds} == set(expected if task == 1 else expected["0"])
 
 
 def test_the_mask_is_where_the_rgb_shows_the_object(tray):

@@ -10,7 +10,7 @@ from avmatch.systems.collisions.frontends import centroid_vector
 SIDES = np.array([(0, 1), (-1, 0), (0, -1), (1, 0)])
 
 
-def heard(places, sides=SIDES):
+def levels_at(places, sides=SIDES):
     """Levels that fall with the distance from each side."""
     distance = np.linalg.norm(1.1 * sides[None] - places[:, None], axis=2)
     levels = -2 * np.log(distance + 0.3)
@@ -23,14 +23,14 @@ def places():
 
 
 def test_sides_are_found_whatever_the_order_of_the_channels(places):
-    np.testing.assert_array_equal(channel_sides(places, heard(places)), SIDES)
-    np.testing.assert_array_equal(channel_sides(places, heard(places)[:, ::-1]), SIDES[::-1])
+    np.testing.assert_array_equal(channel_sides(places, levels_at(places)), SIDES)
+    np.testing.assert_array_equal(channel_sides(places, levels_at(places)[:, ::-1]), SIDES[::-1])
 
 
 def test_where_they_do_not_show_nothing_is_said(places):
     rng = np.random.default_rng(1)
     assert channel_sides(places, rng.normal(0, 1, (200, 4))) is None
-    assert channel_sides(places, heard(places, np.array([(0, 1), (-1, 0), (0, -1), (-1, 0.1)]))) is None
+    assert channel_sides(places, levels_at(places, np.array([(0, 1), (-1, 0), (0, -1), (-1, 0.1)]))) is None
 
 
 def test_there_are_eight_and_each_turns_sound_and_film_alike(places):
@@ -40,8 +40,8 @@ def test_there_are_eight_and_each_turns_sound_and_film_alike(places):
         assert sorted(one.channels) == [0, 1, 2, 3]
         vector = np.tile(220 + 220 * places[0], 35).astype(np.float32)
         turned = (one.path(vector)[:2] / 220 - 1)[None]
-        bands = heard(places[:1])[0][:, None, None].astype(np.float32) * np.ones((4, 2, 3), np.float32)
-        np.testing.assert_allclose(one.bands(bands)[:, 0, 0], heard(turned.astype(np.float64))[0], atol=1e-4)
+        bands = levels_at(places[:1])[0][:, None, None].astype(np.float32) * np.ones((4, 2, 3), np.float32)
+        np.testing.assert_allclose(one.bands(bands)[:, 0, 0], levels_at(turned.astype(np.float64))[0], atol=1e-4)
 
 
 def test_masks_turn_as_paths_do():
@@ -60,7 +60,7 @@ def test_frames_without_a_mask_do_not_hide_the_sides(places):
     for film, place in zip(masks, places, strict=True):
         for frame, (x, y) in zip(film, np.rint(21 + 18 * way[:, None] * place).astype(int).tolist(), strict=True):
             frame[y : y + 2, x : x + 2] = 255 * (rng.random() > 0.2)
-    sounds = (heard(places)[:, :, None, None] * np.ones((1, 1, 2, 3))).astype(np.float32)
+    sounds = (levels_at(places)[:, :, None, None] * np.ones((1, 1, 2, 3))).astype(np.float32)
     number = np.arange(len(places))
     pairs = Pairs(masks, sounds, tuple(map(str, number)), number, np.zeros_like(number), ("one",))
     assert set(tray_symmetries(pairs)) == set(symmetries(SIDES))

@@ -23,12 +23,12 @@ if __name__ == "__main__":
 
 
 def test_workers_end_with_a_killed_parent(tmp_path: Path):
-    program, told = tmp_path / "program.py", tmp_path / "pid"
+    program, pid_file = tmp_path / "program.py", tmp_path / "pid"
     program.write_text(PROGRAM)
-    parent = subprocess.Popen([sys.executable, str(program), str(told)])
+    parent = subprocess.Popen([sys.executable, str(program), str(pid_file)])
     try:
-        wait_until(lambda: told.is_file() and told.read_text())
-        worker = int(told.read_text())
+        wait_until(lambda: pid_file.is_file() and pid_file.read_text())
+        worker = int(pid_file.read_text())
         assert is_running(worker)
     finally:
         parent.send_signal(signal.SIGKILL)

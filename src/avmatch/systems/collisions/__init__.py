@@ -1,13 +1,13 @@
 """The Tilt-Bot's collisions: which object made this sound, and which of many impacts does this sound belong to?
 
 An object slides on a tilted tray and hits its walls, filmed from above (rgb and masks, 6 frames a second) and recorded
-by four microphones: the robot of Gandhi, Gupta and Pinto, "Swoosh! Rattle! Thump! Actions that sound" (RSS 2020). Task 1
-names the object by its sound, task 2 assigns the sounds of a group to its videos, task 3 does so where some sounds have
-no video.
+by four microphones: the robot of Gandhi, Gupta and Pinto, "Swoosh! Rattle! Thump! Actions that sound" (RSS 2020).
+Task 1 names the object by its sound, task 2 assigns the sounds of a group to its videos, task 3 does so where some
+sounds have no video.
 
 The published method has two stages: a ResNet names the class, then a metric, learned with a contrastive loss from
-centroids or stacked masks and spectrograms, assigns inside the class (`--two-stage`). Ours joins calibrated classes, the
-metric's distance and physical cues (canonical correlation) in one score, and assigns all classes at once.
+centroids or stacked masks and spectrograms, assigns inside the class (`--two-stage`). Ours joins calibrated classes,
+the metric's distance and physical cues (canonical correlation) in one score, and assigns all classes at once.
 
     avmatch synth SET --kind collision        a simulated set in the layout of the real one, with its truth
     avmatch train collision SET -o RUN        all stages, and what joins them (stages.py)

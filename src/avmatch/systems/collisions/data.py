@@ -54,7 +54,7 @@ _LOUDEST = 1e6
 
 
 @dataclass(frozen=True)
-class FilmFiles:
+class VideoFiles:
     """The pictures of one video in their order; a frame lacks one of the two where that is missing."""
 
     name: str
@@ -68,7 +68,7 @@ class Segment:
     name: str
     label: int
     sound: Path
-    film: FilmFiles
+    film: VideoFiles
 
 
 @dataclass(frozen=True)
@@ -77,21 +77,23 @@ class Group:
 
     name: str
     sounds: tuple[Path, ...]
-    films: tuple[FilmFiles, ...]
+    videos: tuple[VideoFiles, ...]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Film:
+class Video:
     """What is read of a video.
 
     Attributes:
         centroids: (T, 2) x and y of the object in the mask, in pixels; NaN where there is no mask.
         masks: (T, H, W) the masks, 0 or 255, H = W = 440; zeros where there is none.
+        pictures: (T) of the same frames; None where there is none.
         notes: what was missing.
     """
 
     centroids: Float[np.ndarray, "T 2"]
     masks: UInt8[np.ndarray, "T H W"]
+    pictures: tuple[Path | None, ...]
     notes: tuple[str, ...] = ()
 
 
@@ -131,8 +133,8 @@ def list_task(dataset: str | Path, task: int) -> tuple[tuple[Group, ...], tuple[
     folder = _root(dataset) / f"task{task}" / "test"
     if task == 1:
         group, strays = _group(folder, "")
-        strays += [folder / Path(film.name).name for film in group.films]
-        groups = [replace(group, films=())]
+        strays += [folder / Path(film.name).name for film in group.videos]
+        groups = [replace(group, videos=())]
     else:
         places, others = _split(_entries(folder), _is_numbered)
         found = [_group(place, place.name) for place in places]
@@ -172,7 +174,7 @@ def read_sound(path: Path) -> tuple[AudioSamples, tuple[str, ...]]:
     return AudioSamples(np.ascontiguousarray(audio.T, np.float32), SAMPLE_RATE_HZ), tuple(notes)
 
 
-def read_film(files: FilmFiles) -> Film:
+def read_video(files: VideoFiles) -> Video:
     """The masks and their centroids. Raises MediaError if there is no frame at all."""
     if not files.frames:
         raise MediaError(files.name, "no frame in rgb/ or mask/", stage="open", reason="no_frames")
@@ -189,7 +191,7 @@ def read_film(files: FilmFiles) -> Film:
     missing = int(np.isnan(centroids[:, 0]).sum())
     if missing:
         notes.append(f"{files.name}: {missing} of {len(shown)} frames without a mask that shows something")
-    return Film(centroids, masks, tuple(notes))
+    return Video(centroids, masks, tuple(picture for picture, _ in shown), tuple(notes))
 
 
 def read_picture(path: Path | None, flag: int = cv2.IMREAD_COLOR) -> UInt8[np.ndarray, "H W *colours"] | None:
@@ -236,32 +238,33 @@ def _group(folder: Path, name: str) -> tuple[Group, list[Path]]:
     """One test folder, and what is there besides."""
     sounds, others = _split(_entries(folder), lambda path: bool(_TEST_SOUND.fullmatch(path.name)) and path.is_file())
     places, strays = _split(others, lambda path: bool(_TEST_FILM.fullmatch(path.name)) and path.is_dir())
-    films = [_film(place, f"{name}/{place.name}") for place in places]
-    return Group(name, tuple(sounds), tuple(film for film, _ in films)), [*strays, *chain(*(more for _, more in films))]
+    videos = [_film(place, f"{name}/{place.name}") for place in places]
+    return Group(name, tuple(sounds), tuple(film for film, _ in videos)), [
+        *strays,
+        *chain(*(more for _, more in videos)),
+    ]
 
 
-def film_number(film: FilmFiles) -> int:
+def video_number(film: VideoFiles) -> int:
     """17, of the video `3/video_0017`."""
     match = _TEST_FILM.fullmatch(Path(film.name).name)
     assert match is not None
     return int(match[1])
 
 
-def _film(folder: Path, name: str) -> tuple[FilmFiles, list[Path]]:
+def _film(folder: Path, name: str) -> tuple[VideoFiles, list[Path]]:
     """The frames, a picture and a mask of one name together, and what is there besides."""
     strays = [entry for entry in _entries(folder) if entry.name not in ("rgb", "mask")]
     sides: list[dict[str, Path]] = []
     for side in ("rgb", "mask"):
-        pictures, more = _split(_entries(folder / side), _is_picture)
+        pictures, more = _split(
+            _entries(folder / side), lambda path: path.suffix.lower() in _PICTURES and path.name[0] != "."
+        )
         sides.append({path.stem: path for path in pictures})
         strays += more
     rgb, mask = sides
     stems = sorted(rgb | mask, key=lambda stem: (int("0" + "".join(filter(str.isdecimal, stem))), stem))
-    return FilmFiles(name, tuple((rgb.get(stem), mask.get(stem)) for stem in stems)), strays
-
-
-def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in _PICTURES and not path.name.startswith(".")
+    return VideoFiles(name, tuple((rgb.get(stem), mask.get(stem)) for stem in stems)), strays
 
 
 def _stray_notes(strays: Sequence[Path]) -> tuple[str, ...]:

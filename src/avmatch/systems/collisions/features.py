@@ -33,7 +33,7 @@ from avmatch.core.results import Progress
 from avmatch.data.items import map_array
 from avmatch.data.noise import mix_at_snr
 from avmatch.systems.collisions import frontends
-from avmatch.systems.collisions.data import Film, FilmFiles, Segment, list_training, read_film, read_picture, read_sound
+from avmatch.systems.collisions.data import Segment, Video, list_training, read_picture, read_sound, read_video
 
 INDEX = "index.json"
 #: Pictures of the object that are kept of a film.
@@ -71,7 +71,7 @@ class SoundFeatures:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FilmFeatures:
+class VideoFeatures:
     """Of one video; `is_seen`: whether any of its masks shows something."""
 
     path: Float32[np.ndarray, 70]
@@ -91,11 +91,11 @@ class CollisionSet:
     notes: tuple[str, ...]
     bands: Bands
 
-    def film(self, row: int) -> FilmFeatures:
+    def video(self, row: int) -> VideoFeatures:
         """The video of one."""
         names = ("path", "masks", "crops", "film_cues", "is_seen")
         path, masks, crops, cues, is_seen = (self.arrays[name][row] for name in names)
-        return FilmFeatures(path, masks, crops, cues, bool(is_seen))
+        return VideoFeatures(path, masks, crops, cues, bool(is_seen))
 
     def sound(self, row: int) -> SoundFeatures:
         """The sound of one."""
@@ -129,25 +129,25 @@ def noise_of(name: str) -> tuple[float, np.random.Generator]:
     return float(rng.uniform(*NOISY_DB)), rng
 
 
-def film_features(files: FilmFiles, film: Film) -> FilmFeatures:
-    """Of what `read_film` gave; `files` has the pictures."""
-    return FilmFeatures(
-        frontends.centroid_vector(film.centroids),
-        frontends.small_masks(film.masks),
-        _crops(files, film),
-        frontends.impact_path(film.centroids).vector(),
-        bool(np.isfinite(film.centroids).any()),
+def video_features(video: Video) -> VideoFeatures:
+    """Of what `read_video` gave."""
+    return VideoFeatures(
+        frontends.centroid_vector(video.centroids),
+        frontends.small_masks(video.masks),
+        _crops(video),
+        frontends.impact_path(video.centroids).vector(),
+        bool(np.isfinite(video.centroids).any()),
     )
 
 
-def _crops(files: FilmFiles, film: Film) -> UInt8[np.ndarray, "P 48 48 4"]:
+def _crops(video: Video) -> UInt8[np.ndarray, "P 48 48 4"]:
     """Of frames evenly spread over those with a mask; of all frames, around the middle, where there is none."""
-    with_mask = np.flatnonzero(np.isfinite(film.centroids[:, 0]))
-    among = with_mask if len(with_mask) else np.arange(len(film.masks))
+    with_mask = np.flatnonzero(np.isfinite(video.centroids[:, 0]))
+    among = with_mask if len(with_mask) else np.arange(len(video.masks))
     crops = []
     for place in among[np.linspace(0, len(among) - 1, NUM_CROPS).round().astype(np.int64)].tolist():
-        x, y = np.where(np.isfinite(film.centroids[place]), film.centroids[place], frontends.MASK_PX / 2).tolist()
-        crops.append(frontends.object_crop(read_picture(files.frames[place][0]), film.masks[place], x, y))
+        x, y = np.where(np.isfinite(video.centroids[place]), video.centroids[place], frontends.MASK_PX / 2).tolist()
+        crops.append(frontends.object_crop(read_picture(video.pictures[place]), video.masks[place], x, y))
     return np.stack(crops)
 
 
@@ -233,10 +233,10 @@ def _of_segment(bands: Bands, segment: Segment) -> Computed:
         audio, notes = read_sound(segment.sound)
         sound = sound_features(audio, bands)
         noisy_cues = frontends.impact_sound(frontends.fitted(noisy(audio, snr_db, rng).data)).vector()
-        read = read_film(segment.film)
+        read = read_video(segment.film)
     except MediaError as error:
         return error
-    film = film_features(segment.film, read)
+    film = video_features(read)
     values = (sound.bands, sound.cues, noisy_cues, film.path, film.masks, film.crops, film.cues, np.array(film.is_seen))
     return dict(zip(_ARRAYS, values, strict=True)), (*notes, *read.notes)
 

@@ -29,7 +29,7 @@ from scipy.special import log_softmax, logsumexp
 
 from avmatch.core.errors import ModelError
 from avmatch.systems.collisions.cue import Fusion, ImpactCue, fit_fusion, fit_impact_cue
-from avmatch.systems.collisions.features import FilmFeatures, SoundFeatures
+from avmatch.systems.collisions.features import SoundFeatures, VideoFeatures
 from avmatch.systems.collisions.runtime import CollisionModel
 
 _TEMPERATURES = np.geomspace(0.5, 4.0, 19)
@@ -114,9 +114,9 @@ class ImpactScorer:
         threshold = self.threshold_nats - np.log(impacts.film_logits.shape[1])
         # Where a video gets none, the place −1 among the columns is −1, too.
         stages = [(film == one, sound == one, self.class_nats(impacts, int(one))) for one in np.unique(film)]
-        for films, sounds, nats in stages:
-            rows, columns = np.flatnonzero(films), np.append(np.flatnonzero(sounds), -1)
-            partner[rows] = columns[partners(nats[films][:, sounds], complete=complete, threshold_nats=threshold)]
+        for videos, sounds, nats in stages:
+            rows, columns = np.flatnonzero(videos), np.append(np.flatnonzero(sounds), -1)
+            partner[rows] = columns[partners(nats[videos][:, sounds], complete=complete, threshold_nats=threshold)]
         if complete:
             rows, columns = np.flatnonzero(partner < 0), np.append(np.setdiff1d(np.arange(len(sound)), partner), -1)
             partner[rows] = columns[partners(self.scores(impacts)[np.ix_(rows, columns[:-1])], complete=True)]
@@ -160,21 +160,21 @@ def partners(nats: Float[np.ndarray, "N M"], *, complete: bool, threshold_nats: 
     return partner
 
 
-def encoded(system: CollisionModel, films: Sequence[FilmFeatures], sounds: Sequence[SoundFeatures]) -> Impacts:
+def encoded(system: CollisionModel, videos: Sequence[VideoFeatures], sounds: Sequence[SoundFeatures]) -> Impacts:
     """Everything that the networks and front ends say of videos and sounds."""
     bands = [sound.bands for sound in sounds]
-    distance = np.zeros((len(system.metrics), len(films), len(sounds)))
+    distance = np.zeros((len(system.metrics), len(videos), len(sounds)))
     if distance.size:
         for place, towers in enumerate(system.metrics):
             side = towers.film.description.side
-            shown = [film.path if side == "path" else film.masks for film in films]
+            shown = [film.path if side == "path" else film.masks for film in videos]
             distance[place] = cdist(towers.film(shown), towers.sound(bands))
     return Impacts(
-        system.picture_classes([film.crops for film in films]).astype(np.float64),
+        system.picture_classes([film.crops for film in videos]).astype(np.float64),
         system.sound_classes(bands).astype(np.float64),
-        np.array([film.cues for film in films], np.float64).reshape(len(films), -1 if films else 1),
+        np.array([film.cues for film in videos], np.float64).reshape(len(videos), -1 if videos else 1),
         np.array([sound.cues for sound in sounds], np.float64).reshape(len(sounds), -1 if sounds else 1),
-        np.array([film.is_seen for film in films], bool),
+        np.array([film.is_seen for film in videos], bool),
         distance,
     )
 
@@ -260,7 +260,7 @@ def fit_threshold(scores: Sequence[Float[np.ndarray, "H H"]], alone_share: float
     """
     rng, num = np.random.default_rng(0), len(scores[0])
     groups = [_drawn_group(num, alone_share, rng) for _ in range(NUM_GROUPS)]
-    drawn = [(nats[np.ix_(films, sounds)], films, sounds) for nats in scores for films, sounds in groups]
+    drawn = [(nats[np.ix_(videos, sounds)], videos, sounds) for nats in scores for videos, sounds in groups]
     right = [np.mean([_right(*one, float(least)) for one in drawn]) for least in _THRESHOLDS]
     best = np.flatnonzero(np.array(right) >= max(right) - 1e-9)
     return float(_THRESHOLDS[best].mean())
@@ -278,10 +278,10 @@ def _drawn_group(
 
 
 def _right(
-    nats: Float[np.ndarray, "n m"], films: Int[np.ndarray, " n"], sounds: Int[np.ndarray, " m"], least: float
+    nats: Float[np.ndarray, "n m"], videos: Int[np.ndarray, " n"], sounds: Int[np.ndarray, " m"], least: float
 ) -> float:
     """Share of sounds whose answer is right."""
     partner = partners(nats, complete=False, threshold_nats=least)
     given = np.full(len(sounds), -1)
-    given[partner[partner >= 0]] = films[partner >= 0]
-    return float((given == np.where(np.isin(sounds, films), sounds, -1)).mean())
+    given[partner[partner >= 0]] = videos[partner >= 0]
+    return float((given == np.where(np.isin(sounds, videos), sounds, -1)).mean())

@@ -172,9 +172,8 @@ class Frames3d(nn.Module):
         self.train()
 
     def forward(self, masks: Float[Tensor, "B 35 44 44"]) -> Float[Tensor, "B D"]:
-        """The outputs; where in space something is seen matters, so nothing is averaged there."""
-        seen = self.layers(masks[:, None] / 255.0)
-        return self.end(seen.flatten(1))
+        """The outputs; where in space the object is matters, so nothing is averaged there."""
+        return self.end(self.layers(masks[:, None] / 255.0).flatten(1))
 
 
 class PictureCnn(nn.Module):

@@ -40,8 +40,8 @@ class GroupAnswer:
 
     Attributes:
         name: the folder's; "" in task 1.
-        sounds, films: names of the usable files; there are no videos in task 1.
-        film_numbers: (N,) what the answers call them.
+        sounds, videos: names of the usable files; there are no videos in task 1.
+        video_numbers: (N,) what the answers call them.
         answers: (M,) class in task 1, else a video's number or NO_PARTNER, for each sound.
         sound_classes, film_classes: (M, K), (N, K) how probable each class is.
         distance: (N, M) of the two towers' vectors; empty in task 1.
@@ -50,8 +50,8 @@ class GroupAnswer:
 
     name: str
     sounds: tuple[str, ...]
-    films: tuple[str, ...]
-    film_numbers: Int[np.ndarray, " N"]
+    videos: tuple[str, ...]
+    video_numbers: Int[np.ndarray, " N"]
     answers: Int[np.ndarray, " M"]
     sound_classes: Float32[np.ndarray, "M K"]
     film_classes: Float32[np.ndarray, "N K"]
@@ -59,12 +59,12 @@ class GroupAnswer:
     nats: Float32[np.ndarray, "N M"]
 
     def __post_init__(self) -> None:
-        expected = (len(self.films), len(self.sounds))
+        expected = (len(self.videos), len(self.sounds))
         if self.nats.shape != expected or self.distance.shape != expected:
             raise ValueError(f"distance and nats must be {expected}, got {self.distance.shape} and {self.nats.shape}")
 
     def __repr__(self) -> str:
-        return f"GroupAnswer({self.name!r}, {len(self.films)} videos, {len(self.sounds)} sounds)"
+        return f"GroupAnswer({self.name!r}, {len(self.videos)} videos, {len(self.sounds)} sounds)"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -124,7 +124,7 @@ def write_collide(result: CollideResult, out: str | Path, *, bare: bool = False)
             write_array_atomically(out / "distance" / f"{name}.npy", group.distance)
             write_array_atomically(out / "nats" / f"{name}.npy", group.nats)
             plot_matrix(group, out / f"matrix_{name}.png")
-    order = {name: {"films": group.films, "sounds": group.sounds} for name, group in result.groups.items()}
+    order = {name: {"films": group.videos, "sounds": group.sounds} for name, group in result.groups.items()}
     texts = {
         "order.json": json.dumps(order, indent=1) + "\n",
         "classes.csv": csv_text(CLASS_COLUMNS, _classes(result)),
@@ -142,18 +142,17 @@ def plot_matrix(group: GroupAnswer, path: Path) -> None:
     figure = new_figure((7.5, 6.8))
     axes = figure.subplots()
     paired = int((group.answers != NO_PARTNER).sum())
-    set_head(axes, f"group {group.name}: {len(group.films)} videos × {len(group.sounds)} sounds, {paired} paired")
+    set_head(axes, f"group {group.name}: {len(group.videos)} videos × {len(group.sounds)} sounds, {paired} paired")
     if group.nats.size:
         low = float(np.quantile(group.nats, 0.5))
         image = axes.imshow(group.nats, cmap="GnBu", vmin=low, aspect="auto", interpolation="nearest")
         figure.colorbar(image, ax=axes, fraction=0.04, pad=0.02, extend="min").set_label("score")
-        rows, columns = np.nonzero(group.film_numbers[:, None] == group.answers)
+        rows, columns = np.nonzero(group.video_numbers[:, None] == group.answers)
         axes.scatter(columns, rows, s=22, facecolors="#ffffff", edgecolors="#22262a", linewidths=0.8)
-        sounds, films = ([Path(name).stem.rpartition("_")[2] for name in side] for side in (group.sounds, group.films))
-        axes.set_xticks(range(len(sounds)), sounds, rotation=90, fontsize=6)
-        axes.set_yticks(range(len(films)), films, fontsize=6)
-    axes.set_xlabel("sound")
-    axes.set_ylabel("video")
+        labels = [[Path(name).stem.rpartition("_")[2] for name in side] for side in (group.sounds, group.videos)]
+        axes.set_xticks(range(len(group.sounds)), labels[0], rotation=90, fontsize=6)
+        axes.set_yticks(range(len(group.videos)), labels[1], fontsize=6)
+    axes.set(xlabel="sound", ylabel="video")
     save_figure(figure, path)
 
 
@@ -173,19 +172,19 @@ def collide_page(result: CollideResult) -> str:
 
 def _rows(result: CollideResult, group: GroupAnswer) -> Iterator[tuple[str, ...]]:
     """The sounds of one group with their classes, and in tasks 2 and 3 their videos, scores and distances."""
-    row_of = {number: row for row, number in enumerate(group.film_numbers.tolist())}
+    row_of = {number: row for row, number in enumerate(group.video_numbers.tolist())}
     answers = zip(group.sounds, group.sound_classes, group.answers.tolist(), strict=True)
     for place, (sound, classes, answer) in enumerate(answers):
         video: tuple[str, ...] = ("none", "", "") if result.task > 1 else ()
         if result.task > 1 and answer in row_of:
             row = row_of[answer]
-            video = group.films[row], f"{group.nats[row, place]:.1f}", f"{group.distance[row, place]:.2f}"
+            video = group.videos[row], f"{group.nats[row, place]:.1f}", f"{group.distance[row, place]:.2f}"
         yield sound, result.class_names[int(classes.argmax())], f"{100 * float(classes.max()):.0f} %", *video
 
 
 def _classes(result: CollideResult) -> Iterator[tuple[str, str, str, str, float]]:
     for group in result.groups.values():
-        sides = (("sound", group.sounds, group.sound_classes), ("film", group.films, group.film_classes))
+        sides = (("sound", group.sounds, group.sound_classes), ("film", group.videos, group.film_classes))
         for side, names, classes in sides:
             for name, row in zip(names, classes, strict=True):
                 yield group.name, name, side, result.class_names[int(row.argmax())], round(float(row.max()), 4)

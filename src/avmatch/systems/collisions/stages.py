@@ -181,10 +181,10 @@ def known_impacts(run: Path, found: CollisionSet) -> KnownImpacts:
         raise UsageError(
             f"{len(rows)} impacts are held back, too few to calibrate on; give more, or a larger validation_share"
         )
-    networks, films = load_networks(run / "model"), [found.film(row) for row in rows]
+    networks, videos = load_networks(run / "model"), [found.video(row) for row in rows]
     sides = ([found.sound(row) for row in rows], [found.noisy_sound(row) for row in rows])
     film, sound, noisy = (np.asarray(found.arrays[f"{side}_cues"], np.float64) for side in ("film", "sound", "noisy"))
-    clean, in_noise = (encoded(networks, films, sounds) for sounds in sides)
+    clean, in_noise = (encoded(networks, videos, sounds) for sounds in sides)
     return KnownImpacts(found.label, film, sound, noisy, is_held_back, clean, in_noise)
 
 

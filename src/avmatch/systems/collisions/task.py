@@ -14,8 +14,8 @@ impacts are turned and mirrored (augmentation.py).
 Pairs of the metric are compared inside a class. Each item goes through its tower once; each video is compared with its
 own sound and with up to `strangers` negatives. λ = `weight` balances the two: with one pair against s negatives,
 s / (1 + s) gives both the same weight. 0.5 is the loss without λ, in which the negatives count s times as much; with
-three of them it assigns more held-back impacts right (docs/experiments/collisions.md). One model for all classes, or for one of
-them (`only`).
+three of them it assigns more held-back impacts right (docs/experiments/collisions.md). One model for all classes, or
+for one of them (`only`).
 
 An exported graph carries its description as the metadata property `avmatch`:
 

@@ -154,11 +154,11 @@ def _group(config: TiltConfig, part: str, group: int, rng: np.random.Generator) 
     num_silent = int(rng.integers(0, num_alone + 1))
     labels = rng.integers(len(CLASSES), size=config.group_size + num_silent).tolist()
     sounds = rng.permutation(config.group_size).tolist()
-    films = rng.permutation(num_pairs + num_silent).tolist()
+    videos = rng.permutation(num_pairs + num_silent).tolist()
     folder, jobs, truth = f"{part}/test/{group}", [], {}
     for place, label in enumerate(labels):
         has_sound, has_film = place < config.group_size, place < num_pairs or place >= config.group_size
-        film = films[place if place < num_pairs else place - num_alone] if has_film else -1
+        film = videos[place if place < num_pairs else place - num_alone] if has_film else -1
         sound = f"{folder}/audio_{sounds[place]:04d}.pkl" if has_sound else ""
         jobs.append(_Job(part, group * 1000 + place, label, sound, f"{folder}/video_{film:04d}" if has_film else ""))
         if has_sound:
@@ -173,7 +173,7 @@ def _write_chunk(folder: Path, config: TiltConfig, starts: Starts, jobs: Sequenc
         if job.sound:
             _write_sound(folder / job.sound, body, motion, room, _generator(config, job.part, job.number, 1))
         if job.film:
-            _write_film(folder / job.film, body, motion, _generator(config, job.part, job.number, 2))
+            _write_video(folder / job.film, body, motion, _generator(config, job.part, job.number, 2))
     return len(jobs)
 
 
@@ -200,7 +200,7 @@ def _write_sound(path: Path, body: Body, motion: Motion, room: Room, rng: np.ran
     write_bytes_atomically(path, pickle.dumps({"audio": audio, "audio_samplerate": SAMPLE_RATE_HZ}))
 
 
-def _write_film(folder: Path, body: Body, motion: Motion, rng: np.random.Generator) -> None:
+def _write_video(folder: Path, body: Body, motion: Motion, rng: np.random.Generator) -> None:
     lead = rng.uniform(1.2, 2.6)
     fewest = max(18, int(np.ceil((lead + 0.8) * FRAME_RATE_HZ)))
     num_frames, light = int(rng.integers(fewest, MAX_FRAMES + 1)), float(rng.uniform(0.85, 1.1))

@@ -28,11 +28,11 @@ from avmatch.reports.report import markdown_table
 def wrong_offsets(when: Cue, part: Part) -> list[Wrong]:
     """The pieces of a part whose sound, which is in time, isn't found there."""
     found = []
-    for piece, seen, heard in zip(part.chosen, part.items.videos, part.items.audios, strict=True):
-        estimate = estimate_offset((when,), seen, heard, max_offset_seconds=1.0)
+    for piece, video, audio in zip(part.chosen, part.items.videos, part.items.audios, strict=True):
+        estimate = estimate_offset((when,), video, audio, max_offset_seconds=1.0)
         if estimate.offset_seconds is not None and abs(estimate.offset_seconds) > TOLERANCE_SECONDS:
-            told = f"{piece.label} · {seen.fps:.3g} fps · peak of the sound {peak_db(heard):.0f} dB"
-            found.append(Wrong(piece, 0.0, estimate, told))
+            label = f"{piece.label} · {video.fps:.3g} fps · peak of the sound {peak_db(audio):.0f} dB"
+            found.append(Wrong(piece, 0.0, estimate, label))
     return found
 
 
@@ -49,10 +49,10 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--frames", action="store_true", help="with frames, which may not be published")
     asked = parser.parse_args()
-    told, pairs = parts(asked.work), packed(asked.work)
+    folds, pairs = parts(asked.work), packed(asked.work)
     models = [Models((), trained(asked.work, fold, pairs)) for fold in range(FOLDS)]
     wrong, taken = [], defaultdict(list)
-    for model, part in zip(models, told, strict=True):
+    for model, part in zip(models, folds, strict=True):
         wrong += wrong_offsets(motion_cues(model, apart=True)[0], part)
         for own, other, is_right in given(motion_cues(model, apart=False), part):
             taken[own].append("its own" if is_right else other)
@@ -63,7 +63,7 @@ def main() -> None:
         lines.append([group, str(len(sounds)), *shares, ", ".join(f"{name} ({num})" for name, num in often)])
     print(*markdown_table(lines), sep="\n")
     chosen = one_each(sorted(wrong, key=lambda one: -one.estimate.confidence))[:MAX_ROWS]
-    num = sum(len(part.chosen) for part in told)
+    num = sum(len(part.chosen) for part in folds)
     title = f"events never seen, 5 s: {len(wrong)} of {num} offsets wrong, the surest; solid: true, dashed: said"
     draw(chosen, title, asked.out, faces=asked.frames)
 

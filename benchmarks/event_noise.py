@@ -28,19 +28,19 @@ from avmatch.pipelines.models import Models, motion_cues
 TOLERANCE_SECONDS = 0.08
 
 
-def in_noise(part: Part, heard: Heard, first: int) -> Part:
+def in_noise(part: Part, condition: Heard, first: int) -> Part:
     """The same pieces with other sounds, each in the order of its picture; `first` is the number of the first piece."""
     with TemporaryDirectory() as folder, ProcessPoolExecutor() as pool:
-        jobs = [(Path(folder), first + number, piece, heard) for number, piece in enumerate(part.chosen)]
+        jobs = [(Path(folder), first + number, piece, condition) for number, piece in enumerate(part.chosen)]
         paths = list(pool.map(_write, jobs, chunksize=4))
         audios = usable(analyse_all(Analyser(num_threads=1).audio, paths, "audio"))
     return replace(part, items=replace(part.items, audios=audios, truth=np.arange(len(audios))))
 
 
 def _write(job: tuple[Path, int, Piece, Heard]) -> str:
-    folder, number, piece, heard = job
+    folder, number, piece, condition = job
     path = folder / f"{number:04d}.wav"
-    write_audio(path, noisy(sound(piece), heard, number))
+    write_audio(path, noisy(sound(piece), condition, number))
     return str(path)
 
 
@@ -69,16 +69,16 @@ def main() -> None:
     parser.add_argument("--noise", nargs="+", type=float, default=[20.0, 10.0, 5.0, 0.0, -5.0])
     parser.add_argument("--plot", type=Path)
     asked = parser.parse_args()
-    told, pairs = parts(asked.work), packed(asked.work)
+    folds, pairs = parts(asked.work), packed(asked.work)
     models = [Models((), trained(asked.work, fold, pairs)) for fold in range(FOLDS)]
-    firsts = np.cumsum([0, *(len(part.chosen) for part in told[:-1])]).tolist()
-    groups = [piece.group for part in told for piece in part.chosen]
-    of_impacts = [piece.group for part in told for piece in part.chosen if piece.is_impact]
+    firsts = np.cumsum([0, *(len(part.chosen) for part in folds[:-1])]).tolist()
+    groups = [piece.group for part in folds for piece in part.chosen]
+    of_impacts = [piece.group for part in folds for piece in part.chosen if piece.is_impact]
     rows = []
-    for heard in (Heard(), *(Heard(kind, snr_db) for kind in NOISES for snr_db in asked.noise)):
+    for condition in (Heard(), *(Heard(kind, snr_db) for kind in NOISES for snr_db in asked.noise)):
         found = [
-            hits(motion_cues(model, apart=True)[0], motion_cues(model, apart=False), in_noise(part, heard, first))
-            for model, part, first in zip(models, told, firsts, strict=True)
+            hits(motion_cues(model, apart=True)[0], motion_cues(model, apart=False), in_noise(part, condition, first))
+            for model, part, first in zip(models, folds, firsts, strict=True)
         ]
         shares = {
             name: share(
@@ -86,8 +86,8 @@ def main() -> None:
             )
             for name in found[0]
         }
-        rows.append(Row(heard, shares))
-        print(f"{heard!s:18s} " + "  ".join(f"{name} {one}" for name, one in shares.items()), flush=True)
+        rows.append(Row(condition, shares))
+        print(f"{condition!s:18s} " + "  ".join(f"{name} {one}" for name, one in shares.items()), flush=True)
     if asked.plot is not None:
         names = {"impacts 80 ms": "offset within 80 ms", "impacts assigned": "partners assigned"}
         plot(rows, "drumstick hits, 5 s", names, "recordings", asked.plot)

@@ -45,7 +45,7 @@ def main() -> None:
             events.sound_kind(audio)
 
         def measured(video: VideoFeatures, audio: AudioFeatures) -> None:
-            cues = cues_for(Models((), events))  # anew: a cue keeps what it has heard
+            cues = cues_for(Models((), events))  # new ones: a cue keeps the accents of a sound
             estimate_offset(cues, video, audio, max_offset_seconds=1.0)
 
         jobs: dict[str, Callable[[], object]] = {

@@ -3,14 +3,14 @@
     python benchmarks/events.py WORK [--calibrate MODEL]
 
 The clips of `events` are split by recording into five parts. For each, `avmatch train events` learns from the other
-four into WORK/fold-N; one that is there stays. Its part is cut into silent films and sounds of 5 s (`clips.separate`),
+four into WORK/fold-N; one that is there stays. Its part is cut into silent videos and sounds of 5 s (`clips.separate`),
 and matched and measured by that model and by the untrained motion cue in the same run. Intervals (95 %) are over
 recordings. Offsets are searched in steps of a frame within ±2 s (within a frame, 80 ms, 200 ms), within ±1 s too, and
-among 21 of 0.2 s within ±2 s, all as if every one were as probable. What `sync` says is told of sounds that were
+among 21 of 0.2 s within ±2 s, all as if every one were as probable. What `sync` says is measured on sounds that were
 moved by up to 0.4 s, searched within ±1 s.
 
 How far offsets may be believed is fitted on what the folds' models say of the parts they haven't seen when the sound is
-moved. Where `sync: ok` is told, each fold is judged by what was fitted on the other four; `--calibrate MODEL` instead
+moved. For `sync: ok`, each fold is judged by what was fitted on the other four; `--calibrate MODEL` instead
 fits on all five and writes that into MODEL.
 """
 
@@ -41,7 +41,7 @@ from avmatch.training.export import described_anew
 from matching import LAGS_SECONDS, figures
 
 FOLDS, LENGTH_SECONDS, FRAME_SECONDS = 5, 5.0, 0.04
-#: Offsets that are told apart, and Synchformer's 21 classes.
+#: Offsets that are distinguished, and Synchformer's 21 classes.
 WIDE, NEAR = np.arange(-50, 51) * FRAME_SECONDS, np.arange(-25, 26) * FRAME_SECONDS
 CLASSES = np.arange(-10, 11) * 0.2
 #: How strongly the slopes of named classes are held near zero: there are few recordings of most.
@@ -101,7 +101,7 @@ def parts(work: Path) -> list[Part]:
 
 
 def matched(cues: list[Cue], part: Part) -> np.ndarray:
-    """(N, N) nats, partners on the diagonal."""
+    """(N, N) nats, matching pairs on the diagonal."""
     prior = usual_offsets(LAGS_SECONDS)
     return fused_scores(tuple(cues), part.items.videos, part.items.audios, LAGS_SECONDS, prior).nats
 
@@ -117,17 +117,17 @@ def late(cue: Cue, part: Part, lags: np.ndarray) -> np.ndarray:
 
 def interval(values: np.ndarray, groups: list[str]) -> str:
     """A share with its interval over recordings."""
-    told = bootstrap_interval(values.astype(float), 0, group=np.unique(groups, return_inverse=True)[1])
-    return f"{100 * values.mean():5.1f} [{100 * told.low:.0f}, {100 * told.high:.0f}]"
+    interval = bootstrap_interval(values.astype(float), 0, group=np.unique(groups, return_inverse=True)[1])
+    return f"{100 * values.mean():5.1f} [{100 * interval.low:.0f}, {100 * interval.high:.0f}]"
 
 
-def report(name: str, cues: list[list[Cue]], apart: list[Cue], told: list[Part]) -> None:
+def report(name: str, cues: list[list[Cue]], apart: list[Cue], folds: list[Part]) -> None:
     """All figures of one system; `cues` and `apart` fold by fold."""
     print(f"\n{name}")
-    matrices = [matched(some, part) for some, part in zip(cues, told, strict=True)]
+    matrices = [matched(some, part) for some, part in zip(cues, folds, strict=True)]
     for kind in ("", "impact", "pouring", "musical", "animal"):
         lines = []
-        for nats, part in zip(matrices, told, strict=True):
+        for nats, part in zip(matrices, folds, strict=True):
             chosen = np.flatnonzero(part.kind(kind))
             if len(chosen) > 1:
                 lines.append((*figures(nats[np.ix_(chosen, chosen)])[:3], len(chosen)))
@@ -137,11 +137,11 @@ def report(name: str, cues: list[list[Cue]], apart: list[Cue], told: list[Part])
             f"{100 * assigned:5.1f} of {num:.0f} in the mean of folds",
             flush=True,
         )
-    groups = [piece.group for part in told for piece in part.chosen]
-    impact = np.concatenate([part.kind("impact") for part in told])
-    wide = np.abs(np.concatenate([late(cue, part, WIDE) for cue, part in zip(apart, told, strict=True)]))
-    near = np.abs(np.concatenate([late(cue, part, NEAR) for cue, part in zip(apart, told, strict=True)]))
-    classes = np.abs(np.concatenate([late(cue, part, CLASSES) for cue, part in zip(apart, told, strict=True)]))
+    groups = [piece.group for part in folds for piece in part.chosen]
+    impact = np.concatenate([part.kind("impact") for part in folds])
+    wide = np.abs(np.concatenate([late(cue, part, WIDE) for cue, part in zip(apart, folds, strict=True)]))
+    near = np.abs(np.concatenate([late(cue, part, NEAR) for cue, part in zip(apart, folds, strict=True)]))
+    classes = np.abs(np.concatenate([late(cue, part, CLASSES) for cue, part in zip(apart, folds, strict=True)]))
     for label, error, limit in (
         ("within a frame", wide, FRAME_SECONDS),
         ("within 80 ms", wide, 0.08),
@@ -160,10 +160,10 @@ def closely(model: EventModel) -> EventModel:
     return replace(model, description=replace(model.description, half_slope=1.0))
 
 
-def trials(cues: list[Cue], told: list[Part]) -> list[np.ndarray]:
+def trials(cues: list[Cue], folds: list[Part]) -> list[np.ndarray]:
     """Of each fold's pieces, the sound moved: the terms of its figures, 1, error in seconds (∞ where it abstains)."""
     rng, found = np.random.default_rng(8), []
-    for cue, part in zip(cues, told, strict=True):
+    for cue, part in zip(cues, folds, strict=True):
         lines = []
         for video, audio in zip(part.items.videos, part.items.audios, strict=True):
             shift = rng.uniform(-0.4, 0.4)
@@ -179,7 +179,7 @@ def trials(cues: list[Cue], told: list[Part]) -> list[np.ndarray]:
 
 
 def calibrated(lines: np.ndarray) -> np.ndarray:
-    """Slopes of log-odds of being right and their intercept, by least surprise, those of classes held near zero.
+    """Slopes of log-odds of being right and their intercept, by maximum likelihood, those of classes held near zero.
 
     More mass, contrast or agreement never speaks against an offset.
     """
@@ -187,45 +187,45 @@ def calibrated(lines: np.ndarray) -> np.ndarray:
     x, hits = lines[:, :-1], lines[:, -1] <= TOLERANCE_SECONDS
     of_classes = slice(4, -1)
 
-    def surprise(w: np.ndarray) -> float:
+    def loss(w: np.ndarray) -> float:
         log_odds = x @ w
         held = CLASS_RIDGE / 2 * np.square(w[of_classes]).sum()
         return float((np.logaddexp(0.0, log_odds) - hits * log_odds).mean() + held)
 
     bounds = [(0.0, None)] * 3 + [(None, None)] * (x.shape[1] - 3)
-    return np.asarray(scipy.optimize.minimize(surprise, np.zeros(x.shape[1]), method="L-BFGS-B", bounds=bounds).x)
+    return np.asarray(scipy.optimize.minimize(loss, np.zeros(x.shape[1]), method="L-BFGS-B", bounds=bounds).x)
 
 
-def believed(cues: list[Cue], told: list[Part]) -> None:
+def believed(cues: list[Cue], folds: list[Part]) -> None:
     """What `sync` would say, within ±1 s: in each fold by a calibration that was fitted on the others."""
-    lines = trials(cues, told)
+    lines = trials(cues, folds)
     others = [np.concatenate(lines[:fold] + lines[fold + 1 :]) for fold in range(FOLDS)]
     sure = np.concatenate([expit(own[:, :-1] @ calibrated(rest)) for own, rest in zip(lines, others, strict=True)])
     error = np.concatenate(lines)[:, -1]
     ok = (sure >= OK_CONFIDENCE) & np.isfinite(error)
-    groups = [piece.group for part in told for piece in part.chosen]
+    groups = [piece.group for part in folds for piece in part.chosen]
     sure_of = [group for group, chosen in zip(groups, ok, strict=True) if chosen]
     right = f", right within 100 ms {interval(error[ok] <= 0.1, sure_of)}" if ok.any() else ""
-    near, impact = error <= TOLERANCE_SECONDS, np.concatenate([part.kind("impact") for part in told])
+    near, impact = error <= TOLERANCE_SECONDS, np.concatenate([part.kind("impact") for part in folds])
     ours = [group for group, chosen in zip(groups, impact, strict=True) if chosen]
     print(f"  sync: within 80 ms all {interval(near, groups)}   impacts {interval(near[impact], ours)}")
     print(f"  sync: ok {interval(ok, groups)}{right}")
-    reliability("told, 80 ms", sure[np.isfinite(error)], (error <= TOLERANCE_SECONDS)[np.isfinite(error)])
+    reliability("folds, 80 ms", sure[np.isfinite(error)], (error <= TOLERANCE_SECONDS)[np.isfinite(error)])
 
 
-def reliability(name: str, told: np.ndarray, good: np.ndarray) -> None:
-    """How often it was right where a confidence was told."""
+def reliability(name: str, confidence: np.ndarray, good: np.ndarray) -> None:
+    """How often it was right where a confidence was stated."""
     parts = []
     for low, high in ((0, 0.25), (0.25, 0.5), (0.5, 0.75), (0.75, 0.9), (0.9, 1.01)):
-        inside = (told >= low) & (told < high)
+        inside = (confidence >= low) & (confidence < high)
         if inside.any():
-            parts.append(f"{told[inside].mean():.2f}→{good[inside].mean():.2f} ({inside.sum()})")
+            parts.append(f"{confidence[inside].mean():.2f}→{good[inside].mean():.2f} ({inside.sum()})")
     print(f"    {name:24s} told→right (n): {'  '.join(parts)}")
 
 
-def calibrate(cues: list[Cue], told: list[Part], folder: Path) -> None:
+def calibrate(cues: list[Cue], folds: list[Part], folder: Path) -> None:
     """Write into the model what fits all folds."""
-    *slopes, intercept = calibrated(np.concatenate(trials(cues, told))).round(4).tolist()
+    *slopes, intercept = calibrated(np.concatenate(trials(cues, folds))).round(4).tolist()
     names = ("mass_slope", "contrast_slope", "half_slope", "strokes_slope")
     changes = dict(zip(names, slopes, strict=False)) | {"class_slopes": slopes[len(names) :], "intercept": intercept}
     print(f"calibration: {changes}")
@@ -239,19 +239,19 @@ def main() -> None:
     parser.add_argument("--calibrate", type=Path, metavar="MODEL")
     asked = parser.parse_args()
     asked.work.mkdir(parents=True, exist_ok=True)
-    told, pairs = parts(asked.work), packed(asked.work)
+    folds, pairs = parts(asked.work), packed(asked.work)
     models = [Models((), trained(asked.work, fold, pairs)) for fold in range(FOLDS)]
     cues = [motion_cues(model, apart=False) for model in models]
     alone = [motion_cues(model, apart=True)[0] for model in models]
     close = [EventCue(closely(model.events)) for model in models if model.events is not None]
     if asked.calibrate is not None:
-        calibrate(close, told, asked.calibrate)
+        calibrate(close, folds, asked.calibrate)
         return
-    report("events: accents and kinds", cues, alone, told)
-    believed(close, told)
+    report("events: accents and kinds", cues, alone, folds)
+    believed(close, folds)
     untrained: list[Cue] = [MotionCue(replace(CALIBRATION, half_slope=1.0), APART)] * FOLDS
-    report("untrained motion cue", [[MotionCue()]] * FOLDS, untrained, told)
-    believed(untrained, told)
+    report("untrained motion cue", [[MotionCue()]] * FOLDS, untrained, folds)
+    believed(untrained, folds)
 
 
 if __name__ == "__main__":

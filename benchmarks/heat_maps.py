@@ -24,26 +24,26 @@ NUM_CLIPS, COLUMNS, TILE_PX = 10, 5, (320, 240)
 
 
 def scenes(work: Path) -> list[Path]:
-    """Ten films with their sound."""
+    """Ten clips with their sound."""
     folder = work / "synth"
     if not (folder / "truth.csv").exists():
         synthesise(folder, SynthConfig(NUM_CLIPS, seed=2, extra_videos=0, extra_audio=0))
-    films = []
+    clips = []
     with (folder / "truth.csv").open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            film = work / f"{Path(row['video']).stem}.mkv"
-            if not film.exists():
+            clip = work / f"{Path(row['video']).stem}.mkv"
+            if not clip.exists():
                 sound, late = folder / "audio" / Path(row["audio"]).name, float(row["offset_ms"]) / 1000
-                mux(folder / "videos" / Path(row["video"]).name, sound, film, offset_seconds=late)
-            films.append(film)
-    return films
+                mux(folder / "videos" / Path(row["video"]).name, sound, clip, offset_seconds=late)
+            clips.append(clip)
+    return clips
 
 
-def tile(film: Path, number: int, work: Path) -> np.ndarray:
+def tile(clip: Path, number: int, work: Path) -> np.ndarray:
     """The clip with its heat, as large as the others."""
     drawn = work / f"heat-{number}.png"
     drawn.unlink(missing_ok=True)
-    print(located_line(locate(film, drawn)), flush=True)
+    print(located_line(locate(clip, drawn)), flush=True)
     picture, sheet = cv2.imread(str(drawn)), np.full((TILE_PX[1], TILE_PX[0], 3), 255, np.uint8)
     scale = min(TILE_PX[0] / picture.shape[1], TILE_PX[1] / picture.shape[0])
     small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)[: TILE_PX[1], : TILE_PX[0]]
@@ -59,7 +59,7 @@ def main() -> None:
     parser.add_argument("files", type=Path, nargs="*")
     asked = parser.parse_args()
     asked.work.mkdir(parents=True, exist_ok=True)
-    tiles = [tile(film, number, asked.work) for number, film in enumerate(asked.files or scenes(asked.work))]
+    tiles = [tile(clip, number, asked.work) for number, clip in enumerate(asked.files or scenes(asked.work))]
     tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % COLUMNS)
     rows = [np.concatenate(tiles[first : first + COLUMNS], axis=1) for first in range(0, len(tiles), COLUMNS)]
     _, encoded = cv2.imencode(asked.out.suffix, np.concatenate(rows))

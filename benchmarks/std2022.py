@@ -124,7 +124,7 @@ class Bench:
         return kept
 
     def similarity(self, system: str, number: int, seed: int = 0, snr_db: float | None = None) -> np.ndarray:
-        """What the system says of the fold that it hasn't seen."""
+        """The scores on the fold that wasn't trained on."""
         gallery = self.pairs.take(np.flatnonzero(self.fold == number))
         return similarity_of(load_clip_towers(self.model(system, number, seed)), gallery, snr_db)
 
@@ -197,8 +197,8 @@ def kmeans(bench: Bench, numbers: range, num_seeds: int) -> None:
         differences.append(both[0] - both[1])
         print(f"two_tower_kmeans less two_tower, seed {seed}:", *(f"{value:+6.2f}" for value in differences[-1]))
     for column, values in zip(COLUMNS, np.array(differences).T, strict=True):
-        told = paired_interval(values, seed=0)
-        print(f"  {column:10} {told.mean:+.2f} [{told.student.low:+.2f}, {told.student.high:+.2f}]")
+        found = paired_interval(values, seed=0)
+        print(f"  {column:10} {found.mean:+.2f} [{found.student.low:+.2f}, {found.student.high:+.2f}]")
 
 
 def sweep(bench: Bench, numbers: range, seed: int) -> None:
@@ -217,8 +217,8 @@ def sweep(bench: Bench, numbers: range, seed: int) -> None:
 def show(system: str, found: dict[str, list[list[float]]], baseline: dict[str, list[list[float]]] | None) -> None:
     print(f"{system:36}", "  ".join(f"{column:>11}" for column in COLUMNS))
     for kind, rows in found.items():
-        told = [spread(column) for column in np.array(rows).T]
-        print(f"  {kind:34}", "  ".join(f"{item.mean:5.1f} ± {item.sd:3.1f}" for item in told))
+        spreads = [spread(column) for column in np.array(rows).T]
+        print(f"  {kind:34}", "  ".join(f"{item.mean:5.1f} ± {item.sd:3.1f}" for item in spreads))
         if baseline is not None and system != BASELINE:
             differences = np.array(rows) - np.array(baseline["raw"])
             beside = [paired_interval(column, seed=0) for column in differences.T]

@@ -50,11 +50,11 @@ def plain(config: TrainConfig, data: Path) -> float:
     group, times = torch.from_numpy(pairs.group), []
     for _ in range(config.epochs):
         for rows in torch.randperm(NUM_PAIRS).split(config.batch_size)[: NUM_PAIRS // config.batch_size]:
-            strangers = None
+            negatives = None
             if config.task.loss == "sampled":
                 drawn = torch.randint(NUM_PAIRS - 1, (len(rows), config.task.num_negatives))
-                strangers = audio[drawn + (drawn >= rows[:, None])]
-            batch = Batch(video[rows], audio[rows], rows, group[rows], strangers)
+                negatives = audio[drawn + (drawn >= rows[:, None])]
+            batch = Batch(video[rows], audio[rows], rows, group[rows], negatives)
             optimiser.zero_grad()
             learner(batch, 0)["loss"].backward()
             optimiser.step()
@@ -68,10 +68,10 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--loss", default="in_batch", choices=("in_batch", "sampled"))
-    told = parser.parse_args()
+    asked = parser.parse_args()
     config = override(
         two_tower(),
-        [f"epochs={told.epochs}", f"batch_size={told.batch}", f"task.loss={told.loss}", "validation_share=0"],
+        [f"epochs={asked.epochs}", f"batch_size={asked.batch}", f"task.loss={asked.loss}", "validation_share=0"],
     )
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
@@ -79,11 +79,11 @@ def main() -> None:
         warm = override(config, ["epochs=1"])
         ours(warm, data, data / "warm")
         plain(warm, data)
-        found = [(ours(config, data, data / f"run{number}"), plain(config, data)) for number in range(told.repeats)]
+        found = [(ours(config, data, data / f"run{number}"), plain(config, data)) for number in range(asked.repeats)]
     ratio = statistics.median(one / other for one, other in found)
     for name, column in zip(("avmatch train", "plain loop"), zip(*found, strict=True), strict=True):
         print(f"{name:>14}  {statistics.median(column):9.0f} pairs/s   ({min(column):.0f} … {max(column):.0f})")
-    print(f"{'ratio':>14}  {ratio:9.2f}   (median of {told.repeats} pairs of runs, {torch.get_num_threads()} threads)")
+    print(f"{'ratio':>14}  {ratio:9.2f}   (median of {asked.repeats} pairs of runs, {torch.get_num_threads()} threads)")
 
 
 if __name__ == "__main__":

@@ -91,8 +91,8 @@ def test_damaged_and_foreign_files_are_told(tmp_path: Path) -> None:
         load_checkpoint(path, state)
     with pytest.raises(ModelError, match="not the weights of this recipe"):
         load_weights(path, state.learner)
-    for told in ("no JSON", "[]"):
-        save_file({"x": torch.zeros(2)}, path, {"avmatch": told})
+    for metadata in ("no JSON", "[]"):
+        save_file({"x": torch.zeros(2)}, path, {"avmatch": metadata})
         with pytest.raises(ModelError, match="not a readable checkpoint"):
             load_checkpoint(path, state)
 

@@ -42,8 +42,8 @@ def global_batch(task: FeaturePairs, data: Path) -> tuple[torch.nn.Module, Batch
     torch.manual_seed(0)
     learner = task.learner(pairs, 0)
     batch = task.source(pairs, learner, CPU)(np.arange(16), 0, np.random.default_rng(0))
-    strangers = None if batch.negatives is None else batch.negatives.double()
-    return learner.double(), Batch(batch.video.double(), batch.audio.double(), batch.rows, batch.rows // 2, strangers)
+    negatives = None if batch.negatives is None else batch.negatives.double()
+    return learner.double(), Batch(batch.video.double(), batch.audio.double(), batch.rows, batch.rows // 2, negatives)
 
 
 def gradients(learner: torch.nn.Module, loss: Tensor) -> dict[str, Tensor]:
@@ -144,13 +144,13 @@ def test_a_rank_that_fails_ends_the_others_with_its_error(
     tmp_path: Path, pairs_folder: Path, place: str, failing: int
 ) -> None:
     run_together(fail_at, place, failing, small_run(TASKS["in_batch"], epochs=2), pairs_folder, tmp_path)
-    told = {rank: (tmp_path / str(rank)).read_text().split(" ", 1) for rank in (failing, 1 - failing)}
-    assert told[failing][1] == "OSError: the disk is full"
+    ended_with = {rank: (tmp_path / str(rank)).read_text().split(" ", 1) for rank in (failing, 1 - failing)}
+    assert ended_with[failing][1] == "OSError: the disk is full"
     if (place, failing) == ("step", 0):  # the others notice in the step, when the store that rank 0 hosts is gone
-        assert told[1][1].startswith("PeerError: rank 0 ended")
+        assert ended_with[1][1].startswith("PeerError: rank 0 ended")
     else:
-        assert told[1 - failing][1] == f"PeerError: rank {failing} failed: OSError: the disk is full"
-    assert abs(float(told[0][0]) - float(told[1][0])) < 10
+        assert ended_with[1 - failing][1] == f"PeerError: rank {failing} failed: OSError: the disk is full"
+    assert abs(float(ended_with[0][0]) - float(ended_with[1][0])) < 10
 
 
 def test_devices_are_named() -> None:

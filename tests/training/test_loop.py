@@ -44,7 +44,7 @@ def rows(run: Path) -> list[dict[str, float]]:
 
 
 def fixed_validation(monkeypatch: pytest.MonkeyPatch, values: list[float]) -> None:
-    """Validation that says what it is told to."""
+    """Validation that gives these values, one after another."""
     turns = iter(values)
     monkeypatch.setattr(FeaturePairs, "validate", lambda task, learner, pairs, device: {"recall@1": next(turns)})
 
@@ -90,7 +90,7 @@ def test_tensorboard_sees_every_number_of_every_session(tmp_path: Path, pairs_fo
 
 
 def test_an_epoch_done_again_replaces_its_events(tmp_path: Path, pairs_folder: Path) -> None:
-    """Killed between the log and the checkpoint, an epoch is told twice; TensorBoard keeps the later."""
+    """Killed between the log and the checkpoint, an epoch is logged twice; TensorBoard keeps the later one."""
     run = tmp_path / "run"
     train(small_run(epochs=1), pairs_folder, run, device="cpu")
     first = (run / "last.safetensors").read_bytes()
@@ -247,20 +247,20 @@ def test_the_first_metric_that_is_measured_chooses(tmp_path: Path, pairs_folder:
 def test_a_figure_that_is_no_number_chooses_nothing(
     tmp_path: Path, pairs_folder: Path, monkeypatch: pytest.MonkeyPatch, figures: list[float], best: int
 ) -> None:
-    told = iter(figures)
-    monkeypatch.setattr(FeaturePairs, "validate", lambda *given: {"recall@1": next(told), "recall@5": math.nan})
+    turns = iter(figures)
+    monkeypatch.setattr(FeaturePairs, "validate", lambda *given: {"recall@1": next(turns), "recall@5": math.nan})
     run = train(small_run(epochs=3, best_by="recall@5 recall@1"), pairs_folder, tmp_path / "run", device="cpu")
     assert run.best_epoch == best
 
 
-def test_an_unknown_best_by_is_told(tmp_path: Path, pairs_folder: Path) -> None:
+def test_an_unknown_best_by_is_refused(tmp_path: Path, pairs_folder: Path) -> None:
     known = "recall@1, recall@5, recall@50, median_rank"
     with pytest.raises(UsageError, match=f"best_by=recall@2: this task measures {known}"):
         train(small_run(best_by="recall@2"), pairs_folder, tmp_path / "run", device="cpu")
     assert not (tmp_path / "run").exists()  # nothing was trained before
 
 
-def test_a_metric_that_the_data_do_not_give_is_told(tmp_path: Path, pairs_folder: Path) -> None:
+def test_a_metric_that_the_data_do_not_give_is_refused(tmp_path: Path, pairs_folder: Path) -> None:
     with pytest.raises(UsageError, match="best_by=recall@50: this task measures recall@1, recall@5, median_rank"):
         train(small_run(best_by="recall@50"), pairs_folder, tmp_path / "run", device="cpu")
 
@@ -296,15 +296,15 @@ def test_the_best_weights_know_their_epoch(tmp_path: Path, pairs_folder: Path, m
 def test_the_average_of_the_weights_is_what_is_judged_and_kept(
     tmp_path: Path, pairs_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = []
+    kept = []
     monkeypatch.setattr(
         FeaturePairs,
         "validate",
-        lambda task, learner, pairs, device: seen.append(learner.video.embed.weight.clone()) or {"recall@1": len(seen)},
+        lambda task, learner, pairs, device: kept.append(learner.video.embed.weight.clone()) or {"recall@1": len(kept)},
     )
     train(small_run(epochs=2, ema_decay=0.9), pairs_folder, tmp_path / "run", device="cpu")
     best, last = (load_file(tmp_path / "run" / f"{name}.safetensors") for name in ("best", "last"))
-    assert torch.equal(best["learner/video.embed.weight"], seen[-1])
+    assert torch.equal(best["learner/video.embed.weight"], kept[-1])
     assert torch.equal(best["learner/video.embed.weight"], last["average/video.embed.weight"])
     assert not torch.equal(best["learner/video.embed.weight"], last["learner/video.embed.weight"])
 

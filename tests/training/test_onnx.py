@@ -62,9 +62,9 @@ def test_the_description_is_read_without_torch(tmp_path: Path) -> None:
     path = tmp_path / "tower.onnx"
     export_onnx(tower(5), path, samples((2, 10), (3, 10)), {"model": "x", "dim": 4}, STORY)
     graph = onnx.load(path)
-    told = {entry.key: json.loads(entry.value) for entry in graph.metadata_props}
-    assert told["avmatch"] == {"model": "x", "dim": 4}
-    assert told["avmatch_training"] == STORY
+    metadata = {entry.key: json.loads(entry.value) for entry in graph.metadata_props}
+    assert metadata["avmatch"] == {"model": "x", "dim": 4}
+    assert metadata["avmatch_training"] == STORY
     assert {entry.domain: entry.version for entry in graph.opset_import}[""] >= OPSET >= 18
     batch, length, width = graph.graph.input[0].type.tensor_type.shape.dim
     assert batch.dim_param
@@ -126,8 +126,8 @@ def test_a_model_folder_of_clip_towers(tmp_path: Path) -> None:
             np.testing.assert_allclose(vector, wanted, atol=1e-5)
     card = (tmp_path / "model" / "card.md").read_text()
     assert card.startswith("# small\n")
-    for told in ("- train: 9", "- recall@1: 0.5", '"epochs": 3', "(unknown)"):
-        assert told in card
+    for text in ("- train: 9", "- recall@1: 0.5", '"epochs": 3', "(unknown)"):
+        assert text in card
 
 
 def test_evidence_is_a_likelihood_ratio() -> None:

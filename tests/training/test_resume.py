@@ -78,7 +78,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(
 ) -> None:
     train(config, pairs_folder, tmp_path / "whole", device="cpu")
     assert ended(started(train_and_die, often(config), pairs_folder, tmp_path / "cut", dying_call)) == -signal.SIGKILL
-    assert json.loads(_metadata(tmp_path / "cut"))["progress"]["step"] > 0  # amid an epoch
+    assert json.loads(_metadata(tmp_path / "cut"))["progress"]["step"] > 0  # within an epoch
     train(often(config), pairs_folder, tmp_path / "cut", device="cpu", resume=True)
     assert differing(tmp_path / "whole", tmp_path / "cut") == []
 

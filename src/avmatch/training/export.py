@@ -50,7 +50,7 @@ NAME_SCOPES = "pkg.torch.onnx.name_scopes"
 LEAST_HALVED = 1024
 #: Batches and lengths of samples for towers over time; the encoders' own batch of one, and a single tick, among them.
 TICKS = ((2, 8), (1, 21), (3, 5), (1, 1))
-#: Steps this far apart count as independent, or ticks where they are farther.
+#: Steps at this distance count as independent, or ticks where they are farther.
 INDEPENDENT_SECONDS = 0.2
 #: The smallest slope, of a model that has learned nothing.
 _LEAST_SLOPE = 1e-4

@@ -54,10 +54,10 @@ def blobs(num, seed=0):
 def test_the_regression_is_that_of_scikit_learn(ridge):
     points, label = blobs(60)
     label[:20] = 0  # shares differ
-    told = LogisticRegression(C=1 / (ridge * len(points)), tol=1e-8, max_iter=1000).fit(points, label)
+    wanted = LogisticRegression(C=1 / (ridge * len(points)), tol=1e-8, max_iter=1000).fit(points, label)
     found = softmax_regression(points, label, 3, ridge)
-    np.testing.assert_allclose(found.weights, told.coef_.T, atol=1e-3)
-    np.testing.assert_allclose(found.bias - found.bias.mean(), told.intercept_ - told.intercept_.mean(), atol=1e-3)
+    np.testing.assert_allclose(found.weights, wanted.coef_.T, atol=1e-3)
+    np.testing.assert_allclose(found.bias - found.bias.mean(), wanted.intercept_ - wanted.intercept_.mean(), atol=1e-3)
 
 
 def test_towers_are_the_regression_on_standardised_statistics():
@@ -73,9 +73,12 @@ def test_towers_are_the_regression_on_standardised_statistics():
     share = np.array([np.mean(np.array(names) == name) for name in "abc"])
     windows = points[:2]
     probabilities = wanted.predict_proba(scaled.transform(windows.mean(axis=0, keepdims=True)))
-    seen, heard = towers[0](torch.from_numpy(windows)[None]), towers[1](torch.from_numpy(windows[:, ::-1].copy())[None])
-    np.testing.assert_allclose(seen.numpy(), probabilities / share, atol=2e-3)
-    np.testing.assert_allclose(heard.numpy(), probabilities, atol=2e-3)
+    video, audio = (
+        towers[0](torch.from_numpy(windows)[None]),
+        towers[1](torch.from_numpy(windows[:, ::-1].copy())[None]),
+    )
+    np.testing.assert_allclose(video.numpy(), probabilities / share, atol=2e-3)
+    np.testing.assert_allclose(audio.numpy(), probabilities, atol=2e-3)
 
 
 def test_what_stands_before_the_colon_names_the_class(pairs):
@@ -87,11 +90,11 @@ def test_what_stands_before_the_colon_names_the_class(pairs):
 def test_a_class_of_one_recording_is_left_out():
     clips = [(row[None].astype(np.float32),) * 2 for row in blobs(9)[0]]
     names = ["a", "b", "c"] * 3
-    apart, together = np.arange(9), np.array([0, 1, 2, 3, 4, 2, 6, 7, 2])
-    assert fitted_classes(clips, names, apart, 0.3)[0].bias.shape == (3,)
+    alone, together = np.arange(9), np.array([0, 1, 2, 3, 4, 2, 6, 7, 2])
+    assert fitted_classes(clips, names, alone, 0.3)[0].bias.shape == (3,)
     assert fitted_classes(clips, names, together, 0.3)[0].bias.shape == (2,)
-    assert fitted_classes(clips, ["a", "a", ""] * 3, apart, 0.3) is None
-    assert fitted_classes(clips, [""] * 9, apart, 0.3) is None
+    assert fitted_classes(clips, ["a", "a", ""] * 3, alone, 0.3) is None
+    assert fitted_classes(clips, [""] * 9, alone, 0.3) is None
 
 
 def test_clips_that_are_too_short_teach_nothing():
@@ -108,10 +111,10 @@ def test_clips_that_are_too_short_teach_nothing():
 def test_the_exported_classes_are_those_of_the_network(folder, learner, pairs):
     model = load_event_model(folder)
     assert model.description.class_share == 0.5
-    seen, heard = statistics_of(pairs, 4)
+    video, audio = statistics_of(pairs, 4)
     towers = load_clip_towers(folder / CLASSES)
-    for tower, network, told in zip((towers.video, towers.audio), learner.classes, (seen, heard), strict=True):
-        np.testing.assert_allclose(tower.encode([told])[0], network(torch.from_numpy(told)[None])[0], atol=1e-4)
+    for tower, network, clip in zip((towers.video, towers.audio), learner.classes, (video, audio), strict=True):
+        np.testing.assert_allclose(tower.encode([clip])[0], network(torch.from_numpy(clip)[None])[0], atol=1e-4)
     kind = model.sound_kind(sound(event_times(3)))
     assert kind.classes.shape == (5,)
     assert kind.classes.sum() == pytest.approx(1.0, abs=1e-4)
@@ -121,24 +124,24 @@ def test_the_exported_classes_are_those_of_the_network(folder, learner, pairs):
 def test_classes_count_beside_the_cosine(folder):
     """The nats of a pair, by the formula; they speak for pairs of one class."""
     model = load_event_model(folder)
-    told, towers = model.description, load_clip_towers(folder / CLASSES)
+    description, towers = model.description, load_clip_towers(folder / CLASSES)
     videos = [picture(event_times(50 + n), cell=n, light=20.0 * n, seed=n) for n in range(5)]
     audios = [sound(event_times(60 + n), colour=n - 2.0, seed=n) for n in range(5)]
     both = KindCue(model).curves(videos, audios, np.zeros(1)).nats[:, :, 0]
     cosines = KindCue(replace(model, classes=None)).curves(videos, audios, np.zeros(1)).nats[:, :, 0]
     looks = towers.video.encode([picture_statistics(video.motion) for video in videos])
     sounds = towers.audio.encode([sound_statistics(audio.spectrum) for audio in audios])
-    np.testing.assert_allclose(both - cosines, told.class_share * np.log(looks @ sounds.T), atol=1e-4)
+    np.testing.assert_allclose(both - cosines, description.class_share * np.log(looks @ sounds.T), atol=1e-4)
     assert np.diag(both - cosines).mean() > 0 > (both - cosines)[~np.eye(5, dtype=bool)].mean()
 
 
 def test_the_classes_of_a_pair_are_what_both_say(folder):
     cue = EventCue(load_event_model(folder))
     video, audio = picture(event_times(1), cell=1, light=20.0, seed=1), sound(event_times(1), colour=-1.0, seed=1)
-    look, heard = cue.model.picture_kind(video).classes, cue.model.sound_kind(audio).classes
-    told = cue.classes(video, audio)
-    assert sum(told) == pytest.approx(1.0, abs=1e-5)
-    np.testing.assert_allclose(told, look * heard / (look @ heard), atol=1e-5)
+    look, tone = cue.model.picture_kind(video).classes, cue.model.sound_kind(audio).classes
+    found = cue.classes(video, audio)
+    assert sum(found) == pytest.approx(1.0, abs=1e-5)
+    np.testing.assert_allclose(found, look * tone / (look @ tone), atol=1e-5)
     assert cue.classes(video, replace(audio, spectrum=np.zeros((0, 16), np.float16))) == ()
     assert EventCue(replace(cue.model, classes=None)).classes(video, audio) == ()
 
@@ -163,8 +166,8 @@ def test_what_is_impossible_stays_finite(folder, monkeypatch):
 
 
 def test_a_spectrum_that_is_not_known_says_nothing(folder):
-    heard = replace(sound(event_times(1)), spectrum=np.zeros((0, 16), np.float16))
-    curves = KindCue(load_event_model(folder)).curves([picture(event_times(1))], [heard], np.zeros(1))
+    audio = replace(sound(event_times(1)), spectrum=np.zeros((0, 16), np.float16))
+    curves = KindCue(load_event_model(folder)).curves([picture(event_times(1))], [audio], np.zeros(1))
     assert curves.audio_reasons == ("too_short",)
     assert not curves.nats.any()
 

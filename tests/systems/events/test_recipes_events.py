@@ -55,22 +55,22 @@ def test_filters_begin_as_the_untrained_cue():
     video, audio = PictureAccents(ACCENTS).eval(), SoundAccents(ACCENTS).eval()
     sources, bands = torch.randn(2, 3, ACCENTS.num_channels, 40), torch.randn(2, ACCENTS.num_inputs, 160)
     with torch.no_grad():
-        seen, heard = video(sources), audio(bands)
-    assert (seen.shape, heard.shape) == ((2, 3, 4, 40), (2, 4, 160))
+        picture_accents, sound_accents = video(sources), audio(bands)
+    assert (picture_accents.shape, sound_accents.shape) == ((2, 3, 4, 40), (2, 4, 160))
     for accent in range(4):
-        assert np.corrcoef(seen[:, :, accent].ravel(), sources[:, :, accent].ravel())[0, 1] > 0.8
-        assert np.corrcoef(heard[:, accent].ravel(), bands[:, ACCENTS.onset].ravel())[0, 1] > 0.8
+        assert np.corrcoef(picture_accents[:, :, accent].ravel(), sources[:, :, accent].ravel())[0, 1] > 0.8
+        assert np.corrcoef(sound_accents[:, accent].ravel(), bands[:, ACCENTS.onset].ravel())[0, 1] > 0.8
 
 
 def test_both_sides_of_a_stretch_are_of_one_time(pairs):
-    """What strikes is seen and heard at the same place of the stretch, margins apart."""
+    """A stroke is at the same place of the stretch on both sides, but for the margins."""
     task = EventPairs(noise_probability=0.0, stretch_ticks=(80, 80))
     batch = EventBatches(task, pairs)(np.arange(6), 0, np.random.default_rng(0))
     assert batch.video.shape[1:] == (24, 1 + ACCENTS.num_channels, 80)
     assert batch.audio.shape == (6, ACCENTS.num_inputs, (80 + 50) * BANDS_PER_TICK)
     np.testing.assert_allclose(np.exp(batch.video[:, :, 0, 0].numpy()).sum(axis=1), 1.0, rtol=1e-5)
-    for seen, heard in zip(batch.video[:, 0, 1].numpy(), batch.audio[:, ACCENTS.onset, 2::4].numpy(), strict=True):
-        fits = [np.corrcoef(seen, heard[lag : lag + 80])[0, 1] for lag in range(51)]
+    for motion, onsets in zip(batch.video[:, 0, 1].numpy(), batch.audio[:, ACCENTS.onset, 2::4].numpy(), strict=True):
+        fits = [np.corrcoef(motion, onsets[lag : lag + 80])[0, 1] for lag in range(51)]
         assert abs(int(np.argmax(fits)) - 25) <= 1
 
 
@@ -85,8 +85,8 @@ def test_clips_shorter_than_a_stretch_are_held_at_their_ends():
 
 def test_noise_lowers_flux_as_the_slope_of_the_logarithm_says():
     task = EventPairs(noise_probability=1.0, noise_nepers=(1.0, 1.0))
-    heard = sound(event_times(0))
-    flux, level = heard.flux.astype(np.float32), heard.level.astype(np.float32)
+    audio = sound(event_times(0))
+    flux, level = audio.flux.astype(np.float32), audio.level.astype(np.float32)
     slower, louder = EventBatches(task, struck(2))._noisy(flux, level, np.random.default_rng(0))
     assert (louder > level).all()
     np.testing.assert_allclose(slower, flux * np.exp(level - louder), rtol=1e-4)
@@ -108,7 +108,7 @@ def test_it_learns(pairs):
     assert np.mean(losses[-3:]) < 0.8 * np.mean(losses[:3])
 
 
-def test_pieces_of_one_recording_are_no_strangers(learner, pairs):
+def test_pieces_of_one_recording_are_no_negatives(learner, pairs):
     source = EventBatches(learner.task, replace(pairs, group=np.zeros(12, np.int64)))
     losses = learner.eval()(source(np.arange(4), 0, np.random.default_rng(0)), 0)
     assert float(losses["pair_loss"].detach()) == pytest.approx(0.0, abs=1e-4)
@@ -132,9 +132,9 @@ def test_how_late_the_sound_is_has_the_sign_of_lateness(learner, pairs):
 
 
 def test_pieces_of_one_recording_are_no_rivals(learner, pairs):
-    strangers = (*pairs.audio[1:], pairs.audio[0])
-    assert EventPairs().validate(learner.eval(), replace(pairs, audio=strangers), CPU)["kind_recall@5"] < 1.0
-    one = replace(pairs, audio=strangers, group=np.zeros(12, np.int64))
+    others = (*pairs.audio[1:], pairs.audio[0])
+    assert EventPairs().validate(learner.eval(), replace(pairs, audio=others), CPU)["kind_recall@5"] < 1.0
+    one = replace(pairs, audio=others, group=np.zeros(12, np.int64))
     metrics = EventPairs().validate(learner, one, CPU)
     assert metrics["recall@1"] == metrics["kind_recall@5"] == 1.0
 
@@ -157,12 +157,12 @@ def test_what_kinds_are_worth_is_judged_by_other_recordings():
 
 
 def test_a_sound_goes_through_the_model_once(folder, monkeypatch):
-    heard = []
-    monkeypatch.setattr(EventModel, "sound_kind", lambda self, audio: heard.append(audio))
+    encoded = []
+    monkeypatch.setattr(EventModel, "sound_kind", lambda self, audio: encoded.append(audio))
     cue, sounds = KindCue(load_event_model(folder)), [sound(event_times(1)), sound(event_times(2))]
     for _ in range(3):  # as blocks of videos ask for it
         cue.curves([picture(event_times(1))], sounds, LAGS)
-    assert len(heard) == 2
+    assert len(encoded) == 2
 
 
 def test_the_exported_model_is_a_cue_that_knows_when(folder):
@@ -181,8 +181,8 @@ def test_the_exported_cue_agrees_with_the_network(folder, learner, pairs):
     """The towers, the clock of the sound and the sum over accents: all as in training."""
     pieces = [cut(pairs, row)[0] for row in range(3)]
     with torch.no_grad():
-        seen, heard, log_prior = _accents(learner.eval(), pieces, CPU)
-        wanted = learner.evidence(seen, heard, log_prior)[:, :, 0].numpy()
+        video, audio, log_prior = _accents(learner.eval(), pieces, CPU)
+        wanted = learner.evidence(video, audio, log_prior)[:, :, 0].numpy()
     videos = [picture(event_times(seed), cell=seed, seed=seed, light=20.0 * seed) for seed in range(3)]
     audios = [sound(event_times(seed), seed=seed, colour=seed - 2.0) for seed in range(3)]
     videos = [replace(item, motion=item.motion[:125], duration_seconds=5.0) for item in videos]
@@ -245,9 +245,9 @@ def test_damaged_folders_are_named(folder, tmp_path):
 def test_the_card_and_the_description_tell_what_it_is(folder):
     assert "avmatch" in (folder / "card.md").read_text(encoding="utf-8")
     graph = onnx.load(folder / "video.onnx")
-    told = {entry.key: json.loads(entry.value) for entry in graph.metadata_props if entry.key.startswith("avmatch")}
-    assert told["avmatch"]["input"] == "motion"
-    assert told["avmatch_training"]["recipe"] == "events"
+    metadata = {entry.key: json.loads(entry.value) for entry in graph.metadata_props if entry.key.startswith("avmatch")}
+    assert metadata["avmatch"]["input"] == "motion"
+    assert metadata["avmatch_training"]["recipe"] == "events"
 
 
 def test_stretches_must_be_longer_than_what_flattening_takes():

@@ -51,12 +51,12 @@ def test_shifts_go_both_ways_for_each_item_and_repeat_the_ends():
 
 def test_mixup_can_be_repeated_on_the_other_modality():
     audio, video = batch(64, 10, 4), batch(64, 7)
-    mixed, partner, share = mixup(generator(), audio, 0.4)
-    np.testing.assert_array_equal(np.sort(partner), np.arange(64))
+    mixed, order, share = mixup(generator(), audio, 0.4)
+    np.testing.assert_array_equal(np.sort(order), np.arange(64))
     weight = share[:, None, None]
-    np.testing.assert_allclose(mixed, weight * audio + (1 - weight) * audio[partner], rtol=1e-6)
-    other = apply_mixup(video, partner, share)
-    np.testing.assert_allclose(other[5], share[5] * video[5] + (1 - share[5]) * video[partner[5]], rtol=1e-6)
+    np.testing.assert_allclose(mixed, weight * audio + (1 - weight) * audio[order], rtol=1e-6)
+    other = apply_mixup(video, order, share)
+    np.testing.assert_allclose(other[5], share[5] * video[5] + (1 - share[5]) * video[order[5]], rtol=1e-6)
 
 
 def test_shares_follow_the_beta_distribution():
@@ -68,9 +68,9 @@ def test_shares_follow_the_beta_distribution():
 
 def test_a_share_of_one_leaves_the_batch():
     features = batch(8, 10, 4)
-    partner = np.arange(8)[::-1].copy()
-    np.testing.assert_array_equal(apply_mixup(features, partner, np.ones(8, np.float32)), features)
-    np.testing.assert_array_equal(apply_mixup(features, partner, np.zeros(8, np.float32)), features[::-1])
+    order = np.arange(8)[::-1].copy()
+    np.testing.assert_array_equal(apply_mixup(features, order, np.ones(8, np.float32)), features)
+    np.testing.assert_array_equal(apply_mixup(features, order, np.zeros(8, np.float32)), features[::-1])
     mixed, _, share = mixup(generator(), features, 0.0)
     np.testing.assert_array_equal(mixed, features)
     assert (share == 1).all()

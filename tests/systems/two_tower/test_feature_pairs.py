@@ -138,8 +138,8 @@ def test_hard_negatives_are_those_that_the_towers_confuse(pairs_folder: Path) ->
     sixteenth = np.sort(wrong, axis=1)[:, -NUM_HARD]
     learner.eval()
     with torch.no_grad():
-        strangers = learner.audio(batch.negatives.flatten(0, 1)).unflatten(0, (160, 8)).numpy()
-    assert (np.einsum("nd,nkd->nk", video, strangers) > sixteenth[:, None] - 1e-5).all()
+        negatives = learner.audio(batch.negatives.flatten(0, 1)).unflatten(0, (160, 8)).numpy()
+    assert (np.einsum("nd,nkd->nk", video, negatives) > sixteenth[:, None] - 1e-5).all()
 
 
 def test_mixup_mixes_both_sides_alike(pairs_folder: Path) -> None:

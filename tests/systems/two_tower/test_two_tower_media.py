@@ -78,8 +78,8 @@ def test_shifted_strangers_begin_elsewhere(length):
     task = MediaPairs(PackSettings(10.0, 4, 4), crop_seconds=1.0, num_shifted=3, shifted_weight=1.0)
     batch = MediaBatches(task, numbered([length] * 20))(np.arange(20), 0, np.random.default_rng(0))
     assert batch.negatives.shape == (20, 3, 100, 64)
-    apart = (batch.negatives[:, :, 0, 0] - batch.audio[:, None, 0, 0]) % length
-    assert 5 <= apart.min() <= apart.max() <= length - 5
+    shift = (batch.negatives[:, :, 0, 0] - batch.audio[:, None, 0, 0]) % length
+    assert 5 <= shift.min() <= shift.max() <= length - 5
 
 
 def test_batches_follow_from_their_seed_and_are_augmented(scenes, tmp_path):
@@ -94,7 +94,7 @@ def test_batches_follow_from_their_seed_and_are_augmented(scenes, tmp_path):
 
 
 def test_the_loss_is_info_nce_over_mean_cosines():
-    """By hand, from the towers' own vectors; two clips of one recording are no strangers to each other."""
+    """By hand, from the towers' own vectors; two clips of one recording aren't each other's negatives."""
     torch.manual_seed(0)
     config = tiny("task.temperature=0.5", "task.packing.height_px=8", "task.packing.width_px=8")
     learner = config.task.learner(numbered([4]), 0).eval()
@@ -164,7 +164,7 @@ def test_towers_give_in_use_what_they_gave_in_training(run, scenes):
     towers = load_pair(run.model)
     reach = 3  # the file may go on where the pair ends; so much of its last ticks sees that
     for row, pair in list(enumerate(named_pairs(scenes).values()))[:6]:
-        seen, heard = media_vectors(learner, pairs.take(np.array([row])), config.task.packing, CPU)
+        video_vectors, audio_vectors = media_vectors(learner, pairs.take(np.array([row])), config.task.packing, CPU)
         video, audio = VideoEncoder(towers.video), AudioEncoder(towers.audio)
         for path in (pair.video, pair.audio):
             for block in decode(path):
@@ -172,7 +172,7 @@ def test_towers_give_in_use_what_they_gave_in_training(run, scenes):
                     video.push(block)
                 elif isinstance(block, AudioSamples):
                     audio.push(block)
-        for wanted, encoder in ((seen[0], video), (heard[0], audio)):
+        for wanted, encoder in ((video_vectors[0], video), (audio_vectors[0], audio)):
             found = encoder.finish()
             assert found.start_seconds == pytest.approx(0.0, abs=1e-6)
             num = len(wanted) - reach
@@ -182,10 +182,15 @@ def test_towers_give_in_use_what_they_gave_in_training(run, scenes):
 
 def test_what_is_exported_says_what_it_is(run):
     towers = load_pair(run.model)
-    told = towers.video.description
-    assert (told.model, told.rate_hz, told.height_px, told.width_px) == ("two_tower_media", 10.0, 24, 24)
-    assert told.scale == towers.audio.description.scale > 0.05
-    assert 0 < told.baseline < 1
+    description = towers.video.description
+    assert (description.model, description.rate_hz, description.height_px, description.width_px) == (
+        "two_tower_media",
+        10.0,
+        24,
+        24,
+    )
+    assert description.scale == towers.audio.description.scale > 0.05
+    assert 0 < description.baseline < 1
     assert "match_loss" in (run.model / "card.md").read_text(encoding="utf-8")
     config = json.loads((run.run / "config.json").read_text(encoding="utf-8"))
     assert config["task"]["packing"] == {
@@ -199,9 +204,9 @@ def test_what_is_exported_says_what_it_is(run):
 
 
 def test_packing_tells_how_far_it_is(scenes, tmp_path):
-    told = []
-    pairs = tiny().task.read(scenes, tmp_path, lambda _, done, total: told.append((done, total)))
-    assert told == [(done, len(pairs)) for done in range(1, len(pairs) + 1)]
+    reported = []
+    pairs = tiny().task.read(scenes, tmp_path, lambda _, done, total: reported.append((done, total)))
+    assert reported == [(done, len(pairs)) for done in range(1, len(pairs) + 1)]
 
 
 def test_the_loss_falls(run):
@@ -211,11 +216,11 @@ def test_the_loss_falls(run):
 
 
 def test_it_matches_what_it_never_saw(run, others):
-    """By the towers' evidence alone, partners stand out; together with the other cues, `match` finds them."""
+    """By the towers' evidence alone, matches stand out; together with the other cues, `match` finds them."""
     truth = list(named_pairs(others).values())
     analyser = Analyser(None, (load_pair(run.model),))
-    told = analyser.models[0].video.description
-    cue = EmbeddingCue(told.model, told.scale, told.baseline, told.independent_seconds)
+    description = analyser.models[0].video.description
+    cue = EmbeddingCue(description.model, description.scale, description.baseline, description.independent_seconds)
     videos, audios = [analyser.video(pair.video) for pair in truth], [analyser.audio(pair.audio) for pair in truth]
     nats = cue.curves(videos, audios, np.zeros(1)).nats[:, :, 0]
     rank = (nats >= nats.diagonal()[:, None]).sum(axis=1)

@@ -19,8 +19,8 @@ def test_it_is_what_the_cue_computes():
     video = 0.6 * sound + signals(2, SOURCES)
     priors = np.array([0.5, 0.3, 0.2])
     (window,) = video_windows(Series(0.02, 25.0, np.ascontiguousarray(video.T)))
-    heard = audio_windows([Series(0.02, 25.0, sound[:, None])], 0, np.zeros(1))
-    wanted = log_mean_exp(np.float32(0.3) * correlation_nats(window, heard), priors)[0, 0]
+    windows = audio_windows([Series(0.02, 25.0, sound[:, None])], 0, np.zeros(1))
+    wanted = log_mean_exp(np.float32(0.3) * correlation_nats(window, windows), priors)[0, 0]
     evidence = AccentEvidence(1)
     with torch.no_grad():
         evidence.log_weights.zero_()
@@ -35,7 +35,7 @@ def test_it_is_what_the_cue_computes():
 
 
 @pytest.mark.parametrize("lag", [-20, 0, 7])
-def test_lags_are_told_apart(lag):
+def test_lags_are_distinguished(lag):
     sound = signals(3)
     begin = 25 + lag
     video = np.repeat(sound[None, begin : begin + 200], SOURCES, axis=0) + signals(4, SOURCES)[:, :200]
@@ -50,16 +50,16 @@ def test_lags_are_told_apart(lag):
     assert int(found.argmax()) - 25 == lag
 
 
-def test_partners_have_more_than_strangers_and_slopes_are_finite():
+def test_matching_pairs_have_more_than_others_and_slopes_are_finite():
     sounds = signals(5, 4)
     videos = sounds[:, None] + 0.5 * signals(6, 4, SOURCES)
-    seen = torch.from_numpy(videos)[:, :, None].clone().requires_grad_()
+    pictures = torch.from_numpy(videos)[:, :, None].clone().requires_grad_()
     prior = torch.full((4, SOURCES), -np.log(SOURCES)).float()
-    nats = AccentEvidence(1)(seen, torch.from_numpy(sounds)[:, None], prior)[:, :, 0]
+    nats = AccentEvidence(1)(pictures, torch.from_numpy(sounds)[:, None], prior)[:, :, 0]
     assert (nats.argmax(dim=1) == torch.arange(4)).all()
     nats.sum().backward()
-    assert torch.isfinite(seen.grad).all()
-    assert seen.grad.abs().max() > 0
+    assert torch.isfinite(pictures.grad).all()
+    assert pictures.grad.abs().max() > 0
 
 
 def test_silence_says_nothing():

@@ -1,4 +1,4 @@
-"""Do picture and sound correspond, told from their distance alone?"""
+"""Do picture and sound correspond, by their distance alone?"""
 
 import math
 
@@ -37,20 +37,20 @@ def test_only_directions_count(units):
 
 @pytest.mark.parametrize("is_pair", [True, False])
 def test_the_first_step_goes_the_right_way(units, is_pair):
-    """Nearness helps pairs and harms strangers from the start, which a random start wouldn't grant."""
+    """Nearness helps pairs and harms negatives from the start, which a random start wouldn't grant."""
     loss, video, audio, truth = AVENetLoss(), units(4, 8), units(4, 8), torch.full((4,), is_pair)
     nearer = functional.normalize(audio + 0.5 * video, dim=-1)
     assert (loss(video, nearer, truth) < loss(video, audio, truth)).item() == is_pair
 
 
 def test_the_start_is_equally_and_moderately_sure_of_both_ends():
-    video, audio = torch.eye(2), torch.tensor([[1.0, 0.0], [1.0, 0.0]])  # a pair at 0, strangers at √2
+    video, audio = torch.eye(2), torch.tensor([[1.0, 0.0], [1.0, 0.0]])  # a pair at 0, negatives at √2
     sure = AVENetLoss().logits(video, audio).softmax(dim=-1)
     torch.testing.assert_close(sure, torch.tensor([[0.196, 0.804], [0.804, 0.196]]), atol=5e-4, rtol=0)
 
 
 def test_the_calibration_is_learned(units):
-    """Pairs at √2 and strangers at 0 are the wrong way round: the layer learns even that."""
+    """Pairs at √2 and negatives at 0 are the wrong way round: the layer learns even that."""
     loss, is_pair = AVENetLoss(), torch.tensor([False, True])
     video, audio = torch.eye(2), torch.tensor([[1.0, 0.0], [1.0, 0.0]])
     optimiser = torch.optim.SGD(loss.parameters(), lr=1.0)

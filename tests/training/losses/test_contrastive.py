@@ -1,4 +1,4 @@
-"""Pairs are pulled together and strangers pushed out to a margin, with the hinge squared and plain."""
+"""Pairs are pulled together and negatives pushed out to a margin, with the hinge squared and plain."""
 
 import math
 

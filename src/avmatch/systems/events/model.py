@@ -1,7 +1,7 @@
 """Accents: a few signals of picture and sound, made by short learned filters, that rise and fall together.
 
     sources (B, S, C, T) ─ filters C → K ─→ (B, S, K, T)      25 a second, each source alike
-    bands   (B, H, U)    ─ filters H → K ─→ (B, K, U)         100 a second, taps a tick of the picture apart
+    bands   (B, H, U)    ─ filters H → K ─→ (B, K, U)         100 a second, taps one tick of the picture from the next
 
     filters = Conv1d + (Conv1d – ReLU – Dropout – Conv1d of one tick)
 
@@ -75,12 +75,12 @@ class AccentConfig:
 class _Filters(nn.Module):
     """A linear filter, and beside it a small network that gives zeros at first."""
 
-    def __init__(self, num_inputs: int, config: AccentConfig, apart: int) -> None:
+    def __init__(self, num_inputs: int, config: AccentConfig, spacing: int) -> None:
         super().__init__()
-        reach = apart * (config.taps // 2)
+        reach = spacing * (config.taps // 2)
 
         def convolution(num_outputs: int, bias: bool) -> nn.Conv1d:
-            return nn.Conv1d(num_inputs, num_outputs, config.taps, padding=reach, dilation=apart, bias=bias)
+            return nn.Conv1d(num_inputs, num_outputs, config.taps, padding=reach, dilation=spacing, bias=bias)
 
         self.linear = convolution(config.num_accents, bias=False)
         last = nn.Conv1d(config.hidden, config.num_accents, 1)

@@ -79,21 +79,21 @@ def mixup(
         alpha: 0 mixes nothing, 1 draws every λ alike.
 
     Returns:
-        The mixed batch, the partner (B,) of each item, and λ (B,): give these two to `apply_mixup` for the other
+        The mixed batch, the other (B,) of each item, and λ (B,): give these two to `apply_mixup` for the other
         modality and for the targets, so that a mixed picture belongs to the sound that is mixed alike.
     """
-    partner = rng.permutation(len(batch))
+    other = rng.permutation(len(batch))
     share = rng.beta(alpha, alpha, len(batch)) if alpha > 0 else np.ones(len(batch))
     share = share.astype(np.float32)
-    return apply_mixup(batch, partner, share), partner, share
+    return apply_mixup(batch, other, share), other, share
 
 
 def apply_mixup(
-    batch: Float32[np.ndarray, " B *rest"], partner: Int[np.ndarray, " B"], share: Float32[np.ndarray, " B"]
+    batch: Float32[np.ndarray, " B *rest"], other: Int[np.ndarray, " B"], share: Float32[np.ndarray, " B"]
 ) -> Float32[np.ndarray, " B *rest"]:
-    """(B, …) share·x + (1 − share)·x[partner], item by item."""
+    """(B, …) share·x + (1 − share)·x[other], item by item."""
     weight = share.reshape(-1, *[1] * (batch.ndim - 1))
-    return weight * batch + (1 - weight) * batch[partner]
+    return weight * batch + (1 - weight) * batch[other]
 
 
 def spec_augment(

@@ -2,8 +2,8 @@
 
 Convolutional towers over the ten seconds, cosine similarity, one positive against sampled negatives with cross-entropy,
 and for the first N epochs the auxiliary task of naming the KMeans cluster of the audio: L = L1 + β·L2. The negatives of
-a pair are the other pairs of its batch, which are a sample of all: strangers that are drawn for each pair of its own
-(`--set task.loss=sampled`) do no better and take ten times as long.
+a pair are the other pairs of its batch, a sample of all: those drawn for each pair (`--set task.loss=sampled`) do no
+better and take ten times as long.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from avmatch.systems.two_tower.model import FeatureCnnConfig
 from avmatch.systems.two_tower.task import ClusterTask, FeaturePairs
 from avmatch.training.config import Optimisation, TrainConfig
 
-#: What isn't told of the published towers, chosen on folds (docs/experiments): one wide layer, a high temperature
+#: What the publication leaves open, chosen on folds (docs/experiments/two_tower.md): one wide layer, a high temperature
 #: that isn't learned, much dropout.
 _TOWERS = FeaturePairs(
     video=FeatureCnnConfig(512, widths=(512,), dropout=0.4),

@@ -1,4 +1,4 @@
-"""Two towers over features of clips, trained by descent: the vectors of a pair become alike, others don't.
+"""Two towers over features of clips, trained by gradients: the vectors of a pair become alike, others don't.
 
     features (T, F) ─ tower → unit vector (D,)        similarity = cosine
 

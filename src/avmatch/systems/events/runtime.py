@@ -37,7 +37,7 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from avmatch.artifacts.model import EVENTS, Description, Graph, Model, open_model
-from avmatch.artifacts.tower import ClipTower, ClipTowers, load_clip_towers
+from avmatch.artifacts.tower import ClipTowers, load_clip_towers
 from avmatch.core.errors import ModelError, Reason
 from avmatch.core.features import BAND_RATE_HZ, TICK_RATE_HZ, AudioFeatures, VideoFeatures
 from avmatch.cues.evidence import Calibration, Curves
@@ -127,13 +127,17 @@ class EventModel:
 
     def picture_kind(self, video: VideoFeatures) -> Kind | None:
         """What it looks like; None if it is too short."""
-        classes = None if self.classes is None else self.classes.video
-        return _kind(self.kinds.video, classes, picture_statistics(video.motion))
+        return self._kind("video", picture_statistics(video.motion))
 
     def sound_kind(self, audio: AudioFeatures) -> Kind | None:
         """What it sounds like; None if it is too short, or its spectrum isn't known."""
-        classes = None if self.classes is None else self.classes.audio
-        return _kind(self.kinds.audio, classes, sound_statistics(audio.spectrum))
+        return self._kind("audio", sound_statistics(audio.spectrum))
+
+    def _kind(self, side: str, statistics: Float32[np.ndarray, "W F"]) -> Kind | None:
+        if not len(statistics):
+            return None
+        known = [towers for towers in (self.kinds, self.classes) if towers is not None]
+        return Kind(*(getattr(towers, side).encode([statistics])[0] for towers in known))
 
     def _run(self, graph: Graph, side: str, signals: np.ndarray) -> np.ndarray:
         who = f"{self.name}: the {side} tower"
@@ -142,12 +146,6 @@ class EventModel:
         if output.shape[-2:] != (num, ticks) or output.ndim != signals.ndim + 1:
             raise ModelError(f"{who} must give (…, {num}, {ticks}), got {output.shape}; export it again")
         return output[0]
-
-
-def _kind(tower: ClipTower, classes: ClipTower | None, statistics: Float32[np.ndarray, "W F"]) -> Kind | None:
-    if not len(statistics):
-        return None
-    return Kind(tower.encode([statistics])[0], None if classes is None else classes.encode([statistics])[0])
 
 
 def load_event_model(model: str | Path | Model) -> EventModel:

@@ -217,13 +217,16 @@ def test_data_that_cannot_be_used_are_refused(esc, tower, tmp_path):
         evaluate_probe(tower[0], tmp_path)
 
 
-def test_a_model_for_any_sound_has_two_layers(esc):
+def test_a_model_for_any_sound_has_two_layers(esc, tmp_path):
     layer, output = layer_of("events"), layer_of("events", "output")
     assert (layer.layer, output.layer) == ("statistics", "output")
     samples = np.random.default_rng(0).normal(0, 0.1, 12 * 16000).astype(np.float32)
-    assert layer.of(samples).shape == (23, 161)
-    np.testing.assert_allclose(np.linalg.norm(output.of(samples), axis=1), np.ones(23), atol=1e-4)
-    assert layer.of(samples[:100]).shape == (1, 161)
+    for name, part in (("long", samples), ("short", samples[:100])):
+        write_audio(tmp_path / f"{name}.wav", AudioSamples(part[None], 16000))
+    assert layer(str(tmp_path / "long.wav")).shape == (23, 161)
+    norms = np.linalg.norm(output(str(tmp_path / "long.wav")), axis=1)
+    np.testing.assert_allclose(norms, np.ones(23), atol=1e-4)
+    assert layer(str(tmp_path / "short.wav")).shape == (1, 161)
     with pytest.raises(ModelError, match=r"no layer 'conv_5'; there are statistics, output"):
         layer_of("events", "conv_5")
     assert evaluate_probe("events", esc, layer="statistics").accuracy.share > 0.9

@@ -1,12 +1,12 @@
-"""Words that are said in packed clips: where each lies, what it is, and which are held back together.
+"""Words in packed clips: the place and text of each, and which are held back together.
 
-    packed clips + who says what when → tokens: clip, first frame, number of frames, word → folds
+    packed clips + a table of spoken words → tokens: clip, first frame, number of frames, word → folds
 
-Who says what is a table of words (`file, word, start_s, end_s`, and maybe `confidence`, `target`) or anything that
+Spoken words come from a table (`file, word, start_s, end_s`, optionally `confidence`, `target`) or anything that
 data/layouts.py reads: LRW, GRID with its `.align`, LRS2 and LRS3, a manifest with `words.csv` beside it.
 
 Assumed: the first packed frame is at the start of the file, or where the pair's name says (`file@seconds`). Shards
-don't keep more; a file whose face is found late, or whose sound begins late, has its words early by that much.
+don't keep more; in a file whose face is found late, or whose sound begins late, words lie early by that much.
 
 Letters in shapes: N tokens, K words of the vocabulary.
 """
@@ -31,7 +31,7 @@ from avmatch.data.items import Items, Pairs, numbered
 from avmatch.data.layouts import read_speech
 from avmatch.data.manifest import is_table, read_table, read_words
 
-#: What `named_pairs` (data/packing.py) makes of a pair: file, start in seconds, file of the sound.
+#: The name that `named_pairs` (data/packing.py) gives a pair: file, start in seconds, file of the sound.
 _NAME = re.compile(r"(?P<file>.+?)(@(?P<start>\d+(\.\d+)?(e[+-]?\d+)?))?( \+ .+)?")
 
 
@@ -41,9 +41,9 @@ class WordSelection:
 
     Attributes:
         source: only files whose path in the table of words begins like this, or of this group; "" = all.
-        min_tokens: the vocabulary is what is said at least so often.
-        targets_only: the words that clips were cut for (LRW), instead of those that are said in them.
-        min_confidence: of the machine that heard the word; where nobody says, it counts as sure.
+        min_tokens: the vocabulary is the words that are said at least so often.
+        targets_only: only the words that clips were cut for (LRW), instead of the others that are said in them.
+        min_confidence: of the speech recogniser; words without a confidence count as sure.
     """
 
     source: str = ""
@@ -56,7 +56,7 @@ class WordSelection:
             raise UsageError(f"min_tokens must be at least 1 and min_confidence in 0…1, got {self}")
 
     def wants(self, word: Word) -> bool:
-        """Whether this one counts, however often it is said."""
+        """Whether this word counts, however often it is said."""
         is_sure = word.confidence is None or word.confidence >= self.min_confidence
         return word.start_seconds is not None and is_sure and word.is_target == self.targets_only
 
@@ -78,7 +78,7 @@ class WordTokens:
         first, num_frames: (N,) where the word is; at least one frame, none beyond the clip.
         label: (N,) index into `vocabulary`.
         file, group: (N,) numbers of the file and of the speaker or recording; −1 where that is unknown.
-        names: what a person calls each token: `file#word's first frame`.
+        names: `file#first frame of the word`.
         vocabulary: the K words, sorted.
     """
 
@@ -112,9 +112,9 @@ def read_spoken(source: str | Path) -> dict[str, SpokenFile]:
 
 
 def find_words(pairs: Pairs, spoken: Mapping[str, SpokenFile], selection: WordSelection) -> WordTokens:
-    """The selected words in the clips of `pairs`, which may have been packed from anywhere.
+    """The selected words in the clips of `pairs`, whatever folder they were packed from.
 
-    A pair's file is that of `spoken` whose path has the longest end in common with its own.
+    The file of a pair is the one of `spoken` that is the longest end of the pair's path.
 
     Raises:
         UsageError: there is none.
@@ -128,10 +128,11 @@ def find_words(pairs: Pairs, spoken: Mapping[str, SpokenFile], selection: WordSe
             f"before that rule there were {sum(often.values())} tokens of {len(often)} words"
         )
     label, vocabulary = numbered([token.text for token in found])
+    row, first, num_frames = np.array([(token.row, token.first, token.num_frames) for token in found]).T
     return WordTokens(
-        np.array([token.row for token in found]),
-        np.array([token.first for token in found]),
-        np.array([token.num_frames for token in found]),
+        row,
+        first,
+        num_frames,
         label,
         numbered([token.file for token in found])[0],
         numbered([spoken[token.file].group for token in found])[0],
@@ -155,7 +156,7 @@ def _tokens(pairs: Pairs, spoken: Mapping[str, SpokenFile], selection: WordSelec
         file = None if match is None else same_file(match["file"], spoken)
         if match is None or file is None:
             continue
-        if not (file.startswith(selection.source) or spoken[file].group == selection.source):
+        if not file.startswith(selection.source) and spoken[file].group != selection.source:
             continue
         start_seconds, num_ticks = float(match["start"] or 0.0), len(pairs.video[row])
         for word in filter(selection.wants, spoken[file].words):
@@ -165,7 +166,7 @@ def _tokens(pairs: Pairs, spoken: Mapping[str, SpokenFile], selection: WordSelec
 
 
 def place_of(word: Word, start_seconds: float, num_ticks: int, rate_hz: float) -> tuple[int, int] | None:
-    """First frame and number of frames of a word whose times are known; None if it isn't within these ticks.
+    """First frame and number of frames of a word whose times are known; None if it lies outside these ticks.
 
     Args:
         start_seconds: of the first tick, on the clock of the word.
@@ -174,7 +175,7 @@ def place_of(word: Word, start_seconds: float, num_ticks: int, rate_hz: float) -
     assert word.end_seconds is not None
     first = math.floor((word.start_seconds - start_seconds) * rate_hz + 1e-6)
     end = math.ceil((word.end_seconds - start_seconds) * rate_hz - 1e-6)
-    # A frame more at the end than there is, is a matter of rounding; more is another part of the file.
+    # One frame beyond the end is rounding; more is another part of the file.
     if not 0 <= first < num_ticks or end > num_ticks + 1:
         return None
     return first, max(min(end, num_ticks) - first, 1)
@@ -188,7 +189,7 @@ def same_file(path: str, known: Collection[str]) -> str | None:
 
 
 def word_folds(tokens: WordTokens, num_folds: int, seed: int) -> Int[np.ndarray, " N"]:
-    """The fold of each token, 0…num_folds − 1, every word spread over them as evenly as it gets.
+    """The fold of each token, 0…num_folds − 1, every word spread over them as evenly as possible.
 
     Speakers or recordings stay whole where all are known and there are at least `num_folds`, else files do. The rarest
     words are dealt first, each clip to the fold that lacks its word most (iterative stratification: Sechidis, Tsoumakas
@@ -217,7 +218,7 @@ def word_folds(tokens: WordTokens, num_folds: int, seed: int) -> Int[np.ndarray,
 
 @dataclass(frozen=True, eq=False, repr=False)
 class WordFrames:
-    """The frames of each token and `margin` more on either side; the clip's first and last are held beyond its ends."""
+    """The frames of each token, `margin` more on either side; beyond the clip's ends, its first and last repeat."""
 
     clips: Items
     tokens: WordTokens

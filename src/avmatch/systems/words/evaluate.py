@@ -72,7 +72,7 @@ class WordResult:
 
 @dataclass(frozen=True, eq=False)
 class _Said:
-    """A word that was said, and what the model makes of it."""
+    """A spoken word, and the model's answer."""
 
     clip: Clip
     label: int
@@ -100,13 +100,11 @@ def evaluate_words(
     reader = load_words(model)
     clips = [clip for clip in read_speech(data) if split in (None, clip.split) and _known_words(reader, clip)]
     if held_out:
-        held = _held_back_files(Path(model))
-        clips = [clip for clip in clips if same_file(clip.path, held)]
+        files = {name.rpartition("#")[0] for name in held_back_names(Path(model))}  # of `file#first frame`
+        clips = [clip for clip in clips if same_file(clip.path, files)]
     if not clips:
-        vocabulary = reader.description.vocabulary
-        raise UsageError(
-            f"{data}: none of the {len(vocabulary)} words of {model} is said in the clips that are asked for"
-        )
+        num = len(reader.description.vocabulary)
+        raise UsageError(f"{data}: none of the {num} words of {model} is said in the clips that are asked for")
     by_path: defaultdict[str, list[Clip]] = defaultdict(list)
     for clip in clips:
         by_path[clip.path].append(clip)
@@ -115,33 +113,35 @@ def evaluate_words(
     notes = tuple(f"{failure.path}: {failure.message}; left out" for failure in failures)
     said = [one for answer in answers if not isinstance(answer, Failure) for one in answer]
     if not said:
-        raise UsageError(f"{data}: no word can be seen; {(*notes, 'no face is in sight while one is said')[0]}")
-    return _result(str(model), str(data), reader, said, notes)
+        raise UsageError(f"{data}: no word is in sight; {(*notes, 'no face is in sight while one is said')[0]}")
+    return _result(str(model), str(data), reader.description.vocabulary, said, notes)
 
 
 def _known_words(reader: WordModel, clip: Clip) -> list[Word]:
-    """Those that the model can tell, and whose times are known."""
+    """Those of the model's vocabulary whose times are known."""
     selection = WordSelection(targets_only=reader.description.targets_only)
     return [word for word in clip.words if selection.wants(word) and word.text in reader.description.vocabulary]
 
 
 def _read(reader: WordModel, clips: Sequence[Clip]) -> list[_Said]:
-    """What the model makes of the words of one file. Raises MediaError."""
-    told = reader.description
-    settings = PackSettings(told.rate_hz, told.height_px, told.width_px, "mouth")
+    """The model's answers to the words of one file. Raises MediaError."""
+    description = reader.description
+    settings = PackSettings(description.rate_hz, description.height_px, description.width_px, "mouth")
     mouths = decode_tracks(settings, clips[0].path, video=True, audio=False).video
     assert mouths is not None
     found = []
     for clip in clips:
         for word in _known_words(reader, clip):
-            place = place_of(word, mouths.start_seconds, len(mouths.data), told.rate_hz)
+            place = place_of(word, mouths.start_seconds, len(mouths.data), settings.rate_hz)
             if place is not None:
-                found.append(_Said(clip, told.vocabulary.index(word.text), reader.logits(mouths.data, *place)))
+                label = description.vocabulary.index(word.text)
+                found.append(_Said(clip, label, reader.logits(mouths.data, *place)))
     return found
 
 
-def _result(model: str, data: str, reader: WordModel, said: Sequence[_Said], notes: tuple[str, ...]) -> WordResult:
-    vocabulary = reader.description.vocabulary
+def _result(
+    model: str, data: str, vocabulary: Sequence[str], said: Sequence[_Said], notes: tuple[str, ...]
+) -> WordResult:
     logits, label = np.stack([one.logits for one in said]), np.array([one.label for one in said])
     first, five = (top_k_hits(logits, label, k) for k in (1, 5))
     files, groups = [one.clip.path for one in said], [one.clip.group for one in said]
@@ -158,8 +158,3 @@ def _result(model: str, data: str, reader: WordModel, said: Sequence[_Said], not
         commonest_mistakes(logits, label, vocabulary),
         notes,
     )
-
-
-def _held_back_files(run: Path) -> set[str]:
-    """Of the words that the run held back: `file#first frame`."""
-    return {name.rpartition("#")[0] for name in held_back_names(run)}

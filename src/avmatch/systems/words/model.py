@@ -1,19 +1,28 @@
-"""Which word is it? What stands behind a visual front end.
+"""Which word do these lips say? A visual front end, and the head behind it.
 
-    features (B, T, C), a vector a frame ─ BatchNorm ─ layers over time → (B, T, D)
-        ─ mean over the word's frames ─ dropout ─ linear → logits (B, K)
+    mouths (B, T, R, R) in 0…1 ─ front end → features (B, T, C), a vector a frame
+        ─ BatchNorm ─ layers over time → (B, T, D) ─ mean over the word's frames ─ dropout ─ linear → logits (B, K)
+
+Front ends, from scratch or with the weights of a run of that recipe:
+
+    lips                                 LipCnn up to its layers over time; C is thousands
+    syncnet, ave_net, perfect_match      the whole stream of the picture, its first and last frames repeated ("we use
+                                         the learnt embeddings": abstract of Perfect match)
+
+Kind and sizes of a run's front end are read from its config.json, weights from best.safetensors; a run of no epochs is
+that architecture from scratch.
 
 Two kinds of layers over time:
 
     TC-5    two convolutions over 5 frames, each with BatchNorm and ReLU
-    TCN     that of the towers for talking faces (lip_towers.py): residual convolutions over 3 frames
+    TCN     that of the towers for talking faces: residual convolutions over 3 frames
 
-What is known of TC-5 (Chung, Chung and Kang, "Perfect match", ICASSP 2019, whose second task this is): the abstract
-says that the learned embeddings are used for visual speech recognition, and match those learned end to end; the name is
-read as temporal convolution over 5 steps. The number of layers, their width and the mean over time are inferred: the
-paper itself wasn't at hand.
+Sources of TC-5 (Chung, Chung and Kang, "Perfect match", ICASSP 2019, whose second task this is): the abstract says that
+the learned embeddings are used for visual speech recognition, and match those learned end to end; the name is read as
+temporal convolution over 5 steps. The number of layers, their width and the mean over time are inferred: the paper
+itself was not available.
 
-Letters in shapes: B words, T frames, C channels, D dimensions, K classes.
+Letters in shapes: B words, T frames, R side of a frame, C channels, D dimensions, K classes.
 """
 
 from __future__ import annotations
@@ -37,11 +46,11 @@ from avmatch.training.run import load_tower, run_task, settings_of
 
 @runtime_checkable
 class BackEnd(Protocol):
-    """What tells the heads apart; a frozen dataclass."""
+    """The layers over time; a frozen dataclass."""
 
     @property
     def reach_ticks(self) -> int:
-        """How many frames before and after its own come in."""
+        """How many frames before and after its own a vector depends on."""
         ...
 
     @property
@@ -72,7 +81,7 @@ class Tc5:
         return self.width
 
     def layers(self, num_channels: int) -> nn.Module:
-        """Convolution – BatchNorm – ReLU, again and again."""
+        """Convolution – BatchNorm – ReLU, repeated."""
         channels = [num_channels, *[self.width] * self.num_layers]
         return nn.Sequential(
             _Transpose(),
@@ -87,7 +96,7 @@ class Tc5:
 
 @dataclass(frozen=True)
 class TcnBackEnd:
-    """The residual convolutions of the towers; their unit vectors are scaled to entries about 1."""
+    """The residual convolutions of the towers; their unit vectors are scaled so that entries are about 1."""
 
     tcn: TcnConfig = field(default_factory=lambda: TcnConfig(dropout=0.2))
 
@@ -116,7 +125,7 @@ class WordHead(nn.Module):
         self.classify = nn.Sequential(nn.Dropout(dropout), nn.Linear(back_end.dim, num_classes))
 
     def forward(self, ticks: Float[Tensor, "B T C"], is_word: Bool[Tensor, "B T"]) -> Float[Tensor, "B K"]:
-        """The logits; frames outside the word come in as far as the layers reach, and not into the mean."""
+        """The logits; frames outside the word count as far as the layers reach, but not in the mean."""
         normal = self.normalise(ticks.transpose(1, 2)).transpose(1, 2)
         weight = is_word.to(normal.dtype)[:, :, None]
         mean = (self.layers(normal) * weight).sum(dim=1) / weight.sum(dim=1).clamp(min=1)
@@ -125,7 +134,7 @@ class WordHead(nn.Module):
 
 
 def time_masked(ticks: Float[Tensor, "B T *rest"], max_ticks: int) -> Float[Tensor, "B T *rest"]:
-    """A stretch of 0…`max_ticks` of each word's frames, anywhere, replaced by their mean over time.
+    """A stretch of 0…`max_ticks` frames of each word, anywhere, replaced by the word's mean over time.
 
     As in Ma et al., "Training strategies for improved lip-reading" (ICASSP 2022).
     """
@@ -151,17 +160,7 @@ class _Scale(nn.Module):
         return ticks * self.factor
 
 
-# Visual front ends of word recognition: mouths (B, T, R, R) in 0…1 → features (B, T, C), a vector a frame.
-#
-#     lips, or from scratch        LipCnn up to its layers over time; C is thousands
-#     syncnet, ave_net,            the picture's stream, whole: "we use the learnt embeddings" (Perfect match,
-#     abstract);
-#     perfect_match                the ends of what is seen are held
-#
-# A run of one of those recipes is named by its folder; kind and sizes are read from its config.json, weights from
-# best.safetensors, so that a run of no epochs is that architecture from scratch.
-
-#: Frames before and after its own that a vector of any of them has seen.
+#: Frames before and after its own that a feature vector of any front end depends on.
 REACH_TICKS = WINDOW_TICKS // 2
 
 
@@ -175,12 +174,12 @@ class FrontEnd:
 
 
 def lip_front_end(config: LipCnnConfig) -> FrontEnd:
-    """That of the recipe `lips`, untrained."""
+    """The front end of the recipe `lips`, untrained."""
     return _of_lips(LipCnn(config), config)
 
 
 def read_front_end(run: str | Path) -> FrontEnd:
-    """That of a run, trained.
+    """The trained front end of a run.
 
     Raises:
         UsageError: it is no run of a recipe that has such a front end.

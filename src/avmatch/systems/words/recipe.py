@@ -5,8 +5,8 @@
 
 DATA is talking clips with the times of their words (GRID with `.align`, LRW, LRS3, a manifest with `words.csv`), or a
 folder of shards that was packed from such clips for `lips`, with `--set task.words=` the clips. The front end is from
-scratch, or that of a run: `--set task.front_end=RUN` of lips, syncnet, ave_net or perfect_match; it stays as it came
-for `--set task.frozen_epochs=` so many epochs.
+scratch, or that of a run: `--set task.front_end=RUN` of lips, syncnet, ave_net or perfect_match; it stays frozen for
+`--set task.frozen_epochs=` so many epochs.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""A reader of words: words.onnx, from the mouths of a word and around it to logits.
+"""Words from the lips at run time: words.onnx, from the mouths of a word and its context to logits.
 
 The graph's metadata property `avmatch` is a JSON object:
 
     {"kind": "words", "model": "words", "side": "words", "input": "frames", "crop": "mouth", "rate_hz": 25,
      "height_px": 80, "width_px": 80, "context_frames": 6, "targets_only": false, "vocabulary": ["again", "at", …]}
 
-It takes float32 (B, context + T + context, H, W) grey mouths in 0…1, T frames of the word and the frames around it, the
-clip's first and last held beyond its ends; and gives (B, K). With the input "features" it takes (B, …, C) instead,
-those of a front end that isn't in the graph. Logits don't depend on anything that lies farther from the word.
+It takes float32 (B, context + T + context, H, W) grey mouths in 0…1, T frames of the word and the frames around it;
+beyond the clip's ends, its first and last frames repeat. It gives (B, K). With the input "features" it takes (B, …, C)
+of a front end that is not in the graph. Logits depend on nothing beyond the context.
 
 Letters in shapes: T frames of a clip, H rows, W columns, K words of the vocabulary.
 """
@@ -29,7 +29,7 @@ WORDS_MODEL = "words"
 
 @dataclass(frozen=True, kw_only=True)
 class WordDescription(Description):
-    """What the graph says of itself.
+    """The graph's metadata.
 
     Attributes:
         context_frames: on either side of the word's own.
@@ -59,20 +59,21 @@ class WordModel:
 
     def logits(self, mouths: UInt8[np.ndarray, "T H W"], first: int, num_frames: int) -> Float32[np.ndarray, " K"]:
         """Of the word in `num_frames` frames of a clip from `first` on. Raises ModelError."""
-        told = self.description
-        shown = np.arange(first - told.context_frames, first + num_frames + told.context_frames)
+        name, context = self.description.model, self.description.context_frames
+        shown = np.arange(first - context, first + num_frames + context)
         frames = shades(mouths[np.clip(shown, 0, len(mouths) - 1)])
-        found = self.graph.run(told.model, frames[None]).astype(np.float32, copy=False)
-        if found.shape != (1, len(told.vocabulary)):
-            raise ModelError(f"{told.model}: must give (1, {len(told.vocabulary)}), got {found.shape}; export it again")
+        found = self.graph.run(name, frames[None]).astype(np.float32, copy=False)
+        wanted = (1, len(self.description.vocabulary))
+        if found.shape != wanted:
+            raise ModelError(f"{name}: must give {wanted}, got {found.shape}; export it again")
         return found[0]
 
 
 def load_words(model: str | Path | Model) -> WordModel:
-    """The reader of a run, or of an exported folder.
+    """The model of a run, or of an exported folder.
 
     Raises:
-        ModelError: there is none, it doesn't say what it is, or it takes features instead of mouths.
+        ModelError: there is none, its metadata are missing, or it takes features instead of mouths.
     """
     graph = open_model(model, WORDS).graph(WORDS_MODEL)
     description = graph.description(WordDescription)

@@ -3,11 +3,11 @@
     mouths of a word and around it (T, 112, 112) ─ augmented ─ front end → features (T, C) ─ head → logits
 
 The word's frames are those of the table of words, begin and end moved by a few frames in training. Around them lies as
-much context as any layer sees, so that what a word gets doesn't depend on the words beside which it is computed.
+much context as any layer reaches, so the logits of a word do not depend on the other words of its batch.
 
-A front end (word_front_ends.py) begins from scratch, or with the weights of a run. It can stay as it came for some
-epochs, or for all. Where it stays, it is faster to compute its features once: DATA may be shards of features (T, C) at
-25 a second (benchmarks/word_features.py), which the head then learns from alone.
+A front end (model.py) starts from scratch, or with the weights of a run. It can stay frozen for some epochs, or for
+all. A frozen one is faster when its features are computed once: DATA may be shards of features (T, C) at 25 a second
+(benchmarks/word_features.py), from which the head alone learns.
 
 Whole folds are held back (systems/words/data.py), so that `validation_share` goes in steps of 1 / num_folds.
 
@@ -37,7 +37,7 @@ from avmatch.metrics.classes import macro_mean, top_k_hits
 from avmatch.metrics.intervals import bootstrap_interval
 from avmatch.systems.lips.augmentation import MouthAugmentation, MouthFrontEnd
 from avmatch.systems.lips.model import LipCnnConfig
-from avmatch.systems.lips.task import LipPairs
+from avmatch.systems.lips.task import PACKING
 from avmatch.systems.words.data import WordFrames, WordSelection, find_words, read_spoken, word_folds
 from avmatch.systems.words.model import (
     REACH_TICKS,
@@ -50,14 +50,15 @@ from avmatch.systems.words.model import (
     time_masked,
 )
 from avmatch.systems.words.runtime import WORDS_MODEL
+from avmatch.training.batches import read_packed
 from avmatch.training.export import TICKS, Exported, export_model, uniform
 from avmatch.training.inference import blocks, evaluating
 from avmatch.training.task import Batch
 from avmatch.training.windows import held
 
-#: What isn't a word's frame.
-_NOTHING = -1
-#: Words that validation looks at together.
+#: The label of frames outside the word.
+_OUTSIDE = -1
+#: Words in a batch of validation.
 _TOGETHER = 32
 
 
@@ -66,14 +67,13 @@ class Words:
     """The task.
 
     Attributes:
-        words: who says what when: a table of words or talking clips (systems/words/data.py); "" = DATA itself, or
-            words.csv in it.
+        words: the words with their times: a table or talking clips (data.py); "" = DATA itself, or words.csv in it.
         selection: which of them count.
-        num_folds, fold_seed: what is held back together.
-        front_end: a run whose front end is taken; "" = from scratch, `video` being its sizes.
-        frozen_epochs: so long the front end stays as it came.
-        back_end: what stands behind it.
-        mouth: augmentation of the picture; there is none of features.
+        num_folds, fold_seed: of the words that are held back together.
+        front_end: a run whose front end is taken; "" = from scratch, with the sizes `video`.
+        frozen_epochs: the front end is trained only after so many epochs.
+        back_end: the layers over time.
+        mouth: augmentation of the picture; features have none.
         jitter_ticks: begin and end of a word are moved by up to so many frames.
         mask_ticks: up to so many frames are hidden.
     """
@@ -100,7 +100,7 @@ class Words:
 
     @property
     def context_ticks(self) -> int:
-        """Frames on either side of a word that come in."""
+        """Frames on either side of a word that its logits depend on."""
         return REACH_TICKS + self.back_end.reach_ticks
 
     def read(self, data: str | Path, cache: Path, progress: Progress | None = None) -> Pairs:
@@ -108,10 +108,10 @@ class Words:
         is_packed = (Path(data) / INDEX).is_file()
         clips = open_shards(data) if is_packed else None
         if clips is None or clips.video_kind != "features":
-            clips = LipPairs().read(data, cache, progress)
+            clips = read_packed(data, cache, PACKING, progress)
         source = Path(self.words or (Path(data) / WORDS if is_packed else data))
         if not source.exists():
-            raise UsageError(f"{source}: nothing there tells who says what when; name it with --set task.words=PATH")
+            raise UsageError(f"{source}: no such table of words; name one with --set task.words=PATH")
         tokens = find_words(clips, read_spoken(source), self.selection)
         return Pairs(
             WordFrames(clips.video, tokens, self.context_ticks + self.jitter_ticks),
@@ -129,11 +129,11 @@ class Words:
         return WordReader(self, self._front_end(pairs), len(pairs.label_names))
 
     def source(self, pairs: Pairs, learner: nn.Module, device: torch.device) -> WordBatches:
-        """Words, a little more or less of them each time."""
+        """Words, their begin and end moved a little each time."""
         return WordBatches(self, pairs, self.jitter_ticks)
 
     def validate(self, learner: nn.Module, pairs: Pairs, device: torch.device) -> Mapping[str, float]:
-        """How often the right word is the likeliest, with the 95 % interval over files, and among the five likeliest.
+        """How often the right word is the first answer, with the 95 % interval over files, and among the first five.
 
         `macro_top_1` is the mean over the words that are said.
         """
@@ -178,7 +178,7 @@ class Words:
 
 
 class WordInContext(nn.Module):
-    """Frames of one word and its context → logits; the word is what lies between `context` frames on either side."""
+    """Frames of one word, with `context` frames on either side → logits."""
 
     def __init__(self, front_end: nn.Module, head: nn.Module, context: int) -> None:
         super().__init__()
@@ -197,7 +197,7 @@ class WordReader(nn.Module):
     """Front end and head.
 
     Args:
-        front_end: a network, or the number of features that are given instead of pictures.
+        front_end: a network, or the number of features a frame that are given instead of pictures.
     """
 
     def __init__(self, task: Words, front_end: FrontEnd | int, num_classes: int) -> None:
@@ -220,35 +220,35 @@ class WordReader(nn.Module):
         frames = time_masked(self.mouth(batch.video).float(), self.task.mask_ticks)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not is_frozen):
             ticks = self.front_end(frames)
-        logits, label = self.head(ticks, batch.audio != _NOTHING), batch.audio.amax(dim=1)
+        logits, label = self.head(ticks, batch.audio != _OUTSIDE), batch.audio.amax(dim=1)
         loss = functional.cross_entropy(logits, label, label_smoothing=self.task.label_smoothing)
         return {"loss": loss, "right": (logits.argmax(dim=1) == label).float().mean()}
 
     def logits(self, batch: Batch) -> Float[Tensor, "B K"]:
-        """Of words as they are."""
-        logits: Tensor = self.head(self.front_end(self.mouth(batch.video).float()), batch.audio != _NOTHING)
+        """Of words without augmentation."""
+        logits: Tensor = self.head(self.front_end(self.mouth(batch.video).float()), batch.audio != _OUTSIDE)
         return logits
 
 
 @dataclass(frozen=True, eq=False)
 class WordBatches:
-    """The source of batches: pictures or features, and instead of sound the word's number at each of its frames."""
+    """The source of batches: pictures or features, and in place of sound the word's number at each of its frames."""
 
     task: Words
     pairs: Pairs
     jitter_ticks: int
 
     def __call__(self, rows: Int[np.ndarray, " B"], epoch: int, rng: np.random.Generator) -> Batch:
-        """The words of `rows`, the last frame of the shorter ones held."""
-        seen = [self._seen(int(row), rng) for row in rows]
-        length, context = max(map(len, seen)), self.task.context_ticks
-        said = np.full((len(rows), length), _NOTHING, np.int64)
-        for place, (frames, row) in enumerate(zip(seen, rows, strict=True)):
-            said[place, context : len(frames) - context] = self.pairs.label[row]
-        return Batch.of(self.pairs, rows, [held(frames, 0, length) for frames in seen], said)
+        """The words of `rows`; the shorter ones are filled up with their last frame."""
+        words = [self._word(int(row), rng) for row in rows]
+        length, context = max(map(len, words)), self.task.context_ticks
+        labels = np.full((len(rows), length), _OUTSIDE, np.int64)
+        for label, frames, row in zip(labels, words, rows, strict=True):
+            label[context : len(frames) - context] = self.pairs.label[row]
+        return Batch.of(self.pairs, rows, [held(frames, 0, length) for frames in words], labels)
 
-    def _seen(self, row: int, rng: np.random.Generator) -> Shaped[np.ndarray, " T *rest"]:
-        """A word and its context, of what is given and `task.jitter_ticks` longer on either side."""
+    def _word(self, row: int, rng: np.random.Generator) -> Shaped[np.ndarray, " T *rest"]:
+        """A word and its context, cut out of the pair's frames, which are `task.jitter_ticks` more on either side."""
         frames, margin = self.pairs.video[row], self.task.jitter_ticks
         num_frames = len(frames) - 2 * (margin + self.task.context_ticks)
         early, late = rng.integers(-self.jitter_ticks, self.jitter_ticks + 1, size=2)
@@ -257,10 +257,10 @@ class WordBatches:
 
 
 def word_logits(task: Words, learner: nn.Module, pairs: Pairs, device: torch.device) -> Float32[np.ndarray, "N K"]:
-    """The logits of each word as it is, in evaluation mode."""
+    """The logits of each word without augmentation, in evaluation mode."""
     assert isinstance(learner, WordReader)
     source, rng = WordBatches(task, pairs, 0), np.random.default_rng(0)
-    # Words of like length together, so that little is held.
+    # Words of similar length together, so that little is filled up.
     order = np.argsort([len(pairs.video[row]) for row in range(len(pairs))], kind="stable")
     logits = np.empty((len(pairs), len(pairs.label_names)), np.float32)
     with evaluating(learner):

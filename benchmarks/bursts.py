@@ -1,13 +1,14 @@
-"""Where the zero of the training clips is: lips that open, beside the burst of b and p in the sound.
+"""The zero of the training clips: lips that open, beside the burst of b and p in the sound.
 
     python benchmarks/bursts.py SHARDS WORDS
 
 SHARDS is a folder of clips packed for the recipe `lips`, WORDS the development clips' folder. In each word that begins
 with b or p (Arabic: ba) the burst is the steepest rise of the sound near the word's start. Each frame is placed on the
-line from closed lips (the mean of 40 to 80 ms before the burst) to open ones (60 to 120 ms after it). Told is when the
-median over all words passes a tenth, a half and nine tenths, in ms after the burst, with 95 % intervals over words. A
-frame counts from the moment it is first shown, so that what a camera gathers afterwards makes lips open earlier here
-than they did, by up to half a frame. In the sound, lips part at the burst (Löfqvist and Gracco, JASA 1997).
+line from closed lips (the mean of 40 to 80 ms before the burst) to open ones (60 to 120 ms after it). The table says
+when the median over all words passes a tenth, a half and nine tenths, in ms after the burst, with 95 % intervals over
+words. A frame counts from the moment it is first shown, so that what a camera gathers afterwards makes lips open
+earlier here than they did, by up to half a frame. In the sound, lips part at the burst (Löfqvist and Gracco, JASA
+1997).
 """
 
 from __future__ import annotations

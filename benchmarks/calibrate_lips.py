@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 from calibrate import logistic, reliability
-from lips import PICTURES, SHIFTS, Heard, Item, written
+from lips import PICTURES, SHIFTS, Condition, Item, written
 from scipy.special import expit, logsumexp
 
 from avmatch.alignment.offset import TOLERANCE_SECONDS, log_prior, offset_lags, peak_figures, weighted_nats
@@ -41,7 +41,14 @@ MAX_ANCHORS = 100
 WEIGHTS = (0.5, 0.7, 1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 2.5)
 MOUTH_WEIGHTS = (0.0, 0.5, 1.2, 2.2)
 MOUTH = MouthCue(calibration=replace(MouthCue().calibration, weight=1.0))
-SOUNDS = (Heard(), Heard("babble", 10), Heard("babble", 0), Heard("music", 5), Heard("white", 5), Heard("white", -5))
+SOUNDS = (
+    Condition(),
+    Condition("babble", 10),
+    Condition("babble", 0),
+    Condition("music", 5),
+    Condition("white", 5),
+    Condition("white", -5),
+)
 SHOWN = (PICTURES[0], "crf 38", "half size", "15 fps")
 SETS = {"grid_speakers": (1.0, 2.0, 3.0), "anchors": (1.0,)}
 

@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from clips import Piece, sound, usable
 from events import FOLDS, NEAR, Part, late, matched, packed, parts, trained
-from lips import NOISES, Heard, Row, noisy, plot, share
+from lips import NOISES, Condition, Row, noisy, plot, share
 from scipy.optimize import linear_sum_assignment
 
 from avmatch.analysis.features import Analyser, analyse_all
@@ -28,7 +28,7 @@ from avmatch.pipelines.models import Models, motion_cues
 TOLERANCE_SECONDS = 0.08
 
 
-def in_noise(part: Part, condition: Heard, first: int) -> Part:
+def in_noise(part: Part, condition: Condition, first: int) -> Part:
     """The same pieces with other sounds, each in the order of its picture; `first` is the number of the first piece."""
     with TemporaryDirectory() as folder, ProcessPoolExecutor() as pool:
         jobs = [(Path(folder), first + number, piece, condition) for number, piece in enumerate(part.chosen)]
@@ -37,7 +37,7 @@ def in_noise(part: Part, condition: Heard, first: int) -> Part:
     return replace(part, items=replace(part.items, audios=audios, truth=np.arange(len(audios))))
 
 
-def _write(job: tuple[Path, int, Piece, Heard]) -> str:
+def _write(job: tuple[Path, int, Piece, Condition]) -> str:
     folder, number, piece, condition = job
     path = folder / f"{number:04d}.wav"
     write_audio(path, noisy(sound(piece), condition, number))
@@ -75,7 +75,7 @@ def main() -> None:
     groups = [piece.group for part in folds for piece in part.chosen]
     of_impacts = [piece.group for part in folds for piece in part.chosen if piece.is_impact]
     rows = []
-    for condition in (Heard(), *(Heard(kind, snr_db) for kind in NOISES for snr_db in asked.noise)):
+    for condition in (Condition(), *(Condition(kind, snr_db) for kind in NOISES for snr_db in asked.noise)):
         found = [
             hits(motion_cues(model, apart=True)[0], motion_cues(model, apart=False), in_noise(part, condition, first))
             for model, part, first in zip(models, folds, firsts, strict=True)

@@ -2,7 +2,7 @@
 
     python benchmarks/lip_failures.py WORK OUT.png [--collection wild] [--length 2] [--model RUN] [--faces]
 
-Pieces and offsets are those of benchmarks/lips.py. Each row tells what there was to see and to hear, and draws the
+Pieces and offsets are those of benchmarks/lips.py. Each row describes picture and sound, and draws the
 evidence over the offsets with the true offset and the one that was chosen. `--faces` adds frames; the clips may not be
 published, so the picture in docs/ is without.
 """
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from clips import Piece, picture
-from lips import Heard, Item, written
+from lips import Condition, Item, written
 
 from avmatch.alignment.offset import OK_CONFIDENCE, TOLERANCE_SECONDS, OffsetEstimate, estimate_offset
 from avmatch.analysis.features import Analyser, analyse_all
@@ -34,28 +34,28 @@ NUM_FRAMES = 5
 
 @dataclass(frozen=True, eq=False)
 class Wrong:
-    """A piece whose offset came out wrong, and what there was to see and to hear, without a name."""
+    """A piece whose offset came out wrong, and a summary of its picture and sound, without a name."""
 
     piece: Piece
     late_seconds: float
     estimate: OffsetEstimate
-    told: str
+    summary: str
 
 
-def seen_and_heard(seen: VideoFeatures, heard: AudioFeatures) -> str:
+def summary_of(video: VideoFeatures, audio: AudioFeatures) -> str:
     """Faces, and how loud it is."""
-    faces = len(seen.mouths)
+    faces = len(video.mouths)
     if not faces:
         return "no face was found"
-    longest = max(seen.mouths, key=len)
-    share = len(longest) / max(1.0, seen.fps * seen.duration_seconds)
+    longest = max(video.mouths, key=len)
+    share = len(longest) / max(1.0, video.fps * video.duration_seconds)
     width = float(longest.boxes[:, 2].mean()) * 100
-    faces_told = f"{faces} face{'s' if faces > 1 else ''}, {min(share, 1):.0%} of the time, {width:.0f} % of the width"
-    return f"{faces_told} · {seen.fps:.3g} fps · peak of the sound {peak_db(heard):.0f} dB"
+    faces_text = f"{faces} face{'s' if faces > 1 else ''}, {min(share, 1):.0%} of the time, {width:.0f} % of the width"
+    return f"{faces_text} · {video.fps:.3g} fps · peak of the sound {peak_db(audio):.0f} dB"
 
 
-def peak_db(heard: AudioFeatures) -> float:
-    return float(20 * np.log10(max(heard.peak, 1e-6)))
+def peak_db(audio: AudioFeatures) -> float:
+    return float(20 * np.log10(max(audio.peak, 1e-6)))
 
 
 def failures(items: list[Item], work: Path, model: str | None) -> tuple[list[Wrong], int]:
@@ -65,12 +65,12 @@ def failures(items: list[Item], work: Path, model: str | None) -> tuple[list[Wro
     items = [item for item in items if not item.piece.is_doubtful]
     videos = analyse_all(analyser.video, [item.video for item in items], "videos")
     for place in range(1, len(items[0].sounds)):
-        audio = analyse_all(analyser.audio, [item.sounds[place] for item in items], "audio")
-        for item, seen, heard in zip(items, videos, audio, strict=True):
+        audios = analyse_all(analyser.audio, [item.sounds[place] for item in items], "audio")
+        for item, video, audio in zip(items, videos, audios, strict=True):
             late, num = item.late_seconds[place], num + 1
-            estimate = estimate_offset(cues, seen, heard, max_offset_seconds=1.0)
+            estimate = estimate_offset(cues, video, audio, max_offset_seconds=1.0)
             if estimate.offset_seconds is None or abs(estimate.offset_seconds - late) > TOLERANCE_SECONDS:
-                found.append(Wrong(item.piece, late, estimate, seen_and_heard(seen, heard)))
+                found.append(Wrong(item.piece, late, estimate, summary_of(video, audio)))
     return sorted(found, key=lambda one: -one.estimate.confidence), num
 
 
@@ -106,7 +106,7 @@ def _curve(axes: Axes, one: Wrong) -> None:
     said = "no offset" if estimate.offset_seconds is None else f"{1000 * estimate.offset_seconds:+.0f} ms"
     sure = "ok" if estimate.confidence >= OK_CONFIDENCE else "low confidence"
     head = f"{1000 * one.late_seconds:+.0f} ms late; said {said}, {estimate.confidence:.2f} ({sure})"
-    set_head(axes, head, one.told)
+    set_head(axes, head, one.summary)
     axes.title.set_fontsize(9)
     axes.plot(1000 * estimate.lags_seconds, estimate.nats - estimate.nats.max(), color="#22262a", linewidth=1.0)
     axes.axvline(1000 * one.late_seconds, color="#0d6169", linewidth=1.5)
@@ -124,13 +124,13 @@ def main() -> None:
     parser.add_argument("--model", help="a run or folder instead of the model that ships")
     parser.add_argument("--faces", action="store_true", help="with frames, which may not be published")
     given = parser.parse_args()
-    items = written(given.collection, given.length, given.work, "as it is", Heard())
+    items = written(given.collection, given.length, given.work, "as it is", Condition())
     wrong, num = failures(items, given.work, given.model)
     sure = sum(one.estimate.confidence >= OK_CONFIDENCE for one in wrong)
     print(f"{len(wrong)} of {num} offsets wrong, {sure} of them with a confidence of {OK_CONFIDENCE} or more")
     pieces = one_each(wrong)
     for one in pieces:
-        print(f"  {one.piece.path.name} from {one.piece.begin_seconds:g} s: {one.told}")
+        print(f"  {one.piece.path.name} from {one.piece.begin_seconds:g} s: {one.summary}")
     title = f"{given.collection}, {given.length:g} s: {len(wrong)} of {num} offsets wrong; solid: true, dashed: said"
     if pieces:
         draw(pieces[:MAX_ROWS], title, given.out, faces=given.faces)

@@ -1,12 +1,12 @@
-"""Talking faces, through real files: offsets and partners of pieces of 2 s and 4 s by the model that ships.
+"""Talking faces, through real files: offsets and matches of pieces of 2 s and 4 s by the model that ships.
 
     python benchmarks/lips.py WORK [--collections grid_speakers anchors grid wild] [--lengths 2 4] [--model RUN]
     python benchmarks/lips.py WORK --collections wild --lengths 4 --noise 20 10 5 0 -5 --plot noise.png
     python benchmarks/lips.py WORK --collections wild --lengths 4 --pictures
 
-Clips are cut into disjoint pieces. Of each, the picture becomes a silent file, and its sound five files that come late
-or early by known amounts within ±0.4 s: `avmatch sync PICTURE --audio SOUND`, searched within ±1 s. The sounds that are
-in time are shuffled and `avmatch match`ed to the pictures, with all cues (lengths are equal), and with the model alone.
+Clips are cut into disjoint pieces. The picture of each becomes a silent file, and its sound five files that are late or
+early by known amounts within ±0.4 s: `avmatch sync PICTURE --audio SOUND`, searched within ±1 s. The sounds in time are
+shuffled and `avmatch match`ed to the pictures, with all cues (lengths are equal), and with the model alone.
 Clips whose own offset is in doubt stay out of the offsets. Intervals are over people (the manifest's `group`).
 
 `--noise` puts each piece's sound into babble, into music and into white noise at these levels (dB). `--pictures` writes
@@ -59,8 +59,8 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Heard:
-    """What a sound is in."""
+class Condition:
+    """The noise that a sound is in."""
 
     kind: str = "clean"
     snr_db: float = np.inf
@@ -71,7 +71,7 @@ class Heard:
 
 @dataclass(frozen=True)
 class Share:
-    """How often something was so, in %, with its 95 % interval over people; NaN where there is none."""
+    """A share in %, with its 95 % interval over people; NaN where there is none."""
 
     percent: float
     low: float = np.nan
@@ -87,36 +87,36 @@ class Share:
 class Row:
     """The figures of one set of files."""
 
-    heard: Heard
+    condition: Condition
     shares: dict[str, Share]
 
 
 def written(
-    collection: str, length: float, work: Path, shown: str, heard: Heard, only: Collection[str] = ()
+    collection: str, length: float, work: Path, shown: str, condition: Condition, only: Collection[str] = ()
 ) -> list[Item]:
-    """All pieces of a collection, or of the clips of these names, as files; what is there already stays."""
+    """All pieces of a collection, or of the clips of these names, as files; files that exist stay."""
     chosen = pieces(collection, length, None if only else LIMITS.get(collection))
     if only:
         chosen = [piece for piece in chosen if piece.path.name in only]
     chosen = [piece for piece in chosen if piece.length_seconds >= min(length, 1.0) - 0.2]
     folder = work / f"{collection}-{length:g}{'-some' if only else ''}"
-    jobs = [(folder, number, piece, shown, heard) for number, piece in enumerate(chosen)]
+    jobs = [(folder, number, piece, shown, condition) for number, piece in enumerate(chosen)]
     with ProcessPoolExecutor() as pool:
         return list(pool.map(_write, jobs, chunksize=2))
 
 
-def _write(job: tuple[Path, int, Piece, str, Heard]) -> Item:
-    folder, number, piece, shown, heard = job
+def _write(job: tuple[Path, int, Piece, str, Condition]) -> Item:
+    folder, number, piece, shown, condition = job
     late = (0.0, *np.random.default_rng(number).uniform(-0.4, 0.4, SHIFTS).round(3).tolist())
     video = folder / shown.replace(" ", "_") / f"{number:04d}.mp4"
     if not video.is_file():
         frames, times = _shown(piece, shown, np.random.default_rng(number))
         write_clip(video, frames, fps=25, crf=38 if shown == "crf 38" else 18, frame_times_seconds=times)
-    of_sound = folder / f"sound {heard}".replace(" ", "_")
+    of_sound = folder / f"sound {condition}".replace(" ", "_")
     sounds = [of_sound / f"{number:04d}-{place}.wav" for place in range(len(late))]
     for path, seconds in zip(sounds, late, strict=True):
         if not path.is_file():
-            write_audio(path, noisy(sound(piece, seconds), heard, number))
+            write_audio(path, noisy(sound(piece, seconds), condition, number))
     return Item(piece, str(video), tuple(map(str, sounds)), late)
 
 
@@ -134,13 +134,17 @@ def _shown(piece: Piece, shown: str, rng: np.random.Generator) -> tuple[list[np.
     return frames, times
 
 
-def noisy(clean: AudioSamples, heard: Heard, number: int) -> AudioSamples:
+def noisy(clean: AudioSamples, condition: Condition, number: int) -> AudioSamples:
     """The sound in noise of its own."""
-    if np.isinf(heard.snr_db):
+    if np.isinf(condition.snr_db):
         return clean
     rng, num = np.random.default_rng([7, number]), clean.data.shape[1]
-    noise = music(rng, num) if heard.kind == "music" else synthetic_noise(rng, num, heard.kind, clean.sample_rate_hz)
-    return replace(clean, data=mix_at_snr(clean.data[0], noise, heard.snr_db)[None])
+    noise = (
+        music(rng, num)
+        if condition.kind == "music"
+        else synthetic_noise(rng, num, condition.kind, clean.sample_rate_hz)
+    )
+    return replace(clean, data=mix_at_snr(clean.data[0], noise, condition.snr_db)[None])
 
 
 def music(rng: np.random.Generator, num_samples: int) -> np.ndarray:
@@ -164,8 +168,8 @@ def share(hits: np.ndarray, groups: list[str]) -> Share:
     return Share(100 * float(hits.mean()), 100 * interval.low, 100 * interval.high)
 
 
-def measured(heard: Heard, items: list[Item], work: Path, model: str | None) -> Row:
-    """Offsets and partners of one set of files."""
+def measured(condition: Condition, items: list[Item], work: Path, model: str | None) -> Row:
+    """Offsets and matches of one set of files."""
     models = models_with(model)
     analyser = Analyser(work / "cache", models.towers, num_threads=1)
     videos = analyse_all(analyser.video, [item.video for item in items], "videos")
@@ -197,22 +201,24 @@ def measured(heard: Heard, items: list[Item], work: Path, model: str | None) -> 
         scores = fused_scores(used, videos, audio[0], LAGS_SECONDS, usual_offsets(LAGS_SECONDS))
         rows, columns = linear_sum_assignment(-scores.nats.astype(np.float64))
         shares[label] = share(rows == columns, people)
-    return Row(heard, shares)
+    return Row(condition, shares)
 
 
 def plot(rows: list[Row], title: str, names: dict[str, str], groups: str, path: Path) -> None:
     """Two shares over the level of the noise, a line for each kind; the clean sound at the right end."""
     figure = new_figure((9.0, 3.8))
-    levels = sorted({row.heard.snr_db for row in rows})
+    levels = sorted({row.condition.snr_db for row in rows})
     for axes, name in zip(figure.subplots(1, 2, sharey=True), names, strict=True):
         set_head(axes, f"{title}: {names[name]}")
         for kind, colour in zip(NOISES, ("#96530a", "#0d6169", "#5d646b"), strict=True):
-            line = sorted((row for row in rows if row.heard.kind in (kind, "clean")), key=lambda row: row.heard.snr_db)
-            places = [levels.index(row.heard.snr_db) for row in line]
-            told = [row.shares[name] for row in line]
-            axes.plot(places, [one.percent for one in told], color=colour, marker="o", markersize=3, label=kind)
+            line = sorted(
+                (row for row in rows if row.condition.kind in (kind, "clean")), key=lambda row: row.condition.snr_db
+            )
+            places = [levels.index(row.condition.snr_db) for row in line]
+            found = [row.shares[name] for row in line]
+            axes.plot(places, [one.percent for one in found], color=colour, marker="o", markersize=3, label=kind)
             axes.fill_between(
-                places, [one.low for one in told], [one.high for one in told], color=colour, alpha=0.12, linewidth=0
+                places, [one.low for one in found], [one.high for one in found], color=colour, alpha=0.12, linewidth=0
             )
         axes.set_xticks(range(len(levels)), ["clean" if np.isinf(level) else f"{level:g} dB" for level in levels])
         axes.set_ylim(0, 101)
@@ -233,19 +239,19 @@ def main() -> None:
     given = parser.parse_args()
     print(f"%, [95 % interval over people]; ok = confidence of {OK_CONFIDENCE} or more")
     shown = PICTURES if given.pictures else PICTURES[:1]
-    sounds = [Heard(), *(Heard(kind, snr_db) for kind in NOISES for snr_db in given.noise)]
+    sounds = [Condition(), *(Condition(kind, snr_db) for kind in NOISES for snr_db in given.noise)]
     for collection in given.collections:
         for length in given.lengths:
             rows = []
             for kind in shown:
-                for heard in sounds:
-                    items = written(collection, length, given.work, kind, heard)
-                    row = measured(heard, items, given.work, given.model)
+                for condition in sounds:
+                    items = written(collection, length, given.work, kind, condition)
+                    row = measured(condition, items, given.work, given.model)
                     rows.append(row)
-                    print(f"{collection} {length:g} s, {kind}, {heard}, {len(items)} pieces")
+                    print(f"{collection} {length:g} s, {kind}, {condition}, {len(items)} pieces")
                     print("   " + "  ".join(f"{name} {one}" for name, one in row.shares.items()), flush=True)
             if given.plot is not None:
-                names = {"80 ms": "offset within 80 ms", "assigned": "partners assigned"}
+                names = {"80 ms": "offset within 80 ms", "assigned": "matches assigned"}
                 plot(rows, f"{collection}, {length:g} s", names, "people", given.plot)
 
 

@@ -3,7 +3,7 @@
     python benchmarks/lips_speed.py [--model RUN] [--repeats 5]
 
 1. Networks alone, in seconds of 25-fps video a second: `lips` in ONNX Runtime against SyncNet's
-   architecture at its published size (systems/lips/model.py: 224 px, all channels, random weights) in PyTorch
+   architecture at its published size (systems/lips/published_model.py: 224 px, all channels, random weights) in PyTorch
    in batches of 20 windows. Both streams count; the turns alternate.
 2. End to end at 1080p: decode, faces, crops, network, offset, of ten seconds of a talking face that `avmatch synth`
    rendered; with the shares of the decode and of everything but the model.

@@ -50,7 +50,7 @@ def trained(system: str, name: str, shards: Path, work: Path, settings: list[str
 
 
 def scores(run: Path, pairs: Pairs) -> dict[str, tuple[np.ndarray, int]]:
-    """Of each clip that the run held back, by name: the scores at each offset, and how many frames one has seen."""
+    """Of each clip that the run held back, by name: the scores at each offset, and how many frames one depends on."""
     config = recipe(json.loads((run / "config.json").read_text())["recipe"])
     held_back = json.loads((run / "split.json").read_text())["validation"]
     place = {name: number for number, name in enumerate(pairs.names)}
@@ -59,21 +59,21 @@ def scores(run: Path, pairs: Pairs) -> dict[str, tuple[np.ndarray, int]]:
     load_weights(run / "best.safetensors", learner)
     if config.recipe == "lips":
         videos, audios = lip_vectors(learner, chosen, torch.device("cpu"))
-        told = [offset_scores(v[:VALIDATION_TICKS], a) for v, a in zip(videos, audios, strict=True)]
-        return {name: (one, 1) for name, one in zip(chosen.names, told, strict=True)}
+        found = [offset_scores(v[:VALIDATION_TICKS], a) for v, a in zip(videos, audios, strict=True)]
+        return {name: (one, 1) for name, one in zip(chosen.names, found, strict=True)}
     vectors = window_vectors(learner, chosen, torch.device("cpu"))
     assert len(vectors) == len(chosen.names)
-    told = [-offset_distances(seen, heard) for seen, heard in vectors]
-    return {name: (one, WINDOW_TICKS) for name, one in zip(chosen.names, told, strict=True)}
+    found = [-offset_distances(*sides) for sides in vectors]
+    return {name: (one, WINDOW_TICKS) for name, one in zip(chosen.names, found, strict=True)}
 
 
-def line(name: str, told: dict[str, tuple[np.ndarray, int]], collection: str) -> str:
+def line(name: str, of_clips: dict[str, tuple[np.ndarray, int]], collection: str) -> str:
     """A row of the table."""
     cells = []
     for num_frames in KS:
         hits = [
-            right_starts(one, num_frames, window_frames=seen)
-            for clip, (one, seen) in told.items()
+            right_starts(one, num_frames, window_frames=num)
+            for clip, (one, num) in of_clips.items()
             if Path(clip).parent.name == collection
         ]
         values, clips = np.concatenate(hits).astype(float), np.repeat(np.arange(len(hits)), [len(h) for h in hits])
@@ -104,10 +104,10 @@ def main() -> None:
     if given.lips is not None:
         runs["lips"] = given.lips
     pairs = open_shards(given.shards)
-    told = {name: scores(run, pairs) for name, run in runs.items()}
+    of_runs = {name: scores(run, pairs) for name, run in runs.items()}
     for collection in COLLECTIONS:
         print(f"{collection}, held back, from K frames:" + "".join(f"{num:>13d}" for num in KS)[8:])
-        for name, found in told.items():
+        for name, found in of_runs.items():
             print(line(name, found, collection))
     print("published, other data:")
     for name, row in PUBLISHED.items():

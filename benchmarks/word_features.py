@@ -17,9 +17,9 @@ from avmatch.systems.words.model import FrontEnd
 
 @torch.no_grad()
 def save_features(front_end: FrontEnd, clips: Pairs, rows: Sequence[int], folder: Path) -> None:
-    """Shards of what a front end makes of these clips, whole and unaugmented, under their names; what is there, stays.
+    """Shards of the features of these clips, whole and unaugmented, under their names; clips that are there stay.
 
-    They are kept as float16: features go through a BatchNorm, which asks for no more.
+    Features are kept as float16, which is enough for the BatchNorm that they go through.
     """
     mouth = MouthFrontEnd(MouthAugmentation(), front_end.side_px).eval()
     network = front_end.network.eval()

@@ -1,4 +1,4 @@
-"""Evaluating models on pairs with known partners: the numbers, what is left out, and what can't be."""
+"""Evaluating models on pairs whose matches are known: the numbers, what is left out, and what can't be."""
 
 import json
 
@@ -42,8 +42,8 @@ def run_of(folder, held_back):
 
 
 def test_the_similarity_is_the_evidence_in_nats(tmp_path, data):
-    told = {"scale": 3.0, "baseline": 0.25}
-    towers = load_clip_towers(write_clip_model(tmp_path, VIDEO | told, AUDIO | told))
+    evidence = {"scale": 3.0, "baseline": 0.25}
+    towers = load_clip_towers(write_clip_model(tmp_path, VIDEO | evidence, AUDIO | evidence))
     video, audio = (np.load(data / f"{side}.npy").mean(axis=1) for side in ("vfeat", "afeat"))
     found = similarity_of(towers, read_pairs(data))
     np.testing.assert_allclose(found, 3.0 * (video @ audio.T - 0.25), rtol=1e-4, atol=1e-5)
@@ -131,14 +131,14 @@ def test_several_models_share_one_gallery(tmp_path, data):
         evaluate_retrieval([one, other], data, Protocol(held_out=True))
 
 
-def test_data_that_do_not_fit_the_model_are_told(tmp_path, data):
+def test_data_that_do_not_fit_the_model_are_named(tmp_path, data):
     wide = VIDEO | {"num_features": 5}
     folder = write_clip_model(tmp_path, wide, AUDIO)
     with pytest.raises(MediaError, match=r"0000: holds features \(6, 4\), but tiny's video tower takes \(any, 5\)"):
         evaluate_retrieval([folder], data, Protocol())
 
 
-def test_no_data_and_no_model_are_told(tmp_path, model, data):
+def test_no_data_and_no_model_are_named(tmp_path, model, data):
     with pytest.raises(UsageError, match=r"no known layout; known are STD2022"):
         evaluate_retrieval([model], tmp_path, Protocol())
     with pytest.raises(ModelError, match=r"no model there"):

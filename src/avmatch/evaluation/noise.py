@@ -1,6 +1,7 @@
 """Media files in noise: white, pink or babble, mixed into the waveform, over the whole sound, at a stated ratio.
 
-Which kind, and its samples, follow from the seed and the file's name: the same at all ratios and for all models.
+The kind and the samples of the noise follow from the seed and the file's name: the same at all ratios and for all
+models.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def read_in_noise(
 
 
 def noise_of(path: str, num_samples: int, seed: int, kind: str | None = None) -> Float32[np.ndarray, " S"]:
-    """The noise that is mixed into the sound of a file, of `kind` (one of NOISES) or the one that is drawn."""
+    """The noise that is mixed into the sound of a file, of `kind` (one of NOISES) or of one that is drawn."""
     rng = np.random.default_rng([seed, zlib.crc32(Path(path).name.encode(errors="surrogateescape"))])
     drawn = NOISES[rng.integers(len(NOISES))]
     asked = next((one for one in NOISES if one == kind), drawn)

@@ -1,4 +1,4 @@
-"""What is measured on clips that are cut into pieces: lengths, offsets, noise; and what rows are called."""
+"""Evaluations of clips that are cut into pieces: lengths, offsets and noise; names and cells of their tables."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from avmatch.reports.report import TIES, Lines, Report, ReportTable
 
 #: The usual pieces of talking clips.
 PIECES_SECONDS = (0.0, 2.0, 4.0)
-#: In tables, of figures without a trial.
+#: The cell of a figure without a trial.
 NO_FIGURE = "–"
 _INTERVAL = "± half of the 95 % bootstrap interval over groups"
 
 
 @dataclass(frozen=True)
 class TalkProtocol:
-    """What to measure on pieces of clips.
+    """How pieces of clips are measured.
 
     Attributes:
         ks: frames of evidence (sync) or R@k (match); None = the usual ones.
@@ -53,12 +53,12 @@ class TalkProtocol:
 
 
 def piece_name(seconds: float) -> str:
-    """How a person calls pieces of this length."""
+    """The name of this length in tables and notes."""
     return f"{seconds:g} s" if seconds else "whole"
 
 
 def condition_name(name: str, snr_db: float | None) -> str:
-    """What a row is called: what was measured, and in which noise."""
+    """The name of a row, with its noise."""
     return name if snr_db is None else f"{name} {snr_db:g} dB"
 
 

@@ -18,7 +18,7 @@ from avmatch.core.errors import UsageError
 from avmatch.evaluation.galleries import Gallery, held_back_rows
 from avmatch.evaluation.pieces import condition_name
 from avmatch.matching.galleries import NORMALISATIONS
-from avmatch.metrics.intervals import spread
+from avmatch.metrics.intervals import Spread, spread
 from avmatch.metrics.retrieval import SUBSET_KS, DirectionScores, RetrievalScores, evaluate
 from avmatch.reports.report import TIES, Report, ReportTable
 
@@ -108,7 +108,7 @@ class RetrievalResult:
         )
 
     def _lines(self, direction: str) -> list[list[str]]:
-        """The cells of a direction's table, the headings first; with several models their mean and deviation last."""
+        """The cells of a direction's table, the headings first; mean and deviation of several models last."""
         names = self._names()
         several = len(names) > 1
         lines = [[*(["model"] if several else []), "matrix", *self._headings()]]
@@ -117,8 +117,7 @@ class RetrievalResult:
             name = condition_name(row.normalisation, row.snr_db)
             lines.append([*model, name, *_cells(getattr(row.scores, direction))])
         for (kind, snr_db), rows in self._by_condition().items():
-            found = [spread(np.array(column)) for column in _columns(rows, direction)]
-            name = condition_name(kind, snr_db)
+            found, name = _spreads_of(rows, direction), condition_name(kind, snr_db)
             lines.append([f"mean of {len(rows)}", name, *(f"{item.mean:.1f}" for item in found)])
             lines.append([f"sd of {len(rows)}", name, *(f"{item.sd:.1f}" for item in found)])
         return lines
@@ -140,13 +139,13 @@ class RetrievalResult:
         found: list[dict[str, object]] = []
         for (kind, snr_db), rows in self._by_condition().items():
             for direction in _DIRECTIONS.values():
-                columns = zip(self._headings(), _columns(rows, direction), strict=True)
-                figures = {name: asdict(spread(np.array(column))) for name, column in columns}
+                columns = zip(self._headings(), _spreads_of(rows, direction), strict=True)
+                figures = {name: asdict(one) for name, one in columns}
                 found.append({"normalisation": kind, "snr_db": snr_db, "direction": direction, "of": figures})
         return found
 
     def _names(self) -> dict[str, str]:
-        """How each model is called: the last part of its path, unless two would be called the same."""
+        """The name of each model: the last part of its path, unless two would have the same."""
         models = list(dict.fromkeys(row.model for row in self.rows))
         short = [Path(model).resolve().name for model in models]
         return dict(zip(models, short if len(set(short)) == len(models) else models, strict=True))
@@ -191,19 +190,19 @@ def _cells(scores: DirectionScores) -> list[str]:
     return [*recalls, f"{scores.median_rank:g}", f"{scores.mean_rank:.1f}", *subset]
 
 
-def _columns(rows: Sequence[Row], direction: str) -> list[tuple[float, ...]]:
-    """Each figure over the rows, in the order of the headings, shares in %."""
+def _spreads_of(rows: Sequence[Row], direction: str) -> list[Spread]:
+    """Mean and deviation of each figure over the rows, in the order of the headings, shares in %."""
     figures = []
     for row in rows:
         scores: DirectionScores = getattr(row.scores, direction)
         shares = [100 * item.share for item in scores.recall.values()]
         subset = [100 * share for share in scores.subset_recall.values()]
         figures.append((*shares, scores.median_rank, scores.mean_rank, *subset))
-    return list(zip(*figures, strict=True))
+    return [spread(np.array(column)) for column in zip(*figures, strict=True)]
 
 
 def _fitted(protocol: Protocol, num_pairs: int, data: str | Path) -> tuple[Protocol, tuple[str, ...]]:
-    """The protocol with its sizes filled in, and what had to be left out of the usual ones."""
+    """The protocol with its sizes filled in, and a note on what was left out of the defaults."""
     if protocol.subset and protocol.subset >= num_pairs:
         raise UsageError(f"{data}: {num_pairs} pairs are too few for subsets of {protocol.subset}; set --subset 0")
     if protocol.ks and max(protocol.ks) > num_pairs:

@@ -35,10 +35,10 @@ def test_the_first_layer_is_a_convolution_over_space_and_time(lips):
 
 @pytest.mark.parametrize("ticks", [1, 2, 9])
 def test_unit_vectors_at_every_tick(lips, voice, ticks):
-    seen, heard = lips(torch.rand(2, ticks, 16, 16)), voice(torch.randn(2, 4 * ticks, 64))
-    assert seen.shape == heard.shape == (2, ticks, 6)
-    torch.testing.assert_close(seen.norm(dim=2), torch.ones(2, ticks))
-    torch.testing.assert_close(heard.norm(dim=2), torch.ones(2, ticks))
+    video_vectors, audio_vectors = lips(torch.rand(2, ticks, 16, 16)), voice(torch.randn(2, 4 * ticks, 64))
+    assert video_vectors.shape == audio_vectors.shape == (2, ticks, 6)
+    torch.testing.assert_close(video_vectors.norm(dim=2), torch.ones(2, ticks))
+    torch.testing.assert_close(audio_vectors.norm(dim=2), torch.ones(2, ticks))
 
 
 def test_light_and_contrast_make_no_difference(lips):

@@ -49,10 +49,10 @@ def test_the_recipe_is_listed():
 def test_picture_and_sound_of_a_window_are_of_one_time(length):
     source, begins = LipBatches(PLAIN, numbered(length, length)), set()
     for seed in range(20):
-        seen, heard = ticks_of(source(np.array([0, 1]), 0, np.random.default_rng(seed)))
-        np.testing.assert_allclose(heard[:, 1:-1], seen[:, 1:-1], atol=0.03)
-        assert (np.diff(seen) == 1).all()
-        begins |= set(seen[:, 0].tolist())
+        frame_ticks, sound_ticks = ticks_of(source(np.array([0, 1]), 0, np.random.default_rng(seed)))
+        np.testing.assert_allclose(sound_ticks[:, 1:-1], frame_ticks[:, 1:-1], atol=0.03)
+        assert (np.diff(frame_ticks) == 1).all()
+        begins |= set(frame_ticks[:, 0].tolist())
     assert len(begins) > (1 if length == 30 else 10)
 
 
@@ -61,25 +61,25 @@ def test_speed_changes_both_sides_alike():
     speeds = []
     for seed in range(20):
         batch = source(np.array([0]), 0, np.random.default_rng(seed))
-        seen, heard = ticks_of(batch)
-        speed = (heard[0, -2] - heard[0, 2]) / (batch.video.shape[1] - 4)
+        frame_ticks, sound_ticks = ticks_of(batch)
+        speed = (sound_ticks[0, -2] - sound_ticks[0, 2]) / (batch.video.shape[1] - 4)
         speeds.append(speed)
-        assert np.abs(heard - seen)[0, 1:-1].max() <= 0.55
+        assert np.abs(sound_ticks - frame_ticks)[0, 1:-1].max() <= 0.55
     assert min(speeds) < 0.93
     assert max(speeds) > 1.07
 
 
 def test_a_slower_camera_holds_its_frames():
     source = LipBatches(replace(PLAIN, rate_probability=1.0, rate_kept_share=(0.5, 0.5)), numbered(75))
-    seen, _ = ticks_of(source(np.array([0]), 0, np.random.default_rng(0)))
-    assert len(set(seen[0])) in (14, 15)
-    assert (np.diff(seen[0]) >= 0).all()
+    frame_ticks, _ = ticks_of(source(np.array([0]), 0, np.random.default_rng(0)))
+    assert len(set(frame_ticks[0])) in (14, 15)
+    assert (np.diff(frame_ticks[0]) >= 0).all()
 
 
 def test_a_clip_shorter_than_a_window_goes_on_with_its_last_frame():
     batch = LipBatches(PLAIN, numbered(10))(np.array([0]), 0, np.random.default_rng(0))
-    seen, _ = ticks_of(batch)
-    assert seen[0].tolist() == [*range(10), *[9] * 18]
+    frame_ticks, _ = ticks_of(batch)
+    assert frame_ticks[0].tolist() == [*range(10), *[9] * 18]
 
 
 def test_the_voice_in_evaluation_is_the_front_end_of_use():
@@ -206,11 +206,11 @@ def test_what_is_exported_looks_at_mouths_and_says_what_training_said(tmp_path):
     TINY.export(learner, pairs, tmp_path, {"recipe": "lips", "config": {}, "data": {}, "results": {}, "command": ""})
     towers = load_pair(tmp_path)
     assert (towers.video.description.crop, towers.video.description.height_px) == ("mouth", 80)
-    seen, heard = lip_vectors(learner, pairs, CPU)
+    video_vectors, audio_vectors = lip_vectors(learner, pairs, CPU)
     frames = pairs.video[0][:, 16:96, 16:96].astype(np.float32) / 255
-    np.testing.assert_allclose(towers.video.encode(frames, 40), seen[0], atol=5e-3)
+    np.testing.assert_allclose(towers.video.encode(frames, 40), video_vectors[0], atol=5e-3)
     mel = log_mel(pairs.audio[0].astype(np.float32) / 32767)
-    np.testing.assert_allclose(towers.audio.encode(mel, 40), heard[0], atol=5e-3)
+    np.testing.assert_allclose(towers.audio.encode(mel, 40), audio_vectors[0], atol=5e-3)
 
 
 @pytest.mark.parametrize(
@@ -220,6 +220,6 @@ def test_what_is_exported_looks_at_mouths_and_says_what_training_said(tmp_path):
         ({"video": LipCnnConfig(tcn=TcnConfig(dim=5))}, r"video.tcn.dim 5 and audio.tcn.dim 6 differ"),
     ],
 )
-def test_settings_that_do_not_fit_are_told(changed, message):
+def test_settings_that_do_not_fit_are_refused(changed, message):
     with pytest.raises(UsageError, match=message):
         replace(TINY, **changed)

@@ -105,13 +105,13 @@ def test_a_clip_that_is_too_short_holds_its_last_frame_and_falls_silent():
 def test_gain_and_noise_change_the_sound_and_the_seed_decides_them():
     loud = replace(PLAIN, gain_db=(-6.0, -6.0))
     noisy = replace(PLAIN, noise_probability=1.0)
-    heard = [
+    sounds = [
         SyncBatches(task, clips(30))(np.array([0]), 0, np.random.default_rng(1)).audio[0].numpy()
         for task in (PLAIN, loud, noisy, noisy)
     ]
-    np.testing.assert_allclose(heard[1][:, 0] - heard[0][:, 0], -12 / 20 * math.log(10), atol=1e-3)
-    assert np.abs(heard[2] - heard[0]).mean() > 0.01
-    np.testing.assert_array_equal(heard[2], heard[3])
+    np.testing.assert_allclose(sounds[1][:, 0] - sounds[0][:, 0], -12 / 20 * math.log(10), atol=1e-3)
+    assert np.abs(sounds[2] - sounds[0]).mean() > 0.01
+    np.testing.assert_array_equal(sounds[2], sounds[3])
 
 
 def two_windows(criterion):
@@ -120,10 +120,12 @@ def two_windows(criterion):
     torch.manual_seed(2)
     learner = task.learner(clips(6), 0).eval()
     batch = task.source(clips(6), learner, CPU)(np.array([0]), 0, np.random.default_rng(0))
-    seen, heard = learner.video(learner.mouth(batch.video))[0], learner.audio(batch.audio)[0]
+    video_vectors, audio_vectors = learner.video(learner.mouth(batch.video))[0], learner.audio(batch.audio)[0]
     if isinstance(criterion, Correspondence):
-        seen, heard = (vectors / vectors.norm(dim=1, keepdim=True) for vectors in (seen, heard))
-    distances = [[math.dist(one.tolist(), other.tolist()) for other in heard] for one in seen]
+        video_vectors, audio_vectors = (
+            vectors / vectors.norm(dim=1, keepdim=True) for vectors in (video_vectors, audio_vectors)
+        )
+    distances = [[math.dist(one.tolist(), other.tolist()) for other in audio_vectors] for one in video_vectors]
     return learner, batch, distances
 
 
@@ -153,19 +155,21 @@ def test_perfect_match_asks_which_of_the_sounds_is_the_windows_own():
 def test_perfect_match_goes_on_in_other_clips_of_the_batch():
     """Two clips of two windows, four candidates: all sounds that there are."""
     torch.manual_seed(0)
-    seen, heard = torch.randn(2, 2, 5), torch.randn(2, 2, 5)
-    distances = torch.cdist(seen.flatten(0, 1), heard.flatten(0, 1))
+    video_vectors, audio_vectors = torch.randn(2, 2, 5), torch.randn(2, 2, 5)
+    distances = torch.cdist(video_vectors.flatten(0, 1), audio_vectors.flatten(0, 1))
     wanted = -torch.log_softmax(1 / distances, dim=1).diagonal().mean()
-    torch.testing.assert_close(MultiWay(4).loss()(seen, heard), wanted, rtol=1e-3, atol=0)
+    torch.testing.assert_close(MultiWay(4).loss()(video_vectors, audio_vectors), wanted, rtol=1e-3, atol=0)
 
 
 def test_each_window_meets_its_own_sound_and_a_negative():
     torch.manual_seed(0)
-    seen, heard, is_pair = with_negatives(torch.arange(6.0).reshape(2, 3, 1), torch.arange(6.0).reshape(2, 3, 1))
+    video_vectors, audio_vectors, is_pair = with_negatives(
+        torch.arange(6.0).reshape(2, 3, 1), torch.arange(6.0).reshape(2, 3, 1)
+    )
     assert is_pair.tolist() == [True] * 6 + [False] * 6
-    assert seen[:6].tolist() == heard[:6].tolist() == seen[6:].tolist()
-    assert (seen[6:] != heard[6:]).all()
-    assert (seen[6:] // 3 == heard[6:] // 3).all()
+    assert video_vectors[:6].tolist() == audio_vectors[:6].tolist() == video_vectors[6:].tolist()
+    assert (video_vectors[6:] != audio_vectors[6:]).all()
+    assert (video_vectors[6:] // 3 == audio_vectors[6:] // 3).all()
 
 
 def talking(num=6, ticks=12):
@@ -240,12 +244,12 @@ def test_what_is_exported_gives_a_vector_a_frame_as_training_did(exported):
     description = towers.video.description
     wanted = (description.crop, description.height_px, description.distance, description.window_frames)
     assert wanted == ("mouth", 56, "euclidean", 5)
-    seen, heard = window_vectors(learner, pairs, CPU)[0]
+    video_vectors, audio_vectors = window_vectors(learner, pairs, CPU)[0]
     frames = pairs.video[0][:, 28:84, 28:84].astype(np.float32) / 255
     steps = mfcc(waveform(pairs.audio[0]))
     found = towers.video.encode(frames, 12), towers.audio.encode(steps, 12)
-    np.testing.assert_allclose(found[0][2:-2], seen, atol=1e-4)
-    np.testing.assert_allclose(found[1][2:-2], heard, atol=1e-4)
+    np.testing.assert_allclose(found[0][2:-2], video_vectors, atol=1e-4)
+    np.testing.assert_allclose(found[1][2:-2], audio_vectors, atol=1e-4)
     held = np.concatenate((frames[:1], frames[:1], frames[:3]))
     np.testing.assert_allclose(towers.video.encode(held, 5)[2], found[0][0], atol=1e-4)
     assert np.abs(np.linalg.norm(found[0], axis=1) - 1).max() > 0.05  # left as they are

@@ -140,9 +140,9 @@ def by_distance(model, folder, window_frames):
         graph.graph.initializer.append(onnx.numpy_helper.from_array(np.float32(3), "length"))
         graph.graph.node.append(onnx.helper.make_node("LpNormalization", ["raw"], ["unit"], axis=-1, p=2))
         graph.graph.node.append(onnx.helper.make_node("Mul", ["unit", "length"], ["y"]))
-        told = json.loads(graph.metadata_props[0].value)
-        told |= {"distance": "euclidean", "window_frames": window_frames}
-        onnx.helper.set_model_props(graph, {"avmatch": json.dumps(told)})
+        description = json.loads(graph.metadata_props[0].value)
+        description |= {"distance": "euclidean", "window_frames": window_frames}
+        onnx.helper.set_model_props(graph, {"avmatch": json.dumps(description)})
         onnx.save(graph, folder / f"{side}.onnx")
     return folder
 
@@ -180,9 +180,9 @@ def test_figures_of_the_tables_are_those_of_the_report(sync_report, match_report
     assert f"| whole -15 dB | {100 * five.share:.1f}±{50 * (five.high - five.low):.1f} |" in text
     assert f" | {row.distance:.2f} | {row.confidence:.2f} | 4 | 3 |" in text
     assert "| piece | → R@1 | → R@5 | ← R@1 | ← R@5 | windows |" in match_report.report().markdown()
-    told = json.loads(sync_report.report().json())
-    assert (told["kind"], told["protocol"]["noise_snr_db"]) == ("sync", [-15.0])
-    assert told["rows"][1]["accuracy"]["5"]["share"] == five.share
+    values = json.loads(sync_report.report().json())
+    assert (values["kind"], values["protocol"]["noise_snr_db"]) == ("sync", [-15.0])
+    assert values["rows"][1]["accuracy"]["5"]["share"] == five.share
     assert json.loads(match_report.report().json())["rows"][2]["voice_by_face"]["5"]["num_trials"] == 8
 
 
@@ -193,8 +193,8 @@ def ask(*arguments):
 def test_the_command_writes_each_form(model, talk, tmp_path, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     options = ("--piece", 0, "--k", 5, "--split", "test", "--cache", "none")
-    told = json.loads(ask("sync", model, talk, *options, "--json", "--markdown", tmp_path / "table.md").stdout)
-    assert (told["rows"][0]["num_pieces"], list(told["rows"][0]["accuracy"])) == (3, ["5"])
+    values = json.loads(ask("sync", model, talk, *options, "--json", "--markdown", tmp_path / "table.md").stdout)
+    assert (values["rows"][0]["num_pieces"], list(values["rows"][0]["accuracy"])) == (3, ["5"])
     assert (tmp_path / "table.md").read_text(encoding="utf-8").startswith("# Offsets on talk")
     shown = ask("match", model, talk, "--piece", 0, 9, "--cache", tmp_path / "features")
     assert "Faces that get their own voice" in shown.stdout

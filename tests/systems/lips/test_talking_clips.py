@@ -17,17 +17,17 @@ from talking_scenes import write_talk, write_towers
 
 
 def numbered(first, last):
-    """Vectors that tell their number."""
+    """Vectors whose entries are their number."""
     return np.arange(first, last, dtype=np.float16)[:, None] * np.ones(2, np.float16)
 
 
 def features_of(picture_start_seconds, sound_start_seconds, num_ticks=50):
     """Ten ticks a second; tick n of either side is n."""
-    seen = Embeddings(numbered(0, num_ticks), 10.0, picture_start_seconds)
-    heard = Embeddings(numbered(0, num_ticks), 10.0, sound_start_seconds)
+    of_video = Embeddings(numbered(0, num_ticks), 10.0, picture_start_seconds)
+    of_audio = Embeddings(numbered(0, num_ticks), 10.0, sound_start_seconds)
     motion, bands = np.zeros((1, 2, 3), np.float16), np.zeros((1, 8), np.float16)
-    picture = VideoFeatures(0.0, motion, (), 25.0, 5.0, embeddings={"tiny": seen})
-    return picture, [AudioFeatures(0.0, bands, bands, 5.0, 1.0, embeddings={"tiny": heard})]
+    picture = VideoFeatures(0.0, motion, (), 25.0, 5.0, embeddings={"tiny": of_video})
+    return picture, [AudioFeatures(0.0, bands, bands, 5.0, 1.0, embeddings={"tiny": of_audio})]
 
 
 @pytest.mark.parametrize(
@@ -46,11 +46,11 @@ def features_of(picture_start_seconds, sound_start_seconds, num_ticks=50):
 def test_both_sides_are_on_the_clock_of_the_picture(starts, part, video, audio):
     found = clip_vectors("tiny", Clip("a.mp4", "a.mp4", "a", **part), *features_of(*starts))
     assert found.video[:, 0].tolist() == list(range(*video))
-    told = [number if 0 <= number < 50 else None for number in range(*audio)]
-    assert [None if np.isnan(number) else number for number in found.audio[0][:, 1]] == told
+    wanted = [number if 0 <= number < 50 else None for number in range(*audio)]
+    assert [None if np.isnan(number) else number for number in found.audio[0][:, 1]] == wanted
 
 
-def test_clips_without_anything_to_compare_are_told():
+def test_clips_without_anything_to_compare_are_named():
     picture, sounds = features_of(0.0, 0.0)
     with pytest.raises(MediaError, match=r"a\.mp4: other finds nothing to compare in it"):
         clip_vectors("other", Clip("a.mp4", "a.mp4", "a"), picture, sounds)
@@ -70,8 +70,8 @@ def test_of_several_faces_the_longest_in_sight_counts():
     picture, sounds = features_of(0.0, 0.0)
     faces = (track(100, 108, 0.5), track(200, 205, 1.1), track(300, 303, 2.0), track(400, 401, 0.6))
     found = clip_vectors("tiny", Clip("a.mp4", "a.mp4", "a"), replace(picture, embeddings={}, mouths=faces), sounds)
-    told = [None if np.isnan(number) else int(number) for number in found.video[:, 0]]
-    assert told == [*range(100, 108), 202, 203, 204, None, None, None, None, 300, 301, 302]
+    ticks = [None if np.isnan(number) else int(number) for number in found.video[:, 0]]
+    assert ticks == [*range(100, 108), 202, 203, 204, None, None, None, None, 300, 301, 302]
     assert found.audio[0][:, 0].tolist() == list(range(5, 23))
 
 
@@ -130,7 +130,7 @@ def test_noise_is_seeded_grows_and_leaves_the_clean_sound(model, talk):
     assert np.nanmax(np.abs(white.audio[1] - other.audio[1])) > 0.01
 
 
-def test_files_that_cannot_be_used_are_told_and_left_out(model, talk, media, tmp_path):
+def test_files_that_cannot_be_used_are_named_and_left_out(model, talk, media, tmp_path):
     rows = ({"path": path} for path in (media / "zero.mp4", talk / "ann" / "a.mp4", media / "silent_video.mp4"))
     vectors = talk_vectors(model, write_list(tmp_path / "list.csv", *rows), TalkProtocol())
     assert len(vectors.clips) == 1

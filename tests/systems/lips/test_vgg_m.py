@@ -1,4 +1,4 @@
-"""The published layer tables: parameters counted by hand, shapes, and what a vector has seen."""
+"""The published layer tables: parameters counted by hand, shapes, and what a vector depends on."""
 
 import pytest
 import torch
@@ -45,9 +45,9 @@ def test_the_published_size_has_the_published_parameters():
 
 def test_the_published_size_takes_five_colour_frames_and_twenty_steps():
     with torch.no_grad():
-        seen = VggMPicture(VggMConfig()).eval()(torch.rand(1, 5, 3, 224, 224))
-        heard = VggMSound(VggMConfig()).eval()(torch.randn(1, 20, 13))
-    assert seen.shape == heard.shape == (1, 1, 1024)
+        video_vectors = VggMPicture(VggMConfig()).eval()(torch.rand(1, 5, 3, 224, 224))
+        audio_vectors = VggMSound(VggMConfig()).eval()(torch.randn(1, 20, 13))
+    assert video_vectors.shape == audio_vectors.shape == (1, 1, 1024)
 
 
 def layer_shapes(network, images):
@@ -62,11 +62,11 @@ def layer_shapes(network, images):
 
 def test_layers_have_the_sizes_of_the_table():
     with torch.no_grad():
-        seen = layer_shapes(VggMPicture(VggMConfig()).eval(), torch.rand(1, 15, 224, 224))
-        heard = layer_shapes(VggMSound(VggMConfig()).eval(), torch.randn(1, 1, 13, 20))
+        of_video = layer_shapes(VggMPicture(VggMConfig()).eval(), torch.rand(1, 15, 224, 224))
+        of_audio = layer_shapes(VggMSound(VggMConfig()).eval(), torch.randn(1, 1, 13, 20))
     sides, channels = (109, 54, 26, 13, 13, 13, 13, 6, 1), (96, 96, 256, 256, 256, 256, 256, 256, 512)
-    assert seen == [(side, side, num) for side, num in zip(sides, channels, strict=True)]
-    assert heard == [
+    assert of_video == [(side, side, num) for side, num in zip(sides, channels, strict=True)]
+    assert of_audio == [
         (13, 20, 64), (13, 20, 192), (11, 9, 192), (11, 9, 384), (11, 9, 256), (11, 9, 256), (5, 4, 256), (1, 1, 512),
     ]  # fmt: skip
 
@@ -119,8 +119,8 @@ def test_a_shared_sound_sees_35_steps():
     shared, _ = shared_and_windowed()
     mfcc = torch.randn(1, 60, 13, requires_grad=True)
     shared(mfcc)[0, 5].sum().backward()
-    seen = torch.nonzero(mfcc.grad[0].abs().sum(dim=1)).flatten()
-    assert (int(seen.min()), int(seen.max())) == (20 - 8, 20 + 26)
+    reached = torch.nonzero(mfcc.grad[0].abs().sum(dim=1)).flatten()
+    assert (int(reached.min()), int(reached.max())) == (20 - 8, 20 + 26)
 
 
 def test_vectors_have_length_1_where_that_is_wanted():
@@ -129,13 +129,13 @@ def test_vectors_have_length_1_where_that_is_wanted():
     torch.testing.assert_close(unit(frames).norm(dim=2), torch.ones(1, 3))
 
 
-def test_frames_that_are_too_small_are_told():
+def test_frames_that_are_too_small_are_refused():
     with pytest.raises(ValueError, match="side_px must be at least 51"):
         VggMPicture(VggMConfig(side_px=50))
 
 
 def test_vectors_begin_about_1_apart():
     torch.manual_seed(0)
-    seen = VggMPicture(REDUCED)(torch.rand(4, 8, 96, 96)).flatten(0, 1)
-    heard = VggMSound(REDUCED)(torch.randn(4, 32, 13)).flatten(0, 1)
-    assert 0.7 < torch.cdist(seen, heard).mean() < 1.4
+    video_vectors = VggMPicture(REDUCED)(torch.rand(4, 8, 96, 96)).flatten(0, 1)
+    audio_vectors = VggMSound(REDUCED)(torch.randn(4, 32, 13)).flatten(0, 1)
+    assert 0.7 < torch.cdist(video_vectors, audio_vectors).mean() < 1.4

@@ -1,4 +1,4 @@
-"""Words from the lips, measured on clips: which words count, what is seen of them, the report."""
+"""Words from the lips, measured on clips: which words count, which frames are used, the report."""
 
 import json
 
@@ -134,9 +134,9 @@ def test_data_without_the_models_words_are_refused(talk, changes, split, message
 
 def test_the_report_in_its_forms(talk):
     report = evaluate_words(write_reader(talk / "model"), talk)
-    told = json.loads(report.report().json())
-    assert told["kind"] == "words"
-    assert told["mistakes"][0]["heard"] == "left"
+    values = json.loads(report.report().json())
+    assert values["kind"] == "words"
+    assert values["mistakes"][0]["heard"] == "left"
     text = report.report().markdown()
     assert "# Words in" in text
     assert "| right | left | 1 | 3 |" in text

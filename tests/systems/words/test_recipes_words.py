@@ -141,11 +141,11 @@ def test_what_is_exported_is_what_was_learned(packed, tmp_path):
     learner = TINY.learner(pairs, 0).eval()
     TINY.export(learner, pairs, tmp_path, {"recipe": "words", "data": "", "results": "", "command": "", "config": {}})
     session = onnxruntime.InferenceSession(tmp_path / "words.onnx")
-    told = json.loads(session.get_modelmeta().custom_metadata_map["avmatch"])
-    assert told["vocabulary"] == list(WORDS)
+    described = json.loads(session.get_modelmeta().custom_metadata_map["avmatch"])
+    assert described["vocabulary"] == list(WORDS)
     margin, crop = TINY.jitter_ticks, slice(16, 96)
     frames = pairs.video[3][margin:-margin, crop, crop].astype(np.float32)[None] / 255
-    assert frames.shape[1] == 8 + 2 * told["context_frames"]
+    assert frames.shape[1] == 8 + 2 * described["context_frames"]
     logits = session.run(None, {"input": frames})[0]
     np.testing.assert_allclose(logits[0], word_logits(TINY, learner, pairs, CPU)[3], atol=1e-4)
     assert (tmp_path / "card.md").is_file()
@@ -243,7 +243,7 @@ def test_features_that_were_saved_train_the_head_as_pictures_do(packed, tmp_path
     assert (result.model / "words.onnx").is_file()
 
 
-def test_words_that_nobody_told_are_asked_for(packed, tmp_path):
+def test_a_missing_table_of_words_is_asked_for(packed, tmp_path):
     save_features(lip_front_end(LIPS), open_shards(packed), [0], tmp_path / "features")
-    with pytest.raises(UsageError, match=r"name it with --set task\.words=PATH"):
+    with pytest.raises(UsageError, match=r"words.csv: no such table of words; name one with --set task\.words=PATH"):
         TINY.read(tmp_path / "features", tmp_path)

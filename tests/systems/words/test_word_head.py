@@ -23,8 +23,8 @@ def test_logits_see_as_far_as_the_reach_and_no_farther(back_end):
     is_word = word(30, 12, 16)
     ticks.requires_grad_()
     head(ticks, is_word).square().sum().backward()
-    seen = ticks.grad.abs().sum(dim=(0, 2)).nonzero().flatten()
-    assert (int(seen.min()), int(seen.max())) == (12 - reach, 15 + reach)
+    reached = ticks.grad.abs().sum(dim=(0, 2)).nonzero().flatten()
+    assert (int(reached.min()), int(reached.max())) == (12 - reach, 15 + reach)
 
 
 @pytest.mark.parametrize("back_end", BACK_ENDS)

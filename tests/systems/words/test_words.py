@@ -40,15 +40,15 @@ def test_a_pair_that_begins_later_in_its_file_has_its_words_earlier():
 
 
 def test_words_that_were_not_packed_are_left_out():
-    told = {"a.mp4": said(("in", 1.9, 2.03), ("out", 1.9, 2.2), ("after", 2.4, 2.5))}
-    tokens = find_words(clips(["a.mp4"]), told, ONCE)
+    spoken = {"a.mp4": said(("in", 1.9, 2.03), ("out", 1.9, 2.2), ("after", 2.4, 2.5))}
+    tokens = find_words(clips(["a.mp4"]), spoken, ONCE)
     assert tokens.vocabulary == ("in",)
     assert tokens.first + tokens.num_frames == [50]
 
 
 def test_a_file_is_known_by_the_longest_end_of_its_path():
-    told = {"b/a.mp4": said(("inner", 0.1, 0.2)), "a.mp4": said(("outer", 0.1, 0.2))}
-    tokens = find_words(clips(["x/b/a.mp4", "y/a.mp4", "z/c.mp4"]), told, ONCE)
+    spoken = {"b/a.mp4": said(("inner", 0.1, 0.2)), "a.mp4": said(("outer", 0.1, 0.2))}
+    tokens = find_words(clips(["x/b/a.mp4", "y/a.mp4", "z/c.mp4"]), spoken, ONCE)
     assert [tokens.vocabulary[label] for label in tokens.label] == ["inner", "outer"]
 
 
@@ -64,7 +64,7 @@ def test_a_file_is_known_by_the_longest_end_of_its_path():
     ],
 )
 def test_which_words_count(selection, words):
-    told = {
+    spoken = {
         "a.mp4": said(
             ("low", 0.0, 0.2, 0.4),
             ("high", 0.2, 0.4, 0.6),
@@ -75,7 +75,7 @@ def test_which_words_count(selection, words):
         ),
         "b/a.mp4": said(("unsaid", 0.0, 0.2), group="ben"),
     }
-    assert set(find_words(clips(["a.mp4", "b/a.mp4"]), told, selection).vocabulary) == words
+    assert set(find_words(clips(["a.mp4", "b/a.mp4"]), spoken, selection).vocabulary) == words
 
 
 def test_no_word_is_refused_with_the_numbers():
@@ -86,14 +86,14 @@ def test_no_word_is_refused_with_the_numbers():
 def many(num_files, group=lambda number: "", seed=0):
     """Files of three words each; "rare" is in every tenth."""
     rng = np.random.default_rng(seed)
-    told = {}
+    spoken = {}
     for number in range(num_files):
         words = [str(word) for word in rng.integers(6, size=3)]
         words[0] = "rare" if number % 10 == 0 else words[0]
-        told[f"{number}.mp4"] = said(
+        spoken[f"{number}.mp4"] = said(
             *((word, place / 2, place / 2 + 0.3) for place, word in enumerate(words)), group=group(number)
         )
-    return find_words(clips(list(told)), told, ONCE)
+    return find_words(clips(list(spoken)), spoken, ONCE)
 
 
 def test_folds_share_no_file_and_have_about_as_many_of_each_word():
@@ -120,9 +120,9 @@ def test_people_stay_whole_where_there_are_enough():
 
 
 def test_frames_of_a_word_hold_the_ends_of_the_clip():
-    told = {"a.mp4": said(("first", 0.04, 0.12), ("last", 1.92, 2.0))}
+    spoken = {"a.mp4": said(("first", 0.04, 0.12), ("last", 1.92, 2.0))}
     pairs = clips(["a.mp4"])
-    frames = WordFrames(pairs.video, find_words(pairs, told, ONCE), margin=3)
+    frames = WordFrames(pairs.video, find_words(pairs, spoken, ONCE), margin=3)
     assert frames[0][:, 0, 0].tolist() == [0, 0, 0, 1, 2, 3, 4, 5]
     assert frames[1][:, 0, 0].tolist() == [45, 46, 47, 48, 49, 49, 49, 49]
 

@@ -115,7 +115,7 @@ class Analyser:
             try:
                 made_picture, made_sound = self._decode(path, picture=need_picture, sound=need_sound)
             except MediaError as error:
-                # In one pass a stream that isn't there is no error, so it is none either when its sibling is kept.
+                # In one pass a missing stream is no error, so it is none either when its sibling is kept.
                 if (video_features or audio_features) is None or error.reason not in (*_ABSENT, "no_frames"):
                     raise
                 made_picture = made_sound = None

@@ -105,7 +105,7 @@ def list_scene_files(path: str | Path, split: str | None = None) -> tuple[Clip, 
         split: only this one, of a known layout by the first of its lists; None = all, but not such a list's tests.
 
     Raises:
-        UsageError: a table names a file that isn't there, there is no such split, or folders are sides, not classes.
+        UsageError: a table names a missing file, there is no such split, or folders are sides, not classes.
     """
     given = Path(path)
     if (table := _table_of(given)) is not None:
@@ -123,7 +123,7 @@ def read_speech(path: str | Path) -> tuple[Clip, ...]:
 
     Raises:
         UsageError: there is no clip, or a layout is broken; the message names the file and the rule.
-        MissingExtraError: it is a Parquet file, and pyarrow isn't there.
+        MissingExtraError: it is a Parquet file, and pyarrow is missing.
     """
     given = Path(path)
     if (table := _table_of(given)) is not None:

@@ -85,7 +85,7 @@ class Row:
         return known[text]
 
     def file(self, column: str) -> str:
-        """The file that a cell names, relative to the table. Raises UsageError if it isn't there."""
+        """The file that a cell names, relative to the table. Raises UsageError if it is missing."""
         if not self[column]:
             raise self.error(f"`{column}` is empty; every row needs a file there")
         file = self.table.parent / self[column]
@@ -105,7 +105,7 @@ def read_table(path: Path, needed: Sequence[str] = ()) -> tuple[tuple[str, ...],
     Raises:
         UsageError: the file can't be read, lacks a column that is `needed`, has two columns of one name, or a row has
             more cells than the header.
-        MissingExtraError: it is a Parquet file, and pyarrow isn't there.
+        MissingExtraError: it is a Parquet file, and pyarrow is missing.
     """
     if not path.is_file():
         raise UsageError(f"{path}: no such file")

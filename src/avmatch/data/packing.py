@@ -195,7 +195,7 @@ def common_part(
     """Both sides over the time that they and the list have in common, with the sound's offset taken off.
 
     Raises:
-        MediaError: a side isn't there, or they have no whole tick in common.
+        MediaError: a side is missing, or they have no whole tick in common.
     """
     video, audio = _present(clip, "video", video), _present(clip, "audio", audio)
     per_tick = settings.audio_per_tick
@@ -235,7 +235,7 @@ def _packed_sides(
 
 
 def _present(clip: Clip, side: str, track: Track | None) -> Track:
-    """A side of a clip. Raises MediaError if it isn't there."""
+    """A side of a clip. Raises MediaError if it is missing."""
     if track is not None:
         return track
     if side == "video":

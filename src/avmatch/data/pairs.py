@@ -61,7 +61,7 @@ def read_pairs(path: str | Path, *, to_train: bool = False) -> Pairs:
     Raises:
         UsageError: none of the known layouts, or one that doesn't hold together.
         MediaError: one file can't be used.
-        MissingExtraError: it is a Parquet file, and pyarrow isn't there.
+        MissingExtraError: it is a Parquet file, and pyarrow is missing.
     """
     given = Path(path)
     if given.is_dir() and (given / INDEX).is_file():
@@ -82,7 +82,7 @@ def read_scenes(path: str | Path, split: str | None = None) -> Scenes:
     Raises:
         UsageError: none of the known layouts, no such split, or one that doesn't hold together.
         MediaError: an array of many items can't be read.
-        MissingExtraError: h5py isn't there for TAU, or pyarrow for Parquet.
+        MissingExtraError: h5py is missing for TAU, or pyarrow for Parquet.
     """
     given = Path(path)
     if is_tau(given):
@@ -100,7 +100,7 @@ def read_clips(paths: Sequence[str]) -> Scenes:
     """The items of these .npz files; what is missing or broken is reported as a fault.
 
     Raises:
-        UsageError: a file isn't there.
+        UsageError: a file is missing.
     """
     if gone := next((path for path in paths if not Path(path).is_file()), None):
         raise UsageError(f"{gone}: no such file")

@@ -2,7 +2,7 @@
 
     feature/{audio,video}_features_data/{train,val,test}.hdf5  <label>/audio/<stem>, <label>/video/<stem>: (T, F)
     feature/{audio,video}_features_data/global_mean_std.npz    global_mean, global_std: every step is standardised
-    evaluation_setup/fold1_{train,evaluate}.csv                by tabs: filename_audio, filename_video, scene_label
+    evaluation_setup/fold1_{train,evaluate}.csv          tab-separated: filename_audio, filename_video, scene_label
     {train,val,test}.csv                                       another release: by commas, with a location id
 
 Lists may lie in either place, or be missing: then all that the split's HDF5 file holds counts. A stem is
@@ -108,7 +108,7 @@ def read_tau(folder: Path, split: str | None = None) -> Scenes:
     Raises:
         UsageError: no such split, or a list and an HDF5 file that don't agree on a label.
         MediaError: an HDF5 or .npz file can't be read.
-        MissingExtraError: h5py isn't there.
+        MissingExtraError: h5py is missing.
     """
     if split is not None and split not in SPLITS:
         raise UsageError(f"{folder}: no split {split!r}; there are {', '.join(SPLITS)}")

@@ -109,7 +109,7 @@ class Sides:
     """What was decoded of one file.
 
     Attributes:
-        video: None where it wasn't asked for, or isn't there.
+        video: None where it wasn't asked for, or is missing.
         audio: the same; several where the sound is wanted in several versions (as it is, in noise).
     """
 

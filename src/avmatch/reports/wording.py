@@ -1,6 +1,7 @@
-"""How the reports word names, numbers and offsets, so that the page, the table and the figures agree.
+"""How the reports word names, numbers and offsets, so that the page, the table and the figures agree; and the sentences
+of `sync` and `fix`.
 
-Positive offsets mean that the sound comes late.
+Positive offsets mean that the sound comes late; the verdict is that of ITU-R BT.1359-1 (core/results.py).
 """
 
 from __future__ import annotations
@@ -25,6 +26,15 @@ _SECONDS_FROM = 10.0
 _DIRECTION_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _CONTROL_PICTURES = 0x2400  # the block of Unicode that draws ␀, ␁ …
 _INVISIBLE_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
+#: By how much a face must agree better than the next with the sound to be called the speaker.
+CLEAR_LEAD_NATS = 3.0
+_VERDICT_WORDS: dict[Verdict, str] = {
+    "in_sync": "viewers do not notice",
+    "early_noticed": "viewers notice",
+    "late_noticed": "viewers notice",
+    "early_unacceptable": "viewers notice and find it unacceptable",
+    "late_unacceptable": "viewers notice and find it unacceptable",
+}
 
 
 def shown(text: str) -> str:
@@ -86,20 +96,6 @@ def _visible(character: str) -> str:
     # No backslash escapes: they would look like separators of a Windows path.
     code = ord(character)
     return chr(_CONTROL_PICTURES + code) if code < ord(" ") else "\N{REPLACEMENT CHARACTER}"
-
-
-# What `sync` and `fix` say about one file, as a sentence without the file's name.
-# The verdict is that of ITU-R BT.1359-1 (core/results.py).
-
-#: By how much a face must agree better than the next with the sound to be called the speaker.
-CLEAR_LEAD_NATS = 3.0
-_VERDICT_WORDS: dict[Verdict, str] = {
-    "in_sync": "viewers do not notice",
-    "early_noticed": "viewers notice",
-    "late_noticed": "viewers notice",
-    "early_unacceptable": "viewers notice and find it unacceptable",
-    "late_unacceptable": "viewers notice and find it unacceptable",
-}
 
 
 @runtime_checkable

@@ -25,10 +25,7 @@ def match(
     model: Model = None,
     matrix: Annotated[Path | None, typer.Option(help="Also write the videos × audio similarity here, as .npy.")] = None,
     normalise: Annotated[str, typer.Option(help="How --matrix is normalised: sinkhorn, csls or raw.")] = "sinkhorn",
-    mux: Annotated[
-        Path | None,
-        typer.Option(help="Also write each matched video with its sound here; never over a file of others."),
-    ] = None,
+    mux: Annotated[Path | None, typer.Option(help="Also mux matches into here; replaces only muxed files.")] = None,
     top_k: Annotated[int, typer.Option(help="Candidates listed for each video.")] = 10,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a video instead of the table.")] = False,
     face_detector: FaceDetector = None,

@@ -83,23 +83,16 @@ def match(
     watch = analyser.video_with_scratch if settings.use_scratch else analyser.video
     video_paths, audio_paths = _listed(videos, list_videos, leave_out), _listed(audios, list_audio, leave_out)
     video_answers = analyse_all(watch, video_paths, "videos", progress, num_workers)
-    video_features = _usable(video_paths, video_answers)
     audio_answers = analyse_all(analyser.audio, audio_paths, "audio", progress, num_workers)
-    audio_features = _usable(audio_paths, audio_answers)
+    video_features, audio_features = _usable(video_paths, video_answers), _usable(audio_paths, audio_answers)
     cues = cues_for(settings, models)
     lags = _lags(audio_features, settings)
     prior = any_offset(lags) if settings.many else usual_offsets(lags)
-    scores = fused_scores(
-        cues, tuple(video_features.values()), tuple(audio_features.values()), lags, prior, progress=progress
-    )
+    videos_and_audio = tuple(video_features.values()), tuple(audio_features.values())
+    scores = fused_scores(cues, *videos_and_audio, lags, prior, progress=progress)
     faces = [place for place, cue in enumerate(cues) if looks_at_faces(cue)]
     confidence = confidences(scores.nats, np.isin(scores.deciding, faces), shared=settings.many)
-    notes = (
-        *_left_out((videos, audios), leave_out),
-        *_length_notes(video_features, audio_features, settings),
-        *_damages(video_features),
-        *_damages(audio_features),
-    )
+    notes = (*_left_out((videos, audios), leave_out), *_notes(video_features, audio_features, settings))
     result = decide(video_paths, tuple(video_features), tuple(audio_features), scores, confidence, settings)
     return replace(
         result,
@@ -156,20 +149,21 @@ def _lags(audio_features: Mapping[str, AudioFeatures], settings: MatchSettings) 
     return np.arange(-TICK_RATE_HZ, int(longest * TICK_RATE_HZ) + 1) / TICK_RATE_HZ
 
 
-def _length_notes(
+def _notes(
     video_features: Mapping[str, VideoFeatures], audio_features: Mapping[str, AudioFeatures], settings: MatchSettings
 ) -> Iterator[str]:
-    """A note if many videos differ in length from every recording."""
-    if settings.many or not audio_features:
-        return
-    lengths = np.array([audio.duration_seconds for audio in audio_features.values()])
-    gaps = [np.abs(lengths - video.duration_seconds).min() for video in video_features.values()]
-    if far := sum(gap > settings.max_offset_seconds for gap in gaps):
-        yield (
-            f"{far} of {len(gaps)} videos have no recording of their own length (within "
-            f"{settings.max_offset_seconds:g} s). If recordings run longer than the pictures, use --many to place each "
-            "video inside its recording, or raise --max-offset."
-        )
+    """Remarks for a person: lengths that differ, and files of which a part is missing."""
+    if audio_features and not settings.many:
+        lengths = np.array([audio.duration_seconds for audio in audio_features.values()])
+        gaps = [np.abs(lengths - video.duration_seconds).min() for video in video_features.values()]
+        if far := sum(gap > settings.max_offset_seconds for gap in gaps):
+            yield (
+                f"{far} of {len(gaps)} videos have no recording of their own length (within "
+                f"{settings.max_offset_seconds:g} s). If recordings run longer than the pictures, use --many to place "
+                "each video inside its recording, or raise --max-offset."
+            )
+    yield from _damages(video_features)
+    yield from _damages(audio_features)
 
 
 def _missing(

@@ -22,7 +22,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from calibrate import logistic, reliability
+from calibrate import logistic
+from events import reliability
 from lips import PICTURES, SHIFTS, Condition, Item, written
 from scipy.special import expit, logsumexp
 

@@ -111,7 +111,7 @@ def _no_motion(path: str, video: VideoFeatures) -> MediaError:
 def located_line(found: Located) -> str:
     """One sentence."""
     place = f"{100 * found.x_share:.0f} % from the left, {100 * found.y_share:.0f} % from the top"
-    return f"{shown(found.path)}: loudest evidence {place} ({found.nats:.1f} nats); {shown(found.out)} is written"
+    return f"{shown(found.path)}: loudest evidence {place} (score {found.nats:.1f}); {shown(found.out)} is written"
 
 
 def _hottest(shares: Float32[np.ndarray, "T G"]) -> Float32[np.ndarray, "g g"]:

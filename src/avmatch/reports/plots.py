@@ -106,7 +106,7 @@ def _draw_matrix(axes: Axes, result: MatchResult) -> None:
         _name_columns(axes, [_short_name(result.audio[column]) for column in picture.columns])
         axes.tick_params(axis="x", length=0)
     bar = axes.figure.colorbar(image, ax=axes, fraction=0.04, pad=0.02, extend="min")
-    bar.set_label("score (nats)", color=MUTED)
+    bar.set_label("score", color=MUTED)
     bar.outline.set_visible(False)
     bar.ax.tick_params(colors=MUTED, labelsize=8)
 
@@ -141,7 +141,7 @@ def _draw_curve(axes: Axes, result: SyncResult) -> None:
     if len(lags_ms) > 1:
         axes.set_xlim(min(lags_ms), max(lags_ms))
     axes.set_xlabel("offset of the sound (ms), positive = late", color=MUTED)
-    axes.set_ylabel("score (nats)", color=MUTED)
+    axes.set_ylabel("score", color=MUTED)
     axes.figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8, labelcolor=MUTED)
 
 

@@ -36,7 +36,7 @@ class EvaluateGroup(TyperGroup):
         if args and args[0] not in self.commands and "--help" not in args:
             line = new_line(args, list(self.commands))
             if line:
-                raise UsageError(f"what is measured stands before MODEL and DATA now; type: {line}")
+                raise UsageError(f"name what to measure before MODEL and DATA; type: {line}")
         return super().parse_args(ctx, spelled_out(args))
 
 

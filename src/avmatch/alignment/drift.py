@@ -19,8 +19,6 @@ where it adds up to half a frame over the file.
 Letters in shapes: W stretches, L offsets.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 

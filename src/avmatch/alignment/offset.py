@@ -11,8 +11,6 @@ Wide ranges are searched in coarse steps first, then in fine ones about the peak
 Letters in shapes: C cues, L offsets.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 

@@ -3,8 +3,6 @@
 Letters in shapes: K faces of a video.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -6,8 +6,6 @@ Every file is decoded once, streaming; what the cache has is not decoded at all.
 Failure, and the others go on.
 """
 
-from __future__ import annotations
-
 import os
 import queue
 import tempfile

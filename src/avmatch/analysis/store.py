@@ -3,8 +3,6 @@
 No pickle: arrays and a JSON text. A file that can't be read back counts as absent and is made again.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json

@@ -1,7 +1,5 @@
 """The card of a model: what it is, from which data, how good, and the command that trains it again."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

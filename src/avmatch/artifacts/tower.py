@@ -27,8 +27,6 @@ scale · (similarity − baseline).
 Letters in shapes: N clips, T time steps, F features, D embedding.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass

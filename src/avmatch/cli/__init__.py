@@ -4,8 +4,6 @@ Results go to stdout or into files; progress and notes to stderr. Exit codes: 0 
 1 = nothing could be done, 2 = wrong usage.
 """
 
-from __future__ import annotations
-
 import io
 import logging
 import os

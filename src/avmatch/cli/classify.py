@@ -1,7 +1,5 @@
 """`avmatch classify`: one label from sound and picture together; or the fusion of published predictions."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Annotated

@@ -1,7 +1,5 @@
 """`avmatch collide`: which object made this sound, and which impact?"""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Annotated

@@ -1,7 +1,5 @@
 """`avmatch doctor`: what is installed, and what it can do."""
 
-from __future__ import annotations
-
 
 def doctor() -> None:
     """Print versions, codecs and the shipped models."""

@@ -1,7 +1,5 @@
 """`avmatch fix`: write copies in which picture and sound are together."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

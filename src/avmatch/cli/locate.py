@@ -1,7 +1,5 @@
 """`avmatch locate`: where in the picture is the sound?"""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

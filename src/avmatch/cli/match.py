@@ -1,7 +1,5 @@
 """`avmatch match`: which audio belongs to which video."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Annotated

@@ -1,7 +1,5 @@
 """`avmatch sync`: the offset between picture and sound."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

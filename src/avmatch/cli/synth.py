@@ -1,7 +1,5 @@
 """`avmatch synth`: render small media files with known ground truth."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """`avmatch train`: a recipe and data → a model."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Annotated

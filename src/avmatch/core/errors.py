@@ -10,8 +10,6 @@ A MediaError never ends a batch: it becomes one row of errors.csv (`Failure`), a
 no class above: it is a bug of ours, and `bug_message` says so.
 """
 
-from __future__ import annotations
-
 import logging
 import platform
 from pathlib import Path

@@ -7,8 +7,6 @@ Letters in shapes: C channels, S samples, T frames or ticks, H rows, W columns, 
 D dimensions.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 

@@ -3,8 +3,6 @@
 JSON is written so that every reader accepts it: numbers that are not finite become null.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import os

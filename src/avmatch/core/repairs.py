@@ -1,7 +1,5 @@
 """What `fix` answers with: what was measured, what was written, and what is measured there now."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from typing import Literal

@@ -3,8 +3,6 @@
 Letters in shapes: N videos, M audio files, L offsets.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable

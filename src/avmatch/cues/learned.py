@@ -11,8 +11,6 @@ after one another add up.
 Letters in shapes: K faces of all videos (or the N videos themselves), M audio files, L offsets.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise

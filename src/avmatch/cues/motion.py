@@ -8,8 +8,6 @@ Where a face fills the picture it is the mouth that speaks, and what else moves 
 a third.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 

@@ -5,8 +5,6 @@ the voice in two bands, the dark between the lips against its level, and the mou
 of the spectrum. Their nats are added and tempered. Of faces that are there at the same time one is taken to speak.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 

@@ -12,8 +12,6 @@ Hz, flattened, are correlated band by band (Wiener–Khinchin); the nats follow 
 as in `synchrony.py`. Where there is scratch sound, it all but decides.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

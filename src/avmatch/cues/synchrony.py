@@ -24,8 +24,6 @@ Letters in shapes: N videos, M audio files, H signals of a video, T ticks, L lag
 B ticks of a block, F frequencies.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, wraps

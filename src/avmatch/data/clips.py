@@ -1,7 +1,5 @@
 """The nouns of media before decoding: a clip, its metadata, and the words spoken in it."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -5,8 +5,6 @@ different folders stay apart. Folders are searched recursively, in natural order
 are followed once, so a loop of links ends.
 """
 
-from __future__ import annotations
-
 import glob
 import os
 import re

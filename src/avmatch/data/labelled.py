@@ -24,8 +24,6 @@ that are missing are left out, as these sets are never whole, unless all are mis
 A reader returns no clip where its layout isn't, and raises UsageError, with the file and the rule, where it is broken.
 """
 
-from __future__ import annotations
-
 import csv
 import os
 import re

@@ -18,8 +18,6 @@ Which of them count, and what else a folder may be, depends on what is wanted:
 Sets of features are in pairs.py.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path

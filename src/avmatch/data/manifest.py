@@ -14,8 +14,6 @@
 they are left alone.
 """
 
-from __future__ import annotations
-
 import csv
 import math
 import os

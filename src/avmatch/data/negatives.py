@@ -7,8 +7,6 @@ which differs by time alone (Korbar et al. 2018, "Cooperative learning of audio 
 Every draw is a pure function of its generator or seed. Letters: N items, B rows, K negatives a row, H hard ones kept.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 import numpy as np

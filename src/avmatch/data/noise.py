@@ -1,7 +1,5 @@
 """Sound made louder, or mixed with noise. Equal seeds give equal arrays. Letter in shapes: S samples."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import numpy as np

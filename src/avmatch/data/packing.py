@@ -16,8 +16,6 @@ that isn't wanted, a zero is packed.
 Letters in shapes: T ticks, U = n·T entries of the sound, H rows, W columns; colours: none (grey), or 3.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import os

@@ -11,8 +11,6 @@
 and report it. What a set consists of is in items.py.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path

@@ -14,8 +14,6 @@ the source, which the clip is cut from) and `WORD START END …`, each if it is 
 A reader returns no clip where its layout isn't, and raises UsageError, with the file and the rule, where it is broken.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Which pairs train and which are held back. A group (the pieces of one recording) is never cut through."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

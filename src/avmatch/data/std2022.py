@@ -11,8 +11,6 @@ Sizes other than these are taken as well, as long as all items of a side agree. 
 either side, so that there the same stem is *not* a pair: it has features to match, but nothing to learn from.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from pathlib import Path

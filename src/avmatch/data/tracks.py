@@ -7,8 +7,6 @@ over the file.
 Letters in shapes: T ticks, U entries of the sound, H rows, W columns.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable

@@ -4,8 +4,6 @@ The kind and the samples of the noise follow from the seed and the file's name: 
 models.
 """
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Sequence
 from pathlib import Path

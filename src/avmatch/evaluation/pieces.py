@@ -1,7 +1,5 @@
 """Evaluations of clips that are cut into pieces: lengths, offsets and noise; names and cells of their tables."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

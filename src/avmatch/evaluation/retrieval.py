@@ -5,8 +5,6 @@
 Each kind of model scores a gallery, and adds noise, in its own way: `Similarities`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path

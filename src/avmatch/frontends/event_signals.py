@@ -19,8 +19,6 @@ Letters in shapes: T ticks, U band ticks, M motion channels, B bands, S sources,
 C·S), F statistics, W windows.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 

@@ -9,8 +9,6 @@ interpolated, which is why frames come out a few later than they go in. A shot c
 Boxes are (x, y, width, height) in pixels of the picture. Letters in shapes: H rows, W columns, N faces.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable

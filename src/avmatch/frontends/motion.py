@@ -22,8 +22,6 @@ holds from half a frame before it to half a frame after it; averaging this step 
 clock makes every frame rate, also a varying one, look the same.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import cv2

@@ -8,8 +8,6 @@ compare a pair with the other pairs of its video and of its sound.
 Letters in shapes: N videos, M audio files.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from jaxtyping import Float, Float64, Int
 from scipy.optimize import linear_sum_assignment

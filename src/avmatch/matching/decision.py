@@ -18,8 +18,6 @@ Where a face decided, they count otherwise: one that leads by little is right mo
 Letters in shapes: N videos, M audio files.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 

@@ -8,8 +8,6 @@ videos and chunks of offsets keep memory bounded.
 Letters in shapes: N videos, M audio files, L offsets.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -18,8 +18,6 @@ sight, no sound) are left out of it.
 Letters in shapes: N videos (queries), M audio files (candidates), T ticks, D dimensions, L ticks of the longest clip.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from functools import partial
 

@@ -1,7 +1,5 @@
 """Frames and samples → small media files: for synthetic clips and tests."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction

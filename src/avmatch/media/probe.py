@@ -1,7 +1,5 @@
 """What this FFmpeg can do."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import av

@@ -5,8 +5,6 @@ N pairs (Platt 1999, "Probabilistic outputs for support vector machines"): a few
 don't make the fit infinitely sure.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -14,8 +14,6 @@ A class that is never named, or that there is none of, has 0 for precision, reca
 Letters in shapes: N items, K classes, M bins.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -10,8 +10,6 @@ cluster bootstrap: Davison and Hinkley, "Bootstrap methods and their application
 Letters in shapes: N values.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -13,8 +13,6 @@ inside each subset: only the 50 are known there.
 Letters in shapes: N videos, M audio files (as many), K values of k.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 

@@ -25,8 +25,6 @@ Letters in shapes: T frames, U ticks of the sound, D dimensions, O = 2 · max_of
 pairs.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 

@@ -9,8 +9,6 @@ than those of the training are classified window by window as well.
 Letters in shapes: N items, K classes, T steps.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 from pathlib import Path

@@ -5,8 +5,6 @@
 Letters in shapes: N videos, M sounds, K classes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial

@@ -1,7 +1,5 @@
 """What `match` and `sync` write beside their results: the matrix, muxed videos, a CSV, plots; and where it may go."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Iterator, Sequence

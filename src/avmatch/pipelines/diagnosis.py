@@ -1,7 +1,5 @@
 """What is installed here, and what it can do: the text of `avmatch doctor`."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from importlib import metadata

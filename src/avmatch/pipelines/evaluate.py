@@ -1,7 +1,5 @@
 """Which kind of model is it, and what measures it: the one place that knows them all."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path

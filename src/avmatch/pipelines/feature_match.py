@@ -5,8 +5,6 @@
 No decoder and no front end: towers over clip features take the arrays as they are.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from dataclasses import replace

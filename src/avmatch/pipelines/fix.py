@@ -5,8 +5,6 @@ measure → decide whether it is sure and worth it → move the sound → measur
 Originals are never touched, and nothing that exists is overwritten.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -6,8 +6,6 @@ The file is decoded a second time to draw on it: what is drawn depends on all of
 into memory.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path

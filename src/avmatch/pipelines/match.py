@@ -5,8 +5,6 @@
 Each arrow is one folder of the package; this file is the only place that knows the order.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace

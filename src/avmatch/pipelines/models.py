@@ -8,8 +8,6 @@ mouths, given by the user. The mouth cue, which needs no training, then stays aw
 them as well. Among partners it still counts, for less: it knows faces that no model has seen, drawn ones among them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache

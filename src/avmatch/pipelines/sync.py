@@ -3,8 +3,6 @@
 decode → front end → curves over offsets → does it drift? → one offset, how sure, and what viewers would say
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path

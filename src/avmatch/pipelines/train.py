@@ -1,7 +1,5 @@
 """`avmatch train`, without the command line: a recipe by its name, what the user set, a run."""
 
-from __future__ import annotations
-
 import shlex
 from collections.abc import Sequence
 from itertools import chain

@@ -3,8 +3,6 @@
 Each file appears whole or not at all; other files in the folder are left alone.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path

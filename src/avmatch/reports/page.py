@@ -6,8 +6,6 @@ than pixels; page.js draws it, and so does reports/plots.py.
 Letters in shapes: N videos, M audio files, R and C the rows and columns of the picture.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import itertools

@@ -4,8 +4,6 @@ A cell of figures may end in `±` and half of an interval. The terminal leaves i
 too wide.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

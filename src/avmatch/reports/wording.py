@@ -4,8 +4,6 @@ of `sync` and `fix`.
 Positive offsets mean that the sound comes late; the verdict is that of ITU-R BT.1359-1 (core/results.py).
 """
 
-from __future__ import annotations
-
 import math
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator

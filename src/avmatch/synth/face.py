@@ -4,8 +4,6 @@ The head sways, nods and blinks as it likes. Drawn soft and shaded, because dete
 dark eye sockets under a lighter brow and a bright nose between dark eyes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

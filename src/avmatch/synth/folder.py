@@ -7,8 +7,6 @@ recordings can be written in unrelated orders without keeping anything in memory
 two files of a pair: names, order, modification times, lengths, levels and formats are drawn independently.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

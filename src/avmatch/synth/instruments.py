@@ -15,8 +15,6 @@ own random length; its width is in proportion, so that the speed at the lowest p
 stays smooth.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from dataclasses import dataclass
 

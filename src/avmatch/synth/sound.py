@@ -14,8 +14,6 @@ clock, which is what makes a recording late or early.
 Letters in shapes: S samples, M modes, V vowels, G weights, E events.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple

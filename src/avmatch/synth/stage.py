@@ -8,8 +8,6 @@ Shapes are anti-aliased, at fractions of a pixel. What surrounds the movers (a b
 that isn't quite still) has nothing to do with the sound; it's there so that motion as such proves nothing.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias

@@ -6,8 +6,6 @@ was interrupted goes on with the same batches, whichever process prepares them.
 Media are read as the recipes take them: shards as they are, lists of media files packed first (data/packing.py).
 """
 
-from __future__ import annotations
-
 import signal
 import warnings
 from collections.abc import Iterator

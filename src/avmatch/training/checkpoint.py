@@ -5,8 +5,6 @@ tensors   learner/…  the weights and buffers;  average/…  their moving avera
 metadata  `avmatch`: a JSON object with everything that is no tensor (`Position`)
 """
 
-from __future__ import annotations
-
 import json
 import signal
 import threading

@@ -20,8 +20,6 @@ Letters in shapes: N training items or pairs, X and Y features of the sides, D d
 C and G classes, B clips, T time steps, F features, L landmarks.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -5,8 +5,6 @@ TrainConfig
 └── the rest: how it is learned, the same for every recipe
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace

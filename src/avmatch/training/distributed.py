@@ -9,8 +9,6 @@ Processes wait for each other in the process group's store, not in a collective 
 error there, and the others end with a PeerError that names its rank.
 """
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Iterator

@@ -12,8 +12,6 @@ regression of matching against non-matching pairs.
 Letters in shapes: N pairs.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import logging

@@ -6,8 +6,6 @@ A run is a pure function of its configuration and data: interrupted at any momen
 the last checkpoint and ends with the same weights, bit for bit on a CPU.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import time

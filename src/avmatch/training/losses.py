@@ -50,8 +50,6 @@ Letters in shapes: B batch or videos, A audio (A = B, or more where audio was ga
 N candidates, K negatives, D dimensions.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -1,7 +1,5 @@
 """From `Optimisation` to torch: the optimiser, the learning rate of a step, the moving average of the weights."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 

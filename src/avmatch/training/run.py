@@ -10,8 +10,6 @@ model/           what is used: ONNX graphs and their card
 Other recipes may start from a run: from the sizes and the weights of one of its towers (`run_task`, `load_tower`).
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress

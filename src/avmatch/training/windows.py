@@ -3,8 +3,6 @@
 Letters in shapes: L length of a clip, W length of a window, T frames, H rows, W columns.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from jaxtyping import Float32, Shaped
 

@@ -28,8 +28,6 @@ The means over stretches of time keep roughly when something happens in the wind
 Letters in shapes: B windows, T frames, H rows, W columns, U frames of sound, F filters, C channels, D dimensions.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from itertools import pairwise

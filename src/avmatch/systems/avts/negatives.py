@@ -19,8 +19,6 @@ generator. Times are places where a window can begin, counted in ticks.
 Letters in shapes: B windows, K negatives each, D dimensions, P places.
 """
 
-from __future__ import annotations
-
 from dataclasses import astuple, dataclass, field
 
 import numpy as np

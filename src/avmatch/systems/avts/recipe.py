@@ -19,8 +19,6 @@ is Adam. The stages of the curriculum are shares of the run, so they follow `--e
     'task.curriculum.stages=[[0, {"easy": 3, "hard": 1}]]'                  batch_size=32 (for two processes)
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from avmatch.systems.avts.classes import ClipClasses

@@ -10,8 +10,6 @@ DATASET may be the folder `dataset` itself. Numbers needn't follow one another. 
 Letters in shapes: S samples, T frames, H rows, W columns.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace

@@ -12,8 +12,6 @@ before.
 Letters in shapes: B batch, C channels, F bands, T ticks, D outputs, P pictures.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from itertools import pairwise
 

@@ -8,8 +8,6 @@
 The paper gives SGD with weight decay for the classifier and Adam for the metric; sizes, rates and epochs are ours.
 """
 
-from __future__ import annotations
-
 from avmatch.systems.collisions.model import CentroidMlpConfig, Frames3dConfig
 from avmatch.systems.collisions.task import CollisionClasses, CollisionMetric
 from avmatch.training.config import Optimisation, TrainConfig

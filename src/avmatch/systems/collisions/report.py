@@ -11,8 +11,6 @@
 Letters in shapes: N videos, M sounds, K classes.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

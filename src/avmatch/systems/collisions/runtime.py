@@ -8,8 +8,6 @@
 Letters in shapes: N items, K classes, D dimensions.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace

@@ -12,8 +12,6 @@ features that were interrupted are computed again.
     RUN/model/      what `avmatch collide` takes    RUN/config.json, command.txt
 """
 
-from __future__ import annotations
-
 import json
 import os
 import shlex

@@ -14,8 +14,6 @@ the one before: `statistics`, on which its kinds are fitted, and `output`, the v
 Letters in shapes: W windows, D numbers, S samples, N clips, U band ticks, B bands.
 """
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass

@@ -6,8 +6,6 @@ correlated with those of the sound.
 Letters in shapes: T ticks, G cells, K accents, U band ticks.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from jaxtyping import Float, Float32
 from scipy.ndimage import uniform_filter1d

@@ -16,8 +16,6 @@ Letters in shapes: C clips, N pieces, X and Y statistics of the sides, F statist
 Q others.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass

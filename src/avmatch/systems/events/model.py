@@ -22,8 +22,6 @@ Letters in shapes: B clips, M sounds, S sources, C channels, H inputs, K accents
 A autocorrelation lags.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

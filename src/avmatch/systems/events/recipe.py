@@ -3,8 +3,6 @@
 DATA is a list of media pairs (data/layouts.py) or a folder of shards that was packed from one.
 """
 
-from __future__ import annotations
-
 from avmatch.systems.events.task import EventPairs
 from avmatch.training.config import Optimisation, TrainConfig
 

@@ -25,8 +25,6 @@ Letters in shapes: N videos, M audio files, L offsets, S sources, C channels, T 
 K accents, D dimensions, W windows, F statistics, G classes, n sounds.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import partial

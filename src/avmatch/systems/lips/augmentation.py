@@ -12,8 +12,6 @@ training loop seeds before each step.
 Letters in shapes: B clips, T frames, S side of a crop or samples, R side of a frame, U log-mel steps.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -18,8 +18,6 @@ in; windows of 0.2 s are compared as they are, without doubtful clips. The assig
 --complete`.
 """
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass

@@ -11,8 +11,6 @@ the temporal convolutional network is that of Bai, Kolter and Koltun (2018), not
 Letters in shapes: B batch, T ticks, C channels, H rows, W columns, D embedding.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from itertools import pairwise

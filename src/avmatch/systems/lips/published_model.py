@@ -30,8 +30,6 @@ steps instead of 20, because windows no longer end at their edges, and the sound
 Letters in shapes: B clips, T ticks of 25 a second, U = 4·T MFCC steps, H rows, W columns, N windows, D dimensions.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

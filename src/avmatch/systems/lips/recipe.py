@@ -10,8 +10,6 @@ have a reduced size: crops of 96×96 px and half the channels; published_model.p
 the publications was not available.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from avmatch.systems.lips.published_model import VggMConfig

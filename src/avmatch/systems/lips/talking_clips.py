@@ -10,8 +10,6 @@ Noise is mixed into the waveform, over the whole sound, as in evaluation/noise.p
 Letters in shapes: T ticks of a clip or piece, U ticks of the sound, D dimensions.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial

@@ -8,8 +8,6 @@ classes' shares; the result says how many there are.
 Letters in shapes: N items, K classes.
 """
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path

@@ -10,8 +10,6 @@ deviation.
 Letters in shapes: T ticks, D dimensions.
 """
 
-from __future__ import annotations
-
 import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence

@@ -38,8 +38,6 @@ temperature is their common scale. Without either side the answer is the classes
 Letters in shapes: B clips, T and U steps, F and G features, C classes, D width or statistics, H heads.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

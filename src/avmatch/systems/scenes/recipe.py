@@ -11,8 +11,6 @@ and Dropout 0.2, Adam, up to 100 epochs with early stop after 7, learning rate 1
     scene_best                  attention over time and linear discriminants, stacked; ours
 """
 
-from __future__ import annotations
-
 from functools import partial
 
 from avmatch.systems.scenes.mixed import MixedScenes

@@ -12,8 +12,6 @@ features are, "" where others computed them.
 Letters in shapes: N clips, B clips of a batch, T and U time steps, F and G features, K classes.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field

@@ -18,8 +18,6 @@ Letters in shapes: B items, T steps, ticks or frames, D dimensions, F bands, H r
 or for none.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 

@@ -3,8 +3,6 @@
 The noise has a stated ratio to their own deviation, the same for all models.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 import numpy as np

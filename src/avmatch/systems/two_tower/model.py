@@ -23,8 +23,6 @@ Letters in shapes: B batch, T time steps or ticks of the picture, F features, C 
 ticks a tick, U = T·n, D embedding, d whitened features.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise

@@ -6,8 +6,6 @@ a pair are the other pairs of its batch, a sample of all: those drawn for each p
 better and take ten times as long.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from avmatch.systems.two_tower.augmentation import LevelAugmentation, PictureAugmentation, SpectrogramAugmentation

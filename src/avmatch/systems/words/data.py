@@ -11,8 +11,6 @@ don't keep more; in a file whose face is found late, or whose sound begins late,
 Letters in shapes: N tokens, K words of the vocabulary.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections import Counter

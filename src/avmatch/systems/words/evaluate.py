@@ -6,8 +6,6 @@ A word counts if it is in the model's vocabulary and its face is in sight while 
 K words of the vocabulary.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass

@@ -25,8 +25,6 @@ itself was not available.
 Letters in shapes: B words, T frames, R side of a frame, C channels, D dimensions, K classes.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass, field
 from itertools import pairwise

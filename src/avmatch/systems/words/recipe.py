@@ -9,8 +9,6 @@ scratch, or that of a run: `--set task.front_end=RUN` of lips, syncnet, ave_net 
 `--set task.frozen_epochs=` so many epochs.
 """
 
-from __future__ import annotations
-
 from avmatch.systems.words.model import BackEnd, Tc5, TcnBackEnd
 from avmatch.systems.words.task import Words
 from avmatch.training.config import Optimisation, TrainConfig

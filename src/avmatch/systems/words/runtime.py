@@ -12,8 +12,6 @@ of a front end that is not in the graph. Logits depend on nothing beyond the con
 Letters in shapes: T frames of a clip, H rows, W columns, K words of the vocabulary.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

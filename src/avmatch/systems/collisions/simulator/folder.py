@@ -7,8 +7,6 @@ which other segments there are, makes no difference. A segment that hits no wall
 again. Chunks keep memory bounded: a segment under way takes some 20 MB.
 """
 
-from __future__ import annotations
-
 import json
 import pickle
 from collections.abc import Iterator, Sequence

@@ -13,8 +13,6 @@ A mode rings as exp(−t / τ) sin(2π f t), where τ falls with frequency; a co
 Letters in shapes: H rows, W columns, S samples, M microphones.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 

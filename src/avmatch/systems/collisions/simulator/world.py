@@ -18,8 +18,6 @@ moved, the angle means nothing: such segments aren't drawn.
 Letters in shapes: N objects, T steps.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass

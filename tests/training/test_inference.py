@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from avmatch.training.inference import blocks, evaluating, outputs, outputs_of_clips
-from avmatch.training.windows import cropped, held, random_begin, spread_begins, waveform, wrapped
+from avmatch.training.batches import cropped, held, random_begin, spread_begins, waveform, wrapped
+from avmatch.training.task import blocks, evaluating, outputs, outputs_of_clips
 
 CPU = torch.device("cpu")
 

@@ -4,17 +4,16 @@ A recipe is a function that returns a `TrainConfig`; its task says what is learn
 knows the rest. `avmatch train RECIPE DATA -o RUN` writes a run folder, and a model folder inside it. A run is a pure
 function of its configuration and data: it may be interrupted at any moment, and equal seeds give equal weights.
 
-task.py          what a recipe says about the thing that it trains: data → batches → losses → validation → export
+task.py          what a recipe says about the thing that it trains: data → batches → losses → validation → export;
+                 a learner in evaluation mode
 config.py        TrainConfig, and `--set field=value`
 loop.py          plan → batch → losses → step → … → validate → checkpoint → … → export
-batches.py       which process trains on which pairs in which step; shards and lists of media as training data
+batches.py       which process trains on which pairs in which step; shards and lists of media as training data; windows
 distributed.py   several processes under torchrun: gathered embeddings, waiting, errors that reach every process
 optimiser.py     Optimisation → torch's optimisers, the learning rate, the moving average
 checkpoint.py    everything that a run needs to go on, in one safetensors file; Ctrl-C
 run.py           the run folder, its lock, its metrics
 losses.py        InfoNCE, multi-way matching, contrastive losses
 closed_forms.py  canonical correlations, whitening, discriminants, and the towers that keep them
-inference.py     a learner in evaluation mode, block by block
-windows.py       windows of ticks, frames and samples
 export.py        networks → ONNX, checked against the network, with cards
 """

@@ -1,9 +1,11 @@
-"""Which process trains on which pairs in which step, and which process prepares them.
+"""Which process trains on which pairs in which step, which process prepares them, and the windows cut out of clips.
 
 The order of an epoch follows from (seed, epoch), what is random in a batch from (seed, epoch, step, rank): a run that
 was interrupted goes on with the same batches, whichever process prepares them.
 
 Media are read as the recipes take them: shards as they are, lists of media files packed first (data/packing.py).
+
+Letters in shapes: L length of a clip, W length of a window, S samples, T frames.
 """
 
 import signal
@@ -13,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float32, Int, Shaped
 from torch.utils.data import DataLoader, Dataset
 
 from avmatch.core.results import Progress
@@ -105,3 +107,43 @@ def read_packed(data: str | Path, cache: Path, packing: PackSettings, progress: 
     if failures:
         warnings.warn(f"{data}: {len(failures)} pairs are left out; {cache / FAILURES} says why", stacklevel=3)
     return pairs
+
+
+def random_begin(length: int, window: int, rng: np.random.Generator) -> int:
+    """Where a window begins that lies inside the clip; 0 in clips that are shorter."""
+    return int(rng.integers(max(length - window, 0) + 1))
+
+
+def spread_begins(length: int, window: int, num: int) -> list[int]:
+    """Where up to `num` windows begin that are spread evenly over the clip."""
+    begins: list[int] = np.unique(np.linspace(0, max(length - window, 0), num).astype(np.int64)).tolist()
+    return begins
+
+
+def held(clip: Shaped[np.ndarray, " L *rest"], begin: int, window: int) -> Shaped[np.ndarray, " W *rest"]:
+    """A window; beyond the ends of the clip, its first or last entry is held."""
+    return clip[np.clip(begin + np.arange(window), 0, len(clip) - 1)]
+
+
+def wrapped(clip: Shaped[np.ndarray, " L *rest"], begin: int, window: int) -> Shaped[np.ndarray, " W *rest"]:
+    """A window; after its end, the clip goes on from its beginning."""
+    return clip.take(begin + np.arange(window), axis=0, mode="wrap")
+
+
+def waveform(packed: Shaped[np.ndarray, " S"]) -> Float32[np.ndarray, " S"]:
+    """Samples that were packed as 16-bit integers, in −1…1."""
+    return np.asarray(packed, np.float32) / np.float32(32767)
+
+
+def cropped(
+    frames: Shaped[np.ndarray, "T _ _ 3"],
+    side_px: int,
+    spare_px: int,
+    mirror_probability: float = 0.0,
+    rng: np.random.Generator | None = None,
+) -> Shaped[np.ndarray, "T side_px side_px 3"]:
+    """A square of frames that are `spare_px` wider: anywhere and sometimes mirrored; without `rng` the middle."""
+    top, left = [spare_px // 2] * 2 if rng is None else rng.integers(spare_px + 1, size=2).tolist()
+    is_mirrored = rng is not None and rng.random() < mirror_probability
+    square = frames[:, top : top + side_px, left : left + side_px]
+    return np.ascontiguousarray(square[:, :, ::-1] if is_mirrored else square)

@@ -38,7 +38,6 @@ from avmatch.training.checkpoint import (
 )
 from avmatch.training.config import TrainConfig, to_json
 from avmatch.training.distributed import World, pick_device, world
-from avmatch.training.inference import evaluating
 from avmatch.training.optimiser import (
     build_optimiser,
     learning_rate,
@@ -47,7 +46,7 @@ from avmatch.training.optimiser import (
     update_average,
 )
 from avmatch.training.run import RunFolder
-from avmatch.training.task import Batch, Scheduled, Source
+from avmatch.training.task import Batch, Scheduled, Source, evaluating
 
 #: Steps between two checks of the loss: on a GPU, a check waits for all the work in its queue.
 CHECK_STEPS = 16

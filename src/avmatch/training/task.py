@@ -3,29 +3,34 @@
 data ─ read → Pairs ─ source → Batch ─ learner → losses       (training)
                 └──── validate ← learner                      (after each epoch)
                                  export ← learner → files     (at the end)
+
+A task validates in evaluation mode: items in blocks (`outputs`), clips one by one (`outputs_of_clips`).
+
+Letters in shapes: B pairs of a batch or items of a block, K negatives a pair, T ticks, N items, D dimensions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, Num
+from jaxtyping import Float, Float32, Int, Num
 from torch import Tensor, nn
 
 from avmatch.core.results import Progress
-from avmatch.data.items import Pairs
+from avmatch.data.items import Items, Pairs, gather
 
 Side = np.ndarray | Sequence[np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """The input of one forward pass in training. B pairs, K negatives a pair, T ticks.
+    """The input of one forward pass in training.
 
     Attributes:
         video, audio: the pairs, row by row.
@@ -127,3 +132,47 @@ class Scheduled(Protocol):
     def over(self, epochs: int) -> Task:
         """The task, its schedule scaled to a run of that length."""
         ...
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Evaluation mode without gradients. Afterwards each part has the mode that it had, after an error too."""
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for part, was_training in modes:
+            part.training = was_training
+
+
+def blocks(num_items: int, size: int) -> Iterator[Int[np.ndarray, " B"]]:
+    """The numbers of the items in turn, `size` at once."""
+    for begin in range(0, num_items, size):
+        yield np.arange(begin, min(begin + size, num_items))
+
+
+def outputs(network: nn.Module, items: Items, device: torch.device, size: int) -> Float32[np.ndarray, "N D"]:
+    """What a network gives for all items, `size` of them at once."""
+    with evaluating(network):
+        parts = [
+            network(torch.from_numpy(gather(items, rows)).to(device)).float().cpu().numpy()
+            for rows in blocks(len(items), size)
+        ]
+    return np.concatenate(parts)
+
+
+def outputs_of_clips(
+    video: nn.Module,
+    audio: nn.Module,
+    clips: Iterable[tuple[Num[np.ndarray, _ * shape], Num[np.ndarray, _ * form]]],
+    device: torch.device,
+) -> tuple[list[Float32[np.ndarray, "_ D"]], list[Float32[np.ndarray, "_ D"]]]:
+    """What the networks give for both sides of each clip, one clip at a time."""
+    found: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+    with evaluating(nn.ModuleList((video, audio))):
+        for clip in clips:
+            for network, side, vectors in zip((video, audio), clip, found, strict=True):
+                vectors.append(network(torch.from_numpy(side)[None].to(device))[0].float().cpu().numpy())
+    return found

@@ -26,8 +26,8 @@ from avmatch.systems.lips.published_task import (
 )
 from avmatch.systems.lips.recipe import ave_net, perfect_match, syncnet
 from avmatch.systems.registry import recipe
+from avmatch.training.batches import waveform
 from avmatch.training.task import Batch
-from avmatch.training.windows import waveform
 
 CPU = torch.device("cpu")
 STREAMS = VggMConfig(side_px=56, colours=1, width=1 / 32, dim=6)

@@ -33,13 +33,12 @@ from avmatch.frontends.sound import SAMPLE_RATE_HZ
 from avmatch.metrics.classes import macro_mean, top_k_hits
 from avmatch.systems.avts.model import McVideo, McVideoConfig, SoundCnn, SoundCnnConfig
 from avmatch.systems.avts.task import WindowTask, as_input
+from avmatch.training.batches import random_begin, spread_begins, wrapped
 from avmatch.training.config import override
 from avmatch.training.distributed import first_alone
 from avmatch.training.export import export_model
-from avmatch.training.inference import evaluating
 from avmatch.training.run import load_tower, run_task, settings_of
-from avmatch.training.task import Batch
-from avmatch.training.windows import random_begin, spread_begins, wrapped
+from avmatch.training.task import Batch, evaluating
 
 SIDES = ("video", "audio")
 #: Windows of each clip in validation.

@@ -37,11 +37,9 @@ from avmatch.frontends.sound import filterbank
 from avmatch.metrics.sync import judged_right
 from avmatch.systems.avts.model import McVideo, McVideoConfig, SoundCnn, SoundCnnConfig
 from avmatch.systems.avts.negatives import LOSSES, SyncCriterion, SyncCurriculum, SyncMix, SyncShifts
-from avmatch.training.batches import read_packed
+from avmatch.training.batches import cropped, random_begin, read_packed, spread_begins, waveform
 from avmatch.training.export import Exported, export_model, uniform
-from avmatch.training.inference import blocks, evaluating
-from avmatch.training.task import Batch
-from avmatch.training.windows import cropped, random_begin, spread_begins, waveform
+from avmatch.training.task import Batch, blocks, evaluating
 
 #: Windows of each clip in validation, and how many of them at once.
 VALIDATION_WINDOWS, _TOGETHER = 8, 32

@@ -59,9 +59,8 @@ from avmatch.systems.collisions.features import Bands, num_workers, prepared
 from avmatch.systems.collisions.frontends import MAX_FRAMES, repeated
 from avmatch.systems.collisions.runtime import CLASSES_GRAPH, METRIC_GRAPH
 from avmatch.training.export import Exported, export_model, normal
-from avmatch.training.inference import outputs
 from avmatch.training.losses import weighted_contrastive
-from avmatch.training.task import Batch, Source
+from avmatch.training.task import Batch, Source, outputs
 
 SIDES = ("sound", "picture")
 #: Validation of the metric draws so many sets of so many pairs of a class.

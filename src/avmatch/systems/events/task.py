@@ -58,11 +58,9 @@ from avmatch.systems.events.kinds import (
 )
 from avmatch.systems.events.model import LOST_TICKS, AccentConfig, AccentEvidence, PictureAccents, SoundAccents
 from avmatch.systems.events.runtime import CLASSES, INPUTS, KIND
-from avmatch.training.batches import read_packed
+from avmatch.training.batches import held, random_begin, read_packed
 from avmatch.training.export import Exported, export_model, normal
-from avmatch.training.inference import evaluating
-from avmatch.training.task import Batch
-from avmatch.training.windows import held, random_begin
+from avmatch.training.task import Batch, evaluating
 
 #: What is held back is judged by lags up to this much.
 MAX_LAG_TICKS = TICK_RATE_HZ

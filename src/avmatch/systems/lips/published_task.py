@@ -54,12 +54,10 @@ from avmatch.systems.lips.published_model import (
     VggMSound,
 )
 from avmatch.systems.lips.task import PACKING, RATE_HZ, SAMPLES_PER_TICK
-from avmatch.training.batches import read_packed
+from avmatch.training.batches import held, random_begin, read_packed, waveform
 from avmatch.training.export import TICKS, Exported, export_model, uniform
-from avmatch.training.inference import outputs_of_clips
 from avmatch.training.losses import at_least_float32, hadsell, multi_way_inverse_distance, without_autocast
-from avmatch.training.task import Batch
-from avmatch.training.windows import held, random_begin, waveform
+from avmatch.training.task import Batch, outputs_of_clips
 
 _NOISES: tuple[NoiseKind, ...] = ("white", "pink")
 #: Validation looks at this many ticks of a clip, and at these numbers of frames as evidence.

@@ -44,12 +44,10 @@ from avmatch.systems.lips.augmentation import (
     VoiceFrontEnd,
 )
 from avmatch.systems.lips.model import LipCnn, LipCnnConfig, VoiceCnn, VoiceCnnConfig
-from avmatch.training.batches import read_packed
+from avmatch.training.batches import read_packed, waveform
 from avmatch.training.export import export_media_towers, fit_evidence_of_ticks
-from avmatch.training.inference import outputs_of_clips
 from avmatch.training.losses import InfoNCE
-from avmatch.training.task import Batch
-from avmatch.training.windows import waveform
+from avmatch.training.task import Batch, outputs_of_clips
 
 RATE_HZ = 25.0
 CROP_PX = 112

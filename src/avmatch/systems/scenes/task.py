@@ -30,8 +30,7 @@ from avmatch.systems.scenes.media import SIGNALS, is_scene_media, read_scene_med
 from avmatch.systems.scenes.model import Fusion, Standard, check_fusion
 from avmatch.systems.scenes.runtime import SCENE_INPUT, SCENES_MODEL
 from avmatch.training.export import Exported, export_model
-from avmatch.training.inference import blocks, evaluating
-from avmatch.training.task import Batch
+from avmatch.training.task import Batch, blocks, evaluating
 
 #: Items that go through a network at once, where nothing is trained.
 BLOCK = 256

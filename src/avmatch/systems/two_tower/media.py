@@ -32,12 +32,10 @@ from avmatch.matching.galleries import Vectors, aligned_similarity
 from avmatch.systems.two_tower.augmentation import LevelAugmentation, PictureAugmentation, SpectrogramAugmentation
 from avmatch.systems.two_tower.model import FrameCnn, FrameCnnConfig, LogMelCnn, LogMelCnnConfig
 from avmatch.systems.two_tower.task import MAX_CALIBRATION_PAIRS, RETRIEVAL, in_batch_loss, retrieval_metrics, towers_of
-from avmatch.training.batches import read_packed
+from avmatch.training.batches import random_begin, read_packed, wrapped
 from avmatch.training.export import export_media_towers, fit_evidence_of_ticks
-from avmatch.training.inference import outputs_of_clips
 from avmatch.training.losses import InfoNCE, sampled_cross_entropy
-from avmatch.training.task import Batch
-from avmatch.training.windows import random_begin, wrapped
+from avmatch.training.task import Batch, outputs_of_clips
 
 
 @dataclass(frozen=True)

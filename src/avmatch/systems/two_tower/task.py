@@ -38,9 +38,8 @@ from avmatch.systems.two_tower.augmentation import FeatureAugmentation, apply_mi
 from avmatch.systems.two_tower.model import ClusterHead, FeatureCnn, FeatureCnnConfig
 from avmatch.training.distributed import gathered, gathered_constant
 from avmatch.training.export import Exported, export_model, normal
-from avmatch.training.inference import outputs
 from avmatch.training.losses import InfoNCE, sampled_cross_entropy
-from avmatch.training.task import Batch
+from avmatch.training.task import Batch, outputs
 
 LOSSES = ("sampled", "in_batch")
 #: What `retrieval_metrics` may measure; small sets have no recall@50.

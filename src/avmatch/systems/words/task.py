@@ -50,11 +50,9 @@ from avmatch.systems.words.model import (
     time_masked,
 )
 from avmatch.systems.words.runtime import WORDS_MODEL
-from avmatch.training.batches import read_packed
+from avmatch.training.batches import held, read_packed
 from avmatch.training.export import TICKS, Exported, export_model, uniform
-from avmatch.training.inference import blocks, evaluating
-from avmatch.training.task import Batch
-from avmatch.training.windows import held
+from avmatch.training.task import Batch, blocks, evaluating
 
 #: The label of frames outside the word.
 _OUTSIDE = -1

@@ -34,9 +34,8 @@ from avmatch.pipelines.train import train_recipe
 from avmatch.reports.report import markdown_table
 from avmatch.systems.avts.task import judged_windows, sync_judgements
 from avmatch.systems.registry import recipe
-from avmatch.training.checkpoint import load_weights
 from avmatch.training.config import TrainConfig, override
-from avmatch.training.run import RunFolder
+from avmatch.training.run import RunFolder, load_weights
 
 SIZE = (
     "task.rate_hz=12.5",

@@ -26,7 +26,7 @@ from avmatch.data.shards import open_shards
 from avmatch.metrics.sync import mean_curve, offset_scores, refined_offset
 from avmatch.systems.lips.recipe import lips
 from avmatch.systems.lips.task import LipPairs, lip_vectors
-from avmatch.training.checkpoint import load_weights
+from avmatch.training.run import load_weights
 
 MAX_FRAMES = 5
 TICK_MS = 40.0

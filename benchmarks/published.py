@@ -28,7 +28,7 @@ from avmatch.systems.lips.model import WINDOW_TICKS
 from avmatch.systems.lips.published_task import VALIDATION_TICKS, window_vectors
 from avmatch.systems.lips.task import lip_vectors
 from avmatch.systems.registry import recipe
-from avmatch.training.checkpoint import load_weights
+from avmatch.training.run import load_weights
 
 KS = (5, 7, 9, 11, 13, 15)
 COLLECTIONS = ("grid", "anchors")

@@ -12,9 +12,17 @@ from torch import nn
 
 import avmatch.training
 from avmatch.core.errors import ModelError
-from avmatch.training.checkpoint import Position, State, load_checkpoint, load_weights, save_checkpoint, save_weights
-from avmatch.training.config import Optimisation
-from avmatch.training.optimiser import build_optimiser, started_average, update_average
+from avmatch.training.config import Optimisation, build_optimiser
+from avmatch.training.run import (
+    Position,
+    State,
+    load_checkpoint,
+    load_weights,
+    save_checkpoint,
+    save_weights,
+    started_average,
+    update_average,
+)
 
 PROGRESS = Position(2, 5, 12.5, 0.25, 1, 0.1, 2, {"loss": 3.5})
 
@@ -113,7 +121,7 @@ def test_a_checkpoint_of_other_sizes_is_told(tmp_path: Path) -> None:
 def test_nothing_is_pickled() -> None:
     folder = Path(avmatch.training.__file__).parent
     sources = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.py")}
-    assert "checkpoint.py" in sources
+    assert "run.py" in sources
     for name, text in sources.items():
         assert "torch.load" not in text, name
         assert "torch.save" not in text, name

@@ -21,10 +21,9 @@ from avmatch.data.items import Pairs
 from avmatch.data.pairs import read_pairs
 from avmatch.systems.registry import recipe, recipe_names
 from avmatch.systems.two_tower.task import FeaturePairs, TwoTowers
-from avmatch.training.checkpoint import load_weights
-from avmatch.training.config import Optimisation, TrainConfig
+from avmatch.training.config import Optimisation, TrainConfig, learning_rate
 from avmatch.training.loop import TrainingError, train
-from avmatch.training.optimiser import learning_rate
+from avmatch.training.run import load_weights
 from avmatch.training.task import Batch
 from learnable import small_run, small_task, write_pairs
 

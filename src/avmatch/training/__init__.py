@@ -6,13 +6,11 @@ function of its configuration and data: it may be interrupted at any moment, and
 
 task.py          what a recipe says about the thing that it trains: data → batches → losses → validation → export;
                  a learner in evaluation mode
-config.py        TrainConfig, and `--set field=value`
+config.py        TrainConfig, and `--set field=value`; from Optimisation to torch's optimisers and the learning rate
 loop.py          plan → batch → losses → step → … → validate → checkpoint → … → export
 batches.py       which process trains on which pairs in which step; shards and lists of media as training data; windows
 distributed.py   several processes under torchrun: gathered embeddings, waiting, errors that reach every process
-optimiser.py     Optimisation → torch's optimisers, the learning rate, the moving average
-checkpoint.py    everything that a run needs to go on, in one safetensors file; Ctrl-C
-run.py           the run folder, its lock, its metrics
+run.py           the run folder, its lock, its metrics; the checkpoint, which has all that a run needs to go on; Ctrl-C
 losses.py        InfoNCE, multi-way matching, contrastive losses
 closed_forms.py  canonical correlations, whitening, discriminants, and the towers that keep them
 export.py        networks → ONNX, checked against the network, with cards

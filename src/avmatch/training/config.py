@@ -2,13 +2,18 @@
 
 TrainConfig
 ├── task: what is learned (data → batches → loss → files); a frozen dataclass of its own, see task.py
-└── the rest: how it is learned, the same for every recipe
+└── the rest: how it is learned, the same for every recipe; `Optimisation` says what torch's optimiser is made of
 """
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from typing import Any, TypeVar, cast
+
+import torch
+from torch import nn
+from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from avmatch.core.errors import UsageError
 from avmatch.training.task import Task
@@ -161,3 +166,28 @@ def to_json(config: TrainConfig) -> dict[str, Any]:
     """Plain values, for config.json: what a task is follows from the recipe's name."""
     plain: dict[str, Any] = json.loads(json.dumps(asdict(config)))
     return plain
+
+
+def build_optimiser(settings: Optimisation, learner: nn.Module) -> Optimizer:
+    """The optimiser over all trainable parameters; biases, norms and single numbers aren't decayed."""
+    wanted = [parameter for parameter in learner.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [parameter for parameter in wanted if parameter.ndim > 1], "weight_decay": settings.weight_decay},
+        {"params": [parameter for parameter in wanted if parameter.ndim <= 1], "weight_decay": 0.0},
+    ]
+    groups = [group for group in groups if group["params"]] or [{"params": [nn.Parameter(torch.zeros(1))]}]
+    if settings.optimiser == "sgd":
+        return SGD(groups, settings.learning_rate, momentum=settings.momentum, fused=True)
+    kind = AdamW if settings.optimiser == "adamw" else Adam
+    return kind(groups, settings.learning_rate, fused=True)
+
+
+def learning_rate(settings: Optimisation, step: int, num_steps: int, plateau_scale: float) -> float:
+    """Of step `step` of the `num_steps` of the whole run."""
+    rate = settings.learning_rate
+    if step < settings.warmup_steps:
+        return rate * (step + 1) / settings.warmup_steps
+    if settings.schedule == "cosine":
+        share = (step - settings.warmup_steps) / max(1, num_steps - settings.warmup_steps)
+        return rate * 0.5 * (1.0 + math.cos(math.pi * min(share, 1.0)))
+    return rate * plateau_scale

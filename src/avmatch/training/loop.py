@@ -27,25 +27,20 @@ from avmatch.data.items import Pairs
 from avmatch.data.splits import split_by_group
 from avmatch.reports.plots import plot_curves
 from avmatch.training.batches import Plan, batches, plan_epoch
-from avmatch.training.checkpoint import (
+from avmatch.training.config import TrainConfig, build_optimiser, learning_rate, to_json
+from avmatch.training.distributed import World, pick_device, world
+from avmatch.training.run import (
     Position,
+    RunFolder,
     State,
     interruptible,
     load_checkpoint,
     load_weights,
     save_checkpoint,
     save_weights,
-)
-from avmatch.training.config import TrainConfig, to_json
-from avmatch.training.distributed import World, pick_device, world
-from avmatch.training.optimiser import (
-    build_optimiser,
-    learning_rate,
-    set_learning_rate,
     started_average,
     update_average,
 )
-from avmatch.training.run import RunFolder
 from avmatch.training.task import Batch, Scheduled, Source, evaluating
 
 #: Steps between two checks of the loss: on a GPU, a check waits for all the work in its queue.
@@ -200,7 +195,8 @@ class _Run:
         total_steps = config.epochs * plan.num_steps
         count = plan.epoch * plan.num_steps + step
         rate = learning_rate(config.optimisation, count, total_steps, self.position.learning_rate_scale)
-        set_learning_rate(state.optimiser, rate)
+        for group in state.optimiser.param_groups:
+            group["lr"] = rate
         state.optimiser.zero_grad(set_to_none=True)
         _seed(plan.seed_of(step), self.device)
         for part in batch.split(config.accumulate):

@@ -7,24 +7,37 @@ last.safetensors everything needed to go on         best.safetensors   the weigh
 model/           what is used: ONNX graphs and their card
 .lock            one process at a time
 
+The checkpoint, last.safetensors, has all that a run needs to go on as if it had never stopped: no pickle, no code.
+
+tensors   learner/…  the weights and buffers;  average/…  their moving average;  optimiser/<parameter>/…  its state;
+          begun/…  the weights and buffers at the start of the epoch, if it isn't over: hard negatives are theirs
+metadata  `avmatch`: a JSON object with everything that is no tensor (`Position`)
+
 Other recipes may start from a run: from the sizes and the weights of one of its towers (`run_task`, `load_tower`).
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
+import torch
 from filelock import FileLock, Timeout
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import nn
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from avmatch.core.errors import ModelError, UsageError
-from avmatch.core.files import write_text_atomically
+from avmatch.core.files import atomic_path, write_text_atomically
 from avmatch.training.config import TrainConfig, to_json
 
+_KEY = "avmatch"
 #: What `--resume` may change: how far, how often, where; not what is learned.
 FREE_TO_CHANGE = frozenset({"epochs", "num_workers", "checkpoint_seconds", "patience"})
 CONFIG, COMMAND, LOCK = "config.json", "command.txt", ".lock"
@@ -136,9 +149,169 @@ def load_tower(tower: nn.Module, run: str | Path, side: str) -> None:
     Raises:
         ModelError: they can't be read, or aren't those of such a tower.
     """
-    weights, place = RunFolder(Path(run)).best, f"learner/{side}."
+    weights = RunFolder(Path(run)).best
     try:
-        tensors = load_file(weights)
-        tower.load_state_dict({name[len(place) :]: tensors[name] for name in tensors if name.startswith(place)})
-    except (OSError, SafetensorError, RuntimeError) as error:
-        raise ModelError(f"{weights}: not the weights of its own configuration ({error})") from error
+        tensors, _ = _read(weights)
+        tower.load_state_dict(_under(tensors, f"learner/{side}."))
+    except (ModelError, RuntimeError) as error:
+        why = error.__cause__ or error
+        raise ModelError(f"{weights}: not the weights of its own configuration ({why})") from error
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far a run is.
+
+    Attributes:
+        epoch, step: the next step to take: `step` of `epoch`.
+        seconds: spent so far.
+        best, best_epoch: of `TrainConfig.best_by`.
+        learning_rate_scale: by how much plateaus have lowered it.
+        stale_epochs: epochs since the best, or since the plateau was acted on.
+        sums, counts: of each loss over the epoch's steps so far; how many steps gave it.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    seconds: float = 0.0
+    best: float | None = None
+    best_epoch: int = -1
+    learning_rate_scale: float = 1.0
+    stale_epochs: int = 0
+    sums: Mapping[str, float] = field(default_factory=dict)
+    counts: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """The moving parts of a run.
+
+    Attributes:
+        average: moving average of the parameters; empty if none is kept.
+        begun: weights and buffers at the start of the epoch.
+    """
+
+    learner: nn.Module
+    optimiser: Optimizer
+    average: Mapping[str, Tensor]
+    begun: dict[str, Tensor] = field(default_factory=dict)
+
+
+def started_average(learner: nn.Module, decay: float) -> dict[str, Tensor]:
+    """A copy of the parameters to average from; nothing without a decay."""
+    if decay == 0:
+        return {}
+    return {name: value.detach().clone() for name, value in learner.named_parameters() if value.requires_grad}
+
+
+@torch.no_grad()
+def update_average(average: Mapping[str, Tensor], learner: nn.Module, decay: float, step: int) -> None:
+    """Move the average towards the weights; faster in the first steps, when the weights are far from good."""
+    if not average:
+        return
+    decay = min(decay, (1.0 + step) / (10.0 + step))
+    weights = dict(learner.named_parameters())
+    torch._foreach_lerp_(list(average.values()), [weights[name] for name in average], 1.0 - decay)
+
+
+def save_checkpoint(path: Path, state: State, position: Position) -> None:
+    """Write `path`, whole or not at all."""
+    tensors = {f"learner/{name}": value for name, value in state.learner.state_dict().items()}
+    tensors |= {f"average/{name}": value for name, value in state.average.items()}
+    if position.step:
+        tensors |= {f"begun/{name}": value for name, value in state.begun.items()}
+    scalars: dict[str, float] = {}
+    for place, values in state.optimiser.state_dict()["state"].items():
+        for name, value in values.items():
+            if isinstance(value, Tensor):
+                tensors[f"optimiser/{place}/{name}"] = value
+            else:
+                scalars[f"{place}/{name}"] = value
+    _write(path, tensors, {"progress": asdict(position), "optimiser": scalars})
+
+
+def load_checkpoint(path: Path, state: State) -> Position:
+    """Put the tensors of `path` back where they were. Raises ModelError if it is no checkpoint of such a learner."""
+    tensors, metadata = _read(path)
+    try:
+        state.learner.load_state_dict(_under(tensors, "learner/"))
+        for name, value in _under(tensors, "average/").items():
+            state.average[name].copy_(value)
+        state.begun.update(_under(tensors, "begun/"))
+        packed = state.optimiser.state_dict()
+        packed["state"] = _optimiser_state(_under(tensors, "optimiser/"), metadata["optimiser"])
+        state.optimiser.load_state_dict(packed)
+        return Position(**metadata["progress"])
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise ModelError(f"{path}: not a checkpoint of this recipe ({error}); start a new run") from error
+
+
+def save_weights(path: Path, learner: nn.Module, average: Mapping[str, Tensor], epoch: int) -> None:
+    """Write the weights that an epoch ended with, averaged where an average is kept."""
+    weights = learner.state_dict() | dict(average)
+    _write(path, {f"learner/{name}": value for name, value in weights.items()}, {"epoch": epoch})
+
+
+def load_weights(path: Path, learner: nn.Module) -> int | None:
+    """Read what `save_weights` wrote; the epoch, which older files don't name. Raises ModelError if it doesn't fit."""
+    tensors, metadata = _read(path)
+    try:
+        learner.load_state_dict(_under(tensors, "learner/"))
+    except RuntimeError as error:
+        raise ModelError(f"{path}: not the weights of this recipe ({error})") from error
+    epoch = metadata.get("epoch")
+    return epoch if isinstance(epoch, int) else None
+
+
+def _write(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, object]) -> None:
+    own = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
+    with atomic_path(path) as temporary:
+        save_file(own, temporary, {_KEY: json.dumps(metadata)})
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = json.loads((file.metadata() or {}).get(_KEY, "{}"))
+            if not isinstance(metadata, dict):
+                raise ValueError(f"its {_KEY!r} is no JSON object")
+            return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118  not a mapping
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ModelError(f"{path}: not a readable checkpoint ({error})") from error
+
+
+def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _optimiser_state(tensors: Mapping[str, Tensor], scalars: Mapping[str, float]) -> dict[int, dict[str, object]]:
+    state: dict[int, dict[str, object]] = {}
+    for name, value in (*tensors.items(), *scalars.items()):
+        place, key = name.split("/", 1)
+        state.setdefault(int(place), {})[key] = value
+    return state
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Gives a function that says whether Ctrl-C was pressed: the step in hand still ends, its weights whole.
+
+    Pressed a second time, Ctrl-C interrupts at once.
+
+    Outside the main thread, or where the signal has another handler, the answer is always no.
+    """
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not in_main_thread or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield lambda: False
+        return
+    asked = threading.Event()
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        asked.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    signal.signal(signal.SIGINT, ask)
+    try:
+        yield asked.is_set
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

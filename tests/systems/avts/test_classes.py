@@ -22,10 +22,10 @@ from avmatch.systems.avts.model import McVideoConfig, SoundCnnConfig
 from avmatch.systems.avts.recipe import avts_finetune, sound_classes
 from avmatch.systems.avts.task import Avts, AvtsTowers
 from avmatch.systems.registry import recipe
-from avmatch.training.checkpoint import save_weights
 from avmatch.training.config import Optimisation, TrainConfig, to_json
 from avmatch.training.distributed import world
 from avmatch.training.loop import train
+from avmatch.training.run import save_weights
 from processes import run_together
 
 CPU = torch.device("cpu")

@@ -21,9 +21,9 @@ from avmatch.pipelines.match import match
 from avmatch.systems.registry import recipe
 from avmatch.systems.two_tower.media import MediaBatches, MediaPairs, media_vectors
 from avmatch.systems.two_tower.recipe import two_tower_media
-from avmatch.training.checkpoint import load_weights
 from avmatch.training.export import fit_evidence_of_ticks
 from avmatch.training.loop import train
+from avmatch.training.run import load_weights
 from avmatch.training.task import Batch
 from media_scenes import tiny, write_list, write_scenes
 

@@ -22,10 +22,9 @@ from avmatch.systems.words.data import WordSelection
 from avmatch.systems.words.model import Tc5, TcnBackEnd, lip_front_end, read_front_end
 from avmatch.systems.words.recipe import words, words_tc_5
 from avmatch.systems.words.task import WordBatches, Words, word_logits
-from avmatch.training.checkpoint import save_weights
 from avmatch.training.config import Optimisation
 from avmatch.training.loop import train
-from avmatch.training.run import RunFolder
+from avmatch.training.run import RunFolder, save_weights
 
 CPU = torch.device("cpu")
 WORDS = ("left", "right")

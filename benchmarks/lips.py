@@ -29,7 +29,6 @@ from scipy.optimize import linear_sum_assignment
 from avmatch.alignment.offset import OK_CONFIDENCE, estimate_offset
 from avmatch.analysis.features import Analyser, analyse_all
 from avmatch.core.features import AudioSamples
-from avmatch.data.noise import mix_at_snr, synthetic_noise
 from avmatch.matching.decision import MatchSettings
 from avmatch.matching.fusion import fused_scores, usual_offsets
 from avmatch.media.encode import write_audio, write_clip
@@ -38,6 +37,7 @@ from avmatch.pipelines.match import cues_for as match_cues
 from avmatch.pipelines.models import face_cues, models_with
 from avmatch.pipelines.sync import cues_for
 from avmatch.reports.plots import new_figure, save_figure, set_head
+from avmatch.synth.sound import mix_at_snr, synthetic_noise
 from matching import LAGS_SECONDS
 
 LIMITS = {"grid": 100, "anchors": 200}

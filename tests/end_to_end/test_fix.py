@@ -10,7 +10,9 @@ import avmatch as library
 from avmatch.core.errors import UsageError
 from avmatch.core.features import AudioSamples
 from avmatch.media.encode import write_clip
-from avmatch.synth import ACTS, SAMPLE_RATE_HZ, Stage, film
+from avmatch.synth.folder import ACTS
+from avmatch.synth.sound import SAMPLE_RATE_HZ
+from avmatch.synth.stage import Stage, film
 
 KEYS = ["path", "out", "action", "was_ms", "was_drift_ppm", "is_ms", "is_drift_ppm"]
 KEYS += ["removed_ms", "removed_drift_ppm", "message"]

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from avmatch.core.clock import samples_from_seconds
-from avmatch.synth import ACTS, SAMPLE_RATE_HZ, Stage, Take, film, record
-from avmatch.synth.sound import WEIGHT_RATE_HZ, Strike, mix, random_speech, speak
+from avmatch.synth.folder import ACTS
+from avmatch.synth.sound import SAMPLE_RATE_HZ, WEIGHT_RATE_HZ, Strike, Take, mix, random_speech, record, speak
+from avmatch.synth.stage import Stage, film
 
 DURATION_SECONDS = 7.0
 STRUCK = ("balls", "drums", "strings", "clock")

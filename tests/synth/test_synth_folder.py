@@ -9,7 +9,7 @@ import pytest
 from avmatch.core.errors import UsageError
 from avmatch.core.features import AudioSamples, VideoFrames
 from avmatch.media.decode import decode
-from avmatch.synth import TRUTH_COLUMNS, SynthConfig, synthesise
+from avmatch.synth.folder import TRUTH_COLUMNS, SynthConfig, synthesise
 
 RATE_HZ = 16_000
 #: Grey levels, on average. Equal pictures are not always encoded alike: x264's macroblock tree with adaptive

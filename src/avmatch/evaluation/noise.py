@@ -12,10 +12,10 @@ import numpy as np
 from jaxtyping import Float32
 
 from avmatch.core.features import AudioSamples
-from avmatch.data.noise import NoiseKind, mix_at_snr, synthetic_noise
 from avmatch.data.tracks import PackSettings, Sides, Track, picture_reader, sound_reader
 from avmatch.frontends.sound import SAMPLE_RATE_HZ
 from avmatch.media.decode import decode
+from avmatch.synth.sound import NoiseKind, mix_at_snr, synthetic_noise
 
 NOISES: tuple[NoiseKind, ...] = ("white", "pink", "babble")
 

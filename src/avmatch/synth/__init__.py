@@ -9,20 +9,6 @@ two: colours, sizes, timbres, levels, lengths and names are drawn independently 
 An offset is positive where the sound comes late.
 """
 
-from avmatch.synth.folder import ACTS, TRUTH_COLUMNS, SynthConfig, SynthPair, synthesise
-from avmatch.synth.sound import SAMPLE_RATE_HZ, Take, record
-from avmatch.synth.stage import Act, Stage, film
+from avmatch.synth.folder import SynthConfig, synthesise
 
-__all__ = [
-    "ACTS",
-    "SAMPLE_RATE_HZ",
-    "TRUTH_COLUMNS",
-    "Act",
-    "Stage",
-    "SynthConfig",
-    "SynthPair",
-    "Take",
-    "film",
-    "record",
-    "synthesise",
-]
+__all__ = ["SynthConfig", "synthesise"]

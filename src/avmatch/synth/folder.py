@@ -62,13 +62,7 @@ class SynthConfig:
     num_scenes: int
     seed: int = 0
     duration_seconds: float = 6.0
-    fps_choices: tuple[Fraction, ...] = (
-        Fraction(24),
-        Fraction(25),
-        Fraction(30_000, 1001),
-        Fraction(30),
-        Fraction(50),
-    )
+    fps_choices: tuple[Fraction, ...] = tuple(map(Fraction, ("24", "25", "30000/1001", "30", "50")))
     sizes: tuple[tuple[int, int], ...] = ((320, 240), (240, 320), (426, 240), (320, 320))
     snr_db: float | None = None
     damage: bool = False

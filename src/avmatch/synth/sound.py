@@ -1,4 +1,4 @@
-"""The sound of a scene, and the recording of it.
+"""The sound of a scene, the recording of it, and noise.
 
 **Voices**: a body that is struck or plucked rings in its modes, each a decaying sine (van den Doel & Pai 1998, "The
 sounds of physical shapes"). What a thing sounds like is drawn without looking at it: colour and size say nothing about
@@ -11,17 +11,20 @@ for each vowel, and the vowels are faded into each other by weights that also op
 random: how bright the microphone is, how loud the recording, how much the room hums. Pieces are cut on the scene's
 clock, which is what makes a recording late or early.
 
+**Noise**: white, pink or brown, mains hum, or several people talking, mixed with any sound at a ratio of their powers
+over the whole length. It follows from the generator alone.
+
 Letters in shapes: S samples, M modes, V vowels, G weights, E events.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import scipy.fft
 import scipy.signal
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 
 from avmatch.core.clock import samples_from_seconds
 from avmatch.core.features import AudioSamples
@@ -29,6 +32,7 @@ from avmatch.synth.stage import Strike
 
 SAMPLE_RATE_HZ = 48_000
 Wave = Float[np.ndarray, " _"]
+Sound = Float32[np.ndarray, " S"]
 
 #: Zeros of the Bessel functions over the first: the modes of an ideal membrane (Rossing 2000, table 2.1).
 MEMBRANE_RATIOS = (1.0, 1.594, 2.136, 2.296, 2.653, 2.918, 3.156, 3.501, 3.600, 3.652)
@@ -88,7 +92,7 @@ def tilt(sound: Wave, decibels_per_octave: float) -> Wave:
 
 def with_rms(sound: Wave, rms: float) -> Wave:
     """`sound` scaled to a root mean square of `rms`; silence stays silence."""
-    power = float(np.mean(np.square(sound, dtype=np.float64)))
+    power = _power(sound)
     return sound if power == 0 else np.asarray(sound * (rms / np.sqrt(power)), np.float32)
 
 
@@ -254,10 +258,10 @@ def record(rng: np.random.Generator, sound: Wave, take: Take) -> AudioSamples:
     num_samples = samples_from_seconds(take.duration_seconds, SAMPLE_RATE_HZ)
     coloured = tilt(sound, rng.uniform(*TILTS_DB_PER_OCTAVE))[start : start + num_samples]
     ambience = coloured_noise(rng, num_samples, rng.uniform(0, 2))
-    clean = with_rms(coloured, 1.0) + np.float32(_gain(rng.uniform(*AMBIENCE_DB))) * ambience
-    level = _gain(rng.uniform(*LEVELS_DBFS))
+    clean = with_rms(coloured, 1.0) + np.float32(_amplitude(rng.uniform(*AMBIENCE_DB))) * ambience
+    level = _amplitude(rng.uniform(*LEVELS_DBFS))
     if take.snr_db is not None:
-        clean = with_rms(clean, _gain(take.snr_db)) + _noise(rng, num_samples)
+        clean = with_rms(clean, _amplitude(take.snr_db)) + _noise(rng, num_samples)
     rate_hz = SAMPLE_RATE_HZ
     if take.worn:
         clean, rate_hz = _worn(clean), WORN_RATE_HZ
@@ -271,9 +275,7 @@ def _noise(rng: np.random.Generator, num_samples: int) -> Wave:
     colour = rng.integers(3)
     if colour < 2:
         return coloured_noise(rng, num_samples, float(colour))
-    seconds = num_samples / SAMPLE_RATE_HZ
-    talkers = [with_rms(speak(rng, random_speech(rng, seconds), seconds), 1.0) for _ in range(NUM_TALKERS)]
-    return with_rms(np.stack(talkers).mean(axis=0), 1.0)
+    return with_rms(_babble(rng, NUM_TALKERS, num_samples), 1.0)
 
 
 def _worn(sound: Wave) -> Wave:
@@ -285,5 +287,72 @@ def _worn(sound: Wave) -> Wave:
     return np.asarray(np.sign(coarse) * np.expm1(np.abs(coarse) * np.log1p(MU)) * peak / MU, np.float32)
 
 
-def _gain(decibels: float) -> float:
+NoiseKind = Literal["white", "pink", "brown", "hum", "babble"]
+EXPONENTS = {"white": 0.0, "pink": 1.0, "brown": 2.0}
+MAINS_HZ = (50.0, 60.0)
+NUM_HARMONICS = 20
+BABBLE_TALKERS = (3, 8)
+#: Synthetic speech begins within this time; before it, babble would be silence.
+BABBLE_LEAD_SECONDS = 0.5
+
+
+def mix_at_snr(sound: Sound, noise: Sound, snr_db: float) -> Sound:
+    """(S,) `sound` + scaled `noise`, the power of the one `snr_db` above the other's over the whole length.
+
+    Where either of them is silent there is no ratio to reach: the sound comes back as it was.
+    """
+    sound_power, noise_power = _power(sound), _power(noise)
+    if noise_power == 0:
+        return sound.copy()
+    scale = np.sqrt(sound_power / noise_power / 10 ** (snr_db / 10))
+    return (sound + scale * noise.astype(np.float64)).astype(np.float32)
+
+
+def synthetic_noise(rng: np.random.Generator, num_samples: int, kind: NoiseKind, sample_rate_hz: int) -> Sound:
+    """(num_samples,) of RMS 1: a colour of noise, mains hum with its harmonics, or several people talking."""
+    if num_samples == 0:
+        return np.zeros(0, np.float32)
+    if kind == "hum":
+        return with_rms(_hum(rng, num_samples, sample_rate_hz), 1.0)
+    num_synth = -(-num_samples * SAMPLE_RATE_HZ // sample_rate_hz)
+    if kind == "babble":
+        lead = samples_from_seconds(BABBLE_LEAD_SECONDS, SAMPLE_RATE_HZ)
+        wave = _babble(rng, int(rng.integers(*BABBLE_TALKERS, endpoint=True)), num_synth, lead)
+    else:
+        wave = coloured_noise(rng, num_synth, EXPONENTS[kind])
+    noise = scipy.signal.resample_poly(wave, sample_rate_hz, SAMPLE_RATE_HZ)[:num_samples]
+    return with_rms(noise.astype(np.float32), 1.0)
+
+
+def gain(rng: np.random.Generator, sound: Sound, range_db: tuple[float, float]) -> Sound:
+    """(S,) `sound`, louder by a number of decibels within `range_db`."""
+    return sound * np.float32(_amplitude(rng.uniform(*range_db)))
+
+
+def _hum(rng: np.random.Generator, num_samples: int, sample_rate_hz: int) -> Wave:
+    harmonics = np.arange(1, NUM_HARMONICS + 1)
+    frequencies_hz = harmonics * MAINS_HZ[rng.integers(len(MAINS_HZ))] * rng.uniform(0.998, 1.002)
+    amplitudes = rng.lognormal(0.0, 0.8, NUM_HARMONICS) / harmonics * (frequencies_hz < sample_rate_hz / 2)
+    phases = rng.uniform(0, 2 * np.pi, NUM_HARMONICS)
+    times = np.arange(num_samples) / sample_rate_hz
+    noise = np.zeros(num_samples)
+    for frequency_hz, amplitude, phase in zip(frequencies_hz, amplitudes, phases, strict=True):
+        noise += amplitude * np.sin(2 * np.pi * frequency_hz * times + phase)
+    return noise.astype(np.float32)
+
+
+def _babble(rng: np.random.Generator, num_talkers: int, num_samples: int, lead: int = 0) -> Wave:
+    """(S,) voices of equal loudness, which began `lead` samples before."""
+    seconds = (lead + num_samples) / SAMPLE_RATE_HZ
+    babble = np.zeros(num_samples, np.float32)
+    for _ in range(num_talkers):
+        babble += with_rms(speak(rng, random_speech(rng, seconds), seconds)[lead:], 1.0)
+    return babble
+
+
+def _power(sound: Wave) -> float:
+    return float(np.mean(np.square(sound, dtype=np.float64))) if len(sound) else 0.0
+
+
+def _amplitude(decibels: float) -> float:
     return float(10 ** (decibels / 20))

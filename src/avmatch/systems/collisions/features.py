@@ -31,7 +31,7 @@ from avmatch.core.features import AudioSamples
 from avmatch.core.files import write_text_atomically
 from avmatch.core.results import Progress
 from avmatch.data.items import map_array
-from avmatch.data.noise import mix_at_snr
+from avmatch.synth.sound import mix_at_snr
 from avmatch.systems.collisions import frontends
 from avmatch.systems.collisions.data import Segment, Video, list_training, read_picture, read_sound, read_video
 

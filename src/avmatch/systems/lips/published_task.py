@@ -40,9 +40,9 @@ from avmatch.artifacts.model import TOWERS
 from avmatch.core.errors import UsageError
 from avmatch.core.results import Progress
 from avmatch.data.items import Pairs
-from avmatch.data.noise import NoiseKind, gain, mix_at_snr, synthetic_noise
 from avmatch.frontends.sound import SAMPLE_RATE_HZ, WINDOW_SAMPLES, mfcc
 from avmatch.metrics.sync import offset_distances, within_shares
+from avmatch.synth.sound import NoiseKind, gain, mix_at_snr, synthetic_noise
 from avmatch.systems.lips.augmentation import MouthAugmentation, MouthFrontEnd
 from avmatch.systems.lips.model import WINDOW_TICKS
 from avmatch.systems.lips.published_model import (

@@ -26,10 +26,10 @@ from avmatch.core.features import AudioFeatures, Embeddings, VideoFeatures
 from avmatch.core.results import Failure, Progress
 from avmatch.data.clips import Clip
 from avmatch.data.layouts import read_speech
-from avmatch.data.noise import mix_at_snr
 from avmatch.evaluation.noise import noise_of
 from avmatch.evaluation.pieces import TalkProtocol
 from avmatch.media.decode import read_audio
+from avmatch.synth.sound import mix_at_snr
 
 Vectors = Float32[np.ndarray, "T D"]
 

@@ -6,7 +6,7 @@
                the whole spectrogram, which is the paper's zero of a normalised one. And gain and noise, computed on its
                powers: noise is steady, its power in each band has the form of a random slope over the bands, and varies
                from tick to tick as that of white noise does in a mel band (chi-squared, here with four degrees of
-               freedom). Noise mixed into the waveform itself (data/noise.py) is better and costs more.
+               freedom). Noise mixed into the waveform itself (synth/sound.py) is better and costs more.
     frames     as another camera, lens or connection would have given them: one draw for all frames of a clip, as a draw
                for each frame would be motion of its own
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import welch
 
-from avmatch.data.noise import NoiseKind, gain, mix_at_snr, synthetic_noise
+from avmatch.synth.sound import NoiseKind, gain, mix_at_snr, synthetic_noise
 
 RATE_HZ = 16_000
 NOISES = get_args(NoiseKind)

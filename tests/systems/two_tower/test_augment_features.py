@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from avmatch.systems.two_tower.augmentation import apply_mixup, drop_steps, feature_noise, mixup, shift_steps
+from avmatch.systems.two_tower.augmentation import FeatureAugmentation, apply_mixup, feature_noise, mixup
 
 DEVIATION = np.array([0.1, 1.0, 10.0, 0.0], np.float32)
 CHANGES = {
     "feature_noise": lambda rng, features: feature_noise(rng, features, 10.0, DEVIATION),
-    "drop_steps": lambda rng, features: drop_steps(rng, features, 0.5),
-    "shift_steps": lambda rng, features: shift_steps(rng, features, 5),
+    "drop_steps": FeatureAugmentation(drop_share=0.5).drop_steps,
+    "shift_steps": FeatureAugmentation(max_shift_steps=5).shift_steps,
     "mixup": lambda rng, features: mixup(rng, features, 1.0)[0],
 }
 
@@ -31,17 +31,17 @@ def test_noise_follows_the_deviation_of_each_dimension():
 
 def test_dropped_steps_take_the_mean_of_their_item():
     features = batch(100, 50, 4)
-    dropped = drop_steps(generator(), features, 0.2)
+    dropped = FeatureAugmentation(drop_share=0.2).drop_steps(generator(), features)
     changed = (dropped != features).any(axis=2)
     assert changed.mean() == pytest.approx(0.2, abs=0.03)  # 0.2 ± 0.006
     means = np.broadcast_to(features.mean(axis=1, keepdims=True), features.shape)
     np.testing.assert_array_equal(dropped[changed], means[changed])
-    np.testing.assert_array_equal(drop_steps(generator(), features, 0.0), features)
+    np.testing.assert_array_equal(FeatureAugmentation(drop_share=0.0).drop_steps(generator(), features), features)
 
 
 def test_shifts_go_both_ways_for_each_item_and_repeat_the_ends():
     ramps = np.broadcast_to(np.arange(10, dtype=np.float32)[:, None], (200, 10, 2))
-    shifted = shift_steps(generator(), ramps, 2)
+    shifted = FeatureAugmentation(max_shift_steps=2).shift_steps(generator(), ramps)
     for item in shifted[..., 0]:
         shift = int(5 - item[5])
         assert abs(shift) <= 2

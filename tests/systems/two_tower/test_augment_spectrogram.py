@@ -5,11 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avmatch.systems.two_tower.augmentation import spec_augment
+from avmatch.systems.two_tower.augmentation import SpectrogramAugmentation
+
+
+def masked_by(rng, mel, *settings):
+    return SpectrogramAugmentation(1.0, *settings)(rng, mel)
 
 
 def time_masks(rng, mel, num_masks, max_time):
-    return spec_augment(rng, mel, num_masks, max_time, 0, 0)
+    return masked_by(rng, mel, num_masks, max_time, 0, 0)
 
 
 def spectrogram(num_ticks=60, num_bands=20):
@@ -24,7 +28,7 @@ def run_lengths(flags):
 @given(seed=st.integers(0, 1000), max_time=st.integers(0, 80), max_freq=st.integers(0, 30))
 def test_one_mask_each_is_at_most_as_wide_as_stated(seed, max_time, max_freq):
     mel = spectrogram()
-    changed = spec_augment(np.random.default_rng(seed), mel, 1, max_time, 1, max_freq) != mel
+    changed = masked_by(np.random.default_rng(seed), mel, 1, max_time, 1, max_freq) != mel
     ticks, bands = changed.all(axis=1), changed.all(axis=0)
     if not (ticks.all() or bands.all()):  # then each mask shows as the rows and columns that are wholly changed
         np.testing.assert_array_equal(changed, ticks[:, None] | bands[None])
@@ -62,7 +66,7 @@ def test_several_masks_leave_the_bands_alone_and_take_the_mean():
 
 def test_seeds_reproduce_and_the_input_is_left():
     mel = spectrogram()
-    first, again, other = (spec_augment(np.random.default_rng(seed), mel, 2, 20, 2, 5) for seed in (1, 1, 2))
+    first, again, other = (masked_by(np.random.default_rng(seed), mel, 2, 20, 2, 5) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
     np.testing.assert_array_equal(mel, spectrogram())
@@ -70,6 +74,6 @@ def test_seeds_reproduce_and_the_input_is_left():
 
 @pytest.mark.parametrize("shape", [(0, 20), (1, 20), (60, 0), (1, 1)])
 def test_the_smallest_spectrograms(shape):
-    masked = spec_augment(np.random.default_rng(0), spectrogram(*shape), 2, 10, 2, 5)
+    masked = masked_by(np.random.default_rng(0), spectrogram(*shape), 2, 10, 2, 5)
     assert masked.shape == shape
     assert np.isfinite(masked).all()

@@ -44,7 +44,7 @@ from avmatch.systems.lips.augmentation import (
     VoiceFrontEnd,
 )
 from avmatch.systems.lips.model import LipCnn, LipCnnConfig, VoiceCnn, VoiceCnnConfig
-from avmatch.training.batches import read_packed, waveform
+from avmatch.training.batches import at_lower_rate, read_packed, waveform
 from avmatch.training.export import export_media_towers, fit_evidence_of_ticks
 from avmatch.training.losses import InfoNCE
 from avmatch.training.task import Batch, outputs_of_clips
@@ -200,7 +200,10 @@ class LipBatches:
         begin = rng.uniform(0, max(len(frames) / speed - task.window_ticks, 0))
         if speed == 1:
             begin = np.floor(begin)
-        shown = np.round((begin + self._held(np.arange(task.window_ticks), rng)) * speed).astype(int)
+        ticks = np.arange(task.window_ticks)
+        if rng.random() < task.rate_probability:
+            ticks = at_lower_rate(task.window_ticks, task.rate_kept_share, rng)
+        shown = np.round((begin + ticks) * speed).astype(int)
         first = begin * SAMPLES_PER_TICK - FFT_SAMPLES / 2
         places = (first + np.arange(task.window_ticks * SAMPLES_PER_TICK + MARGIN_SAMPLES)) * speed
         return frames[np.clip(shown, 0, len(frames) - 1)], _samples_at(self.pairs.audio[row], places, speed)
@@ -211,14 +214,6 @@ class LipBatches:
             return 1.0
         drawn = float(np.exp(rng.uniform(-self.task.max_speed, self.task.max_speed)))
         return min(drawn, max(num_frames / self.task.window_ticks, np.exp(-self.task.max_speed)))
-
-    def _held(self, ticks: Int[np.ndarray, " T"], rng: np.random.Generator) -> Int[np.ndarray, " T"]:
-        """The tick whose frame is shown at each tick by a camera that takes fewer."""
-        if rng.random() >= self.task.rate_probability:
-            return ticks
-        exposures = np.floor(ticks * rng.uniform(*self.task.rate_kept_share) + rng.random())
-        _, first, place = np.unique(exposures, return_index=True, return_inverse=True)
-        return ticks[first[place]]
 
 
 def _samples_at(sound: np.ndarray, places: Float[np.ndarray, " S"], speed: float) -> Float32[np.ndarray, " S"]:

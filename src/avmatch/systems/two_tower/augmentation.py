@@ -11,8 +11,8 @@
                for each frame would be motion of its own
 
 A configuration says how often, and how far, each is augmented: plain numbers, and tuples that are ranges from the
-lowest to the highest. Each step of a chain has its own probability. By default all are 0, and the array itself
-comes back; otherwise a new one.
+lowest to the highest. Each step of a chain is a method and has its own probability. By default all are 0, and the array
+itself comes back; otherwise a new one.
 
 Letters in shapes: B items, T steps, ticks or frames, D dimensions, F bands, H rows, W columns; `*B` stands for a batch,
 or for none.
@@ -27,6 +27,7 @@ from jaxtyping import Float32, Int, UInt8
 
 from avmatch.core.errors import UsageError
 from avmatch.frontends.sound import LOG_FLOOR
+from avmatch.training.batches import at_lower_rate
 
 Features = Float32[np.ndarray, "*B T D"]
 Spectrogram = Float32[np.ndarray, "T F"]
@@ -34,6 +35,61 @@ Frame = UInt8[np.ndarray, "H W"]
 Frames = UInt8[np.ndarray, "T H W"]
 #: Noise falls or rises by up to this over all bands of a log-mel, in nepers of power.
 _MAX_SLOPE = 4.0
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """A configuration whose numbers are checked by the names of their fields. Raises UsageError."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            name, value = field.name, getattr(self, field.name)
+            lowest, highest = value if isinstance(value, tuple) else (value, value)
+            if not lowest <= highest:
+                raise UsageError(f"{name} must go from low to high, got {value}")
+            if name.endswith(("_probability", "_share")) and not 0 <= lowest <= highest <= 1:
+                raise UsageError(f"{name} must be within 0…1, got {value}")
+            if name.startswith(("max_", "num_")) and lowest < 0:
+                raise UsageError(f"{name} must not be negative, got {value}")
+            if name.endswith("_px") and lowest <= 0:
+                raise UsageError(f"{name} must be positive, got {value}")
+
+
+@dataclass(frozen=True)
+class FeatureAugmentation(Augmentation):
+    """Shifts, lost steps and noise. Mixtures of items (`mixup`) concern both modalities: the task's."""
+
+    shift_probability: float = 0.0
+    max_shift_steps: int = 1
+    drop_probability: float = 0.0
+    drop_share: float = 0.1
+    noise_probability: float = 0.0
+    noise_snr_db: tuple[float, float] = (0.0, 20.0)
+
+    def __call__(self, rng: np.random.Generator, features: Features) -> Features:
+        """(…, T, D) `features` augmented, a whole batch or none of it; noise follows their own deviation."""
+        changed = features
+        if rng.random() < self.shift_probability:
+            changed = self.shift_steps(rng, changed)
+        if rng.random() < self.drop_probability:
+            changed = self.drop_steps(rng, changed)
+        if rng.random() < self.noise_probability:
+            deviation = features.std(axis=tuple(range(features.ndim - 1)))
+            changed = feature_noise(rng, changed, rng.uniform(*self.noise_snr_db), deviation)
+        return changed
+
+    def shift_steps(self, rng: np.random.Generator, features: Features) -> Features:
+        """Each item later or earlier by up to `max_shift_steps`, its first or last step repeated to fill."""
+        most, num_steps = self.max_shift_steps, features.shape[-2]
+        shifts = rng.integers(-most, most, size=(*features.shape[:-2], 1), endpoint=True)
+        steps = np.clip(np.arange(num_steps) - shifts, 0, num_steps - 1)
+        return np.take_along_axis(features, steps[..., np.newaxis], axis=-2)
+
+    def drop_steps(self, rng: np.random.Generator, features: Features) -> Features:
+        """Each step replaced, with probability `drop_share`, by the mean over its item's steps."""
+        dropped = rng.random(features.shape[:-1]) < self.drop_share
+        mean = features.mean(axis=-2, keepdims=True) if features.shape[-2] else features
+        return np.where(dropped[..., np.newaxis], mean, features)
 
 
 def feature_noise(
@@ -49,21 +105,6 @@ def feature_noise(
     """
     noise = rng.standard_normal(features.shape, np.float32)
     return features + noise * (deviation * np.float32(10 ** (-snr_db / 20)))
-
-
-def drop_steps(rng: np.random.Generator, features: Features, share: float) -> Features:
-    """(…, T, D) where each step is, with probability `share`, replaced by the mean over its item's steps."""
-    dropped = rng.random(features.shape[:-1]) < share
-    mean = features.mean(axis=-2, keepdims=True) if features.shape[-2] else features
-    return np.where(dropped[..., np.newaxis], mean, features)
-
-
-def shift_steps(rng: np.random.Generator, features: Features, max_steps: int) -> Features:
-    """(…, T, D), each item later or earlier by up to `max_steps`, its first or last step repeated to fill."""
-    shifts = rng.integers(-max_steps, max_steps, size=(*features.shape[:-2], 1), endpoint=True)
-    num_steps = features.shape[-2]
-    steps = np.clip(np.arange(num_steps) - shifts, 0, num_steps - 1)
-    return np.take_along_axis(features, steps[..., np.newaxis], axis=-2)
 
 
 def mixup(
@@ -94,124 +135,9 @@ def apply_mixup(
     return weight * batch + (1 - weight) * batch[other]
 
 
-def spec_augment(
-    rng: np.random.Generator,
-    mel: Spectrogram,
-    num_time_masks: int,
-    max_time: int,
-    num_freq_masks: int,
-    max_freq: int,
-) -> Spectrogram:
-    """(T, F) with masks of at most `max_time` ticks over all bands and at most `max_freq` bands over all ticks."""
-    masked = mel.copy()
-    fill = mel.mean() if mel.size else 0.0
-    for stretch in _stretches(rng, len(mel), num_time_masks, max_time):
-        masked[stretch] = fill
-    for stretch in _stretches(rng, mel.shape[1], num_freq_masks, max_freq):
-        masked[:, stretch] = fill
-    return masked
-
-
-def _stretches(rng: np.random.Generator, length: int, count: int, max_width: int) -> list[slice]:
-    """`count` slices: each width from 0 to `max_width` as likely, anywhere in `length`; they may overlap."""
-    widths = rng.integers(min(max_width, length), size=count, endpoint=True)
-    starts = rng.integers(length - widths, endpoint=True)
-    return [slice(start, start + width) for start, width in zip(starts, widths, strict=True)]
-
-
-def mirror(frames: Frames) -> Frames:
-    """(T, H, W) with left and right exchanged."""
-    return frames[:, :, ::-1].copy()
-
-
-def warp(
-    rng: np.random.Generator,
-    frames: Frames,
-    max_shift: float = 0.05,
-    scales: tuple[float, float] = (0.9, 1.1),
-    max_rotation_degrees: float = 5.0,
-) -> Frames:
-    """(T, H, W) shifted, scaled and turned about the middle by one affine map; the border is repeated outwards.
-
-    Args:
-        rng: the source of chance.
-        frames: (T, H, W).
-        max_shift: largest shift, as a share of the picture's height and width.
-        scales: the range of the magnification.
-        max_rotation_degrees: largest turn either way.
-    """
-    height, width = frames.shape[1:]
-    turn_degrees = rng.uniform(-max_rotation_degrees, max_rotation_degrees)
-    middle = ((width - 1) / 2, (height - 1) / 2)
-    affine = np.asarray(cv2.getRotationMatrix2D(middle, turn_degrees, rng.uniform(*scales)), np.float64)
-    affine[:, 2] += rng.uniform(-max_shift, max_shift, 2) * (width, height)
-    return _each(frames, lambda frame: cv2.warpAffine(frame, affine, (width, height), borderMode=cv2.BORDER_REPLICATE))
-
-
-def tone(
-    rng: np.random.Generator,
-    frames: Frames,
-    max_brightness: float = 0.1,
-    contrasts: tuple[float, float] = (0.8, 1.25),
-    gammas: tuple[float, float] = (0.8, 1.25),
-) -> Frames:
-    """(T, H, W) with another gamma, contrast about mid-grey, and brightness (a share of white), by one table."""
-    levels = np.linspace(0, 1, 256) ** rng.uniform(*gammas)
-    levels = (levels - 0.5) * rng.uniform(*contrasts) + 0.5 + rng.uniform(-max_brightness, max_brightness)
-    table = np.round(255 * np.clip(levels, 0, 1)).astype(np.uint8)
-    return table[frames]
-
-
-def blur(rng: np.random.Generator, frames: Frames, sigma_px: tuple[float, float] = (0.3, 1.2)) -> Frames:
-    """(T, H, W) out of focus: a Gaussian whose deviation is within `sigma_px`, positive."""
-    sigma = rng.uniform(*sigma_px)
-    return _each(frames, lambda frame: cv2.GaussianBlur(frame, (0, 0), sigma))
-
-
-def jpeg(rng: np.random.Generator, frames: Frames, qualities: tuple[int, int] = (30, 90)) -> Frames:
-    """(T, H, W) each frame through JPEG and back, all of one quality in 0…100."""
-    quality = int(rng.integers(*qualities, endpoint=True))
-
-    def compressed(frame: Frame) -> Frame:
-        _, code = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        return np.asarray(cv2.imdecode(code, cv2.IMREAD_GRAYSCALE), np.uint8)
-
-    return _each(frames, compressed)
-
-
-def lower_rate(rng: np.random.Generator, frames: Frames, kept_share: tuple[float, float] = (0.4, 1.0)) -> Frames:
-    """(T, H, W) as a slower camera gives it at the same clock: a share of the frames, each held until the next one."""
-    share = rng.uniform(*kept_share)
-    exposures = np.floor(np.arange(len(frames)) * share + rng.random())
-    _, first, place = np.unique(exposures, return_index=True, return_inverse=True)
-    return frames[first[place]]
-
-
-def _each(frames: Frames, change: Callable[[Frame], Frame]) -> Frames:
-    return np.stack([change(frame) for frame in frames]) if frames.size else frames.copy()
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """A configuration whose numbers are checked by the names of their fields. Raises UsageError."""
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            name, value = field.name, getattr(self, field.name)
-            lowest, highest = value if isinstance(value, tuple) else (value, value)
-            if not lowest <= highest:
-                raise UsageError(f"{name} must go from low to high, got {value}")
-            if name.endswith(("_probability", "_share")) and not 0 <= lowest <= highest <= 1:
-                raise UsageError(f"{name} must be within 0…1, got {value}")
-            if name.startswith(("max_", "num_")) and lowest < 0:
-                raise UsageError(f"{name} must not be negative, got {value}")
-            if name.endswith("_px") and lowest <= 0:
-                raise UsageError(f"{name} must be positive, got {value}")
-
-
 @dataclass(frozen=True)
 class SpectrogramAugmentation(Augmentation):
-    """SpecAugment with a probability. Sizes as in spec_augment."""
+    """SpecAugment: masks of up to `max_time` ticks over all bands, and of up to `max_freq` bands over all ticks."""
 
     mask_probability: float = 0.0
     num_time_masks: int = 2
@@ -219,11 +145,24 @@ class SpectrogramAugmentation(Augmentation):
     num_freq_masks: int = 2
     max_freq: int = 8
 
-    def __call__(self, rng: np.random.Generator, mel: Float32[np.ndarray, "T F"]) -> Float32[np.ndarray, "T F"]:
+    def __call__(self, rng: np.random.Generator, mel: Spectrogram) -> Spectrogram:
         """(T, F) `mel` augmented."""
-        if rng.random() < self.mask_probability:
-            return spec_augment(rng, mel, self.num_time_masks, self.max_time, self.num_freq_masks, self.max_freq)
-        return mel
+        if rng.random() >= self.mask_probability:
+            return mel
+        masked = mel.copy()
+        fill = mel.mean() if mel.size else 0.0
+        for stretch in _stretches(rng, len(mel), self.num_time_masks, self.max_time):
+            masked[stretch] = fill
+        for stretch in _stretches(rng, mel.shape[1], self.num_freq_masks, self.max_freq):
+            masked[:, stretch] = fill
+        return masked
+
+
+def _stretches(rng: np.random.Generator, length: int, count: int, max_width: int) -> list[slice]:
+    """`count` slices: each width from 0 to `max_width` as likely, anywhere in `length`; they may overlap."""
+    widths = rng.integers(min(max_width, length), size=count, endpoint=True)
+    starts = rng.integers(length - widths, endpoint=True)
+    return [slice(start, start + width) for start, width in zip(starts, widths, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -235,7 +174,7 @@ class LevelAugmentation(Augmentation):
     noise_probability: float = 0.0
     noise_snr_db: tuple[float, float] = (0.0, 20.0)
 
-    def __call__(self, rng: np.random.Generator, mel: Float32[np.ndarray, "T F"]) -> Float32[np.ndarray, "T F"]:
+    def __call__(self, rng: np.random.Generator, mel: Spectrogram) -> Spectrogram:
         """(T, F) log-mel (frontends/sound.py) augmented."""
         gained, noisy = rng.random(2) < (self.gain_probability, self.noise_probability)
         if not (gained or noisy):
@@ -251,35 +190,18 @@ class LevelAugmentation(Augmentation):
 
 
 @dataclass(frozen=True)
-class FeatureAugmentation(Augmentation):
-    """Shifts, lost steps and noise. Mixtures of items (mixup) concern both modalities: the task's."""
-
-    shift_probability: float = 0.0
-    max_shift_steps: int = 1
-    drop_probability: float = 0.0
-    drop_share: float = 0.1
-    noise_probability: float = 0.0
-    noise_snr_db: tuple[float, float] = (0.0, 20.0)
-
-    def __call__(
-        self,
-        rng: np.random.Generator,
-        features: Float32[np.ndarray, "*B T D"],
-        deviation: Float32[np.ndarray, " D"],
-    ) -> Float32[np.ndarray, "*B T D"]:
-        """(…, T, D) `features` augmented, a whole batch or none of it; `deviation` as in feature_noise."""
-        if rng.random() < self.shift_probability:
-            features = shift_steps(rng, features, self.max_shift_steps)
-        if rng.random() < self.drop_probability:
-            features = drop_steps(rng, features, self.drop_share)
-        if rng.random() < self.noise_probability:
-            features = feature_noise(rng, features, rng.uniform(*self.noise_snr_db), deviation)
-        return features
-
-
-@dataclass(frozen=True)
 class PictureAugmentation(Augmentation):
-    """From the scene to the file: mirror, camera, light, focus, rate, compression. Ranges as in the functions."""
+    """From the scene to the file: mirror, camera, light, focus, rate, compression.
+
+    Attributes:
+        max_shift: largest shift, as a share of the picture's height and width.
+        scales: the range of the magnification.
+        max_rotation_degrees: largest turn either way.
+        max_brightness: a share of white.
+        blur_sigma_px: the deviation of the Gaussian.
+        rate_kept_share: of the frames; each is held until the next one.
+        jpeg_qualities: in 0…100.
+    """
 
     mirror_probability: float = 0.0
     warp_probability: float = 0.0
@@ -297,18 +219,62 @@ class PictureAugmentation(Augmentation):
     jpeg_probability: float = 0.0
     jpeg_qualities: tuple[int, int] = (30, 90)
 
-    def __call__(self, rng: np.random.Generator, frames: UInt8[np.ndarray, "T H W"]) -> UInt8[np.ndarray, "T H W"]:
+    def __call__(self, rng: np.random.Generator, frames: Frames) -> Frames:
         """(T, H, W) `frames` augmented, all of them alike."""
-        if rng.random() < self.mirror_probability:
-            frames = mirror(frames)
-        if rng.random() < self.warp_probability:
-            frames = warp(rng, frames, self.max_shift, self.scales, self.max_rotation_degrees)
-        if rng.random() < self.tone_probability:
-            frames = tone(rng, frames, self.max_brightness, self.contrasts, self.gammas)
-        if rng.random() < self.blur_probability:
-            frames = blur(rng, frames, self.blur_sigma_px)
-        if rng.random() < self.rate_probability:
-            frames = lower_rate(rng, frames, self.rate_kept_share)
-        if rng.random() < self.jpeg_probability:
-            frames = jpeg(rng, frames, self.jpeg_qualities)
+        steps = (
+            (self.mirror_probability, self.mirror),
+            (self.warp_probability, self.warp),
+            (self.tone_probability, self.tone),
+            (self.blur_probability, self.blur),
+            (self.rate_probability, self.lower_rate),
+            (self.jpeg_probability, self.jpeg),
+        )
+        for probability, change in steps:
+            if rng.random() < probability:
+                frames = change(rng, frames)
         return frames
+
+    def mirror(self, rng: np.random.Generator, frames: Frames) -> Frames:
+        """Left and right exchanged."""
+        return frames[:, :, ::-1].copy()
+
+    def warp(self, rng: np.random.Generator, frames: Frames) -> Frames:
+        """Shifted, scaled and turned about the middle by one affine map; the border is repeated outwards."""
+        height, width = frames.shape[1:]
+        turn_degrees = rng.uniform(-self.max_rotation_degrees, self.max_rotation_degrees)
+        middle = ((width - 1) / 2, (height - 1) / 2)
+        affine = np.asarray(cv2.getRotationMatrix2D(middle, turn_degrees, rng.uniform(*self.scales)), np.float64)
+        affine[:, 2] += rng.uniform(-self.max_shift, self.max_shift, 2) * (width, height)
+        border = cv2.BORDER_REPLICATE
+        return _each(frames, lambda frame: cv2.warpAffine(frame, affine, (width, height), borderMode=border))
+
+    def tone(self, rng: np.random.Generator, frames: Frames) -> Frames:
+        """Another gamma, contrast about mid-grey, and brightness, by one table."""
+        levels = np.linspace(0, 1, 256) ** rng.uniform(*self.gammas)
+        levels = (levels - 0.5) * rng.uniform(*self.contrasts) + 0.5
+        levels += rng.uniform(-self.max_brightness, self.max_brightness)
+        table = np.round(255 * np.clip(levels, 0, 1)).astype(np.uint8)
+        return table[frames]
+
+    def blur(self, rng: np.random.Generator, frames: Frames) -> Frames:
+        """Out of focus."""
+        sigma = rng.uniform(*self.blur_sigma_px)
+        return _each(frames, lambda frame: cv2.GaussianBlur(frame, (0, 0), sigma))
+
+    def lower_rate(self, rng: np.random.Generator, frames: Frames) -> Frames:
+        """As a slower camera gives it at the same clock."""
+        return frames[at_lower_rate(len(frames), self.rate_kept_share, rng)]
+
+    def jpeg(self, rng: np.random.Generator, frames: Frames) -> Frames:
+        """Each frame through JPEG and back, all of one quality."""
+        quality = int(rng.integers(*self.jpeg_qualities, endpoint=True))
+
+        def compressed(frame: Frame) -> Frame:
+            _, code = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, quality])
+            return np.asarray(cv2.imdecode(code, cv2.IMREAD_GRAYSCALE), np.uint8)
+
+        return _each(frames, compressed)
+
+
+def _each(frames: Frames, change: Callable[[Frame], Frame]) -> Frames:
+    return np.stack([change(frame) for frame in frames]) if frames.size else frames.copy()

@@ -196,10 +196,9 @@ class FeatureBatches:
         negatives = None
         if task.loss == "sampled":
             drawn = self.negatives.draw(rows, task.num_negatives, task.curriculum.mix_at(epoch), rng)
-            negatives = _augmented(task.audio_augmentation, rng, gather(self.pairs.audio, drawn.ravel()))
+            negatives = task.audio_augmentation(rng, gather(self.pairs.audio, drawn.ravel()))
             negatives = negatives.reshape(*drawn.shape, *negatives.shape[1:])
-        video = _augmented(task.video_augmentation, rng, video)
-        audio = _augmented(task.audio_augmentation, rng, audio)
+        video, audio = task.video_augmentation(rng, video), task.audio_augmentation(rng, audio)
         if task.mixup:
             video, other, share = mixup(rng, video, task.mixup)
             audio = apply_mixup(audio, other, share)
@@ -302,12 +301,3 @@ def _cluster_labels(items: Items, num_clusters: int, seed: int) -> Int[Tensor, "
         raise UsageError(f"{num_clusters} clusters of {len(averages)} items; set task.clusters.num_clusters lower")
     labels = KMeans(num_clusters, n_init=10, random_state=seed).fit_predict(averages)
     return torch.from_numpy(labels.astype(np.int64))
-
-
-def _augmented(
-    augmentation: FeatureAugmentation, rng: np.random.Generator, features: Float32[np.ndarray, "B T F"]
-) -> Float32[np.ndarray, "B T F"]:
-    """The batch augmented; its own deviation, where noise is added, stands for that of the training set."""
-    wants_noise = augmentation.noise_probability > 0
-    deviation = features.std(axis=(0, 1)) if wants_noise else np.zeros(features.shape[2], np.float32)
-    return augmentation(rng, features, deviation)

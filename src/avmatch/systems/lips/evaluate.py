@@ -22,12 +22,12 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32
+from jaxtyping import Bool, Float
 
-from avmatch.artifacts.model import TOWERS, Model, open_model
+from avmatch.artifacts.model import Model
 from avmatch.artifacts.tower import TowerDescription
 from avmatch.core.clock import frames_from_seconds
 from avmatch.core.errors import UsageError
@@ -45,19 +45,9 @@ from avmatch.evaluation.pieces import (
 from avmatch.matching.assignment import one_to_one
 from avmatch.matching.decision import confidences
 from avmatch.matching.galleries import aligned_similarity, similarity_at_best_offset
+from avmatch.metrics import sync
 from avmatch.metrics.intervals import Share, share_of
 from avmatch.metrics.retrieval import true_ranks
-from avmatch.metrics.sync import (
-    chances,
-    lip_sync_errors,
-    mean_curve,
-    offset_distances,
-    offset_error,
-    offset_scores,
-    right_starts,
-    within_80_ms,
-    within_frame,
-)
 from avmatch.reports.report import Report
 from avmatch.systems.lips.talking_clips import Piece, TalkVectors, talk_vectors
 
@@ -73,6 +63,23 @@ MATCH_MAX_OFFSET_SECONDS = 0.24
 WINDOW_SECONDS = 0.2
 
 Row = TypeVar("Row")
+
+
+@dataclass(frozen=True)
+class TalkResult(Generic[Row]):
+    """All rows of one evaluation.
+
+    Attributes:
+        rate_hz: frames a second, as the model takes them.
+        notes: what was left out, for a person.
+    """
+
+    model: str
+    data: str
+    rate_hz: float
+    protocol: TalkProtocol
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -101,21 +108,8 @@ class SyncRow:
     num_groups: int
 
 
-@dataclass(frozen=True)
-class SyncResult:
-    """All rows of one evaluation.
-
-    Attributes:
-        rate_hz: frames a second, as the model takes them.
-        notes: what was left out, for a person.
-    """
-
-    model: str
-    data: str
-    rate_hz: float
-    protocol: TalkProtocol
-    rows: tuple[SyncRow, ...]
-    notes: tuple[str, ...] = ()
+class SyncResult(TalkResult[SyncRow]):
+    """Offsets."""
 
     def report(self) -> Report:
         """Two tables: from K frames, and of whole pieces."""
@@ -149,11 +143,10 @@ def evaluate_lip_sync(
         UsageError: no clip is there or can be used, or all are doubtful, or too short.
         ModelError: the model can't be used.
     """
-    opened = open_model(model, TOWERS)
-    talk = talk_vectors(opened, data, protocol, cache_dir, progress, any_distance=True)
+    talk = talk_vectors(model, data, protocol, cache_dir, progress, any_distance=True)
     shortage = "no clip that is not in doubt is as long as {length}"
-    rows, notes = _rows(talk, data, protocol, _sync_row, shortage=shortage, takes_doubtful=False)
-    return SyncResult(opened.name, str(data), talk.rate_hz, protocol, rows, notes)
+    rows, notes = _rows(talk, _sync_row, shortage=shortage, takes_doubtful=False)
+    return SyncResult(talk.model, talk.data, talk.rate_hz, protocol, rows, notes)
 
 
 @dataclass(frozen=True)
@@ -180,16 +173,8 @@ class MatchRow:
     num_groups: int
 
 
-@dataclass(frozen=True)
-class MatchResult:
-    """All rows of one evaluation; `notes` say what was left out, for a person."""
-
-    model: str
-    data: str
-    rate_hz: float
-    protocol: TalkProtocol
-    rows: tuple[MatchRow, ...]
-    notes: tuple[str, ...] = ()
+class MatchResult(TalkResult[MatchRow]):
+    """Faces and voices."""
 
     def report(self) -> Report:
         """Two tables: of whole pieces, and of windows."""
@@ -222,16 +207,13 @@ def evaluate_match(
         ModelError: the model can't be used.
     """
     talk = talk_vectors(model, data, protocol, cache_dir, progress)
-    shortage = "{num} pieces ({length}) are no gallery"
-    rows, notes = _rows(talk, data, protocol, _match_row, shortage=shortage, fewest=2)
-    return MatchResult(str(model), str(data), talk.rate_hz, protocol, rows, notes)
+    rows, notes = _rows(talk, _match_row, shortage="{num} pieces ({length}) are no gallery", fewest=2)
+    return MatchResult(talk.model, talk.data, talk.rate_hz, protocol, rows, notes)
 
 
 def _rows(
     talk: TalkVectors,
-    data: str | Path,
-    protocol: TalkProtocol,
-    row: Callable[[TalkVectors, Sequence[Piece], float, int, TalkProtocol], Row],
+    row: Callable[[TalkVectors, Sequence[Piece], float, int], Row],
     *,
     shortage: str,
     fewest: int = 1,
@@ -239,14 +221,14 @@ def _rows(
 ) -> tuple[tuple[Row, ...], tuple[str, ...]]:
     """A row for each length and condition, and notes; `shortage` says why a length has no row."""
     rows, notes = [], list(talk.notes)
-    for seconds in protocol.pieces_seconds or PIECES_SECONDS:
+    for seconds in talk.protocol.pieces_seconds or PIECES_SECONDS:
         pieces = [piece for piece in talk.pieces(seconds) if takes_doubtful or not piece.clip.is_doubtful]
         if len(pieces) < fewest:
-            notes.append(f"{data}: {shortage.format(num=len(pieces), length=piece_name(seconds))}: left out")
+            notes.append(f"{talk.data}: {shortage.format(num=len(pieces), length=piece_name(seconds))}: left out")
             continue
-        rows += [row(talk, pieces, seconds, condition, protocol) for condition in range(len(talk.conditions))]
+        rows += [row(talk, pieces, seconds, condition) for condition in range(len(talk.conditions))]
     if not rows:
-        raise UsageError(f"{data}: nothing can be measured; {notes[-1]}")
+        raise UsageError(f"{talk.data}: nothing can be measured; {notes[-1]}")
     return tuple(rows), tuple(notes)
 
 
@@ -260,12 +242,10 @@ class _Trial:
     error_frames: float
 
 
-def _sync_row(
-    talk: TalkVectors, pieces: Sequence[Piece], seconds: float, condition: int, protocol: TalkProtocol
-) -> SyncRow:
-    max_offset_seconds, seed = protocol.max_offset_seconds or SYNC_MAX_OFFSET_SECONDS, protocol.seed
+def _sync_row(talk: TalkVectors, pieces: Sequence[Piece], seconds: float, condition: int) -> SyncRow:
+    max_offset_seconds = talk.protocol.max_offset_seconds or SYNC_MAX_OFFSET_SECONDS
     reach = max(round(frames_from_seconds(max_offset_seconds, talk.rate_hz)), 2)
-    ks = protocol.ks or SYNC_KS
+    ks, seed = talk.protocol.ks or SYNC_KS, talk.protocol.seed
     trials = [
         _trial(talk.towers.video.description, piece, condition, shift, reach, ks)
         for piece in pieces
@@ -278,15 +258,15 @@ def _sync_row(
             accuracy[k] = share_of(hits, [trial.group for trial in trials for _ in trial.right[k]], seed)
             chance[k] = float(np.mean(np.concatenate([trial.chance[k] for trial in trials])))
     errors, groups = np.array([trial.error_frames for trial in trials]), [trial.group for trial in trials]
-    distances = [offset_distances(piece.video, piece.audio(condition), reach) for piece in pieces]
-    lse = [found for found in map(lip_sync_errors, distances) if found is not None]
+    distances = [sync.offset_distances(piece.video, piece.audio(condition), reach) for piece in pieces]
+    lse = [found for found in map(sync.lip_sync_errors, distances) if found is not None]
     return SyncRow(
         seconds,
         talk.conditions[condition],
         accuracy,
         chance,
-        share_of(within_frame(errors), groups, seed),
-        share_of(within_80_ms(errors / talk.rate_hz), groups, seed),
+        share_of(sync.within_frame(errors), groups, seed),
+        share_of(sync.within_80_ms(errors / talk.rate_hz), groups, seed),
         float(np.mean([item.distance for item in lse])) if lse else None,
         float(np.mean([item.confidence for item in lse])) if lse else None,
         len(pieces),
@@ -298,20 +278,14 @@ def _trial(
     description: TowerDescription, piece: Piece, condition: int, shift: int, reach: int, ks: Sequence[int]
 ) -> _Trial:
     """The piece with its sound `shift` frames late."""
-    compare = _distance_scores if description.distance == "euclidean" else offset_scores
-    among = compare(piece.video, piece.audio(condition, shift, reach), reach, reach)
-    alone = compare(piece.video, piece.audio(condition, shift), reach, 0)
+    sign, compare = (-1, sync.offset_distances) if description.distance == "euclidean" else (1, sync.offset_scores)
+    among = sign * compare(piece.video, piece.audio(condition, shift, reach), reach, reach)
+    alone = sign * compare(piece.video, piece.audio(condition, shift), reach)
     right, chance = (
         {k: measure(among, k, truth=shift, window_frames=description.window_frames) for k in ks}
-        for measure in (right_starts, chances)
+        for measure in (sync.right_starts, sync.chances)
     )
-    return _Trial(piece.clip.group, right, chance, offset_error(mean_curve(alone), shift))
-
-
-def _distance_scores(
-    video: Float32[np.ndarray, "T D"], audio: Float32[np.ndarray, "U D"], reach: int, lead: int
-) -> Float[np.ndarray, "T O"]:
-    return -offset_distances(video, audio, reach, lead)
+    return _Trial(piece.clip.group, right, chance, sync.offset_error(sync.mean_curve(alone), shift))
 
 
 def _shifts(piece: Piece, most: int, seed: int) -> list[int]:
@@ -322,11 +296,9 @@ def _shifts(piece: Piece, most: int, seed: int) -> list[int]:
     return [int(shift) for shift in drawn]
 
 
-def _match_row(
-    talk: TalkVectors, pieces: Sequence[Piece], seconds: float, condition: int, protocol: TalkProtocol
-) -> MatchRow:
-    groups, seed = [piece.clip.group for piece in pieces], protocol.seed
-    reach = round(frames_from_seconds(protocol.max_offset_seconds or MATCH_MAX_OFFSET_SECONDS, talk.rate_hz))
+def _match_row(talk: TalkVectors, pieces: Sequence[Piece], seconds: float, condition: int) -> MatchRow:
+    groups, seed = [piece.clip.group for piece in pieces], talk.protocol.seed
+    reach = round(frames_from_seconds(talk.protocol.max_offset_seconds or MATCH_MAX_OFFSET_SECONDS, talk.rate_hz))
     voices = [piece.audio(condition) for piece in pieces]
     found = similarity_at_best_offset([piece.video for piece in pieces], voices, reach)
     nats = evidence_of_ticks(talk.towers.video.description, *found)
@@ -338,7 +310,7 @@ def _match_row(
         share_of(ranks <= 1, groups, seed),
         share_of(ranks <= 5, groups, seed),
         share_of(assigned == np.arange(len(pieces)), groups, seed),
-        *_recalls(windows, condition, protocol),
+        *_recalls(windows, condition, talk.protocol),
         len(pieces),
         len(windows),
         len(set(groups)),

@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from avmatch.analysis.features import Analyser, analyse_all
-from avmatch.artifacts.model import Model
+from avmatch.artifacts.model import TOWERS, Model, open_model
 from avmatch.artifacts.tower import AudioEncoder, TowerPair, load_pair
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.features import AudioFeatures, Embeddings, VideoFeatures
@@ -77,10 +77,14 @@ class TalkVectors:
     """Every usable clip of some data.
 
     Attributes:
+        model, data: their names.
         conditions: signal-to-noise ratios of the sounds in dB; None = as it is.
         notes: which files can't be used, and why.
     """
 
+    model: str
+    data: str
+    protocol: TalkProtocol
     towers: TowerPair
     clips: tuple[ClipVectors, ...]
     conditions: tuple[float | None, ...]
@@ -119,7 +123,8 @@ def talk_vectors(
         UsageError: no clip is there or can be used.
         ModelError: the model can't be used, or has no vectors over time.
     """
-    towers = load_pair(model, any_distance=any_distance)
+    opened = open_model(model, TOWERS)
+    towers = load_pair(opened, any_distance=any_distance)
     clips = [clip for clip in read_speech(data) if protocol.split in (None, clip.split)]
     if not clips:
         raise UsageError(f"{data}: has no clip with the split {protocol.split!r}")
@@ -139,7 +144,8 @@ def talk_vectors(
             notes[f"{error}; left out"] = None
     if not usable:
         raise UsageError(f"{data}: none of its {len(clips)} clips can be used; {next(iter(notes))}")
-    return TalkVectors(towers, tuple(usable), (None, *protocol.noise_snr_db), tuple(notes))
+    conditions = (None, *protocol.noise_snr_db)
+    return TalkVectors(opened.name, str(data), protocol, towers, tuple(usable), conditions, tuple(notes))
 
 
 def clip_vectors(model: str, clip: Clip, picture: VideoFeatures, sounds: Sequence[AudioFeatures]) -> ClipVectors:

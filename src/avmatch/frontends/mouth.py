@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32, Int64, UInt8
 
 from avmatch.core.features import ColourFrames, MouthTrack, VideoFrames
 from avmatch.frontends.faces import KEY_SECONDS, FaceDetector, FaceTracker, LocatedFrame, Sighting
@@ -95,6 +95,17 @@ class FrameClock:
 def shades(frames: UInt8[np.ndarray, "*T h w"]) -> Float32[np.ndarray, "*T h w"]:
     """The same in 0…1, as towers take it."""
     return frames.astype(np.float32) / np.float32(255)
+
+
+def held_ticks(num_ticks: int, kept_share: float, phase: float) -> Int64[np.ndarray, " {num_ticks}"]:
+    """The tick whose frame is shown at each tick by a camera that takes only a share of the frames and holds each.
+
+    Args:
+        phase: 0…1, how soon the second frame follows the first.
+    """
+    exposures = np.floor(np.arange(num_ticks) * kept_share + phase)
+    _, first, place = np.unique(exposures, return_index=True, return_inverse=True)
+    return first[place]
 
 
 def mouth_crop(

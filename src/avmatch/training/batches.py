@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32, Int, Int64, Shaped
+from jaxtyping import Float32, Int, Shaped
 from torch.utils.data import DataLoader, Dataset
 
 from avmatch.core.results import Progress
@@ -128,15 +128,6 @@ def held(clip: Shaped[np.ndarray, " L *rest"], begin: int, window: int) -> Shape
 def wrapped(clip: Shaped[np.ndarray, " L *rest"], begin: int, window: int) -> Shaped[np.ndarray, " W *rest"]:
     """A window; after its end, the clip goes on from its beginning."""
     return clip.take(begin + np.arange(window), axis=0, mode="wrap")
-
-
-def at_lower_rate(
-    num_ticks: int, kept_share: tuple[float, float], rng: np.random.Generator
-) -> Int64[np.ndarray, " {num_ticks}"]:
-    """The tick whose frame a camera shows at each tick that takes only a share of the frames and holds each."""
-    exposures = np.floor(np.arange(num_ticks) * rng.uniform(*kept_share) + rng.random())
-    _, first, place = np.unique(exposures, return_index=True, return_inverse=True)
-    return first[place]
 
 
 def waveform(packed: Shaped[np.ndarray, " S"]) -> Float32[np.ndarray, " S"]:

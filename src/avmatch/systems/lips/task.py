@@ -33,6 +33,7 @@ from avmatch.core.errors import UsageError
 from avmatch.core.results import Progress
 from avmatch.data.items import Pairs
 from avmatch.data.tracks import PackSettings
+from avmatch.frontends.mouth import held_ticks
 from avmatch.frontends.sound import FFT_SAMPLES, SAMPLE_RATE_HZ
 from avmatch.matching.galleries import Vectors, aligned_similarity
 from avmatch.metrics.sync import offset_scores, within_shares
@@ -44,7 +45,7 @@ from avmatch.systems.lips.augmentation import (
     VoiceFrontEnd,
 )
 from avmatch.systems.lips.model import LipCnn, LipCnnConfig, VoiceCnn, VoiceCnnConfig
-from avmatch.training.batches import at_lower_rate, read_packed, waveform
+from avmatch.training.batches import read_packed, waveform
 from avmatch.training.export import export_media_towers, fit_evidence_of_ticks
 from avmatch.training.losses import InfoNCE
 from avmatch.training.task import Batch, outputs_of_clips
@@ -202,7 +203,7 @@ class LipBatches:
             begin = np.floor(begin)
         ticks = np.arange(task.window_ticks)
         if rng.random() < task.rate_probability:
-            ticks = at_lower_rate(task.window_ticks, task.rate_kept_share, rng)
+            ticks = held_ticks(task.window_ticks, rng.uniform(*task.rate_kept_share), rng.random())
         shown = np.round((begin + ticks) * speed).astype(int)
         first = begin * SAMPLES_PER_TICK - FFT_SAMPLES / 2
         places = (first + np.arange(task.window_ticks * SAMPLES_PER_TICK + MARGIN_SAMPLES)) * speed

@@ -26,8 +26,8 @@ import numpy as np
 from jaxtyping import Float32, Int, UInt8
 
 from avmatch.core.errors import UsageError
+from avmatch.frontends.mouth import held_ticks
 from avmatch.frontends.sound import LOG_FLOOR
-from avmatch.training.batches import at_lower_rate
 
 Features = Float32[np.ndarray, "*B T D"]
 Spectrogram = Float32[np.ndarray, "T F"]
@@ -263,7 +263,7 @@ class PictureAugmentation(Augmentation):
 
     def lower_rate(self, rng: np.random.Generator, frames: Frames) -> Frames:
         """As a slower camera gives it at the same clock."""
-        return frames[at_lower_rate(len(frames), self.rate_kept_share, rng)]
+        return frames[held_ticks(len(frames), rng.uniform(*self.rate_kept_share), rng.random())]
 
     def jpeg(self, rng: np.random.Generator, frames: Frames) -> Frames:
         """Each frame through JPEG and back, all of one quality."""

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from avmatch.core.errors import UsageError
-from avmatch.data.clips import Clip
 from avmatch.data.layouts import read_labelled, read_pair_list
+from avmatch.data.manifest import Clip
 from avmatch.data.splits import class_folds, with_splits
 
 ESC50 = "filename,fold,target,category,esc10,src_file,take\n"

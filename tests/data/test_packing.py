@@ -10,7 +10,7 @@ import pytest
 
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.data import tracks
-from avmatch.data.clips import Clip
+from avmatch.data.manifest import Clip
 from avmatch.data.packing import FAILURES, check_packed, common_part, named_pairs, pack_list
 from avmatch.data.tracks import MOTION_AND_BANDS, PackSettings, Track, decode_tracks
 from avmatch.frontends.sound import log_mel

@@ -7,8 +7,8 @@ import pytest
 from pyarrow import parquet
 
 from avmatch.core.errors import UsageError
-from avmatch.data.clips import Clip
 from avmatch.data.layouts import read_pair_list
+from avmatch.data.manifest import Clip
 from avmatch.synth import SynthConfig, synthesise
 
 

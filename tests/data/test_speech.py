@@ -3,9 +3,8 @@
 import pytest
 
 from avmatch.core.errors import UsageError
-from avmatch.data.clips import Clip, Word
 from avmatch.data.layouts import read_speech
-from avmatch.data.manifest import read_words
+from avmatch.data.manifest import Clip, Word, read_words
 from media_scenes import write_list
 
 LRS2_TEXT = "Text:  GOOD MORNING\nConf:  4\n\nWORD START END ASDSCORE\nGOOD 0.1 0.4 7.2\nMORNING 0.4 0.9 6.1\n"

@@ -32,9 +32,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from avmatch.core.errors import UsageError
-from avmatch.data.clips import Clip
 from avmatch.data.inputs import AUDIO_SUFFIXES, VIDEO_SUFFIXES, in_order, natural_key
-from avmatch.data.manifest import Row, numbered_lines, read_table
+from avmatch.data.manifest import Clip, Row, numbered_lines, read_table
 from avmatch.data.splits import TEST, TRAIN, VALIDATION, fold_splits
 
 _NUM_FOLDS = 5

@@ -23,7 +23,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from avmatch.core.errors import UsageError
-from avmatch.data.clips import Clip
 from avmatch.data.inputs import MEDIA_SUFFIXES, list_audio, list_videos, natural_key
 from avmatch.data.labelled import (
     read_audioset,
@@ -37,6 +36,7 @@ from avmatch.data.labelled import (
 )
 from avmatch.data.manifest import (
     MANIFEST,
+    Clip,
     is_table,
     of_split,
     own_sound_column,

@@ -34,9 +34,9 @@ from jaxtyping import Shaped
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.files import write_text_atomically
 from avmatch.core.results import Failure, Progress
-from avmatch.data.clips import Clip
 from avmatch.data.items import Pairs
 from avmatch.data.layouts import read_pair_list
+from avmatch.data.manifest import Clip
 from avmatch.data.shards import SIDES, ShardWriter, open_shards
 from avmatch.data.splits import TEST, TRAIN, listed_as_held_back, to_learn_from, with_splits
 from avmatch.data.tracks import AUDIO_FORMS, VIDEO_KINDS, PackSettings, Sides, Track, decode_tracks

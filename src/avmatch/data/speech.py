@@ -20,9 +20,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from avmatch.core.errors import UsageError
-from avmatch.data.clips import Clip, Word
 from avmatch.data.inputs import in_order
-from avmatch.data.manifest import numbered_lines, text_lines
+from avmatch.data.manifest import Clip, Word, numbered_lines, text_lines
 
 _LRS2_SPLITS = ("pretrain", "train", "val", "test")
 _LRS2_LINE = re.compile(r"(?P<speaker>[^\s/]+)/(?P<clip>[^\s/]+)(\s+NF)?")

@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from avmatch.core.errors import UsageError
-from avmatch.data.clips import Clip
 from avmatch.data.items import numbered
+from avmatch.data.manifest import Clip
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 #: Made here where a set has no lists.

@@ -18,8 +18,8 @@ from jaxtyping import Float32, Int
 
 from avmatch.artifacts.tower import TowerDescription, TowerPair
 from avmatch.core.errors import UsageError
-from avmatch.data.clips import Clip
 from avmatch.data.items import Pairs
+from avmatch.data.manifest import Clip
 from avmatch.data.packing import MediaFiles, check_packed, common_part, named_pairs
 from avmatch.data.shards import INDEX, open_shards
 from avmatch.data.tracks import PackSettings

@@ -14,7 +14,7 @@ from avmatch.artifacts.model import open_graph
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.features import AudioSamples
 from avmatch.data import packing
-from avmatch.data.clips import Clip
+from avmatch.data.manifest import Clip
 from avmatch.media.encode import write_audio, write_clip
 from avmatch.systems.avts import classes as class_task
 from avmatch.systems.avts.classes import ClipClasses

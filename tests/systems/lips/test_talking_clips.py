@@ -7,7 +7,7 @@ import pytest
 
 from avmatch.core.errors import MediaError, ModelError, UsageError
 from avmatch.core.features import AudioFeatures, Embeddings, MouthTrack, VideoFeatures
-from avmatch.data.clips import Clip
+from avmatch.data.manifest import Clip
 from avmatch.evaluation.pieces import TalkProtocol
 from avmatch.metrics.intervals import Share, share_of
 from avmatch.systems.lips.talking_clips import ClipVectors, Piece, clip_vectors, talk_vectors

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from avmatch.core.errors import UsageError
-from avmatch.data.clips import Word
 from avmatch.data.items import Pairs
+from avmatch.data.manifest import Word
 from avmatch.systems.words.data import SpokenFile, WordFrames, WordSelection, find_words, read_spoken, word_folds
 
 ONCE = WordSelection(min_tokens=1)

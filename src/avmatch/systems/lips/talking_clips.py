@@ -24,8 +24,8 @@ from avmatch.artifacts.tower import AudioEncoder, TowerPair, load_pair
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.features import AudioFeatures, Embeddings, VideoFeatures
 from avmatch.core.results import Failure, Progress
-from avmatch.data.clips import Clip
 from avmatch.data.layouts import read_speech
+from avmatch.data.manifest import Clip
 from avmatch.evaluation.noise import noise_of
 from avmatch.evaluation.pieces import TalkProtocol
 from avmatch.media.decode import read_audio

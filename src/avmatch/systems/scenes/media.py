@@ -25,10 +25,9 @@ from avmatch.artifacts.tower import TowerPair, load_pair
 from avmatch.core.errors import MediaError, ModelError, UsageError
 from avmatch.core.features import BAND_RATE_HZ, TICK_RATE_HZ, AudioFeatures, Embeddings, VideoFeatures
 from avmatch.core.results import Failure, Progress
-from avmatch.data.clips import Clip
 from avmatch.data.items import SIDES, Fault, Items, Pairs, Scenes, Side, absent, numbered, whole_steps
 from avmatch.data.layouts import is_media, list_scene_files
-from avmatch.data.manifest import is_table
+from avmatch.data.manifest import Clip, is_table
 from avmatch.data.pairs import read_clips, read_scenes
 from avmatch.data.std2022 import is_std2022
 from avmatch.data.tau import is_tau

@@ -24,10 +24,9 @@ import numpy as np
 from jaxtyping import Int, Shaped
 
 from avmatch.core.errors import UsageError
-from avmatch.data.clips import Word
 from avmatch.data.items import Items, Pairs, numbered
 from avmatch.data.layouts import read_speech
-from avmatch.data.manifest import is_table, read_table, read_words
+from avmatch.data.manifest import Word, is_table, read_table, read_words
 
 #: The name that `named_pairs` (data/packing.py) gives a pair: file, start in seconds, file of the sound.
 _NAME = re.compile(r"(?P<file>.+?)(@(?P<start>\d+(\.\d+)?(e[+-]?\d+)?))?( \+ .+)?")

@@ -17,8 +17,8 @@ from jaxtyping import Float32
 from avmatch.analysis.features import analyse_all
 from avmatch.core.errors import UsageError
 from avmatch.core.results import Failure, Progress
-from avmatch.data.clips import Clip, Word
 from avmatch.data.layouts import read_speech
+from avmatch.data.manifest import Clip, Word
 from avmatch.data.tracks import PackSettings, decode_tracks
 from avmatch.evaluation.galleries import held_back_names
 from avmatch.metrics.classes import Mistake, commonest_mistakes, macro_mean, top_k_hits

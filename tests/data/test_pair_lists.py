@@ -97,7 +97,7 @@ def test_equal_stems_in_video_and_audio_folders_are_pairs(tmp_path):
         (f"{tmp_path}/video/{stem}.mp4", f"{tmp_path}/audio/{stem}.wav") for stem in ("0001", "0002")
     ]
     touch(tmp_path, "audio/0003.wav")
-    with pytest.raises(UsageError, match=r"same stem .* is a pair, but 0003 is in one of them only \(1 such\)"):
+    with pytest.raises(UsageError, match=r"same stem .* is a pair, but 0003 is in audio and not in video \(1 "):
         read_pair_list(tmp_path)
 
 

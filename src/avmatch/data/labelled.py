@@ -28,7 +28,7 @@ import csv
 import os
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from avmatch.core.errors import UsageError
@@ -43,8 +43,9 @@ _CLASS_FOLDER = re.compile(r"\d{3} - (?P<label>.+)")
 _SCENE = re.compile(r"(?P<label>.*[^\d])\d\d")
 _SCENE_FOLDERS = {"scenes_stereo": TRAIN, "scenes_stereo_testset": TEST}
 _UCF_LIST = re.compile(r"(?P<split>train|test)list0?(?P<number>\d)\.txt")
-_UCF_NAME = re.compile(r"v_(?P<group>.+_g\d+)_c\d+")
+_UCF_NAME = re.compile(r"[^/]+/v_(?P<group>.+_g\d+)_c\d+\.avi")
 _HMDB_LIST = re.compile(r"(?P<label>.+)_test_split(?P<number>\d)\.txt")
+_HMDB_NAME = re.compile(r"(?P<group>(?P<label>[^/]+)/.*?)_(?P=label)_.*")
 _HMDB_SPLITS = {"0": "", "1": TRAIN, "2": TEST}
 _KINETICS_SPLITS = {"train": TRAIN, "val": VALIDATION, "validate": VALIDATION, "test": TEST}
 _KINETICS_NAME = re.compile(r"(?P<id>.{11})_\d{6}_\d{6}")
@@ -132,12 +133,7 @@ def read_ucf101(folder: Path) -> tuple[Clip, ...]:
                     f"{path}, line {number}: must be `Class/name.avi` and the class's number, got {line!r}"
                 )
             listed[name][int(of_list["number"])] = of_list["split"]
-    return _listed_clips(folder, listed, _ucf_group)
-
-
-def _ucf_group(name: str) -> str:
-    parts = _UCF_NAME.fullmatch(Path(name).stem)
-    return parts["group"] if parts else name
+    return _listed_clips(folder, listed, _UCF_NAME)
 
 
 def read_hmdb51(folder: Path) -> tuple[Clip, ...]:
@@ -149,12 +145,7 @@ def read_hmdb51(folder: Path) -> tuple[Clip, ...]:
             if split not in _HMDB_SPLITS or not name:
                 raise UsageError(f"{path}, line {number}: must be `name.avi` and 0, 1 or 2, got {line!r}")
             listed[f"{of_list['label']}/{name}"][int(of_list["number"])] = _HMDB_SPLITS[split]
-    return _listed_clips(folder, listed, _hmdb_group)
-
-
-def _hmdb_group(name: str) -> str:
-    label, _, file = name.partition("/")
-    return f"{label}/{file.partition(f'_{label}_')[0]}"
+    return _listed_clips(folder, listed, _HMDB_NAME)
 
 
 def _lists(folder: Path, pattern: re.Pattern[str]) -> Iterator[tuple[Path, re.Match[str]]]:
@@ -164,8 +155,8 @@ def _lists(folder: Path, pattern: re.Pattern[str]) -> Iterator[tuple[Path, re.Ma
             yield path, name
 
 
-def _listed_clips(folder: Path, listed: Listed, group_of: Callable[[str], str]) -> tuple[Clip, ...]:
-    """Those that are there."""
+def _listed_clips(folder: Path, listed: Listed, grouped: re.Pattern[str]) -> tuple[Clip, ...]:
+    """Those that are there; a name of another pattern is a group of its own."""
     roots = [folder, *(path for path in sorted(folder.iterdir()) if path.is_dir())]
     numbers = sorted({number for splits in listed.values() for number in splits})
     clips = []
@@ -173,7 +164,9 @@ def _listed_clips(folder: Path, listed: Listed, group_of: Callable[[str], str]) 
         path = next((root / name for root in roots if (root / name).is_file()), None)
         if path is not None:
             own = tuple(listed[name].get(number, "") for number in numbers)
-            clips.append(Clip(str(path), str(path), group_of(name), (name.partition("/")[0],), own))
+            parts = grouped.fullmatch(name)
+            group = parts["group"] if parts else name
+            clips.append(Clip(str(path), str(path), group, (name.partition("/")[0],), own))
     if listed and not clips:
         raise UsageError(f"{folder}: the lists name {len(listed)} clips, such as {next(iter(listed))}; none is there")
     return tuple(clips)
@@ -257,3 +250,8 @@ def _some(path: Path, clips: list[Clip]) -> tuple[Clip, ...]:
     if not clips:
         raise UsageError(f"{path}: none of the pieces that it names is in {path.parent}")
     return tuple(clips)
+
+
+VIDEO_LAYOUTS = (read_ucf101, read_hmdb51, read_vggsound, read_audioset, read_kinetics)
+#: The one with the fewest conditions comes last.
+LABELLED_LAYOUTS = (read_esc50, read_esc_folders, *VIDEO_LAYOUTS, read_dcase)

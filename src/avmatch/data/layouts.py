@@ -24,16 +24,7 @@ from pathlib import Path
 
 from avmatch.core.errors import UsageError
 from avmatch.data.inputs import MEDIA_SUFFIXES, list_audio, list_videos, natural_key
-from avmatch.data.labelled import (
-    read_audioset,
-    read_dcase,
-    read_esc50,
-    read_esc_folders,
-    read_hmdb51,
-    read_kinetics,
-    read_ucf101,
-    read_vggsound,
-)
+from avmatch.data.labelled import LABELLED_LAYOUTS, VIDEO_LAYOUTS
 from avmatch.data.manifest import (
     MANIFEST,
     Clip,
@@ -44,16 +35,11 @@ from avmatch.data.manifest import (
     read_table,
     read_talking,
 )
-from avmatch.data.speech import read_grid, read_lrs2, read_lrs3, read_lrw
+from avmatch.data.speech import SPEECH_LAYOUTS
 from avmatch.data.splits import TEST, known_split
-from avmatch.data.std2022 import refuse_shuffled
+from avmatch.data.std2022 import check_stems
 
 Layout = Callable[[Path], tuple[Clip, ...]]
-VIDEO_LAYOUTS: tuple[Layout, ...] = (read_ucf101, read_hmdb51, read_vggsound, read_audioset, read_kinetics)
-#: The one with the fewest conditions comes last.
-LABELLED_LAYOUTS: tuple[Layout, ...] = (read_esc50, read_esc_folders, *VIDEO_LAYOUTS, read_dcase)
-#: In this order: the lists of LRS2 distinguish it from LRS3, which also has a folder `pretrain`.
-SPEECH_LAYOUTS: tuple[Layout, ...] = (read_lrs2, read_lrs3, read_lrw, read_grid)
 _SIDES = {"audio", "video"}
 
 
@@ -186,14 +172,9 @@ def _class_folders(folder: Path) -> tuple[Clip, ...]:
 
 
 def _same_stems(folder: Path) -> tuple[Clip, ...]:
-    refuse_shuffled(folder)
-    audio = _by_stem(folder / "audio", list_audio(folder / "audio"))
     videos = _by_stem(folder / "video", list_videos(folder / "video"))
-    if alone := sorted(audio.keys() ^ videos.keys()):
-        raise UsageError(
-            f"{folder}: the same stem in video/ and audio/ is a pair, but {alone[0]} is in one of them only "
-            f"({len(alone)} such)"
-        )
+    audio = _by_stem(folder / "audio", list_audio(folder / "audio"))
+    check_stems(folder, {"video": videos, "audio": audio})
     return tuple(Clip(video, audio[stem], video) for stem, video in videos.items())
 
 

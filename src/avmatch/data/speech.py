@@ -141,3 +141,7 @@ def _beside(video: Path, listed_in: Path) -> Path:
         if not file.is_file():
             raise UsageError(f"{file}: is not there, but {listed_in} has its clip; .mp4 and .txt belong together")
     return text
+
+
+#: In this order: the lists of LRS2 distinguish it from LRS3, which also has a folder `pretrain`.
+SPEECH_LAYOUTS = (read_lrs2, read_lrs3, read_lrw, read_grid)

@@ -12,7 +12,7 @@ either side, so that there the same stem is *not* a pair: it has features to mat
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -127,23 +127,23 @@ def _index(path: Path, num: int) -> tuple[list[str], Int[np.ndarray, " N"], tupl
     return [row["youtube_id"] for row in rows], label, categories
 
 
-def refuse_shuffled(folder: Path) -> None:
-    """Raises UsageError if it is one of the set's tests, in which the same stem is no pair."""
+def check_stems(folder: Path, sides: Mapping[str, Mapping[str, str]]) -> None:
+    """Raises UsageError unless each stem is in both sides, or if it is one of the set's tests, where it is no pair."""
     if folder.resolve().parts[-2:] in SHUFFLED:
         raise UsageError(f"{folder}: Test is shuffled on either side, its stems are not pairs; give the Train folder")
+    (one, stems), (other, others) = sides.items()
+    if alone := sorted(stems.keys() ^ others.keys(), key=natural_key):
+        has, lacks = (one, other) if alone[0] in stems else (other, one)
+        raise UsageError(
+            f"{folder}: the same stem in {one} and {other} is a pair, but {alone[0]} is in {has} and not in {lacks} "
+            f"({len(alone)} stems are alone)"
+        )
 
 
 def _folders(folder: Path) -> Pairs:
-    refuse_shuffled(folder)
     root = folder if _has_sides(folder) else folder / "Train"
     video, audio = ({Path(path).stem: path for path in list_features(root / side)} for side in (VIDEO, AUDIO))
-    alone = sorted(video.keys() ^ audio.keys(), key=natural_key)
-    if alone:
-        has, lacks = (VIDEO, AUDIO) if alone[0] in video else (AUDIO, VIDEO)
-        raise UsageError(
-            f"{root}: the same stem in {VIDEO} and {AUDIO} is a pair, but {alone[0]} is in {has} and not in {lacks} "
-            f"({len(alone)} stems are alone)"
-        )
+    check_stems(root, {VIDEO: video, AUDIO: audio})
     return _pairs(list(video.values()), [audio[stem] for stem in video], tuple(video))
 
 

@@ -13,7 +13,7 @@ Lists may lie in either place, or be missing: then all that the split's HDF5 fil
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -115,30 +115,32 @@ def read_tau(folder: Path, split: str | None = None) -> Scenes:
     wanted = LEARNED_FROM if split is None else (split,)
     stored: dict[Side, dict[str, _Place]] = {side: _stored(folder, side) for side in SIDES}
     listed = _listed(folder)
-    places = [item for side in SIDES for item in stored[side].items()]
     has_list, named = {row.split for row in listed.values()}, listed.keys() | {row.video for row in listed.values()}
-    unlisted = {stem for stem, place in places if place.split not in has_list and stem not in named}
-    names = sorted(
-        (name for name in listed.keys() | unlisted if _split(name, listed, stored) in wanted), key=natural_key
-    )
-    if not names:
+    for side in SIDES:
+        for stem, place in stored[side].items():
+            if place.split not in has_list and stem not in named:
+                listed[stem] = _Listed(stem, "", "", place.split)
+    places: dict[str, tuple[_Place | None, _Place | None]] = {}
+    for name in sorted(listed, key=natural_key):
+        own = stored["audio"].get(name), stored["video"].get(listed[name].video)
+        if (own[0] or own[1] or listed[name]).split in wanted:  # lists don't separate train from val
+            places[name] = own
+    if not places:
         raise UsageError(f"{folder}: has no item of {' or '.join(wanted)}")
     faults: list[Fault] = []
-    stems: dict[Side, list[str]] = {
-        "audio": names,
-        "video": [listed[name].video if name in listed else name for name in names],
-    }
     audio, video = (
-        [_place(stored[side].get(stem), name, side, faults) for name, stem in zip(names, stems[side], strict=True)]
-        for side in SIDES
+        StoredSteps(
+            tuple(_usable(own[number], name, side, faults) for name, own in places.items()), _standard(folder, side)
+        )
+        for number, side in enumerate(SIDES)
     )
-    labels = [_label(folder, name, listed.get(name), own) for name, *own in zip(names, audio, video, strict=True)]
-    label, label_names = numbered(labels)
-    group, _ = numbered([(name in listed and listed[name].location) or location_of(name) for name in names])
+    usable = zip(places, audio.places, video.places, strict=True)
+    label, label_names = numbered([_label(folder, name, listed[name], own) for name, *own in usable])
+    group, _ = numbered([listed[name].location or location_of(name) for name in places])
     pairs = Pairs(
-        StoredSteps(tuple(video), _standard(folder, "video")),
-        StoredSteps(tuple(audio), _standard(folder, "audio")),
-        tuple(names),
+        video,
+        audio,
+        tuple(places),
         group,
         label,
         label_names,
@@ -148,20 +150,8 @@ def read_tau(folder: Path, split: str | None = None) -> Scenes:
     return Scenes(pairs, tuple(faults))
 
 
-def _split(name: str, listed: Mapping[str, _Listed], stored: Mapping[Side, Mapping[str, _Place]]) -> str:
-    """That of the HDF5 file, as the lists don't separate train from val; the list's where there is no dataset."""
-    row = listed.get(name)
-    place = stored["audio"].get(name) or stored["video"].get(row.video if row else name)
-    if place is not None:
-        return place.split
-    assert row is not None
-    return row.split
-
-
-def _label(folder: Path, name: str, row: _Listed | None, places: Sequence[_Place | None]) -> str:
-    labels = {place.label for place in places if place is not None}
-    if row is not None and row.label:
-        labels.add(row.label)
+def _label(folder: Path, name: str, row: _Listed, places: Sequence[_Place | None]) -> str:
+    labels = {known.label for known in (row, *places) if known is not None and known.label}
     if len(labels) > 1:
         raise UsageError(f"{folder}: {name} is {' and '.join(sorted(labels))}; list and HDF5 must have one label")
     return next(iter(labels), "")
@@ -173,7 +163,7 @@ def location_of(stem: str) -> str:
     return "-".join(parts[1:3]) if len(parts) >= 4 else stem
 
 
-def _place(place: _Place | None, name: str, side: Side, faults: list[Fault]) -> _Place | None:
+def _usable(place: _Place | None, name: str, side: Side, faults: list[Fault]) -> _Place | None:
     """The place, unless what lies there can't be used, by its header alone."""
     message = "missing"
     if place is not None:

@@ -175,5 +175,4 @@ def _check_labels(label: Int[np.ndarray, " N"], num_classes: int) -> None:
 
 
 def _share(part: Int[np.ndarray, " K"], whole: Int[np.ndarray, " K"]) -> Float[np.ndarray, " K"]:
-    found: Float[np.ndarray, " K"] = np.where(whole > 0, part / np.maximum(whole, 1), 0.0)
-    return found
+    return np.where(whole > 0, part / np.maximum(whole, 1), 0.0)

@@ -42,8 +42,8 @@ class DirectionScores:
 
     Attributes:
         recall: R@k by k.
-        median_rank: MedR.
-        mean_rank: the mean of the ranks.
+        median_rank: MedR: half of the queries find their match at this rank or better.
+        mean_rank: the mean of the ranks; in contrast to the median it feels the worst of them.
         subset_recall: mean R@k in the random subsets, 0…1, by k; empty without subsets.
     """
 
@@ -83,8 +83,7 @@ def validate(similarity: Float[np.ndarray, "N M"]) -> None:
 def true_ranks(similarity: Float[np.ndarray, "N M"]) -> Int[np.ndarray, " N"]:
     """The rank of each row's true column, 1 = best: how many columns are at least as alike, itself included."""
     validate(similarity)
-    ranks: Int[np.ndarray, " N"] = (similarity >= np.diagonal(similarity)[:, None]).sum(axis=1)
-    return ranks
+    return (similarity >= np.diagonal(similarity)[:, None]).sum(axis=1)
 
 
 def recall_at(ranks: Int[np.ndarray, " N"], k: int) -> float:
@@ -92,16 +91,6 @@ def recall_at(ranks: Int[np.ndarray, " N"], k: int) -> float:
     if k < 1:
         raise UsageError(f"k must be 1 or more, got {k}")
     return float(np.mean(ranks <= k))
-
-
-def median_rank(ranks: Int[np.ndarray, " N"]) -> float:
-    """MedR: half of the queries find their match at this rank or better."""
-    return float(np.median(ranks))
-
-
-def mean_rank(ranks: Int[np.ndarray, " N"]) -> float:
-    """The mean of the ranks; in contrast to the median it feels the worst of them."""
-    return float(np.mean(ranks))
 
 
 def subset_recalls(
@@ -161,27 +150,14 @@ def evaluate(
             video it is given the transposed matrix.
     """
     validate(similarity)
-    both = [_direction(queries, ks, subset_size, draws, seed, normalise) for queries in (similarity, similarity.T)]
-    return RetrievalScores(len(similarity), subset_size, video_to_audio=both[0], audio_to_video=both[1])
-
-
-def _direction(
-    similarity: Float[np.ndarray, "N M"],
-    ks: Sequence[int],
-    subset_size: int | None,
-    draws: int,
-    seed: int,
-    normalise: Normalise | None,
-) -> DirectionScores:
-    ranks = true_ranks(similarity if normalise is None else normalise(similarity))
-    subset: dict[int, float] = {}
-    if subset_size is not None:
-        shares = subset_recalls(similarity, size=subset_size, draws=draws, seed=seed, normalise=normalise)
-        subset = dict(zip(SUBSET_KS, shares.tolist(), strict=True))
-    intervals = {k: bootstrap_interval(ranks <= k, seed) for k in ks}
-    return DirectionScores(
-        recall={k: Recall(recall_at(ranks, k), one.low, one.high) for k, one in intervals.items()},
-        median_rank=median_rank(ranks),
-        mean_rank=mean_rank(ranks),
-        subset_recall=subset,
-    )
+    both = []
+    for queries in (similarity, similarity.T):
+        ranks = true_ranks(queries if normalise is None else normalise(queries))
+        intervals = {k: bootstrap_interval(ranks <= k, seed) for k in ks}
+        recall = {k: Recall(recall_at(ranks, k), one.low, one.high) for k, one in intervals.items()}
+        subset: dict[int, float] = {}
+        if subset_size is not None:
+            shares = subset_recalls(queries, size=subset_size, draws=draws, seed=seed, normalise=normalise)
+            subset = dict(zip(SUBSET_KS, shares.tolist(), strict=True))
+        both.append(DirectionScores(recall, float(np.median(ranks)), float(ranks.mean()), subset))
+    return RetrievalScores(len(similarity), subset_size, *both)

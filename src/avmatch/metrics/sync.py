@@ -91,8 +91,7 @@ def right_starts(
     """
     means, near = _trials(scores, num_frames, truth, window_frames)
     best = means[:, ~near].max(axis=1, initial=-np.inf)
-    right: Bool[np.ndarray, " S"] = (means[:, near].max(axis=1, initial=-np.inf) > best) & np.isfinite(best)
-    return right
+    return (means[:, near].max(axis=1, initial=-np.inf) > best) & np.isfinite(best)
 
 
 def within_shares(
@@ -113,8 +112,7 @@ def chances(
     """How often a guess would be right in each trial of `right_starts`: the share of candidates near the truth."""
     means, near = _trials(scores, num_frames, truth, window_frames)
     is_candidate = np.isfinite(means)
-    found: Float[np.ndarray, " S"] = is_candidate[:, near].sum(axis=1) / np.maximum(is_candidate.sum(axis=1), 1)
-    return found
+    return is_candidate[:, near].sum(axis=1) / np.maximum(is_candidate.sum(axis=1), 1)
 
 
 def _trials(
@@ -137,8 +135,7 @@ def mean_curve(scores: Float[np.ndarray, "T O"]) -> Float[np.ndarray, " O"]:
     """The mean over the frames at each offset, −inf where it is no candidate; all NaN if nothing can be compared."""
     if not np.isfinite(scores).any():
         return np.full(scores.shape[1], np.nan)
-    curve: Float[np.ndarray, " O"] = _means(scores.T)
-    return curve
+    return _means(scores.T)
 
 
 def offset_error(curve: Float[np.ndarray, " O"], truth: float = 0.0) -> float:
@@ -193,8 +190,7 @@ def _means(scores: Float[np.ndarray, "*rest O K"]) -> Float[np.ndarray, "*rest O
     num = there.sum(axis=-1)
     is_candidate = (num > 0) & (2 * num >= num.max(axis=-1, keepdims=True))
     sums = np.where(there, scores, 0.0).sum(axis=-1)
-    means: Float[np.ndarray, "*rest O"] = np.where(is_candidate, sums / np.maximum(num, 1), -np.inf)
-    return means
+    return np.where(is_candidate, sums / np.maximum(num, 1), -np.inf)
 
 
 def refined_offset(curve: Float[np.ndarray, " O"], peak: int) -> float:

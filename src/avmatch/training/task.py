@@ -11,7 +11,7 @@ Letters in shapes: B pairs of a batch or items of a block, K negatives a pair, T
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -89,6 +89,18 @@ class Source(Protocol):
     def __call__(self, rows: Int[np.ndarray, " B"], epoch: int, rng: np.random.Generator) -> Batch:
         """The batch of `rows`; what is random in it comes from `rng` alone."""
         ...
+
+
+@dataclass(frozen=True, eq=False)
+class RowByRow:
+    """A source that cuts each row of a batch by itself: `cut` gives video, audio and, if there are any, negatives."""
+
+    pairs: Pairs
+    cut: Callable[[int, np.random.Generator], tuple[np.ndarray, ...]]
+
+    def __call__(self, rows: Int[np.ndarray, " B"], epoch: int, rng: np.random.Generator) -> Batch:
+        """The batch of `rows`."""
+        return Batch.of(self.pairs, rows, *zip(*(self.cut(int(row), rng) for row in rows), strict=True))
 
 
 @runtime_checkable

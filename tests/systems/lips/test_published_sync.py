@@ -18,7 +18,6 @@ from avmatch.systems.lips.published_task import (
     Contrastive,
     Correspondence,
     MultiWay,
-    SyncBatches,
     SyncWindows,
     candidates,
     window_vectors,
@@ -46,6 +45,10 @@ def clips(*lengths):
     place, label = np.arange(len(lengths)), np.full(len(lengths), -1)
     names = tuple(f"clip {number}" for number in place)
     return Pairs(video, audio, names, place, label, (), "mouths", "samples", 25.0, 16000.0)
+
+
+def batches_of(task, pairs):
+    return task.source(pairs, torch.nn.Identity(), torch.device("cpu"))
 
 
 def test_the_recipes_are_listed_and_have_the_same_budget():
@@ -83,7 +86,7 @@ def test_negatives_are_drawn_each_time_and_are_no_more_than_there_are():
 def test_mouths_and_mfcc_of_a_stretch_are_of_one_time():
     pairs, begins = clips(30, 30), set()
     for seed in range(15):
-        batch = SyncBatches(PLAIN, pairs)(np.array([0, 1]), 0, np.random.default_rng(seed))
+        batch = batches_of(PLAIN, pairs)(np.array([0, 1]), 0, np.random.default_rng(seed))
         assert isinstance(batch, Batch)
         for row in range(2):
             begin = int(batch.video[row, 0, 0, 0])
@@ -96,7 +99,7 @@ def test_mouths_and_mfcc_of_a_stretch_are_of_one_time():
 
 
 def test_a_clip_that_is_too_short_holds_its_last_frame_and_falls_silent():
-    batch = SyncBatches(PLAIN, clips(6))(np.array([0]), 0, np.random.default_rng(0))
+    batch = batches_of(PLAIN, clips(6))(np.array([0]), 0, np.random.default_rng(0))
     assert batch.video[0, :, 0, 0].tolist() == [0, 1, 2, 3, 4, 5, 5, 5]
     assert (batch.audio[0, 25:, 0] < -30).all()
     assert (batch.audio[0, :23, 0] > 0).all()
@@ -106,7 +109,7 @@ def test_gain_and_noise_change_the_sound_and_the_seed_decides_them():
     loud = replace(PLAIN, gain_db=(-6.0, -6.0))
     noisy = replace(PLAIN, noise_probability=1.0)
     sounds = [
-        SyncBatches(task, clips(30))(np.array([0]), 0, np.random.default_rng(1)).audio[0].numpy()
+        batches_of(task, clips(30))(np.array([0]), 0, np.random.default_rng(1)).audio[0].numpy()
         for task in (PLAIN, loud, noisy, noisy)
     ]
     np.testing.assert_allclose(sounds[1][:, 0] - sounds[0][:, 0], -12 / 20 * math.log(10), atol=1e-3)

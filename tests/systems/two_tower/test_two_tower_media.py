@@ -21,7 +21,7 @@ from avmatch.matching.galleries import aligned_similarity
 from avmatch.media.decode import decode
 from avmatch.pipelines.match import match
 from avmatch.systems.registry import recipe
-from avmatch.systems.two_tower.media import MediaBatches, MediaPairs, media_vectors
+from avmatch.systems.two_tower.media import MediaPairs, media_vectors
 from avmatch.systems.two_tower.recipe import two_tower_media
 from avmatch.training.export import fit_evidence_of_ticks
 from avmatch.training.loop import train
@@ -60,11 +60,15 @@ def test_the_recipe_is_listed():
     assert recipe("two_tower_media") == two_tower_media()
 
 
+def batches_of(task, pairs):
+    return task.source(pairs, torch.nn.Identity(), torch.device("cpu"))
+
+
 @pytest.mark.parametrize("length", [7, 20, 33])
 def test_a_piece_is_of_one_time_on_both_sides(length):
     """Crops of 20 ticks; a clip that is shorter goes on from its beginning, on both sides."""
     task = MediaPairs(PackSettings(10.0, 4, 4), crop_seconds=2.0)
-    batch = MediaBatches(task, numbered([length] * 5))(np.arange(5), 0, np.random.default_rng(0))
+    batch = batches_of(task, numbered([length] * 5))(np.arange(5), 0, np.random.default_rng(0))
     video = (batch.video[:, :, 0, 0] * 255).round().int()
     assert batch.video.shape == (5, 20, 4, 4)
     assert batch.audio.shape == (5, 200, 64)
@@ -78,7 +82,7 @@ def test_a_piece_is_of_one_time_on_both_sides(length):
 @pytest.mark.parametrize("length", [12, 40])
 def test_shifted_strangers_begin_elsewhere(length):
     task = MediaPairs(PackSettings(10.0, 4, 4), crop_seconds=1.0, num_shifted=3, shifted_weight=1.0)
-    batch = MediaBatches(task, numbered([length] * 20))(np.arange(20), 0, np.random.default_rng(0))
+    batch = batches_of(task, numbered([length] * 20))(np.arange(20), 0, np.random.default_rng(0))
     assert batch.negatives.shape == (20, 3, 100, 64)
     shift = (batch.negatives[:, :, 0, 0] - batch.audio[:, None, 0, 0]) % length
     assert 5 <= shift.min() <= shift.max() <= length - 5

@@ -14,12 +14,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int, Num
+from jaxtyping import Float, Float32, Num
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -38,7 +39,7 @@ from avmatch.training.config import override
 from avmatch.training.distributed import first_alone
 from avmatch.training.export import export_model
 from avmatch.training.run import load_tower, run_task, settings_of
-from avmatch.training.task import Batch, evaluating
+from avmatch.training.task import Batch, RowByRow, evaluating
 
 SIDES = ("video", "audio")
 #: Windows of each clip in validation.
@@ -105,9 +106,14 @@ class ClipClasses(WindowTask):
         """Tower and classifier."""
         return ClassReader(self, self._tower(), len(pairs.label_names))
 
-    def source(self, pairs: Pairs, learner: nn.Module, device: torch.device) -> ClassBatches:
-        """Random windows."""
-        return ClassBatches(self, pairs)
+    def source(self, pairs: Pairs, learner: nn.Module, device: torch.device) -> RowByRow:
+        """Random windows of either side as `video`, the class as `audio`."""
+        return RowByRow(pairs, partial(self.labelled_window, pairs))
+
+    def labelled_window(self, pairs: Pairs, row: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """A random window of a clip, and its class."""
+        begin = random_begin(len(self.items(pairs)[row]), self.window, rng)
+        return self.clip_window(pairs, row, begin, rng), pairs.label[[row]]
 
     def validate(self, learner: nn.Module, pairs: Pairs, device: torch.device) -> Mapping[str, float]:
         """How often the right class is the likeliest and among the five likeliest, and the mean over classes."""
@@ -198,19 +204,3 @@ class ClassReader(nn.Module):
     def logits(self, windows: Num[Tensor, " B *form"]) -> Float[Tensor, "B K"]:
         """Of windows; of frames in 0…255 too."""
         return self.reader(as_input(windows)).float()
-
-
-@dataclass(frozen=True, eq=False)
-class ClassBatches:
-    """The source of batches: windows of either side as `video`, the class as `audio`."""
-
-    task: ClipClasses
-    pairs: Pairs
-
-    def __call__(self, rows: Int[np.ndarray, " B"], epoch: int, rng: np.random.Generator) -> Batch:
-        """A random window of each of `rows`."""
-        windows = []
-        for row in rows.tolist():
-            begin = random_begin(len(self.task.items(self.pairs)[row]), self.task.window, rng)
-            windows.append(self.task.clip_window(self.pairs, row, begin, rng))
-        return Batch.of(self.pairs, rows, windows, self.pairs.label[rows, None])

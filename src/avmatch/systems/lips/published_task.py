@@ -27,12 +27,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32, Int, Int64, UInt8
+from jaxtyping import Bool, Float, Float32, Int64, UInt8
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -57,7 +58,7 @@ from avmatch.systems.lips.task import PACKING, RATE_HZ, SAMPLES_PER_TICK
 from avmatch.training.batches import held, random_begin, read_packed, waveform
 from avmatch.training.export import TICKS, Exported, export_model, uniform
 from avmatch.training.losses import at_least_float32, hadsell, multi_way_inverse_distance, without_autocast
-from avmatch.training.task import Batch, outputs_of_clips
+from avmatch.training.task import Batch, RowByRow, outputs_of_clips
 
 _NOISES: tuple[NoiseKind, ...] = ("white", "pink")
 #: Validation looks at this many ticks of a clip, and at these numbers of frames as evidence.
@@ -190,9 +191,28 @@ class SyncWindows:
         """Front end, streams and loss."""
         return SyncTowers(self)
 
-    def source(self, pairs: Pairs, learner: nn.Module, device: torch.device) -> SyncBatches:
+    def source(self, pairs: Pairs, learner: nn.Module, device: torch.device) -> RowByRow:
         """Random stretches."""
-        return SyncBatches(self, pairs)
+        return RowByRow(pairs, partial(self.stretch, pairs))
+
+    def stretch(
+        self, pairs: Pairs, row: int, rng: np.random.Generator
+    ) -> tuple[UInt8[np.ndarray, "T 112 112"], Float32[np.ndarray, "U 13"]]:
+        """Mouths, and the MFCC of the same time; in a clip that is too short, the last frame, and silence."""
+        frames = pairs.video[row]
+        begin = random_begin(len(frames), self.window_ticks, rng)
+        # The last step of a stretch depends on a little of the sound behind it.
+        num_samples = self.window_ticks * SAMPLES_PER_TICK + WINDOW_SAMPLES
+        first = begin * SAMPLES_PER_TICK
+        sound = waveform(pairs.audio[row][first : first + num_samples])
+        sound = self._augmented(np.pad(sound, (0, num_samples - len(sound))), rng)
+        return held(frames, begin, self.window_ticks), mfcc(sound)[: self.window_ticks * STEPS_PER_TICK]
+
+    def _augmented(self, sound: Float32[np.ndarray, " S"], rng: np.random.Generator) -> Float32[np.ndarray, " S"]:
+        if rng.random() < self.noise_probability:
+            noise = synthetic_noise(rng, len(sound), _NOISES[rng.integers(len(_NOISES))], SAMPLE_RATE_HZ)
+            sound = mix_at_snr(sound, noise, rng.uniform(*self.noise_snr_db))
+        return gain(rng, sound, self.gain_db)
 
     def validate(self, learner: nn.Module, pairs: Pairs, device: torch.device) -> Mapping[str, float]:
         """How often the offset is right within a tick, among ±15, from 5 and 15 frames (metrics/sync.py)."""
@@ -226,39 +246,6 @@ class SyncTowers(nn.Module):
     def forward(self, batch: Batch, epoch: int) -> dict[str, Float[Tensor, ""]]:
         """The loss of a batch."""
         return {"loss": self.criterion(self.video(self.mouth(batch.video)), self.audio(batch.audio))}
-
-
-@dataclass(frozen=True, eq=False)
-class SyncBatches:
-    """The source of batches: mouths, and the MFCC of the same time."""
-
-    task: SyncWindows
-    pairs: Pairs
-
-    def __call__(self, rows: Int[np.ndarray, " B"], epoch: int, rng: np.random.Generator) -> Batch:
-        """A random stretch of each of `rows`."""
-        frames, steps = zip(*(self._stretch(int(row), rng) for row in rows), strict=True)
-        return Batch.of(self.pairs, rows, frames, steps)
-
-    def _stretch(
-        self, row: int, rng: np.random.Generator
-    ) -> tuple[UInt8[np.ndarray, "T 112 112"], Float32[np.ndarray, "U 13"]]:
-        """In a clip that is too short, the last frame is repeated, and silence follows."""
-        task, frames = self.task, self.pairs.video[row]
-        begin = random_begin(len(frames), task.window_ticks, rng)
-        # The last step of a stretch depends on a little of the sound behind it.
-        num_samples = task.window_ticks * SAMPLES_PER_TICK + WINDOW_SAMPLES
-        first = begin * SAMPLES_PER_TICK
-        sound = waveform(self.pairs.audio[row][first : first + num_samples])
-        sound = self._augmented(np.pad(sound, (0, num_samples - len(sound))), rng)
-        return held(frames, begin, task.window_ticks), mfcc(sound)[: task.window_ticks * STEPS_PER_TICK]
-
-    def _augmented(self, sound: Float32[np.ndarray, " S"], rng: np.random.Generator) -> Float32[np.ndarray, " S"]:
-        task = self.task
-        if rng.random() < task.noise_probability:
-            noise = synthetic_noise(rng, len(sound), _NOISES[rng.integers(len(_NOISES))], SAMPLE_RATE_HZ)
-            sound = mix_at_snr(sound, noise, rng.uniform(*task.noise_snr_db))
-        return gain(rng, sound, task.gain_db)
 
 
 def window_vectors(learner: nn.Module, pairs: Pairs, device: torch.device) -> list[tuple[Vectors, Vectors]]:

@@ -20,12 +20,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int, UInt8
+from jaxtyping import Float, Float32, UInt8
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -48,7 +49,7 @@ from avmatch.systems.lips.model import LipCnn, LipCnnConfig, VoiceCnn, VoiceCnnC
 from avmatch.training.batches import read_packed, waveform
 from avmatch.training.export import export_media_towers, fit_evidence_of_ticks
 from avmatch.training.losses import InfoNCE
-from avmatch.training.task import Batch, outputs_of_clips
+from avmatch.training.task import Batch, RowByRow, outputs_of_clips
 
 RATE_HZ = 25.0
 CROP_PX = 112
@@ -111,9 +112,32 @@ class LipPairs:
         """Front ends, towers and losses."""
         return LipTowers(self)
 
-    def source(self, pairs: Pairs, learner: nn.Module, device: torch.device) -> LipBatches:
+    def source(self, pairs: Pairs, learner: nn.Module, device: torch.device) -> RowByRow:
         """Random windows."""
-        return LipBatches(self, pairs)
+        return RowByRow(pairs, partial(self.window, pairs))
+
+    def window(
+        self, pairs: Pairs, row: int, rng: np.random.Generator
+    ) -> tuple[UInt8[np.ndarray, "T 112 112"], Float32[np.ndarray, " S"]]:
+        """Mouths and samples of a random window of a clip."""
+        frames, ticks = pairs.video[row], np.arange(self.window_ticks)
+        speed = self._speed(len(frames), rng)
+        begin = rng.uniform(0, max(len(frames) / speed - self.window_ticks, 0))
+        if speed == 1:
+            begin = np.floor(begin)
+        if rng.random() < self.rate_probability:
+            ticks = held_ticks(self.window_ticks, rng.uniform(*self.rate_kept_share), rng.random())
+        shown = np.round((begin + ticks) * speed).astype(int)
+        first = begin * SAMPLES_PER_TICK - FFT_SAMPLES / 2
+        places = (first + np.arange(self.window_ticks * SAMPLES_PER_TICK + MARGIN_SAMPLES)) * speed
+        return frames[np.clip(shown, 0, len(frames) - 1)], _samples_at(pairs.audio[row], places, speed)
+
+    def _speed(self, num_frames: int, rng: np.random.Generator) -> float:
+        """1, or the factor by which the clip is faster or slower; at most so fast that it still fills a window."""
+        if rng.random() >= self.speed_probability:
+            return 1.0
+        drawn = float(np.exp(rng.uniform(-self.max_speed, self.max_speed)))
+        return min(drawn, max(num_frames / self.window_ticks, np.exp(-self.max_speed)))
 
     def validate(self, learner: nn.Module, pairs: Pairs, device: torch.device) -> Mapping[str, float]:
         """How often offsets within ±VALIDATION_OFFSET are right to a tick, from 5 and 15 frames; recall of sounds."""
@@ -179,42 +203,6 @@ class LipTowers(nn.Module):
 def _end_to_end(vectors: Float[Tensor, "B T D"]) -> Float[Tensor, "B T*D"]:
     """One unit vector of all ticks; the product of two is the mean of the ticks' cosines."""
     return vectors.flatten(1) / vectors.shape[1] ** 0.5
-
-
-@dataclass(frozen=True, eq=False)
-class LipBatches:
-    """The source of batches."""
-
-    task: LipPairs
-    pairs: Pairs
-
-    def __call__(self, rows: Int[np.ndarray, " B"], epoch: int, rng: np.random.Generator) -> Batch:
-        """A random window of each of `rows`."""
-        frames, samples = zip(*(self._window(int(row), rng) for row in rows), strict=True)
-        return Batch.of(self.pairs, rows, frames, samples)
-
-    def _window(
-        self, row: int, rng: np.random.Generator
-    ) -> tuple[UInt8[np.ndarray, "T 112 112"], Float32[np.ndarray, " S"]]:
-        task, frames = self.task, self.pairs.video[row]
-        speed = self._speed(len(frames), rng)
-        begin = rng.uniform(0, max(len(frames) / speed - task.window_ticks, 0))
-        if speed == 1:
-            begin = np.floor(begin)
-        ticks = np.arange(task.window_ticks)
-        if rng.random() < task.rate_probability:
-            ticks = held_ticks(task.window_ticks, rng.uniform(*task.rate_kept_share), rng.random())
-        shown = np.round((begin + ticks) * speed).astype(int)
-        first = begin * SAMPLES_PER_TICK - FFT_SAMPLES / 2
-        places = (first + np.arange(task.window_ticks * SAMPLES_PER_TICK + MARGIN_SAMPLES)) * speed
-        return frames[np.clip(shown, 0, len(frames) - 1)], _samples_at(self.pairs.audio[row], places, speed)
-
-    def _speed(self, num_frames: int, rng: np.random.Generator) -> float:
-        """1, or the factor by which the clip is faster or slower; at most so fast that it still fills a window."""
-        if rng.random() >= self.task.speed_probability:
-            return 1.0
-        drawn = float(np.exp(rng.uniform(-self.task.max_speed, self.task.max_speed)))
-        return min(drawn, max(num_frames / self.task.window_ticks, np.exp(-self.task.max_speed)))
 
 
 def _samples_at(sound: np.ndarray, places: Float[np.ndarray, " S"], speed: float) -> Float32[np.ndarray, " S"]:

@@ -14,12 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int, UInt8
+from jaxtyping import Float, Float32, Int
 from torch import Tensor, nn
 
 from avmatch.core.errors import UsageError
@@ -35,7 +36,7 @@ from avmatch.systems.two_tower.task import MAX_CALIBRATION_PAIRS, RETRIEVAL, in_
 from avmatch.training.batches import random_begin, read_packed, wrapped
 from avmatch.training.export import export_media_towers, fit_evidence_of_ticks
 from avmatch.training.losses import InfoNCE, sampled_cross_entropy
-from avmatch.training.task import Batch, outputs_of_clips
+from avmatch.training.task import Batch, RowByRow, outputs_of_clips
 
 
 @dataclass(frozen=True)
@@ -85,9 +86,29 @@ class MediaPairs:
         """Towers and losses."""
         return MediaTowers(self)
 
-    def source(self, pairs: Pairs, learner: nn.Module, device: torch.device) -> MediaBatches:
+    def source(self, pairs: Pairs, learner: nn.Module, device: torch.device) -> RowByRow:
         """Random pieces, the same time on both sides."""
-        return MediaBatches(self, pairs)
+        return RowByRow(pairs, partial(self.piece, pairs))
+
+    def piece(self, pairs: Pairs, row: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+        """Frames (T, H, W), their sound (U, 64), and, if they count, the sounds (K, U, 64) of other times."""
+        frames, mel = pairs.video[row], pairs.audio[row]
+        begin = random_begin(len(frames), self.crop_ticks, rng)
+        others = self._other_begins(len(frames), begin, rng) if self.shifted_weight else ()
+        video = self.picture(rng, wrapped(frames, begin, self.crop_ticks))
+        audio, *shifted = (self._mel_piece(mel, int(first), rng) for first in (begin, *others))
+        return shades(video), audio, *([np.stack(shifted)] if shifted else [])
+
+    def _other_begins(self, num_ticks: int, begin: int, rng: np.random.Generator) -> Int[np.ndarray, " K"]:
+        """Where shifted negatives begin: far enough away, clips going round at their end."""
+        least = min(max(1, round(self.shift_seconds * self.packing.rate_hz)), num_ticks // 2)
+        return (begin + rng.integers(least, max(num_ticks - least, least) + 1, self.num_shifted)) % num_ticks
+
+    def _mel_piece(
+        self, mel: Float32[np.ndarray, "_ 64"], begin: int, rng: np.random.Generator
+    ) -> Float32[np.ndarray, "U 64"]:
+        per_tick = self.packing.mels_per_tick
+        return self.spectrogram(rng, self.level(rng, wrapped(mel, begin * per_tick, self.crop_ticks * per_tick)))
 
     def validate(self, learner: nn.Module, pairs: Pairs, device: torch.device) -> Mapping[str, float]:
         """Recall of the held-back clips, in a gallery of all of them."""
@@ -122,45 +143,6 @@ class MediaTowers(nn.Module):
             losses["shifted_loss"] = sampled_cross_entropy(video, audio, shifted, self.softmax.scale())
             losses["loss"] = match + self.shifted_weight * losses["shifted_loss"]
         return losses
-
-
-@dataclass(frozen=True, eq=False)
-class MediaBatches:
-    """The source of batches."""
-
-    task: MediaPairs
-    pairs: Pairs
-
-    def __call__(self, rows: Int[np.ndarray, " B"], epoch: int, rng: np.random.Generator) -> Batch:
-        """A random piece of each of `rows`, augmented, with shifted negatives if they count."""
-        pieces = [self._piece(int(row), rng) for row in rows]
-        video, audio = (np.stack([piece[side] for piece in pieces]) for side in (0, 1))
-        negatives = np.stack([piece[2] for piece in pieces]) if self.task.shifted_weight else None
-        return Batch.of(self.pairs, rows, shades(video), audio, negatives)
-
-    def _piece(
-        self, row: int, rng: np.random.Generator
-    ) -> tuple[UInt8[np.ndarray, "T H W"], Float32[np.ndarray, "U 64"], Float32[np.ndarray, "K U 64"]]:
-        """Frames, their sound, and the sound of other times."""
-        task = self.task
-        frames, mel = self.pairs.video[row], self.pairs.audio[row]
-        begin = random_begin(len(frames), task.crop_ticks, rng)
-        others = self._other_begins(len(frames), begin, rng) if task.shifted_weight else np.zeros(0, np.int64)
-        video = task.picture(rng, wrapped(frames, begin, task.crop_ticks))
-        audio, *shifted = (self._mel_piece(mel, int(first), rng) for first in (begin, *others))
-        return video, audio, np.stack(shifted) if shifted else np.zeros((0, *audio.shape), np.float32)
-
-    def _other_begins(self, num_ticks: int, begin: int, rng: np.random.Generator) -> Int[np.ndarray, " K"]:
-        """Where shifted negatives begin: far enough away, clips going round at their end."""
-        task = self.task
-        least = min(max(1, round(task.shift_seconds * task.packing.rate_hz)), num_ticks // 2)
-        return (begin + rng.integers(least, max(num_ticks - least, least) + 1, task.num_shifted)) % num_ticks
-
-    def _mel_piece(
-        self, mel: Float32[np.ndarray, "_ 64"], begin: int, rng: np.random.Generator
-    ) -> Float32[np.ndarray, "U 64"]:
-        task, per_tick = self.task, self.task.packing.mels_per_tick
-        return task.spectrogram(rng, task.level(rng, wrapped(mel, begin * per_tick, task.crop_ticks * per_tick)))
 
 
 def media_vectors(

@@ -28,7 +28,7 @@ from avmatch.pipelines.train import train_recipe
 from avmatch.reports.report import markdown_table
 from avmatch.systems.avts.evaluate import ProbeResult
 from avmatch.systems.avts.model import SoundCnn, SoundCnnConfig
-from avmatch.training.export import export_onnx, uniform
+from avmatch.training.export import Exported, export_onnx, uniform
 from avmatch.training.run import RunFolder
 
 WIDTH, SEEDS, NUM_FOLDS = 0.25, 3, 5
@@ -43,7 +43,8 @@ def random_tower(work: Path, seed: int) -> Path:
         described = {"side": "audio", "input": "filterbank", "num_filters": 40, "window_seconds": 1.0}
         network = SoundCnn(SoundCnnConfig(width=WIDTH))
         story = {"recipe": "random", "config": {}, "data": {}, "results": {}, "command": ""}
-        export_onnx(network, path, uniform(((num, 99, 40) for num in (2, 1, 3)), -13.0, 5.0), described, story)
+        samples = uniform(((num, 99, 40) for num in (2, 1, 3)), -13.0, 5.0)
+        export_onnx(Exported(network, samples, described), path, story)
     return path
 
 

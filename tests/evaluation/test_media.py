@@ -9,7 +9,7 @@ from avmatch.artifacts.tower import load_pair
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.data.packing import pack_list
 from avmatch.data.tracks import PackSettings
-from avmatch.evaluation import noise as noise_evaluation
+from avmatch.evaluation import galleries
 from avmatch.evaluation.galleries import media_similarities, read_media
 from avmatch.evaluation.retrieval import Protocol
 from avmatch.pipelines.evaluate import evaluate_retrieval
@@ -52,13 +52,13 @@ def test_files_and_their_shards_say_the_same(run, scenes, tmp_path):
 
 def test_each_file_is_decoded_once_for_all_ratios(run, scenes, monkeypatch):
     counts = Counter()
-    real = noise_evaluation.decode
+    real = galleries.decode
 
     def decode(path, **options):
         counts[path] += 1
         return real(path, **options)
 
-    monkeypatch.setattr(noise_evaluation, "decode", decode)
+    monkeypatch.setattr(galleries, "decode", decode)
     report = evaluate_retrieval([run.run], scenes, Protocol(ks=(1,), subset=0, noise_snr_db=(20.0, 0.0)))
     assert [row.snr_db for row in report.rows[::3]] == [None, 20.0, 0.0]
     assert len(counts) == 30

@@ -19,7 +19,7 @@ from avmatch.data.pairs import read_pairs
 from avmatch.systems.two_tower.model import FeatureCnn, FeatureCnnConfig
 from avmatch.systems.two_tower.task import export_clip_towers, fit_evidence
 from avmatch.training import export as exporting
-from avmatch.training.export import OPSET, export_onnx
+from avmatch.training.export import OPSET, Exported, export_onnx
 from learnable import AUDIO_FEATURES, VIDEO_FEATURES, write_pairs
 
 STORY = {"recipe": "small", "config": {"epochs": 3}, "data": {"train": 9}, "results": {"recall@1": 0.5}, "command": ""}
@@ -38,7 +38,7 @@ def samples(*shapes: tuple[int, int]) -> list[torch.Tensor]:
 @pytest.mark.parametrize("norm", ["batch", "layer"])
 def test_the_graph_answers_at_other_sizes(tmp_path: Path, norm: str, caplog: pytest.LogCaptureFixture) -> None:
     network, path = tower(5, norm=norm), tmp_path / "tower.onnx"
-    export_onnx(network, path, samples((2, 10), (3, 13)), {"model": "x"}, STORY)
+    export_onnx(Exported(network, samples((2, 10), (3, 13)), {"model": "x"}), path, STORY)
     assert "torchvision" not in caplog.text
     session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
     for sample in samples((1, 10), (1, 1), (5, 4), (64, 37)):
@@ -50,7 +50,7 @@ def test_half_weights_take_half_the_space_and_answer_alike(tmp_path: Path) -> No
     torch.manual_seed(0)
     network = FeatureCnn(FeatureCnnConfig(5, widths=(128, 128), dim=16)).eval()
     for name, is_half in (("whole", False), ("half", True)):
-        export_onnx(network, tmp_path / name, samples((2, 10), (3, 13)), {}, STORY, is_half=is_half)
+        export_onnx(Exported(network, samples((2, 10), (3, 13)), {}), tmp_path / name, STORY, is_half=is_half)
     whole, half = ((tmp_path / name).read_bytes() for name in ("whole", "half"))
     assert len(half) < 0.62 * len(whole)
     sample = samples((4, 9))[0]
@@ -60,7 +60,7 @@ def test_half_weights_take_half_the_space_and_answer_alike(tmp_path: Path) -> No
 
 def test_the_description_is_read_without_torch(tmp_path: Path) -> None:
     path = tmp_path / "tower.onnx"
-    export_onnx(tower(5), path, samples((2, 10), (3, 10)), {"model": "x", "dim": 4}, STORY)
+    export_onnx(Exported(tower(5), samples((2, 10), (3, 10)), {"model": "x", "dim": 4}), path, STORY)
     graph = onnx.load(path)
     metadata = {entry.key: json.loads(entry.value) for entry in graph.metadata_props}
     assert metadata["avmatch"] == {"model": "x", "dim": 4}
@@ -74,15 +74,15 @@ def test_the_description_is_read_without_torch(tmp_path: Path) -> None:
 def test_a_graph_that_answers_otherwise_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network, traced = tower(5), exporting._traced
 
-    def perturbed(network: nn.Module, samples: list[torch.Tensor], names: list[str]) -> onnx.ModelProto:
-        graph = traced(network, samples, names)
+    def perturbed(exported: Exported) -> onnx.ModelProto:
+        graph = traced(exported)
         with torch.no_grad():
             network.embed.weight[0] += 0.01
         return graph
 
     monkeypatch.setattr(exporting, "_traced", perturbed)
     with pytest.raises(ModelError, match=r"the graph differs from the network by .*; it was not written"):
-        export_onnx(network, tmp_path / "tower.onnx", samples((2, 10), (3, 10)), {}, STORY)
+        export_onnx(Exported(network, samples((2, 10), (3, 10)), {}), tmp_path / "tower.onnx", STORY)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -96,7 +96,7 @@ class Doubled(nn.Module):
 
 def test_a_graph_of_another_shape_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"the graph gives \(2, 5\) for \(2, 10, 5\), the network \(4, 5\)"):
-        export_onnx(Doubled(), tmp_path / "tower.onnx", samples((2, 10), (3, 10)), {}, STORY)
+        export_onnx(Exported(Doubled(), samples((2, 10), (3, 10)), {}), tmp_path / "tower.onnx", STORY)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -150,5 +150,5 @@ def test_evidence_of_few_pairs_that_are_apart_stays_finite() -> None:
 def test_nothing_of_this_machine_is_left_in_the_graph(tmp_path):
     torch.manual_seed(0)
     network = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2))
-    export_onnx(network, tmp_path / "net.onnx", [torch.randn(2, 3), torch.randn(5, 3)], {}, {})
+    export_onnx(Exported(network, [torch.randn(2, 3), torch.randn(5, 3)], {}), tmp_path / "net.onnx", {})
     assert str(Path(torch.__file__).parent.parent).encode() not in (tmp_path / "net.onnx").read_bytes()

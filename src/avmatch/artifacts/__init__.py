@@ -1,1 +1,1 @@
-"""Trained models as files: ONNX graphs that say what they are, and their cards. The only importer of onnxruntime."""
+"""Trained models as files: ONNX graphs that say what they are. The only importer of onnxruntime."""

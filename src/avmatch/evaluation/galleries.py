@@ -2,12 +2,17 @@
 
     gallery → (frames, log-mel in each condition) of the common time → towers over time → evidence in nats
 
-A condition is a signal-to-noise ratio in dB, or None: the sound as it is.
+A condition is a signal-to-noise ratio in dB, or None: the sound as it is. Noise is white, pink or babble, mixed into
+the waveform, over the whole sound. Its kind and samples follow from the seed and the file's name: the same at all
+ratios and for all models.
+
+Letters in shapes: N and M clips, S samples.
 """
 
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,16 +23,19 @@ from jaxtyping import Float32, Int
 
 from avmatch.artifacts.tower import TowerDescription, TowerPair
 from avmatch.core.errors import UsageError
+from avmatch.core.features import AudioSamples
 from avmatch.data.items import Pairs
 from avmatch.data.manifest import Clip
 from avmatch.data.packing import MediaFiles, check_packed, common_part, named_pairs
 from avmatch.data.shards import INDEX, open_shards
-from avmatch.data.tracks import PackSettings
-from avmatch.evaluation.noise import read_in_noise
+from avmatch.data.tracks import PackSettings, Sides, Track, picture_reader, sound_reader
 from avmatch.frontends.mouth import shades
-from avmatch.frontends.sound import CHUNK_SECONDS
+from avmatch.frontends.sound import CHUNK_SECONDS, SAMPLE_RATE_HZ
 from avmatch.matching.galleries import aligned_similarity
+from avmatch.media.decode import decode
+from avmatch.synth.sound import NoiseKind, mix_at_snr, synthetic_noise
 
+NOISES: tuple[NoiseKind, ...] = ("white", "pink", "babble")
 #: The picture of a clip, and its sound in each condition.
 Signals = tuple[np.ndarray, Sequence[np.ndarray]]
 
@@ -79,6 +87,49 @@ def gallery_clips(
         video, sounds = files.tracks(pair)
         parts = [common_part(pair, video, sound, settings) for sound in sounds]
         yield parts[0][0], [audio for _, audio in parts]
+
+
+def read_in_noise(
+    settings: PackSettings,
+    conditions: Sequence[float | None],
+    seed: int,
+    kind: str | None,
+    path: str,
+    video: bool,
+    audio: bool,
+) -> Sides:
+    """Both sides of a file, decoded once, its sound in each condition.
+
+    Args:
+        conditions: signal-to-noise ratios in dB; None = as it is.
+    """
+    picture = picture_reader(settings, path) if video else None
+    blocks: list[AudioSamples] = []
+    for block in decode(path, video=video, audio=audio):
+        if isinstance(block, AudioSamples):
+            blocks.append(block)
+        elif picture is not None:
+            picture.push(block)
+    video_track = None if picture is None else picture.finish()
+    if not blocks:
+        return Sides(video_track, (None,) * len(conditions))
+    samples = np.concatenate([block.data[0] for block in blocks])
+    noise = noise_of(path, len(samples), seed, kind) if set(conditions) - {None} else samples
+    tracks: list[Track | None] = []
+    for snr_db in conditions:
+        sound = sound_reader(settings)
+        mixed = samples if snr_db is None else mix_at_snr(samples, noise, snr_db)
+        sound.push(AudioSamples(mixed[None], SAMPLE_RATE_HZ, blocks[0].pts_seconds))
+        tracks.append(sound.finish())
+    return Sides(video_track, tuple(tracks))
+
+
+def noise_of(path: str, num_samples: int, seed: int, kind: str | None = None) -> Float32[np.ndarray, " S"]:
+    """The noise that is mixed into the sound of a file, of `kind` (one of NOISES) or of one that is drawn."""
+    rng = np.random.default_rng([seed, zlib.crc32(Path(path).name.encode(errors="surrogateescape"))])
+    drawn = NOISES[rng.integers(len(NOISES))]
+    asked = next((one for one in NOISES if one == kind), drawn)
+    return synthetic_noise(rng, num_samples, asked, SAMPLE_RATE_HZ)
 
 
 def media_similarities(

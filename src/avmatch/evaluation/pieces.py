@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from avmatch.core.errors import UsageError
-from avmatch.evaluation.noise import NOISES
+from avmatch.evaluation.galleries import NOISES
 from avmatch.metrics.intervals import Share
 from avmatch.reports.report import TIES, Lines, Report, ReportTable
 

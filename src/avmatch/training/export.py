@@ -18,7 +18,7 @@ import logging
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,10 +27,9 @@ import torch
 from jaxtyping import Float32, Int
 from torch import Tensor, nn
 
-from avmatch.artifacts.card import write_card
 from avmatch.artifacts.model import TOWERS, open_graph
 from avmatch.core.errors import ModelError
-from avmatch.core.files import write_bytes_atomically
+from avmatch.core.files import write_bytes_atomically, write_text_atomically
 from avmatch.data.tracks import PackSettings
 from avmatch.frontends.sound import NUM_MELS
 from avmatch.metrics.calibration import fit_nats, platt_target
@@ -52,6 +51,32 @@ TICKS = ((2, 8), (1, 21), (3, 5), (1, 1))
 INDEPENDENT_SECONDS = 0.2
 #: The smallest slope, of a model that has learned nothing.
 _LEAST_SLOPE = 1e-4
+_CARD = """# {recipe}
+
+{limits}
+
+## Data
+{data}
+
+## Results
+On the pairs that were held back from training (whole recordings), by the weights that are exported here:
+
+{results}
+
+## Made by
+```
+{command}
+```
+
+## Configuration
+```json
+{config}
+```
+"""
+_LIMITS = (
+    "Trained by `avmatch train`. It is reliable on data like its training data: other features, recordings and kinds "
+    "of sound need a measurement of their own (`avmatch evaluate`)."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +94,11 @@ class Exported:
     description: Mapping[str, object]
     input_names: Sequence[str] = ("input",)
 
+    @property
+    def inputs(self) -> list[tuple[Tensor, ...]]:
+        """What goes in at once, sample by sample."""
+        return [(sample,) if isinstance(sample, Tensor) else sample for sample in self.samples]
+
 
 def export_model(
     kind: str, graphs: Mapping[str, Exported], folder: Path, story: Mapping[str, object], *, is_half: bool = False
@@ -84,8 +114,7 @@ def export_model(
     """
     for name, one in graphs.items():
         description = {"kind": kind, "model": story["recipe"], **one.description}
-        path, names = folder / f"{name}.onnx", one.input_names
-        export_onnx(one.network, path, one.samples, description, story, is_half=is_half, input_names=names)
+        export_onnx(replace(one, description=description), folder / f"{name}.onnx", story, is_half=is_half)
     write_card(folder / "card.md", story)
 
 
@@ -101,38 +130,49 @@ def normal(shapes: Iterable[tuple[int, ...]], mean: float = 0.0, deviation: floa
     return [mean + deviation * torch.randn(*shape, generator=generator) for shape in shapes]
 
 
-def export_onnx(
-    network: nn.Module,
-    path: Path,
-    samples: Sequence[Sample],
-    description: Mapping[str, object],
-    story: Mapping[str, object],
-    *,
-    is_half: bool = False,
-    input_names: Sequence[str] = ("input",),
-) -> None:
-    """Write `network`, which takes tensors and gives one, to `path`.
+def export_onnx(exported: Exported, path: Path, story: Mapping[str, object], *, is_half: bool = False) -> None:
+    """Write a network, which takes tensors and gives one, to `path`; its description is the property `avmatch`.
 
     Args:
-        samples: inputs for the parity check; the first is traced. Dimensions in which they differ become free.
-        description: what the encoders need to know, the metadata property `avmatch`.
         story: where it comes from (recipe, config, data, results), the property `avmatch_training`.
         is_half: keep weights in float16, in half the space. They are cast back when the graph is loaded, so that it
             computes in float32 as ever.
-        input_names: of the tensors that go in.
 
     Raises:
         ModelError: the graph's answer differs from the network's.
     """
-    network = network.eval()
-    graph = _traced(network, samples, input_names)
+    exported.network.eval()
+    graph = _traced(exported)
     if is_half:
         _halve(graph.graph)
-    for key, value in (("avmatch", description), ("avmatch_training", story)):
+    for key, value in (("avmatch", exported.description), ("avmatch_training", story)):
         graph.metadata_props.add(key=key, value=json.dumps(value))
     content = graph.SerializeToString()
-    _check_parity(network, path, content, samples, HALF_TOLERANCE if is_half else TOLERANCE)
+    _check_parity(exported, path, content, HALF_TOLERANCE if is_half else TOLERANCE)
     write_bytes_atomically(path, content)
+
+
+def write_card(path: Path, story: Mapping[str, object]) -> None:
+    """Write the card. `story` has recipe, config, data, results and command, as the training loop gives them."""
+    text = _CARD.format(
+        recipe=story["recipe"],
+        limits=_LIMITS,
+        data=_lines(story["data"]),
+        results=_lines(story["results"]),
+        command=story["command"] or "(unknown)",
+        config=json.dumps(story["config"], indent=2),
+    )
+    write_text_atomically(path, text)
+
+
+def _lines(items: object) -> str:
+    if not isinstance(items, Mapping):
+        return str(items)
+    return "\n".join(f"- {name}: {_number(value)}" for name, value in items.items()) or "- none measured"
+
+
+def _number(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def described_anew(path: Path, changes: Mapping[str, object]) -> None:
@@ -143,8 +183,8 @@ def described_anew(path: Path, changes: Mapping[str, object]) -> None:
     write_bytes_atomically(path, graph.SerializeToString())
 
 
-def _traced(network: nn.Module, samples: Sequence[Sample], input_names: Sequence[str]) -> onnx.ModelProto:
-    first, *others = [_inputs(sample) for sample in samples]
+def _traced(exported: Exported) -> onnx.ModelProto:
+    first, *others = exported.inputs
     free = tuple(
         {
             axis: torch.export.Dim.DYNAMIC
@@ -156,11 +196,11 @@ def _traced(network: nn.Module, samples: Sequence[Sample], input_names: Sequence
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()), _without_torchvision():
         warnings.simplefilter("ignore")  # the exporter's own, about its own code
         program = torch.onnx.export(
-            network,
+            exported.network,
             first,
             dynamo=True,
             opset_version=OPSET,
-            input_names=list(input_names),
+            input_names=list(exported.input_names),
             output_names=["output"],
             dynamic_shapes=free,
             verbose=False,
@@ -212,16 +252,12 @@ def _halve(graph: onnx.GraphProto) -> None:
     graph.node.extend(nodes)
 
 
-def _inputs(sample: Sample) -> tuple[Tensor, ...]:
-    return (sample,) if isinstance(sample, Tensor) else sample
-
-
-def _check_parity(network: nn.Module, path: Path, content: bytes, samples: Sequence[Sample], tolerance: float) -> None:
+def _check_parity(exported: Exported, path: Path, content: bytes, tolerance: float) -> None:
     graph = open_graph(path, content)
-    for inputs in map(_inputs, samples):
+    for inputs in exported.inputs:
         shapes = " and ".join(str(tuple(tensor.shape)) for tensor in inputs)
         with torch.no_grad():
-            wanted = network(*inputs).numpy()
+            wanted = exported.network(*inputs).numpy()
         got = graph.run(str(path), *(tensor.numpy() for tensor in inputs))
         if got.shape != wanted.shape:
             raise ModelError(f"{path}: the graph gives {got.shape} for {shapes}, the network {wanted.shape}")

@@ -17,7 +17,7 @@ from avmatch.media.encode import write_audio
 from avmatch.pipelines.evaluate import evaluate_probe, layer_of
 from avmatch.systems.avts.evaluate import Clips, best_cost, clip_scores, pooled, probe, windows_of
 from avmatch.systems.avts.model import SoundCnn, SoundCnnConfig
-from avmatch.training.export import export_onnx, uniform
+from avmatch.training.export import Exported, export_onnx, uniform
 
 STORY = {"recipe": "tiny", "config": {}, "data": {}, "results": {}, "command": ""}
 CLASSES = ("Bell", "Drone", "Rain")
@@ -49,7 +49,8 @@ def tower(tmp_path_factory):
     torch.manual_seed(0)
     network, path = SoundCnn(SoundCnnConfig(width=1 / 16)).eval(), tmp_path_factory.mktemp("model") / "audio.onnx"
     described = {"side": "audio", "input": "filterbank", "num_filters": 40, "window_seconds": 1.0}
-    export_onnx(network, path, uniform(((num, 99, 40) for num in (2, 1, 3)), -13.0, 5.0), described, STORY)
+    samples = uniform(((num, 99, 40) for num in (2, 1, 3)), -13.0, 5.0)
+    export_onnx(Exported(network, samples, described), path, STORY)
     return path, network
 
 

@@ -23,7 +23,6 @@ from pathlib import Path
 
 import numpy as np
 
-from avmatch.artifacts.card import write_card
 from avmatch.core.errors import UsageError
 from avmatch.core.files import atomic_path, write_text_atomically
 from avmatch.core.results import Progress
@@ -34,6 +33,7 @@ from avmatch.systems.collisions.matching import ImpactScorer, KnownImpacts, enco
 from avmatch.systems.collisions.recipe import collision_centroid, collision_classify, collision_classify_picture
 from avmatch.systems.collisions.runtime import CLASSES_GRAPH, METRIC_GRAPH, METRICS, SYSTEM, load_networks
 from avmatch.training.config import TrainConfig, override
+from avmatch.training.export import write_card
 from avmatch.training.loop import TrainResult, train
 from avmatch.training.run import COMMAND, CONFIG, LOCK, RunFolder
 

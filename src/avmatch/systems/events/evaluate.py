@@ -32,8 +32,7 @@ from avmatch.core.features import BAND_RATE_HZ, TICK_RATE_HZ, AudioFeatures, Aud
 from avmatch.core.results import Progress
 from avmatch.data.packing import MediaFiles, common_part, named_pairs
 from avmatch.data.tracks import MOTION_AND_BANDS, split_bands
-from avmatch.evaluation.galleries import Gallery, gallery_clips
-from avmatch.evaluation.noise import read_in_noise
+from avmatch.evaluation.galleries import Gallery, gallery_clips, read_in_noise
 from avmatch.evaluation.pieces import TalkProtocol, condition_name, percents, piece_name, piece_report
 from avmatch.frontends.event_signals import BANDS_PER_TICK, MIN_TICKS, sound_statistics
 from avmatch.frontends.sound import SAMPLE_RATE_HZ, SoundFrontEnd

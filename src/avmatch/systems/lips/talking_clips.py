@@ -5,7 +5,7 @@
 The vectors of a piece are cut out of those of its file, not computed from a cut file: each depends on a little of what
 lies before and behind the piece. Files that are really cut are left to the benchmarks.
 
-Noise is mixed into the waveform, over the whole sound, as in evaluation/noise.py.
+Noise is mixed into the waveform, over the whole sound, as in evaluation/galleries.py.
 
 Letters in shapes: T ticks of a clip or piece, U ticks of the sound, D dimensions.
 """
@@ -26,7 +26,7 @@ from avmatch.core.features import AudioFeatures, Embeddings, VideoFeatures
 from avmatch.core.results import Failure, Progress
 from avmatch.data.layouts import read_speech
 from avmatch.data.manifest import Clip
-from avmatch.evaluation.noise import noise_of
+from avmatch.evaluation.galleries import noise_of
 from avmatch.evaluation.pieces import TalkProtocol
 from avmatch.media.decode import read_audio
 from avmatch.synth.sound import mix_at_snr

@@ -36,10 +36,15 @@ from avmatch.media.decode import decode
 from avmatch.media.source import Losses
 
 THUMBNAIL_SIDE_PX = 160
-_ABSENT: dict[Reason, str] = {
-    "no_video": "there is no picture in it that can be decoded; check that it is a video",
-    "no_audio": "there is no sound in it that can be decoded; name the sound's file (`sync --audio`) or check the "
-    "recording",
+Side = Literal["video", "audio"]
+#: The features of a file, as far as it has any.
+Found = dict[Side, VideoFeatures | AudioFeatures]
+_ABSENT: dict[type, tuple[Reason, str]] = {
+    VideoFeatures: ("no_video", "there is no picture in it that can be decoded; check that it is a video"),
+    AudioFeatures: (
+        "no_audio",
+        "there is no sound in it that can be decoded; name the sound's file (`sync --audio`) or check the recording",
+    ),
 }
 
 Answer = TypeVar("Answer")
@@ -87,43 +92,41 @@ class Analyser:
 
     def video(self, path: str) -> VideoFeatures:
         """Features of a file's picture. Raises MediaError."""
-        return _there(path, self._analyse(path, picture=True, sound=False)[0], "no_video")
+        return _there(path, self._analyse(path, "video"), VideoFeatures)
 
     def audio(self, path: str) -> AudioFeatures:
         """Features of a file's sound. Raises MediaError."""
-        return _there(path, self._analyse(path, picture=False, sound=True)[1], "no_audio")
+        return _there(path, self._analyse(path, "audio"), AudioFeatures)
 
     def video_with_scratch(self, path: str) -> VideoFeatures:
         """Features of a file's picture, and of its own sound if there is any. Raises MediaError."""
-        picture, sound = self._analyse(path, picture=True, sound=True)
-        return replace(_there(path, picture, "no_video"), scratch=sound)
+        found = self._analyse(path, "video", "audio")
+        scratch = _there(path, found, AudioFeatures) if "audio" in found else None
+        return replace(_there(path, found, VideoFeatures), scratch=scratch)
 
     def both(self, path: str) -> tuple[VideoFeatures, AudioFeatures]:
         """Features of a file's picture and of its sound, in one pass. Raises MediaError if one is missing."""
-        picture, sound = self._analyse(path, picture=True, sound=True)
-        return _there(path, picture, "no_video"), _there(path, sound, "no_audio")
+        found = self._analyse(path, "video", "audio")
+        return _there(path, found, VideoFeatures), _there(path, found, AudioFeatures)
 
-    def _analyse(self, path: str, *, picture: bool, sound: bool) -> tuple[VideoFeatures | None, AudioFeatures | None]:
+    def _analyse(self, path: str, *sides: Side) -> Found:
         """Look into the cache, decode what is missing, and keep it."""
         entries = self._entries(path)
-        video_features = store.load(entries[0]) if picture and entries else None
-        audio_features = store.load(entries[1]) if sound and entries else None
-        need_picture, need_sound = picture and video_features is None, sound and audio_features is None
-        if need_picture or need_sound:
-            try:
-                made_picture, made_sound = self._decode(path, picture=need_picture, sound=need_sound)
-            except MediaError as error:
-                # In one pass a missing stream is no error, so it is none either when its sibling is kept.
-                if (video_features or audio_features) is None or error.reason not in (*_ABSENT, "no_frames"):
-                    raise
-                made_picture = made_sound = None
-            for made, place in zip((made_picture, made_sound), entries or (None, None), strict=True):
-                if made is not None and place is not None:
-                    self._keep(place, made)
-            video_features, audio_features = made_picture or video_features, made_sound or audio_features
-        assert video_features is None or isinstance(video_features, VideoFeatures)
-        assert audio_features is None or isinstance(audio_features, AudioFeatures)
-        return video_features, audio_features
+        kept = {side: features for side in sides if entries and (features := store.load(entries[side]))}
+        missing = [side for side in sides if side not in kept]
+        if not missing:
+            return kept
+        try:
+            made = self._decode(path, missing)
+        except MediaError as error:
+            # In one pass a missing stream is no error, so it is none either when its sibling is kept.
+            if not kept or error.reason not in ("no_video", "no_audio", "no_frames"):
+                raise
+            return kept
+        for side, features in made.items():
+            if entries:
+                self._keep(entries[side], features)
+        return kept | made
 
     def _keep(self, place: Path, made: VideoFeatures | AudioFeatures) -> None:
         """A cache that is full costs time in the next run, not the answer of this one."""
@@ -132,36 +135,38 @@ class Analyser:
         except OSError as error:
             warnings.warn(f"{self.cache_dir}: features can't be kept there ({error.strerror or error})", stacklevel=2)
 
-    def _entries(self, path: str) -> tuple[Path, Path] | None:
+    def _entries(self, path: str) -> dict[Side, Path]:
+        """Where the features of each side are kept; nowhere without a cache."""
         if self.cache_dir is None or not Path(path).is_file():
-            return None
-        content = store.content_hash(path)
-        video_features = "+".join(pair.video.graph.fingerprint for pair in self.models)
+            return {}
+        settings: dict[Side, str] = {
+            "video": "+".join(pair.video.graph.fingerprint for pair in self.models),
+            "audio": "+".join(pair.audio.graph.fingerprint for pair in self.models),
+        }
         if self.face_detector is not None:
-            video_features += f"/{store.content_hash(self.face_detector)}"
-        audio_features = "+".join(pair.audio.graph.fingerprint for pair in self.models)
-        return (
-            store.entry(self.cache_dir, content, "video", video_features),
-            store.entry(self.cache_dir, content, "audio", audio_features),
-        )
+            settings["video"] += f"/{store.content_hash(self.face_detector)}"
+        content = store.content_hash(path)
+        return {side: store.entry(self.cache_dir, content, side, made_by) for side, made_by in settings.items()}
 
-    def _decode(self, path: str, *, picture: bool, sound: bool) -> tuple[VideoFeatures | None, AudioFeatures | None]:
+    def _decode(self, path: str, sides: Sequence[Side]) -> Found:
         detector = None if self.face_detector is None else YuNetDetector(self.face_detector)
-        watcher = _PictureWatcher(self.models, detector) if picture else None
-        listener = _SoundListener(self.models) if sound else None
+        watcher = _PictureWatcher(self.models, detector) if "video" in sides else None
+        listener = _SoundListener(self.models) if "audio" in sides else None
         losses = Losses()
-        blocks = decode(path, video=picture, audio=sound, num_threads=self.num_threads, losses=losses)
+        blocks = decode(
+            path, video="video" in sides, audio="audio" in sides, num_threads=self.num_threads, losses=losses
+        )
         for block in blocks if self.num_threads == 1 else ahead(blocks):
             if isinstance(block, VideoFrames) and watcher is not None:
                 watcher.push(block)
             elif isinstance(block, AudioSamples) and listener is not None:
                 listener.push(block)
-        video_features = None if watcher is None else watcher.finish()
-        audio_features = None if listener is None else listener.finish()
-        return (
-            None if video_features is None else replace(video_features, missing_share=losses.shares["video"]),
-            None if audio_features is None else replace(audio_features, missing_share=losses.shares["audio"]),
-        )
+        found: Found = {}
+        if watcher is not None and (video := watcher.finish()):
+            found["video"] = replace(video, missing_share=losses.shares["video"])
+        if listener is not None and (audio := listener.finish()):
+            found["audio"] = replace(audio, missing_share=losses.shares["audio"])
+        return found
 
 
 def ahead(blocks: Iterator[Item]) -> Iterator[Item]:
@@ -215,14 +220,13 @@ def analyse_all(
         except Exception as error:  # noqa: BLE001  a bug of ours, which the other files may not meet
             return Failure(path, "features", bug_message(error))
 
-    def counted(answers: Iterator[Answer | Failure]) -> Iterator[Answer | Failure]:
-        for done, answer in enumerate(answers, start=1):
-            if progress is not None:
-                progress(stage, done, len(paths))
-            yield answer
-
+    answers: list[Answer | Failure] = []
     with one_thread_each, ThreadPoolExecutor(num_workers or os.cpu_count() or 1) as pool:
-        return list(counted(pool.map(guarded, paths)))
+        for answer in pool.map(guarded, paths):
+            answers.append(answer)
+            if progress is not None:
+                progress(stage, len(answers), len(paths))
+    return answers
 
 
 class _OneThreadEach:
@@ -342,8 +346,10 @@ def _jpeg(picture: UInt8[np.ndarray, "H W"]) -> bytes:
     return bytes(encoded)
 
 
-def _there(path: str, features: Item | None, reason: Literal["no_video", "no_audio"]) -> Item:
-    """The features. Raises MediaError if there are none."""
-    if features is None:
-        raise MediaError(path, _ABSENT[reason], stage="decode", reason=reason)
-    return features
+def _there(path: str, found: Found, kind: type[Item]) -> Item:
+    """The features of this kind. Raises MediaError if there are none."""
+    for features in found.values():
+        if isinstance(features, kind):
+            return features
+    reason, message = _ABSENT[kind]
+    raise MediaError(path, message, stage="decode", reason=reason)

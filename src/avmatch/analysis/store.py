@@ -1,6 +1,7 @@
 """Features on disk: one .npz a file, named by the content it was made from and by how it was made.
 
-No pickle: arrays and a JSON text. A file that can't be read back counts as absent and is made again.
+No pickle: arrays and a JSON text, in which each array is called by its name. A file that can't be read back counts as
+absent and is made again.
 """
 
 import hashlib
@@ -8,7 +9,8 @@ import io
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ FEATURES_VERSION = 7
 #: Files up to this size are hashed whole, larger ones at evenly spaced places.
 HASH_WHOLE_BYTES = 64 << 20
 _NUM_PLACES, _PLACE_BYTES = 64, 1 << 20
-_NUMBERS, _BANDS = ("start_seconds", "duration_seconds", "missing_share"), ("flux", "level", "spectrum")
+_KINDS: dict[str, Any] = {kind.__name__: kind for kind in (AudioFeatures, Embeddings, MouthTrack, VideoFeatures)}
 #: What numpy, zipfile and json raise on files that are cut short, altered, or something else.
 _DAMAGES = (OSError, EOFError, ValueError, TypeError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
@@ -50,10 +52,10 @@ def entry(folder: Path, content: str, kind: str, settings: str) -> Path:
 
 def save(path: Path, features: VideoFeatures | AudioFeatures) -> None:
     """Write features, whole or not at all."""
-    arrays: dict[str, np.ndarray] = {}
-    texts = _pack(features, "", arrays)
+    arrays: list[np.ndarray] = []
+    text = json.dumps(_packed(features, arrays))
     buffer = io.BytesIO()
-    np.savez(buffer, json=np.array(json.dumps(texts)), **arrays)  # type: ignore[arg-type]
+    np.savez(buffer, *arrays, json=np.array(text))
     write_bytes_atomically(path, buffer.getvalue())
 
 
@@ -62,63 +64,37 @@ def load(path: Path) -> VideoFeatures | AudioFeatures | None:
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             arrays = dict(stored)
-        return _unpack(json.loads(str(arrays["json"])), "", arrays)
+        found = _unpacked(json.loads(str(arrays["json"])), arrays)
     except _DAMAGES:
         return None
+    return found if isinstance(found, VideoFeatures | AudioFeatures) else None
 
 
-def _pack(features: VideoFeatures | AudioFeatures, prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, object]:
-    texts: dict[str, object] = {name: getattr(features, name) for name in _NUMBERS}
-    texts["embeddings"] = _pack_embeddings(features.embeddings, prefix, arrays)
-    if isinstance(features, AudioFeatures):
-        arrays |= {f"{prefix}{name}": getattr(features, name) for name in _BANDS}
-        return texts | {"kind": "audio", "peak": features.peak, "peaks": list(features.peaks)}
-    arrays[f"{prefix}motion"] = features.motion
-    arrays[f"{prefix}thumbnail"] = np.frombuffer(features.thumbnail_jpeg, np.uint8)
-    mouths = []
-    for number, track in enumerate(features.mouths):
-        for field in ("pts_seconds", "boxes", "signals"):
-            arrays[f"{prefix}mouth/{number}/{field}"] = getattr(track, field)
-        mouths.append(_pack_embeddings(track.embeddings, f"{prefix}mouth/{number}/", arrays))
-    scratch = None if features.scratch is None else _pack(features.scratch, f"{prefix}scratch/", arrays)
-    return texts | {"kind": "video", "fps": features.fps, "mouths": mouths, "scratch": scratch}
+def _packed(value: object, arrays: list[np.ndarray]) -> object:
+    """A value as JSON; arrays and bytes are put among `arrays`, and their places stand for them."""
+    if isinstance(value, tuple):
+        return [_packed(item, arrays) for item in value]
+    if isinstance(value, Mapping):
+        return {"mapping": {name: _packed(item, arrays) for name, item in value.items()}}
+    if is_dataclass(value) and not isinstance(value, type):
+        parts = {item.name: _packed(getattr(value, item.name), arrays) for item in fields(value)}
+        return {"kind": type(value).__name__, "parts": parts}
+    if isinstance(value, np.ndarray | bytes):
+        arrays.append(np.frombuffer(value, np.uint8) if isinstance(value, bytes) else value)
+        return {"bytes" if isinstance(value, bytes) else "array": f"arr_{len(arrays) - 1}"}
+    return value
 
 
-def _unpack(texts: dict[str, Any], prefix: str, arrays: dict[str, np.ndarray]) -> VideoFeatures | AudioFeatures:
-    common = {name: texts[name] for name in _NUMBERS}
-    common["embeddings"] = _unpack_embeddings(texts["embeddings"], prefix, arrays)
-    if texts["kind"] == "audio":
-        bands: dict[str, Any] = {name: arrays[f"{prefix}{name}"] for name in _BANDS}
-        return AudioFeatures(peak=texts["peak"], peaks=tuple(texts["peaks"]), **bands, **common)
-    scratch = None if texts["scratch"] is None else _unpack(texts["scratch"], f"{prefix}scratch/", arrays)
-    assert not isinstance(scratch, VideoFeatures)
-    return VideoFeatures(
-        motion=arrays[f"{prefix}motion"],
-        mouths=tuple(
-            _unpack_mouth(towers, f"{prefix}mouth/{number}/", arrays) for number, towers in enumerate(texts["mouths"])
-        ),
-        fps=texts["fps"],
-        thumbnail_jpeg=arrays[f"{prefix}thumbnail"].tobytes(),
-        scratch=scratch,
-        **common,
-    )
-
-
-def _unpack_mouth(towers: Mapping[str, Sequence[float]], prefix: str, arrays: Mapping[str, np.ndarray]) -> MouthTrack:
-    pts_seconds, boxes, signals = (arrays[prefix + field] for field in ("pts_seconds", "boxes", "signals"))
-    return MouthTrack(pts_seconds, boxes, signals, _unpack_embeddings(towers, prefix, arrays))
-
-
-def _pack_embeddings(
-    embeddings: Mapping[str, Embeddings], prefix: str, arrays: dict[str, np.ndarray]
-) -> dict[str, list[float]]:
-    arrays |= {f"{prefix}embedding/{name}": item.data for name, item in embeddings.items()}
-    return {name: [item.rate_hz, item.start_seconds] for name, item in embeddings.items()}
-
-
-def _unpack_embeddings(
-    towers: Mapping[str, Sequence[float]], prefix: str, arrays: Mapping[str, np.ndarray]
-) -> dict[str, Embeddings]:
-    return {
-        name: Embeddings(arrays[f"{prefix}embedding/{name}"], rate, start) for name, (rate, start) in towers.items()
-    }
+def _unpacked(value: Any, arrays: Mapping[str, np.ndarray]) -> Any:
+    match value:
+        case list():
+            return tuple(_unpacked(item, arrays) for item in value)
+        case {"mapping": items}:
+            return {name: _unpacked(item, arrays) for name, item in items.items()}
+        case {"kind": kind, "parts": parts}:
+            return _KINDS[kind](**{name: _unpacked(part, arrays) for name, part in parts.items()})
+        case {"bytes": name}:
+            return arrays[name].tobytes()
+        case {"array": name}:
+            return arrays[name]
+    return value

@@ -17,8 +17,7 @@ recipe.py    the recipe
 task.py      accents and the worth of kinds, trained by gradients; validation and export
 kinds.py     kinds and classes, fitted in closed form
 model.py     the filters, and their evidence with gradients
-runtime.py   the exported model and its two cues (EventCue, KindCue)
-heat.py      where in the picture the sound comes from, for `locate`
+runtime.py   the exported model, its two cues (EventCue, KindCue), and where in the picture the sound comes from (heat)
 evaluate.py  similarities of a gallery, offsets of moved sounds, layers for probes
 """
 

@@ -23,6 +23,7 @@ A autocorrelation lags.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -71,9 +72,13 @@ class AccentConfig:
 
 
 class _Filters(nn.Module):
-    """A linear filter, and beside it a small network that gives zeros at first."""
+    """A linear filter, and beside it a small network that gives zeros at first.
 
-    def __init__(self, num_inputs: int, config: AccentConfig, spacing: int) -> None:
+    Args:
+        first: the input that each accent is at first.
+    """
+
+    def __init__(self, num_inputs: int, config: AccentConfig, spacing: int, first: Sequence[int]) -> None:
         super().__init__()
         reach = spacing * (config.taps // 2)
 
@@ -87,11 +92,8 @@ class _Filters(nn.Module):
             self.linear.weight.mul_(_NOVELTY)
             last.weight.zero_()
             last.bias.zero_()  # type: ignore[union-attr]
-
-    def begin_with(self, accent: int, number: int) -> None:
-        """Let an accent be one of the inputs at first."""
-        with torch.no_grad():
-            self.linear.weight[accent, number, self.linear.kernel_size[0] // 2] += 1.0
+            for accent, number in enumerate(first):
+                self.linear.weight[accent, number, config.taps // 2] += 1.0
 
     def forward(self, signals: Float[Tensor, "B n T"]) -> Float[Tensor, "B K T"]:
         accents: Tensor = self.linear(signals) + self.network(signals)
@@ -103,9 +105,8 @@ class PictureAccents(nn.Module):
 
     def __init__(self, config: AccentConfig) -> None:
         super().__init__()
-        self.filters = _Filters(config.num_channels, config, 1)
-        for accent in range(config.num_accents):
-            self.filters.begin_with(accent, accent % config.num_known)
+        first = [accent % config.num_known for accent in range(config.num_accents)]
+        self.filters = _Filters(config.num_channels, config, 1, first)
 
     def forward(self, sources: Float[Tensor, "B S C T"]) -> Float[Tensor, "B S K T"]:
         """The accents of each source."""
@@ -118,9 +119,8 @@ class SoundAccents(nn.Module):
 
     def __init__(self, config: AccentConfig) -> None:
         super().__init__()
-        self.filters = _Filters(config.num_inputs, config, config.bands_per_tick)
-        for accent in range(config.num_accents):
-            self.filters.begin_with(accent, config.onset)
+        first = [config.onset] * config.num_accents
+        self.filters = _Filters(config.num_inputs, config, config.bands_per_tick, first)
 
     def forward(self, bands: Float[Tensor, "B H U"]) -> Float[Tensor, "B K U"]:
         """The accents."""

@@ -17,7 +17,7 @@ from avmatch.evaluation.galleries import Gallery, held_back_rows
 from avmatch.evaluation.pieces import condition_name
 from avmatch.matching.galleries import NORMALISATIONS
 from avmatch.metrics.intervals import Spread, spread
-from avmatch.metrics.retrieval import SUBSET_KS, DirectionScores, RetrievalScores, evaluate
+from avmatch.metrics.retrieval import DirectionScores, RetrievalScores, evaluate
 from avmatch.reports.report import TIES, Report, ReportTable
 
 #: The defaults, as far as the data have enough pairs.
@@ -109,21 +109,16 @@ class RetrievalResult:
         """The cells of a direction's table, the headings first; mean and deviation of several models last."""
         names = self._names()
         several = len(names) > 1
-        lines = [[*(["model"] if several else []), "matrix", *self._headings()]]
+        lines = [[*(["model"] if several else []), "matrix", *_figures(self.rows[0].scores, direction)]]
         for row in self.rows:
             model = [names[row.model]] if several else []
             name = condition_name(row.normalisation, row.snr_db)
             lines.append([*model, name, *_cells(getattr(row.scores, direction))])
         for (kind, snr_db), rows in self._by_condition().items():
-            found, name = _spreads_of(rows, direction), condition_name(kind, snr_db)
+            found, name = _spreads_of(rows, direction).values(), condition_name(kind, snr_db)
             lines.append([f"mean of {len(rows)}", name, *(f"{item.mean:.1f}" for item in found)])
             lines.append([f"sd of {len(rows)}", name, *(f"{item.sd:.1f}" for item in found)])
         return lines
-
-    def _headings(self) -> list[str]:
-        scores = self.rows[0].scores
-        of_subset = [f"{k}/{scores.subset_size}" for k in SUBSET_KS] if scores.subset_size else []
-        return [*(f"R@{k}" for k in scores.video_to_audio.recall), "MedR", "mean", *of_subset]
 
     def _by_condition(self) -> dict[tuple[str, float | None], list[Row]]:
         """The rows of all models (seeds) under each condition; empty for one model."""
@@ -137,8 +132,7 @@ class RetrievalResult:
         found: list[dict[str, object]] = []
         for (kind, snr_db), rows in self._by_condition().items():
             for direction in _DIRECTIONS.values():
-                columns = zip(self._headings(), _spreads_of(rows, direction), strict=True)
-                figures = {name: asdict(one) for name, one in columns}
+                figures = {name: asdict(one) for name, one in _spreads_of(rows, direction).items()}
                 found.append({"normalisation": kind, "snr_db": snr_db, "direction": direction, "of": figures})
         return found
 
@@ -181,22 +175,25 @@ def measure_retrieval(
     return RetrievalResult(str(data), len(gallery), protocol, tuple(rows), notes)
 
 
+def _figures(scores: RetrievalScores, direction: str) -> dict[str, float]:
+    """A direction's figures by their headings, shares in %."""
+    found: DirectionScores = getattr(scores, direction)
+    recalls = {f"R@{k}": 100 * item.share for k, item in found.recall.items()}
+    subset = {f"{k}/{scores.subset_size}": 100 * share for k, share in found.subset_recall.items()}
+    return {**recalls, "MedR": found.median_rank, "mean": found.mean_rank, **subset}
+
+
 def _cells(scores: DirectionScores) -> list[str]:
-    """A row's figures as text, in the order of the headings."""
+    """The same as text, with intervals."""
     recalls = [f"{100 * item.share:.1f}±{50 * (item.high - item.low):.1f}" for item in scores.recall.values()]
     subset = [f"{100 * share:.1f}" for share in scores.subset_recall.values()]
     return [*recalls, f"{scores.median_rank:g}", f"{scores.mean_rank:.1f}", *subset]
 
 
-def _spreads_of(rows: Sequence[Row], direction: str) -> list[Spread]:
-    """Mean and deviation of each figure over the rows, in the order of the headings, shares in %."""
-    figures = []
-    for row in rows:
-        scores: DirectionScores = getattr(row.scores, direction)
-        shares = [100 * item.share for item in scores.recall.values()]
-        subset = [100 * share for share in scores.subset_recall.values()]
-        figures.append((*shares, scores.median_rank, scores.mean_rank, *subset))
-    return [spread(np.array(column)) for column in zip(*figures, strict=True)]
+def _spreads_of(rows: Sequence[Row], direction: str) -> dict[str, Spread]:
+    """Mean and deviation of each figure over the rows."""
+    figures = [_figures(row.scores, direction) for row in rows]
+    return {name: spread(np.array([one[name] for one in figures])) for name in figures[0]}
 
 
 def _fitted(protocol: Protocol, num_pairs: int, data: str | Path) -> tuple[Protocol, tuple[str, ...]]:

@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -99,31 +99,34 @@ class TrainingError(AvmatchError, ArithmeticError):
     """The loss became infinite or NaN; the message says where and what may help."""
 
 
+@dataclass(eq=False)
 class _Run:
     """One run in motion."""
 
-    def __init__(
-        self,
-        config: TrainConfig,
-        folder: RunFolder,
-        pairs: Pairs,
-        device: torch.device,
-        everybody: World,
-        progress: Progress | None,
-    ) -> None:
-        self.config, self.folder, self.device, self.world, self.progress = config, folder, device, everybody, progress
-        kept, held_back = _split(pairs, config)
-        self.train_pairs, self.validation_pairs = pairs.take(kept), pairs.take(held_back)
+    config: TrainConfig
+    folder: RunFolder
+    pairs: Pairs
+    device: torch.device
+    world: World
+    progress: Progress | None
+    rows: list[dict[str, float]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        config, held_back = self.config, self.pairs.is_held_back
+        if held_back is None:
+            rows = split_by_group(self.pairs.group, config.validation_share, config.split_seed)
+        else:
+            rows = np.flatnonzero(~held_back), np.flatnonzero(held_back)
+        self.train_pairs, self.validation_pairs = (self.pairs.take(part) for part in rows)
         torch.manual_seed(config.seed)
-        learner = config.task.learner(self.train_pairs, config.seed).to(device)
+        learner = config.task.learner(self.train_pairs, config.seed).to(self.device)
         optimiser = build_optimiser(config.optimisation, learner)
         self.state = State(learner, optimiser, started_average(learner, config.ema_decay))
         self.stepper: nn.Module = learner
-        if everybody.size > 1 and any(parameter.requires_grad for parameter in learner.parameters()):
+        if self.world.size > 1 and any(parameter.requires_grad for parameter in learner.parameters()):
             self.stepper = DistributedDataParallel(learner, find_unused_parameters=True)
         self.position = Position()
         self.saved_at = time.monotonic()
-        self.rows: list[dict[str, float]] = []
 
     def to_the_end(self, resume: bool, data: str) -> TrainResult:
         """All epochs that are left, then the export of the best."""
@@ -319,13 +322,6 @@ def _check_best_by(config: TrainConfig) -> None:
     names, known = config.best_by.split(), config.task.metrics
     if names and not set(names) & set(known):
         raise UsageError(f"best_by={config.best_by}: this task measures {', '.join(known)}")
-
-
-def _split(pairs: Pairs, config: TrainConfig) -> tuple[np.ndarray, np.ndarray]:
-    """Rows to train on and rows to validate on: as the set's own lists have it, or whole groups."""
-    if pairs.is_held_back is None:
-        return split_by_group(pairs.group, config.validation_share, config.split_seed)
-    return np.flatnonzero(~pairs.is_held_back), np.flatnonzero(pairs.is_held_back)
 
 
 def _seed(entropy: Sequence[int], device: torch.device) -> None:

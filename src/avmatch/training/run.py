@@ -35,7 +35,7 @@ from torch.optim import Optimizer
 
 from avmatch.core.errors import ModelError, UsageError
 from avmatch.core.files import atomic_path, write_text_atomically
-from avmatch.training.config import TrainConfig, to_json
+from avmatch.training.config import Config, TrainConfig, override, to_json
 
 _KEY = "avmatch"
 #: What `--resume` may change: how far, how often, where; not what is learned.
@@ -106,20 +106,20 @@ class RunFolder:
             raise UsageError(f"{self.path}: not empty, and no run to resume (no config.json); name another folder")
         if not self.last.is_file():
             return  # nothing was learned yet: the data didn't fit those settings, say
-        theirs, ours = _flat(json.loads(path.read_text(encoding="utf-8"))), _flat(to_json(config))
+        theirs, ours = dict(_flat(json.loads(path.read_text(encoding="utf-8")))), dict(_flat(to_json(config)))
         differ = [key for key in sorted({*theirs, *ours} - FREE_TO_CHANGE) if theirs.get(key) != ours.get(key)]
         if differ:
             changes = ", ".join(f"{key} {theirs.get(key)!r} → {ours.get(key)!r}" for key in differ)
             raise UsageError(f"{self.path}: was started with other settings ({changes}); resume with the same ones")
 
 
-def _flat(value: object, prefix: str = "") -> dict[str, object]:
-    if not isinstance(value, dict):
-        return {prefix: value}
-    flat: dict[str, object] = {}
-    for key, inner in value.items():
-        flat |= _flat(inner, f"{prefix}.{key}" if prefix else key)
-    return flat
+def _flat(fields: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Fields of fields by their paths: `tcn.width`."""
+    for name, value in fields.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
 
 
 def run_task(run: str | Path) -> dict[str, Any]:
@@ -131,13 +131,9 @@ def run_task(run: str | Path) -> dict[str, Any]:
     return task
 
 
-def settings_of(fields: Mapping[str, object], prefix: str = "") -> Iterator[str]:
-    """`tcn.width=192`, as `override` takes it."""
-    for name, value in fields.items():
-        if isinstance(value, dict):
-            yield from settings_of(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}={json.dumps(value)}"
+def with_fields(config: Config, fields: Mapping[str, object]) -> Config:
+    """`config` with the fields of a run's. Raises UsageError as `override`."""
+    return override(config, [f"{path}={json.dumps(value)}" for path, value in _flat(fields)])
 
 
 def load_tower(tower: nn.Module, run: str | Path, side: str) -> None:

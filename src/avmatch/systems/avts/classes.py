@@ -35,10 +35,9 @@ from avmatch.metrics.classes import macro_mean, top_k_hits
 from avmatch.systems.avts.model import McVideo, McVideoConfig, SoundCnn, SoundCnnConfig
 from avmatch.systems.avts.task import WindowTask, as_input
 from avmatch.training.batches import random_begin, spread_begins, wrapped
-from avmatch.training.config import override
 from avmatch.training.distributed import first_alone
 from avmatch.training.export import export_model
-from avmatch.training.run import load_tower, run_task, settings_of
+from avmatch.training.run import load_tower, run_task, with_fields
 from avmatch.training.task import Batch, RowByRow, evaluating
 
 SIDES = ("video", "audio")
@@ -160,7 +159,7 @@ class ClipClasses(WindowTask):
         if self.front_end:
             sizes = {self.side: run_task(self.front_end).get(self.side)}
             try:
-                config = getattr(override(self, list(settings_of(sizes))), self.side)
+                config = getattr(with_fields(self, sizes), self.side)
             except UsageError as error:
                 raise UsageError(f"{self.front_end}: its recipe has no tower for {self.side}; avts has") from error
         if isinstance(config, SoundCnnConfig) and config.num_filters != self.audio.num_filters:

@@ -38,8 +38,7 @@ from torch import Tensor, nn
 from avmatch.core.errors import UsageError
 from avmatch.systems.lips.model import WINDOW_TICKS, LipCnn, LipCnnConfig, Tcn, TcnConfig
 from avmatch.systems.lips.published_model import EveryTick, VggMConfig, VggMPicture
-from avmatch.training.config import override
-from avmatch.training.run import load_tower, run_task, settings_of
+from avmatch.training.run import load_tower, run_task, with_fields
 
 
 @runtime_checkable
@@ -185,12 +184,12 @@ def read_front_end(run: str | Path) -> FrontEnd:
     """
     task = run_task(run)
     if "streams" in task:
-        streams = override(VggMConfig(), list(settings_of(task["streams"])))
+        streams = with_fields(VggMConfig(), task["streams"])
         stream = VggMPicture(streams)
         load_tower(stream, run, "video")
         return FrontEnd(EveryTick(stream, 1), streams.dim, streams.side_px)
     if "first" in task.get("video", {}):
-        config = override(LipCnnConfig(), list(settings_of(task["video"])))
+        config = with_fields(LipCnnConfig(), task["video"])
         tower = LipCnn(config)
         load_tower(tower, run, "video")
         return _of_lips(tower, config)

@@ -12,17 +12,8 @@ from torch import nn
 
 import avmatch.training
 from avmatch.core.errors import ModelError
-from avmatch.training.config import Optimisation, build_optimiser
-from avmatch.training.run import (
-    Position,
-    State,
-    load_checkpoint,
-    load_weights,
-    save_checkpoint,
-    save_weights,
-    started_average,
-    update_average,
-)
+from avmatch.training.config import Optimisation
+from avmatch.training.run import Position, State, load_weights, save_weights
 
 PROGRESS = Position(2, 5, 12.5, 0.25, 1, 0.1, 2, {"loss": 3.5})
 
@@ -31,7 +22,7 @@ def started(optimiser: str, seed: int = 0, width: int = 4) -> State:
     torch.manual_seed(seed)
     learner = nn.Sequential(nn.Linear(3, width), nn.BatchNorm1d(width), nn.Linear(width, 2))
     settings = Optimisation(optimiser, learning_rate=0.1, weight_decay=0.01)
-    return State(learner, build_optimiser(settings, learner), started_average(learner, 0.9))
+    return State.started(learner, settings, 0.9)
 
 
 def go_on(state: State, num_steps: int) -> None:
@@ -40,7 +31,7 @@ def go_on(state: State, num_steps: int) -> None:
         batch = torch.randn(8, 3, generator=torch.Generator().manual_seed(step))
         state.learner(batch).square().mean().backward()
         state.optimiser.step()
-        update_average(state.average, state.learner, 0.9, step)
+        state.update_average(0.9, step)
 
 
 @pytest.mark.parametrize("optimiser", ["adam", "adamw", "sgd"])
@@ -48,8 +39,8 @@ def test_a_state_goes_on_from_its_file(tmp_path: Path, optimiser: str) -> None:
     state, other = started(optimiser), started(optimiser, seed=1)
     go_on(state, 3)
     state.begun.update(deepcopy(state.learner.state_dict()))
-    save_checkpoint(tmp_path / "last.safetensors", state, PROGRESS)
-    assert load_checkpoint(tmp_path / "last.safetensors", other) == PROGRESS
+    state.save(tmp_path / "last.safetensors", PROGRESS)
+    assert other.load(tmp_path / "last.safetensors") == PROGRESS
     for one in (state, other):
         go_on(one, 3)
     for ours, theirs in (
@@ -65,8 +56,8 @@ def test_without_its_optimiser_it_would_not(tmp_path: Path) -> None:
     """The test above can fail."""
     state, other = started("adam"), started("adam", seed=1)
     go_on(state, 3)
-    save_checkpoint(tmp_path / "last.safetensors", state, PROGRESS)
-    load_checkpoint(tmp_path / "last.safetensors", other)
+    state.save(tmp_path / "last.safetensors", PROGRESS)
+    other.load(tmp_path / "last.safetensors")
     other.optimiser.state.clear()
     for one in (state, other):
         go_on(one, 3)
@@ -86,36 +77,36 @@ def test_weights_alone_are_the_averaged_ones(tmp_path: Path) -> None:
 def test_damaged_and_foreign_files_are_told(tmp_path: Path) -> None:
     path, state = tmp_path / "last.safetensors", started("adam")
     go_on(state, 1)
-    save_checkpoint(path, state, PROGRESS)
+    state.save(path, PROGRESS)
     whole = path.read_bytes()
     for size in (0, 4, 100, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:size])
         with pytest.raises(ModelError, match="not a readable checkpoint"):
-            load_checkpoint(path, state)
+            state.load(path)
     with pytest.raises(ModelError, match=r"missing\.safetensors: not a readable checkpoint"):
-        load_checkpoint(tmp_path / "missing.safetensors", state)
+        state.load(tmp_path / "missing.safetensors")
     save_file({"x": torch.zeros(2)}, path)
     with pytest.raises(ModelError, match="not a checkpoint of this recipe"):
-        load_checkpoint(path, state)
+        state.load(path)
     with pytest.raises(ModelError, match="not the weights of this recipe"):
         load_weights(path, state.learner)
     for metadata in ("no JSON", "[]"):
         save_file({"x": torch.zeros(2)}, path, {"avmatch": metadata})
         with pytest.raises(ModelError, match="not a readable checkpoint"):
-            load_checkpoint(path, state)
+            state.load(path)
 
 
 def test_weights_alone_are_no_checkpoint(tmp_path: Path) -> None:
     state = started("adam")
     save_weights(tmp_path / "best.safetensors", state.learner, state.average, 0)
     with pytest.raises(ModelError, match="not a checkpoint of this recipe"):
-        load_checkpoint(tmp_path / "best.safetensors", state)
+        state.load(tmp_path / "best.safetensors")
 
 
 def test_a_checkpoint_of_other_sizes_is_told(tmp_path: Path) -> None:
-    save_checkpoint(tmp_path / "last.safetensors", started("adam"), PROGRESS)
+    started("adam").save(tmp_path / "last.safetensors", PROGRESS)
     with pytest.raises(ModelError, match="not a checkpoint of this recipe"):
-        load_checkpoint(tmp_path / "last.safetensors", started("adam", width=5))
+        started("adam", width=5).load(tmp_path / "last.safetensors")
 
 
 def test_nothing_is_pickled() -> None:

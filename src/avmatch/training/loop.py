@@ -27,20 +27,9 @@ from avmatch.data.items import Pairs
 from avmatch.data.splits import split_by_group
 from avmatch.reports.plots import plot_curves
 from avmatch.training.batches import Plan, batches, plan_epoch
-from avmatch.training.config import TrainConfig, build_optimiser, learning_rate, to_json
+from avmatch.training.config import TrainConfig, learning_rate, to_json
 from avmatch.training.distributed import World, pick_device, world
-from avmatch.training.run import (
-    Position,
-    RunFolder,
-    State,
-    interruptible,
-    load_checkpoint,
-    load_weights,
-    save_checkpoint,
-    save_weights,
-    started_average,
-    update_average,
-)
+from avmatch.training.run import Position, RunFolder, State, interruptible, load_weights, save_weights
 from avmatch.training.task import Batch, Scheduled, Source, evaluating
 
 #: Steps between two checks of the loss: on a GPU, a check waits for all the work in its queue.
@@ -120,8 +109,7 @@ class _Run:
         self.train_pairs, self.validation_pairs = (self.pairs.take(part) for part in rows)
         torch.manual_seed(config.seed)
         learner = config.task.learner(self.train_pairs, config.seed).to(self.device)
-        optimiser = build_optimiser(config.optimisation, learner)
-        self.state = State(learner, optimiser, started_average(learner, config.ema_decay))
+        self.state = State.started(learner, config.optimisation, config.ema_decay)
         self.stepper: nn.Module = learner
         if self.world.size > 1 and any(parameter.requires_grad for parameter in learner.parameters()):
             self.stepper = DistributedDataParallel(learner, find_unused_parameters=True)
@@ -131,7 +119,7 @@ class _Run:
     def to_the_end(self, resume: bool, data: str) -> TrainResult:
         """All epochs that are left, then the export of the best."""
         if resume:
-            self.position = load_checkpoint(self.folder.last, self.state)
+            self.position = self.state.load(self.folder.last)
             self.rows = [row for row in self.folder.read_metrics() if row["epoch"] < self.position.epoch]
         if self.world.is_first:
             self._write_split(resume)
@@ -213,7 +201,7 @@ class _Run:
         if config.optimisation.gradient_clip:
             nn.utils.clip_grad_norm_(state.learner.parameters(), config.optimisation.gradient_clip)
         state.optimiser.step()
-        update_average(state.average, state.learner, config.ema_decay, count)
+        state.update_average(config.ema_decay, count)
 
     def _close_epoch(self, losses: Mapping[str, float]) -> None:
         """Validate, note, keep the best, save."""
@@ -282,7 +270,7 @@ class _Run:
 
     def _save(self) -> None:
         if self.world.is_first:
-            save_checkpoint(self.folder.last, self.state, self.position)
+            self.state.save(self.folder.last, self.position)
         self.saved_at = time.monotonic()
 
     def _write_split(self, resume: bool) -> None:

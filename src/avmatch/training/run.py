@@ -24,7 +24,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Self
 
 import torch
 from filelock import FileLock, Timeout
@@ -35,7 +35,7 @@ from torch.optim import Optimizer
 
 from avmatch.core.errors import ModelError, UsageError
 from avmatch.core.files import atomic_path, write_text_atomically
-from avmatch.training.config import Config, TrainConfig, override, to_json
+from avmatch.training.config import Config, Optimisation, TrainConfig, build_optimiser, override, to_json
 
 _KEY = "avmatch"
 #: What `--resume` may change: how far, how often, where; not what is learned.
@@ -192,54 +192,51 @@ class State:
     average: Mapping[str, Tensor]
     begun: dict[str, Tensor] = field(default_factory=dict)
 
+    @classmethod
+    def started(cls, learner: nn.Module, settings: Optimisation, ema_decay: float) -> Self:
+        """With a copy of the parameters to average from; none without a decay."""
+        trained = ((name, value) for name, value in learner.named_parameters() if value.requires_grad)
+        average = {name: value.detach().clone() for name, value in trained} if ema_decay else {}
+        return cls(learner, build_optimiser(settings, learner), average)
 
-def started_average(learner: nn.Module, decay: float) -> dict[str, Tensor]:
-    """A copy of the parameters to average from; nothing without a decay."""
-    if decay == 0:
-        return {}
-    return {name: value.detach().clone() for name, value in learner.named_parameters() if value.requires_grad}
+    @torch.no_grad()
+    def update_average(self, decay: float, step: int) -> None:
+        """Move the average towards the weights; faster in the first steps, when the weights are far from good."""
+        if not self.average:
+            return
+        decay = min(decay, (1.0 + step) / (10.0 + step))
+        weights = dict(self.learner.named_parameters())
+        torch._foreach_lerp_(list(self.average.values()), [weights[name] for name in self.average], 1.0 - decay)
 
+    def save(self, path: Path, position: Position) -> None:
+        """Write the checkpoint `path`, whole or not at all."""
+        tensors = {f"learner/{name}": value for name, value in self.learner.state_dict().items()}
+        tensors |= {f"average/{name}": value for name, value in self.average.items()}
+        if position.step:
+            tensors |= {f"begun/{name}": value for name, value in self.begun.items()}
+        scalars: dict[str, float] = {}
+        for place, values in self.optimiser.state_dict()["state"].items():
+            for name, value in values.items():
+                if isinstance(value, Tensor):
+                    tensors[f"optimiser/{place}/{name}"] = value
+                else:
+                    scalars[f"{place}/{name}"] = value
+        _write(path, tensors, {"progress": asdict(position), "optimiser": scalars})
 
-@torch.no_grad()
-def update_average(average: Mapping[str, Tensor], learner: nn.Module, decay: float, step: int) -> None:
-    """Move the average towards the weights; faster in the first steps, when the weights are far from good."""
-    if not average:
-        return
-    decay = min(decay, (1.0 + step) / (10.0 + step))
-    weights = dict(learner.named_parameters())
-    torch._foreach_lerp_(list(average.values()), [weights[name] for name in average], 1.0 - decay)
-
-
-def save_checkpoint(path: Path, state: State, position: Position) -> None:
-    """Write `path`, whole or not at all."""
-    tensors = {f"learner/{name}": value for name, value in state.learner.state_dict().items()}
-    tensors |= {f"average/{name}": value for name, value in state.average.items()}
-    if position.step:
-        tensors |= {f"begun/{name}": value for name, value in state.begun.items()}
-    scalars: dict[str, float] = {}
-    for place, values in state.optimiser.state_dict()["state"].items():
-        for name, value in values.items():
-            if isinstance(value, Tensor):
-                tensors[f"optimiser/{place}/{name}"] = value
-            else:
-                scalars[f"{place}/{name}"] = value
-    _write(path, tensors, {"progress": asdict(position), "optimiser": scalars})
-
-
-def load_checkpoint(path: Path, state: State) -> Position:
-    """Put the tensors of `path` back where they were. Raises ModelError if it is no checkpoint of such a learner."""
-    tensors, metadata = _read(path)
-    try:
-        state.learner.load_state_dict(_under(tensors, "learner/"))
-        for name, value in _under(tensors, "average/").items():
-            state.average[name].copy_(value)
-        state.begun.update(_under(tensors, "begun/"))
-        packed = state.optimiser.state_dict()
-        packed["state"] = _optimiser_state(_under(tensors, "optimiser/"), metadata["optimiser"])
-        state.optimiser.load_state_dict(packed)
-        return Position(**metadata["progress"])
-    except (KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise ModelError(f"{path}: not a checkpoint of this recipe ({error}); start a new run") from error
+    def load(self, path: Path) -> Position:
+        """Put the tensors of `path` back where they were. Raises ModelError if it's no checkpoint of such a learner."""
+        tensors, metadata = _read(path)
+        try:
+            self.learner.load_state_dict(_under(tensors, "learner/"))
+            for name, value in _under(tensors, "average/").items():
+                self.average[name].copy_(value)
+            self.begun.update(_under(tensors, "begun/"))
+            packed = self.optimiser.state_dict()
+            packed["state"] = _optimiser_state(_under(tensors, "optimiser/"), metadata["optimiser"])
+            self.optimiser.load_state_dict(packed)
+            return Position(**metadata["progress"])
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise ModelError(f"{path}: not a checkpoint of this recipe ({error}); start a new run") from error
 
 
 def save_weights(path: Path, learner: nn.Module, average: Mapping[str, Tensor], epoch: int) -> None:

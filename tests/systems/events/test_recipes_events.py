@@ -15,14 +15,15 @@ from avmatch.cues.evidence import Cue
 from avmatch.cues.motion import MotionCue
 from avmatch.frontends.event_signals import BANDS_PER_TICK
 from avmatch.systems.events.kinds import KindConfig, cut, fitted_kinds
-from avmatch.systems.events.model import PictureAccents, SoundAccents
+from avmatch.systems.events.model import AccentConfig, PictureAccents, SoundAccents
 from avmatch.systems.events.recipe import events
 from avmatch.systems.events.runtime import CLASSES, EventCue, EventModel, KindCue, load_event_model
-from avmatch.systems.events.task import ACCENTS, EventBatches, EventPairs, EventTowers, _accents, judged
+from avmatch.systems.events.task import EventBatches, EventPairs, EventTowers, _accents, judged
 from avmatch.systems.registry import recipe
 from avmatch.training.export import described_anew
 from event_scenes import event_times, picture, sound, struck
 
+ACCENTS = AccentConfig()
 LAGS = np.arange(-25, 26) * 0.04
 CPU = torch.device("cpu")
 STORY = {"recipe": "events", "config": {}, "data": {"pairs": 12}, "results": {}, "command": "test"}

@@ -118,6 +118,13 @@ def cut(pairs: Pairs, row: int) -> list[tuple[np.ndarray, np.ndarray]]:
     return [(motion[place], bands[place.start * BANDS_PER_TICK : place.stop * BANDS_PER_TICK]) for place in places]
 
 
+def whole_pieces(pairs: Pairs) -> tuple[list[tuple[np.ndarray, np.ndarray]], Int[np.ndarray, " N"]]:
+    """The pieces of all clips that are as long as PIECE_TICKS, and their recordings."""
+    every = [(piece, group) for row, group in enumerate(pairs.group) for piece in cut(pairs, row)]
+    whole = [(piece, group) for piece, group in every if len(piece[1]) == PIECE_TICKS * BANDS_PER_TICK]
+    return [piece for piece, _ in whole], np.array([group for _, group in whole], np.int64)
+
+
 def together(clips: Sequence[Statistics]) -> Statistics:
     """One after another; those that lack a side are left out."""
     whole = [(video, audio) for video, audio in clips if len(video) and len(audio)]

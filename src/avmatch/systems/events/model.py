@@ -31,12 +31,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from avmatch.core.errors import UsageError
+from avmatch.cues.synchrony import AUTOCORRELATION_LAGS, LOST_TICKS, MAX_CORRELATION, MIN_INFLATION
+from avmatch.frontends.event_signals import BANDS_PER_TICK, NUM_CHANNELS, NUM_SOUND_INPUTS
 
 #: How large the other weights are at first, so that accents of one kind aren't copies.
 _NOVELTY = 0.1
-#: As in cues/synchrony.py: ticks that flattening takes, and bounds.
-LOST_TICKS, MAX_CORRELATION, MIN_INFLATION = 18, 0.9, 0.5
-AUTOCORRELATION_LAGS = 25
 #: What the weights are at first: what the untrained cue's nats are worth, in all, and its temper.
 _WORTH, _TEMPER = 6.8, 0.3
 _LEAST_NORM = 1e-3
@@ -56,11 +55,11 @@ class AccentConfig:
         hidden, dropout: of the network beside the linear filter.
     """
 
-    num_channels: int
-    num_inputs: int
-    num_known: int
-    onset: int
-    bands_per_tick: int
+    num_channels: int = NUM_CHANNELS
+    num_inputs: int = NUM_SOUND_INPUTS
+    num_known: int = 4
+    onset: int = NUM_SOUND_INPUTS - 2
+    bands_per_tick: int = BANDS_PER_TICK
     num_accents: int = 4
     taps: int = 5
     hidden: int = 32

@@ -53,14 +53,7 @@ from avmatch.cues.synchrony import (
     log_mean_exp,
     video_windows,
 )
-from avmatch.frontends.event_signals import (
-    EARLY_SECONDS,
-    cell_signals,
-    picture_signals,
-    picture_statistics,
-    sound_signals,
-    sound_statistics,
-)
+from avmatch.frontends import event_signals
 from avmatch.frontends.motion import CHANGE
 
 #: Least chance of one class, so that its logarithm is finite.
@@ -124,24 +117,24 @@ class EventModel:
 
     def picture_accents(self, video: VideoFeatures) -> tuple[Float32[np.ndarray, "S K T"], Float[np.ndarray, " S"]]:
         """The accents of each source, and the sources' prior weights."""
-        sources, weights = picture_signals(video.motion)
+        sources, weights = event_signals.picture_signals(video.motion)
         return self._run(self.video, "video", sources), weights
 
     def cell_accents(self, video: VideoFeatures) -> Float32[np.ndarray, "64 K T"]:
         """The accents of every cell of the picture."""
-        return self._run(self.video, "video", cell_signals(video.motion))
+        return self._run(self.video, "video", event_signals.cell_signals(video.motion))
 
     def sound_accents(self, audio: AudioFeatures) -> Float32[np.ndarray, "K U"]:
         """The accents, on the clock of `sound_signals`."""
-        return self._run(self.audio, "audio", sound_signals(audio.flux, audio.level))
+        return self._run(self.audio, "audio", event_signals.sound_signals(audio.flux, audio.level))
 
     def picture_kind(self, video: VideoFeatures) -> Kind | None:
         """What it looks like; None if it is too short."""
-        return self._kind("video", picture_statistics(video.motion))
+        return self._kind("video", event_signals.picture_statistics(video.motion))
 
     def sound_kind(self, audio: AudioFeatures) -> Kind | None:
         """What it sounds like; None if it is too short, or its spectrum isn't known."""
-        return self._kind("audio", sound_statistics(audio.spectrum))
+        return self._kind("audio", event_signals.sound_statistics(audio.spectrum))
 
     def _kind(self, side: str, statistics: Float32[np.ndarray, "W F"]) -> Kind | None:
         if not len(statistics):
@@ -215,7 +208,7 @@ class EventCue:
     def _audio_accent(self, accent: int, audio: AudioFeatures) -> Series:
         """Kept for as long as the sound lives: it is compared with every block of videos."""
         if audio not in self._accents:
-            start_seconds = audio.start_seconds - EARLY_SECONDS
+            start_seconds = audio.start_seconds - event_signals.EARLY_SECONDS
             self._accents[audio] = tuple(
                 Series(start_seconds, BAND_RATE_HZ, signal[:, None]) for signal in self.model.sound_accents(audio)
             )
@@ -335,7 +328,7 @@ def _at_ticks(
 ) -> tuple[Float32[np.ndarray, "K T"], Float32[np.ndarray, " T"]]:
     """The sound's accents at the picture's ticks, and 1 where there is sound."""
     seconds = video.start_seconds + np.arange(num_ticks) / TICK_RATE_HZ + offset_seconds
-    places = np.rint((seconds - audio.start_seconds + EARLY_SECONDS) * BAND_RATE_HZ).astype(int)
+    places = np.rint((seconds - audio.start_seconds + event_signals.EARLY_SECONDS) * BAND_RATE_HZ).astype(int)
     inside = (places >= 0) & (places < accents.shape[1])
     at_ticks = accents[:, np.clip(places, 0, accents.shape[1] - 1)] * inside
     return at_ticks.astype(np.float32), inside.astype(np.float32)

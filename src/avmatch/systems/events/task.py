@@ -34,29 +34,21 @@ from avmatch.artifacts.tower import CLIP_INPUT
 from avmatch.core.errors import UsageError
 from avmatch.core.features import TICK_RATE_HZ
 from avmatch.core.results import Progress
+from avmatch.cues.synchrony import LOST_TICKS
 from avmatch.data.items import Pairs
 from avmatch.data.tracks import MOTION_AND_BANDS, split_bands
-from avmatch.frontends.event_signals import (
-    BANDS_PER_TICK,
-    NUM_CHANNELS,
-    NUM_SOUND_INPUTS,
-    picture_signals,
-    picture_statistics,
-    sound_signals,
-    sound_statistics,
-)
+from avmatch.frontends.event_signals import picture_signals, picture_statistics, sound_signals, sound_statistics
 from avmatch.matching.fusion import usual_offsets
 from avmatch.metrics.classes import top_k_hits
 from avmatch.systems.events.kinds import (
-    PIECE_TICKS,
     KindConfig,
     class_names,
-    cut,
     fitted_classes,
     fitted_kinds,
     statistics_of,
+    whole_pieces,
 )
-from avmatch.systems.events.model import LOST_TICKS, AccentConfig, AccentEvidence, PictureAccents, SoundAccents
+from avmatch.systems.events.model import AccentConfig, AccentEvidence, PictureAccents, SoundAccents
 from avmatch.systems.events.runtime import CLASSES, INPUTS, KIND
 from avmatch.training.batches import held, random_begin, read_packed
 from avmatch.training.export import Exported, export_model, normal
@@ -72,13 +64,6 @@ _QUICK = 10.0
 #: What is left of the kinds' worth outside of the training: their noise within a class is larger on other recordings;
 #: and what counts of the classes' nats, which repeat much of what the kinds say.
 _KIND_SHARE = _CLASS_SHARE = 0.5
-ACCENTS = AccentConfig(
-    num_channels=NUM_CHANNELS,
-    num_inputs=NUM_SOUND_INPUTS,
-    num_known=4,
-    onset=NUM_SOUND_INPUTS - 2,
-    bands_per_tick=BANDS_PER_TICK,
-)
 
 
 @dataclass(frozen=True)
@@ -95,7 +80,7 @@ class EventPairs:
 
     metrics: ClassVar[tuple[str, ...]] = ("recall@1", "kind_recall@5", "within_80ms")
 
-    accents: AccentConfig = ACCENTS
+    accents: AccentConfig = field(default_factory=AccentConfig)
     stretch_ticks: tuple[int, int] = (60, 125)
     lag_ticks: int = 25
     lag_weight: float = 1.0
@@ -151,9 +136,10 @@ class EventPairs:
             "class_share": _CLASS_SHARE if learner.classes else 0.0,
         }
         motion = normal(
-            (num, sources, NUM_CHANNELS, ticks) for num, sources, ticks in ((2, 8, 50), (1, 4, 131), (3, 24, 20))
+            (num, sources, self.accents.num_channels, ticks)
+            for num, sources, ticks in ((2, 8, 50), (1, 4, 131), (3, 24, 20))
         )
-        bands = normal((num, NUM_SOUND_INPUTS, ticks) for num, ticks in ((2, 200), (1, 523), (3, 80)))
+        bands = normal((num, self.accents.num_inputs, ticks) for num, ticks in ((2, 200), (1, 523), (3, 80)))
         graphs = {
             side: Exported(network, samples, common | {"side": side, "input": INPUTS[side]})
             for side, network, samples in (("video", learner.video, motion), ("audio", learner.audio, bands))
@@ -175,7 +161,7 @@ class EventTowers(nn.Module):
 
     def __init__(self, task: EventPairs, pairs: Pairs) -> None:
         super().__init__()
-        self.task = task
+        self.task, self.bands_per_tick = task, task.accents.bands_per_tick
         self.video, self.audio = PictureAccents(task.accents), SoundAccents(task.accents)
         self.evidence = AccentEvidence(task.accents.num_accents)
         clips = [statistics_of(pairs, row) for row in range(len(pairs))]
@@ -196,7 +182,7 @@ class EventTowers(nn.Module):
     def sound_at_ticks(self, bands: Float[Tensor, "B H U"]) -> Float[Tensor, "B K T"]:
         """The sound's accents in the middle of each tick of the picture."""
         accents: Tensor = self.audio(bands)
-        return accents[:, :, BANDS_PER_TICK // 2 :: BANDS_PER_TICK]
+        return accents[:, :, self.bands_per_tick // 2 :: self.bands_per_tick]
 
     def forward(self, batch: Batch, epoch: int) -> dict[str, Float[Tensor, ""]]:
         """The losses of a batch of `EventBatches`."""
@@ -239,7 +225,7 @@ class EventBatches:
     """The source of batches.
 
     `Batch.video` is (B, S, 1 + C, T): of each source its log prior, all along, and its channels. `Batch.audio` is
-    (B, H, BANDS_PER_TICK · W), the margins of `lag_ticks` on both sides included.
+    (B, H, U), the margins of `lag_ticks` on both sides included.
     """
 
     task: EventPairs
@@ -259,8 +245,8 @@ class EventBatches:
         lags = self.task.lag_ticks
         motion, bands = self.pairs.video[row], self.pairs.audio[row]
         begin = random_begin(len(motion), num_ticks + 2 * lags, rng)
-        num_entries = (num_ticks + 2 * lags) * BANDS_PER_TICK
-        sound = np.asarray(held(bands, begin * BANDS_PER_TICK, num_entries), np.float32)
+        per_tick = self.task.accents.bands_per_tick
+        sound = np.asarray(held(bands, begin * per_tick, (num_ticks + 2 * lags) * per_tick), np.float32)
         sources, weights = picture_signals(np.asarray(held(motion, begin + lags, num_ticks)))
         prior = np.broadcast_to(np.log(weights)[:, None, None], (len(weights), 1, num_ticks))
         video = np.concatenate([prior, sources], axis=1).astype(np.float32)
@@ -284,11 +270,9 @@ def judged(
 ) -> tuple[Float[np.ndarray, "N N"], Float[np.ndarray, "N N"], Int[np.ndarray, " N"], Int[np.ndarray, " N"]]:
     """Of the clips' pieces: nats of their accents, cosines of their kinds, the lag of their own sound, recordings.
 
-    Lags are the best among ±MAX_LAG_TICKS, in ticks. Pieces that are shorter than PIECE_TICKS are left out.
+    Lags are the best among ±MAX_LAG_TICKS, in ticks. Pieces that are shorter than usual are left out.
     """
-    every = [(piece, group) for row, group in enumerate(pairs.group) for piece in cut(pairs, row)]
-    whole = [(piece, group) for piece, group in every if len(piece[1]) == PIECE_TICKS * BANDS_PER_TICK]
-    pieces, group = [piece for piece, _ in whole], np.array([group for _, group in whole], np.int64)
+    pieces, group = whole_pieces(pairs)
     if not pieces:
         return np.zeros((0, 0)), np.zeros((0, 0)), group, group
     looks = torch.from_numpy(np.stack([picture_statistics(motion) for motion, _ in pieces])).to(device)

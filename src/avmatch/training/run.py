@@ -16,6 +16,8 @@ metadata  `avmatch`: a JSON object with everything that is no tensor (`Position`
 Other recipes may start from a run: from the sizes and the weights of one of its towers (`run_task`, `load_tower`).
 """
 
+from __future__ import annotations
+
 import json
 import signal
 import threading
@@ -24,7 +26,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any, Self
+from typing import Any
 
 import torch
 from filelock import FileLock, Timeout
@@ -193,7 +195,7 @@ class State:
     begun: dict[str, Tensor] = field(default_factory=dict)
 
     @classmethod
-    def started(cls, learner: nn.Module, settings: Optimisation, ema_decay: float) -> Self:
+    def started(cls, learner: nn.Module, settings: Optimisation, ema_decay: float) -> State:
         """With a copy of the parameters to average from; none without a decay."""
         trained = ((name, value) for name, value in learner.named_parameters() if value.requires_grad)
         average = {name: value.detach().clone() for name, value in trained} if ema_decay else {}

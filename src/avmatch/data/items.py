@@ -260,10 +260,9 @@ def map_array(path: Path) -> Shaped[np.ndarray, " ..."]:
         ValueError: it is missing, cut short, holds objects, or isn't a .npy file.
     """
     try:
-        array: np.ndarray = np.lib.format.open_memmap(path, mode="r")
+        return np.lib.format.open_memmap(path, mode="r")
     except _DAMAGES as error:
         raise ValueError(str(error)) from error
-    return array
 
 
 def stored_array(path: Path, name: str) -> Shaped[np.ndarray, " ..."] | None:
@@ -297,8 +296,7 @@ def numbered(names: Sequence[str]) -> tuple[Int[np.ndarray, " N"], tuple[str, ..
 
 def _take(items: Items, rows: Int[np.ndarray, " M"]) -> Items:
     if isinstance(items, np.ndarray) and not isinstance(items, np.memmap):
-        taken: np.ndarray = items[rows]
-        return taken
+        return items[rows]
     return Picked(items, rows)
 
 

@@ -189,7 +189,7 @@ def read_table(path: Path, needed: Sequence[str] = ()) -> tuple[tuple[str, ...],
     if twice := [name for name in columns if name and columns.count(name) > 1]:
         raise UsageError(f"{path}: has two columns named `{twice[0]}`; remove one")
     need_columns(path, columns, needed)
-    cells = ({name.strip(): _text(cell) for name, cell in row.items()} for row in rows)
+    cells = ({name.strip(): "" if cell is None else str(cell).strip() for name, cell in row.items()} for row in rows)
     return columns, [Row(path, number, row) for number, row in enumerate(cells, start=1)]
 
 
@@ -379,10 +379,6 @@ def _parquet(path: Path) -> tuple[tuple[str, ...], list[dict[str, object]]]:
     except (ArrowException, OSError) as error:
         raise UsageError(f"{path}: not a readable Parquet file ({error})") from error
     return tuple(table.column_names), table.to_pylist()
-
-
-def _text(cell: object) -> str:
-    return "" if cell is None else str(cell).strip()
 
 
 def _list(columns: Sequence[str]) -> str:

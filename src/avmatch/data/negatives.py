@@ -31,12 +31,6 @@ class NegativeMix:
         if not (min(weights) >= 0 and 0 < sum(weights) < np.inf):
             raise UsageError(f"the weights of a mix can't be negative, nor all zero, got {self}")
 
-    @property
-    def shares(self) -> tuple[float, float, float]:
-        """The weights of uniform, hard and same-recording negatives, scaled to a sum of 1."""
-        total = self.uniform + self.hard + self.same_recording
-        return self.uniform / total, self.hard / total, self.same_recording / total
-
 
 @dataclass(frozen=True)
 class Curriculum:
@@ -100,7 +94,8 @@ class Negatives:
         A row alone in its recording takes uniform ones for same-recording ones; before `set_nearest`, uniform ones
         replace hard ones too.
         """
-        kind = rng.choice(3, size=(len(rows), count), p=mix.shares)
+        weights = np.array([mix.uniform, mix.hard, mix.same_recording])
+        kind = rng.choice(3, size=(len(rows), count), p=weights / weights.sum())
         drawn = self._outside(rows, count, rng)
         if self._nearest is not None:
             columns = rng.integers(self._nearest.shape[1], size=drawn.shape)

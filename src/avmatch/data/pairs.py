@@ -142,10 +142,7 @@ def _loaded(paths: Sequence[str]) -> Items:
             raise UsageError(
                 f"{path}: has {array.shape[1]} dimensions, {paths[0]} has {arrays[0].shape[1]}; a side must agree"
             )
-    if len({array.shape for array in arrays}) > 1:
-        return arrays
-    stacked: np.ndarray = np.stack(arrays)
-    return stacked
+    return np.stack(arrays) if len({array.shape for array in arrays}) == 1 else arrays
 
 
 def _scene_table(path: Path, split: str | None) -> Scenes:

@@ -113,12 +113,8 @@ class ShardWriter:
             self._formats = {side: _format(_opened(self.folder, side, 0)) for side in SIDES}
         self._waiting: dict[str, list[np.ndarray]] = {side: [] for side in SIDES}
         self._waiting_bytes = dict.fromkeys(SIDES, 0)
-        self._known = set(self._index.names)
-
-    @property
-    def names(self) -> frozenset[str]:
-        """The pairs that are already there."""
-        return frozenset(self._known)
+        #: The pairs that are already there.
+        self.names = set(self._index.names)
 
     def __enter__(self) -> ShardWriter:
         return self
@@ -147,11 +143,11 @@ class ShardWriter:
         Raises:
             UsageError: the name is there already, or an array isn't like the others or isn't finite.
         """
-        if name in self._known:
+        if name in self.names:
             raise UsageError(f"{name}: already in {self.folder}; skip what is in `names`")
         arrays = {"video": video, "audio": audio}
         self._formats = {side: self._checked(name, side, array) for side, array in arrays.items()}
-        self._known.add(name)
+        self.names.add(name)
         self._index.names.append(name)
         self._index.group.append(group or name)
         self._index.label.append(label)

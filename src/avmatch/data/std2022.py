@@ -40,8 +40,8 @@ def list_features(folder: str | Path) -> tuple[str, ...]:
     text = os.fspath(folder)
     if here := _feature_files(text):
         return here
-    inner = ((name, _feature_files(os.path.join(text, name))) for name in _subfolders(text))  # noqa: PTH118
-    found = {name: files for name, files in inner if files}
+    inner = [name for name in _names(text) if (Path(text) / name).is_dir()]
+    found = {name: files for name in inner if (files := _feature_files(os.path.join(text, name)))}  # noqa: PTH118
     if len(found) != 1:
         several = f", but its folders {', '.join(found)} have: give one of them" if found else ""
         raise UsageError(f"{text}: has no {FEATURE_SUFFIX} files{several}")
@@ -192,11 +192,7 @@ def _has_sides(folder: Path) -> bool:
 
 
 def _old_clips(folder: Path) -> tuple[str, ...]:
-    return tuple(name for name in _subfolders(os.fspath(folder)) if _is_packed(folder / name))
-
-
-def _subfolders(folder: str) -> list[str]:
-    return [name for name in _names(folder) if (Path(folder) / name).is_dir()]
+    return tuple(name for name in _names(os.fspath(folder)) if _is_packed(folder / name))
 
 
 def _feature_files(folder: str) -> tuple[str, ...]:

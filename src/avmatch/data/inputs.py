@@ -35,12 +35,12 @@ def list_videos(argument: str | Path, leave_out: Sequence[Path] = ()) -> tuple[s
     Raises:
         UsageError: there are none.
     """
-    return _listed(argument, VIDEO_SUFFIXES, "video", leave_out=leave_out)
+    return _listed(argument, "video", (VIDEO_SUFFIXES,), leave_out)
 
 
 def list_audio(argument: str | Path, leave_out: Sequence[Path] = ()) -> tuple[str, ...]:
     """The audio files that an argument names, as `list_videos` does; in a folder without any, its videos' sound."""
-    return _listed(argument, AUDIO_SUFFIXES, "audio", also=VIDEO_SUFFIXES, leave_out=leave_out)
+    return _listed(argument, "audio", (AUDIO_SUFFIXES, VIDEO_SUFFIXES), leave_out)
 
 
 def natural_key(path: str) -> tuple[tuple[int, int, str], ...]:
@@ -55,18 +55,14 @@ def in_order(paths: Iterable[Path]) -> list[Path]:
 
 
 def _listed(
-    argument: str | Path,
-    suffixes: frozenset[str],
-    noun: str,
-    *,
-    also: frozenset[str] = frozenset(),
-    leave_out: Sequence[Path] = (),
+    argument: str | Path, noun: str, choices: Sequence[frozenset[str]], leave_out: Sequence[Path]
 ) -> tuple[str, ...]:
+    """The files of a folder with the first of these sets of suffixes that any has, or whatever else is named."""
     text = os.fspath(argument)
     path = Path(text)
     if path.is_dir():
         everything = list(_walk(text, leave_out))
-        found = _with_suffix(everything, suffixes) or _with_suffix(everything, also)
+        found = next((some for suffixes in choices if (some := _with_suffix(everything, suffixes))), [])
         if not found and _with_suffix(everything, FEATURE_SUFFIXES):
             raise UsageError(
                 f"{text}: no {noun} files found there, but .npy features; to match those, give --model a model that "
@@ -83,7 +79,7 @@ def _listed(
             f"{text}: no such file or folder; give a folder, a file, a quoted glob or a CSV with a path column"
         )
     if not found:
-        known = " ".join(sorted(suffixes))
+        known = " ".join(sorted(choices[0]))
         raise UsageError(f"{text}: no {noun} files found there; files are recognised by their suffix: {known}")
     return tuple(sorted(sorted(found), key=natural_key))  # names that differ in case only: not as the disk has them
 

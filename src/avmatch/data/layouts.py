@@ -25,16 +25,7 @@ from pathlib import Path
 from avmatch.core.errors import UsageError
 from avmatch.data.inputs import MEDIA_SUFFIXES, list_audio, list_videos, natural_key
 from avmatch.data.labelled import LABELLED_LAYOUTS, VIDEO_LAYOUTS
-from avmatch.data.manifest import (
-    MANIFEST,
-    Clip,
-    is_table,
-    of_split,
-    own_sound_column,
-    read_manifest,
-    read_table,
-    read_talking,
-)
+from avmatch.data.manifest import MANIFEST, Clip, is_table, list_files, read_manifest, read_talking
 from avmatch.data.speech import SPEECH_LAYOUTS
 from avmatch.data.splits import TEST, known_split
 from avmatch.data.std2022 import check_stems
@@ -93,7 +84,7 @@ def list_scene_files(path: str | Path, split: str | None = None) -> tuple[Clip, 
     """
     given = Path(path)
     if (table := _table_of(given)) is not None:
-        return _listed_files(table, split) if table.is_file() else ()
+        return list_files(table, split) if table.is_file() else ()
     if clips := _known(given, LABELLED_LAYOUTS):
         return _of_first_list(given, clips, split)
     found = _class_folders(given)
@@ -145,16 +136,6 @@ def _of_first_list(folder: Path, clips: Sequence[Clip], split: str | None) -> tu
             f"{folder}: has no clip of {split or 'train or validation'}; leave out --split, or name another"
         )
     return kept
-
-
-def _listed_files(table: Path, split: str | None) -> tuple[Clip, ...]:
-    """Whole files, with a class or without; none where the table has no column for them."""
-    columns, rows = read_table(table)
-    column = own_sound_column(columns)
-    if column is None:
-        return ()
-    files = [(row, row.file(column)) for row in of_split(table, columns, rows, split)]
-    return tuple(Clip(file, file, row.get("group") or file, labels=row.filled("label")) for row, file in files)
 
 
 def _class_folders(folder: Path) -> tuple[Clip, ...]:

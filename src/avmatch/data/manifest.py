@@ -236,6 +236,16 @@ def read_talking(path: Path) -> tuple[Clip, ...]:
     return tuple(_talking(clip, words.get(clip.video, ()), row.choice("sync", _SYNC)) for clip, row in found)
 
 
+def list_files(path: Path, split: str | None) -> tuple[Clip, ...]:
+    """The files of a split, whole, with a class or without; none where the table has no column for them."""
+    columns, rows = read_table(path)
+    column = own_sound_column(columns)
+    if column is None:
+        return ()
+    files = [(row, row.file(column)) for row in of_split(path, columns, rows, split)]
+    return tuple(Clip(file, file, row.get("group") or file, labels=row.filled("label")) for row, file in files)
+
+
 def own_sound_column(columns: Sequence[str]) -> str | None:
     """The column of files that have their own sound; None where there is none."""
     return next((name for name in OWN_SOUND_COLUMNS if name in columns), None)

@@ -39,7 +39,7 @@ MAX_OFFSET = 15
 TOLERANCE_FRAMES, TOLERANCE_SECONDS = 1, 0.08
 _ROUNDING = 1e-9
 
-Rows = Float[np.ndarray, "_ _"]
+Compare = Callable[[Float[np.ndarray, "T D"], Float[np.ndarray, "T D"]], Float[np.ndarray, " T"]]
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,16 @@ class LipSyncErrors:
     confidence: float
 
 
+def _cosine(frames: Float[np.ndarray, "T D"], ticks: Float[np.ndarray, "T D"]) -> Float[np.ndarray, " T"]:
+    return (frames * ticks).sum(axis=1)
+
+
 def offset_scores(
-    video: Float[np.ndarray, "T D"], audio: Float[np.ndarray, "U D"], max_offset: int = MAX_OFFSET, lead: int = 0
+    video: Float[np.ndarray, "T D"],
+    audio: Float[np.ndarray, "U D"],
+    max_offset: int = MAX_OFFSET,
+    lead: int = 0,
+    compare: Compare = _cosine,
 ) -> Float[np.ndarray, "T O"]:
     """Similarity of each frame with the sound at each offset: the cosine, given unit vectors.
 
@@ -64,15 +72,23 @@ def offset_scores(
         video, audio: vectors at one rate.
         max_offset: in ticks.
         lead: which tick of the sound belongs to tick 0 of the picture, up to `max_offset`.
+        compare: what stands for each frame and the tick beside it.
     """
-    return _at_offsets(video, audio, (max_offset, lead), lambda frames, ticks: (frames * ticks).sum(axis=1))
+    if max_offset < TOLERANCE_FRAMES + 1:
+        raise UsageError(f"max_offset must be {TOLERANCE_FRAMES + 1} frames or more, got {max_offset}")
+    if not 0 <= lead <= max_offset:
+        raise UsageError(f"lead must lie in 0…{max_offset}, got {lead}")
+    num = len(video)
+    padded = np.full((num + 2 * max_offset, audio.shape[1]), np.nan, audio.dtype)
+    padded[max_offset - lead : max_offset - lead + len(audio)] = audio[: num + max_offset + lead]
+    return np.stack([compare(video, padded[place : place + num]) for place in range(2 * max_offset + 1)], axis=1)
 
 
 def offset_distances(
     video: Float[np.ndarray, "T D"], audio: Float[np.ndarray, "U D"], max_offset: int = MAX_OFFSET, lead: int = 0
 ) -> Float[np.ndarray, "T O"]:
     """Euclidean distance instead, for vectors that aren't normalised (SyncNets); its negative is a score."""
-    return _at_offsets(video, audio, (max_offset, lead), lambda frames, ticks: np.linalg.norm(frames - ticks, axis=1))
+    return offset_scores(video, audio, max_offset, lead, lambda frames, ticks: np.linalg.norm(frames - ticks, axis=1))
 
 
 def right_starts(
@@ -165,23 +181,6 @@ def lip_sync_errors(distances: Float[np.ndarray, "T O"]) -> LipSyncErrors | None
         return None
     curve = np.nanmean(there, axis=0)
     return LipSyncErrors(float(curve.min()), float(np.median(curve) - curve.min()))
-
-
-def _at_offsets(
-    video: Float[np.ndarray, "T D"],
-    audio: Float[np.ndarray, "U D"],
-    reach: tuple[int, int],
-    compare: Callable[[Rows, Rows], Float[np.ndarray, " T"]],
-) -> Float[np.ndarray, "T O"]:
-    max_offset, lead = reach
-    if max_offset < TOLERANCE_FRAMES + 1:
-        raise UsageError(f"max_offset must be {TOLERANCE_FRAMES + 1} frames or more, got {max_offset}")
-    if not 0 <= lead <= max_offset:
-        raise UsageError(f"lead must lie in 0…{max_offset}, got {lead}")
-    num = len(video)
-    padded = np.full((num + 2 * max_offset, audio.shape[1]), np.nan, audio.dtype)
-    padded[max_offset - lead : max_offset - lead + len(audio)] = audio[: num + max_offset + lead]
-    return np.stack([compare(video, padded[place : place + num]) for place in range(2 * max_offset + 1)], axis=1)
 
 
 def _means(scores: Float[np.ndarray, "*rest O K"]) -> Float[np.ndarray, "*rest O"]:

@@ -19,8 +19,10 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from jaxtyping import Float
 
+from avmatch.synth import draw
+from avmatch.synth.draw import BLACK, WHITE, Colour, Image, mixed
 from avmatch.synth.sound import mix, solid_voice
-from avmatch.synth.stage import BLACK, WHITE, Act, Colour, Image, Stage, Strike, mixed, oval, random_colour, stroke
+from avmatch.synth.stage import Act, Stage, Strike
 
 SQUASH = 0.3
 SQUASH_SECONDS = 0.05
@@ -76,12 +78,12 @@ def balls(rng: np.random.Generator, stage: Stage) -> Act:
     radii = stage.unit * rng.uniform(0.045, 0.1, rng.integers(2, 5))
     flights, contacts, strikes = _simulate(rng, room, radii, stage.duration_seconds)
     sound = mix(strikes, [solid_voice(rng) for _ in radii], stage.duration_seconds)
-    colours, floor_colour = [random_colour(rng, 0.3) for _ in radii], random_colour(rng)
+    colours, floor_colour = [draw.random_colour(rng, 0.3) for _ in radii], draw.random_colour(rng)
     starts = [flight.start_seconds for flight in flights]
     floor = np.array([[-8.0, room.height], [stage.width + 8.0, room.height]])
 
     def paint(image: Image, time_seconds: float) -> None:
-        stroke(image, floor, floor_colour, 3)
+        draw.stroke(image, floor, floor_colour, 3)
         num_flights = bisect_right(starts, time_seconds)
         flight = flights[num_flights - 1].at(time_seconds, room.gravity)
         latest = {ball: contact for contact in contacts[: num_flights - 1] for ball in _balls_of(contact)}
@@ -172,7 +174,7 @@ def _paint_ball(
         squash = SQUASH * float(np.exp((latest.time_seconds - time_seconds) / SQUASH_SECONDS))
         degrees = float(np.degrees(np.arctan2(latest.normal[1], latest.normal[0])))
     axes = (radius * (1 - squash), radius * (1 + 0.5 * squash))
-    oval(image, centre, axes, degrees, mixed(colour, BLACK, 0.35))
+    draw.oval(image, centre, axes, degrees, mixed(colour, BLACK, 0.35))
     for share, light in ((0.85, 0.0), (0.55, 0.2), (0.22, 0.6)):
         place = centre - (1 - share) * 0.55 * radius * np.array([0.7, 0.7])
-        oval(image, place, (axes[0] * share, axes[1] * share), degrees, mixed(colour, WHITE, light))
+        draw.oval(image, place, (axes[0] * share, axes[1] * share), degrees, mixed(colour, WHITE, light))

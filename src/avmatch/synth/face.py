@@ -10,21 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from avmatch.synth import draw
+from avmatch.synth.draw import BLACK, WHITE, Colour, Image, mixed
 from avmatch.synth.sound import VOWELS, random_speech, speak
-from avmatch.synth.stage import (
-    BLACK,
-    WHITE,
-    Act,
-    Colour,
-    Image,
-    Stage,
-    mixed,
-    oval,
-    polygon,
-    random_colour,
-    stroke,
-    wander,
-)
+from avmatch.synth.stage import Act, Stage, wander
 
 BLINK_SECONDS = 0.12
 OPENINGS = np.array([vowel.opening for vowel in VOWELS])
@@ -89,10 +78,10 @@ def _looks(rng: np.random.Generator) -> Looks:
     skin = (round(245 * tone), round((200 + rng.uniform(-15, 10)) * tone), round((170 + rng.uniform(-30, 15)) * tone))
     return Looks(
         skin=skin,
-        hair=random_colour(rng, 0.05, 0.5),
+        hair=draw.random_colour(rng, 0.05, 0.5),
         lips=mixed(skin, (190, 40, 50), rng.uniform(0.4, 0.8)),
-        iris=random_colour(rng, 0.2, 0.5),
-        clothes=random_colour(rng),
+        iris=draw.random_colour(rng, 0.2, 0.5),
+        clothes=draw.random_colour(rng),
         breadth=rng.uniform(0.7, 0.8),
         eye_gap=rng.uniform(0.3, 0.35),
         brow=rng.uniform(-0.42, -0.36),
@@ -115,7 +104,7 @@ def _paint_oval(
     image: Image, pose: Pose, centre: tuple[float, float], axes: tuple[float, float], colour: Colour
 ) -> None:
     place = pose.place(np.array([centre]))[0]
-    oval(image, place, (axes[0] * pose.size, axes[1] * pose.size), pose.degrees, colour)
+    draw.oval(image, place, (axes[0] * pose.size, axes[1] * pose.size), pose.degrees, colour)
 
 
 def _paint_head(image: Image, pose: Pose, looks: Looks) -> None:
@@ -130,7 +119,7 @@ def _paint_head(image: Image, pose: Pose, looks: Looks) -> None:
     fringe = np.array([[-1.0, -0.3], [-0.8, -0.8], [0, -1.05], [0.8, -0.8], [1.0, -0.3]])
     lower = np.array([[0.7, -0.55], [0, -0.68], [-0.7, -0.55]])
     scale = np.array([looks.breadth, 1.0])
-    polygon(image, pose.place(np.concatenate([fringe, lower]) * scale), looks.hair)
+    draw.polygon(image, pose.place(np.concatenate([fringe, lower]) * scale), looks.hair)
 
 
 def _paint_eye(image: Image, pose: Pose, looks: Looks, side: int, shut: float) -> None:
@@ -145,15 +134,15 @@ def _paint_eye(image: Image, pose: Pose, looks: Looks, side: int, shut: float) -
         _paint_oval(image, pose, (x, y), (0.075, min(0.075, opened)), looks.iris)
         _paint_oval(image, pose, (x, y), (0.035, min(0.035, opened)), BLACK)
     lid = np.array([[x - 0.16, y], [x - 0.08, y - opened], [x + 0.08, y - opened], [x + 0.16, y]])
-    stroke(image, pose.place(lid), mixed(looks.skin, BLACK, 0.75), round(0.03 * pose.size))
+    draw.stroke(image, pose.place(lid), mixed(looks.skin, BLACK, 0.75), round(0.03 * pose.size))
     brow = np.array([[x - 0.2, looks.brow + 0.05 * (side < 0)], [x, looks.brow - 0.03], [x + 0.2, looks.brow]])
-    stroke(image, pose.place(brow), mixed(looks.hair, BLACK, 0.5), round(0.07 * pose.size))
+    draw.stroke(image, pose.place(brow), mixed(looks.hair, BLACK, 0.5), round(0.07 * pose.size))
 
 
 def _paint_nose(image: Image, pose: Pose, looks: Looks) -> None:
     """A bright bridge, the shadow beside it, the tip and the nostrils."""
     bridge = np.array([[-0.06, -0.25], [0.06, -0.25], [0.1, 0.22], [-0.1, 0.22]])
-    polygon(image, pose.place(bridge), mixed(looks.skin, WHITE, 0.18))
+    draw.polygon(image, pose.place(bridge), mixed(looks.skin, WHITE, 0.18))
     _paint_oval(image, pose, (0, 0.28), (0.15, 0.07), mixed(looks.skin, BLACK, 0.18))
     _paint_oval(image, pose, (0, 0.22), (0.1, 0.08), mixed(looks.skin, WHITE, 0.2))
     for side in (-1, 1):
@@ -172,4 +161,4 @@ def _paint_mouth(image: Image, pose: Pose, looks: Looks, opening: float, width: 
         _paint_oval(image, pose, (0, y - 0.6 * gap), (half * 0.55, 0.3 * gap), (230, 225, 215))
     else:
         line = np.array([[-half * 0.9, y], [half * 0.9, y]])
-        stroke(image, pose.place(line), mixed(looks.lips, BLACK, 0.5), 1)
+        draw.stroke(image, pose.place(line), mixed(looks.lips, BLACK, 0.5), 1)

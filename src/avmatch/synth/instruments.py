@@ -22,22 +22,10 @@ import numpy as np
 from jaxtyping import Float
 from scipy.interpolate import CubicHermiteSpline
 
+from avmatch.synth import draw
+from avmatch.synth.draw import BLACK, WHITE, Colour, Image, mixed
 from avmatch.synth.sound import log_uniform, membrane_voice, mix, solid_voice, string_voice
-from avmatch.synth.stage import (
-    BLACK,
-    WHITE,
-    Act,
-    Colour,
-    Image,
-    Stage,
-    Strike,
-    disc,
-    mixed,
-    oval,
-    polygon,
-    random_colour,
-    stroke,
-)
+from avmatch.synth.stage import Act, Stage, Strike
 
 FLASH_SECONDS = 0.1
 SWING_SECONDS = 0.16
@@ -90,7 +78,7 @@ def _pads(rng: np.random.Generator, stage: Stage, num_pads: int) -> list[Pad]:
     radii = stage.width / num_pads * rng.uniform(0.3, 0.48, num_pads)
     flatness = rng.uniform(0.35, 0.7)
     return [
-        Pad(np.array([x, y]), (radius, radius * flatness), random_colour(rng, 0.25, 0.85))
+        Pad(np.array([x, y]), (radius, radius * flatness), draw.random_colour(rng, 0.25, 0.85))
         for x, y, radius in zip(columns, rows, radii, strict=True)
     ]
 
@@ -105,7 +93,7 @@ def _stick(rng: np.random.Generator, stage: Stage, pads: list[Pad], mine: list[i
         time_seconds += wait_seconds
     middle = float(np.mean([pads[pad].centre[0] for pad in mine]))
     grip = np.array([middle + stage.width * rng.uniform(-0.15, 0.15), stage.height * 1.15])
-    return Stick(tuple(strikes), random_colour(rng, 0.5), grip, stage.height * rng.uniform(0.5, 0.9))
+    return Stick(tuple(strikes), draw.random_colour(rng, 0.5), grip, stage.height * rng.uniform(0.5, 0.9))
 
 
 def _paint_pad(image: Image, pad: Pad, time_seconds: float, hits: list[float]) -> None:
@@ -113,19 +101,19 @@ def _paint_pad(image: Image, pad: Pad, time_seconds: float, hits: list[float]) -
     num_hits = bisect_right(hits, time_seconds)
     flash = float(np.exp((hits[num_hits - 1] - time_seconds) / FLASH_SECONDS)) if num_hits else 0.0
     centre, (width, height) = pad.centre + np.array([0.0, 0.08 * pad.axes[1] * flash]), pad.axes
-    oval(image, pad.centre + np.array([0.0, 0.3 * height]), pad.axes, 0, mixed(pad.colour, BLACK, 0.6))
-    oval(image, pad.centre, pad.axes, 0, mixed(pad.colour, WHITE, 0.5))
+    draw.oval(image, pad.centre + np.array([0.0, 0.3 * height]), pad.axes, 0, mixed(pad.colour, BLACK, 0.6))
+    draw.oval(image, pad.centre, pad.axes, 0, mixed(pad.colour, WHITE, 0.5))
     skin = mixed(pad.colour, WHITE, 0.8 * flash)
-    oval(image, centre, (0.9 * width, 0.9 * height * (1 - 0.1 * flash)), 0, skin)
-    oval(image, centre, (0.45 * width, 0.45 * height), 0, mixed(skin, BLACK, 0.3), width=1)
+    draw.oval(image, centre, (0.9 * width, 0.9 * height * (1 - 0.1 * flash)), 0, skin)
+    draw.oval(image, centre, (0.45 * width, 0.45 * height), 0, mixed(skin, BLACK, 0.3), width=1)
 
 
 def _paint_stick(image: Image, stick: Stick, pads: list[Pad], time_seconds: float, unit: float) -> None:
     tip = _tip(stick, pads, time_seconds)
     grip = np.array([(stick.grip[0] + tip[0]) / 2, stick.grip[1]])
-    stroke(image, np.stack([grip, tip]), mixed(stick.colour, BLACK, 0.5), round(0.035 * unit))
-    stroke(image, np.stack([grip, tip]), stick.colour, round(0.022 * unit))
-    disc(image, tip[0], tip[1], 0.025 * unit, stick.colour)
+    draw.stroke(image, np.stack([grip, tip]), mixed(stick.colour, BLACK, 0.5), round(0.035 * unit))
+    draw.stroke(image, np.stack([grip, tip]), stick.colour, round(0.022 * unit))
+    draw.disc(image, tip[0], tip[1], 0.025 * unit, stick.colour)
 
 
 def _tip(stick: Stick, pads: list[Pad], time_seconds: float) -> Float[np.ndarray, " 2"]:
@@ -162,9 +150,9 @@ def strings(rng: np.random.Generator, stage: Stage) -> Act:
     spacing = float(np.diff(frame.places).min())
     speeds = 5 * spacing * rng.uniform(0.7, 1.5, len(times)) * rng.choice([-1, 1], len(times))
     path = CubicHermiteSpline(times, frame.places[[strike.voice for strike in strikes]], speeds)
-    colours = [random_colour(rng, 0.5) for _ in frame.places]
+    colours = [draw.random_colour(rng, 0.5) for _ in frame.places]
     rates = rng.uniform(7, 11, len(frame.places))
-    wood, plectrum = random_colour(rng, 0.2, 0.7), random_colour(rng, 0.4)
+    wood, plectrum = draw.random_colour(rng, 0.2, 0.7), draw.random_colour(rng, 0.4)
     hand = frame.start + (frame.end - frame.start) * rng.uniform(0.25, 0.75)
 
     def paint(image: Image, time_seconds: float) -> None:
@@ -211,9 +199,9 @@ def _swing(latest: Strike | None, time_seconds: float) -> float:
 def _paint_body(image: Image, frame: Frame, spacing: float, colour: Colour) -> None:
     edges = np.array([frame.places[0] - 0.6 * spacing, frame.places[-1] + 0.6 * spacing])
     ends = np.array([frame.start, frame.end])
-    polygon(image, frame.points(ends[[0, 1, 1, 0]], edges[[0, 0, 1, 1]]), colour)
+    draw.polygon(image, frame.points(ends[[0, 1, 1, 0]], edges[[0, 0, 1, 1]]), colour)
     for end in ends:
-        stroke(image, frame.points(np.full(2, end), edges), mixed(colour, BLACK, 0.5), 4)
+        draw.stroke(image, frame.points(np.full(2, end), edges), mixed(colour, BLACK, 0.5), 4)
 
 
 def _paint_string(image: Image, frame: Frame, index: int, swing_and_phase: tuple[float, float], colour: Colour) -> None:
@@ -223,16 +211,16 @@ def _paint_string(image: Image, frame: Frame, index: int, swing_and_phase: tuple
     bow = swing * np.sin(np.pi * CURVE)
     if swing > 0.5:
         ring = np.concatenate([along, along[::-1]]), frame.places[index] + np.concatenate([bow, -bow[::-1]])
-        polygon(image, frame.points(*ring), mixed(colour, BLACK, 0.35))
-    stroke(image, frame.points(along, frame.places[index] + phase * bow), colour, 2)
+        draw.polygon(image, frame.points(*ring), mixed(colour, BLACK, 0.35))
+    draw.stroke(image, frame.points(along, frame.places[index] + phase * bow), colour, 2)
 
 
 def _paint_plectrum(image: Image, frame: Frame, place: tuple[float, float], spacing: float, colour: Colour) -> None:
     along, across = place
     size = 0.45 * spacing
     corners = along + size * np.array([0.0, 1.8, 1.8]), across + size * np.array([0.0, -0.8, 0.8])
-    polygon(image, frame.points(*corners), colour)
-    stroke(image, frame.points(*(corner[[0, 1, 2, 0]] for corner in corners)), mixed(colour, BLACK, 0.5), 1)
+    draw.polygon(image, frame.points(*corners), colour)
+    draw.stroke(image, frame.points(*(corner[[0, 1, 2, 0]] for corner in corners)), mixed(colour, BLACK, 0.5), 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -291,9 +279,9 @@ def _body(rng: np.random.Generator, stage: Stage) -> Body:
         length=length,
         bob=stage.unit * rng.uniform(0.05, 0.1),
         dial=stage.unit * rng.uniform(0.1, 0.16),
-        case=random_colour(rng, 0.2, 0.7),
-        face=random_colour(rng, 0.5),
-        metal=random_colour(rng, 0.5),
+        case=draw.random_colour(rng, 0.2, 0.7),
+        face=draw.random_colour(rng, 0.5),
+        metal=draw.random_colour(rng, 0.5),
     )
 
 
@@ -302,9 +290,9 @@ def _paint_case(image: Image, body: Body) -> None:
     for share, colour in ((1.0, mixed(body.case, BLACK, 0.4)), (0.88, body.case)):
         left, right = body.pivot[0] - half * share, body.pivot[0] + half * share
         top, bottom = body.pivot[1] - 1.5 * body.dial * share, body.pivot[1] + body.length + 2 * body.bob * share
-        polygon(image, np.array([[left, top], [right, top], [right, bottom], [left, bottom]]), colour)
-    oval(image, body.pivot, (1.15 * body.dial,) * 2, 0, mixed(body.face, BLACK, 0.5))
-    oval(image, body.pivot, (body.dial,) * 2, 0, body.face)
+        draw.polygon(image, np.array([[left, top], [right, top], [right, bottom], [left, bottom]]), colour)
+    draw.oval(image, body.pivot, (1.15 * body.dial,) * 2, 0, mixed(body.face, BLACK, 0.5))
+    draw.oval(image, body.pivot, (body.dial,) * 2, 0, body.face)
 
 
 def _paint_wheel(image: Image, body: Body, steps: float) -> None:
@@ -313,14 +301,14 @@ def _paint_wheel(image: Image, body: Body, steps: float) -> None:
     for angle in angles:
         way = np.array([np.cos(angle), np.sin(angle)])
         spoke = body.pivot + np.outer([0.3, 0.85], way) * body.dial
-        stroke(image, spoke, mixed(body.face, BLACK, 0.7), 2)
+        draw.stroke(image, spoke, mixed(body.face, BLACK, 0.7), 2)
 
 
 def _paint_pendulum(image: Image, body: Body, angle: float) -> None:
     way = np.array([np.sin(angle), np.cos(angle)])
     bob = body.pivot + body.length * way
-    stroke(image, np.stack([body.pivot, bob]), mixed(body.metal, BLACK, 0.3), 3)
-    disc(image, bob[0], bob[1], body.bob, mixed(body.metal, BLACK, 0.4))
-    disc(image, bob[0], bob[1], 0.85 * body.bob, body.metal)
-    disc(image, bob[0] - 0.3 * body.bob, bob[1] - 0.3 * body.bob, 0.3 * body.bob, mixed(body.metal, WHITE, 0.6))
-    disc(image, body.pivot[0], body.pivot[1], 0.15 * body.dial, body.metal)
+    draw.stroke(image, np.stack([body.pivot, bob]), mixed(body.metal, BLACK, 0.3), 3)
+    draw.disc(image, bob[0], bob[1], body.bob, mixed(body.metal, BLACK, 0.4))
+    draw.disc(image, bob[0], bob[1], 0.85 * body.bob, body.metal)
+    draw.disc(image, bob[0] - 0.3 * body.bob, bob[1] - 0.3 * body.bob, 0.3 * body.bob, mixed(body.metal, WHITE, 0.6))
+    draw.disc(image, body.pivot[0], body.pivot[1], 0.15 * body.dial, body.metal)

@@ -47,7 +47,7 @@ from avmatch.systems.collisions.features import (
     SoundFeatures,
     VideoFeatures,
     noisy,
-    num_workers,
+    num_processors,
     prepared,
     sound_features,
     video_features,
@@ -409,7 +409,9 @@ def main() -> None:
     asked = parser.parse_args()
     found: dict[str, list[Figures]] = {stage: [] for stage in asked.stages}
     for seed in asked.seeds:
-        tilt = TiltConfig(asked.per_class, seed, asked.segments, asked.sounds, asked.groups, num_workers=num_workers())
+        tilt = TiltConfig(
+            asked.per_class, seed, asked.segments, asked.sounds, asked.groups, num_workers=num_processors()
+        )
         bench = Bench(asked.work / f"seed-{seed}", tilt, asked.epochs)
         for stage in asked.stages:
             found[stage].append(staged(bench, stage))

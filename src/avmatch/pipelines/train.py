@@ -1,7 +1,7 @@
 """`avmatch train`, without the command line: a recipe by its name, what the user set, a run."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -36,13 +36,12 @@ def train_recipe(
     own = {field: value for field, value in (("seed", seed), ("epochs", epochs)) if value is not None}
     options = [*((f"--{field}", str(value)) for field, value in own.items()), *(("--set", one) for one in settings)]
     command = shlex.join(["avmatch", "train", name, str(data), "-o", str(out), *chain(*options)])
+    run: Callable[..., TrainResult]
     if stages := staged(name):
         build, run = stages
-        result: TrainResult = run(
-            build(settings, **own), data, out, resume=resume, device=device, command=command, progress=progress
-        )
-        return result
-    config = override(recipe(name), [*(f"{field}={value}" for field, value in own.items()), *settings])
+        config = build(settings, **own)
+    else:
+        config, run = override(recipe(name), [*(f"{field}={value}" for field, value in own.items()), *settings]), train
     if resume and not (Path(out) / "config.json").is_file():
         raise UsageError(f"{out}: no run to resume there (no config.json); leave out --resume to start one")
-    return train(config, data, out, resume=resume, device=device, command=command, progress=progress)
+    return run(config, data, out, resume=resume, device=device, command=command, progress=progress)

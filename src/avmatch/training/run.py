@@ -37,7 +37,7 @@ from torch.optim import Optimizer
 
 from avmatch.core.errors import ModelError, UsageError
 from avmatch.core.files import atomic_path, write_text_atomically
-from avmatch.training.config import Config, Optimisation, TrainConfig, build_optimiser, override, to_json
+from avmatch.training.config import Config, Optimisation, build_optimiser, override, to_json
 
 _KEY = "avmatch"
 #: What `--resume` may change: how far, how often, where; not what is learned.
@@ -73,8 +73,11 @@ class RunFolder:
                 f"{self.path}: another process trains there; wait for it, or name another folder"
             ) from error
 
-    def open(self, config: TrainConfig, command: str, resume: bool) -> bool:
+    def open(self, config: object, command: str, resume: bool) -> bool:
         """Start or go on; whether there is a checkpoint to go on from.
+
+        Args:
+            config: of the run, or of all runs that lie inside it.
 
         Raises:
             UsageError: the folder isn't empty without `resume`, or holds a run of another configuration.
@@ -102,11 +105,11 @@ class RunFolder:
         """Replace all lines."""
         write_text_atomically(self.metrics, "".join(json.dumps(dict(row)) + "\n" for row in rows))
 
-    def _check_same(self, config: TrainConfig) -> None:
+    def _check_same(self, config: object) -> None:
         path = self.path / CONFIG
         if not path.is_file():
             raise UsageError(f"{self.path}: not empty, and no run to resume (no config.json); name another folder")
-        if not self.last.is_file():
+        if next(self.path.rglob(self.last.name), None) is None:
             return  # nothing was learned yet: the data didn't fit those settings, say
         theirs, ours = dict(_flat(json.loads(path.read_text(encoding="utf-8")))), dict(_flat(to_json(config)))
         differ = [key for key in sorted({*theirs, *ours} - FREE_TO_CHANGE) if theirs.get(key) != ours.get(key)]

@@ -18,9 +18,8 @@ from avmatch.systems.collisions.simulator.world import (
     HALF_M,
     PX_PER_M,
     STEP_SECONDS,
-    Start,
-    Starts,
-    Tilt,
+    Slide,
+    draw_start,
     read_starts,
     simulate,
 )
@@ -30,13 +29,13 @@ SPRAY, BALL, BRICK = BODIES[8], BODIES[1], BODIES[0]
 
 
 def one(body, start, tilt, seconds=3.0):
-    return simulate([body], [start], [tilt], [0.0], seconds)[0]
+    return simulate([body], [Slide(*start, *tilt)], seconds)[0]
 
 
 def test_a_slide_is_uniformly_accelerated():
     """s = ½ g (sin α − μ cos α) t², until the wall."""
     angle = 0.3
-    motion = one(SPRAY, Start(-0.1, 0.0, 0.0), Tilt(angle, 0.0, SUDDEN))
+    motion = one(SPRAY, (-0.1, 0.0, 0.0), (angle, 0.0, SUDDEN))
     speeding = GRAVITY * (np.sin(angle) - SPRAY.friction * np.cos(angle))
     way = HALF_M - SPRAY.radius_m + 0.1
     assert motion.hits[0].seconds == pytest.approx(np.sqrt(2 * way / speeding), abs=0.005)
@@ -47,15 +46,15 @@ def test_a_slide_is_uniformly_accelerated():
 
 def test_friction_holds_what_lies_flat_enough():
     steep = np.arctan(1.2 * BRICK.friction)
-    held = one(BRICK, Start(0.0, 0.0, 1.0), Tilt(0.98 * steep, 0.0, SUDDEN))
+    held = one(BRICK, (0.0, 0.0, 1.0), (0.98 * steep, 0.0, SUDDEN))
     assert not held.speed_m_s.any()
     assert not held.hits
-    assert one(BRICK, Start(0.0, 0.0, 1.0), Tilt(1.02 * steep, 0.0, SUDDEN)).hits
+    assert one(BRICK, (0.0, 0.0, 1.0), (1.02 * steep, 0.0, SUDDEN)).hits
 
 
 def test_walls_give_back_their_share():
     """The second hit is as hard as the rebound from the first, less friction on the way out and back."""
-    motion = one(BALL, Start(0.0, 0.0, 0.0), Tilt(0.1, 0.0, SUDDEN))
+    motion = one(BALL, (0.0, 0.0, 0.0), (0.1, 0.0, SUDDEN))
     first, second = motion.hits[:2]
     out, back = (GRAVITY * (np.sin(0.1) + sign * BALL.friction * np.cos(0.1)) for sign in (1, -1))
     rebound = BALL.restitution * first.speed_m_s
@@ -67,20 +66,20 @@ def test_walls_give_back_their_share():
 
 def test_nothing_leaves_the_tray_and_everything_comes_to_rest():
     rng = np.random.default_rng(0)
-    starts = [Start(0.0, 0.0, float(angle)) for angle in rng.uniform(-np.pi, np.pi, 10)]
-    tilts = [Tilt(float(np.arctan(1.2 * body.friction) + 0.1), 0.2, 0.4) for body in BODIES]
-    for body, motion in zip(BODIES, simulate(BODIES, starts, tilts, [0.0] * 10, 8.0), strict=True):
+    angles = rng.uniform(-np.pi, np.pi, 10).tolist()
+    tilts = [float(np.arctan(1.2 * body.friction) + 0.1) for body in BODIES]
+    slides = [Slide(0.0, 0.0, angle, tilt, 0.2, 0.4) for angle, tilt in zip(angles, tilts, strict=True)]
+    for body, motion in zip(BODIES, simulate(BODIES, slides, 8.0), strict=True):
         assert np.abs(motion.place_m).max() <= HALF_M - body.radius_m + 1e-9
         assert motion.speed_m_s[-200:].max() < 0.05
 
 
 def test_an_object_moves_alike_whoever_is_beside_it():
-    starts = [Start(0.01 * number, -0.02 * number, 0.7 * number) for number in range(10)]
-    tilts = [Tilt(0.5, 0.1 * number, 0.3) for number in range(10)]
-    together = simulate(BODIES, starts, tilts, [0.1] * 10, 2.0)
+    slides = [Slide(0.01 * n, -0.02 * n, 0.7 * n, 0.5, 0.1 * n, 0.3, 0.1) for n in range(10)]
+    together = simulate(BODIES, slides, 2.0)
     for number in (0, 9):
         own = slice(number, number + 1)
-        alone = simulate(BODIES[own], starts[own], tilts[own], [0.1], 2.0)
+        alone = simulate(BODIES[own], slides[own], 2.0)
         np.testing.assert_array_equal(alone[0].place_m, together[number].place_m)
         assert alone[0].hits == together[number].hits
 
@@ -88,7 +87,7 @@ def test_an_object_moves_alike_whoever_is_beside_it():
 @pytest.mark.parametrize("angle", [0.6, -0.6, 1.2, -1.2, 2.5, -2.5])
 def test_a_glancing_hit_gives_spin_by_its_torque(angle):
     """Arm × what friction took; turns go from x towards y, as the pictures' do."""
-    motion = one(BALL, Start(0.0, 0.0, angle), Tilt(0.15, 0.0, SUDDEN))
+    motion = one(BALL, (0.0, 0.0, angle), (0.15, 0.0, SUDDEN))
     hit = motion.hits[0]
     step = round(hit.seconds / STEP_SECONDS)
     arm = np.array([hit.x_m, hit.y_m]) - motion.place_m[step]
@@ -99,7 +98,7 @@ def test_a_glancing_hit_gives_spin_by_its_torque(angle):
 
 
 def test_microphones_hear_a_hit_when_and_as_loud_as_it_is_near():
-    motion = one(SPRAY, Start(-0.05, 0.05, 0.0), Tilt(0.35, 0.0, SUDDEN))
+    motion = one(SPRAY, (-0.05, 0.05, 0.0), (0.35, 0.0, SUDDEN))
     rng = np.random.default_rng(0)
     found = impact_sound(
         np.ascontiguousarray(recorded(SPRAY, motion, drawn_room(rng), motion.hardest.seconds - 1.5, rng).T)
@@ -112,7 +111,7 @@ def test_microphones_hear_a_hit_when_and_as_loud_as_it_is_near():
 
 
 def test_a_slide_is_heard_before_its_hit():
-    motion = one(SPRAY, Start(-0.1, 0.0, 0.0), Tilt(0.35, 0.5, 0.3))
+    motion = one(SPRAY, (-0.1, 0.0, 0.0), (0.35, 0.5, 0.3))
     rng = np.random.default_rng(0)
     sound = recorded(SPRAY, motion, drawn_room(rng), motion.hardest.seconds - 2.0, rng)
     rests, slides = (np.square(sound[begin : begin + 6000]).mean() for begin in (10_000, 80_000))
@@ -182,8 +181,8 @@ def test_starts_are_drawn_of_a_file(tmp_path):
     path = tmp_path / "segments.json"
     moves = {name: {"3": [[100, 200], [300, 250], 14.0], "4": [[50, 50], [51, 50], 0.0]} for name in CLASSES}
     path.write_text(json.dumps(moves))
-    start = read_starts(path).draw(4, 0.15, np.random.default_rng(0))
-    assert (start.x_m, start.angle_radians) == pytest.approx(((100 - 222) / PX_PER_M, np.radians(14.0)))
+    x_m, _, angle_radians = draw_start(read_starts(path), 4, 0.15, np.random.default_rng(0))
+    assert (x_m, angle_radians) == pytest.approx(((100 - 222) / PX_PER_M, np.radians(14.0)))
     path.write_text(json.dumps({"strawberry": {}}))
     with pytest.raises(UsageError, match="expected JSON of class"):
         read_starts(path)
@@ -191,7 +190,7 @@ def test_starts_are_drawn_of_a_file(tmp_path):
 
 def test_starts_by_the_law_lie_on_the_tray_and_mostly_at_walls():
     rng = np.random.default_rng(0)
-    places = np.array([[one.x_m, one.y_m] for one in (Starts().draw(0, 0.12, rng) for _ in range(500))])
+    places = np.array([draw_start((), 0, 0.12, rng)[:2] for _ in range(500)])
     assert np.abs(places).max() <= 0.12
     assert 0.8 < (np.abs(places).max(axis=1) > 0.1).mean() < 0.98
 

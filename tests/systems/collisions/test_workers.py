@@ -10,15 +10,14 @@ from pathlib import Path
 PROGRAM = """
 import os, sys, time
 from pathlib import Path
-from avmatch.systems.collisions.features import process_pool
+from avmatch.systems.collisions.features import in_processes
 
 def sleep(path):
     Path(path).write_text(str(os.getpid()))
     time.sleep(60)
 
 if __name__ == "__main__":
-    with process_pool(1) as pool:
-        pool.submit(sleep, sys.argv[1]).result()
+    list(in_processes(sleep, [sys.argv[1]], 2))
 """
 
 

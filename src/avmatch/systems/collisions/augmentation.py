@@ -57,7 +57,10 @@ class Symmetry:
         return moved
 
 
-def symmetries(sides: Int[np.ndarray, "4 2"]) -> tuple[Symmetry, ...]:
+Symmetries = tuple[Symmetry, ...]
+
+
+def symmetries(sides: Int[np.ndarray, "4 2"]) -> Symmetries:
     """All eight, for channels that stand at these sides."""
     place = {tuple(side): channel for channel, side in enumerate(sides.tolist())}
     found = []
@@ -67,7 +70,7 @@ def symmetries(sides: Int[np.ndarray, "4 2"]) -> tuple[Symmetry, ...]:
     return tuple(found)
 
 
-def tray_symmetries(pairs: Pairs) -> tuple[Symmetry, ...]:
+def tray_symmetries(pairs: Pairs) -> Symmetries:
     """Those of the tray that these pairs show: eight, or none."""
     rows = np.linspace(0, len(pairs) - 1, min(len(pairs), MAX_EXAMINED)).astype(np.int64)
     videos, sounds = gather(pairs.video, rows), gather(pairs.audio, rows)

@@ -18,8 +18,7 @@ Letters in shapes: N videos, M sounds, A and B cues of a video and a sound, R ca
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -59,15 +58,6 @@ class ImpactCue:
         alone = (x**2 @ (rho**2 / rest))[:, None] + y**2 @ (rho**2 / rest)
         together = 2 * (x * (rho / rest)) @ y.T
         return -0.5 * np.log(rest).sum() - 0.5 * (alone - together)
-
-    def to_json(self) -> dict[str, object]:
-        """Plain values."""
-        return {name: value.tolist() for name, value in vars(self).items()}
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, object]) -> ImpactCue:
-        """From `to_json`. Raises ValueError, KeyError or TypeError if it isn't that."""
-        return cls(*(np.array(values[item.name], np.float64) for item in fields(cls)))
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ Letters in shapes: S samples, T frames, H rows, W columns.
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
 from pathlib import Path
 
 import cv2
@@ -102,19 +101,17 @@ def list_training(dataset: str | Path) -> tuple[tuple[Segment, ...], tuple[str, 
         UsageError: there is no segment.
     """
     folder = _root(dataset) / "train"
-    places, strays = _split(_entries(folder), lambda place: place.name in CLASSES and place.is_dir())
+    strays: list[Path] = []
     segments, notes = [], []
-    for place in places:
-        numbers, more = _split(_entries(place), _is_numbered)
-        strays += more
-        for one in numbers:
-            if not (one / SOUND_NAME).is_file():
+    for place in _chosen(folder, lambda place: place.name in CLASSES and place.is_dir(), strays):
+        for one in _chosen(place, _is_numbered, strays):
+            if (one / SOUND_NAME).is_file():
+                name = f"{place.name}/{one.name}"
+                film = _film(one, name, strays)
+                strays.remove(one / SOUND_NAME)
+                segments.append(Segment(name, CLASSES.index(place.name), one / SOUND_NAME, film))
+            else:
                 notes.append(f"{one}: no {SOUND_NAME}; left out")
-                continue
-            name = f"{place.name}/{one.name}"
-            film, more = _film(one, name)
-            strays += [item for item in more if item.name != SOUND_NAME]
-            segments.append(Segment(name, CLASSES.index(place.name), one / SOUND_NAME, film))
     if not segments:
         raise UsageError(f"{folder}: no segment there; expected <class>/<n>/{SOUND_NAME}, classes {', '.join(CLASSES)}")
     return tuple(segments), (*_stray_notes(strays), *notes)
@@ -129,18 +126,17 @@ def list_task(dataset: str | Path, task: int) -> tuple[tuple[Group, ...], tuple[
     if task not in TASKS:
         raise UsageError(f"no task {task}; there are {', '.join(map(str, TASKS))}")
     folder = _root(dataset) / f"task{task}" / "test"
+    strays: list[Path] = []
+    others: list[Path] = []
     if task == 1:
-        group, strays = _group(folder, "")
-        strays += [folder / Path(film.name).name for film in group.videos]
+        group = _group(folder, "", strays)
+        others = [folder / Path(film.name).name for film in group.videos]
         groups = [replace(group, videos=())]
     else:
-        places, others = _split(_entries(folder), _is_numbered)
-        found = [_group(place, place.name) for place in places]
-        groups = [group for group, _ in found]
-        strays = [*chain(*(more for _, more in found)), *others]
+        groups = [_group(place, place.name, strays) for place in _chosen(folder, _is_numbered, others)]
     if not any(group.sounds for group in groups):
         raise UsageError(f"{folder}: no audio_0000.pkl there" + ("" if task == 1 else " in folders 0, 1, …"))
-    return tuple(groups), _stray_notes(strays)
+    return tuple(groups), _stray_notes([*strays, *others])
 
 
 def read_sound(path: Path) -> tuple[AudioSamples, tuple[str, ...]]:
@@ -213,34 +209,34 @@ def _root(dataset: str | Path) -> Path:
     return root
 
 
-def _entries(folder: Path) -> list[Path]:
-    """What lies in a folder, numbers by their size; nothing where there is no folder."""
+def _chosen(folder: Path, belongs: Callable[[Path], bool], strays: list[Path]) -> list[Path]:
+    """What belongs in a folder, numbers by their size; the rest joins `strays`. Nothing where there is no folder."""
 
     def place(path: Path) -> tuple[bool, int, str]:
         is_number = path.name.isdecimal()
         return not is_number, int(path.name) if is_number else 0, path.name
 
-    return sorted(folder.iterdir(), key=place) if folder.is_dir() else []
-
-
-def _split(entries: list[Path], belongs: Callable[[Path], bool]) -> tuple[list[Path], list[Path]]:
-    """What belongs there, and what doesn't."""
-    return [entry for entry in entries if belongs(entry)], [entry for entry in entries if not belongs(entry)]
+    entries = sorted(folder.iterdir(), key=place) if folder.is_dir() else []
+    strays += [entry for entry in entries if not belongs(entry)]
+    return [entry for entry in entries if belongs(entry)]
 
 
 def _is_numbered(path: Path) -> bool:
     return path.name.isdecimal() and path.is_dir()
 
 
-def _group(folder: Path, name: str) -> tuple[Group, list[Path]]:
-    """One test folder, and what is there besides."""
-    sounds, others = _split(_entries(folder), lambda path: bool(_TEST_SOUND.fullmatch(path.name)) and path.is_file())
-    places, strays = _split(others, lambda path: bool(_TEST_FILM.fullmatch(path.name)) and path.is_dir())
-    videos = [_film(place, f"{name}/{place.name}") for place in places]
-    return Group(name, tuple(sounds), tuple(film for film, _ in videos)), [
-        *strays,
-        *chain(*(more for _, more in videos)),
-    ]
+def _group(folder: Path, name: str, strays: list[Path]) -> Group:
+    """One test folder."""
+
+    def is_sound(path: Path) -> bool:
+        return bool(_TEST_SOUND.fullmatch(path.name)) and path.is_file()
+
+    def is_film(path: Path) -> bool:
+        return bool(_TEST_FILM.fullmatch(path.name)) and path.is_dir()
+
+    entries = _chosen(folder, lambda path: is_sound(path) or is_film(path), strays)
+    films = [_film(path, f"{name}/{path.name}", strays) for path in entries if is_film(path)]
+    return Group(name, tuple(filter(is_sound, entries)), tuple(films))
 
 
 def video_number(film: VideoFiles) -> int:
@@ -250,19 +246,16 @@ def video_number(film: VideoFiles) -> int:
     return int(match[1])
 
 
-def _film(folder: Path, name: str) -> tuple[VideoFiles, list[Path]]:
-    """The frames, a picture and a mask of one name together, and what is there besides."""
-    strays = [entry for entry in _entries(folder) if entry.name not in ("rgb", "mask")]
-    sides: list[dict[str, Path]] = []
-    for side in ("rgb", "mask"):
-        pictures, more = _split(
-            _entries(folder / side), lambda path: path.suffix.lower() in _PICTURES and path.name[0] != "."
-        )
-        sides.append({path.stem: path for path in pictures})
-        strays += more
-    rgb, mask = sides
+def _film(folder: Path, name: str, strays: list[Path]) -> VideoFiles:
+    """The frames, a picture and a mask of one name together."""
+
+    def is_picture(path: Path) -> bool:
+        return path.suffix.lower() in _PICTURES and path.name[0] != "."
+
+    _chosen(folder, lambda path: path.name in ("rgb", "mask"), strays)
+    rgb, mask = ({path.stem: path for path in _chosen(folder / side, is_picture, strays)} for side in ("rgb", "mask"))
     stems = sorted(rgb | mask, key=lambda stem: (int("0" + "".join(filter(str.isdecimal, stem))), stem))
-    return VideoFiles(name, tuple((rgb.get(stem), mask.get(stem)) for stem in stems)), strays
+    return VideoFiles(name, tuple((rgb.get(stem), mask.get(stem)) for stem in stems))
 
 
 def _stray_notes(strays: Sequence[Path]) -> tuple[str, ...]:

@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
 from threading import Thread
+from typing import TypeVar
 from zlib import crc32
 
 import numpy as np
@@ -40,8 +40,12 @@ INDEX = "index.json"
 NUM_CROPS = 4
 #: How far above the noise the sound is in its noisy copy, at least and at most.
 NOISY_DB = (0.0, 30.0)
+#: A process that computes features is started for no fewer segments.
+LEAST_WORK = 16
 #: A row of the arrays and notes, or why there is none.
 Computed = tuple[dict[str, np.ndarray], tuple[str, ...]] | MediaError
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
 _ARRAYS = ("bands", "sound_cues", "noisy_cues", "path", "masks", "crops", "film_cues", "is_seen")
 
 
@@ -151,9 +155,7 @@ def _crops(video: Video) -> UInt8[np.ndarray, "P 48 48 4"]:
     return np.stack(crops)
 
 
-def prepared(
-    data: str | Path, folder: Path, bands: Bands, *, num_workers: int = 1, progress: Progress | None = None
-) -> CollisionSet:
+def prepared(data: str | Path, folder: Path, bands: Bands, progress: Progress | None = None) -> CollisionSet:
     """The set of a folder of features, or of a dataset, whose features are kept in `folder`.
 
     Raises:
@@ -171,10 +173,7 @@ def prepared(
     (folder / INDEX).unlink(
         missing_ok=True
     )  # that of other segments doesn't fit what an interrupted computation leaves
-    with process_pool(num_workers) if num_workers > 1 else nullcontext() as pool:
-        work = partial(_of_segment, bands)
-        computed = map(work, segments) if pool is None else pool.map(work, segments, chunksize=4)
-        return _written(segments, computed, notes, folder, bands, progress)
+    return _computed(segments, notes, folder, bands, progress)
 
 
 def _opened(folder: Path, bands: Bands) -> CollisionSet:
@@ -190,15 +189,12 @@ def _opened(folder: Path, bands: Bands) -> CollisionSet:
     return CollisionSet(names, label, arrays, notes, kept)
 
 
-def _written(
-    segments: Sequence[Segment],
-    computed: Iterable[Computed],
-    notes: tuple[str, ...],
-    folder: Path,
-    bands: Bands,
-    progress: Progress | None,
+def _computed(
+    segments: Sequence[Segment], notes: tuple[str, ...], folder: Path, bands: Bands, progress: Progress | None
 ) -> CollisionSet:
-    """What is computed, row by row into the arrays of `folder`; what can't be used is left out and noted."""
+    """The features, row by row in the arrays of `folder`; what can't be used is left out and noted."""
+    workers = min(num_processors(), max(len(segments) // LEAST_WORK, 1))
+    computed = in_processes(partial(_of_segment, bands), segments, workers, chunksize=4)
     arrays: dict[str, np.memmap] = {}
     kept: list[Segment] = []
     noted = list(notes)
@@ -241,14 +237,23 @@ def _of_segment(bands: Bands, segment: Segment) -> Computed:
     return dict(zip(_ARRAYS, values, strict=True)), (*notes, *read.notes)
 
 
-def num_workers() -> int:
-    """Processes that compute features: as many as there are processors for this one."""
+def num_processors() -> int:
+    """As many as there are for this process."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def process_pool(num_workers: int) -> ProcessPoolExecutor:
-    """A pool of fresh processes; a pool's own workers would outlive a killed parent, waiting for work forever."""
-    return ProcessPoolExecutor(num_workers, mp_context=get_context("spawn"), initializer=_end_with_parent)
+def in_processes(
+    work: Callable[[Item], Answer], items: Sequence[Item], num_workers: int, chunksize: int = 1
+) -> Iterator[Answer]:
+    """What `work` makes of each item, in their order; with one worker, in this process.
+
+    A pool's own workers would outlive a killed parent, waiting for work forever.
+    """
+    if num_workers == 1:
+        yield from map(work, items)
+        return
+    with ProcessPoolExecutor(num_workers, mp_context=get_context("spawn"), initializer=_end_with_parent) as pool:
+        yield from pool.map(work, items, chunksize=chunksize)
 
 
 def _end_with_parent() -> None:

@@ -124,14 +124,15 @@ class ImpactScorer:
 
     def to_json(self) -> dict[str, object]:
         """Plain values."""
-        return asdict(self) | {"cue": self.cue.to_json()}
+        return asdict(self) | {"cue": {name: value.tolist() for name, value in vars(self.cue).items()}}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> ImpactScorer:
         """From `to_json`. Raises ValueError, KeyError or TypeError if it isn't that."""
         film, sound = (Certainty(**values[name]) for name in ("film_class", "sound_class"))
+        cue = ImpactCue(**{name: np.array(value, np.float64) for name, value in values["cue"].items()})
         fusions = tuple(Fusion(**fusion) for fusion in values["fusions"])
-        return cls(film, sound, ImpactCue.from_json(values["cue"]), fusions, float(values["threshold_nats"]))
+        return cls(film, sound, cue, fusions, float(values["threshold_nats"]))
 
 
 def scorer_of(system: CollisionModel) -> ImpactScorer:

@@ -8,29 +8,11 @@
 The paper gives SGD with weight decay for the classifier and Adam for the metric; sizes, rates and epochs are ours.
 """
 
+from functools import partial
+
 from avmatch.systems.collisions.model import CentroidMlpConfig, Frames3dConfig
 from avmatch.systems.collisions.task import CollisionClasses, CollisionMetric
 from avmatch.training.config import Optimisation, TrainConfig
-
-
-def collision_classify() -> TrainConfig:
-    """By the sound."""
-    return _classifier("collision_classify", "sound", 30)
-
-
-def collision_classify_picture() -> TrainConfig:
-    """By pictures and masks."""
-    return _classifier("collision_classify_picture", "picture", 10)
-
-
-def collision_centroid() -> TrainConfig:
-    """Centroids."""
-    return _metric("collision_centroid", CentroidMlpConfig())
-
-
-def collision_3dcnn() -> TrainConfig:
-    """Stacked masks."""
-    return _metric("collision_3dcnn", Frames3dConfig())
 
 
 def _classifier(recipe: str, side: str, epochs: int) -> TrainConfig:
@@ -59,3 +41,9 @@ def _metric(recipe: str, film: CentroidMlpConfig | Frames3dConfig) -> TrainConfi
         best_by="accuracy_assigned",
         ema_decay=0.98,
     )
+
+
+collision_classify = partial(_classifier, "collision_classify", "sound", 30)
+collision_classify_picture = partial(_classifier, "collision_classify_picture", "picture", 10)
+collision_centroid = partial(_metric, "collision_centroid", CentroidMlpConfig())
+collision_3dcnn = partial(_metric, "collision_3dcnn", Frames3dConfig())

@@ -17,7 +17,7 @@ import os
 import shlex
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from operator import attrgetter
 from pathlib import Path
 
@@ -28,14 +28,14 @@ from avmatch.core.files import atomic_path, write_text_atomically
 from avmatch.core.results import Progress
 from avmatch.metrics.classes import top_k_hits
 from avmatch.systems.collisions.data import CLASSES
-from avmatch.systems.collisions.features import INDEX, Bands, CollisionSet, num_workers, prepared
+from avmatch.systems.collisions.features import INDEX, Bands, CollisionSet, prepared
 from avmatch.systems.collisions.matching import ImpactScorer, KnownImpacts, encoded, fit_scorer, partners
 from avmatch.systems.collisions.recipe import collision_centroid, collision_classify, collision_classify_picture
 from avmatch.systems.collisions.runtime import CLASSES_GRAPH, METRIC_GRAPH, METRICS, SYSTEM, load_networks
 from avmatch.training.config import TrainConfig, override
 from avmatch.training.export import write_card
 from avmatch.training.loop import TrainResult, train
-from avmatch.training.run import COMMAND, CONFIG, LOCK, RunFolder
+from avmatch.training.run import RunFolder
 
 #: The system is measured on groups of this size, drawn of the held-back impacts.
 _GROUP, _DRAWS = 25, 40
@@ -101,38 +101,24 @@ def train_system(
     Raises:
         UsageError: settings or layout that don't fit, the folder is in use, or there are several processes.
     """
-    folder = Path(out)
+    run = RunFolder(Path(out))
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UsageError("the stages of `collision` are trained by one process; start it without torchrun")
-    if resume and not (folder / CONFIG).is_file():
-        raise UsageError(f"{out}: no run to resume there; leave out --resume to start one")
-    with RunFolder(folder).held():
+    with run.held():
         bands = system.bands
-        _open(folder, system, resume)
-        write_text_atomically(folder / COMMAND, command + "\n")
-        found = prepared(data, folder / "features", bands, num_workers=num_workers(), progress=progress)
-        source = Path(data) if (Path(data) / INDEX).is_file() else folder / "features"
+        run.open(system, command, resume)
+        features = run.path / "features"
+        found = prepared(data, features, bands, progress)
+        source = Path(data) if (Path(data) / INDEX).is_file() else features
         results = {}
         for name, config in system.stages().items():
-            run = folder / name
-            line = shlex.join(["avmatch", "train", config.recipe, str(source), "-o", str(run)])
+            line = shlex.join(["avmatch", "train", config.recipe, str(source), "-o", str(run.path / name)])
             report = None if progress is None else _staged(progress, name)
-            results[name] = train(config, source, run, resume=resume, device=device, command=line, progress=report)
-        measured = _joined(folder, system, found, results, command)
-    last = list(results.values())[-1]
-    return TrainResult(folder, folder / "model", last.epochs, last.best_epoch, measured)
-
-
-def _open(folder: Path, system: CollisionSystem, resume: bool) -> None:
-    """Start or go on. As long as nothing is learned, a run may start again, and with other settings."""
-    text, path = json.dumps(asdict(system), indent=2) + "\n", folder / CONFIG
-    if any(item.name not in (CONFIG, COMMAND, LOCK) for item in folder.iterdir()):
-        if not resume:
-            raise UsageError(f"{folder}: not empty; go on with --resume, or name another folder")
-        has_learned = next(folder.glob("**/last.safetensors"), None) is not None
-        if has_learned and path.is_file() and json.loads(path.read_text(encoding="utf-8")) != json.loads(text):
-            raise UsageError(f"{folder}: was started with other settings ({path.name} differs); give the same")
-    write_text_atomically(path, text)
+            results[name] = train(
+                config, source, run.path / name, resume=resume, device=device, command=line, progress=report
+            )
+        measured = _joined(run, system, found, results, command)
+    return replace(results[name], run=run.path, model=run.model, metrics=measured)
 
 
 def _staged(progress: Progress, name: str) -> Progress:
@@ -140,19 +126,18 @@ def _staged(progress: Progress, name: str) -> Progress:
 
 
 def _joined(
-    folder: Path, system: CollisionSystem, found: CollisionSet, results: dict[str, TrainResult], command: str
+    run: RunFolder, system: CollisionSystem, found: CollisionSet, results: dict[str, TrainResult], command: str
 ) -> dict[str, float]:
     """The model folder: the stages' graphs, and what was fitted on the held-back impacts; how good it is on these."""
-    model = folder / "model"
     graphs = {CLASSES_GRAPH.format(side): results[side].model for side in ("sound", "picture")}
     for stage, result in results.items():
         if stage.startswith(METRICS):
             place = "" if stage == METRICS else f"{stage}/"
             graphs |= {place + METRIC_GRAPH.format(side): result.model for side in ("film", "sound")}
     for name, source in graphs.items():
-        with atomic_path(model / f"{name}.onnx") as temporary:
+        with atomic_path(run.model / f"{name}.onnx") as temporary:
             shutil.copyfile(source / f"{Path(name).name}.onnx", temporary)
-    known = known_impacts(folder, found)
+    known = known_impacts(run.path, found)
     scorer = fit_scorer(known, alone_share=system.alone_share)
     measured = _measured(known, scorer, results)
     data = {
@@ -160,9 +145,9 @@ def _joined(
         "held_back": int(known.is_held_back.sum()),
         "results": "a little too good: the same held-back impacts chose the epochs and fitted what joins the stages",
     }
-    write_text_atomically(model / SYSTEM, json.dumps(scorer.to_json() | {"results": measured, "data": data}) + "\n")
+    write_text_atomically(run.model / SYSTEM, json.dumps(scorer.to_json() | {"results": measured, "data": data}) + "\n")
     story = {"recipe": "collision", "config": asdict(system), "data": data, "results": measured, "command": command}
-    write_card(model / "card.md", story)
+    write_card(run.model / "card.md", story)
     return measured
 
 

@@ -53,9 +53,9 @@ from avmatch.data.splits import class_folds
 from avmatch.metrics.classes import macro_mean, top_k_hits
 from avmatch.metrics.intervals import bootstrap_interval
 from avmatch.systems.collisions import model
-from avmatch.systems.collisions.augmentation import Symmetry, in_noise, once, tray_symmetries
+from avmatch.systems.collisions.augmentation import Symmetries, in_noise, once, tray_symmetries
 from avmatch.systems.collisions.data import CLASSES
-from avmatch.systems.collisions.features import Bands, num_workers, prepared
+from avmatch.systems.collisions.features import Bands, prepared
 from avmatch.systems.collisions.frontends import MAX_FRAMES, repeated
 from avmatch.systems.collisions.runtime import CLASSES_GRAPH, METRIC_GRAPH
 from avmatch.training.export import Exported, export_model, normal
@@ -235,12 +235,7 @@ class CollisionMetric:
         return partial(self._batch, pairs, learner.turns)
 
     def _batch(
-        self,
-        pairs: Pairs,
-        turns: tuple[Symmetry, ...],
-        rows: Int[np.ndarray, " B"],
-        epoch: int,
-        rng: np.random.Generator,
+        self, pairs: Pairs, turns: Symmetries, rows: Int[np.ndarray, " B"], epoch: int, rng: np.random.Generator
     ) -> Batch:
         video, sound = gather(pairs.video, rows), gather(pairs.audio, rows)
         video = np.stack([self._trimmed(one, rng) for one in video])
@@ -296,7 +291,7 @@ class ImpactTowers(nn.Module):
     label: Tensor
 
     def __init__(
-        self, task: CollisionMetric, shape: tuple[int, ...], label: Int[np.ndarray, " N"], turns: tuple[Symmetry, ...]
+        self, task: CollisionMetric, shape: tuple[int, ...], label: Int[np.ndarray, " N"], turns: Symmetries
     ) -> None:
         super().__init__()
         self.task, self.turns = task, turns
@@ -360,7 +355,7 @@ def _pairs(
     task: CollisionTask, arrays: tuple[str, str], data: str | Path, cache: Path, progress: Progress | None
 ) -> Pairs:
     """Two arrays of the prepared segments; the groups are folds, each class dealt out evenly."""
-    found = prepared(data, cache, task.bands, num_workers=num_workers(), progress=progress)
+    found = prepared(data, cache, task.bands, progress)
     fold = class_folds(found.label, np.arange(len(found.label)), task.num_folds, task.fold_seed)
     video, audio = (found.arrays[name] for name in arrays)
     return Pairs(video, audio, found.names, fold, found.label, CLASSES)

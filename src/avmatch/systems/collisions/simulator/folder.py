@@ -10,7 +10,6 @@ again. Chunks keep memory bounded: a segment under way takes some 20 MB.
 import json
 import pickle
 from collections.abc import Iterator, Sequence
-from concurrent.futures import as_completed
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
@@ -23,19 +22,11 @@ from avmatch.core.errors import UsageError
 from avmatch.core.files import write_bytes_atomically, write_text_atomically
 from avmatch.core.results import Progress
 from avmatch.systems.collisions.data import CLASSES, SOUND_NAME
-from avmatch.systems.collisions.features import process_pool
+from avmatch.systems.collisions.features import in_processes
 from avmatch.systems.collisions.frontends import FRAME_RATE_HZ, MAX_FRAMES, SAMPLE_RATE_HZ
+from avmatch.systems.collisions.simulator import world
 from avmatch.systems.collisions.simulator.recording import Room, drawn_room, filmed, recorded
-from avmatch.systems.collisions.simulator.world import (
-    BODIES,
-    Body,
-    Motion,
-    Starts,
-    counts,
-    drawn,
-    read_starts,
-    simulate,
-)
+from avmatch.systems.collisions.simulator.world import BODIES, Body, Motion, Starts
 
 PARTS = ("room", "plan", "train", "task1", "task2", "task3")
 SECONDS = 6.0
@@ -99,24 +90,15 @@ def synthesise_collisions(out: Path, config: TiltConfig, *, progress: Progress |
     folder = out / "dataset"
     if folder.exists():
         raise UsageError(f"{folder}: exists; name another folder")
-    starts = read_starts(Path(config.segments)) if config.segments else Starts()
+    starts = world.read_starts(Path(config.segments)) if config.segments else ()
     jobs, truth = _plan(config)
     chunks = [jobs[begin : begin + _CHUNK] for begin in range(0, len(jobs), _CHUNK)]
-    for done in accumulate(_written(folder, config, starts, chunks)):
+    write = partial(_write_chunk, folder, config, starts)
+    for done in accumulate(in_processes(write, chunks, config.num_workers)):
         if progress is not None:
             progress("rendering", done, len(jobs))
     write_text_atomically(out / "truth.json", json.dumps(truth, indent=1) + "\n")
     return len(jobs)
-
-
-def _written(folder: Path, config: TiltConfig, starts: Starts, chunks: Sequence[Sequence[_Job]]) -> Iterator[int]:
-    write = partial(_write_chunk, folder, config, starts)
-    if config.num_workers == 1:
-        yield from map(write, chunks)
-        return
-    with process_pool(config.num_workers) as pool:
-        for future in as_completed([pool.submit(write, chunk) for chunk in chunks]):
-            yield future.result()
 
 
 def _plan(config: TiltConfig) -> tuple[list[_Job], dict[str, dict[str, object]]]:
@@ -181,10 +163,10 @@ def _motions(config: TiltConfig, starts: Starts, jobs: Sequence[_Job]) -> list[M
     for first in range(0, _MOST_DRAWS, _AT_ONCE):
         draws = [(job, number) for job in jobs if job not in found for number in range(first, first + _AT_ONCE)]
         rngs = (_generator(config, job.part, job.number, 0, number) for job, number in draws)
-        trials = [drawn(job.label, starts, rng) for (job, _), rng in zip(draws, rngs, strict=True)]
-        bodies, begun, tilts, turns = (list(column) for column in zip(*trials, strict=True))
-        for (job, _), motion in zip(draws, simulate(bodies, begun, tilts, turns, SECONDS), strict=True):
-            if job not in found and counts(motion):
+        slides = [world.draw_slide(job.label, starts, rng) for (job, _), rng in zip(draws, rngs, strict=True)]
+        bodies = [BODIES[job.label] for job, _ in draws]
+        for (job, _), motion in zip(draws, world.simulate(bodies, slides, SECONDS), strict=True):
+            if job not in found and world.counts(motion):
                 found[job] = motion
         if len(found) == len(jobs):
             return [found[job] for job in jobs]

@@ -57,7 +57,7 @@ def filmed(
         turn = float(motion.turn_radians[step])
         corners = _corners(body, centre, turn)
         mask = np.zeros((MASK_PX, MASK_PX), np.uint8)
-        _fill(mask, corners + rng.normal(0, 0.7, corners.shape), 255, cv2.LINE_8)
+        cv2.fillPoly(mask, _polygon(corners + rng.normal(0, 0.7, corners.shape)), 255, shift=_SUBPIXEL)
         yield mask, _rgb(background, body, centre, turn, light)
 
 
@@ -72,11 +72,12 @@ def _rgb(
 ) -> UInt8[np.ndarray, "480 640 3"]:
     picture = background.copy()
     corners = _corners(body, centre, turn) + MARGIN_PX
-    _fill(picture, corners, np.clip(np.array(body.colour) * light, 0, 255).tolist(), cv2.LINE_AA)
+    colour = np.clip(np.array(body.colour) * light, 0, 255).tolist()
+    cv2.fillPoly(picture, _polygon(corners), colour, cv2.LINE_AA, _SUBPIXEL)
     num_stripes, strength = body.stripes
     if num_stripes:
         stencil = np.zeros(picture.shape[:2], np.uint8)
-        _fill(stencil, corners, 255, cv2.LINE_8)
+        cv2.fillPoly(stencil, _polygon(corners), 255, shift=_SUBPIXEL)
         rows, columns = np.nonzero(stencil)
         across = (np.column_stack([columns, rows]) - MARGIN_PX - centre) @ np.array([np.cos(turn), np.sin(turn)])
         dark = np.sin(np.pi * num_stripes * across / (body.radius_m * PX_PER_M)) > 0.3
@@ -84,14 +85,9 @@ def _rgb(
     return picture
 
 
-def _fill(
-    picture: UInt8[np.ndarray, "H W *rgb"],
-    corners: Float[np.ndarray, "points 2"],
-    colour: float | list[float],
-    line: int,
-) -> None:
-    points = np.rint(corners * 2**_SUBPIXEL).astype(np.int32)
-    cv2.fillPoly(picture, [points], colour, lineType=line, shift=_SUBPIXEL)
+def _polygon(corners: Float[np.ndarray, "points 2"]) -> list[np.ndarray]:
+    """As cv2 draws it."""
+    return [np.rint(corners * 2**_SUBPIXEL).astype(np.int32)]
 
 
 def _tray(light: float, rng: np.random.Generator) -> UInt8[np.ndarray, "480 640 3"]:
@@ -141,24 +137,21 @@ def recorded(
 
 def _individual(body: Body, rng: np.random.Generator) -> Body:
     """Modes lie a little elsewhere each time: how the object lies on the tray, how warm it is."""
-    plain = body.sounding
-    modes = np.array(plain.modes_hz) * (1 + rng.normal(0, 0.012, len(plain.modes_hz)))
-    decay, slide = plain.decay_seconds * 10 ** rng.normal(0, 0.06), plain.slide_hz * 10 ** rng.normal(0, 0.04)
-    sounding = replace(plain, modes_hz=tuple(modes.tolist()), decay_seconds=float(decay), slide_hz=float(slide))
-    return replace(body, sounding=sounding)
+    modes = np.array(body.modes_hz) * (1 + rng.normal(0, 0.012, len(body.modes_hz)))
+    decay, slide = body.decay_seconds * 10 ** rng.normal(0, 0.06), body.slide_hz * 10 ** rng.normal(0, 0.04)
+    return replace(body, modes_hz=tuple(modes.tolist()), decay_seconds=float(decay), slide_hz=float(slide))
 
 
 def _add_hit(
     channels: Float[np.ndarray, "M S"], body: Body, hit: Hit, seconds: float, rng: np.random.Generator
 ) -> None:
     """Add one hit to what each microphone records; what lies outside the 4 s is lost."""
-    sounding = body.sounding
     strength = _GAIN * (body.mass_kg / 0.1) ** 0.35 * hit.speed_m_s**1.2
-    modes = np.array(sounding.modes_hz)
+    modes = np.array(body.modes_hz)
     shares = np.abs(rng.normal(1.0, 0.45, len(modes))) * np.linspace(1, 0.6, len(modes))
-    contact = sounding.contact_seconds * (hit.speed_m_s / 0.3) ** -0.2
+    contact = body.contact_seconds * (hit.speed_m_s / 0.3) ** -0.2
     shares = shares / (1 + np.square(modes * contact))
-    decays = sounding.decay_seconds * np.sqrt(modes[0] / modes)
+    decays = body.decay_seconds * np.sqrt(modes[0] / modes)
     click = rng.normal(0, 1, round(contact * SAMPLE_RATE_HZ) + 1)
     distance, delay = _ways(np.array([(hit.x_m, hit.y_m)]))
     for channel in range(_NUM_CHANNELS):
@@ -177,14 +170,13 @@ def _add_hit(
 
 def _slide(body: Body, motion: Motion, begin_seconds: float, rng: np.random.Generator) -> Float[np.ndarray, "M S"]:
     """Noise that follows the speed and comes from where the object is."""
-    sounding = body.sounding
     times = begin_seconds + np.arange(NUM_SAMPLES) / SAMPLE_RATE_HZ
     steps = np.arange(len(motion.speed_m_s)) * STEP_SECONDS
     speed = np.interp(times, steps, motion.speed_m_s, left=0.0, right=0.0)
     noise = rng.normal(0, 1, NUM_SAMPLES)
-    dull, bright = (_resonance(noise, sounding.slide_hz * factor, 1.2) for factor in (0.6, 1.7))
-    ringing = sum(_resonance(noise, mode, 15.0) for mode in sounding.modes_hz[:3])
-    rough = sounding.slide_level * (body.mass_kg / 0.1) ** 0.35 * _SLIDE_GAIN
+    dull, bright = (_resonance(noise, body.slide_hz * factor, 1.2) for factor in (0.6, 1.7))
+    ringing = sum(_resonance(noise, mode, 15.0) for mode in body.modes_hz[:3])
+    rough = body.slide_level * (body.mass_kg / 0.1) ** 0.35 * _SLIDE_GAIN
     wave = rough * speed * (dull + (speed / 0.5) * bright + 0.5 * ringing)
     coarse = slice(None, None, 10)
     distance, delay = _ways(motion.place_m[coarse])

@@ -49,25 +49,6 @@ _SPIN_STOP = 25.0
 
 
 @dataclass(frozen=True)
-class Sounding:
-    """How an object sounds.
-
-    Attributes:
-        modes_hz: its modes.
-        decay_seconds: after which the lowest has fallen to 1/e; higher ones fall faster.
-        contact_seconds: how long a gentle hit takes; hits wake no modes far above its inverse.
-        slide_hz: where the noise of sliding is strongest.
-        slide_level: how loud that is, relative to hits.
-    """
-
-    modes_hz: tuple[float, ...]
-    decay_seconds: float
-    contact_seconds: float
-    slide_hz: float
-    slide_level: float
-
-
-@dataclass(frozen=True)
 class Body:
     """One of the ten.
 
@@ -79,7 +60,11 @@ class Body:
         outline: (points, 2) polygon around its centroid, in units of the radius.
         colour: blue, green, red.
         stripes: of the texture: how many across, how strong.
-        sounding: how it sounds.
+        modes_hz: its modes.
+        decay_seconds: after which the lowest has fallen to 1/e; higher ones fall faster.
+        contact_seconds: how long a gentle hit takes; hits wake no modes far above its inverse.
+        slide_hz: where the noise of sliding is strongest.
+        slide_level: how loud that is, relative to hits.
     """
 
     name: str
@@ -90,7 +75,11 @@ class Body:
     outline: Float[np.ndarray, "points 2"]
     colour: tuple[int, int, int]
     stripes: tuple[float, float]
-    sounding: Sounding
+    modes_hz: tuple[float, ...]
+    decay_seconds: float
+    contact_seconds: float
+    slide_hz: float
+    slide_level: float
 
 
 def _box(length: float, width: float) -> Float[np.ndarray, "points 2"]:
@@ -128,48 +117,56 @@ _ELEPHANT = np.array(
 
 BODIES = (
     Body(CLASSES[0], 0.028, 0.028, 0.55, 0.12, _box(1.3, 0.85), (60, 60, 185), (0, 0.0),
-         Sounding((180, 320, 540, 860), 0.012, 4.0e-3, 450, 0.5)),
+         (180, 320, 540, 860), 0.012, 4.0e-3, 450, 0.5),
     Body(CLASSES[1], 0.090, 0.055, 0.035, 0.62, _oval(1, 1), (70, 165, 60), (3, 0.35),
-         Sounding((210, 395, 610, 930, 1320), 0.060, 3.0e-3, 250, 0.25)),
+         (210, 395, 610, 930, 1320), 0.060, 3.0e-3, 250, 0.25),
     Body(CLASSES[2], 0.130, 0.031, 0.24, 0.25, _box(1.5, 0.75), (150, 90, 30), (2, 0.25),
-         Sounding((640, 1130, 1790, 2650, 4100), 0.025, 1.2e-3, 2600, 1.0)),
+         (640, 1130, 1790, 2650, 4100), 0.025, 1.2e-3, 2600, 1.0),
     Body(CLASSES[3], 0.150, 0.044, 0.22, 0.34, _centred(_GUN), (190, 190, 195), (0, 0.0),
-         Sounding((1250, 2140, 3320, 4870, 6900), 0.050, 0.7e-3, 3600, 1.2)),
+         (1250, 2140, 3320, 4870, 6900), 0.050, 0.7e-3, 3600, 1.2),
     Body(CLASSES[4], 0.110, 0.021, 0.20, 0.40, _centred(_SCREWDRIVER), (30, 190, 215), (5, 0.4),
-         Sounding((1870, 3010, 4420, 6530, 8900), 0.090, 0.5e-3, 4800, 0.9)),
+         (1870, 3010, 4420, 6530, 8900), 0.090, 0.5e-3, 4800, 0.9),
     Body(CLASSES[5], 0.018, 0.023, 0.16, 0.48, _centred(_berry()), (50, 40, 205), (7, 0.3),
-         Sounding((920, 1480, 2370, 3350), 0.018, 0.9e-3, 1500, 0.35)),
+         (920, 1480, 2370, 3350), 0.018, 0.9e-3, 1500, 0.35),
     Body(CLASSES[6], 0.060, 0.028, 0.32, 0.16, _box(1.8, 0.6), (205, 205, 225), (4, 0.5),
-         Sounding((300, 520, 910, 1450, 2100), 0.016, 2.2e-3, 1900, 0.8)),
+         (300, 520, 910, 1450, 2100), 0.016, 2.2e-3, 1900, 0.8),
     Body(CLASSES[7], 0.075, 0.033, 0.30, 0.30, _centred(_ELEPHANT), (150, 125, 115), (0, 0.0),
-         Sounding((480, 790, 1230, 1680, 2550), 0.022, 1.5e-3, 1100, 0.6)),
+         (480, 790, 1230, 1680, 2550), 0.022, 1.5e-3, 1100, 0.6),
     Body(CLASSES[8], 0.170, 0.025, 0.14, 0.36, _box(1.9, 0.65), (215, 150, 60), (3, 0.6),
-         Sounding((740, 1390, 2230, 3480, 5200), 0.110, 0.8e-3, 2200, 0.7)),
+         (740, 1390, 2230, 3480, 5200), 0.110, 0.8e-3, 2200, 0.7),
     Body(CLASSES[9], 0.035, 0.019, 0.26, 0.42, _box(1.05, 1.0), (40, 205, 235), (0, 0.0),
-         Sounding((1500, 2350, 3900, 5600), 0.014, 0.7e-3, 3000, 0.5)),
+         (1500, 2350, 3900, 5600), 0.014, 0.7e-3, 3000, 0.5),
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Start:
-    """A place in metres from the tray's middle (x to the right, y down), and a direction in radians."""
+class Slide:
+    """Where an object begins, and how the tray is tilted.
+
+    Attributes:
+        x_m, y_m: from the tray's middle, x to the right, y down.
+        angle_radians: the direction that the tray falls to.
+        tilt_radians: how steep it gets, from `begin_seconds` on, within `rise_seconds`.
+        turn_radians: the object's orientation.
+    """
 
     x_m: float
     y_m: float
     angle_radians: float
+    tilt_radians: float
+    begin_seconds: float
+    rise_seconds: float
+    turn_radians: float = 0.0
 
 
-@dataclass(frozen=True, eq=False)
-class Starts:
-    """Real starts of each class; without any, the law."""
+#: Real starts of each class, x, y and angle; without any, the law.
+Starts = tuple[Float[np.ndarray, "_ 3"], ...]
 
-    real: tuple[Float[np.ndarray, "_ 3"], ...] = ()
 
-    def draw(self, label: int, reach_m: float, rng: np.random.Generator) -> Start:
-        """One of a class whose centroid can be up to `reach_m` from the middle in x and y."""
-        x, y, angle = self.real[label][rng.integers(len(self.real[label]))] if self.real else _by_law(reach_m, rng)
-        x, y = (float(np.clip(place, -reach_m, reach_m)) for place in (x, y))
-        return Start(x, y, float(angle))
+def draw_start(starts: Starts, label: int, reach_m: float, rng: np.random.Generator) -> tuple[float, float, float]:
+    """x, y and angle for a class whose centroid can be up to `reach_m` from the middle in x and y."""
+    x, y, angle = starts[label][rng.integers(len(starts[label]))] if starts else _by_law(reach_m, rng)
+    return float(np.clip(x, -reach_m, reach_m)), float(np.clip(y, -reach_m, reach_m)), float(angle)
 
 
 def read_starts(path: Path) -> Starts:
@@ -181,7 +178,7 @@ def read_starts(path: Path) -> Starts:
         raise UsageError(f"{path}: expected JSON of class → segment → [start, end, angle] ({error})") from error
     if not all(len(rows) for rows in real):
         raise UsageError(f"{path}: a class has no segment that moves {MIN_WAY_PX:g} px")
-    return Starts(real)
+    return real
 
 
 def _slides(segments: dict[str, list[object]]) -> Float[np.ndarray, "N 3"]:
@@ -200,15 +197,6 @@ def _by_law(reach_m: float, rng: np.random.Generator) -> tuple[float, float, flo
     if rng.random() < _ALONG_SIDE:
         angle = rng.integers(4) * np.pi / 2 + np.radians(rng.normal(0, _SPREAD_DEGREES))
     return float(x), float(y), float(angle)
-
-
-@dataclass(frozen=True)
-class Tilt:
-    """How the tray is tilted: to this angle, from a moment on, within so long."""
-
-    angle_radians: float
-    begin_seconds: float
-    rise_seconds: float
 
 
 @dataclass(frozen=True)
@@ -249,17 +237,15 @@ class Motion:
         return max(self.hits, key=lambda hit: hit.speed_m_s)
 
 
-def simulate(
-    bodies: Sequence[Body], starts: Sequence[Start], tilts: Sequence[Tilt], turns: Sequence[float], seconds: float
-) -> list[Motion]:
-    """Follow each object for so long. `turns` are their first orientations."""
-    along, against = _drive(starts, tilts, seconds)
+def simulate(bodies: Sequence[Body], slides: Sequence[Slide], seconds: float) -> list[Motion]:
+    """Follow each object for so long."""
+    along, against = _drive(slides, seconds)
     friction, restitution, radius = (
         np.array([getattr(body, name) for body in bodies]) for name in ("friction", "restitution", "radius_m")
     )
     limit = (HALF_M - radius)[:, None]
-    place = np.array([(start.x_m, start.y_m) for start in starts])
-    velocity, spin, turn = np.zeros_like(place), np.zeros(len(bodies)), np.array(turns)
+    place, turn = np.array([(one.x_m, one.y_m) for one in slides]), np.array([one.turn_radians for one in slides])
+    velocity, spin = np.zeros_like(place), np.zeros_like(turn)
     places, velocities, hits, orientations = (np.zeros_like(one) for one in (along, along, along, against))
     for step in range(len(along)):
         velocity = _slid(velocity, along[step], friction * against[step])
@@ -280,16 +266,14 @@ def simulate(
     ]
 
 
-def _drive(
-    starts: Sequence[Start], tilts: Sequence[Tilt], seconds: float
-) -> tuple[Float64[np.ndarray, "T N 2"], Float64[np.ndarray, "T N"]]:
+def _drive(slides: Sequence[Slide], seconds: float) -> tuple[Float64[np.ndarray, "T N 2"], Float64[np.ndarray, "T N"]]:
     """Gravity along the tray, and against it, at each step."""
     times = np.arange(round(seconds / STEP_SECONDS)) * STEP_SECONDS
     along, against = [], []
-    for start, tilt in zip(starts, tilts, strict=True):
-        share = np.clip((times - tilt.begin_seconds) / tilt.rise_seconds, 0, 1)
-        angle = tilt.angle_radians * share * share * (3 - 2 * share)
-        direction = np.array([np.cos(start.angle_radians), np.sin(start.angle_radians)])
+    for slide in slides:
+        share = np.clip((times - slide.begin_seconds) / slide.rise_seconds, 0, 1)
+        angle = slide.tilt_radians * share * share * (3 - 2 * share)
+        direction = np.array([np.cos(slide.angle_radians), np.sin(slide.angle_radians)])
         along.append(GRAVITY * np.sin(angle)[:, None] * direction)
         against.append(GRAVITY * np.cos(angle))
     return np.stack(along, axis=1), np.stack(against, axis=1)
@@ -330,13 +314,13 @@ def _hits(hit: Float64[np.ndarray, "T 2"], place: Float64[np.ndarray, "T 2"], ra
     return tuple(Hit(*values) for values in zip(*(column.tolist() for column in columns), strict=True))
 
 
-def drawn(label: int, starts: Starts, rng: np.random.Generator) -> tuple[Body, Start, Tilt, float]:
-    """Where an object begins, how steep the tray gets (steep enough to slide), and how the object lies."""
+def draw_slide(label: int, starts: Starts, rng: np.random.Generator) -> Slide:
+    """One of a class, steep enough for its object to slide."""
     body = BODIES[label]
-    start = starts.draw(label, HALF_M - body.radius_m, rng)
-    angle = np.arctan(STATIC_FACTOR * body.friction) + np.radians(rng.uniform(2.0, 10.0))
-    tilt = Tilt(float(angle), float(rng.uniform(0.3, 0.9)), float(rng.uniform(0.3, 0.8)))
-    return body, start, tilt, float(rng.uniform(-np.pi, np.pi))
+    start = draw_start(starts, label, HALF_M - body.radius_m, rng)
+    tilt = np.arctan(STATIC_FACTOR * body.friction) + np.radians(rng.uniform(2.0, 10.0))
+    begin_seconds, rise_seconds, turn = rng.uniform((0.3, 0.3, -np.pi), (0.9, 0.8, np.pi)).tolist()
+    return Slide(*start, float(tilt), begin_seconds, rise_seconds, turn)
 
 
 def counts(motion: Motion) -> bool:

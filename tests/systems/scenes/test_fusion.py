@@ -7,6 +7,7 @@ from torch import nn
 
 from avmatch.core.errors import UsageError
 from avmatch.systems.scenes.model import KINDS, Fusion, Standard, block, masked_deviation, masked_mean
+from avmatch.systems.scenes.task import FusedScenes
 
 
 def standard(size: int) -> Standard:
@@ -121,4 +122,4 @@ def test_a_missing_modality_gives_an_answer(kind: str):
 
 def test_unknown_fusion_lists_what_there_is():
     with pytest.raises(UsageError, match="early, middle, late, hybrid"):
-        network("sideways")
+        FusedScenes(fusion="sideways")

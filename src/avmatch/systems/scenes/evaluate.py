@@ -19,14 +19,7 @@ from avmatch.core.errors import UsageError
 from avmatch.core.results import Progress
 from avmatch.data.items import Pairs
 from avmatch.evaluation.galleries import held_back_rows
-from avmatch.metrics.classes import (
-    averages,
-    class_scores,
-    commonest_mistakes,
-    confusion_matrix,
-    log_loss,
-    reliability,
-)
+from avmatch.metrics import classes as metrics
 from avmatch.reports.plots import plot_confusion, plot_reliability, write_confusion
 from avmatch.reports.report import Report, ReportTable, mistake_tables
 from avmatch.systems.scenes.fusing import Predictions, write_predictions
@@ -56,7 +49,7 @@ class ClassificationResult:
     def confusion(self) -> Int[np.ndarray, "K K"]:
         """Rows are what is, columns what it was taken for."""
         guess = self.predictions.probabilities.argmax(axis=1)
-        return confusion_matrix(self.predictions.label, guess, len(self.predictions.classes))
+        return metrics.confusion_matrix(self.predictions.label, guess, len(self.predictions.classes))
 
     def report(self) -> Report:
         """The figures over all, class by class, and the commonest mistakes where there are any.
@@ -65,11 +58,11 @@ class ClassificationResult:
         there are, alike (macro) and by their number (weighted).
         """
         label, probabilities, labels = self.predictions.label, self.predictions.probabilities, self.predictions.classes
-        accuracy, loss = float(np.trace(self.confusion) / len(label)), log_loss(probabilities, label)
-        calibration_error = reliability(probabilities, label).error
-        per_class = dict(zip(labels, class_scores(self.confusion), strict=True))
-        macro, weighted = averages(tuple(per_class.values()))
-        mistakes = commonest_mistakes(probabilities, label, labels)
+        accuracy, loss = float(np.trace(self.confusion) / len(label)), metrics.log_loss(probabilities, label)
+        calibration_error = metrics.reliability(probabilities, label).error
+        per_class = dict(zip(labels, metrics.class_scores(self.confusion), strict=True))
+        macro, weighted = metrics.averages(tuple(per_class.values()))
+        mistakes = metrics.commonest_mistakes(probabilities, label, labels)
         over_all = [
             ["accuracy", "log loss", "calibration error", "n", "incomplete"],
             [f"{accuracy:.4f}", f"{loss:.4f}", f"{calibration_error:.4f}", str(len(label)), str(self.num_partial)],
@@ -148,7 +141,7 @@ def write_report(result: ClassificationResult, folder: Path) -> None:
     write_predictions(folder / "prediction.csv", predictions)
     write_confusion(result.confusion, predictions.classes, folder / "confusion.csv")
     plot_confusion(result.confusion, predictions.classes, folder / "confusion.png")
-    plot_reliability(reliability(predictions.probabilities, predictions.label), folder / "reliability.png")
+    plot_reliability(metrics.reliability(predictions.probabilities, predictions.label), folder / "reliability.png")
 
 
 def _in_order(pairs: Pairs, model: SceneModel, data: str | Path) -> Int[np.ndarray, " N"]:

@@ -15,7 +15,6 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float32, Shaped
@@ -41,16 +40,6 @@ RATE_HZ = 1.0
 BLOCK = 512
 
 Steps = Float32[np.ndarray, "_ _"]
-Features = TypeVar("Features", AudioFeatures, VideoFeatures)
-
-
-@dataclass(frozen=True, eq=False)
-class _FileSteps:
-    """One file: its features, and why a side has none."""
-
-    audio: Steps
-    video: Steps
-    missing: dict[Side, str]
 
 
 def is_scene_media(path: str | Path) -> bool:
@@ -90,21 +79,21 @@ def media_scenes(
     pair = None if front_end == SIGNALS else load_pair(front_end)
     analyser = Analyser(cache_dir, () if pair is None else (pair,), num_threads=1)
     paths = [file.path for file in files]
-    answers = analyse_all(lambda path: _steps_of_file(analyser, pair, path), paths, "files", progress)
-    steps = [
-        _FileSteps(absent(), absent(), dict.fromkeys(SIDES, answer.message)) if isinstance(answer, Failure) else answer
+    answers = analyse_all(lambda path: _sides_of_file(analyser, pair, path), paths, "files", progress)
+    sides = [
+        dict.fromkeys(SIDES, (absent(), answer.message)) if isinstance(answer, Failure) else answer
         for answer in answers
     ]
     faults = [
-        Fault(path, side, one.missing[side])
-        for path, one in zip(paths, steps, strict=True)
-        for side in SIDES
-        if side in one.missing
+        Fault(path, side, why)
+        for path, read in zip(paths, sides, strict=True)
+        for side, (_, why) in read.items()
+        if why
     ]
     label, label_names = numbered([file.label for file in files])
     pairs = Pairs(
-        tuple(one.video for one in steps),
-        tuple(one.audio for one in steps),
+        tuple(read["video"][0] for read in sides),
+        tuple(read["audio"][0] for read in sides),
         tuple(paths),
         numbered([file.group for file in files])[0],
         label,
@@ -115,41 +104,37 @@ def media_scenes(
     return Scenes(pairs, tuple(faults))
 
 
-def _steps_of_file(analyser: Analyser, pair: TowerPair | None, path: str) -> _FileSteps:
-    missing: dict[Side, str] = {}
-
-    def attempted(analyse: Callable[[str], Features], side: Side) -> Features | None:
-        try:
-            return analyse(path)
-        except MediaError as error:
-            missing[side] = error.message
-            return None
-
-    video: VideoFeatures | None
-    audio: AudioFeatures | None
+def _sides_of_file(analyser: Analyser, pair: TowerPair | None, path: str) -> dict[Side, tuple[Steps, str]]:
+    """The steps of each side, and why there are none."""
     try:
         video, audio = analyser.both(path)
     except MediaError:
-        video, audio = attempted(analyser.video, "video"), attempted(analyser.audio, "audio")
-    steps = _FileSteps(_audio_steps(audio, pair), _video_steps(video, pair), missing)
-    for side in SIDES:
-        if not len(getattr(steps, side)):
-            missing.setdefault(side, "nothing in it for the front end (no face, say, or shorter than a tick)")
-    return steps
+        return {
+            "audio": _attempted(lambda: _audio_steps(analyser.audio(path), pair)),
+            "video": _attempted(lambda: _video_steps(analyser.video(path), pair)),
+        }
+    return {
+        "audio": _attempted(lambda: _audio_steps(audio, pair)),
+        "video": _attempted(lambda: _video_steps(video, pair)),
+    }
 
 
-def _audio_steps(audio: AudioFeatures | None, pair: TowerPair | None) -> Steps:
-    if audio is None:
-        return absent()
+def _attempted(read: Callable[[], Steps]) -> tuple[Steps, str]:
+    try:
+        steps = read()
+    except MediaError as error:
+        return absent(), error.message
+    return steps, "" if len(steps) else "nothing in it for the front end (no face, say, or shorter than a tick)"
+
+
+def _audio_steps(audio: AudioFeatures, pair: TowerPair | None) -> Steps:
     if pair is not None:
         return _vector_steps(audio.embeddings.get(pair.name))
     ticks = np.concatenate((audio.level, audio.flux), axis=1)
     return by_second(ticks, BAND_RATE_HZ, audio.start_seconds, with_deviation=True)
 
 
-def _video_steps(video: VideoFeatures | None, pair: TowerPair | None) -> Steps:
-    if video is None:
-        return absent()
+def _video_steps(video: VideoFeatures, pair: TowerPair | None) -> Steps:
     if pair is None:
         ticks = video.motion.reshape(len(video.motion), -1)
         return by_second(ticks, TICK_RATE_HZ, video.start_seconds, with_deviation=True)

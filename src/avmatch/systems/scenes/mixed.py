@@ -28,20 +28,10 @@ from avmatch.core.errors import UsageError
 from avmatch.data.items import Items, Pairs, gathered_steps, usual_length
 from avmatch.data.splits import group_folds
 from avmatch.metrics.classes import log_loss
+from avmatch.systems.scenes import model
 from avmatch.systems.scenes.fusing import log_weights
-from avmatch.systems.scenes.model import (
-    AUDIO_ONLY,
-    BOTH,
-    VIDEO_ONLY,
-    AttentionConfig,
-    Discriminant,
-    SceneAttention,
-    SceneMixture,
-    SceneStatistics,
-    Side,
-    Standard,
-)
-from avmatch.systems.scenes.task import SceneLearner, SceneTask, batches, standard
+from avmatch.systems.scenes.model import AUDIO_ONLY, BOTH, VIDEO_ONLY, SceneMixture, Standard
+from avmatch.systems.scenes.task import SceneBatches, SceneLearner, SceneTask, standard
 from avmatch.training.closed_forms import discriminants, whitening
 from avmatch.training.task import Batch
 
@@ -63,7 +53,7 @@ class MixedScenes(SceneTask):
         shrinkage: of the discriminants' covariance.
     """
 
-    attention: AttentionConfig = field(default_factory=AttentionConfig)
+    attention: model.AttentionConfig = field(default_factory=model.AttentionConfig)
     num_networks: int = 5
     num_folds: int = 10
     fold_seed: int = 0
@@ -87,7 +77,7 @@ class MixedScenes(SceneTask):
         assert isinstance(learner, MixedLearner)
         figures, results = stack(learner, pairs), description["results"]
         assert isinstance(results, Mapping)
-        self.export_scenes(learner, pairs, folder, {**description, "results": {**results, **figures}})
+        super().export(learner, pairs, folder, {**description, "results": {**results, **figures}})
 
 
 class MixedLearner(SceneLearner):
@@ -108,10 +98,10 @@ class MixedLearner(SceneLearner):
         ]
         networks = []
         for _ in range(task.num_networks):
-            audio, video = (Side(task.attention, *fixed) for fixed in zip(sides, whites, strict=True))
-            networks.append(SceneAttention(task.attention, audio, video, self.num_classes))
-        statistics = SceneStatistics(*each)
-        fitted = self.discriminant(*statistics_of(statistics, pairs, self.sizes), pairs.label)
+            audio, video = (model.Side(task.attention, *fixed) for fixed in zip(sides, whites, strict=True))
+            networks.append(model.SceneAttention(task.attention, audio, video, self.num_classes))
+        statistics = model.SceneStatistics(*each)
+        fitted = self.discriminant(*statistics_of(statistics, SceneBatches(pairs, self.sizes)), pairs.label)
         self.network = SceneMixture(networks, statistics, fitted)
         self.label = nn.Buffer(functional.one_hot(torch.from_numpy(pairs.label), self.num_classes).float())
         num_groups = len(np.unique(pairs.group))
@@ -126,7 +116,7 @@ class MixedLearner(SceneLearner):
 
     def discriminant(
         self, statistics: Float64[np.ndarray, "N D"], case: Int[np.ndarray, " N"], label: Int[np.ndarray, " N"]
-    ) -> Discriminant:
+    ) -> model.Discriminant:
         """Discriminants of the four cases, each fitted to the items that have the sides that it takes."""
         is_audio = np.arange(statistics.shape[1]) < 2 * self.sizes[0]
         has = {BOTH: case == BOTH, AUDIO_ONLY: case <= AUDIO_ONLY, VIDEO_ONLY: (case == BOTH) | (case == VIDEO_ONLY)}
@@ -138,7 +128,7 @@ class MixedLearner(SceneLearner):
             for one in (BOTH, AUDIO_ONLY, VIDEO_ONLY)
         ]
         weights, biases = zip(*((one.weights, one.bias) for one in (*fitted, nothing)), strict=True)
-        return Discriminant(
+        return model.Discriminant(
             *([torch.from_numpy(one.astype(np.float32)) for one in values] for values in (weights, biases))
         )
 
@@ -175,7 +165,8 @@ def stack(learner: MixedLearner, pairs: Pairs) -> dict[str, float]:
         pairs: those that the learner was trained on, or others.
     """
     learner.eval()
-    statistics, cases = statistics_of(learner.network.statistics, pairs, learner.sizes)
+    source = SceneBatches(pairs, learner.sizes)
+    statistics, cases = statistics_of(learner.network.statistics, source)
     judges = [(learner.network, np.arange(len(pairs)))]
     if pairs.names == learner.names:
         judges = _judges(learner, pairs, statistics, cases)
@@ -185,9 +176,7 @@ def stack(learner: MixedLearner, pairs: Pairs) -> dict[str, float]:
         label = np.concatenate([pairs.label[rows[has[rows]]] for _, rows in judges])
         if len(label) < MIN_STACKED:
             continue
-        parts = np.concatenate(
-            [_parts(judge, learner.sizes, pairs, rows[has[rows]], case) for judge, rows in judges], axis=1
-        )
+        parts = np.concatenate([_parts(judge, source, rows[has[rows]], case) for judge, rows in judges], axis=1)
         weights = log_weights(parts, label)
         learner.network.weights[case] = torch.from_numpy(weights.astype(np.float32))
         probabilities = softmax(np.tensordot(weights, parts, 1), axis=1)
@@ -197,10 +186,10 @@ def stack(learner: MixedLearner, pairs: Pairs) -> dict[str, float]:
 
 
 def statistics_of(
-    module: SceneStatistics, pairs: Pairs, sizes: tuple[int, int]
+    module: model.SceneStatistics, source: SceneBatches
 ) -> tuple[Float64[np.ndarray, "N D"], Int[np.ndarray, " N"]]:
     """The statistics and the cases of all items."""
-    found = [module(batch.audio, batch.video) for batch in batches(pairs, sizes, np.arange(len(pairs)))]
+    found = [module(batch.audio, batch.video) for batch in source.in_turn(np.arange(len(source.pairs)))]
     statistics, cases = (torch.cat(parts) for parts in zip(*found, strict=True))
     return statistics.double().numpy(), cases.numpy()
 
@@ -211,7 +200,7 @@ def _judges(
     """Each network beside discriminants fitted to what it was trained on, and the rows of its fold."""
     judges, fold = [], learner.fold.numpy()
     for number, network in enumerate(learner.network.networks):
-        assert isinstance(network, SceneAttention)
+        assert isinstance(network, model.SceneAttention)
         kept = fold != number
         fitted = learner.discriminant(statistics[kept], cases[kept], pairs.label[kept])
         judges.append((SceneMixture([network], learner.network.statistics, fitted), np.flatnonzero(~kept)))
@@ -220,11 +209,11 @@ def _judges(
 
 @torch.no_grad()
 def _parts(
-    mixture: SceneMixture, sizes: tuple[int, int], pairs: Pairs, rows: Int[np.ndarray, " M"], case: int
+    mixture: SceneMixture, source: SceneBatches, rows: Int[np.ndarray, " M"], case: int
 ) -> Float64[np.ndarray, "4 M C"]:
     """The logits of the mixture's parts, as if only the case's sides were there."""
-    found = [np.zeros((4, 0, len(pairs.label_names)))]
-    for batch in batches(pairs, sizes, rows):
+    found = [np.zeros((4, 0, len(source.pairs.label_names)))]
+    for batch in source.in_turn(rows):
         audio = torch.full_like(batch.audio, torch.nan) if case == VIDEO_ONLY else batch.audio
         video = torch.full_like(batch.video, torch.nan) if case == AUDIO_ONLY else batch.video
         found.append(mixture.parts(audio, video)[0].double().numpy())

@@ -89,14 +89,6 @@ def masked_deviation(steps: Float[Tensor, "B T F"], there: Bool[Tensor, "B T"]) 
     return masked_mean(apart, there).clamp_min(1e-12).sqrt()
 
 
-def check_fusion(kind: str, average: str) -> None:
-    """Raises UsageError unless there are such a system and such an average."""
-    if kind not in KINDS or average not in AVERAGES:
-        raise UsageError(
-            f"fusion is one of {', '.join(KINDS)}, average one of {', '.join(AVERAGES)}, got {kind!r} and {average!r}"
-        )
-
-
 def block(num_in: int, num_out: int) -> nn.Sequential:
     """Linear – BatchNorm – ReLU – Dropout."""
     return nn.Sequential(nn.Linear(num_in, num_out), nn.BatchNorm1d(num_out), nn.ReLU(), nn.Dropout(_DROPOUT))
@@ -122,7 +114,6 @@ class Fusion(nn.Module):
 
     def __init__(self, kind: str, audio: Standard, video: Standard, num_classes: int, average: str = "logits") -> None:
         super().__init__()
-        check_fusion(kind, average)
         self.kind, self.average = kind, average
         self.audio, self.video = audio, video
         sizes = [len(audio.mean), len(video.mean)]

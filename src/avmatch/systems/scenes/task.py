@@ -8,7 +8,7 @@ Letters in shapes: N items, B items of a batch, T and U steps, F and G features,
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -23,11 +23,11 @@ from torch.nn import functional
 from avmatch.artifacts.model import SCENES
 from avmatch.core.errors import UsageError
 from avmatch.core.results import Progress
-from avmatch.data.items import Items, Pairs, gathered_steps, num_features, usual_length
+from avmatch.data.items import SIDES, Items, Pairs, Side, gathered_steps, num_features, usual_length
 from avmatch.data.pairs import read_scenes
 from avmatch.metrics.classes import log_loss
 from avmatch.systems.scenes.media import SIGNALS, is_scene_media, read_scene_media
-from avmatch.systems.scenes.model import Fusion, Standard, check_fusion
+from avmatch.systems.scenes.model import AVERAGES, KINDS, Fusion, Standard
 from avmatch.systems.scenes.runtime import SCENE_INPUT, SCENES_MODEL
 from avmatch.training.export import Exported, export_model
 from avmatch.training.task import Batch, blocks, evaluating
@@ -37,9 +37,14 @@ BLOCK = 256
 
 
 class SceneLearner(nn.Module):
-    """A trainable network that takes the steps of audio and video, of these sizes, and gives logits."""
+    """A trainable network that takes the steps of audio and video, of these sizes, and gives logits.
+
+    Attributes:
+        sides: those that count.
+    """
 
     network: nn.Module
+    sides: tuple[Side, ...] = SIDES
 
     def __init__(self, pairs: Pairs) -> None:
         super().__init__()
@@ -95,33 +100,21 @@ class SceneTask:
         accuracy = float((logits.argmax(axis=1) == pairs.label).mean())
         return {"accuracy": accuracy, "log_loss": loss, "log_likelihood": -loss}
 
-    def export_scenes(
-        self,
-        learner: nn.Module,
-        pairs: Pairs,
-        folder: Path,
-        story: Mapping[str, object],
-        sides: Sequence[str] = ("audio", "video"),
-    ) -> None:
-        """Write scenes.onnx (runtime.py) and card.md.
-
-        Args:
-            pairs: items such as the learner was trained on.
-            sides: those that it takes.
-        """
+    def export(self, learner: nn.Module, pairs: Pairs, folder: Path, description: Mapping[str, object]) -> None:
+        """scenes.onnx (runtime.py) and card.md."""
         assert isinstance(learner, SceneLearner)
-        description = {
+        described = {
             "input": SCENE_INPUT,
             "labels": pairs.label_names,
             "audio_features": learner.sizes[0],
             "video_features": learner.sizes[1],
             "window_steps": max(usual_length(pairs.audio), usual_length(pairs.video), 1),
             "rate_hz": pairs.video_rate_hz,
-            "sides": list(sides),
+            "sides": list(learner.sides),
             "front_end": self.front_end,
         }
-        graph = Exported(learner.network, _samples(pairs, learner.sizes), description, ("audio", "video"))
-        export_model(SCENES, {SCENES_MODEL: graph}, folder, story)
+        graph = Exported(learner.network, _samples(pairs, learner.sizes), described, SIDES)
+        export_model(SCENES, {SCENES_MODEL: graph}, folder, description)
 
 
 @dataclass(frozen=True)
@@ -137,16 +130,13 @@ class FusedScenes(SceneTask):
     average: str = "logits"
 
     def __post_init__(self) -> None:
-        check_fusion(self.fusion, self.average)
+        if self.fusion not in KINDS or self.average not in AVERAGES:
+            known = f"fusion is one of {', '.join(KINDS)}, average one of {', '.join(AVERAGES)}"
+            raise UsageError(f"{known}, got {self.fusion!r} and {self.average!r}")
 
     def learner(self, pairs: Pairs, seed: int) -> SceneFusion:
         """The network, with mean and deviation of the training steps."""
         return SceneFusion(self, pairs)
-
-    def export(self, learner: nn.Module, pairs: Pairs, folder: Path, description: Mapping[str, object]) -> None:
-        """scenes.onnx and card.md."""
-        sides = (self.fusion,) if self.fusion in ("audio", "video") else ("audio", "video")
-        self.export_scenes(learner, pairs, folder, description, sides)
 
 
 class SceneFusion(SceneLearner):
@@ -155,6 +145,7 @@ class SceneFusion(SceneLearner):
     def __init__(self, task: FusedScenes, pairs: Pairs) -> None:
         super().__init__(pairs)
         standards = standard(pairs.audio, self.sizes[0]), standard(pairs.video, self.sizes[1])
+        self.sides = tuple(side for side in SIDES if task.fusion == side) or SIDES
         self.network = Fusion(task.fusion, *standards, len(pairs.label_names), task.average)
         self.label = nn.Buffer(torch.from_numpy(pairs.label))
 
@@ -178,12 +169,11 @@ class SceneBatches:
         )
         return Batch.of(self.pairs, rows, video, audio)
 
-
-def batches(pairs: Pairs, sizes: tuple[int, int], rows: Int[np.ndarray, " M"]) -> Iterator[Batch]:
-    """The items of `rows` in turn, BLOCK at once."""
-    source, rng = SceneBatches(pairs, sizes), np.random.default_rng(0)
-    for places in blocks(len(rows), BLOCK):
-        yield source(rows[places], 0, rng)
+    def in_turn(self, rows: Int[np.ndarray, " M"]) -> Iterator[Batch]:
+        """The items of `rows`, BLOCK at once."""
+        rng = np.random.default_rng(0)
+        for places in blocks(len(rows), BLOCK):
+            yield self(rows[places], 0, rng)
 
 
 def standard(items: Items, size: int) -> Standard:
@@ -201,7 +191,7 @@ def standard(items: Items, size: int) -> Standard:
 
 def scene_logits(learner: SceneLearner, pairs: Pairs, device: torch.device) -> Float[np.ndarray, "N C"]:
     """The logits of each item, in evaluation mode."""
-    moved = (batch.to(device) for batch in batches(pairs, learner.sizes, np.arange(len(pairs))))
+    moved = (batch.to(device) for batch in SceneBatches(pairs, learner.sizes).in_turn(np.arange(len(pairs))))
     with evaluating(learner):
         return np.concatenate([learner.network(one.audio, one.video).double().cpu().numpy() for one in moved])
 

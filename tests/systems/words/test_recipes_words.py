@@ -146,7 +146,7 @@ def test_what_is_exported_is_what_was_learned(packed, tmp_path):
     frames = pairs.video[3][margin:-margin, crop, crop].astype(np.float32)[None] / 255
     assert frames.shape[1] == 8 + 2 * described["context_frames"]
     logits = session.run(None, {"input": frames})[0]
-    np.testing.assert_allclose(logits[0], word_logits(TINY, learner, pairs, CPU)[3], atol=1e-4)
+    np.testing.assert_allclose(logits[0], word_logits(learner, pairs, CPU)[3], atol=1e-4)
     assert (tmp_path / "card.md").is_file()
 
 
@@ -195,7 +195,7 @@ def test_front_ends_of_runs(packed, tmp_path, make, shape):
     assert ticks.shape == (2, 7, shape[0])
     task = replace(TINY, front_end=str(tmp_path / "run"))
     pairs = task.read(packed, tmp_path)
-    assert word_logits(task, task.learner(pairs, 0), pairs, CPU).shape == (40, 2)
+    assert word_logits(task.learner(pairs, 0), pairs, CPU).shape == (40, 2)
 
 
 def test_the_front_end_of_lips_is_its_tower_up_to_the_layers_over_time(packed, tmp_path):
@@ -233,9 +233,7 @@ def test_features_that_were_saved_train_the_head_as_pictures_do(packed, tmp_path
     of_pictures = task.learner(pictures, 0)
     of_pictures.front_end = front_end.network
     of_pictures.head.load_state_dict(of_features.head.state_dict())
-    logits = [
-        word_logits(task, learner, pairs, CPU) for learner, pairs in ((of_features, features), (of_pictures, pictures))
-    ]
+    logits = [word_logits(learner, pairs, CPU) for learner, pairs in ((of_features, features), (of_pictures, pictures))]
     np.testing.assert_allclose(*logits, atol=5e-3)
     result = train(config(task, epochs=6), tmp_path / "features", tmp_path / "run", device="cpu")
     assert result.metrics["top_1"] > 0.8

@@ -117,37 +117,31 @@ def find_words(pairs: Pairs, spoken: Mapping[str, SpokenFile], selection: WordSe
         UsageError: there is none.
     """
     found = list(_tokens(pairs, spoken, selection))
-    often = Counter(token.text for token in found)
-    found = [token for token in found if often[token.text] >= selection.min_tokens]
-    if not found:
+    often = Counter(text for text, *_ in found)
+    kept = [token for token in found if often[token[0]] >= selection.min_tokens]
+    if not kept:
         raise UsageError(
             f"no word is said {selection.min_tokens} times in these {len(pairs)} clips ({selection}); "
-            f"before that rule there were {sum(often.values())} tokens of {len(often)} words"
+            f"before that rule there were {len(found)} tokens of {len(often)} words"
         )
-    label, vocabulary = numbered([token.text for token in found])
-    row, first, num_frames = np.array([(token.row, token.first, token.num_frames) for token in found]).T
+    texts, files, rows, firsts, lengths = zip(*kept, strict=True)
+    label, vocabulary = numbered(texts)
     return WordTokens(
-        row,
-        first,
-        num_frames,
+        np.array(rows),
+        np.array(firsts),
+        np.array(lengths),
         label,
-        numbered([token.file for token in found])[0],
-        numbered([spoken[token.file].group for token in found])[0],
-        tuple(f"{token.file}#{token.first}" for token in found),
+        numbered(files)[0],
+        numbered([spoken[file].group for file in files])[0],
+        tuple(f"{file}#{first}" for file, first in zip(files, firsts, strict=True)),
         vocabulary,
     )
 
 
-@dataclass(frozen=True)
-class _Token:
-    text: str
-    file: str
-    row: int
-    first: int
-    num_frames: int
-
-
-def _tokens(pairs: Pairs, spoken: Mapping[str, SpokenFile], selection: WordSelection) -> Iterator[_Token]:
+def _tokens(
+    pairs: Pairs, spoken: Mapping[str, SpokenFile], selection: WordSelection
+) -> Iterator[tuple[str, str, int, int, int]]:
+    """Text, file, row of the pair, first frame and number of frames of each word that counts."""
     for row, name in enumerate(pairs.names):
         match = _NAME.fullmatch(name)
         file = None if match is None else same_file(match["file"], spoken)
@@ -159,7 +153,7 @@ def _tokens(pairs: Pairs, spoken: Mapping[str, SpokenFile], selection: WordSelec
         for word in filter(selection.wants, spoken[file].words):
             place = place_of(word, start_seconds, num_ticks, pairs.video_rate_hz)
             if place is not None:
-                yield _Token(word.text, file, row, *place)
+                yield word.text, file, row, *place
 
 
 def place_of(word: Word, start_seconds: float, num_ticks: int, rate_hz: float) -> tuple[int, int] | None:

@@ -68,13 +68,8 @@ class WordResult:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class _Said:
-    """A spoken word, and the model's answer."""
-
-    clip: Clip
-    label: int
-    logits: Float32[np.ndarray, " K"]
+#: A spoken word, its number in the vocabulary, and the model's logits.
+_Said = tuple[Clip, int, Float32[np.ndarray, " K"]]
 
 
 def evaluate_words(
@@ -127,22 +122,23 @@ def _read(reader: WordModel, clips: Sequence[Clip]) -> list[_Said]:
     settings = PackSettings(description.rate_hz, description.height_px, description.width_px, "mouth")
     mouths = decode_tracks(settings, clips[0].path, video=True, audio=False).video
     assert mouths is not None
-    found = []
+    found: list[_Said] = []
     for clip in clips:
         for word in _known_words(reader, clip):
             place = place_of(word, mouths.start_seconds, len(mouths.data), settings.rate_hz)
             if place is not None:
                 label = description.vocabulary.index(word.text)
-                found.append(_Said(clip, label, reader.logits(mouths.data, *place)))
+                found.append((clip, label, reader.logits(mouths.data, *place)))
     return found
 
 
 def _result(
     model: str, data: str, vocabulary: Sequence[str], said: Sequence[_Said], notes: tuple[str, ...]
 ) -> WordResult:
-    logits, label = np.stack([one.logits for one in said]), np.array([one.label for one in said])
+    clips, numbers, answers = zip(*said, strict=True)
+    logits, label = np.stack(answers), np.array(numbers)
     first, five = (top_k_hits(logits, label, k) for k in (1, 5))
-    files, groups = [one.clip.path for one in said], [one.clip.group for one in said]
+    files, groups = [clip.path for clip in clips], [clip.group for clip in clips]
     drawn = groups if len(set(groups)) > 1 else files
     return WordResult(
         model,

@@ -29,7 +29,6 @@ import math
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
@@ -41,25 +40,6 @@ from avmatch.systems.lips.published_model import EveryTick, VggMConfig, VggMPict
 from avmatch.training.run import load_tower, run_task, with_fields
 
 
-@runtime_checkable
-class BackEnd(Protocol):
-    """The layers over time; a frozen dataclass."""
-
-    @property
-    def reach_ticks(self) -> int:
-        """How many frames before and after its own a vector depends on."""
-        ...
-
-    @property
-    def dim(self) -> int:
-        """D."""
-        ...
-
-    def layers(self, num_channels: int) -> nn.Module:
-        """(B, T, C) → (B, T, D)."""
-        ...
-
-
 @dataclass(frozen=True)
 class Tc5:
     """Temporal convolutions over five frames."""
@@ -69,16 +49,16 @@ class Tc5:
 
     @property
     def reach_ticks(self) -> int:
-        """Two a layer."""
+        """How many frames before and after its own a vector depends on: two a layer."""
         return 2 * self.num_layers
 
     @property
     def dim(self) -> int:
-        """The width."""
+        """Of the vectors: the width."""
         return self.width
 
     def layers(self, num_channels: int) -> nn.Module:
-        """Convolution – BatchNorm – ReLU, repeated."""
+        """(B, T, C) → (B, T, D): Convolution – BatchNorm – ReLU, repeated."""
         channels = [num_channels, *[self.width] * self.num_layers]
         return nn.Sequential(
             _Transpose(),
@@ -110,6 +90,9 @@ class TcnBackEnd:
     def layers(self, num_channels: int) -> nn.Module:
         """The tower's end."""
         return nn.Sequential(Tcn(num_channels, self.tcn), _Scale(math.sqrt(self.dim)))
+
+
+BackEnd = Tc5 | TcnBackEnd
 
 
 class WordHead(nn.Module):

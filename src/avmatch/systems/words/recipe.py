@@ -9,19 +9,11 @@ scratch, or that of a run: `--set task.front_end=RUN` of lips, syncnet, ave_net 
 `--set task.frozen_epochs=` so many epochs.
 """
 
+from functools import partial
+
 from avmatch.systems.words.model import BackEnd, Tc5, TcnBackEnd
 from avmatch.systems.words.task import Words
 from avmatch.training.config import Optimisation, TrainConfig
-
-
-def words() -> TrainConfig:
-    """TCN."""
-    return _config("words", TcnBackEnd())
-
-
-def words_tc_5() -> TrainConfig:
-    """TC-5."""
-    return _config("words_tc_5", Tc5())
 
 
 def _config(recipe: str, back_end: BackEnd) -> TrainConfig:
@@ -39,3 +31,7 @@ def _config(recipe: str, back_end: BackEnd) -> TrainConfig:
         ema_decay=0.99,
         bf16=True,
     )
+
+
+words = partial(_config, "words", TcnBackEnd())
+words_tc_5 = partial(_config, "words_tc_5", Tc5())

@@ -38,17 +38,8 @@ from avmatch.metrics.intervals import bootstrap_interval
 from avmatch.systems.lips.augmentation import MouthAugmentation, MouthFrontEnd
 from avmatch.systems.lips.model import LipCnnConfig
 from avmatch.systems.lips.task import PACKING
+from avmatch.systems.words import model
 from avmatch.systems.words.data import WordFrames, WordSelection, find_words, read_spoken, word_folds
-from avmatch.systems.words.model import (
-    REACH_TICKS,
-    BackEnd,
-    FrontEnd,
-    TcnBackEnd,
-    WordHead,
-    lip_front_end,
-    read_front_end,
-    time_masked,
-)
 from avmatch.systems.words.runtime import WORDS_MODEL
 from avmatch.training.batches import held, read_packed
 from avmatch.training.export import TICKS, Exported, export_model, uniform
@@ -85,7 +76,7 @@ class Words:
     front_end: str = ""
     video: LipCnnConfig = field(default_factory=LipCnnConfig)
     frozen_epochs: int = 0
-    back_end: BackEnd = field(default_factory=TcnBackEnd)
+    back_end: model.BackEnd = field(default_factory=model.TcnBackEnd)
     mouth: MouthAugmentation = field(default_factory=MouthAugmentation)
     jitter_ticks: int = 2
     mask_ticks: int = 4
@@ -99,7 +90,7 @@ class Words:
     @property
     def context_ticks(self) -> int:
         """Frames on either side of a word that its logits depend on."""
-        return REACH_TICKS + self.back_end.reach_ticks
+        return model.REACH_TICKS + self.back_end.reach_ticks
 
     def read(self, data: str | Path, cache: Path, progress: Progress | None = None) -> Pairs:
         """The words in the clips that the recipe `lips` reads, or in features of such clips."""
@@ -135,7 +126,7 @@ class Words:
 
         `macro_top_1` is the mean over the words that are said.
         """
-        logits = word_logits(self, learner, pairs, device)
+        logits = word_logits(learner, pairs, device)
         first, five = (top_k_hits(logits, pairs.label, k) for k in (1, 5))
         files = np.array([name.rpartition("#")[0] for name in pairs.names])
         found = {
@@ -168,11 +159,11 @@ class Words:
         samples = uniform((num, ticks + 2 * reader.context, *learner.shape) for num, ticks in TICKS)
         export_model(WORDS_KIND, {WORDS_MODEL: Exported(reader, samples, described)}, folder, description)
 
-    def _front_end(self, pairs: Pairs) -> FrontEnd | int:
+    def _front_end(self, pairs: Pairs) -> model.FrontEnd | int:
         """The network, or the number of features where those are given."""
         if pairs.video_kind == "features":
             return int(pairs.video[0].shape[1])
-        return read_front_end(self.front_end) if self.front_end else lip_front_end(self.video)
+        return model.read_front_end(self.front_end) if self.front_end else model.lip_front_end(self.video)
 
 
 class WordInContext(nn.Module):
@@ -198,24 +189,24 @@ class WordReader(nn.Module):
         front_end: a network, or the number of features a frame that are given instead of pictures.
     """
 
-    def __init__(self, task: Words, front_end: FrontEnd | int, num_classes: int) -> None:
+    def __init__(self, task: Words, front_end: model.FrontEnd | int, num_classes: int) -> None:
         super().__init__()
         self.task = task
         self.mouth: nn.Module = nn.Identity()
         self.front_end: nn.Module = nn.Identity()
-        if isinstance(front_end, FrontEnd):
+        if isinstance(front_end, model.FrontEnd):
             self.shape: tuple[int, ...] = (front_end.side_px, front_end.side_px)
             self.mouth, self.front_end = MouthFrontEnd(task.mouth, front_end.side_px), front_end.network
             num_channels = front_end.num_channels
         else:
             self.shape, num_channels = (front_end,), front_end
-        self.head = WordHead(num_channels, num_classes, task.back_end, task.dropout)
+        self.head = model.WordHead(num_channels, num_classes, task.back_end, task.dropout)
 
     def forward(self, batch: Batch, epoch: int) -> dict[str, Float[Tensor, ""]]:
         """The loss of a batch, and the share of words that it gets right."""
         is_frozen = epoch < self.task.frozen_epochs
         self.front_end.train(self.training and not is_frozen)
-        frames = time_masked(self.mouth(batch.video).float(), self.task.mask_ticks)
+        frames = model.time_masked(self.mouth(batch.video).float(), self.task.mask_ticks)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not is_frozen):
             ticks = self.front_end(frames)
         logits, label = self.head(ticks, batch.audio != _OUTSIDE), batch.audio.amax(dim=1)
@@ -254,10 +245,10 @@ class WordBatches:
         return frames[margin + early : len(frames) - margin + late]
 
 
-def word_logits(task: Words, learner: nn.Module, pairs: Pairs, device: torch.device) -> Float32[np.ndarray, "N K"]:
+def word_logits(learner: nn.Module, pairs: Pairs, device: torch.device) -> Float32[np.ndarray, "N K"]:
     """The logits of each word without augmentation, in evaluation mode."""
     assert isinstance(learner, WordReader)
-    source, rng = WordBatches(task, pairs, 0), np.random.default_rng(0)
+    source, rng = WordBatches(learner.task, pairs, 0), np.random.default_rng(0)
     # Words of similar length together, so that little is filled up.
     order = np.argsort([len(pairs.video[row]) for row in range(len(pairs))], kind="stable")
     logits = np.empty((len(pairs), len(pairs.label_names)), np.float32)

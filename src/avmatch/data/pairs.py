@@ -19,20 +19,8 @@ import numpy as np
 from jaxtyping import Float32
 
 from avmatch.core.errors import MediaError, UsageError
-from avmatch.data.items import (
-    SIDES,
-    Fault,
-    Items,
-    Pairs,
-    Scenes,
-    Side,
-    absent,
-    checked,
-    missing_steps,
-    numbered,
-    stored_array,
-    whole_steps,
-)
+from avmatch.data import items
+from avmatch.data.items import SIDES, Fault, Items, Pairs, Scenes, Side
 from avmatch.data.layouts import read_pair_list
 from avmatch.data.manifest import Row, is_table, of_split, read_table, recordings
 from avmatch.data.shards import INDEX, open_shards
@@ -90,7 +78,7 @@ def read_scenes(path: str | Path, split: str | None = None) -> Scenes:
     if given.is_dir() and is_std2022(given):
         if split is not None:
             raise UsageError(f"{given}: has no splits; leave out --split")
-        return checked(read_std2022(given, keep_broken=True))
+        return items.checked(read_std2022(given, keep_broken=True))
     raise _unknown(given, KNOWN_SCENES)
 
 
@@ -122,12 +110,12 @@ def _pair_table(path: Path, to_train: bool) -> Pairs:
             raise UsageError(f"{path}: names {clip.video} and {clip.audio}, but features are {FEATURE_SUFFIX}; {KNOWN}")
         if clip.start_seconds is not None or clip.duration_seconds is not None or clip.offset_seconds:
             raise UsageError(f"{path}: gives times for {clip.video}, but feature files are taken whole")
-    label, label_names = numbered([clip.label for clip in clips])
+    label, label_names = items.numbered([clip.label for clip in clips])
     return Pairs(
         _loaded([clip.video for clip in clips]),
         _loaded([clip.audio for clip in clips]),
         tuple(clip.video for clip in clips),
-        numbered([clip.group for clip in clips])[0],
+        items.numbered([clip.group for clip in clips])[0],
         label,
         label_names,
         is_held_back=listed_as_held_back([clip.split for clip in clips]),
@@ -158,8 +146,8 @@ def _scene_table(path: Path, split: str | None) -> Scenes:
     audio, video = (
         tuple(_steps(row, name, side, faults.append) for name, row in zip(names, rows, strict=True)) for side in SIDES
     )
-    label, label_names = numbered([row.get("label") for row in rows])
-    group, _ = numbered([row.get("group") or name for name, row in zip(recordings(files), rows, strict=True)])
+    label, label_names = items.numbered([row.get("label") for row in rows])
+    group, _ = items.numbered([row.get("group") or name for name, row in zip(recordings(files), rows, strict=True)])
     return Scenes(Pairs(video, audio, tuple(names), group, label, label_names), tuple(faults))
 
 
@@ -168,25 +156,25 @@ def _steps(row: Row, name: str, side: Side, report: Callable[[Fault], None]) -> 
     cell = row[side]
     if not cell:
         report(Fault(name, side, "missing"))
-        return absent()
+        return items.absent()
     if Path(cell).suffix.lower() != FEATURE_SUFFIX:
         raise UsageError(f"{row.table}: names {cell}, but features are {FEATURE_SUFFIX}; {KNOWN_SCENES}")
     try:
         return load_feature(row.table.parent / cell)
     except MediaError as error:
         report(Fault(name, side, error.message))
-        return absent()
+        return items.absent()
 
 
 def _stored_steps(path: str, side: Side) -> tuple[Float32[np.ndarray, "_ _"], str]:
     """The steps of one side of an .npz file, and what is missing of them, or wrong."""
     try:
-        array = stored_array(Path(path), side)
+        array = items.stored_array(Path(path), side)
     except ValueError as error:
-        return absent(), f"broken: not a readable .npz ({error})"
+        return items.absent(), f"broken: not a readable .npz ({error})"
     if array is None:
-        return absent(), "missing"
+        return items.absent(), "missing"
     if array.ndim != 2 or not array.size or array.dtype.kind not in "fiu":
-        return absent(), f"broken: must be numbers (steps, features), is {array.dtype} {array.shape}"
-    clip = whole_steps(array)
-    return clip, missing_steps(clip)
+        return items.absent(), f"broken: must be numbers (steps, features), is {array.dtype} {array.shape}"
+    clip = items.whole_steps(array)
+    return clip, items.missing_steps(clip)

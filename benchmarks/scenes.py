@@ -71,7 +71,7 @@ class Bench:
 
     @cached_property
     def pairs(self) -> Pairs:
-        return read_scenes(self.data).pairs
+        return read_scenes(self.data)
 
     @cached_property
     def fold(self) -> np.ndarray:

@@ -33,11 +33,11 @@ def packed(folder: Path) -> Path:
 
 def test_a_packed_folder_gives_its_classes_and_groups(tmp_path: Path):
     scenes = read_scenes(packed(tmp_path))
-    assert scenes.pairs.label_names == ("Bark", "Bus", "Clock")
-    assert scenes.pairs.label.tolist() == [0, 2, 0, 1]
-    assert scenes.pairs.group.tolist() == [0, 0, 1, 1]
+    assert scenes.label_names == ("Bark", "Bus", "Clock")
+    assert scenes.label.tolist() == [0, 2, 0, 1]
+    assert scenes.group.tolist() == [0, 0, 1, 1]
     assert scenes.faults == ()
-    assert gathered_steps(scenes.pairs.audio, np.array([1]), 2).dtype == np.float32
+    assert gathered_steps(scenes.audio, np.array([1]), 2).dtype == np.float32
 
 
 def test_broken_steps_and_sides_are_kept_flagged_and_named(tmp_path: Path):
@@ -51,8 +51,8 @@ def test_broken_steps_and_sides_are_kept_flagged_and_named(tmp_path: Path):
         "0001: video: 1 of 3 steps aren't finite",
         "0002: video: broken: no step is finite",
     ]
-    assert np.isnan(scenes.pairs.video[1]).all(axis=1).tolist() == [False, False, True]
-    assert len(scenes.pairs) == 4
+    assert np.isnan(scenes.video[1]).all(axis=1).tolist() == [False, False, True]
+    assert len(scenes) == 4
 
 
 def write_table(folder: Path) -> Path:
@@ -73,18 +73,18 @@ def write_table(folder: Path) -> Path:
 
 def test_a_table_may_lack_a_side_and_name_a_broken_file(tmp_path: Path):
     scenes = read_scenes(write_table(tmp_path))
-    assert scenes.pairs.names == ("a0.npy", "a1.npy", "v1.npy", "bad.npy")
+    assert scenes.names == ("a0.npy", "a1.npy", "v1.npy", "bad.npy")
     assert [(fault.name, fault.side) for fault in scenes.faults] == [
         ("v1.npy", "audio"),
         ("bad.npy", "audio"),
         ("a1.npy", "video"),
     ]
-    assert len(scenes.labelled().pairs) == 3
-    assert num_features(scenes.pairs.video) == 3
+    assert len(scenes.labelled()) == 3
+    assert num_features(scenes.video) == 3
 
 
 def test_a_split_of_a_table(tmp_path: Path):
-    assert read_scenes(write_table(tmp_path), "test").pairs.names == ("v1.npy", "bad.npy")
+    assert read_scenes(write_table(tmp_path), "test").names == ("v1.npy", "bad.npy")
     with pytest.raises(UsageError, match="names no item of the split 'val'"):
         read_scenes(tmp_path / "scenes.csv", "val")
 
@@ -126,7 +126,7 @@ def test_npz_clips_with_both_sides_one_or_none(tmp_path: Path):
         ("broken", "video"),
     }
     assert messages["odd", "audio"] == "broken: must be numbers (steps, features), is float64 (3,)"
-    assert [len(scenes.pairs.audio[row]) for row in range(4)] == [2, 2, 0, 0]
+    assert [len(scenes.audio[row]) for row in range(4)] == [2, 2, 0, 0]
     with pytest.raises(UsageError, match="no such file"):
         read_clips([str(tmp_path / "none.npz")])
 
@@ -153,9 +153,9 @@ def test_rows_of_one_sound_are_told_apart(tmp_path: Path):
     path = tmp_path / "twice.csv"
     path.write_text("audio,video\na0.npy,v0.npy\na0.npy,\na1.npy,v1.npy", encoding="utf-8")
     scenes = read_scenes(path)
-    assert scenes.pairs.names == ("a0.npy + v0.npy", "a0.npy", "a1.npy")
+    assert scenes.names == ("a0.npy + v0.npy", "a0.npy", "a1.npy")
     assert [str(fault) for fault in scenes.faults] == ["a0.npy: video: missing"]
-    assert scenes.pairs.group.tolist() == [0, 0, 1]
+    assert scenes.group.tolist() == [0, 0, 1]
 
 
 def test_a_split_of_media(tmp_path: Path):
@@ -218,7 +218,7 @@ def test_sides_are_no_classes(tmp_path: Path):
 def test_items_that_share_a_film_are_one_group(tmp_path: Path):
     write_table(tmp_path)
     (tmp_path / "cameras.csv").write_text("audio,video\na0.npy,v0.npy\na1.npy,v0.npy\na1.npy,\n", encoding="utf-8")
-    assert read_scenes(tmp_path / "cameras.csv").pairs.group.tolist() == [0, 0, 0]
+    assert read_scenes(tmp_path / "cameras.csv").group.tolist() == [0, 0, 0]
 
 
 def predictions() -> Predictions:

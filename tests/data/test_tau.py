@@ -65,7 +65,7 @@ def write_comma_lists(folder: Path) -> None:
 
 
 def test_steps_are_cut_to_96_and_standardised(tmp_path: Path):
-    pairs = read_scenes(write_tau(tmp_path)).pairs
+    pairs = read_scenes(write_tau(tmp_path))
     assert pairs.names == tuple(sorted(stem for _, stem, split in ITEMS if split != "test"))
     assert pairs.video_rate_hz == 10.0
     row = pairs.names.index("tram-vienna-30-1")
@@ -84,7 +84,7 @@ def test_classes_and_splits_with_lists_of_either_kind_and_without(tmp_path: Path
         ("train", [stem for _, stem, own in ITEMS if own == "train"]),
         ("test", ["airport-oslo-9-3"]),
     ):
-        pairs = read_scenes(tmp_path, split).pairs
+        pairs = read_scenes(tmp_path, split)
         assert sorted(pairs.names) == sorted(names)
         label = {stem: label for label, stem, _ in ITEMS}
         assert [pairs.label_names[number] for number in pairs.label] == [label[name] for name in pairs.names]
@@ -93,19 +93,19 @@ def test_classes_and_splits_with_lists_of_either_kind_and_without(tmp_path: Path
 def test_a_split_without_a_list_is_what_its_file_holds(tmp_path: Path):
     write_comma_lists(write_tau(tmp_path))
     (tmp_path / "test.csv").unlink()
-    assert read_scenes(tmp_path, "test").pairs.names == ("airport-oslo-9-3",)
+    assert read_scenes(tmp_path, "test").names == ("airport-oslo-9-3",)
     (tmp_path / "train.csv").write_text("filename_audio\n", encoding="utf-8")
-    assert len(read_scenes(tmp_path, "train").pairs) == sum(split == "train" for *_, split in ITEMS)
+    assert len(read_scenes(tmp_path, "train")) == sum(split == "train" for *_, split in ITEMS)
     names = [stem for _, stem, split in ITEMS if split == "train"]
     (tmp_path / "train.csv").write_text(f"filename_audio\n{names[0]}.wav\n", encoding="utf-8")
-    assert read_scenes(tmp_path, "train").pairs.names == (names[0],)
+    assert read_scenes(tmp_path, "train").names == (names[0],)
 
 
 def test_numbers_of_another_size_and_other_trees_name_their_file(tmp_path: Path):
     inside = write_tau(tmp_path) / "feature" / "audio_features_data"
     np.savez(inside / "global_mean_std.npz", global_mean=np.zeros(5), global_std=np.ones(5))
     with pytest.raises(MediaError, match=r"hdf5: .* has 6 features, but global_mean_std\.npz beside it has 5"):
-        read_scenes(tmp_path).pairs.audio[0]
+        read_scenes(tmp_path).audio[0]
     inside = write_tau(tmp_path / "other") / "feature" / "audio_features_data"
     with h5py.File(inside / "val.hdf5", "a") as file:
         file["stray"] = np.zeros(3)
@@ -114,7 +114,7 @@ def test_numbers_of_another_size_and_other_trees_name_their_file(tmp_path: Path)
 
 
 def test_a_location_is_a_group(tmp_path: Path):
-    pairs = read_scenes(write_tau(tmp_path)).pairs
+    pairs = read_scenes(write_tau(tmp_path))
     group = dict(zip(pairs.names, pairs.group.tolist(), strict=True))
     assert group["airport-lisbon-1000-40000"] == group["airport-lisbon-1000-40001"]
     assert len(set(group.values())) == 3
@@ -122,7 +122,7 @@ def test_a_location_is_a_group(tmp_path: Path):
 
 def test_the_lists_location_goes_first(tmp_path: Path):
     write_comma_lists(write_tau(tmp_path))
-    assert len(np.unique(read_scenes(tmp_path).pairs.group)) == 4
+    assert len(np.unique(read_scenes(tmp_path).group)) == 4
 
 
 def test_a_missing_or_broken_side_is_kept_and_named(tmp_path: Path):
@@ -136,9 +136,9 @@ def test_a_missing_or_broken_side_is_kept_and_named(tmp_path: Path):
         "metro_station-paris-2-7: audio: broken: must be (steps, features), is (6,)",
         "tram-vienna-30-1: video: missing",
     ]
-    row = scenes.pairs.names.index("tram-vienna-30-1")
-    assert len(scenes.pairs.video[row]) == 0
-    assert len(scenes.pairs.audio[row]) == 96
+    row = scenes.names.index("tram-vienna-30-1")
+    assert len(scenes.video[row]) == 0
+    assert len(scenes.audio[row]) == 96
 
 
 def test_damaged_numbers_name_their_file(tmp_path: Path):
@@ -153,7 +153,7 @@ def test_damaged_numbers_name_their_file(tmp_path: Path):
     content = bytearray(path.read_bytes())
     content[place + 8] ^= 255
     path.write_bytes(content)
-    pairs = read_scenes(tmp_path).pairs
+    pairs = read_scenes(tmp_path)
     with pytest.raises(MediaError, match=r"val.hdf5: tram/audio/tram-vienna-30-1 can't be read"):
         pairs.audio[pairs.names.index("tram-vienna-30-1")]
     (path.parent / "global_mean_std.npz").write_bytes(b"PK\x03\x04")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from avmatch.core.errors import MediaError, ModelError, UsageError
-from avmatch.data.items import Pairs, Scenes, padded
+from avmatch.data.items import Pairs, padded
 from avmatch.pipelines.classify import classify, scene_results
 from avmatch.systems.scenes import media as scene_media
 from avmatch.systems.scenes import runtime as encoders
@@ -109,7 +109,7 @@ def test_a_side_that_cant_be_read_ends_no_batch(model: Path):
 
     sound = BARK[None]
     pairs = Pairs((CLOCK[None], CLOCK[None]), Damaged((sound, sound)), ("x", "y"), np.arange(2), np.full(2, -1), ())
-    first, second = scene_results(load_scenes(model), Scenes(pairs))
+    first, second = scene_results(load_scenes(model), pairs)
     assert (first.label, dict(first.missing)) == ("clock", {"audio": "x can't be read"})
     assert second.status == "ok"
 
@@ -204,8 +204,8 @@ def test_media_become_steps_a_second_and_a_broken_file_is_kept(media: Path, tmp_
         (tmp_path / label).mkdir()
         (tmp_path / label / name).write_bytes((media / "good.mp4").read_bytes() if name == "good.mp4" else b"nothing")
     scenes = read_scene_media(tmp_path, "signals", None)
-    assert scenes.pairs.label_names == ("one", "two")
-    assert len(scenes.pairs.video[0]) >= 1
-    assert not np.isnan(scenes.pairs.video[0]).all()
+    assert scenes.label_names == ("one", "two")
+    assert len(scenes.video[0]) >= 1
+    assert not np.isnan(scenes.video[0]).all()
     broken = [fault for fault in scenes.faults if fault.name.endswith("broken.mp4")]
     assert [fault.side for fault in broken] == ["audio", "video"]

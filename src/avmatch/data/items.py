@@ -1,8 +1,7 @@
 """The nouns of a training set: pairs of a video item and an audio item, and how a batch of them is gathered.
 
-    Pairs     both sides are there, whole
-    Scenes    labelled pairs of features, of which a side may be missing or broken: a missing step is NaN, a missing
-              side has no steps, and a `Fault` names it. Networks (systems/scenes/model.py) leave them out.
+Where a reader keeps pairs of features of which a side is missing or broken, a missing step is NaN, a missing side has
+no steps, and a `Fault` names it. Networks (systems/scenes/model.py) leave them out.
 
 Letters in shapes: N items, B items of a batch, T ticks or steps of one item, D dimensions, F features.
 """
@@ -66,6 +65,18 @@ class Picked:
         return self.items[int(self.rows[row])]
 
 
+@dataclass(frozen=True)
+class Fault:
+    """A side of an item that is missing, or not whole."""
+
+    name: str
+    side: Side
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.side}: {self.message}"
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Pairs:
     """Item i of `video` belongs to item i of `audio`.
@@ -81,6 +92,7 @@ class Pairs:
             spectrum (data/tracks.py).
         video_rate_hz, audio_rate_hz: ticks a second.
         is_held_back: (N,) what the set's own lists keep from training; None where it has none.
+        faults: which sides are missing or broken, as far as reading shows.
     """
 
     video: Items
@@ -94,6 +106,7 @@ class Pairs:
     video_rate_hz: float = 1.0
     audio_rate_hz: float = 1.0
     is_held_back: Bool[np.ndarray, " N"] | None = None
+    faults: tuple[Fault, ...] = ()
 
     def __post_init__(self) -> None:
         counts = {side: len(getattr(self, side)) for side in ("video", "audio", "names", "group", "label")}
@@ -119,51 +132,22 @@ class Pairs:
 
     def take(self, rows: Int[np.ndarray, " M"]) -> Pairs:
         """The pairs of `rows`, in that order. What lies on disk stays there."""
+        names = tuple(self.names[row] for row in rows)
+        kept = set(names)
         return replace(
             self,
             video=_take(self.video, rows),
             audio=_take(self.audio, rows),
-            names=tuple(self.names[row] for row in rows),
+            names=names,
             group=self.group[rows],
             label=self.label[rows],
             is_held_back=None if self.is_held_back is None else self.is_held_back[rows],
+            faults=tuple(fault for fault in self.faults if fault.name in kept),
         )
 
-
-@dataclass(frozen=True)
-class Fault:
-    """A side of an item that is missing, or not whole."""
-
-    name: str
-    side: Side
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.side}: {self.message}"
-
-
-@dataclass(frozen=True, eq=False)
-class Scenes:
-    """Labelled items as they were read.
-
-    Attributes:
-        pairs: the items; missing steps are NaN, missing sides have no steps.
-        faults: what is missing, as far as reading shows.
-    """
-
-    pairs: Pairs
-    faults: tuple[Fault, ...] = ()
-
-    def labelled(self) -> Scenes:
-        """Only the items whose class is known."""
-        return self.take(np.flatnonzero(self.pairs.label >= 0))
-
-    def take(self, rows: Int[np.ndarray, " M"]) -> Scenes:
-        """The items of `rows`, in that order."""
-        if np.array_equal(rows, np.arange(len(self.pairs))):
-            return self
-        names = {self.pairs.names[row] for row in rows}
-        return Scenes(self.pairs.take(rows), tuple(fault for fault in self.faults if fault.name in names))
+    def labelled(self) -> Pairs:
+        """Only those whose class is known."""
+        return self if (self.label >= 0).all() else self.take(np.flatnonzero(self.label >= 0))
 
 
 def gather(items: Items, rows: Int[np.ndarray, " B"]) -> Float32[np.ndarray, "B T *rest"]:
@@ -212,7 +196,7 @@ def padded(clips: Sequence[Float32[np.ndarray, "_ _"]], num_features: int) -> Fl
     return batch
 
 
-def checked(pairs: Pairs) -> Scenes:
+def checked(pairs: Pairs) -> Pairs:
     """The pairs in float32, what isn't finite taken out of them and reported as faults."""
     faults: list[Fault] = []
     sides: dict[Side, Items] = {}
@@ -225,7 +209,7 @@ def checked(pairs: Pairs) -> Scenes:
             if (message := missing_steps(clip))
         ]
         sides[side] = clips
-    return Scenes(replace(pairs, audio=sides["audio"], video=sides["video"]), tuple(faults))
+    return replace(pairs, audio=sides["audio"], video=sides["video"], faults=tuple(faults))
 
 
 def gathered_steps(items: Items, rows: Int[np.ndarray, " B"], num_features: int) -> Float32[np.ndarray, "B T F"]:

@@ -20,7 +20,7 @@ from jaxtyping import Float32
 
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.data import items
-from avmatch.data.items import SIDES, Fault, Items, Pairs, Scenes, Side
+from avmatch.data.items import SIDES, Fault, Items, Pairs, Side
 from avmatch.data.layouts import read_pair_list
 from avmatch.data.manifest import Row, is_table, of_split, read_table, recordings
 from avmatch.data.shards import INDEX, open_shards
@@ -59,7 +59,7 @@ def read_pairs(path: str | Path, *, to_train: bool = False) -> Pairs:
     raise _unknown(given, KNOWN)
 
 
-def read_scenes(path: str | Path, split: str | None = None) -> Scenes:
+def read_scenes(path: str | Path, split: str | None = None) -> Pairs:
     """The labelled items of a folder or a table.
 
     Args:
@@ -82,7 +82,7 @@ def read_scenes(path: str | Path, split: str | None = None) -> Scenes:
     raise _unknown(given, KNOWN_SCENES)
 
 
-def read_clips(paths: Sequence[str]) -> Scenes:
+def read_clips(paths: Sequence[str]) -> Pairs:
     """The items of these .npz files; what is missing or broken is reported as a fault.
 
     Raises:
@@ -93,8 +93,8 @@ def read_clips(paths: Sequence[str]) -> Scenes:
     read = {side: [_stored_steps(path, side) for path in paths] for side in SIDES}
     faults = [Fault(path, side, why) for side in SIDES for path, (_, why) in zip(paths, read[side], strict=True) if why]
     audio, video = (tuple(clip for clip, _ in read[side]) for side in SIDES)
-    pairs = Pairs(video, audio, tuple(paths), np.arange(len(paths)), np.full(len(paths), -1), ())
-    return Scenes(pairs, tuple(faults))
+    num = len(paths)
+    return Pairs(video, audio, tuple(paths), np.arange(num), np.full(num, -1), (), faults=tuple(faults))
 
 
 def _unknown(given: Path, known: str) -> UsageError:
@@ -133,7 +133,7 @@ def _loaded(paths: Sequence[str]) -> Items:
     return np.stack(arrays) if len({array.shape for array in arrays}) == 1 else arrays
 
 
-def _scene_table(path: Path, split: str | None) -> Scenes:
+def _scene_table(path: Path, split: str | None) -> Pairs:
     columns, rows = read_table(path, SIDES)
     cells = {row.number: tuple(row[side] for side in SIDES if row[side]) for row in rows}
     if empty := next((row for row in rows if not cells[row.number]), None):
@@ -148,7 +148,7 @@ def _scene_table(path: Path, split: str | None) -> Scenes:
     )
     label, label_names = items.numbered([row.get("label") for row in rows])
     group, _ = items.numbered([row.get("group") or name for name, row in zip(recordings(files), rows, strict=True)])
-    return Scenes(Pairs(video, audio, tuple(names), group, label, label_names), tuple(faults))
+    return Pairs(video, audio, tuple(names), group, label, label_names, faults=tuple(faults))
 
 
 def _steps(row: Row, name: str, side: Side, report: Callable[[Fault], None]) -> Float32[np.ndarray, "T F"]:

@@ -24,7 +24,7 @@ from jaxtyping import Float32
 
 from avmatch.core.errors import MediaError, MissingExtraError, UsageError
 from avmatch.data.inputs import natural_key
-from avmatch.data.items import SIDES, Fault, Pairs, Scenes, Side, absent, numbered, stored_array, whole_steps
+from avmatch.data.items import SIDES, Fault, Pairs, Side, absent, numbered, stored_array, whole_steps
 from avmatch.data.manifest import read_table
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def is_tau(folder: Path) -> bool:
     return any(_files(folder, side) for side in SIDES)
 
 
-def read_tau(folder: Path, split: str | None = None) -> Scenes:
+def read_tau(folder: Path, split: str | None = None) -> Pairs:
     """The items of one split, or of train and val; one with a missing or broken side is kept and reported.
 
     Raises:
@@ -137,7 +137,7 @@ def read_tau(folder: Path, split: str | None = None) -> Scenes:
     usable = zip(places, audio.places, video.places, strict=True)
     label, label_names = numbered([_label(folder, name, listed[name], own) for name, *own in usable])
     group, _ = numbered([listed[name].location or location_of(name) for name in places])
-    pairs = Pairs(
+    return Pairs(
         video,
         audio,
         tuple(places),
@@ -146,8 +146,8 @@ def read_tau(folder: Path, split: str | None = None) -> Scenes:
         label_names,
         video_rate_hz=RATE_HZ,
         audio_rate_hz=RATE_HZ,
+        faults=tuple(faults),
     )
-    return Scenes(pairs, tuple(faults))
 
 
 def _label(folder: Path, name: str, row: _Listed, places: Sequence[_Place | None]) -> str:

@@ -18,7 +18,7 @@ from jaxtyping import Float
 
 from avmatch.core.errors import UsageError
 from avmatch.core.results import Progress
-from avmatch.data.items import Scenes, absent
+from avmatch.data.items import Pairs, absent
 from avmatch.systems.scenes.media import Usable, scenes_for, usable
 from avmatch.systems.scenes.runtime import CarriedBy, Clip, SceneModel, SceneResult, Span, load_scenes
 
@@ -60,7 +60,7 @@ def classify(
     return tuple(itertools.chain.from_iterable(scene_results(loaded, scenes) for scenes in every))
 
 
-def scene_results(model: SceneModel, scenes: Scenes) -> list[SceneResult]:
+def scene_results(model: SceneModel, scenes: Pairs) -> list[SceneResult]:
     """One for each item."""
     labels, results = model.description.labels, []
     for found in usable(model, scenes):

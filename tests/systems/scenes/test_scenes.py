@@ -91,7 +91,7 @@ def test_the_published_settings(fusion: str):
 
 
 def test_deviation_and_mean_are_over_all_steps_that_are_there(held_out: Path):
-    pairs = read_scenes(held_out).pairs
+    pairs = read_scenes(held_out)
     found = standard(pairs.video, 5)
     steps = np.asarray(pairs.video).reshape(-1, 5)
     np.testing.assert_allclose(found.mean, np.nanmean(steps, axis=0), atol=1e-5)
@@ -188,7 +188,7 @@ def test_evaluate_prints_tables(best: Path, held_out: Path):
 
 
 def test_classify_answers_with_either_side_alone(best: Path, held_out: Path, tmp_path: Path):
-    pairs = read_scenes(held_out).pairs
+    pairs = read_scenes(held_out)
     shares = {}
     for side in ("audio", "video"):
         files = []
@@ -218,7 +218,7 @@ def test_the_exported_graph_describes_itself(best: Path, data: Path):
 
 def learner_of(data: Path, **changes: object) -> tuple[MixedScenes, MixedLearner]:
     task = MixedScenes(num_networks=2, num_folds=4, **changes)  # type: ignore[arg-type]
-    pairs = read_scenes(data).pairs
+    pairs = read_scenes(data)
     torch.manual_seed(0)
     learner = task.learner(pairs, 0)
     return task, learner
@@ -226,7 +226,7 @@ def learner_of(data: Path, **changes: object) -> tuple[MixedScenes, MixedLearner
 
 def test_a_network_doesnt_learn_from_the_fold_that_judges_it(data: Path):
     _, learner = learner_of(data)
-    pairs = read_scenes(data).pairs
+    pairs = read_scenes(data)
     rows = np.flatnonzero(learner.fold.numpy() == 0)[:20]
     batch = SceneBatches(pairs, learner.sizes)(rows, 0, np.random.default_rng(0))
     learner(batch, 0)["loss"].backward()
@@ -237,7 +237,7 @@ def test_a_network_doesnt_learn_from_the_fold_that_judges_it(data: Path):
 
 def test_stacking_lowers_the_log_loss_and_differs_by_case(data: Path, held_out: Path):
     task, learner = learner_of(data)
-    pairs = read_scenes(held_out).pairs
+    pairs = read_scenes(held_out)
     before = scene_logits(learner, pairs, torch.device("cpu"))
     figures = stack(learner, pairs)
     after = task.validate(learner, pairs, torch.device("cpu"))

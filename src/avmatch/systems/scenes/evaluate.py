@@ -120,16 +120,16 @@ def evaluate_scenes(
     loaded = load_scenes(model)
     (scenes,) = scenes_for(loaded, [data], cache_dir, progress, split)
     scenes = scenes.labelled()
-    if not len(scenes.pairs):
+    if not len(scenes):
         raise UsageError(f"{data}: no item has a label")
     if held_out:
-        scenes = scenes.take(held_back_rows(scenes.pairs.names, Path(model)))
-    label = _in_order(scenes.pairs, loaded, data)
+        scenes = scenes.take(held_back_rows(scenes.names, Path(model)))
+    label = _in_order(scenes, loaded, data)
     parts, missing = [], []
     for found in usable(loaded, scenes):
         parts.append(loaded.probabilities(found.audio, found.video))
         missing += found.missing
-    names = scenes.pairs.names
+    names = scenes.names
     predictions = Predictions(names, loaded.description.labels, np.concatenate(parts), label)
     notes = [f"{name}: {side}: {why}" for name, whys in zip(names, missing, strict=True) for side, why in whys.items()]
     return ClassificationResult(str(model), str(data), predictions, sum(map(bool, missing)), tuple(notes))

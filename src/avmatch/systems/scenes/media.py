@@ -24,7 +24,7 @@ from avmatch.artifacts.tower import TowerPair, load_pair
 from avmatch.core.errors import MediaError, ModelError, UsageError
 from avmatch.core.features import BAND_RATE_HZ, TICK_RATE_HZ, AudioFeatures, Embeddings, VideoFeatures
 from avmatch.core.results import Failure, Progress
-from avmatch.data.items import SIDES, Fault, Items, Pairs, Scenes, Side, absent, numbered, whole_steps
+from avmatch.data.items import SIDES, Fault, Items, Pairs, Side, absent, numbered, whole_steps
 from avmatch.data.layouts import is_media, list_scene_files
 from avmatch.data.manifest import Clip, is_table
 from avmatch.data.pairs import read_clips, read_scenes
@@ -55,7 +55,7 @@ def read_scene_media(
     cache_dir: Path | None,
     progress: Progress | None = None,
     split: str | None = None,
-) -> Scenes:
+) -> Pairs:
     """The features of labelled media (data/layouts.py).
 
     Args:
@@ -74,7 +74,7 @@ def read_scene_media(
 
 def media_scenes(
     files: Sequence[Clip], front_end: str, cache_dir: Path | None, progress: Progress | None = None
-) -> Scenes:
+) -> Pairs:
     """The features of these files; a side without features is a fault."""
     pair = None if front_end == SIGNALS else load_pair(front_end)
     analyser = Analyser(cache_dir, () if pair is None else (pair,), num_threads=1)
@@ -91,7 +91,7 @@ def media_scenes(
         if why
     ]
     label, label_names = numbered([file.label for file in files])
-    pairs = Pairs(
+    return Pairs(
         tuple(read["video"][0] for read in sides),
         tuple(read["audio"][0] for read in sides),
         tuple(paths),
@@ -100,8 +100,8 @@ def media_scenes(
         label_names,
         video_rate_hz=RATE_HZ,
         audio_rate_hz=RATE_HZ,
+        faults=tuple(faults),
     )
-    return Scenes(pairs, tuple(faults))
 
 
 def _sides_of_file(analyser: Analyser, pair: TowerPair | None, path: str) -> dict[Side, tuple[Steps, str]]:
@@ -172,12 +172,12 @@ def scenes_for(
     cache_dir: Path | None = None,
     progress: Progress | None = None,
     split: str | None = None,
-) -> list[Scenes]:
+) -> list[Pairs]:
     """The items that arguments name, as the model takes them."""
     if not model.description.front_end:
         if media := next((file for file in files if Path(file).is_file() and is_media(Path(file))), None):
             raise UsageError(f"{media}: is media, and {model.description.model} takes features that others computed")
-        scenes: list[Scenes] = []
+        scenes: list[Pairs] = []
         for is_clip, group in itertools.groupby(files, lambda file: Path(file).suffix.lower() == ".npz"):
             named = [os.fspath(file) for file in group]
             scenes += [read_clips(named)] if is_clip else [read_scenes(path, split) for path in named]
@@ -203,7 +203,7 @@ class Usable:
     missing: list[dict[str, str]]
 
 
-def usable(model: SceneModel, scenes: Scenes) -> Iterator[Usable]:
+def usable(model: SceneModel, scenes: Pairs) -> Iterator[Usable]:
     """The items, block by block, so that large sets needn't fit into the memory.
 
     Sides with other features than the model's, or that it doesn't take, count as missing.
@@ -212,12 +212,12 @@ def usable(model: SceneModel, scenes: Scenes) -> Iterator[Usable]:
         ModelError: no item of a block has features that the model takes.
     """
     faults = {(fault.name, fault.side): fault.message for fault in scenes.faults}
-    for begin in range(0, len(scenes.pairs), BLOCK):
-        names = scenes.pairs.names[begin : begin + BLOCK]
+    for begin in range(0, len(scenes), BLOCK):
+        names = scenes.names[begin : begin + BLOCK]
         missing: list[dict[str, str]] = [{} for _ in names]
         sides: dict[Side, list[Steps]] = {side: [absent()] * len(names) for side in SIDES}
         for side in model.description.sides:
-            items = getattr(scenes.pairs, side)
+            items = getattr(scenes, side)
             read = [_steps(items, row) for row in range(begin, begin + len(names))]
             wanted = model.description.num_features[side]
             unfit = [

@@ -79,13 +79,13 @@ class SceneTask:
         else:
             scenes = read_scenes(data, self.split or None)
         scenes = scenes.labelled()
-        if (num_classes := len(np.unique(scenes.pairs.label))) < 2:
+        if (num_classes := len(np.unique(scenes.label))) < 2:
             raise UsageError(f"{data}: has {num_classes} classes; a classifier needs two or more")
         if scenes.faults:
             message = f"sides are missing or broken and count as not there: {scenes.faults[0]}"
             more = ", …" if len(scenes.faults) > 1 else ""
             warnings.warn(f"{data}: {len(scenes.faults)} {message}{more}", stacklevel=2)
-        return scenes.pairs
+        return scenes
 
     def source(self, pairs: Pairs, learner: nn.Module, device: torch.device) -> SceneBatches:
         """Items as they are."""

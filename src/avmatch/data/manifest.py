@@ -275,13 +275,12 @@ def recordings(files: Sequence[Sequence[str]]) -> tuple[str, ...]:
 def _clips(path: Path) -> list[tuple[Clip, Row]]:
     columns, rows = read_table(path)
     own = own_sound_column(columns)
-    has_both = set(_SIDES) <= set(columns)
-    if own is None and not has_both:
+    sides = _SIDES if set(_SIDES) <= set(columns) else own and (own, own)
+    if not sides:
         raise UsageError(
             f"{path}: needs the columns `video` and `audio`, or `path` for videos with their own sound; "
             f"found: {_list(columns)}"
         )
-    sides = _SIDES if own is None or has_both else (own, own)
     is_truth = columns == TRUTH_COLUMNS
     if is_truth:
         rows = [row for row in rows if row["video"] and row["audio"]]

@@ -107,14 +107,12 @@ def _packed(folder: Path, keep_broken: bool) -> Pairs:
         raise UsageError(f"{folder}: row i must be a pair, but {VIDEO} has {num} rows and {AUDIO} {len(arrays[1])}")
     names = tuple(f"{row:04d}" for row in range(num))
     index = folder / "index.csv"
-    if not index.is_file():
-        return Pairs(arrays[0], arrays[1], names, np.arange(num), np.full(num, -1), ())
-    youtube_ids, label, label_names = _index(index, num)
-    return Pairs(arrays[0], arrays[1], names, numbered(youtube_ids)[0], label, label_names)
+    known = _index(index, num) if index.is_file() else (np.arange(num), np.full(num, -1), ())
+    return Pairs(arrays[0], arrays[1], names, *known)
 
 
-def _index(path: Path, num: int) -> tuple[list[str], Int[np.ndarray, " N"], tuple[str, ...]]:
-    """The YouTube id and the label of each row, and the categories in the order of their class ids."""
+def _index(path: Path, num: int) -> tuple[Int[np.ndarray, " N"], Int[np.ndarray, " N"], tuple[str, ...]]:
+    """The recording and the label of each row, and the categories in the order of their class ids."""
     _, rows = read_table(path, INDEX_COLUMNS)
     for row in rows:
         if not (row["row"].isdecimal() and row["class_id"].isdecimal() and row["youtube_id"]):
@@ -124,7 +122,7 @@ def _index(path: Path, num: int) -> tuple[list[str], Int[np.ndarray, " N"], tupl
     rows = sorted(rows, key=lambda row: int(row["row"]))
     categories = tuple(dict.fromkeys(row["category"] for row in sorted(rows, key=lambda row: int(row["class_id"]))))
     label = np.array([categories.index(row["category"]) for row in rows])
-    return [row["youtube_id"] for row in rows], label, categories
+    return numbered([row["youtube_id"] for row in rows])[0], label, categories
 
 
 def check_stems(folder: Path, sides: Mapping[str, Mapping[str, str]]) -> None:

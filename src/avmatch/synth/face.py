@@ -48,6 +48,11 @@ class Pose:
         turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
         return np.asarray(self.centre + self.size * points @ turn)
 
+    def oval(self, image: Image, centre: tuple[float, float], axes: tuple[float, float], colour: Colour) -> None:
+        """Paints an ellipse, given in the same units, that turns with the head."""
+        place = self.place(np.array([centre]))[0]
+        draw.oval(image, place, (axes[0] * self.size, axes[1] * self.size), self.degrees, colour)
+
 
 def face(rng: np.random.Generator, stage: Stage) -> Act:
     """One head that talks."""
@@ -100,22 +105,15 @@ def _sway(rng: np.random.Generator, stage: Stage) -> Callable[[float], Pose]:
     return pose
 
 
-def _paint_oval(
-    image: Image, pose: Pose, centre: tuple[float, float], axes: tuple[float, float], colour: Colour
-) -> None:
-    place = pose.place(np.array([centre]))[0]
-    draw.oval(image, place, (axes[0] * pose.size, axes[1] * pose.size), pose.degrees, colour)
-
-
 def _paint_head(image: Image, pose: Pose, looks: Looks) -> None:
     """Shoulders, hair, and a face that grows lighter towards its middle."""
     shade = mixed(looks.skin, BLACK, 0.3)
-    _paint_oval(image, pose, (0, 1.9), (1.5, 0.8), looks.clothes)
-    _paint_oval(image, pose, (0, 1.0), (0.35, 0.5), shade)
-    _paint_oval(image, pose, (0, -0.15), (looks.breadth * 1.15, 1.05), looks.hair)
+    pose.oval(image, (0, 1.9), (1.5, 0.8), looks.clothes)
+    pose.oval(image, (0, 1.0), (0.35, 0.5), shade)
+    pose.oval(image, (0, -0.15), (looks.breadth * 1.15, 1.05), looks.hair)
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
         size = 1 - 0.22 * share
-        _paint_oval(image, pose, (0, 0.05), (looks.breadth * size, 0.98 * size), mixed(shade, looks.skin, share))
+        pose.oval(image, (0, 0.05), (looks.breadth * size, 0.98 * size), mixed(shade, looks.skin, share))
     fringe = np.array([[-1.0, -0.3], [-0.8, -0.8], [0, -1.05], [0.8, -0.8], [1.0, -0.3]])
     lower = np.array([[0.7, -0.55], [0, -0.68], [-0.7, -0.55]])
     scale = np.array([looks.breadth, 1.0])
@@ -127,12 +125,12 @@ def _paint_eye(image: Image, pose: Pose, looks: Looks, side: int, shut: float) -
     x, y = side * looks.eye_gap, -0.16
     for share in (0.33, 0.66, 1.0):
         size = 1.25 - 0.35 * share
-        _paint_oval(image, pose, (x, y - 0.02), (0.26 * size, 0.19 * size), mixed(looks.skin, BLACK, 0.4 * share))
+        pose.oval(image, (x, y - 0.02), (0.26 * size, 0.19 * size), mixed(looks.skin, BLACK, 0.4 * share))
     opened = 0.085 * (1 - shut)
     if opened > 0.015:
-        _paint_oval(image, pose, (x, y), (0.15, opened), mixed(WHITE, looks.skin, 0.3))
-        _paint_oval(image, pose, (x, y), (0.075, min(0.075, opened)), looks.iris)
-        _paint_oval(image, pose, (x, y), (0.035, min(0.035, opened)), BLACK)
+        pose.oval(image, (x, y), (0.15, opened), mixed(WHITE, looks.skin, 0.3))
+        pose.oval(image, (x, y), (0.075, min(0.075, opened)), looks.iris)
+        pose.oval(image, (x, y), (0.035, min(0.035, opened)), BLACK)
     lid = np.array([[x - 0.16, y], [x - 0.08, y - opened], [x + 0.08, y - opened], [x + 0.16, y]])
     draw.stroke(image, pose.place(lid), mixed(looks.skin, BLACK, 0.75), round(0.03 * pose.size))
     brow = np.array([[x - 0.2, looks.brow + 0.05 * (side < 0)], [x, looks.brow - 0.03], [x + 0.2, looks.brow]])
@@ -143,10 +141,10 @@ def _paint_nose(image: Image, pose: Pose, looks: Looks) -> None:
     """A bright bridge, the shadow beside it, the tip and the nostrils."""
     bridge = np.array([[-0.06, -0.25], [0.06, -0.25], [0.1, 0.22], [-0.1, 0.22]])
     draw.polygon(image, pose.place(bridge), mixed(looks.skin, WHITE, 0.18))
-    _paint_oval(image, pose, (0, 0.28), (0.15, 0.07), mixed(looks.skin, BLACK, 0.18))
-    _paint_oval(image, pose, (0, 0.22), (0.1, 0.08), mixed(looks.skin, WHITE, 0.2))
+    pose.oval(image, (0, 0.28), (0.15, 0.07), mixed(looks.skin, BLACK, 0.18))
+    pose.oval(image, (0, 0.22), (0.1, 0.08), mixed(looks.skin, WHITE, 0.2))
     for side in (-1, 1):
-        _paint_oval(image, pose, (side * 0.07, 0.29), (0.03, 0.02), mixed(looks.skin, BLACK, 0.7))
+        pose.oval(image, (side * 0.07, 0.29), (0.03, 0.02), mixed(looks.skin, BLACK, 0.7))
 
 
 def _paint_mouth(image: Image, pose: Pose, looks: Looks, opening: float, width: float) -> None:
@@ -154,11 +152,11 @@ def _paint_mouth(image: Image, pose: Pose, looks: Looks, opening: float, width: 
     half = 0.17 + 0.16 * width
     gap = 0.2 * opening
     y = 0.52 + 0.5 * gap
-    _paint_oval(image, pose, (0, y + gap + 0.13), (half * 0.7, 0.05), mixed(looks.skin, BLACK, 0.2))
-    _paint_oval(image, pose, (0, y), (half, gap + 0.06), looks.lips)
+    pose.oval(image, (0, y + gap + 0.13), (half * 0.7, 0.05), mixed(looks.skin, BLACK, 0.2))
+    pose.oval(image, (0, y), (half, gap + 0.06), looks.lips)
     if gap > 0.01:
-        _paint_oval(image, pose, (0, y), (half * 0.82, gap), (60, 15, 20))
-        _paint_oval(image, pose, (0, y - 0.6 * gap), (half * 0.55, 0.3 * gap), (230, 225, 215))
+        pose.oval(image, (0, y), (half * 0.82, gap), (60, 15, 20))
+        pose.oval(image, (0, y - 0.6 * gap), (half * 0.55, 0.3 * gap), (230, 225, 215))
     else:
         line = np.array([[-half * 0.9, y], [half * 0.9, y]])
         draw.stroke(image, pose.place(line), mixed(looks.lips, BLACK, 0.5), 1)

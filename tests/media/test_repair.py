@@ -37,9 +37,8 @@ def write(path, picture_codec, sound_codec, *, num_sounds=1, title="", subtitle=
         container.metadata.update({"title": title} if title else {})
         picture = container.add_stream(picture_codec, rate=FPS)
         picture.width, picture.height, picture.pix_fmt = 160, 120, "yuv420p"
-        sounds = [container.add_stream(sound_codec, rate=48000, layout="mono") for _ in range(num_sounds)]
+        writers = [SoundWriter(container, sound_codec, 1, 48000) for _ in range(num_sounds)]
         text = container.add_mux_stream("subrip", time_base=Fraction(1, 1000)) if subtitle else None
-        writers = [SoundWriter(container, sound, 48000) for sound in sounds]
         for number, pixels in enumerate(pictures()):
             frame = av.VideoFrame.from_ndarray(pixels, "rgb24")
             frame.pts, frame.time_base = number, Fraction(1, FPS)

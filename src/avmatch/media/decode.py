@@ -80,7 +80,7 @@ def decode(
     Raises:
         MediaError: the file can't be read, or has nothing of what is wanted.
     """
-    blocks = _decoded(path, video, audio, max_side_px, sample_rate_hz, num_threads, losses, is_colour=False)
+    blocks = _decoded(path, video, audio, max_side_px, sample_rate_hz, num_threads, losses)
     return cast("Iterator[VideoFrames | AudioSamples]", blocks)
 
 
@@ -91,20 +91,19 @@ def decode_colour(
     num_threads: int = 0,
 ) -> Iterator[ColourFrames | AudioSamples]:
     """The same with the picture in colour."""
-    blocks = _decoded(path, True, audio, _MAX_SIDE_PX, _SOUND_RATE_HZ, num_threads, None, is_colour=True)
+    blocks = _decoded(path, audio=audio, num_threads=num_threads, is_colour=True)
     return cast("Iterator[ColourFrames | AudioSamples]", blocks)
 
 
 def _decoded(
     path: str | Path,
-    video: bool,
-    audio: bool,
-    max_side_px: int,
-    sample_rate_hz: int | None,
-    num_threads: int,
-    losses: Losses | None,
-    *,
-    is_colour: bool,
+    video: bool = True,
+    audio: bool = True,
+    max_side_px: int = _MAX_SIDE_PX,
+    sample_rate_hz: int | None = _SOUND_RATE_HZ,
+    num_threads: int = 0,
+    losses: Losses | None = None,
+    is_colour: bool = False,
 ) -> Iterator[_Block]:
     with opened(path) as container:
         picture = video_stream(container) if video else None
@@ -124,17 +123,14 @@ def _decoded(
 
 def read_audio(path: str | Path, *, sample_rate_hz: int = 16000) -> AudioSamples:
     """The whole sound of a file, mono. Raises MediaError as `decode` does."""
-    blocks = [
-        block for block in decode(path, video=False, sample_rate_hz=sample_rate_hz) if isinstance(block, AudioSamples)
-    ]
+    blocks = [*cast("Iterator[AudioSamples]", decode(path, video=False, sample_rate_hz=sample_rate_hz))]
     data = np.concatenate([block.data for block in blocks], axis=1)
     return AudioSamples(data, sample_rate_hz, blocks[0].pts_seconds)
 
 
 def decode_sound(path: str | Path) -> Iterator[AudioSamples]:
     """The sound of a file with its own channels and sample rate, in blocks. Raises MediaError as `decode` does."""
-    blocks = _decoded(path, False, True, _MAX_SIDE_PX, None, 0, None, is_colour=False)
-    return cast("Iterator[AudioSamples]", blocks)
+    return cast("Iterator[AudioSamples]", _decoded(path, video=False, sample_rate_hz=None))
 
 
 def _missing(path: str | Path, *, video: bool, audio: bool) -> MediaError:
@@ -342,10 +338,7 @@ class _SoundSink:
             self._pending.append(data)
             self._num_pending += data.shape[1]
             return
-        for begin in range(0, data.shape[1], _CHUNK_SAMPLES):
-            chunk = np.ascontiguousarray(data[:, begin : begin + _CHUNK_SAMPLES])
-            frame = av.AudioFrame.from_ndarray(chunk, "fltp", "mono")
-            frame.sample_rate = self._source_rate_hz
+        for frame in audio_frames(data, self._source_rate_hz, "mono"):
             self._keep(self._resampler.resample(frame))
 
     def _drain(self) -> None:
@@ -366,6 +359,15 @@ class _SoundSink:
         self._num_yielded += data.shape[1]
         self._pending, self._num_pending = [], 0
         return AudioSamples(data, self._rate_hz, start)
+
+
+def audio_frames(data: Float32[np.ndarray, "C S"], sample_rate_hz: int, layout: str) -> Iterator[av.AudioFrame]:
+    """Samples as FFmpeg takes them: packed, because PyAV can't make frames of eight planes."""
+    for begin in range(0, data.shape[1], _CHUNK_SAMPLES):
+        chunk = data[:, begin : begin + _CHUNK_SAMPLES].T.reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(chunk), "flt", layout)
+        frame.sample_rate = sample_rate_hz
+        yield frame
 
 
 def _channels(frame: av.AudioFrame) -> Float32[np.ndarray, "C S"]:

@@ -1,5 +1,7 @@
 """Frames and samples → small media files: for synthetic clips and tests."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
@@ -13,6 +15,7 @@ from jaxtyping import Float32, UInt8
 from avmatch.core.errors import UsageError
 from avmatch.core.features import AudioSamples
 from avmatch.core.files import atomic_path
+from avmatch.media.decode import audio_frames
 
 AUDIO_CODECS = {
     ".wav": "pcm_s16le",
@@ -28,10 +31,14 @@ AUDIO_CODECS = {
     ".opus": "libopus",
     ".webm": "libopus",
 }
-_OPUS_RATE_HZ = 48000
+#: What a codec can do; the others take any rate.
+_RATES_HZ = {
+    "aac": (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000),
+    "libopus": (48000,),
+}
+LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 _VIDEO_TIME_BASE = Fraction(1, 90000)
 _FRAME_SAMPLES = 1024
-_CHUNK_SAMPLES = 1 << 16
 #: Macroblock trees and adaptive B-frames make x264 depend on where its buffers happen to lie.
 _REPEATABLE = "mbtree=0:b-adapt=0"
 
@@ -66,7 +73,7 @@ def write_clip(
         picture.pix_fmt = "yuv420p"
         picture.codec_context.thread_count = 1
         picture.codec_context.time_base = _VIDEO_TIME_BASE
-        sound = None if audio is None else _sound_stream(container, path, audio)
+        sound = None if audio is None else _sound_writer(container, path, audio)
         number = -1
         for number, pixels in enumerate(frames):
             if number == 0:
@@ -79,14 +86,16 @@ def write_clip(
             raise UsageError(f"{path}: a clip needs at least one frame")
         container.mux(picture.encode(None))
         if audio is not None and sound is not None:
-            _encode_sound(container, sound, audio)
+            sound.write(audio.data)
+            sound.close()
 
 
 def write_audio(path: Path, audio: AudioSamples) -> None:
     """Write a sound; the codec follows the suffix (AUDIO_CODECS). Raises UsageError for an unknown suffix."""
     with _created(path) as container:
-        stream = _sound_stream(container, path, audio)
-        _encode_sound(container, stream, audio)
+        sound = _sound_writer(container, path, audio)
+        sound.write(audio.data)
+        sound.close()
 
 
 @contextmanager
@@ -105,35 +114,36 @@ def _even(path: Path, pixels: UInt8[np.ndarray, "H W 3"]) -> tuple[int, int]:
     return height, width
 
 
-def _sound_stream(container: av.container.OutputContainer, path: Path, audio: AudioSamples) -> av.AudioStream:
-    codec = AUDIO_CODECS[path.suffix.lower()]
-    rate = _OPUS_RATE_HZ if codec == "libopus" else audio.sample_rate_hz
-    layout = {1: "mono", 2: "stereo", 6: "5.1"}.get(audio.data.shape[0])
-    if layout is None:
-        raise UsageError(f"{path}: can write 1, 2 or 6 channels, got {audio.data.shape[0]}")
-    stream = container.add_stream(codec, rate=rate, layout=layout)
-    assert isinstance(stream, av.AudioStream)
-    if not codec.startswith(("pcm", "flac")):
-        stream.bit_rate = 64_000 * audio.data.shape[0] + 64_000  # hardly any loss
-    return stream
-
-
-def _encode_sound(container: av.container.OutputContainer, stream: av.AudioStream, audio: AudioSamples) -> None:
-    writer = SoundWriter(container, stream, audio.sample_rate_hz, audio.pts_seconds)
-    writer.write(audio.data)
-    writer.close()
+def _sound_writer(container: av.container.OutputContainer, path: Path, audio: AudioSamples) -> SoundWriter:
+    codec, num_channels = AUDIO_CODECS[path.suffix.lower()], len(audio.data)
+    if num_channels not in (1, 2, 6):
+        raise UsageError(f"{path}: can write 1, 2 or 6 channels, got {num_channels}")
+    bit_rate = None if codec.startswith(("pcm", "flac")) else 64_000 * num_channels + 64_000  # hardly any loss
+    return SoundWriter(container, codec, num_channels, audio.sample_rate_hz, audio.pts_seconds, bit_rate)
 
 
 class SoundWriter:
-    """Encodes blocks of samples into a stream of an open container, gaplessly from `start_seconds` on."""
+    """Encodes blocks of samples into a new stream of an open container, gaplessly from `start_seconds` on.
+
+    Args:
+        num_channels: one of LAYOUTS.
+        sample_rate_hz: of the samples; the stream has it as well where the codec can.
+    """
 
     def __init__(
         self,
         container: av.container.OutputContainer,
-        stream: av.AudioStream,
+        codec: str,
+        num_channels: int,
         sample_rate_hz: int,
         start_seconds: float = 0.0,
+        bit_rate: int | None = None,
     ) -> None:
+        rate_hz = sample_rate_hz if sample_rate_hz in _RATES_HZ.get(codec, (sample_rate_hz,)) else 48000
+        stream = container.add_stream(codec, rate=rate_hz, layout=LAYOUTS[num_channels])
+        assert isinstance(stream, av.AudioStream)
+        if bit_rate is not None:
+            stream.bit_rate = bit_rate
         self._container, self._stream, self._rate_hz = container, stream, sample_rate_hz
         self._context = stream.codec_context
         self._resampler = av.AudioResampler(self._context.format, self._context.layout, self._context.sample_rate)
@@ -142,10 +152,7 @@ class SoundWriter:
 
     def write(self, data: Float32[np.ndarray, "C S"]) -> None:
         """Take samples with as many channels as the stream has."""
-        for begin in range(0, data.shape[1], _CHUNK_SAMPLES):
-            chunk = data[:, begin : begin + _CHUNK_SAMPLES].T.reshape(1, -1)  # PyAV can't make frames of eight planes
-            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(chunk), "flt", self._context.layout.name)
-            frame.sample_rate = self._rate_hz
+        for frame in audio_frames(data, self._rate_hz, self._context.layout.name):
             self._queue(self._resampler.resample(frame))
         self._encode(self._context.frame_size or _FRAME_SAMPLES, last=False)
 

@@ -9,10 +9,10 @@ track.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import av
 import av.container
@@ -25,18 +25,14 @@ from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.features import AudioSamples
 from avmatch.core.files import atomic_path, taken
 from avmatch.media.decode import decode_sound
-from avmatch.media.encode import SoundWriter
+from avmatch.media.encode import LAYOUTS, SoundWriter
 from avmatch.media.source import audio_stream, opened, origin_seconds, video_stream
+
+Packet: TypeAlias = "av.Packet[Any]"
 
 #: The comment in every muxed file, by which a later run knows what it may replace.
 MUXED_BY = "muxed by avmatch"
 _CODECS = {".webm": "libopus", ".ogv": "libopus", ".ogg": "libopus", ".avi": "pcm_s16le"}
-#: What a codec can do; the others take any rate.
-_RATES_HZ = {
-    "aac": (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000),
-    "libopus": (48000,),
-}
-_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 
 
 def mux(video: Path, audio: Path, out: Path, *, offset_seconds: float) -> None:
@@ -115,11 +111,23 @@ def _write(
     own = audio_stream(source)
     if own is not None:
         copies[own.index] = target.add_stream_from_template(own, opaque=True)
-    end = begin
-    for packet in timed_packets(source, [source.streams[index] for index in copies], target):
-        if packet.stream.index == picture.index and packet.pts is not None:
-            end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
-            sound.write_until(end)
+    packets = timed_packets(source, [source.streams[index] for index in copies], target)
+    copy_with(sound, packets, picture, copies, target, lambda packet: packet.pts)
+
+
+def copy_with(
+    sound: SoundTrack,
+    packets: Iterator[Packet],
+    picture: av.VideoStream,
+    copies: dict[int, av.stream.Stream],
+    target: av.container.OutputContainer,
+    ticks_of: Callable[[Packet], int | None],
+) -> None:
+    """Copy the packets, and encode the sound as far as the picture has come, by the ticks of its packets."""
+    for packet in packets:
+        ticks, base = ticks_of(packet), packet.time_base
+        if packet.stream.index == picture.index and ticks is not None and base is not None:
+            sound.write_until(float((ticks + (packet.duration or 0)) * base))
         packet.stream = copies[packet.stream.index]
         target.mux(packet)
     sound.close()
@@ -127,13 +135,13 @@ def _write(
 
 def timed_packets(
     source: av.container.InputContainer, streams: Sequence[av.stream.Stream], target: av.container.OutputContainer
-) -> Iterator[av.Packet[Any]]:
-    """The packets of streams, with a time of presentation each, as far as the new container wants one.
+) -> Iterator[Packet]:
+    """The packets of streams, but attachments, with a time of presentation each, as far as the new container wants one.
 
     Raises:
         MediaError: the source has times of decoding only, and its pictures are shown in another order.
     """
-    for packet in source.demux(streams):
+    for packet in source.demux([stream for stream in streams if stream.type != "attachment"]):
         if not packet.size:  # marks the end
             continue
         if packet.pts is None and target.format.name != "avi":
@@ -185,12 +193,8 @@ class SoundTrack:
         self._pending = next(blocks, None)
         self._written_seconds = begin_seconds
         first = self._pending or AudioSamples(np.zeros((1, 0), np.float32), 48000)
-        self._num_channels = first.data.shape[0] if first.data.shape[0] in _LAYOUTS else 1  # else a mono mix
-        self._rate_hz = first.sample_rate_hz
-        stream = target.add_stream(codec, rate=_rate(first.sample_rate_hz, codec), layout=_LAYOUTS[self._num_channels])
-        assert isinstance(stream, av.AudioStream)
-        stream.bit_rate = 96_000 * self._num_channels
-        self._writer = SoundWriter(target, stream, self._rate_hz, begin_seconds)
+        num = self._num_channels = len(first.data) if len(first.data) in LAYOUTS else 1  # else a mono mix
+        self._writer = SoundWriter(target, codec, num, first.sample_rate_hz, begin_seconds, bit_rate=96_000 * num)
 
     def write_until(self, time_seconds: float) -> None:
         """Encode what plays before `time_seconds` of the picture's clock."""
@@ -214,8 +218,3 @@ class SoundTrack:
             return data
         mono = data.mean(axis=0, keepdims=True, dtype=np.float32)
         return mono.repeat(self._num_channels, axis=0)
-
-
-def _rate(sample_rate_hz: int, codec: str) -> int:
-    """The source's own where the codec has it."""
-    return sample_rate_hz if sample_rate_hz in _RATES_HZ.get(codec, (sample_rate_hz,)) else 48000

@@ -12,22 +12,31 @@ Only the sound that a player would choose is moved; other sounds, subtitles and 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import av
 import av.container
 import av.filter
 import av.stream
-import numpy as np
 
 from avmatch.core.errors import MediaError
 from avmatch.core.features import AudioSamples
-from avmatch.media.decode import decode_sound
-from avmatch.media.mux import MUXED_BY, SoundTrack, codec_for, on_picture_clock, remuxed, start_seconds, timed_packets
+from avmatch.media.decode import audio_frames, decode_sound
+from avmatch.media.mux import (
+    MUXED_BY,
+    Packet,
+    SoundTrack,
+    codec_for,
+    copy_with,
+    on_picture_clock,
+    remuxed,
+    start_seconds,
+    timed_packets,
+)
 from avmatch.media.source import audio_stream, opened, origin_seconds
 
 _KEPT_TYPES = ("video", "audio", "subtitle", "attachment")
@@ -38,7 +47,6 @@ _UNTIMED_FORMAT = "avi"
 _MP4_ONLY = frozenset({"flac", "opus", "vorbis"})
 #: Resampling is asked for in thousandths of a hertz: rates are whole numbers, and drifts are millionths.
 _RATE_SCALE = 1000
-_PLANAR, _CHUNK_SAMPLES = "fltp", 1 << 16
 
 
 def repair(video: Path, out: Path, *, offset_seconds: float, drift_ppm: float = 0.0) -> tuple[str, ...]:
@@ -69,7 +77,7 @@ def repair(video: Path, out: Path, *, offset_seconds: float, drift_ppm: float = 
         notes: list[str] = []
         why = _why_encoded(sound, source, target, drift_ppm)
         copies = _copies(source, target, picture, sound if why else None, notes)
-        others = _packets(source, [source.streams[index] for index in copies if index != sound.index], target)
+        others = timed_packets(source, [source.streams[index] for index in copies if index != sound.index], target)
         if why:
             name = sound.codec_context.name
             codec = name if name in _LOSSLESS and _holds(target, name) else codec_for(out)
@@ -77,10 +85,10 @@ def repair(video: Path, out: Path, *, offset_seconds: float, drift_ppm: float = 
             origin = origin_seconds(source)
             blocks = _steady(decode_sound(video), start_seconds(picture) - origin, drift_ppm)
             track = SoundTrack(target, on_picture_clock(blocks, origin, origin - offset_seconds), codec, origin)
-            _write_encoded(others, picture, copies, target, track)
+            copy_with(track, others, picture, copies, target, _decoding_ticks)
         else:
             with opened(video, "mux") as second:
-                own = _packets(second, [second.streams[sound.index]], target)
+                own = timed_packets(second, [second.streams[sound.index]], target)
                 moved = _moved(own, offset_seconds, origin_seconds(source))
                 for packet in heapq.merge(others, moved, key=_decoding_seconds):
                     packet.stream = copies[packet.stream.index]
@@ -146,18 +154,16 @@ def _suffix(target: av.container.OutputContainer) -> str:
     return Path(target.name).suffix
 
 
-def _packets(
-    source: av.container.InputContainer, streams: Sequence[av.stream.Stream], target: av.container.OutputContainer
-) -> Iterator[av.Packet[Any]]:
-    return timed_packets(source, [stream for stream in streams if stream.type != "attachment"], target)
+def _decoding_ticks(packet: Packet) -> int | None:
+    return packet.pts if packet.dts is None else packet.dts
 
 
-def _decoding_seconds(packet: av.Packet[Any]) -> float:
-    ticks = packet.pts if packet.dts is None else packet.dts
+def _decoding_seconds(packet: Packet) -> float:
+    ticks = _decoding_ticks(packet)
     return 0.0 if ticks is None else float(ticks * packet.time_base)
 
 
-def _moved(packets: Iterator[av.Packet[Any]], offset_seconds: float, begin_seconds: float) -> Iterator[av.Packet[Any]]:
+def _moved(packets: Iterator[Packet], offset_seconds: float, begin_seconds: float) -> Iterator[Packet]:
     """The sound's packets, earlier by the offset; none from before the file's beginning."""
     for packet in packets:
         if packet.pts is None or packet.time_base is None:
@@ -169,77 +175,28 @@ def _moved(packets: Iterator[av.Packet[Any]], offset_seconds: float, begin_secon
             yield packet
 
 
-def _write_encoded(
-    packets: Iterator[av.Packet[Any]],
-    picture: av.VideoStream,
-    copies: dict[int, av.stream.Stream],
-    target: av.container.OutputContainer,
-    track: SoundTrack,
-) -> None:
-    """Copy the packets, and encode the sound as far as the picture has come."""
-    end = start_seconds(picture)
-    for packet in packets:
-        if packet.stream.index == picture.index and packet.time_base is not None:
-            end = max(end, _decoding_seconds(packet) + float((packet.duration or 0) * packet.time_base))
-            track.write_until(end)
-        packet.stream = copies[packet.stream.index]
-        target.mux(packet)
-    track.close()
-
-
 def _steady(blocks: Iterator[AudioSamples], begin_seconds: float, drift_ppm: float) -> Iterator[AudioSamples]:
-    """The sound with its drift taken out; what plays at `begin_seconds` stays where it is."""
+    """The sound with its drift taken out; what plays at `begin_seconds` stays where it is.
+
+    libswresample makes it a little faster or slower, phases interpolated.
+    """
     if not drift_ppm:
         yield from blocks
         return
-    pace = 1.0 + drift_ppm * 1e-6
-    resampler: _Pace | None = None
-    position = 0.0
-    for block in blocks:
-        if resampler is None:
-            resampler = _Pace(block, pace)
-            position = begin_seconds + (block.pts_seconds - begin_seconds) / pace
-        for data in resampler.resampled(block.data):
-            yield AudioSamples(data, block.sample_rate_hz, position)
-            position += data.shape[1] / block.sample_rate_hz
-    if resampler is not None:
-        for data in resampler.resampled(None):
-            yield AudioSamples(data, resampler.rate_hz, position)
-
-
-class _Pace:
-    """Makes a sound of one rate and layout `pace` times as fast (libswresample, phases interpolated)."""
-
-    def __init__(self, first: AudioSamples, pace: float) -> None:
-        self.rate_hz = first.sample_rate_hz
-        self._fast_hz = round(self.rate_hz * _RATE_SCALE * pace)
-        self._layout = f"{len(first.data)}c"
-        self._graph = av.filter.Graph()
-        begin = self._graph.add_abuffer(
-            sample_rate=self._fast_hz, format=_PLANAR, layout=self._layout, time_base=Fraction(1, self._fast_hz)
-        )
-        resample = self._graph.add("aresample", f"{self.rate_hz * _RATE_SCALE}:linear_interp=1:filter_size=64")
-        end = self._graph.add("abuffersink")
-        begin.link_to(resample)
-        resample.link_to(end)
-        self._graph.configure()
-
-    def resampled(self, data: np.ndarray | None) -> Iterator[np.ndarray]:
-        """What comes out when (C, S) samples go in; None = the end."""
-        if data is None:
-            self._graph.push(None)
-            yield from self._pulled()
-            return
-        for begin in range(0, data.shape[1], _CHUNK_SAMPLES):
-            chunk = np.ascontiguousarray(data[:, begin : begin + _CHUNK_SAMPLES])
-            frame = av.AudioFrame.from_ndarray(chunk, _PLANAR, self._layout)
-            frame.sample_rate, frame.pts = self._fast_hz, None
-            self._graph.push(frame)
-            yield from self._pulled()
-
-    def _pulled(self) -> Iterator[np.ndarray]:
+    pace, first = 1.0 + drift_ppm * 1e-6, next(blocks)  # there is one, or an error
+    rate, num_channels = first.sample_rate_hz, len(first.data)
+    fast, layout = round(rate * _RATE_SCALE * pace), f"{num_channels}c"
+    graph = av.filter.Graph()
+    graph.link_nodes(
+        graph.add_abuffer(sample_rate=fast, format="flt", layout=layout, time_base=Fraction(1, fast)),
+        graph.add("aresample", f"{rate * _RATE_SCALE}:linear_interp=1:filter_size=64"),
+        graph.add("abuffersink"),
+    ).configure()
+    position = begin_seconds + (first.pts_seconds - begin_seconds) / pace
+    frames = chain.from_iterable(audio_frames(block.data, fast, layout) for block in chain([first], blocks))
+    for frame in chain(frames, [None]):  # None is the end
+        graph.push(frame)
         with suppress(av.BlockingIOError, av.EOFError):
-            while True:
-                frame = self._graph.pull()
-                assert isinstance(frame, av.AudioFrame)
-                yield frame.to_ndarray()
+            while isinstance(made := graph.pull(), av.AudioFrame):
+                yield AudioSamples(made.to_ndarray().reshape(-1, num_channels).T, rate, position)
+                position += made.samples / rate

@@ -44,8 +44,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from avmatch.core.errors import AvmatchError, MediaError, MissingExtraError, ModelError, UsageError
-    from avmatch.core.repairs import FixResult
-    from avmatch.core.results import Candidate, Failure, Match, MatchResult, SyncResult
+    from avmatch.core.results import Candidate, Failure, FixResult, Match, MatchResult, SyncResult
     from avmatch.matching.decision import MatchSettings
     from avmatch.pipelines.classify import classify
     from avmatch.pipelines.fix import FixSettings, fix, fix_all
@@ -59,8 +58,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "avmatch.core.errors": ("AvmatchError", "MediaError", "MissingExtraError", "ModelError", "UsageError"),
-    "avmatch.core.repairs": ("FixResult",),
-    "avmatch.core.results": ("Candidate", "Failure", "Match", "MatchResult", "SyncResult"),
+    "avmatch.core.results": ("Candidate", "Failure", "FixResult", "Match", "MatchResult", "SyncResult"),
     "avmatch.matching.decision": ("MatchSettings",),
     "avmatch.pipelines.classify": ("classify",),
     "avmatch.pipelines.fix": ("FixSettings", "fix", "fix_all"),

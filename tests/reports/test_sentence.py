@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from avmatch.core.repairs import FIX_COLUMNS, FixResult
-from avmatch.core.results import Match, MatchResult, SyncResult
+from avmatch.core.results import FIX_COLUMNS, FixResult, Match, MatchResult, SyncResult
 from avmatch.reports.output import match_table
 from avmatch.reports.wording import (
     fix_sentence,

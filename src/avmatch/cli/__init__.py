@@ -1,4 +1,4 @@
-"""The command line: one file per command, each a few lines around a pipeline.
+"""The command line: each command is a few lines around a pipeline.
 
 Results go to stdout or into files; progress and notes to stderr. Exit codes: 0 = every input has its row somewhere,
 1 = nothing could be done, 2 = wrong usage.
@@ -9,20 +9,16 @@ import logging
 import os
 import sys
 
-import typer
+from typer import Exit, Option, Typer
 
-from avmatch.cli.classify import classify
-from avmatch.cli.collide import collide
-from avmatch.cli.doctor import doctor
+from avmatch.cli.classify import classify, collide
 from avmatch.cli.evaluate import evaluate
-from avmatch.cli.fix import fix
-from avmatch.cli.locate import locate
 from avmatch.cli.match import match
-from avmatch.cli.sync import sync
+from avmatch.cli.sync import fix, locate, sync
 from avmatch.cli.synth import synth
 from avmatch.cli.train import train
 
-app = typer.Typer(
+app = Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -32,7 +28,14 @@ for command in (match, sync, fix, locate, classify, collide, train):
     app.command()(command)
 app.add_typer(evaluate, name="evaluate")
 app.command()(synth)
-app.command()(doctor)
+
+
+@app.command()
+def doctor() -> None:
+    """Print versions, codecs and the shipped models."""
+    from avmatch.pipelines.diagnosis import diagnosis
+
+    print(*diagnosis(), sep="\n")
 
 
 def _print_version(wanted: bool) -> bool:
@@ -40,16 +43,16 @@ def _print_version(wanted: bool) -> bool:
         import avmatch
 
         print(avmatch.__version__)
-        raise typer.Exit
+        raise Exit
     return wanted
 
 
 @app.callback()
 def options(
-    version: bool = typer.Option(
+    version: bool = Option(
         False, "--version", help="Print the version and exit.", callback=_print_version, is_eager=True
     ),
-    debug: bool = typer.Option(False, "--debug", help="Show where in the program an error comes from."),
+    debug: bool = Option(False, "--debug", help="Show where in the program an error comes from."),
 ) -> None:
     """Match silent video to audio, measure and repair audio–video sync."""
     if debug:

@@ -1,26 +1,24 @@
-"""`avmatch classify`: one label from sound and picture together; or the fusion of published predictions."""
+"""`avmatch classify` and `collide`: which class is this, and which object made this sound?"""
 
 import sys
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Exit, Option
 
-from avmatch.cli.options import Cache, NoCache, cache_folder, progress_bars
+from avmatch.cli.options import Cache, NoCache, cache_folder, print_results, progress_bars
 from avmatch.core.errors import UsageError
 
 
 def classify(
     files: Annotated[
-        list[Path], typer.Argument(help="Features (.npz, packed folder, TAU, table) or media; --fuse: prediction.csv.")
+        list[Path], Argument(help="Features (.npz, packed folder, TAU, table) or media; --fuse: prediction.csv.")
     ],
-    model: Annotated[str | None, typer.Option(help="A run of a scene_… recipe, or its model folder.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object an item; --fuse: a single one.")] = False,
-    fuse: Annotated[bool, typer.Option("--fuse", help="FILES are predictions of several systems: fuse them.")] = False,
-    how: Annotated[str, typer.Option(help="--fuse: mean, weighted or stacked, for the table of --out.")] = "mean",
-    out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="--fuse: write the fused prediction.csv here.")
-    ] = None,
+    model: Annotated[str | None, Option(help="A run of a scene_… recipe, or its model folder.")] = None,
+    json: Annotated[bool, Option("--json", help="One JSON object an item; --fuse: a single one.")] = False,
+    fuse: Annotated[bool, Option("--fuse", help="FILES are predictions of several systems: fuse them.")] = False,
+    how: Annotated[str, Option(help="--fuse: mean, weighted or stacked, for the table of --out.")] = "mean",
+    out: Annotated[Path | None, Option("-o", "--out", help="--fuse: write the fused prediction.csv here.")] = None,
     cache: Cache = None,
     no_cache: NoCache = False,
 ) -> None:
@@ -33,7 +31,6 @@ def classify(
     if out is not None or how != "mean":
         raise UsageError("--out and --how belong to --fuse; `avmatch evaluate classify -o` writes predictions")
     from avmatch.pipelines.classify import classify as run
-    from avmatch.reports.wording import result_lines
     from avmatch.systems.scenes.runtime import SceneResult, scene_sentence, timeline_lines
 
     def text(result: SceneResult) -> str:
@@ -41,9 +38,9 @@ def classify(
 
     with progress_bars() as progress:
         results = run(files, model, cache_dir=cache_folder(cache, no_cache), progress=progress)
-    print(*result_lines(results, text, as_json=json), sep="\n")
+    print_results(results, text, as_json=json)
     if not any(result.label for result in results):
-        raise typer.Exit(1)
+        raise Exit(1)
     return None
 
 
@@ -67,3 +64,28 @@ def _fuse(files: list[Path], how: str, out: Path | None, as_json: bool) -> None:
         print(*figures, system.name, *weights, sep="  ")
     note = f"{fused.num_labelled} items with a known class; fusions are cross-validated over locations"
     print(note if fused.num_labelled else "no `scene_label`: nothing to judge by", file=sys.stderr)
+
+
+def collide(
+    dataset: Annotated[Path, Argument(help="Folder in the Tilt-Bot's layout: dataset/task1/test/…")],
+    out: Annotated[Path, Option("-o", "--out", help="Folder for answers.json, the matrices and report.html.")],
+    task: Annotated[int, Option(help="1: class of each sound; 2: video of each sound; 3: as 2, or none.")],
+    model: Annotated[str, Option(help="A run of avmatch train collision, or its model folder.")],
+    keys: Annotated[str, Option(help="pkl or bare: how answers.json names a sound.")] = "pkl",
+    two_stage: Annotated[bool, Option("--two-stage", help="Decide classes, then match within them.")] = False,
+) -> None:
+    """Solve the tasks of the Tilt-Bot's collisions, and write answers, distances and a report."""
+    from avmatch.pipelines.collide import collide as answer
+    from avmatch.pipelines.collide import write_collide
+    from avmatch.reports.wording import remark_lines
+
+    if keys not in ("pkl", "bare"):
+        raise UsageError(f"--keys must be pkl or bare, got {keys!r}")
+    with progress_bars() as progress:
+        result = answer(dataset, task, model, two_stage=two_stage, progress=progress)
+    report = write_collide(result, out, bare=keys == "bare")
+    for line in remark_lines(result.notes, result.failures):
+        print(line, file=sys.stderr)
+    print(f"{sum(len(group.sounds) for group in result.groups.values())} sounds answered; see {report}")
+    if not any(group.sounds for group in result.groups.values()):
+        raise Exit(1)

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import shlex
 import sys
+from argparse import ArgumentParser
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+from typer import Argument, Option, Typer
 from typer.core import TyperGroup
 
 from avmatch.cli.options import CacheOrNone, cache_folder, progress_bars
 from avmatch.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from avmatch.evaluation.pieces import TalkProtocol
     from avmatch.reports.report import Report
 
 #: Options that take one number or more, and those that take nothing; all others take one value.
@@ -33,10 +33,9 @@ class EvaluateGroup(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Raises UsageError for a line in the former shape."""
-        if args and args[0] not in self.commands and "--help" not in args:
-            line = new_line(args, list(self.commands))
-            if line:
-                raise UsageError(f"name what to measure before MODEL and DATA; type: {line}")
+        is_former = args and args[0] not in self.commands and "--help" not in args
+        if is_former and (line := new_line(args, list(self.commands))):
+            raise UsageError(f"name what to measure before MODEL and DATA; type: {line}")
         return super().parse_args(ctx, spelled_out(args))
 
 
@@ -46,16 +45,12 @@ def new_line(arguments: Sequence[str], commands: Sequence[str]) -> str:
     Raises:
         UsageError: there is no such protocol.
     """
-    former = {"--protocol": "", "--noise-kind": ""}
-    kept: list[str] = []
-    rest = iter(arguments)
-    for argument in rest:
-        name, _, value = argument.partition("=")
-        if name in former:
-            former[name] = value or next(rest, "")
-        else:
-            kept += ["--cache", "none"] if argument == "--no-cache" else [argument]
-    protocol, kind = former.values()
+    parser = ArgumentParser(add_help=False, allow_abbrev=False)
+    for option in ("--protocol", "--noise-kind"):
+        parser.add_argument(option, nargs="?", default="", const="")
+    given = [word for one in arguments for word in (("--cache", "none") if one == "--no-cache" else (one,))]
+    former, kept = parser.parse_known_args(given)
+    protocol, kind = former.protocol, former.noise_kind
     if protocol and protocol not in commands:
         raise UsageError(f"no protocol {protocol!r}; there are {', '.join(commands)}: avmatch evaluate WHAT MODEL DATA")
     if not protocol and len(list(_positional(spelled_out(kept)))) != 2:
@@ -105,32 +100,30 @@ def _is_number(text: str) -> bool:
     return True
 
 
-evaluate = typer.Typer(cls=EvaluateGroup, no_args_is_help=True, help="Measure a model; ties count against it.")
+evaluate = Typer(cls=EvaluateGroup, no_args_is_help=True, help="Measure a model; ties count against it.")
 
 Integers = list[int] | None
 Numbers = list[float] | None
-Model = Annotated[str, typer.Argument(help="A run, a model folder, or the name of a shipped model.")]
-Pairs = Annotated[Path, typer.Argument(help="Matching pairs: a folder or table.")]
-Clips = Annotated[Path, typer.Argument(help="Talking clips: a folder or table.")]
-Labelled = Annotated[Path, typer.Argument(help="Items or clips with classes: a folder or table.")]
-Noise = Annotated[list[str] | None, typer.Option(help="Also in noise at these SNR in dB: 20 0, or pink:20 pink:0.")]
-Split = Annotated[str | None, typer.Option(help="Only this split of the data.")]
-HeldOut = Annotated[bool, typer.Option("--held-out", help="Only the data that the run held out.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object instead of the tables.")]
-Markdown = Annotated[Path | None, typer.Option(help="Also write the tables to this file.")]
+Model = Annotated[str, Argument(help="A run, a model folder, or the name of a shipped model.")]
+Pairs = Annotated[Path, Argument(help="Matching pairs: a folder or table.")]
+Clips = Annotated[Path, Argument(help="Talking clips: a folder or table.")]
+Labelled = Annotated[Path, Argument(help="Items or clips with classes: a folder or table.")]
+Noise = Annotated[list[str] | None, Option(help="Also in noise at these SNR in dB: 20 0, or pink:20 pink:0.")]
+Split = Annotated[str | None, Option(help="Only this split of the data.")]
+HeldOut = Annotated[bool, Option("--held-out", help="Only the data that the run held out.")]
+AsJson = Annotated[bool, Option("--json", help="One JSON object instead of the tables.")]
+Markdown = Annotated[Path | None, Option(help="Also write the tables to this file.")]
 
 
 @evaluate.command()
 def retrieval(
     model: Model,
     data: Pairs,
-    k: Annotated[Integers, typer.Option(help="R@k for these k: --k 1 5 10 (default: 1 5 10 50).")] = None,
-    subset: Annotated[
-        int | None, typer.Option(help="Also in random galleries of this size; 0 = no (default: 50).")
-    ] = None,
-    draws: Annotated[int, typer.Option(help="How many random galleries.")] = 500,
-    noise: Annotated[Numbers, typer.Option(help="Also in noise at these SNR in dB: --noise 20 0.")] = None,
-    also: Annotated[list[str] | None, typer.Option(help="Another seed's model, for the spread.")] = None,
+    k: Annotated[Integers, Option(help="R@k for these k: --k 1 5 10 (default: 1 5 10 50).")] = None,
+    subset: Annotated[int | None, Option(help="Also in random galleries of this size; 0 = no (default: 50).")] = None,
+    draws: Annotated[int, Option(help="How many random galleries.")] = 500,
+    noise: Annotated[Numbers, Option(help="Also in noise at these SNR in dB: --noise 20 0.")] = None,
+    also: Annotated[list[str] | None, Option(help="Another seed's model, for the spread.")] = None,
     held_out: HeldOut = False,
     json: AsJson = False,
     markdown: Markdown = None,
@@ -146,12 +139,10 @@ def retrieval(
 @evaluate.command()
 def sync(
     model: Model,
-    data: Annotated[Path, typer.Argument(help="Talking clips, or pairs of any kind for `events`.")],
-    k: Annotated[Integers, typer.Option(help="From so many frames of a face (default: 5 7 9 11 13 15).")] = None,
-    piece: Annotated[
-        Numbers, typer.Option(help="Pieces of these seconds, 0 = whole (default: 0 2 4; events: 5).")
-    ] = None,
-    max_offset: Annotated[float | None, typer.Option(help="Search so many seconds (default: 0.6; events: 2).")] = None,
+    data: Annotated[Path, Argument(help="Talking clips, or pairs of any kind for `events`.")],
+    k: Annotated[Integers, Option(help="From so many frames of a face (default: 5 7 9 11 13 15).")] = None,
+    piece: Annotated[Numbers, Option(help="Pieces of these seconds, 0 = whole (default: 0 2 4; events: 5).")] = None,
+    max_offset: Annotated[float | None, Option(help="Search so many seconds (default: 0.6; events: 2).")] = None,
     noise: Noise = None,
     split: Split = None,
     json: AsJson = False,
@@ -159,9 +150,10 @@ def sync(
     cache: CacheOrNone = None,
 ) -> None:
     """Measure known offsets."""
+    from avmatch.evaluation.pieces import TalkProtocol
     from avmatch.pipelines.evaluate import evaluate_sync
 
-    protocol = _talk(k, piece, max_offset, noise, split)
+    protocol = TalkProtocol(tuple(k or ()) or None, tuple(piece or ()), max_offset, *_noise(noise), split)
     with progress_bars() as progress:
         result = evaluate_sync(model, data, protocol, cache_dir=cache_folder(cache), progress=progress)
     _deliver(result.report(), json, markdown)
@@ -171,9 +163,9 @@ def sync(
 def match(
     model: Model,
     data: Clips,
-    k: Annotated[Integers, typer.Option(help="R@k of windows of 0.2 s (default: 1 5 10).")] = None,
-    piece: Annotated[Numbers, typer.Option(help="Pieces of these seconds, 0 = whole (default: 0 2 4).")] = None,
-    max_offset: Annotated[float | None, typer.Option(help="Search so many seconds (default: 0.24).")] = None,
+    k: Annotated[Integers, Option(help="R@k of windows of 0.2 s (default: 1 5 10).")] = None,
+    piece: Annotated[Numbers, Option(help="Pieces of these seconds, 0 = whole (default: 0 2 4).")] = None,
+    max_offset: Annotated[float | None, Option(help="Search so many seconds (default: 0.24).")] = None,
     noise: Noise = None,
     split: Split = None,
     json: AsJson = False,
@@ -181,9 +173,10 @@ def match(
     cache: CacheOrNone = None,
 ) -> None:
     """Find the voice of each face."""
+    from avmatch.evaluation.pieces import TalkProtocol
     from avmatch.systems.lips.evaluate import evaluate_match
 
-    protocol = _talk(k, piece, max_offset, noise, split)
+    protocol = TalkProtocol(tuple(k or ()) or None, tuple(piece or ()), max_offset, *_noise(noise), split)
     with progress_bars() as progress:
         result = evaluate_match(model, data, protocol, cache_dir=cache_folder(cache), progress=progress)
     _deliver(result.report(), json, markdown)
@@ -212,7 +205,7 @@ def classify(
     data: Labelled,
     split: Split = None,
     held_out: HeldOut = False,
-    out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder for tables and figures.")] = None,
+    out: Annotated[Path | None, Option("-o", "--out", help="Folder for tables and figures.")] = None,
     json: AsJson = False,
     markdown: Markdown = None,
     cache: CacheOrNone = None,
@@ -233,10 +226,8 @@ def classify(
 def probe(
     model: Model,
     data: Labelled,
-    layer: Annotated[
-        str | None, typer.Option(help="Of the sound tower (default: conv_5, statistics or output).")
-    ] = None,
-    split: Annotated[str | None, typer.Option(help="Only this subset of the data, such as esc10.")] = None,
+    layer: Annotated[str | None, Option(help="Of the sound tower (default: conv_5, statistics or output).")] = None,
+    split: Annotated[str | None, Option(help="Only this subset of the data, such as esc10.")] = None,
     json: AsJson = False,
     markdown: Markdown = None,
 ) -> None:
@@ -246,14 +237,6 @@ def probe(
     with progress_bars() as progress:
         result = evaluate_probe(model, data, layer=layer, subset=split, progress=progress)
     _deliver(result.report(), json, markdown)
-
-
-def _talk(
-    k: list[int] | None, piece: list[float] | None, max_offset: float | None, noise: list[str] | None, split: str | None
-) -> TalkProtocol:
-    from avmatch.evaluation.pieces import TalkProtocol
-
-    return TalkProtocol(tuple(k or ()) or None, tuple(piece or ()), max_offset, *_noise(noise), split)
 
 
 def _noise(values: list[str] | None) -> tuple[tuple[float, ...], str | None]:

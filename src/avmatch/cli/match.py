@@ -4,28 +4,28 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Exit, Option
 
 from avmatch.cli.options import Cache, FaceDetector, MaxOffset, Model, NoCache, cache_folder, progress_bars
 from avmatch.core.errors import UsageError
 
 
 def match(
-    videos: Annotated[str, typer.Argument(help="Folder, glob, file or CSV/Parquet manifest of silent videos.")],
-    audios: Annotated[str, typer.Argument(help="The same for the recordings; the sound of videos counts too.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the tables, the matrix and report.html.")],
+    videos: Annotated[str, Argument(help="Folder, glob, file or CSV/Parquet manifest of silent videos.")],
+    audios: Annotated[str, Argument(help="The same for the recordings; the sound of videos counts too.")],
+    out: Annotated[Path, Option("-o", "--out", help="Folder for the tables, the matrix and report.html.")],
     max_offset: MaxOffset = 0.5,
-    many: Annotated[bool, typer.Option("--many", help="One recording may cover several videos.")] = False,
-    complete: Annotated[bool, typer.Option("--complete", help="Give every file a match, however unsure.")] = False,
-    min_confidence: Annotated[float, typer.Option(help="Pairs below this confidence are not made.")] = 0.35,
-    no_duration: Annotated[bool, typer.Option("--no-duration", help="Ignore the files' durations.")] = False,
-    use_scratch: Annotated[bool, typer.Option("--use-scratch", help="Use the videos' own sound as well.")] = False,
+    many: Annotated[bool, Option("--many", help="One recording may cover several videos.")] = False,
+    complete: Annotated[bool, Option("--complete", help="Give every file a match, however unsure.")] = False,
+    min_confidence: Annotated[float, Option(help="Pairs below this confidence are not made.")] = 0.35,
+    no_duration: Annotated[bool, Option("--no-duration", help="Ignore the files' durations.")] = False,
+    use_scratch: Annotated[bool, Option("--use-scratch", help="Use the videos' own sound as well.")] = False,
     model: Model = None,
-    matrix: Annotated[Path | None, typer.Option(help="Also write the videos × audio similarity here, as .npy.")] = None,
-    normalise: Annotated[str, typer.Option(help="How --matrix is normalised: sinkhorn, csls or raw.")] = "sinkhorn",
-    mux: Annotated[Path | None, typer.Option(help="Also mux matches into here; replaces only muxed files.")] = None,
-    top_k: Annotated[int, typer.Option(help="Candidates listed for each video.")] = 10,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object a video instead of the table.")] = False,
+    matrix: Annotated[Path | None, Option(help="Also write the videos × audio similarity here, as .npy.")] = None,
+    normalise: Annotated[str, Option(help="How --matrix is normalised: sinkhorn, csls or raw.")] = "sinkhorn",
+    mux: Annotated[Path | None, Option(help="Also mux matches into here; replaces only muxed files.")] = None,
+    top_k: Annotated[int, Option(help="Candidates listed for each video.")] = 10,
+    json: Annotated[bool, Option("--json", help="One JSON object a video instead of the table.")] = False,
     face_detector: FaceDetector = None,
     cache: Cache = None,
     no_cache: NoCache = False,
@@ -69,4 +69,4 @@ def match(
     for line in remark_lines(result.notes, result.failures):
         print(line, file=sys.stderr)
     if not result.videos or not result.audio:
-        raise typer.Exit(1)
+        raise Exit(1)

@@ -1,22 +1,22 @@
 """Options that several commands share."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import typer
+from typer import Option
 
-Model = Annotated[str | None, typer.Option(help="A trained run, a model folder, or a shipped model's name.")]
-FaceDetector = Annotated[Path | None, typer.Option(help="A YuNet ONNX file instead of Haar cascades.")]
-MaxOffset = Annotated[float, typer.Option(help="Search offsets up to this many seconds.")]
-Cache = Annotated[Path | None, typer.Option(help="Keep features here instead of the user's cache.")]
-NoCache = Annotated[bool, typer.Option("--no-cache", help="Keep no features.")]
+Model = Annotated[str | None, Option(help="A trained run, a model folder, or a shipped model's name.")]
+FaceDetector = Annotated[Path | None, Option(help="A YuNet ONNX file instead of Haar cascades.")]
+MaxOffset = Annotated[float, Option(help="Search offsets up to this many seconds.")]
+Cache = Annotated[Path | None, Option(help="Keep features here instead of the user's cache.")]
+NoCache = Annotated[bool, Option("--no-cache", help="Keep no features.")]
 #: The same two in one, for commands with many options.
 CacheOrNone = Annotated[
     Path | None,
-    typer.Option("--cache", metavar="DIR|none", help="Keep features here, or nowhere (default: the user's cache)."),
+    Option("--cache", metavar="DIR|none", help="Keep features here, or nowhere (default: the user's cache)."),
 ]
 
 
@@ -25,6 +25,14 @@ def cache_folder(cache: Path | None, no_cache: bool = False) -> Path | None:
     from avmatch.analysis.features import default_cache_dir
 
     return None if no_cache or cache == Path("none") else cache or default_cache_dir()
+
+
+def print_results(results: Iterable[Any], sentence: Callable[[Any], str], *, as_json: bool) -> None:
+    """One JSON object, or one sentence, a file."""
+    from avmatch.reports.wording import shown
+
+    for result in results:
+        print(result.to_json() if as_json else f"{shown(result.path)}: {sentence(result)}", flush=True)
 
 
 @contextmanager

@@ -1,20 +1,29 @@
-"""`avmatch sync`: the offset between picture and sound."""
+"""`avmatch sync`, `fix` and `locate`: how late a file's sound comes, a copy without that, and where it comes from."""
 
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Exit, Option
 
-from avmatch.cli.options import Cache, FaceDetector, MaxOffset, Model, NoCache, cache_folder, progress_bars
+from avmatch.cli.options import (
+    Cache,
+    FaceDetector,
+    MaxOffset,
+    Model,
+    NoCache,
+    cache_folder,
+    print_results,
+    progress_bars,
+)
 
 
 def sync(
-    paths: Annotated[list[str], typer.Argument(help="Video files, folders or globs.")],
-    audio: Annotated[Path | None, typer.Option(help="Measure this file's sound against the picture instead.")] = None,
+    paths: Annotated[list[str], Argument(help="Video files, folders or globs.")],
+    audio: Annotated[Path | None, Option(help="Measure this file's sound against the picture instead.")] = None,
     max_offset: MaxOffset = 1.0,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object a file instead of a sentence.")] = False,
-    out: Annotated[Path | None, typer.Option("-o", "--out", help="Also write a CSV.")] = None,
-    plot: Annotated[Path | None, typer.Option(help="PNG of the evidence; a folder for several files.")] = None,
+    json: Annotated[bool, Option("--json", help="One JSON object a file instead of a sentence.")] = False,
+    out: Annotated[Path | None, Option("-o", "--out", help="Also write a CSV.")] = None,
+    plot: Annotated[Path | None, Option(help="PNG of the evidence; a folder for several files.")] = None,
     model: Model = None,
     face_detector: FaceDetector = None,
     cache: Cache = None,
@@ -23,7 +32,7 @@ def sync(
     """Measure the offset between picture and sound; positive = the sound comes late."""
     from avmatch.pipelines import delivery
     from avmatch.pipelines.sync import expand, sync_all
-    from avmatch.reports.wording import result_lines, sync_sentence
+    from avmatch.reports.wording import sync_sentence
 
     files = expand(paths)
     delivery.check_sync_outputs(out, plot, len(files))
@@ -37,7 +46,57 @@ def sync(
             cache_dir=cache_folder(cache, no_cache),
             progress=progress,
         )
-    print(*result_lines(results, sync_sentence, as_json=json), sep="\n", flush=True)
+    print_results(results, sync_sentence, as_json=json)
     delivery.write_sync(results, out, plot)
     if all(result.status == "failed" for result in results):
-        raise typer.Exit(1)
+        raise Exit(1)
+
+
+def fix(
+    paths: Annotated[list[str], Argument(help="Video files, folders or globs.")],
+    out: Annotated[Path, Option("-o", "--out", help="The copy; a folder for several files. Nothing is overwritten.")],
+    offset: Annotated[float | None, Option(help="Known offset in seconds; positive = the sound is late.")] = None,
+    max_offset: MaxOffset = 1.0,
+    tolerance: Annotated[float, Option(help="Leave files alone whose offset is within this many seconds.")] = 0.02,
+    force: Annotated[bool, Option("--force", help="Also act on uncertain measurements.")] = False,
+    json: Annotated[bool, Option("--json", help="One JSON object a file instead of a sentence.")] = False,
+    model: Model = None,
+    face_detector: FaceDetector = None,
+    cache: Cache = None,
+    no_cache: NoCache = False,
+) -> None:
+    """Write copies in which picture and sound are together; the picture is copied bit for bit."""
+    from avmatch.pipelines.fix import FixSettings, fix_all
+    from avmatch.pipelines.sync import expand
+    from avmatch.reports.wording import fix_sentence
+
+    settings = FixSettings(offset, tolerance, force, max_offset, model, cache_folder(cache, no_cache), face_detector)
+    with progress_bars() as progress:
+        results = fix_all(expand(paths, [out]), out, settings, progress=progress)
+    print_results(results, fix_sentence, as_json=json)
+    if all(result.action in ("failed", "refused") for result in results):
+        raise Exit(1)
+
+
+def locate(
+    path: Annotated[str, Argument(help="A video file with its sound.")],
+    out: Annotated[Path, Option("-o", "--out", help="heat.mp4 for every frame, heat.png for one picture.")],
+    max_offset: MaxOffset = 1.0,
+    model: Annotated[str | None, Option(help="A trained run or model folder of the recipe events.")] = None,
+    cache: Cache = None,
+    no_cache: NoCache = False,
+) -> None:
+    """Draw where in the picture the sound comes from."""
+    from avmatch.pipelines.locate import locate as draw
+    from avmatch.pipelines.locate import located_line
+
+    with progress_bars() as progress:
+        found = draw(
+            path,
+            out,
+            max_offset_seconds=max_offset,
+            model=model,
+            cache_dir=cache_folder(cache, no_cache),
+            progress=progress,
+        )
+    print(located_line(found))

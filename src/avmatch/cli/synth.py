@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from avmatch.cli.options import progress_bars
 
@@ -11,27 +11,25 @@ COLLISION = "collision"
 
 
 def synth(
-    out: Annotated[
-        Path, typer.Argument(help="Folder for videos/, audio/, truth.csv; of collisions dataset/, truth.json.")
-    ],
-    scenes: Annotated[int, typer.Option(help="Pairs of a silent video and its recording.")] = 20,
-    seed: Annotated[int, typer.Option(help="The same seed renders the same clips.")] = 0,
-    duration: Annotated[float, typer.Option(help="Approximate length of each file in seconds.")] = 6.0,
+    out: Annotated[Path, Argument(help="Folder for videos/, audio/, truth.csv; of collisions dataset/, truth.json.")],
+    scenes: Annotated[int, Option(help="Pairs of a silent video and its recording.")] = 20,
+    seed: Annotated[int, Option(help="The same seed renders the same clips.")] = 0,
+    duration: Annotated[float, Option(help="Approximate length of each file in seconds.")] = 6.0,
     kind: Annotated[
-        str, typer.Option(help="Kinds of scenes, in turn; or collision: a set in the Tilt-Bot's layout.")
+        str, Option(help="Kinds of scenes, in turn; or collision: a set in the Tilt-Bot's layout.")
     ] = "balls,drums,strings,clock,face",
-    snr: Annotated[float | None, typer.Option(help="Add noise this many dB under the sound.")] = None,
-    damage: Annotated[bool, typer.Option("--damage", help="Compress the picture, narrow the sound.")] = False,
-    offset_ms: Annotated[float, typer.Option(help="Shift every sound by this; positive = it comes late.")] = 0.0,
-    extra_videos: Annotated[int, typer.Option(help="Videos without a recording.")] = 0,
-    extra_audio: Annotated[int, typer.Option(help="Recordings without a video.")] = 0,
-    per_class: Annotated[int, typer.Option(help="collision: training segments of each class.")] = 80,
-    sounds: Annotated[int, typer.Option(help="collision: sounds of task 1.")] = 500,
-    groups: Annotated[int, typer.Option(help="collision: groups of 25 of tasks 2 and 3 each.")] = 10,
+    snr: Annotated[float | None, Option(help="Add noise this many dB under the sound.")] = None,
+    damage: Annotated[bool, Option("--damage", help="Compress the picture, narrow the sound.")] = False,
+    offset_ms: Annotated[float, Option(help="Shift every sound by this; positive = it comes late.")] = 0.0,
+    extra_videos: Annotated[int, Option(help="Videos without a recording.")] = 0,
+    extra_audio: Annotated[int, Option(help="Recordings without a video.")] = 0,
+    per_class: Annotated[int, Option(help="collision: training segments of each class.")] = 80,
+    sounds: Annotated[int, Option(help="collision: sounds of task 1.")] = 500,
+    groups: Annotated[int, Option(help="collision: groups of 25 of tasks 2 and 3 each.")] = 10,
     segments: Annotated[
-        Path | None, typer.Option(help="collision: a JSON file of real starts (class, segment, [start, end, angle]).")
+        Path | None, Option(help="collision: a JSON file of real starts (class, segment, [start, end, angle]).")
     ] = None,
-    workers: Annotated[int, typer.Option(help="collision: processes.")] = 1,
+    workers: Annotated[int, Option(help="collision: processes.")] = 1,
 ) -> None:
     """Render small media files with known ground truth: for demonstrations, tests and benchmarks."""
     from avmatch.core.clock import seconds_from_milliseconds

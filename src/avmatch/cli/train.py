@@ -4,22 +4,22 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from avmatch.cli.options import progress_bars
 from avmatch.core.errors import MissingExtraError
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="Name of the recipe; a wrong one lists them.")],
-    data: Annotated[Path, typer.Argument(help="What to train on, in a layout that the recipe reads.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the run; must be new or empty.")],
-    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in OUT.")] = False,
-    seed: Annotated[int | None, typer.Option(help="Seed of all random draws (default: the recipe's).")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the data (default: the recipe's).")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    recipe: Annotated[str, Argument(help="Name of the recipe; a wrong one lists them.")],
+    data: Annotated[Path, Argument(help="What to train on, in a layout that the recipe reads.")],
+    out: Annotated[Path, Option("-o", "--out", help="Folder of the run; must be new or empty.")],
+    resume: Annotated[bool, Option("--resume", help="Continue the run in OUT.")] = False,
+    seed: Annotated[int | None, Option(help="Seed of all random draws (default: the recipe's).")] = None,
+    epochs: Annotated[int | None, Option(help="Passes over the data (default: the recipe's).")] = None,
+    device: Annotated[str, Option(help="auto, cpu or cuda.")] = "auto",
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="field=value of the configuration; may be repeated.")
+        list[str] | None, Option("--set", help="field=value of the configuration; may be repeated.")
     ] = None,
 ) -> None:
     """Train a recipe; OUT gets the model, its card, curves, and what resuming or repeating the run needs."""

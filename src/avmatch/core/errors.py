@@ -12,6 +12,7 @@ no class above: it is a bug of ours, and `bug_message` says so.
 
 import logging
 import platform
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -59,11 +60,7 @@ class MediaError(AvmatchError, ValueError):
 
     def __reduce__(self) -> tuple[object, ...]:
         """Lets the error travel between processes (its __init__ has keyword-only arguments)."""
-        return _rebuild_media_error, (self.path, self.message, self.stage, self.reason)
-
-
-def _rebuild_media_error(path: str, message: str, stage: Stage, reason: Reason) -> MediaError:
-    return MediaError(path, message, stage=stage, reason=reason)
+        return partial(MediaError, stage=self.stage, reason=self.reason), (self.path, self.message)
 
 
 class ModelError(AvmatchError, ValueError):

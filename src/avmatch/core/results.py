@@ -26,28 +26,19 @@ if TYPE_CHECKING:
 
 #: What a long job reports as it goes on: called with (stage, done, total).
 Progress = Callable[[str, int, int], None]
+Action = Literal["fixed", "in_sync", "refused", "failed"]
 Status = Literal["ok", "uncertain", "failed"]
 Verdict = Literal["in_sync", "early_noticed", "late_noticed", "early_unacceptable", "late_unacceptable"]
 
 MATCH_COLUMNS = ("video", "audio", "confidence", "score", "offset_ms", "cue", "runner_up", "runner_up_score", "missing")
 CANDIDATE_COLUMNS = ("video", "rank", "audio", "score", "confidence", "offset_ms")
 FAILURE_COLUMNS = ("path", "stage", "message")
-SYNC_COLUMNS = (
-    "path",
-    "offset_ms",
-    "offset_frames",
-    "fps",
-    "confidence",
-    "cue",
-    "status",
-    "reason",
-    "verdict",
-    "offset_low_ms",
-    "offset_high_ms",
-    "drift_ppm",
-    "drift_low_ppm",
-    "drift_high_ppm",
-    "missing",
+SYNC_COLUMNS = tuple(
+    "path offset_ms offset_frames fps confidence cue status reason verdict "
+    "offset_low_ms offset_high_ms drift_ppm drift_low_ppm drift_high_ppm missing".split()
+)
+FIX_COLUMNS = tuple(
+    "path out action was_ms was_drift_ppm is_ms is_drift_ppm removed_ms removed_drift_ppm message".split()
 )
 
 #: From this share on, a remark says that a part of a file could not be read.
@@ -311,6 +302,50 @@ class SyncResult:
     def to_frame(self) -> pandas.DataFrame:
         """The result as a pandas table of one row. Raises MissingExtraError without pandas."""
         return _frame(SYNC_COLUMNS, [self.row()])
+
+
+@dataclass(frozen=True, repr=False)
+class FixResult:
+    """What became of one file.
+
+    Attributes:
+        path: the original, as the user named it.
+        action: fixed (a copy was written), in_sync (nothing to do), refused (too unsure to act), failed.
+        out: the copy; None where none was written.
+        was: the measurement of the original; None where the offset was given, or the file can't be used.
+        now: the measurement of the copy.
+        removed_seconds, removed_ppm: the offset and the drift that were taken out; positive = the sound came late.
+        message: for a person: why nothing was written, or what is different in the copy.
+    """
+
+    path: str
+    action: Action
+    out: str | None = None
+    was: SyncResult | None = None
+    now: SyncResult | None = None
+    removed_seconds: float | None = None
+    removed_ppm: float | None = None
+    message: str = ""
+
+    def __repr__(self) -> str:
+        return f"FixResult({self.path!r}, {self.action}, was: {self.was!r}, now: {self.now!r})"
+
+    def row(self) -> tuple[Cell, ...]:
+        """The cells under FIX_COLUMNS."""
+        return (
+            self.path,
+            self.out,
+            self.action,
+            *((None, None) if self.was is None else (self.was.offset_ms, _rounded(self.was.drift_ppm, 1))),
+            *((None, None) if self.now is None else (self.now.offset_ms, _rounded(self.now.drift_ppm, 1))),
+            _offset_ms(self.removed_seconds),
+            _rounded(self.removed_ppm, 1),
+            self.message,
+        )
+
+    def to_json(self) -> str:
+        """One JSON object on one line, with the keys FIX_COLUMNS."""
+        return json.dumps(dict(zip(FIX_COLUMNS, self.row(), strict=True)))
 
 
 #: ITU-R BT.1359-1, figure 2: detectability +45 ms to -125 ms and acceptability +90 ms to -185 ms, where the

@@ -6,8 +6,8 @@ Letters in shapes: N videos, M sounds, K classes.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import TypeVar
 
@@ -47,42 +47,32 @@ def collide(
     system = load_collisions(model)
     scorer = scorer_of(system)
     groups, notes = list_task(dataset, task)
-    reader = _Reader(sum(len(group.sounds) + len(group.videos) for group in groups), progress, list(notes))
-    pooled = system.sound_classes.description
-    answers: dict[str, GroupAnswer] = {}
-    for group in groups:
-        sounds = reader.read(group.sounds, partial(_sound, Bands(pooled.bins, pooled.ticks)))
-        videos = reader.read(group.videos, _video)
-        answers[group.name] = _answer(system, scorer, task, two_stage, group.name, videos, sounds)
-    settings = {"task": task, "model": system.path, "way": "two stages" if two_stage else "one assignment"}
-    return CollideResult(task, answers, system.classes, tuple(reader.failures), tuple(reader.notes), settings)
-
-
-@dataclass
-class _Reader:
-    """Reads files one after the other; what can't be used becomes a failure."""
-
-    total: int
-    progress: Progress | None
-    notes: list[str]
-    failures: list[Failure] = field(default_factory=list)
-    done: int = 0
+    remarks, failures, done = list(notes), list[Failure](), count(1)
+    total = sum(len(group.sounds) + len(group.videos) for group in groups)
+    bands = Bands(system.sound_classes.description.bins, system.sound_classes.description.ticks)
 
     def read(
-        self, items: Sequence[Item], features: Callable[[Item], tuple[Features, tuple[str, ...]]]
+        items: Sequence[Item], features: Callable[[Item], tuple[Features, tuple[str, ...]]]
     ) -> dict[Item, Features]:
-        """The features of those that can be used."""
+        """The features of those that can be used; the others become failures."""
         usable = {}
         for item in items:
             try:
                 usable[item], notes = features(item)
-                self.notes += notes
+                remarks.extend(notes)
             except MediaError as error:
-                self.failures.append(Failure.from_error(error))
-            self.done += 1
-            if self.progress is not None:
-                self.progress("reading", self.done, self.total)
+                failures.append(Failure.from_error(error))
+            if progress is not None:
+                progress("reading", next(done), total)
         return usable
+
+    answers: dict[str, GroupAnswer] = {}
+    for group in groups:
+        sounds = read(group.sounds, partial(_sound, bands))
+        videos = read(group.videos, _video)
+        answers[group.name] = _answer(system, scorer, task, two_stage, group.name, videos, sounds)
+    settings = {"task": task, "model": system.path, "way": "two stages" if two_stage else "one assignment"}
+    return CollideResult(task, answers, system.classes, tuple(failures), tuple(remarks), settings)
 
 
 def _sound(bands: Bands, path: Path) -> tuple[SoundFeatures, tuple[str, ...]]:

@@ -12,8 +12,7 @@ from pathlib import Path
 
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.files import taken
-from avmatch.core.repairs import FixResult
-from avmatch.core.results import Progress, SyncResult
+from avmatch.core.results import FixResult, Progress, SyncResult
 from avmatch.media.repair import repair
 from avmatch.pipelines.delivery import targets
 from avmatch.pipelines.sync import DEFAULT_MAX_OFFSET_SECONDS, sync_all

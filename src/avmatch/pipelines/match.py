@@ -2,7 +2,11 @@
 
     decode → front end → encode → score → assign
 
-Each arrow is one folder of the package; this file is the only place that knows the order.
+Each arrow is one folder of the package; this file is the only place that knows the order. Features computed elsewhere,
+folders of `.npy` with one clip a file, take a shorter way, without decoder and front end: towers over clip features
+take the arrays as they are.
+
+    load → encode → similarity → decide
 """
 
 import os
@@ -12,18 +16,19 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Float32, Float64
 
 from avmatch.analysis.features import Analyser, analyse_all
-from avmatch.artifacts.model import CLIP_TOWERS
-from avmatch.core.errors import UsageError
+from avmatch.artifacts.model import CLIP_TOWERS, Model
+from avmatch.artifacts.tower import ClipTower, load_clip_towers
+from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.features import TICK_RATE_HZ, AudioFeatures, VideoFeatures
 from avmatch.core.results import NOTED_MISSING_SHARE, Failure, Match, MatchResult, Preview, Progress
 from avmatch.cues.evidence import Cue
 from avmatch.cues.recording import DurationCue, ScratchCue
 from avmatch.data.inputs import MEDIA_SUFFIXES, list_audio, list_videos
 from avmatch.matching.decision import MatchSettings, confidences, decide
-from avmatch.matching.fusion import any_offset, fused_scores, usual_offsets
+from avmatch.matching.fusion import Scores, any_offset, fused_scores, usual_offsets
 from avmatch.pipelines.models import (
     MOUTH_WEIGHT_BESIDE,
     Models,
@@ -73,9 +78,7 @@ def match(
     settings = settings or MatchSettings()
     opened = None if model is None else open_for_match(model)
     if opened is not None and opened.kind == CLIP_TOWERS:
-        from avmatch.pipelines.feature_match import match_features
-
-        return match_features(videos, audios, settings, opened)
+        return _match_features(videos, audios, settings, opened)
     models = models_with(opened)
     analyser = Analyser(cache_dir, models.towers, num_threads=1, face_detector=face_detector)
     watch = analyser.video_with_scratch if settings.use_scratch else analyser.video
@@ -123,14 +126,69 @@ def _left_out(arguments: Iterable[Paths], folders: Sequence[Path]) -> Iterator[s
             yield f"{folder}: {num} media files there are taken for results of an earlier run, and left out"
 
 
-def _listed(
-    argument: Paths, lister: Callable[[str | Path, Sequence[Path]], tuple[str, ...]], leave_out: Sequence[Path]
-) -> tuple[str, ...]:
+def _listed(argument: Paths, lister: Callable[..., tuple[str, ...]], *leave_out: Sequence[Path]) -> tuple[str, ...]:
     if isinstance(argument, str | Path):
-        return lister(argument, leave_out)
+        return lister(argument, *leave_out)
     if not argument:
         raise UsageError("an empty list of files was given")
     return tuple(dict.fromkeys(os.fspath(path) for path in argument))
+
+
+def _match_features(videos: Paths, audios: Paths, settings: MatchSettings, model: Model) -> MatchResult:
+    """Say which audio clip belongs to which video clip, by their features (T, F) and towers over them.
+
+    Raises:
+        UsageError: a folder without features, or an option that features can't serve.
+    """
+    from avmatch.data.std2022 import list_features
+
+    if settings.many or settings.use_scratch:
+        raise UsageError(
+            "features of whole clips have no place in time and no scratch sound: leave out --many and --use-scratch, "
+            "or match the media files themselves"
+        )
+    towers = load_clip_towers(model)
+    video_paths, audio_paths = _listed(videos, list_features), _listed(audios, list_features)
+    usable_videos, video_vectors, video_failures = _encoded(towers.video, video_paths)
+    usable_audio, audio_vectors, audio_failures = _encoded(towers.audio, audio_paths)
+    description = towers.video.description
+    nats = np.float32(description.scale) * (video_vectors @ audio_vectors.T - np.float32(description.baseline))
+    unknown = np.full(nats.shape, np.nan, np.float32)
+    scores = Scores(nats, unknown, np.zeros(nats.shape, np.int64), (towers.name,))
+    result = decide(video_paths, usable_videos, usable_audio, scores, _posterior(nats), settings)
+    return replace(result, failures=(*video_failures, *audio_failures))
+
+
+def _posterior(nats: Float32[np.ndarray, "N M"]) -> Float64[np.ndarray, "N M"]:
+    """How probable each pair is if every clip on the smaller side has exactly one match (matching/galleries.py).
+
+    The nats of clip towers are calibrated on held-back pairs, so this is a frequency; where some clips have no match it
+    is too high.
+    """
+    from avmatch.matching.galleries import sinkhorn
+
+    if not nats.size:
+        return np.zeros(nats.shape)
+    return np.exp(np.minimum(sinkhorn(nats, temperature=1.0), 0.0))
+
+
+def _encoded(
+    tower: ClipTower, paths: Sequence[str]
+) -> tuple[tuple[str, ...], Float32[np.ndarray, "N D"], tuple[Failure, ...]]:
+    """The usable files, their vectors, and the failures."""
+    from avmatch.data.std2022 import load_feature
+
+    usable, clips, failures = [], [], []
+    for path in paths:
+        try:
+            clip = load_feature(path)
+            tower.check(path, clip)
+        except MediaError as error:
+            failures.append(Failure.from_error(error))
+        else:
+            usable.append(path)
+            clips.append(clip)
+    return tuple(usable), tower.encode(clips), tuple(failures)
 
 
 def _usable(paths: Sequence[str], answers: Sequence[Features | Failure]) -> dict[str, Features]:

@@ -24,6 +24,8 @@ from avmatch.systems.events.runtime import EventCue, EventModel, KindCue, load_e
 
 #: The model for talking faces, and that for any sound.
 LIPS, EVENTS = "lips", "events"
+#: Loaded once a process: they are there in every call.
+_shipped_pair, _shipped_events = lru_cache(maxsize=1)(load_pair), lru_cache(maxsize=1)(load_event_model)
 #: What the mouth cue's nats are worth beside a model that looks at mouths, where partners are looked for.
 MOUTH_WEIGHT_BESIDE = 0.7
 
@@ -56,7 +58,7 @@ def models_with(model: str | Path | Model | None) -> Models:
     if opened is not None and opened.kind == ANY_SOUND:
         return Models(_with_lips(()), load_event_model(opened))
     given = () if opened is None else (load_pair(opened),)
-    return Models(_with_lips(given), _shipped_events() if EVENTS in shipped_models() else None)
+    return Models(_with_lips(given), _shipped_events(EVENTS) if EVENTS in shipped_models() else None)
 
 
 def open_for_match(model: str | Path) -> Model:
@@ -76,7 +78,7 @@ def _own_cues(model: Model) -> Callable[[Model], Sequence[Cue]] | None:
 
 def _with_lips(given: tuple[TowerPair, ...]) -> tuple[TowerPair, ...]:
     if LIPS in shipped_models() and not any(_looks_at_mouths(pair) for pair in given):
-        return (*given, _shipped(LIPS))
+        return (*given, _shipped_pair(LIPS))
     return given
 
 
@@ -111,18 +113,6 @@ def face_cues(models: Sequence[TowerPair], *, mouth_weight_beside: float = 0.0) 
 def looks_at_faces(cue: Cue) -> bool:
     """Whether a cue compares faces with voices."""
     return isinstance(cue, MouthCue) or (isinstance(cue, EmbeddingCue) and cue.looks_at == "mouth")
-
-
-@lru_cache(maxsize=1)
-def _shipped(name: str) -> TowerPair:
-    """Loaded once a process: it is there in every call."""
-    return load_pair(name)
-
-
-@lru_cache(maxsize=1)
-def _shipped_events() -> EventModel:
-    """The same."""
-    return load_event_model(EVENTS)
 
 
 def _looks_at_mouths(pair: TowerPair) -> bool:

@@ -6,12 +6,10 @@ Positive offsets mean that the sound comes late; the verdict is that of ITU-R BT
 
 import math
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol, TypeVar, runtime_checkable
+from collections.abc import Iterable, Iterator
 
 from avmatch.core.clock import milliseconds_from_seconds
-from avmatch.core.repairs import FixResult
-from avmatch.core.results import NOTED_MISSING_SHARE, Failure, SyncResult, Verdict
+from avmatch.core.results import NOTED_MISSING_SHARE, Failure, FixResult, SyncResult, Verdict
 
 NOTHING = "—"
 #: Pairs below this confidence are marked for a second look.
@@ -26,13 +24,6 @@ _CONTROL_PICTURES = 0x2400  # the block of Unicode that draws ␀, ␁ …
 _INVISIBLE_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
 #: By how much a face must agree better than the next with the sound to be called the speaker.
 CLEAR_LEAD_NATS = 3.0
-_VERDICT_WORDS: dict[Verdict, str] = {
-    "in_sync": "viewers do not notice",
-    "early_noticed": "viewers notice",
-    "late_noticed": "viewers notice",
-    "early_unacceptable": "viewers notice and find it unacceptable",
-    "late_unacceptable": "viewers notice and find it unacceptable",
-}
 
 
 def shown(text: str) -> str:
@@ -96,29 +87,6 @@ def _visible(character: str) -> str:
     return chr(_CONTROL_PICTURES + code) if code < ord(" ") else "\N{REPLACEMENT CHARACTER}"
 
 
-@runtime_checkable
-class Answer(Protocol):
-    """A result for one file."""
-
-    @property
-    def path(self) -> str:
-        """As the user named it."""
-
-    def to_json(self) -> str:
-        """One JSON object on one line."""
-
-
-AnswerType = TypeVar("AnswerType", bound=Answer)
-
-
-def result_lines(
-    results: Iterable[AnswerType], sentence: Callable[[AnswerType], str], *, as_json: bool
-) -> Iterator[str]:
-    """One JSON object, or one sentence, a file."""
-    for result in results:
-        yield result.to_json() if as_json else f"{shown(result.path)}: {sentence(result)}"
-
-
 def remark_lines(notes: Iterable[str], failures: Iterable[Failure]) -> Iterator[str]:
     """The notes of a run, and each file that couldn't be used."""
     yield from notes
@@ -174,7 +142,13 @@ def _offset_clause(result: SyncResult, offset_seconds: float) -> str:
     frames = "" if result.offset_frames is None else f" ({abs(result.offset_frames):.1f} frames)"
     within = f" ({interval.removeprefix(', ')})" if interval else ""
     clause = f"the sound comes {amount}{frames} {direction}{within}"
-    return clause if result.verdict is None else f"{clause}; {_VERDICT_WORDS[result.verdict]}"
+    return clause if result.verdict is None else f"{clause}; viewers {_reaction(result.verdict)}"
+
+
+def _reaction(verdict: Verdict) -> str:
+    if verdict == "in_sync":
+        return "do not notice"
+    return "notice and find it unacceptable" if verdict.endswith("unacceptable") else "notice"
 
 
 def _interval(result: SyncResult) -> str:

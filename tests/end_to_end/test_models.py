@@ -108,8 +108,8 @@ def test_the_model_for_faces_that_ships_takes_part_unless_it_is_replaced(shipped
     assert names_with(None) == ["lips"]
     assert names_with("timed") == ["timed", "lips"]
     assert names_with(shipped / "mine") == ["mine"]
-    mouth, lips = face_cues(models_with(None).towers, mouth_weight_beside=0.5)
-    assert (mouth.name, mouth.calibration.weight, lips.name) == ("mouth", 0.5, "lips")
+    mouth, lips = face_cues(models_with(None).towers, apart=False)
+    assert (mouth.name, mouth.calibration.weight, lips.name) == ("mouth", models.MOUTH_WEIGHT_BESIDE, "lips")
 
 
 def test_without_it_the_mouth_cue_looks(weights, tmp_path, monkeypatch):

@@ -17,7 +17,8 @@ from avmatch.core.results import (
     Match,
     SyncResult,
 )
-from avmatch.reports.output import write_match, write_sync_csv
+from avmatch.pipelines.delivery import write_sync
+from avmatch.reports.output import write_match
 
 OUR_FILES = {
     "matches.csv",
@@ -139,7 +140,7 @@ def test_no_usable_video_still_gives_every_file(empty, tmp_path):
 def test_sync_csv_has_one_row_a_file(tmp_path):
     late = SyncResult("a, b.mp4", 0.12, 25.0, 0.9, "mouth", "ok")
     failed = SyncResult("c.mp4", None, None, 0.0, "", "failed", "no_audio", message="no sound")
-    write_sync_csv([late, failed], tmp_path / "sync.csv")
+    write_sync([late, failed], tmp_path / "sync.csv", None)
     assert read_csv(tmp_path / "sync.csv") == [
         list(SYNC_COLUMNS),
         ["a, b.mp4", "120.0", "3.0", "25.0", "0.9", "mouth", "ok", "", "in_sync", *[""] * 6],

@@ -350,21 +350,16 @@ class FixResult:
 
 #: ITU-R BT.1359-1, figure 2: detectability +45 ms to -125 ms and acceptability +90 ms to -185 ms, where the
 #: recommendation's positive sign means that the sound is *early*, the opposite of ours.
-EARLY_NOTICED_SECONDS, LATE_NOTICED_SECONDS = -0.045, 0.125
-EARLY_UNACCEPTABLE_SECONDS, LATE_UNACCEPTABLE_SECONDS = -0.090, 0.185
+UNNOTICED_SECONDS, ACCEPTED_SECONDS = (-0.045, 0.125), (-0.090, 0.185)
 
 
 def itu_verdict(offset_seconds: float) -> Verdict:
     """Whether viewers notice, or refuse, an offset (ITU-R BT.1359-1); positive = the sound comes late."""
-    if offset_seconds < EARLY_UNACCEPTABLE_SECONDS:
-        return "early_unacceptable"
-    if offset_seconds < EARLY_NOTICED_SECONDS:
-        return "early_noticed"
-    if offset_seconds > LATE_UNACCEPTABLE_SECONDS:
-        return "late_unacceptable"
-    if offset_seconds > LATE_NOTICED_SECONDS:
-        return "late_noticed"
-    return "in_sync"
+    if UNNOTICED_SECONDS[0] <= offset_seconds <= UNNOTICED_SECONDS[1]:
+        return "in_sync"
+    if ACCEPTED_SECONDS[0] <= offset_seconds <= ACCEPTED_SECONDS[1]:
+        return "late_noticed" if offset_seconds > 0 else "early_noticed"
+    return "late_unacceptable" if offset_seconds > 0 else "early_unacceptable"
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:

@@ -22,15 +22,7 @@ from jaxtyping import Float32, UInt8
 from avmatch.core.clock import samples_from_seconds, seconds_from_samples
 from avmatch.core.errors import MediaError, Reason
 from avmatch.core.features import AudioSamples, ColourFrames, VideoFrames
-from avmatch.media.source import (
-    MAX_GAP_SECONDS,
-    Losses,
-    StreamClock,
-    audio_stream,
-    opened,
-    origin_seconds,
-    video_stream,
-)
+from avmatch.media import source
 
 BLOCK_FRAMES = 32
 BLOCK_SECONDS = 1.0
@@ -62,7 +54,7 @@ def decode(
     max_side_px: int = _MAX_SIDE_PX,
     sample_rate_hz: int = _SOUND_RATE_HZ,
     num_threads: int = 0,
-    losses: Losses | None = None,
+    losses: source.Losses | None = None,
 ) -> Iterator[VideoFrames | AudioSamples]:
     """Decode picture and sound of a file in one pass.
 
@@ -102,23 +94,24 @@ def _decoded(
     max_side_px: int = _MAX_SIDE_PX,
     sample_rate_hz: int | None = _SOUND_RATE_HZ,
     num_threads: int = 0,
-    losses: Losses | None = None,
+    losses: source.Losses | None = None,
     is_colour: bool = False,
 ) -> Iterator[_Block]:
-    with opened(path) as container:
-        picture = video_stream(container) if video else None
-        sound = audio_stream(container) if audio else None
+    with source.opened(path) as container:
+        picture = source.video_stream(container) if video else None
+        sound = source.audio_stream(container) if audio else None
         if picture is None and sound is None:
             raise _missing(path, video=video, audio=audio)
-        origin, starts = origin_seconds(container), [0.0]
+        origin, starts = source.origin_seconds(container), [0.0]
         sinks: dict[int, _PictureSink | _SoundSink] = {}
         if picture is not None:
             picture.thread_type = "AUTO"
             picture.codec_context.thread_count = num_threads
-            sinks[picture.index] = _PictureSink(StreamClock(origin, starts), max_side_px, _rate(picture), is_colour)
+            fps = float(picture.average_rate or picture.guessed_rate or 25.0)
+            sinks[picture.index] = _PictureSink(source.StreamClock(origin, starts), max_side_px, fps, is_colour)
         if sound is not None:
-            sinks[sound.index] = _SoundSink(StreamClock(origin, starts), sample_rate_hz)
-        yield from _checked(path, _blocks(container, sinks, losses or Losses()))
+            sinks[sound.index] = _SoundSink(source.StreamClock(origin, starts), sample_rate_hz)
+        yield from _checked(path, _blocks(container, sinks, losses or source.Losses()))
 
 
 def read_audio(path: str | Path, *, sample_rate_hz: int = 16000) -> AudioSamples:
@@ -167,13 +160,8 @@ def _converting() -> Iterator[None]:
         raise _OddFrameError(f"{type(error).__name__}: {error}") from error
 
 
-def _rate(stream: av.VideoStream) -> float:
-    rate = stream.average_rate or stream.guessed_rate
-    return float(rate) if rate else 25.0
-
-
 def _blocks(
-    container: av.container.InputContainer, sinks: dict[int, _PictureSink | _SoundSink], losses: Losses
+    container: av.container.InputContainer, sinks: dict[int, _PictureSink | _SoundSink], losses: source.Losses
 ) -> Iterator[_Block]:
     packets = container.demux()  # of all streams: where the last of them ends shows how far the file could be read
     while True:
@@ -202,7 +190,7 @@ def _blocks(
 
 @dataclass
 class _PictureSink:
-    clock: StreamClock
+    clock: source.StreamClock
     max_side_px: int
     fps: float
     is_colour: bool
@@ -269,7 +257,7 @@ def _upright(frame: av.VideoFrame, picture: UInt8[np.ndarray, "H W *colours"]) -
 class _SoundSink:
     """Mono at `sample_rate_hz`; where that is None, all channels at the source's own rate."""
 
-    clock: StreamClock
+    clock: source.StreamClock
     sample_rate_hz: int | None
     _resampler: av.AudioResampler | None = None
     _source_rate_hz: int = 0
@@ -287,26 +275,25 @@ class _SoundSink:
         if self.sample_rate_hz is not None:
             data = data.mean(axis=0, keepdims=True, dtype=np.float32)
         if frame.sample_rate != self._source_rate_hz:
-            yield from self._change_rate(frame.sample_rate)
+            yield from self.flush()
+            self._source_rate_hz = frame.sample_rate
+            if self.sample_rate_hz is not None:
+                self._resampler = av.AudioResampler("fltp", "mono", self.sample_rate_hz)
         for part in self._aligned(data, self._time(frame)):
             self._feed(part)
             if self._num_pending >= BLOCK_SECONDS * self._rate_hz:
                 yield self._block()
 
     def flush(self) -> Iterator[AudioSamples]:
-        self._drain()
+        if self._resampler is not None:
+            self._keep(self._resampler.resample(None))
+            self._resampler = None
         if self._num_pending:
             yield self._block()
 
     @property
     def _rate_hz(self) -> int:
         return self.sample_rate_hz or self._source_rate_hz
-
-    def _change_rate(self, sample_rate_hz: int) -> Iterator[AudioSamples]:
-        yield from self.flush()
-        self._source_rate_hz = sample_rate_hz
-        if self.sample_rate_hz is not None:
-            self._resampler = av.AudioResampler("fltp", "mono", self.sample_rate_hz)
 
     def _time(self, frame: av.AudioFrame) -> float | None:
         if frame.pts is None or not frame.time_base:
@@ -321,7 +308,7 @@ class _SoundSink:
         if self._start_seconds is None:
             self._start_seconds = time_seconds or 0.0
         gap = 0.0 if time_seconds is None else time_seconds - (self._start_seconds + self._read_seconds)
-        if not JUMP_SECONDS < abs(gap) <= MAX_GAP_SECONDS:
+        if not JUMP_SECONDS < abs(gap) <= source.MAX_GAP_SECONDS:
             yield data
             return
         num = samples_from_seconds(abs(gap), self._source_rate_hz)
@@ -340,11 +327,6 @@ class _SoundSink:
             return
         for frame in audio_frames(data, self._source_rate_hz, "mono"):
             self._keep(self._resampler.resample(frame))
-
-    def _drain(self) -> None:
-        if self._resampler is not None:
-            self._keep(self._resampler.resample(None))
-            self._resampler = None
 
     def _keep(self, frames: list[av.AudioFrame]) -> None:
         for frame in frames:

@@ -51,7 +51,14 @@ def mux(video: Path, audio: Path, out: Path, *, offset_seconds: float) -> None:
     """
     with remuxed(video, out, originals=(video, audio), overwrite=_is_muxed(out)) as (source, picture, target):
         target.metadata["comment"] = MUXED_BY
-        _write(source, picture, target, audio, out, offset_seconds)
+        copies: dict[int, av.stream.Stream] = {picture.index: target.add_stream_from_template(picture, opaque=True)}
+        begin = start_seconds(picture)
+        blocks = on_picture_clock(decode_sound(audio), begin, origin_seconds(source) - offset_seconds)
+        sound = SoundTrack(target, blocks, codec_for(out), begin)
+        if own := audio_stream(source):
+            copies[own.index] = target.add_stream_from_template(own, opaque=True)
+        packets = timed_packets(source, [source.streams[index] for index in copies], target)
+        copy_with(sound, packets, picture, copies, target, lambda packet: packet.pts)
 
 
 @contextmanager
@@ -93,26 +100,6 @@ def _is_muxed(path: Path) -> bool:
             return MUXED_BY in container.metadata.values()
     except MediaError:
         return False
-
-
-def _write(
-    source: av.container.InputContainer,
-    picture: av.VideoStream,
-    target: av.container.OutputContainer,
-    audio: Path,
-    out: Path,
-    offset_seconds: float,
-) -> None:
-    copies: dict[int, av.stream.Stream] = {picture.index: target.add_stream_from_template(picture, opaque=True)}
-    origin = origin_seconds(source)
-    begin = start_seconds(picture)
-    blocks = on_picture_clock(decode_sound(audio), begin, origin - offset_seconds)
-    sound = SoundTrack(target, blocks, codec_for(out), begin)
-    own = audio_stream(source)
-    if own is not None:
-        copies[own.index] = target.add_stream_from_template(own, opaque=True)
-    packets = timed_packets(source, [source.streams[index] for index in copies], target)
-    copy_with(sound, packets, picture, copies, target, lambda packet: packet.pts)
 
 
 def copy_with(

@@ -25,18 +25,8 @@ import av.stream
 
 from avmatch.core.errors import MediaError
 from avmatch.core.features import AudioSamples
+from avmatch.media import mux
 from avmatch.media.decode import audio_frames, decode_sound
-from avmatch.media.mux import (
-    MUXED_BY,
-    Packet,
-    SoundTrack,
-    codec_for,
-    copy_with,
-    on_picture_clock,
-    remuxed,
-    start_seconds,
-    timed_packets,
-)
 from avmatch.media.source import audio_stream, opened, origin_seconds
 
 _KEPT_TYPES = ("video", "audio", "subtitle", "attachment")
@@ -66,29 +56,29 @@ def repair(video: Path, out: Path, *, offset_seconds: float, drift_ppm: float = 
         FileExistsError: `out` exists; nothing is overwritten.
         MediaError: the file can't be read, or the container can't hold the streams (stage "mux").
     """
-    with remuxed(video, out, originals=(video,)) as (source, picture, target):
+    with mux.remuxed(video, out, originals=(video,)) as (source, picture, target):
         sound = audio_stream(source)
         if sound is None:
             raise MediaError(video, "there is no sound in it to move", stage="mux", reason="no_audio")
         _refuse_silence(source, video, offset_seconds)
-        target.metadata.update((key, value) for key, value in source.metadata.items() if value != MUXED_BY)
+        target.metadata.update((key, value) for key, value in source.metadata.items() if value != mux.MUXED_BY)
         with suppress(NotImplementedError):
             target.set_chapters(source.chapters())
         notes: list[str] = []
         why = _why_encoded(sound, source, target, drift_ppm)
         copies = _copies(source, target, picture, sound if why else None, notes)
-        others = timed_packets(source, [source.streams[index] for index in copies if index != sound.index], target)
+        others = mux.timed_packets(source, [source.streams[index] for index in copies if index != sound.index], target)
         if why:
             name = sound.codec_context.name
-            codec = name if name in _LOSSLESS and _holds(target, name) else codec_for(out)
+            codec = name if name in _LOSSLESS and _holds(target, name) else mux.codec_for(out)
             notes.insert(0, f"the sound is encoded again as {codec.removeprefix('lib')}: {why}")
             origin = origin_seconds(source)
-            blocks = _steady(decode_sound(video), start_seconds(picture) - origin, drift_ppm)
-            track = SoundTrack(target, on_picture_clock(blocks, origin, origin - offset_seconds), codec, origin)
-            copy_with(track, others, picture, copies, target, _decoding_ticks)
+            blocks = _steady(decode_sound(video), mux.start_seconds(picture) - origin, drift_ppm)
+            track = mux.SoundTrack(target, mux.on_picture_clock(blocks, origin, origin - offset_seconds), codec, origin)
+            mux.copy_with(track, others, picture, copies, target, _decoding_ticks)
         else:
             with opened(video, "mux") as second:
-                own = timed_packets(second, [second.streams[sound.index]], target)
+                own = mux.timed_packets(second, [second.streams[sound.index]], target)
                 moved = _moved(own, offset_seconds, origin_seconds(source))
                 for packet in heapq.merge(others, moved, key=_decoding_seconds):
                     packet.stream = copies[packet.stream.index]
@@ -154,16 +144,16 @@ def _suffix(target: av.container.OutputContainer) -> str:
     return Path(target.name).suffix
 
 
-def _decoding_ticks(packet: Packet) -> int | None:
+def _decoding_ticks(packet: mux.Packet) -> int | None:
     return packet.pts if packet.dts is None else packet.dts
 
 
-def _decoding_seconds(packet: Packet) -> float:
+def _decoding_seconds(packet: mux.Packet) -> float:
     ticks = _decoding_ticks(packet)
     return 0.0 if ticks is None else float(ticks * packet.time_base)
 
 
-def _moved(packets: Iterator[Packet], offset_seconds: float, begin_seconds: float) -> Iterator[Packet]:
+def _moved(packets: Iterator[mux.Packet], offset_seconds: float, begin_seconds: float) -> Iterator[mux.Packet]:
     """The sound's packets, earlier by the offset; none from before the file's beginning."""
     for packet in packets:
         if packet.pts is None or packet.time_base is None:

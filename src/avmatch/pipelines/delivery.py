@@ -9,13 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from avmatch.core.errors import MediaError, UsageError
-from avmatch.core.files import write_array_atomically
-from avmatch.core.results import MATCH_COLUMNS, Failure, MatchResult, Progress, SyncResult
+from avmatch.core.files import write_array_atomically, write_text_atomically
+from avmatch.core.results import MATCH_COLUMNS, SYNC_COLUMNS, Failure, MatchResult, Progress, SyncResult, csv_text
 from avmatch.data.inputs import MEDIA_SUFFIXES
 from avmatch.data.std2022 import FEATURE_SUFFIX
 from avmatch.matching.galleries import NORMALISATIONS
 from avmatch.media.mux import mux
-from avmatch.reports.output import write_sync_csv
 from avmatch.reports.plots import plot_sync
 
 
@@ -131,7 +130,7 @@ def write_sync(results: Sequence[SyncResult], table: Path | None, plot: Path | N
     """
     check_sync_outputs(table, plot, len(results))
     if table is not None:
-        write_sync_csv(results, table)
+        write_text_atomically(table, csv_text(SYNC_COLUMNS, (result.row() for result in results)))
     if plot is None:
         return
     if len(results) == 1 and not plot.is_dir():

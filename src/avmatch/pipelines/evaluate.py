@@ -16,12 +16,7 @@ from avmatch.evaluation.galleries import Gallery, media_similarities, read_media
 from avmatch.evaluation.pieces import TalkProtocol
 from avmatch.evaluation.retrieval import Protocol, RetrievalResult, measure_retrieval
 from avmatch.systems.avts.evaluate import ProbeResult, SoundLayer, probe, sound_layer, sound_tower
-from avmatch.systems.events.evaluate import (
-    EventLayer,
-    EventSyncResult,
-    evaluate_event_sync,
-    event_layer,
-)
+from avmatch.systems.events.evaluate import EventLayer, EventSyncResult, evaluate_event_sync, event_layer
 from avmatch.systems.lips.evaluate import SyncResult, evaluate_lip_sync
 from avmatch.systems.registry import offered
 

@@ -29,15 +29,7 @@ from avmatch.cues.recording import DurationCue, ScratchCue
 from avmatch.data.inputs import MEDIA_SUFFIXES, list_audio, list_videos
 from avmatch.matching.decision import MatchSettings, confidences, decide
 from avmatch.matching.fusion import Scores, any_offset, fused_scores, usual_offsets
-from avmatch.pipelines.models import (
-    MOUTH_WEIGHT_BESIDE,
-    Models,
-    face_cues,
-    looks_at_faces,
-    models_with,
-    motion_cues,
-    open_for_match,
-)
+from avmatch.pipelines.models import Models, face_cues, looks_at_faces, models_with, motion_cues, open_for_match
 
 #: Offsets are tried this far apart in one-to-one work: lips agree with the voice for ±60 ms only.
 LAG_STEP_SECONDS = 0.02
@@ -108,8 +100,8 @@ def match(
 
 def cues_for(settings: MatchSettings, models: Models) -> tuple[Cue, ...]:
     """The cues of a run."""
-    faces = face_cues(models.towers, mouth_weight_beside=MOUTH_WEIGHT_BESIDE)
-    cues: list[Cue] = [*motion_cues(models, apart=False, has_kinds=not settings.many), *faces]
+    motion = motion_cues(models, apart=False, has_kinds=not settings.many)
+    cues = [*motion, *face_cues(models.towers, apart=False)]
     if settings.use_duration and not settings.many:
         cues.append(DurationCue())
     if settings.use_scratch:

@@ -25,7 +25,7 @@ from avmatch.systems.events.runtime import EventCue, EventModel, KindCue, load_e
 #: The model for talking faces, and that for any sound.
 LIPS, EVENTS = "lips", "events"
 #: Loaded once a process: they are there in every call.
-_shipped_pair, _shipped_events = lru_cache(maxsize=1)(load_pair), lru_cache(maxsize=1)(load_event_model)
+_shipped, _shipped_events = lru_cache(maxsize=1)(load_pair), lru_cache(maxsize=1)(load_event_model)
 #: What the mouth cue's nats are worth beside a model that looks at mouths, where partners are looked for.
 MOUTH_WEIGHT_BESIDE = 0.7
 
@@ -78,7 +78,7 @@ def _own_cues(model: Model) -> Callable[[Model], Sequence[Cue]] | None:
 
 def _with_lips(given: tuple[TowerPair, ...]) -> tuple[TowerPair, ...]:
     if LIPS in shipped_models() and not any(_looks_at_mouths(pair) for pair in given):
-        return (*given, _shipped_pair(LIPS))
+        return (*given, _shipped(LIPS))
     return given
 
 
@@ -95,18 +95,18 @@ def motion_cues(models: Models, *, apart: bool, has_kinds: bool = True) -> list[
     return [when, *([] if apart or not has_kinds else [KindCue(models.events)]), *models.others]
 
 
-def face_cues(models: Sequence[TowerPair], *, mouth_weight_beside: float = 0.0) -> list[Cue]:
+def face_cues(models: Sequence[TowerPair], *, apart: bool = True) -> list[Cue]:
     """The mouth cue and those of the models.
 
     Args:
-        mouth_weight_beside: what the mouth cue's nats are worth where a model looks at mouths; 0 = it stays away.
+        apart: as for `motion_cues`; where a model looks at mouths, the mouth cue then stays away.
     """
     learned: list[Cue] = [_cue(pair.video.description) for pair in models]
     mouth = MouthCue()
     if any(_looks_at_mouths(pair) for pair in models):
-        if not mouth_weight_beside:
+        if apart:
             return learned
-        mouth = MouthCue(replace(mouth.calibration, weight=mouth_weight_beside))
+        mouth = MouthCue(replace(mouth.calibration, weight=MOUTH_WEIGHT_BESIDE))
     return [mouth, *learned]
 
 

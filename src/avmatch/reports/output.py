@@ -4,7 +4,7 @@ Each file appears whole or not at all; other files in the folder are left alone.
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +14,7 @@ from rich.text import Text
 import avmatch
 from avmatch.core.errors import UsageError
 from avmatch.core.files import strict_json, write_array_atomically, write_text_atomically
-from avmatch.core.results import (
-    CANDIDATE_COLUMNS,
-    FAILURE_COLUMNS,
-    MATCH_COLUMNS,
-    SYNC_COLUMNS,
-    Match,
-    MatchResult,
-    SyncResult,
-    csv_text,
-)
+from avmatch.core.results import CANDIDATE_COLUMNS, FAILURE_COLUMNS, MATCH_COLUMNS, Match, MatchResult, csv_text
 from avmatch.reports.page import page_html
 from avmatch.reports.wording import NOTHING, is_doubtful, lateness, shortened
 
@@ -120,8 +111,3 @@ def _similarity_json(result: MatchResult) -> str:
         "settings": {key: value for key, value in result.settings.items() if key != _CUES_KEY},
     }
     return strict_json(description, indent=1) + "\n"
-
-
-def write_sync_csv(results: Sequence[SyncResult], path: Path) -> None:
-    """Write one row a result, under SYNC_COLUMNS, to `path`."""
-    write_text_atomically(path, csv_text(SYNC_COLUMNS, (result.row() for result in results)))

@@ -19,16 +19,7 @@ from jaxtyping import Float, Int, UInt8
 
 from avmatch.core.clock import milliseconds_from_seconds
 from avmatch.core.files import atomic_path, write_text_atomically
-from avmatch.core.results import (
-    EARLY_NOTICED_SECONDS,
-    EARLY_UNACCEPTABLE_SECONDS,
-    LATE_NOTICED_SECONDS,
-    LATE_UNACCEPTABLE_SECONDS,
-    Cell,
-    MatchResult,
-    SyncResult,
-    csv_text,
-)
+from avmatch.core.results import ACCEPTED_SECONDS, UNNOTICED_SECONDS, Cell, MatchResult, SyncResult, csv_text
 from avmatch.metrics.classes import Reliability
 from avmatch.reports.page import matrix_picture
 from avmatch.reports.wording import folder_and_name, shortened, sync_sentence
@@ -131,8 +122,8 @@ def _short_name(path: str) -> str:
 
 def _draw_curve(axes: Axes, result: SyncResult) -> None:
     lags_ms = [milliseconds_from_seconds(lag) for lag in result.lags_seconds]
-    _shade(axes, EARLY_UNACCEPTABLE_SECONDS, LATE_UNACCEPTABLE_SECONDS, _ACCEPTED, "accepted (ITU-R BT.1359)")
-    _shade(axes, EARLY_NOTICED_SECONDS, LATE_NOTICED_SECONDS, _UNNOTICED, "not noticed")
+    _shade(axes, ACCEPTED_SECONDS, _ACCEPTED, "accepted (ITU-R BT.1359)")
+    _shade(axes, UNNOTICED_SECONDS, _UNNOTICED, "not noticed")
     axes.plot(lags_ms, result.curve, color=INK, linewidth=1.2)
     if result.offset_ms is not None:
         colour = ACCENT if result.status == "ok" else _DOUBT
@@ -152,9 +143,8 @@ def new_figure(size_inches: tuple[float, float]) -> Figure:
     return Figure(figsize=size_inches, layout="constrained")
 
 
-def _shade(axes: Axes, start_seconds: float, end_seconds: float, colour: str, label: str) -> None:
-    start_ms, end_ms = milliseconds_from_seconds(start_seconds), milliseconds_from_seconds(end_seconds)
-    axes.axvspan(start_ms, end_ms, color=colour, linewidth=0, label=label)
+def _shade(axes: Axes, range_seconds: tuple[float, float], colour: str, label: str) -> None:
+    axes.axvspan(*map(milliseconds_from_seconds, range_seconds), color=colour, linewidth=0, label=label)
 
 
 def set_head(axes: Axes, title: str, subtitle: str = "") -> None:

@@ -46,8 +46,9 @@ class ReportTable:
         return "; ".join(filter(None, (self.interval, self.caption)))
 
     def fits(self, width: int) -> bool:
-        """Whether the table with its intervals is at most so wide."""
-        return table_width(self.lines) <= width
+        """Whether the terminal's table with its intervals is at most so wide."""
+        widths = [max(len(cell) for cell in column) for column in zip(*self.lines, strict=True)]
+        return sum(widths) + _GAP * (len(widths) - 1) + 1 <= width
 
     def terminal(self, *, with_intervals: bool) -> Table:
         """The table for the terminal."""
@@ -116,12 +117,6 @@ def mistake_tables(mistakes: Sequence[Mistake], heading: str) -> tuple[ReportTab
     """A table of the commonest mistakes; none without a mistake."""
     lines = [[one.label, one.guess, str(one.count), str(one.support)] for one in mistakes]
     return (ReportTable("Commonest mistakes", [[heading, "taken for", "times", "of"], *lines], 2),) if lines else ()
-
-
-def table_width(lines: Lines) -> int:
-    """Of the terminal's table."""
-    widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
-    return sum(widths) + _GAP * (len(widths) - 1) + 1
 
 
 def markdown_table(lines: Lines) -> list[str]:

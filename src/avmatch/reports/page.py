@@ -11,7 +11,7 @@ import hashlib
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 
@@ -21,7 +21,7 @@ from jaxtyping import Float32
 import avmatch
 from avmatch.core.files import script_json, strict_json
 from avmatch.core.results import Match, MatchResult, Preview
-from avmatch.reports.wording import folder_and_name, is_doubtful, lateness, percent, score_text, shown
+from avmatch.reports import wording
 
 #: More cells than this a side are pooled.
 MAX_CELLS = 256
@@ -104,13 +104,19 @@ def page_html(result: MatchResult) -> str:
         data=script_json(_matrix_data(result)),
         result=result,
         pairs=pairs,
-        num_doubtful=sum(is_doubtful(match.confidence) for match in pairs),
+        num_doubtful=sum(wording.is_doubtful(match.confidence) for match in pairs),
         alone=_alone(result),
         video_ids={path: f"v{index}" for index, path in enumerate(result.videos)},
         audio_ids=defaultdict(str, {path: f"a{index}" for index, path in enumerate(result.audio)}),
         preview_of=lambda path: result.previews.get(path, _NO_PREVIEW),
         version=avmatch.__version__,
-        **_WORDS,
+        wording=wording,
+        base64=_base64,
+        finite=_finite,
+        length=_length,
+        setting=_setting,
+        share=_share,
+        waveform=_waveform,
     )
 
 
@@ -153,8 +159,8 @@ def _matrix_data(result: MatchResult) -> dict[str, object]:
     """What page.js draws; `script_json` turns NaN into null."""
     picture = matrix_picture(result)
     return {
-        "videos": [shown(result.videos[row]) for row in picture.rows],
-        "audio": [shown(result.audio[column]) for column in picture.columns],
+        "videos": [wording.shown(result.videos[row]) for row in picture.rows],
+        "audio": [wording.shown(result.audio[column]) for column in picture.columns],
         "videoIds": picture.rows,
         "audioIds": picture.columns,
         "partners": picture.partners,
@@ -185,8 +191,8 @@ def _length(preview: Preview) -> str:
 
 def _setting(value: object) -> str:
     if isinstance(value, (list, tuple)) and all(isinstance(entry, str) for entry in value):
-        return shown(", ".join(value))
-    return shown(value if isinstance(value, str) else strict_json(value))
+        return wording.shown(", ".join(value))
+    return wording.shown(value if isinstance(value, str) else strict_json(value))
 
 
 def _finite(confidence: float) -> float:
@@ -195,20 +201,3 @@ def _finite(confidence: float) -> float:
 
 def _share(value: float) -> float:
     return min(1.0, max(0.0, _finite(value)))
-
-
-#: What the template calls.
-_WORDS: Mapping[str, object] = {
-    "base64": _base64,
-    "finite": _finite,
-    "folder_and_name": folder_and_name,
-    "is_doubtful": is_doubtful,
-    "lateness": lateness,
-    "length": _length,
-    "percent": percent,
-    "score_text": score_text,
-    "setting": _setting,
-    "share": _share,
-    "shown": shown,
-    "waveform": _waveform,
-}

@@ -4,6 +4,7 @@ import pytest
 
 from avmatch.core.features import AudioSamples, VideoFrames
 from avmatch.media import decode as decoder
+from avmatch.media import source
 from avmatch.media.decode import decode
 from avmatch.media.encode import write_audio, write_clip
 from avmatch.media.source import Losses
@@ -87,7 +88,7 @@ class Demuxed:
 @pytest.fixture
 def demuxed(monkeypatch):
     """Returns a function that changes what comes out of files."""
-    opened = decoder.opened
+    opened = source.opened
 
     class Opened:
         def __init__(self, path, packets):
@@ -99,7 +100,7 @@ def demuxed(monkeypatch):
         def __exit__(self, *error):
             return self._opened.__exit__(*error)
 
-    return lambda packets: monkeypatch.setattr(decoder, "opened", lambda path: Opened(path, packets))
+    return lambda packets: monkeypatch.setattr(source, "opened", lambda path: Opened(path, packets))
 
 
 @pytest.mark.parametrize(("name", "num_packets"), [("clip.mp4", 80), ("sound.mp3", 55)])

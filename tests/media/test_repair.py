@@ -205,7 +205,7 @@ def test_a_file_that_appears_while_the_copy_is_written_is_kept(media, tmp_path, 
         out.write_bytes(b"theirs")
         yield from timed_packets(*arguments)
 
-    monkeypatch.setattr("avmatch.media.repair.timed_packets", packets_and_a_file)
+    monkeypatch.setattr("avmatch.media.mux.timed_packets", packets_and_a_file)
     with pytest.raises(FileExistsError, match="exists already"):
         repair(media / "good.mp4", out, offset_seconds=0.1)
     assert out.read_bytes() == b"theirs"

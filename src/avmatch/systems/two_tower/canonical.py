@@ -40,19 +40,8 @@ from avmatch.systems.two_tower.task import (
     export_clip_towers,
     towers_of,
 )
-from avmatch.training.closed_forms import (
-    Changes,
-    Distances,
-    Kernel,
-    Linear,
-    Members,
-    Projection,
-    canonical,
-    distances,
-    kernel_space,
-    statistics,
-    whitening,
-)
+from avmatch.training import closed_forms as closed
+from avmatch.training.closed_forms import Changes, Distances, Members
 from avmatch.training.distributed import gathered
 from avmatch.training.losses import InfoNCE
 from avmatch.training.task import Batch, Source
@@ -62,7 +51,9 @@ MAX_SPREAD_CLIPS = 1000
 #: The usual standard deviation of the networks' mean similarity between non-matching clips.
 NETWORK_SPREAD = 0.17
 
-Towers = tuple[nn.Module, nn.Module]
+#: Everything of video and audio: all clips (N, T, F), or a tower.
+Sides = Sequence[Tensor]
+Towers = Sequence[nn.Module]
 
 
 @dataclass(frozen=True)
@@ -136,24 +127,24 @@ class CanonicalPairs:
         """Fit every member to the training pairs."""
         if len(pairs) < 2:
             raise UsageError(f"correlations of {len(pairs)} pairs mean nothing; give at least 2, better some hundreds")
-        video, audio = _everything(pairs.video), _everything(pairs.audio)
-        members = [(self.weights.linear, self._linear), (self.weights.kernel, self._kernel)]
-        if video.shape[1] == audio.shape[1] > 2:
-            members += [
+        sides = [_everything(pairs.video), _everything(pairs.audio)]
+        fits = [(self.weights.linear, self._linear), (self.weights.kernel, self._kernel)]
+        if sides[0].shape[1] == sides[1].shape[1] > 2:
+            fits += [
                 (self.weights.changes, self._changes),
-                (self.weights.distances, lambda video, audio: (Distances(), Distances())),
+                (self.weights.distances, lambda sides: (Distances(), Distances())),
                 (self.weights.distance_directions, self._distance_directions),
             ]
-        fitted = [(weight, fit(video, audio)) for weight, fit in members if weight > 0]
+        fitted = [(weight, fit(sides)) for weight, fit in fits if weight > 0]
         if not fitted:
             raise UsageError("every member's weight is 0, or clips are too short for those that need several steps")
-        gains = [np.sqrt(weight / _spread(towers, video, audio)) for weight, towers in fitted]
-        videos, audios = ([towers[side] for _, towers in fitted] for side in (0, 1))
+        members = [towers for _, towers in fitted]
+        gains = [np.sqrt(weight / _spread(towers, sides)) for weight, towers in fitted]
         if self.networks.count:
-            ensemble = self._networks(video, audio)
-            videos, audios = [*videos, ensemble[0]], [*audios, ensemble[1]]
+            members.append(self._networks(sides))
             gains.append(np.sqrt(self.networks.weight / (self.networks.count * NETWORK_SPREAD)))
-        return FittedTowers(Members(videos, gains), Members(audios, gains), self.networks.temperature)
+        video, audio = (Members(side, gains) for side in zip(*members, strict=True))
+        return FittedTowers(video, audio, self.networks.temperature)
 
     def source(self, pairs: Pairs, learner: nn.Module, device: torch.device) -> Source:
         """Batches of mixed pairs for the networks."""
@@ -172,23 +163,22 @@ class CanonicalPairs:
         num_steps = gather(pairs.video, np.arange(1)).shape[1] if needs_steps else 0
         export_clip_towers(towers, pairs, folder, description, num_steps)
 
-    def _linear(self, video: Tensor, audio: Tensor) -> Towers:
-        sides = [statistics(side, self.use_deviation) for side in (video, audio)]
-        first, second = self._canonical(sides, self.linear_ridge, self.num_directions)
-        return Linear(*_floats(first), self.use_deviation), Linear(*_floats(second), self.use_deviation)
+    def _linear(self, sides: Sides) -> Towers:
+        found = [closed.statistics(side, self.use_deviation) for side in sides]
+        both = self._canonical(found, self.linear_ridge, self.num_directions)
+        return [closed.Linear(*_floats(own), self.use_deviation) for own in both]
 
-    def _kernel(self, video: Tensor, audio: Tensor) -> Towers:
-        sides = []
-        for side, num_components in zip((video, audio), self.num_components, strict=True):
-            clips = _double(statistics(side, self.use_deviation))
-            axes = whitening(clips, num_components, power=0.0)  # as they lie: whitened ones retrieve far worse
+    def _kernel(self, sides: Sides) -> Towers:
+        spaces = []
+        for side, num_components in zip(sides, self.num_components, strict=True):
+            clips = _double(closed.statistics(side, self.use_deviation))
+            axes = closed.whitening(clips, num_components, power=0.0)  # as they lie: whitened ones retrieve far worse
             landmarks = (clips - axes.mean) @ axes.directions
-            sides.append((axes, landmarks, kernel_space(landmarks, self.num_coordinates)))
-        found = canonical(
-            sides[0][2].coordinates, sides[1][2].coordinates, self.kernel_ridge, self.num_directions, self.power
-        )
-        video_tower, audio_tower = (
-            Kernel(
+            spaces.append((axes, landmarks, closed.kernel_space(landmarks, self.num_coordinates)))
+        video, audio = (space.coordinates for *_, space in spaces)
+        both = closed.canonical(video, audio, self.kernel_ridge, self.num_directions, self.power)
+        return [
+            closed.Kernel(
                 *_floats(axes),
                 _float(landmarks),
                 space.width,
@@ -196,31 +186,29 @@ class CanonicalPairs:
                 _float(-(space.shift + own.mean) @ own.directions),
                 self.use_deviation,
             )
-            for (axes, landmarks, space), own in zip(sides, found, strict=True)
-        )
-        return video_tower, audio_tower
+            for (axes, landmarks, space), own in zip(spaces, both, strict=True)
+        ]
 
-    def _changes(self, video: Tensor, audio: Tensor) -> Towers:
-        sides = [(side - side.mean(dim=1, keepdim=True)).flatten(0, 1) for side in (video, audio)]
-        first, second = self._canonical(sides, self.changes_ridge, self.num_change_directions)
-        return Changes(_float(first.directions)), Changes(_float(second.directions))
+    def _changes(self, sides: Sides) -> Towers:
+        steps = [(side - side.mean(dim=1, keepdim=True)).flatten(0, 1) for side in sides]
+        both = self._canonical(steps, self.changes_ridge, self.num_change_directions)
+        return [Changes(_float(own.directions)) for own in both]
 
-    def _distance_directions(self, video: Tensor, audio: Tensor) -> Towers:
-        sides = [distances(side) for side in (video, audio)]
-        first, second = self._canonical(sides, self.distances_ridge, self.num_distance_directions)
-        return Distances(*_floats(first)), Distances(*_floats(second))
+    def _distance_directions(self, sides: Sides) -> Towers:
+        found = [closed.distances(side) for side in sides]
+        both = self._canonical(found, self.distances_ridge, self.num_distance_directions)
+        return [Distances(*_floats(own)) for own in both]
 
-    def _networks(self, video: Tensor, audio: Tensor) -> list[Ensemble]:
-        networks, sides = self.networks, []
-        for side, num_components in zip((video, audio), networks.num_components, strict=True):
-            white = _floats(whitening(_double(side.flatten(0, 1)), num_components, networks.whitening_power))
-            sides.append(Ensemble([StepTower(networks.tower, *white) for _ in range(networks.count)]))
-        return sides
+    def _networks(self, sides: Sides) -> Towers:
+        networks, ensembles = self.networks, []
+        for side, num_components in zip(sides, networks.num_components, strict=True):
+            white = _floats(closed.whitening(_double(side.flatten(0, 1)), num_components, networks.whitening_power))
+            ensembles.append(Ensemble([StepTower(networks.tower, *white) for _ in range(networks.count)]))
+        return ensembles
 
-    def _canonical(
-        self, sides: Sequence[Tensor], ridge: tuple[float, float], num_directions: int
-    ) -> tuple[Projection, Projection]:
-        return canonical(_double(sides[0]), _double(sides[1]), ridge, num_directions, self.power)
+    def _canonical(self, sides: Sides, ridge: tuple[float, float], num: int) -> Sequence[closed.Projection]:
+        video, audio = map(_double, sides)
+        return closed.canonical(video, audio, ridge, num, self.power)
 
 
 class FittedTowers(nn.Module):
@@ -247,11 +235,11 @@ def _ensemble(towers: Members) -> Ensemble:
     return last
 
 
-def _spread(towers: Towers, video: Tensor, audio: Tensor) -> float:
+def _spread(towers: Towers, sides: Sides) -> float:
     """The standard deviation of a member's similarities of clips that don't match."""
-    rows = slice(MAX_SPREAD_CLIPS)
     with torch.no_grad():
-        similarity = (towers[0](video[rows]) @ towers[1](audio[rows]).T).numpy()
+        video, audio = (tower(side[:MAX_SPREAD_CLIPS]) for tower, side in zip(towers, sides, strict=True))
+        similarity = (video @ audio.T).numpy()
     others = similarity[~np.eye(len(similarity), dtype=bool)]
     return max(float(others.std()), 1e-9)
 
@@ -270,5 +258,5 @@ def _float(values: Float64[np.ndarray, ...]) -> Tensor:
     return torch.from_numpy(values.astype(np.float32))
 
 
-def _floats(found: Projection) -> tuple[Tensor, Tensor]:
+def _floats(found: closed.Projection) -> tuple[Tensor, Tensor]:
     return _float(found.mean), _float(found.directions)

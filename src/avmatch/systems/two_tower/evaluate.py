@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from avmatch.artifacts.model import Model
-from avmatch.artifacts.tower import ClipTower, ClipTowers, load_clip_towers
+from avmatch.artifacts.tower import ClipTowers, load_clip_towers
 from avmatch.data.items import Pairs
 from avmatch.systems.two_tower.augmentation import feature_noise
 
@@ -26,22 +26,16 @@ def similarity_of(
     towers: ClipTowers, pairs: Pairs, snr_db: float | None = None, seed: int = 0
 ) -> Float32[np.ndarray, "N N"]:
     """The evidence in nats of every video with every audio, the audio's features in noise if asked."""
-    audio = _clips(pairs, "audio")
+    video, audio = (
+        [np.asarray(items[row], np.float32) for row in range(len(pairs))] for items in (pairs.video, pairs.audio)
+    )
     if snr_db is not None:
         deviation = np.concatenate(audio).std(axis=0)
         rng = np.random.default_rng(seed)
         audio = [feature_noise(rng, clip, snr_db, deviation) for clip in audio]
+    for tower, clips in ((towers.video, video), (towers.audio, audio)):
+        for name, clip in zip(pairs.names, clips, strict=True):
+            tower.check(name, clip)
+    products = towers.video.encode(video) @ towers.audio.encode(audio).T
     description = towers.video.description
-    vectors = _encoded(towers.video, _clips(pairs, "video"), pairs), _encoded(towers.audio, audio, pairs)
-    return np.float32(description.scale) * (vectors[0] @ vectors[1].T - np.float32(description.baseline))
-
-
-def _clips(pairs: Pairs, side: str) -> list[Float32[np.ndarray, "_ _"]]:
-    items = pairs.video if side == "video" else pairs.audio
-    return [np.asarray(items[row], np.float32) for row in range(len(pairs))]
-
-
-def _encoded(tower: ClipTower, clips: Sequence[Float32[np.ndarray, "_ _"]], pairs: Pairs) -> Float32[np.ndarray, "N D"]:
-    for name, clip in zip(pairs.names, clips, strict=True):
-        tower.check(name, clip)
-    return tower.encode(clips)
+    return np.float32(description.scale) * (products - np.float32(description.baseline))

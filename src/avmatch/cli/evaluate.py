@@ -175,10 +175,11 @@ def match(
     """Find the voice of each face."""
     from avmatch.evaluation.pieces import TalkProtocol
     from avmatch.systems.lips.evaluate import evaluate_match
+    from avmatch.systems.lips.talking_clips import talk_vectors
 
     protocol = TalkProtocol(tuple(k or ()) or None, tuple(piece or ()), max_offset, *_noise(noise), split)
     with progress_bars() as progress:
-        result = evaluate_match(model, data, protocol, cache_dir=cache_folder(cache), progress=progress)
+        result = evaluate_match(talk_vectors(model, data, protocol, cache_folder(cache), progress))
     _deliver(result.report(), json, markdown)
 
 

@@ -7,10 +7,10 @@ which differs by time alone (Korbar et al. 2018, "Cooperative learning of audio 
 Every draw is a pure function of its generator or seed. Letters: N items, B rows, K negatives a row, H hard ones kept.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 
 import numpy as np
-from jaxtyping import Float32, Int, Int64
+from jaxtyping import Float32, Float64, Int, Int64
 
 from avmatch.core.errors import UsageError
 
@@ -19,17 +19,28 @@ NUM_HARD = 16
 
 
 @dataclass(frozen=True)
-class NegativeMix:
-    """Weights of the kinds; only their ratios count."""
+class Mix:
+    """Weights of kinds, which are the fields; only their ratios count."""
+
+    def __post_init__(self) -> None:
+        weights = astuple(self)
+        if not (min(weights) >= 0 and 0 < sum(weights) < np.inf):
+            raise UsageError(f"the weights of a mix can't be negative, nor all zero, got {self}")
+
+    @property
+    def shares(self) -> Float64[np.ndarray, " kinds"]:
+        """The weights, scaled to a sum of 1."""
+        weights = np.array(astuple(self), np.float64)
+        return weights / weights.sum()
+
+
+@dataclass(frozen=True)
+class NegativeMix(Mix):
+    """Weights of the kinds that `Negatives` draws."""
 
     uniform: float = 1.0
     hard: float = 0.0
     same_recording: float = 0.0
-
-    def __post_init__(self) -> None:
-        weights = (self.uniform, self.hard, self.same_recording)
-        if not (min(weights) >= 0 and 0 < sum(weights) < np.inf):
-            raise UsageError(f"the weights of a mix can't be negative, nor all zero, got {self}")
 
 
 @dataclass(frozen=True)

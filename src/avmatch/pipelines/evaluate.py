@@ -18,6 +18,7 @@ from avmatch.evaluation.retrieval import Protocol, RetrievalResult, measure_retr
 from avmatch.systems.avts.evaluate import ProbeResult, SoundLayer, probe, sound_layer, sound_tower
 from avmatch.systems.events.evaluate import EventLayer, EventSyncResult, evaluate_event_sync, event_layer
 from avmatch.systems.lips.evaluate import SyncResult, evaluate_lip_sync
+from avmatch.systems.lips.talking_clips import talk_vectors
 from avmatch.systems.registry import offered
 
 
@@ -54,7 +55,7 @@ def evaluate_sync(
     opened = open_model(model, TOWERS, EVENTS)
     if opened.kind == EVENTS:
         return evaluate_event_sync(opened, data, protocol, progress=progress)
-    return evaluate_lip_sync(opened, data, protocol, cache_dir=cache_dir, progress=progress)
+    return evaluate_lip_sync(talk_vectors(opened, data, protocol, cache_dir, progress, any_distance=True))
 
 
 def evaluate_probe(

@@ -72,6 +72,11 @@ def without_autocast(tensor: Tensor) -> torch.autocast:
     return torch.autocast(tensor.device.type, enabled=False)
 
 
+def end_to_end(vectors: Float[Tensor, "B T D"]) -> Float[Tensor, "B T*D"]:
+    """One unit vector of all ticks; the product of two is the mean of the ticks' cosines."""
+    return vectors.flatten(1) / vectors.shape[1] ** 0.5
+
+
 class InfoNCE(nn.Module):
     """The loss with its temperature.
 

@@ -18,7 +18,7 @@ from avmatch.systems.avts import task as avts_task
 from avmatch.systems.avts.model import McVideoConfig, SoundCnnConfig
 from avmatch.systems.avts.negatives import SyncCriterion, SyncCurriculum, SyncMix, SyncShifts
 from avmatch.systems.avts.recipe import CURRICULUM, avts, l3_net
-from avmatch.systems.avts.task import Avts, AvtsBatches, AvtsTowers, sync_judgements
+from avmatch.systems.avts.task import Avts, AvtsTowers, sync_judgements
 from avmatch.systems.registry import recipe
 from avmatch.training.config import TrainConfig, override
 from avmatch.training.loop import train
@@ -69,10 +69,14 @@ def place_of(sound):
     return int(clip), int(tick)
 
 
+def batches_of(task, pairs):
+    return task.source(pairs, torch.nn.Identity(), torch.device("cpu"))
+
+
 @pytest.mark.parametrize("kind", ["easy", "hard", "super_hard"])
 def test_negatives_are_what_their_kind_says(kind):
     task = replace(TINY, curriculum=ONLY[kind], num_negatives=2, shifts=SyncShifts(far_seconds=1.2))
-    batch = AvtsBatches(task, clips())(np.arange(NUM), 0, np.random.default_rng(0))
+    batch = batches_of(task, clips())(np.arange(NUM), 0, np.random.default_rng(0))
     assert batch.video.shape == (NUM, 25, SIDE_PX, SIDE_PX, 3)
     assert batch.audio.shape == (NUM, 99, 40)
     assert batch.negatives.shape == (NUM, 2, 99, 40)
@@ -89,13 +93,13 @@ def test_negatives_are_what_their_kind_says(kind):
 
 def test_a_recording_that_is_too_short_for_hard_negatives_gets_easy_ones():
     task = replace(TINY, curriculum=ONLY["hard"])
-    batch = AvtsBatches(task, clips(3, 30))(np.arange(3), 0, np.random.default_rng(0))
+    batch = batches_of(task, clips(3, 30))(np.arange(3), 0, np.random.default_rng(0))
     assert all(place_of(batch.negatives[row, 0])[0] != row for row in range(3))
 
 
 def test_the_curriculum_decides_by_epoch():
     task = replace(TINY, curriculum=CURRICULUM, num_negatives=8)
-    source, shares = AvtsBatches(task, clips(4)), []
+    source, shares = batches_of(task, clips(4)), []
     for epoch in (49, 50):
         batch = source(np.arange(4), epoch, np.random.default_rng(epoch))
         own = [place_of(batch.negatives[row, place])[0] == row for row in range(4) for place in range(8)]
@@ -106,7 +110,7 @@ def test_the_curriculum_decides_by_epoch():
 
 def test_a_still_is_the_frame_in_the_middle():
     task = replace(TINY, num_frames=1, video=replace(TINY.video, num_stretches=1), mirror_probability=0.0)
-    batch = AvtsBatches(task, clips())(np.arange(2), 0, np.random.default_rng(0))
+    batch = batches_of(task, clips())(np.arange(2), 0, np.random.default_rng(0))
     assert batch.video.shape == (2, 1, SIDE_PX, SIDE_PX, 3)
     for row in range(2):
         assert place_of(batch.audio[row])[1] == int(batch.video[row, 0, 0, 0, 1]) - 12
@@ -116,7 +120,7 @@ def test_frames_are_mirrored_and_cut_out_at_several_places():
     pairs = clips(2)
     ramp = np.arange(SIDE_PX + 4, dtype=np.uint8)
     video = tuple(np.broadcast_to(ramp[None, None, :, None], frames.shape).copy() for frames in pairs.video)
-    source, edges = AvtsBatches(TINY, replace(pairs, video=video)), set()
+    source, edges = batches_of(TINY, replace(pairs, video=video)), set()
     for seed in range(30):
         batch = source(np.arange(2), 0, np.random.default_rng(seed))
         edges |= {tuple(row[0, 0, [0, -1], 0].tolist()) for row in batch.video}

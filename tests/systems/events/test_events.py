@@ -13,7 +13,7 @@ from avmatch.evaluation.pieces import TalkProtocol
 from avmatch.evaluation.retrieval import Protocol
 from avmatch.pipelines.evaluate import evaluate_retrieval, evaluate_sync
 from avmatch.systems.events.evaluate import EventSyncResult, similarities
-from avmatch.systems.lips.evaluate import evaluate_match
+from avmatch.systems.lips.talking_clips import talk_vectors
 from media_scenes import write_scenes
 
 
@@ -62,4 +62,4 @@ def test_frames_of_evidence_and_matching_are_for_talking_faces(scenes):
     with pytest.raises(UsageError, match="counts frames of talking faces"):
         evaluate_sync("events", scenes, TalkProtocol(ks=(5,)))
     with pytest.raises(ModelError, match=r"is a model for any sound, .*`evaluate retrieval` or `sync`"):
-        evaluate_match("events", scenes, TalkProtocol())
+        talk_vectors("events", scenes, TalkProtocol())

@@ -17,6 +17,7 @@ from avmatch.core.errors import ModelError, UsageError
 from avmatch.evaluation.pieces import TalkProtocol
 from avmatch.pipelines.evaluate import evaluate_sync
 from avmatch.systems.lips.evaluate import evaluate_match
+from avmatch.systems.lips.talking_clips import talk_vectors
 from talking_scenes import write_talk, write_towers
 
 WHOLE = TalkProtocol(pieces_seconds=(0.0,))
@@ -50,7 +51,7 @@ def sync_report(model, talk):
 
 @pytest.fixture(scope="module")
 def match_report(model, talk):
-    return evaluate_match(model, talk, TalkProtocol(pieces_seconds=(0.0, 2.0), noise_snr_db=(-20.0,)))
+    return evaluate_match(talk_vectors(model, talk, TalkProtocol(pieces_seconds=(0.0, 2.0), noise_snr_db=(-20.0,))))
 
 
 def test_offsets_are_found_and_noise_hides_them(sync_report):
@@ -123,12 +124,12 @@ def test_voices_are_found_with_the_doubtful_among_them(match_report):
 
 def test_without_a_search_the_late_one_is_lost(model, talk):
     protocol = TalkProtocol(pieces_seconds=(0.0,), max_offset_seconds=0.04)
-    assert evaluate_match(model, talk, protocol).rows[0].top_1.share == 0.8
+    assert evaluate_match(talk_vectors(model, talk, protocol)).rows[0].top_1.share == 0.8
 
 
 def test_one_piece_is_no_gallery(model, talk):
     with pytest.raises(UsageError, match=r"nothing can be measured; .*1 pieces \(whole\) are no gallery: left out"):
-        evaluate_match(model, talk / "0.mp4", WHOLE)
+        evaluate_match(talk_vectors(model, talk / "0.mp4", WHOLE))
 
 
 def by_distance(model, folder, window_frames):
@@ -158,7 +159,7 @@ def test_five_frames_are_one_vector_of_a_model_that_looks_at_five(model, talk, t
 
 def test_a_model_that_compares_by_distance_has_no_products_to_match_by(model, talk, tmp_path):
     with pytest.raises(ModelError, match="talk compares by euclidean distance"):
-        evaluate_match(by_distance(model, tmp_path / "five", 5), talk, WHOLE)
+        talk_vectors(by_distance(model, tmp_path / "five", 5), talk, WHOLE)
 
 
 @pytest.mark.parametrize("name", ["sync_report", "match_report"])

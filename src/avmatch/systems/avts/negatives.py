@@ -19,7 +19,7 @@ generator. Times are places where a window can begin, counted in ticks.
 Letters in shapes: B windows, K negatives each, D dimensions, P places.
 """
 
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from avmatch.core.errors import UsageError
+from avmatch.data.negatives import Mix
 from avmatch.training.losses import InfoNCE, hadsell, sampled_cross_entropy, sync_binary_cross_entropy
 
 KINDS = ("easy", "hard", "super_hard")
@@ -36,22 +37,16 @@ LOSSES = ("contrastive", "cross_entropy", "multi_way")
 
 
 @dataclass(frozen=True)
-class SyncMix:
-    """Weights of the kinds; only their ratios count."""
+class SyncMix(Mix):
+    """Weights of the kinds of negatives of a window."""
 
     easy: float = 1.0
     hard: float = 0.0
     super_hard: float = 0.0
 
-    def __post_init__(self) -> None:
-        weights = astuple(self)
-        if not (min(weights) >= 0 and 0 < sum(weights) < np.inf):
-            raise UsageError(f"the weights of a mix can't be negative, nor all zero, got {self}")
-
     def draw(self, count: int, rng: np.random.Generator) -> tuple[str, ...]:
         """The kinds of so many negatives."""
-        weights = np.array(astuple(self))
-        return tuple(KINDS[kind] for kind in rng.choice(len(KINDS), size=count, p=weights / weights.sum()))
+        return tuple(KINDS[kind] for kind in rng.choice(len(KINDS), size=count, p=self.shares))
 
 
 @dataclass(frozen=True)

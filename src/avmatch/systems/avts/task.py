@@ -18,7 +18,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -39,7 +39,7 @@ from avmatch.systems.avts.model import McVideo, McVideoConfig, SoundCnn, SoundCn
 from avmatch.systems.avts.negatives import LOSSES, SyncCriterion, SyncCurriculum, SyncMix, SyncShifts
 from avmatch.training.batches import cropped, random_begin, read_packed, spread_begins, waveform
 from avmatch.training.export import Exported, export_model, uniform
-from avmatch.training.task import Batch, blocks, evaluating
+from avmatch.training.task import Batch, Source, blocks, evaluating
 
 #: Windows of each clip in validation, and how many of them at once.
 VALIDATION_WINDOWS, _TOGETHER = 8, 32
@@ -172,9 +172,36 @@ class Avts(WindowTask):
             raise UsageError(f"task.video.dim {self.video.dim} and task.audio.dim {self.audio.dim} differ")
         return AvtsTowers(self)
 
-    def source(self, pairs: Pairs, learner: nn.Module, device: torch.device) -> AvtsBatches:
+    def source(self, pairs: Pairs, learner: nn.Module, device: torch.device) -> Source:
         """Random windows."""
-        return AvtsBatches(self, pairs)
+        return partial(self.batch, pairs, Negatives(pairs.group))
+
+    def batch(
+        self, pairs: Pairs, negatives: Negatives, rows: Int[np.ndarray, " B"], epoch: int, rng: np.random.Generator
+    ) -> Batch:
+        """A random window of each of `rows`, with its own sound and negatives."""
+        windows = [(row, self._random_begin(pairs, row, rng)) for row in rows.tolist()]
+        video = [self.frames(pairs, *window, rng) for window in windows]
+        audio = [self.sound(pairs, *window) for window in windows]
+        others = negatives.draw(rows, self.num_negatives, NegativeMix(), rng).tolist()
+        wrong = []
+        for window, own_others in zip(windows, others, strict=True):
+            kinds = self.curriculum.mix_at(epoch).draw(self.num_negatives, rng)
+            drawn = [self._negative(pairs, window, *one, rng) for one in zip(own_others, kinds, strict=True)]
+            wrong.append(np.stack(drawn))
+        return Batch.of(pairs, rows, video, audio, wrong)
+
+    def _random_begin(self, pairs: Pairs, row: int, rng: np.random.Generator) -> int:
+        return random_begin(len(pairs.video[row]), self.window_ticks, rng)
+
+    def _negative(
+        self, pairs: Pairs, window: tuple[int, int], other: int, kind: str, rng: np.random.Generator
+    ) -> Float32[np.ndarray, "U F"]:
+        """A sound of the same recording; of `other` for easy negatives, and where the recording is too short."""
+        places = () if kind == "easy" else self.places(kind, pairs, *window)
+        if len(places):
+            return self.sound(pairs, window[0], int(rng.choice(places)))
+        return self.sound(pairs, other, self._random_begin(pairs, other, rng))
 
     def validate(self, learner: nn.Module, pairs: Pairs, device: torch.device) -> Mapping[str, float]:
         """Sync accuracies; none, and a warning, where the pairs are of one recording: easy negatives are of others."""
@@ -234,44 +261,6 @@ class AvtsTowers(nn.Module):
 def as_input(windows: Num[Tensor, " B *form"]) -> Float[Tensor, " B *form"]:
     """Windows as networks take them: frames in 0…1."""
     return windows.float() / 255 if windows.dtype == torch.uint8 else windows
-
-
-@dataclass(frozen=True, eq=False)
-class AvtsBatches:
-    """The source of batches."""
-
-    task: Avts
-    pairs: Pairs
-
-    def __call__(self, rows: Int[np.ndarray, " B"], epoch: int, rng: np.random.Generator) -> Batch:
-        """A random window of each of `rows`, with its own sound and negatives."""
-        task, mix = self.task, self.task.curriculum.mix_at(epoch)
-        windows = [(row, self._random_begin(row, rng)) for row in rows.tolist()]
-        video = [task.frames(self.pairs, *window, rng) for window in windows]
-        audio = [task.sound(self.pairs, *window) for window in windows]
-        others = self._negatives.draw(rows, task.num_negatives, NegativeMix(), rng).tolist()
-        negatives = []
-        for window, own_others in zip(windows, others, strict=True):
-            kinds = mix.draw(task.num_negatives, rng)
-            drawn = [self._negative(window, *one, rng) for one in zip(own_others, kinds, strict=True)]
-            negatives.append(np.stack(drawn))
-        return Batch.of(self.pairs, rows, video, audio, negatives)
-
-    @cached_property
-    def _negatives(self) -> Negatives:
-        return Negatives(self.pairs.group)
-
-    def _random_begin(self, row: int, rng: np.random.Generator) -> int:
-        return random_begin(len(self.pairs.video[row]), self.task.window_ticks, rng)
-
-    def _negative(
-        self, window: tuple[int, int], other: int, kind: str, rng: np.random.Generator
-    ) -> Float32[np.ndarray, "U F"]:
-        """A sound of the same recording; of `other` for easy negatives, and where the recording is too short."""
-        places = () if kind == "easy" else self.task.places(kind, self.pairs, *window)
-        if len(places):
-            return self.task.sound(self.pairs, window[0], int(rng.choice(places)))
-        return self.task.sound(self.pairs, other, self._random_begin(other, rng))
 
 
 def sync_judgements(task: Avts, learner: nn.Module, pairs: Pairs, device: torch.device) -> dict[str, np.ndarray]:

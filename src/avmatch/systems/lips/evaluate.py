@@ -27,11 +27,9 @@ from typing import Generic, TypeVar
 import numpy as np
 from jaxtyping import Bool, Float
 
-from avmatch.artifacts.model import Model
 from avmatch.artifacts.tower import TowerDescription
 from avmatch.core.clock import frames_from_seconds
 from avmatch.core.errors import UsageError
-from avmatch.core.results import Progress
 from avmatch.evaluation.galleries import evidence_of_ticks
 from avmatch.evaluation.pieces import (
     NO_FIGURE,
@@ -49,7 +47,7 @@ from avmatch.metrics import sync
 from avmatch.metrics.intervals import Share, share_of
 from avmatch.metrics.retrieval import true_ranks
 from avmatch.reports.report import Report
-from avmatch.systems.lips.talking_clips import Piece, TalkVectors, talk_vectors
+from avmatch.systems.lips.talking_clips import Piece, TalkVectors
 
 #: Frames of evidence, as in the papers.
 SYNC_KS = (5, 7, 9, 11, 13, 15)
@@ -129,24 +127,15 @@ class SyncResult(TalkResult[SyncRow]):
         return piece_report("sync", "Offsets", asdict(self), tables)
 
 
-def evaluate_lip_sync(
-    model: str | Path | Model,
-    data: str | Path,
-    protocol: TalkProtocol,
-    *,
-    cache_dir: Path | None = None,
-    progress: Progress | None = None,
-) -> SyncResult:
-    """Measure the offsets of `model` on the talking clips of `data` (data/layouts.py).
+def evaluate_lip_sync(talk: TalkVectors) -> SyncResult:
+    """Measure offsets.
 
     Raises:
-        UsageError: no clip is there or can be used, or all are doubtful, or too short.
-        ModelError: the model can't be used.
+        UsageError: all clips are doubtful, or too short.
     """
-    talk = talk_vectors(model, data, protocol, cache_dir, progress, any_distance=True)
     shortage = "no clip that is not in doubt is as long as {length}"
     rows, notes = _rows(talk, _sync_row, shortage=shortage, takes_doubtful=False)
-    return SyncResult(talk.model, talk.data, talk.rate_hz, protocol, rows, notes)
+    return SyncResult(talk.model, talk.data, talk.rate_hz, talk.protocol, rows, notes)
 
 
 @dataclass(frozen=True)
@@ -192,23 +181,14 @@ class MatchResult(TalkResult[MatchRow]):
         return piece_report("match", "Faces and voices", asdict(self), tables)
 
 
-def evaluate_match(
-    model: str | Path,
-    data: str | Path,
-    protocol: TalkProtocol,
-    *,
-    cache_dir: Path | None = None,
-    progress: Progress | None = None,
-) -> MatchResult:
-    """Measure which voice `model` gives each face, on the talking clips of `data` (data/layouts.py).
+def evaluate_match(talk: TalkVectors) -> MatchResult:
+    """Measure which voice each face gets.
 
     Raises:
-        UsageError: no clip is there or can be used, or there are fewer than two pieces.
-        ModelError: the model can't be used.
+        UsageError: there are fewer than two pieces.
     """
-    talk = talk_vectors(model, data, protocol, cache_dir, progress)
     rows, notes = _rows(talk, _match_row, shortage="{num} pieces ({length}) are no gallery", fewest=2)
-    return MatchResult(talk.model, talk.data, talk.rate_hz, protocol, rows, notes)
+    return MatchResult(talk.model, talk.data, talk.rate_hz, talk.protocol, rows, notes)
 
 
 def _rows(

@@ -48,7 +48,7 @@ from avmatch.systems.lips.augmentation import (
 from avmatch.systems.lips.model import LipCnn, LipCnnConfig, VoiceCnn, VoiceCnnConfig
 from avmatch.training.batches import read_packed, waveform
 from avmatch.training.export import export_media_towers, fit_evidence_of_ticks
-from avmatch.training.losses import InfoNCE
+from avmatch.training.losses import InfoNCE, end_to_end
 from avmatch.training.task import Batch, RowByRow, outputs_of_clips
 
 RATE_HZ = 25.0
@@ -179,7 +179,7 @@ class LipTowers(nn.Module):
             losses = {
                 "tick_loss": self._tick_loss(similarity),
                 "offset_loss": self._offset_loss(similarity),
-                "clip_loss": self.clip(_end_to_end(video), _end_to_end(audio)),
+                "clip_loss": self.clip(end_to_end(video), end_to_end(audio)),
             }
         weights = (self.task.tick_weight, self.task.offset_weight, self.task.clip_weight)
         weighted = [weight * loss for weight, loss in zip(weights, losses.values(), strict=True)]
@@ -198,11 +198,6 @@ class LipTowers(nn.Module):
         means = [similarity.diagonal(offset, 1, 2).mean(dim=1) for offset in range(-reach, reach + 1)]
         own = torch.full((len(similarity),), reach, device=similarity.device)
         return functional.cross_entropy(self.offset.scale() * torch.stack(means, dim=1), own)
-
-
-def _end_to_end(vectors: Float[Tensor, "B T D"]) -> Float[Tensor, "B T*D"]:
-    """One unit vector of all ticks; the product of two is the mean of the ticks' cosines."""
-    return vectors.flatten(1) / vectors.shape[1] ** 0.5
 
 
 def _samples_at(sound: np.ndarray, places: Float[np.ndarray, " S"], speed: float) -> Float32[np.ndarray, " S"]:

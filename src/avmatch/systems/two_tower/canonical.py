@@ -29,12 +29,10 @@ from torch import Tensor, nn
 from avmatch.core.errors import UsageError
 from avmatch.core.results import Progress
 from avmatch.data.items import Items, Pairs, gather
-from avmatch.data.negatives import Negatives
 from avmatch.data.pairs import read_pairs
 from avmatch.systems.two_tower.model import Ensemble, StepTower, StepTowerConfig
 from avmatch.systems.two_tower.task import (
     RETRIEVAL,
-    FeatureBatches,
     FeaturePairs,
     clip_metrics,
     export_clip_towers,
@@ -150,7 +148,7 @@ class CanonicalPairs:
         """Batches of mixed pairs for the networks."""
         if not self.networks.count:
             raise UsageError("this recipe is fitted in closed form: leave epochs at 0, or set task.networks.count")
-        return FeatureBatches(FeaturePairs(loss="in_batch", mixup=self.networks.mixup), pairs, Negatives(pairs.group))
+        return FeaturePairs(loss="in_batch", mixup=self.networks.mixup).source(pairs, learner, device)
 
     def validate(self, learner: nn.Module, pairs: Pairs, device: torch.device) -> Mapping[str, float]:
         """Recall of the held-back pairs, in a gallery of all of them."""

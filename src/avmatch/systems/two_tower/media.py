@@ -35,7 +35,7 @@ from avmatch.systems.two_tower.model import FrameCnn, FrameCnnConfig, LogMelCnn,
 from avmatch.systems.two_tower.task import MAX_CALIBRATION_PAIRS, RETRIEVAL, in_batch_loss, retrieval_metrics, towers_of
 from avmatch.training.batches import random_begin, read_packed, wrapped
 from avmatch.training.export import export_media_towers, fit_evidence_of_ticks
-from avmatch.training.losses import InfoNCE, sampled_cross_entropy
+from avmatch.training.losses import InfoNCE, end_to_end, sampled_cross_entropy
 from avmatch.training.task import Batch, RowByRow, outputs_of_clips
 
 
@@ -134,11 +134,11 @@ class MediaTowers(nn.Module):
 
     def forward(self, batch: Batch, epoch: int) -> dict[str, Float[Tensor, ""]]:
         """The named losses of a batch."""
-        video, audio = _end_to_end(self.video(batch.video)), _end_to_end(self.audio(batch.audio))
+        video, audio = end_to_end(self.video(batch.video)), end_to_end(self.audio(batch.audio))
         match = in_batch_loss(self.softmax, video, audio, batch.group)
         losses = {"match_loss": match, "loss": match}
         if batch.negatives is not None:
-            shifted = _end_to_end(self.audio(batch.negatives.flatten(0, 1)))
+            shifted = end_to_end(self.audio(batch.negatives.flatten(0, 1)))
             shifted = shifted.reshape(len(video), -1, video.shape[1])
             losses["shifted_loss"] = sampled_cross_entropy(video, audio, shifted, self.softmax.scale())
             losses["loss"] = match + self.shifted_weight * losses["shifted_loss"]
@@ -156,8 +156,3 @@ def media_vectors(
         return shades(np.asarray(pairs.video[row][:num_ticks])), np.array(mel)
 
     return outputs_of_clips(*towers_of(learner), map(clip, range(len(pairs))), device)
-
-
-def _end_to_end(vectors: Float[Tensor, "B T D"]) -> Float[Tensor, "B T*D"]:
-    """One unit vector of all ticks; the product of two is the mean of the ticks' cosines."""
-    return vectors.flatten(1) / vectors.shape[1] ** 0.5

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -39,7 +40,7 @@ from avmatch.systems.two_tower.model import ClusterHead, FeatureCnn, FeatureCnnC
 from avmatch.training.distributed import gathered, gathered_constant
 from avmatch.training.export import Exported, export_model, normal
 from avmatch.training.losses import InfoNCE, sampled_cross_entropy
-from avmatch.training.task import Batch, outputs
+from avmatch.training.task import Batch, Source, outputs
 
 LOSSES = ("sampled", "in_batch")
 #: What `retrieval_metrics` may measure; small sets have no recall@50.
@@ -118,13 +119,29 @@ class FeaturePairs:
             raise UsageError(f"both towers need one dim, got {self.video.dim} (video) and {self.audio.dim} (audio)")
         return TwoTowers(self, pairs, seed)
 
-    def source(self, pairs: Pairs, learner: nn.Module, device: torch.device) -> FeatureBatches:
+    def source(self, pairs: Pairs, learner: nn.Module, device: torch.device) -> Source:
         """Batches with their negatives; the nearest wrong ones by the present towers where the mix asks for them."""
         negatives = Negatives(pairs.group)
         if self.loss == "sampled" and any(mix.hard for _, mix in self.curriculum.stages):
             video, audio = clip_vectors(learner, pairs, device)
             negatives.set_nearest(nearest_negatives(video, audio, pairs.group, negatives.num_hard))
-        return FeatureBatches(self, pairs, negatives)
+        return partial(self.batch, pairs, negatives)
+
+    def batch(
+        self, pairs: Pairs, negatives: Negatives, rows: Int[np.ndarray, " B"], epoch: int, rng: np.random.Generator
+    ) -> Batch:
+        """The pairs of `rows`, augmented, with negatives if the loss needs them."""
+        video, audio = gather(pairs.video, rows), gather(pairs.audio, rows)
+        wrong = None
+        if self.loss == "sampled":
+            drawn = negatives.draw(rows, self.num_negatives, self.curriculum.mix_at(epoch), rng)
+            wrong = self.audio_augmentation(rng, gather(pairs.audio, drawn.ravel()))
+            wrong = wrong.reshape(*drawn.shape, *wrong.shape[1:])
+        video, audio = self.video_augmentation(rng, video), self.audio_augmentation(rng, audio)
+        if self.mixup:
+            video, other, share = mixup(rng, video, self.mixup)
+            audio = apply_mixup(audio, other, share)
+        return Batch.of(pairs, rows, video, audio, wrong)
 
     def validate(self, learner: nn.Module, pairs: Pairs, device: torch.device) -> Mapping[str, float]:
         """Recall of the held-back pairs, in a gallery of all of them."""
@@ -179,30 +196,6 @@ class TwoTowers(nn.Module):
         if not self.task.clusters.on_video:
             return loss
         return (loss + self.video_clusters(video, self.get_buffer("video_label")[rows])) / 2
-
-
-@dataclass(frozen=True, eq=False)
-class FeatureBatches:
-    """The source of batches."""
-
-    task: FeaturePairs
-    pairs: Pairs
-    negatives: Negatives
-
-    def __call__(self, rows: Int[np.ndarray, " B"], epoch: int, rng: np.random.Generator) -> Batch:
-        """The pairs of `rows`, augmented, with negatives if the loss needs them."""
-        task = self.task
-        video, audio = gather(self.pairs.video, rows), gather(self.pairs.audio, rows)
-        negatives = None
-        if task.loss == "sampled":
-            drawn = self.negatives.draw(rows, task.num_negatives, task.curriculum.mix_at(epoch), rng)
-            negatives = task.audio_augmentation(rng, gather(self.pairs.audio, drawn.ravel()))
-            negatives = negatives.reshape(*drawn.shape, *negatives.shape[1:])
-        video, audio = task.video_augmentation(rng, video), task.audio_augmentation(rng, audio)
-        if task.mixup:
-            video, other, share = mixup(rng, video, task.mixup)
-            audio = apply_mixup(audio, other, share)
-        return Batch.of(self.pairs, rows, video, audio, negatives)
 
 
 def in_batch_loss(

@@ -3,7 +3,7 @@
     python benchmarks/lips_speed.py [--model RUN] [--repeats 5]
 
 1. Networks alone, in seconds of 25-fps video a second: `lips` in ONNX Runtime against SyncNet's
-   architecture at its published size (systems/lips/published_model.py: 224 px, all channels, random weights) in PyTorch
+   architecture at its published size (systems/lips/model.py: 224 px, all channels, random weights) in PyTorch
    in batches of 20 windows. Both streams count; the turns alternate.
 2. End to end at 1080p: decode, faces, crops, network, offset, of ten seconds of a talking face that `avmatch synth`
    rendered; with the shares of the decode and of everything but the model.
@@ -29,8 +29,7 @@ from avmatch.analysis.features import Analyser
 from avmatch.artifacts.tower import TowerPair
 from avmatch.pipelines.models import Models, models_with
 from avmatch.pipelines.sync import cues_for
-from avmatch.systems.lips.model import WINDOW_TICKS
-from avmatch.systems.lips.published_model import NUM_COEFFICIENTS, VggMConfig, VggMPicture, VggMSound
+from avmatch.systems.lips.model import NUM_COEFFICIENTS, WINDOW_TICKS, VggMConfig, VggMPicture, VggMSound
 
 NUM_THREADS = os.cpu_count() or 1
 RATE_HZ, MELS_PER_TICK = 25, 4

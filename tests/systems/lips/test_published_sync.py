@@ -13,7 +13,7 @@ from avmatch.core.errors import ModelError, UsageError
 from avmatch.core.features import AudioSamples
 from avmatch.data.items import Pairs
 from avmatch.frontends.sound import mfcc
-from avmatch.systems.lips.published_model import VggMConfig
+from avmatch.systems.lips.model import VggMConfig
 from avmatch.systems.lips.published_task import (
     Contrastive,
     Correspondence,

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from avmatch.systems.lips.published_model import VggMConfig, VggMPicture, VggMSound
+from avmatch.systems.lips.model import VggMConfig, VggMPicture, VggMSound
 
 REDUCED = VggMConfig(side_px=96, colours=1, width=0.5, dim=512)
 TINY = VggMConfig(side_px=51, colours=1, width=1 / 32, dim=6)

@@ -12,8 +12,7 @@ from word_features import save_features
 from avmatch.core.errors import ModelError, UsageError
 from avmatch.data.shards import ShardWriter, open_shards
 from avmatch.systems.lips.augmentation import MouthAugmentation
-from avmatch.systems.lips.model import LipCnn, LipCnnConfig, TcnConfig, VoiceCnnConfig
-from avmatch.systems.lips.published_model import VggMConfig
+from avmatch.systems.lips.model import LipCnn, LipCnnConfig, TcnConfig, VggMConfig, VoiceCnnConfig
 from avmatch.systems.lips.published_task import MultiWay, SyncWindows
 from avmatch.systems.lips.recipe import lips, perfect_match
 from avmatch.systems.lips.task import LipPairs

@@ -16,10 +16,9 @@ the wild, pieces of 2 s: 82.4 % within 80 ms, right voice of 98 for 81.6 %.
 
     recipe.py            the four recipes
     task.py              mouths and waveforms → windows → three losses → validation → export
-    model.py             the towers: LipCnn, VoiceCnn and the temporal convolutions at their ends
+    model.py             the towers: LipCnn, VoiceCnn and the temporal convolutions at their ends; the published streams
     augmentation.py      mouths and voices changed at random, on the device
     published_task.py    the task of the published systems and their three criteria
-    published_model.py   their streams
     talking_clips.py     talking clips as vectors, cut into pieces, clean and in noise
     evaluate.py          `avmatch evaluate sync` and `match`
 

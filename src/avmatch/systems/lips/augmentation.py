@@ -240,8 +240,7 @@ class VoiceFrontEnd(nn.Module):
     def _power(self, sound: Float[Tensor, "B S"]) -> Float[Tensor, "B U 64"]:
         frames = sound.unfold(1, FFT_SAMPLES, HOP_SAMPLES)[:, : (sound.shape[1] - MARGIN_SAMPLES) // HOP_SAMPLES]
         spectrum = torch.fft.rfft(frames * self.window)
-        power: Tensor = (spectrum.real.square() + spectrum.imag.square()) @ self.filters
-        return power
+        return (spectrum.real.square() + spectrum.imag.square()) @ self.filters
 
     def _in_a_room(self, sound: Float[Tensor, "B S"]) -> Float[Tensor, "B S"]:
         """The direct sound, and behind it decaying noise (Polack's model of late reverberation)."""
@@ -334,8 +333,7 @@ def _changed(frames: Tensor, probability: float, change: Callable[[Tensor], Tens
 def _stretch(begin: Float[Tensor, " B"], length: Float[Tensor, " B"], size: int) -> Bool[Tensor, "B size"]:
     """Which of `size` places lie in a stretch."""
     places = torch.arange(size, device=begin.device)[None]
-    inside: Bool[Tensor, "B size"] = (places >= begin[:, None]) & (places < (begin + length)[:, None])
-    return inside
+    return (places >= begin[:, None]) & (places < (begin + length)[:, None])
 
 
 def _of_clips(numbers: Float[Tensor, " B"]) -> Float[Tensor, "B 1 1 1"]:

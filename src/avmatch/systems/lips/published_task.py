@@ -45,10 +45,10 @@ from avmatch.frontends.sound import SAMPLE_RATE_HZ, WINDOW_SAMPLES, mfcc
 from avmatch.metrics.sync import offset_distances, within_shares
 from avmatch.synth.sound import NoiseKind, gain, mix_at_snr, synthetic_noise
 from avmatch.systems.lips.augmentation import MouthAugmentation, MouthFrontEnd
-from avmatch.systems.lips.model import WINDOW_TICKS
-from avmatch.systems.lips.published_model import (
+from avmatch.systems.lips.model import (
     NUM_COEFFICIENTS,
     STEPS_PER_TICK,
+    WINDOW_TICKS,
     EveryTick,
     VggMConfig,
     VggMPicture,
@@ -135,8 +135,7 @@ class CorrespondingWindows(nn.Module):
 
     def forward(self, video: Float[Tensor, "B N D"], audio: Float[Tensor, "B N D"]) -> Float[Tensor, ""]:
         """The loss."""
-        loss: Tensor = self.correspondence(*with_negatives(video, audio))
-        return loss
+        return self.correspondence(*with_negatives(video, audio))
 
 
 #: Other cameras and trackers, within the modest bounds of the published systems.
@@ -322,8 +321,7 @@ class AVENetLoss(nn.Module):
             raise ValueError(f"video {tuple(video.shape)} and audio {tuple(audio.shape)} must be equal (batch, D)")
         distance = torch.linalg.vector_norm(_unit(video) - _unit(audio), dim=-1, keepdim=True)
         with without_autocast(video):
-            logits: Tensor = self.calibration(distance)
-        return logits
+            return self.calibration(distance)
 
 
 def _unit(vectors: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:

@@ -6,13 +6,13 @@
     perfect_match    the criterion MultiWay, N = 40   ┘
 
 DATA is a list of talking clips (data/layouts.py) or a folder of shards that was packed from one. The published systems
-have a reduced size: crops of 96×96 px and half the channels; published_model.py has the published one. The optimiser of
+have a reduced size: crops of 96×96 px and half the channels; model.py has the published one. The optimiser of
 the publications was not available.
 """
 
 from dataclasses import replace
 
-from avmatch.systems.lips.published_model import VggMConfig
+from avmatch.systems.lips.model import VggMConfig
 from avmatch.systems.lips.published_task import Contrastive, Correspondence, Criterion, MultiWay, SyncWindows
 from avmatch.systems.lips.task import LipPairs
 from avmatch.training.config import Optimisation, TrainConfig

@@ -186,7 +186,7 @@ class TickHead(nn.Module):
 
     def forward(self, ticks: Float[Tensor, "B T C"]) -> Float[Tensor, "B T D"]:
         """Unit vectors."""
-        steps: Tensor = self.ticks(ticks.transpose(1, 2))
+        steps = self.ticks(ticks.transpose(1, 2))
         return functional.normalize(self.embed(steps.transpose(1, 2)), dim=2)
 
 
@@ -213,8 +213,7 @@ class FrameCnn(nn.Module):
         both = torch.stack((frames - 0.5, _DIFFERENCE_GAIN * (frames - before)), dim=2)
         maps = self.space(both.flatten(0, 1))
         pooled = torch.cat((maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))), dim=1)
-        ticks: Tensor = self.head(pooled.reshape(frames.shape[0], frames.shape[1], -1))
-        return ticks
+        return self.head(pooled.reshape(frames.shape[0], frames.shape[1], -1))
 
 
 def _shrunk(before: int, after: int, kernel: int, stride: int) -> nn.Module:
@@ -257,5 +256,4 @@ class LogMelCnn(nn.Module):
         before = torch.cat((mel[:, :1], mel[:, :-1]), dim=1)
         both = torch.cat((mel, torch.relu(mel - before)), dim=2)
         down: Tensor = self.down(self.normalise(both.transpose(1, 2)))
-        ticks: Tensor = self.head(down.transpose(1, 2))
-        return ticks
+        return self.head(down.transpose(1, 2))

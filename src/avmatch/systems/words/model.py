@@ -35,8 +35,16 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from avmatch.core.errors import UsageError
-from avmatch.systems.lips.model import WINDOW_TICKS, LipCnn, LipCnnConfig, Tcn, TcnConfig
-from avmatch.systems.lips.published_model import EveryTick, VggMConfig, VggMPicture
+from avmatch.systems.lips.model import (
+    WINDOW_TICKS,
+    EveryTick,
+    LipCnn,
+    LipCnnConfig,
+    Tcn,
+    TcnConfig,
+    VggMConfig,
+    VggMPicture,
+)
 from avmatch.training.run import load_tower, run_task, with_fields
 
 

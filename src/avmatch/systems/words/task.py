@@ -178,8 +178,7 @@ class WordInContext(nn.Module):
         ticks = self.front_end(frames)
         place = torch.arange(frames.shape[1], device=frames.device)
         is_word = (place >= self.context) & (place < frames.shape[1] - self.context)
-        logits: Tensor = self.head(ticks, is_word[None].expand(frames.shape[0], -1))
-        return logits
+        return self.head(ticks, is_word[None].expand(frames.shape[0], -1))
 
 
 class WordReader(nn.Module):
@@ -215,8 +214,7 @@ class WordReader(nn.Module):
 
     def logits(self, batch: Batch) -> Float[Tensor, "B K"]:
         """Of words without augmentation."""
-        logits: Tensor = self.head(self.front_end(self.mouth(batch.video).float()), batch.audio != _OUTSIDE)
-        return logits
+        return self.head(self.front_end(self.mouth(batch.video).float()), batch.audio != _OUTSIDE)
 
 
 @dataclass(frozen=True, eq=False)

@@ -333,13 +333,13 @@ def test_a_window_is_as_long_as_its_graphs_say(tmp_path, monkeypatch):
 
 
 def test_the_curriculum_follows_the_length_of_the_run(shards, tmp_path, monkeypatch):
-    asked, plain = [], AvtsBatches.__call__
+    asked, plain = [], Avts.batch
 
-    def recorded(self, rows, epoch, rng):
-        asked.append((epoch, self.task.curriculum.mix_at(epoch)))
-        return plain(self, rows, epoch, rng)
+    def recorded(self, pairs, negatives, rows, epoch, rng):
+        asked.append((epoch, self.curriculum.mix_at(epoch)))
+        return plain(self, pairs, negatives, rows, epoch, rng)
 
-    monkeypatch.setattr(AvtsBatches, "__call__", recorded)
+    monkeypatch.setattr(Avts, "batch", recorded)
     monkeypatch.setattr(Avts, "export", lambda *_: None)
     stages = ((0.0, SyncMix(1, 0)), (0.5, SyncMix(0, 1)))
     train(config(task=replace(TINY, curriculum=SyncCurriculum(stages))), shards, tmp_path / "run", device="cpu")

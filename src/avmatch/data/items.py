@@ -19,7 +19,7 @@ from typing import Literal, Protocol, SupportsIndex, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float32, Int, Shaped
 
-from avmatch.core.errors import UsageError
+from avmatch.core.errors import MediaError, UsageError
 
 Side = Literal["audio", "video"]
 SIDES: tuple[Side, Side] = ("audio", "video")
@@ -269,6 +269,11 @@ def check_sides(kinds: tuple[str, str], rates_hz: tuple[float, float]) -> None:
             raise UsageError(f"{side}_kind must be one of {', '.join(KINDS[side])}, got {kind!r}")
         if not 0 < rate_hz < np.inf:
             raise UsageError(f"{side}_rate_hz must be positive, got {rate_hz}")
+
+
+def unreadable(path: Path, message: str) -> MediaError:
+    """What to raise for a file that can't be opened."""
+    return MediaError(path, message, stage="open", reason="unreadable")
 
 
 def numbered(names: Sequence[str]) -> tuple[Int[np.ndarray, " N"], tuple[str, ...]]:

@@ -110,14 +110,12 @@ def _pair_table(path: Path, to_train: bool) -> Pairs:
             raise UsageError(f"{path}: names {clip.video} and {clip.audio}, but features are {FEATURE_SUFFIX}; {KNOWN}")
         if clip.start_seconds is not None or clip.duration_seconds is not None or clip.offset_seconds:
             raise UsageError(f"{path}: gives times for {clip.video}, but feature files are taken whole")
-    label, label_names = items.numbered([clip.label for clip in clips])
     return Pairs(
         _loaded([clip.video for clip in clips]),
         _loaded([clip.audio for clip in clips]),
         tuple(clip.video for clip in clips),
         items.numbered([clip.group for clip in clips])[0],
-        label,
-        label_names,
+        *items.numbered([clip.label for clip in clips]),
         is_held_back=listed_as_held_back([clip.split for clip in clips]),
     )
 
@@ -146,9 +144,9 @@ def _scene_table(path: Path, split: str | None) -> Pairs:
     audio, video = (
         tuple(_steps(row, name, side, faults.append) for name, row in zip(names, rows, strict=True)) for side in SIDES
     )
-    label, label_names = items.numbered([row.get("label") for row in rows])
+    label = items.numbered([row.get("label") for row in rows])
     group, _ = items.numbered([row.get("group") or name for name, row in zip(recordings(files), rows, strict=True)])
-    return Pairs(video, audio, tuple(names), group, label, label_names, faults=tuple(faults))
+    return Pairs(video, audio, tuple(names), group, *label, faults=tuple(faults))
 
 
 def _steps(row: Row, name: str, side: Side, report: Callable[[Fault], None]) -> Float32[np.ndarray, "T F"]:

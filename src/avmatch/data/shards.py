@@ -12,7 +12,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import SupportsIndex
+from typing import Any, SupportsIndex
 
 import numpy as np
 from jaxtyping import Int, Shaped
@@ -71,7 +71,7 @@ class _Index:
             raise ValueError("another version, or columns of unequal length")
 
     @property
-    def settings(self) -> dict[str, str | float]:
+    def settings(self) -> dict[str, Any]:
         """What all shards of a folder share."""
         return {f"{side}_{name}": getattr(self, f"{side}_{name}") for name in ("kind", "rate_hz") for side in SIDES}
 
@@ -186,18 +186,13 @@ def open_shards(folder: str | Path) -> Pairs:
     """
     folder = Path(folder)
     index = _read_index(folder)
-    label, label_names = numbered(index.label)
     return Pairs(
-        video=_ragged(folder, "video", index.video, index.num_items),
-        audio=_ragged(folder, "audio", index.audio, index.num_items),
-        names=tuple(index.names),
-        group=numbered(index.group)[0],
-        label=label,
-        label_names=label_names,
-        video_kind=index.video_kind,
-        audio_kind=index.audio_kind,
-        video_rate_hz=index.video_rate_hz,
-        audio_rate_hz=index.audio_rate_hz,
+        _ragged(folder, "video", index.video, index.num_items),
+        _ragged(folder, "audio", index.audio, index.num_items),
+        tuple(index.names),
+        numbered(index.group)[0],
+        *numbered(index.label),
+        **index.settings,
     )
 
 

@@ -20,7 +20,7 @@ from jaxtyping import Float32, Int, Shaped
 
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.data.inputs import natural_key
-from avmatch.data.items import Pairs, map_array, numbered
+from avmatch.data.items import Pairs, map_array, numbered, unreadable
 from avmatch.data.manifest import read_table
 
 AUDIO, VIDEO, FEATURE_SUFFIX = "afeat", "vfeat", ".npy"
@@ -166,12 +166,8 @@ def _numbers(path: Path) -> Shaped[np.ndarray, " ..."]:
     try:
         array = map_array(path)
     except ValueError as error:
-        raise MediaError(
-            path,
-            f"not a .npy file of plain numbers ({error}); save it with numpy.save(..., allow_pickle=False)",
-            stage="open",
-            reason="unreadable",
-        ) from error
+        message = f"not a .npy file of plain numbers ({error}); save it with numpy.save(..., allow_pickle=False)"
+        raise unreadable(path, message) from error
     if array.dtype.kind not in "fiu":
         raise _unusable(path, f"must hold numbers, holds {array.dtype}")
     return array

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, SupportsIndex
 import numpy as np
 from jaxtyping import Float32
 
-from avmatch.core.errors import MediaError, MissingExtraError, UsageError
+from avmatch.core.errors import MissingExtraError, UsageError
 from avmatch.data.inputs import natural_key
-from avmatch.data.items import SIDES, Fault, Pairs, Side, absent, numbered, stored_array, whole_steps
+from avmatch.data.items import SIDES, Fault, Pairs, Side, absent, numbered, stored_array, unreadable, whole_steps
 from avmatch.data.manifest import read_table
 
 if TYPE_CHECKING:
@@ -87,12 +87,12 @@ class StoredSteps:
         try:
             steps = np.asarray(_opened(place.file, os.getpid())[place.key][:MAX_STEPS], np.float32)
         except OSError as error:
-            raise _damaged(Path(place.file), f"{place.key} can't be read ({error})") from error
+            raise unreadable(Path(place.file), f"{place.key} can't be read ({error})") from error
         if self.standard is not None:
             mean, deviation = self.standard
             if steps.shape[1:] != mean.shape:
                 sizes = f"{steps.shape[1]} features, but {STANDARD} beside it has {len(mean)}"
-                raise _damaged(Path(place.file), f"{place.key} has {sizes}")
+                raise unreadable(Path(place.file), f"{place.key} has {sizes}")
             return whole_steps((steps - mean) / deviation)
         return whole_steps(steps)
 
@@ -135,15 +135,14 @@ def read_tau(folder: Path, split: str | None = None) -> Pairs:
         for number, side in enumerate(SIDES)
     )
     usable = zip(places, audio.places, video.places, strict=True)
-    label, label_names = numbered([_label(folder, name, listed[name], own) for name, *own in usable])
+    label = numbered([_label(folder, name, listed[name], own) for name, *own in usable])
     group, _ = numbered([listed[name].location or location_of(name) for name in places])
     return Pairs(
         video,
         audio,
         tuple(places),
         group,
-        label,
-        label_names,
+        *label,
         video_rate_hz=RATE_HZ,
         audio_rate_hz=RATE_HZ,
         faults=tuple(faults),
@@ -191,7 +190,7 @@ def _stored(folder: Path, side: Side) -> dict[str, _Place]:
         for label, inside in _opened(str(path), os.getpid()).items():
             stems = inside.get(side, {}) if hasattr(inside, "keys") else ()
             if not hasattr(stems, "keys"):
-                raise _damaged(path, f"{label} is not what it should be: <label>/{side}/<stem>")
+                raise unreadable(path, f"{label} is not what it should be: <label>/{side}/<stem>")
             for stem in stems:
                 found[stem] = _Place(str(path), f"{label}/{side}/{stem}", label, split)
     return found
@@ -204,9 +203,9 @@ def _standard(folder: Path, side: Side) -> _Standard | None:
     try:
         mean, deviation = (stored_array(path, f"global_{name}") for name in ("mean", "std"))
     except ValueError as error:
-        raise _damaged(path, f"not a readable .npz ({error})") from error
+        raise unreadable(path, f"not a readable .npz ({error})") from error
     if mean is None or deviation is None:
-        raise _damaged(path, "needs the arrays global_mean and global_std")
+        raise unreadable(path, "needs the arrays global_mean and global_std")
     mean, deviation = (np.asarray(values, np.float32).ravel() for values in (mean, deviation))
     return mean, np.where(deviation > 0, deviation, np.float32(1))
 
@@ -235,8 +234,4 @@ def _opened(path: str, process: int) -> h5py.File:
     try:
         return h5py.File(path, "r")
     except OSError as error:
-        raise _damaged(Path(path), f"not a readable HDF5 file ({error})") from error
-
-
-def _damaged(path: Path, message: str) -> MediaError:
-    return MediaError(path, message, stage="open", reason="unreadable")
+        raise unreadable(Path(path), f"not a readable HDF5 file ({error})") from error

@@ -90,14 +90,12 @@ def media_scenes(
         for side, (_, why) in read.items()
         if why
     ]
-    label, label_names = numbered([file.label for file in files])
     return Pairs(
         tuple(read["video"][0] for read in sides),
         tuple(read["audio"][0] for read in sides),
         tuple(paths),
         numbered([file.group for file in files])[0],
-        label,
-        label_names,
+        *numbered([file.label for file in files]),
         video_rate_hz=RATE_HZ,
         audio_rate_hz=RATE_HZ,
         faults=tuple(faults),

@@ -151,12 +151,18 @@ class ClipTower:
         Raises:
             ModelError: the graph can't take them.
         """
-        vectors = np.zeros((len(clips), self.description.dim), np.float32)
+        described = self.description
+        who = f"{described.model}: the {described.side} tower"
+        vectors = np.zeros((len(clips), described.dim), np.float32)
         lengths = np.array([len(clip) for clip in clips])
         for length in np.unique(lengths):
             rows = np.flatnonzero(lengths == length)
             for part in np.array_split(rows, -(-len(rows) // BATCH)):
-                vectors[part] = self._run(np.stack([clips[row] for row in part]))
+                output = self.graph.run(who, np.stack([clips[row] for row in part]))
+                wanted = (len(part), described.dim)
+                if output.shape != wanted or not np.isfinite(output).all():
+                    raise ModelError(f"{who} must give finite {wanted}, got {output.shape}; export it again")
+                vectors[part] = output
         return vectors
 
     def check(self, path: str, clip: Float32[np.ndarray, "T F"]) -> None:
@@ -171,16 +177,6 @@ class ClipTower:
                 stage="features",
                 reason="unsupported",
             )
-
-    def _run(self, batch: Float32[np.ndarray, "B T F"]) -> Float32[np.ndarray, "B D"]:
-        described = self.description
-        who = f"{described.model}: the {described.side} tower"
-        output = self.graph.run(who, batch).astype(np.float32, copy=False)
-        if output.shape != (len(batch), described.dim) or not np.isfinite(output).all():
-            raise ModelError(
-                f"{who} must give finite ({len(batch)}, {described.dim}), got {output.shape}; export it again"
-            )
-        return output
 
 
 AnyTower = TypeVar("AnyTower", Tower, ClipTower)

@@ -27,6 +27,7 @@ B ticks of a block, F frequencies.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, wraps
+from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -37,6 +38,7 @@ from scipy.ndimage import uniform_filter1d
 from avmatch.core.features import BAND_RATE_HZ, TICK_RATE_HZ, AudioFeatures
 from avmatch.frontends.event_signals import flattened
 
+Made = TypeVar("Made")
 ONSET_OFFSET = 1.0  # added before the logarithm: below this much flux, differences don't matter
 LEVEL_SHARE = 0.35
 LEVEL_FLOOR = 1e-4  # 40 dB below the loudest
@@ -58,16 +60,15 @@ class Series:
         return autocorrelation(thinned - thinned.mean(axis=0), TICK_RATE_HZ)
 
 
-def remembered(make: Callable[[AudioFeatures], Series]) -> Callable[[AudioFeatures], Series]:
+def remembered(make: Callable[[AudioFeatures], Made]) -> Callable[[AudioFeatures], Made]:
     """Keep what is made of a sound for as long as the sound lives: it is read against every block of videos."""
-    kept: WeakKeyDictionary[AudioFeatures, Series] = WeakKeyDictionary()
+    kept: WeakKeyDictionary[AudioFeatures, Made] = WeakKeyDictionary()
 
     @wraps(make)
-    def get(audio: AudioFeatures) -> Series:
-        series = kept.get(audio)
-        if series is None:
-            series = kept[audio] = make(audio)
-        return series
+    def get(audio: AudioFeatures) -> Made:
+        if audio not in kept:
+            kept[audio] = make(audio)
+        return kept[audio]
 
     return get
 

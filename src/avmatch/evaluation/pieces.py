@@ -50,9 +50,9 @@ class TalkProtocol:
             raise UsageError(f"no noise {self.noise_kind!r}; there are {', '.join(NOISES)}")
 
 
-def piece_name(seconds: float) -> str:
-    """The name of this length in tables and notes."""
-    return f"{seconds:g} s" if seconds else "whole"
+def piece_name(seconds: float, snr_db: float | None = None) -> str:
+    """The name of this length in tables and notes, with its noise."""
+    return condition_name(f"{seconds:g} s" if seconds else "whole", snr_db)
 
 
 def condition_name(name: str, snr_db: float | None) -> str:

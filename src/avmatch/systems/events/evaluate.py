@@ -33,7 +33,7 @@ from avmatch.core.results import Progress
 from avmatch.data.packing import MediaFiles, common_part, named_pairs
 from avmatch.data.tracks import MOTION_AND_BANDS, split_bands
 from avmatch.evaluation.galleries import Gallery, gallery_clips, read_in_noise
-from avmatch.evaluation.pieces import TalkProtocol, condition_name, percents, piece_name, piece_report
+from avmatch.evaluation.pieces import TalkProtocol, percents, piece_name, piece_report
 from avmatch.frontends.event_signals import BANDS_PER_TICK, MIN_TICKS, sound_statistics
 from avmatch.frontends.sound import SAMPLE_RATE_HZ, SoundFrontEnd
 from avmatch.matching.fusion import fused_scores, usual_offsets
@@ -173,7 +173,7 @@ class EventSyncResult:
         offsets = [["piece", "±40 ms", "±80 ms", "±200 ms", "ok", "right of ok", "n", "groups"]]
         classes = [["piece", "class", "±1 class", "n", "groups"]]
         for row in self.rows:
-            label = condition_name(piece_name(row.piece_seconds), row.snr_db)
+            label = piece_name(row.piece_seconds, row.snr_db)
             size = [str(row.num_pieces), str(row.num_groups)]
             within = [row.in_frame, row.in_80_ms, row.in_200_ms, row.ok, row.right_of_ok]
             offsets.append([label, *percents(within), *size])

@@ -28,11 +28,11 @@ Letters in shapes: N videos, M audio files, L offsets, S sources, C channels, T 
 K accents, D dimensions, W windows, F statistics, G classes, n sounds, c cells.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
-from weakref import WeakKeyDictionary
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float, Float32
@@ -51,11 +51,13 @@ from avmatch.cues.synchrony import (
     VideoWindow,
     correlation_nats,
     log_mean_exp,
+    remembered,
     video_windows,
 )
 from avmatch.frontends import event_signals
 from avmatch.frontends.motion import CHANGE
 
+File = TypeVar("File")
 #: Least chance of one class, so that its logarithm is finite.
 _LEAST_CHANCE = float(np.finfo(np.float32).tiny)
 #: The kinds' nats are calibrated by the export.
@@ -170,9 +172,6 @@ class EventCue:
     """Evidence from accents."""
 
     model: EventModel
-    _accents: WeakKeyDictionary[AudioFeatures, tuple[Series, ...]] = field(
-        default_factory=WeakKeyDictionary, repr=False
-    )
 
     @property
     def name(self) -> str:
@@ -200,19 +199,21 @@ class EventCue:
     ) -> Curves:
         """Evidence for every pair at every offset (see Cue)."""
         signals = [
-            Signal(weight, partial(self._audio_accent, accent), partial(self._nats, accent))
+            Signal(weight, partial(self._sound_accent, accent), partial(self._nats, accent))
             for accent, weight in enumerate(self.model.description.weights)
         ]
         return windowed_curves(videos, audios, lags_seconds, self._windows, signals)
 
-    def _audio_accent(self, accent: int, audio: AudioFeatures) -> Series:
-        """Kept for as long as the sound lives: it is compared with every block of videos."""
-        if audio not in self._accents:
-            start_seconds = audio.start_seconds - event_signals.EARLY_SECONDS
-            self._accents[audio] = tuple(
-                Series(start_seconds, BAND_RATE_HZ, signal[:, None]) for signal in self.model.sound_accents(audio)
-            )
-        return self._accents[audio][accent]
+    @cached_property
+    def _accents(self) -> Callable[[AudioFeatures], list[Series]]:
+        return remembered(self._sound_series)
+
+    def _sound_series(self, audio: AudioFeatures) -> list[Series]:
+        start_seconds = audio.start_seconds - event_signals.EARLY_SECONDS
+        return [Series(start_seconds, BAND_RATE_HZ, signal[:, None]) for signal in self.model.sound_accents(audio)]
+
+    def _sound_accent(self, accent: int, audio: AudioFeatures) -> Series:
+        return self._accents(audio)[accent]
 
     def _windows(self, video: VideoFeatures) -> list[Weighted]:
         accents, priors = self.model.picture_accents(video)
@@ -237,7 +238,10 @@ class KindCue:
     model: EventModel
     calibration: Calibration = _AS_THEY_ARE
     name: str = "kind"
-    _kinds: WeakKeyDictionary[AudioFeatures, Kind | None] = field(default_factory=WeakKeyDictionary, repr=False)
+
+    @cached_property
+    def _sound_kind(self) -> Callable[[AudioFeatures], Kind | None]:
+        return remembered(self.model.sound_kind)
 
     def curves(
         self,
@@ -246,13 +250,8 @@ class KindCue:
         lags_seconds: Float[np.ndarray, " L"],
     ) -> Curves:
         """Evidence for every pair, the same at every offset (see Cue)."""
-        video_reasons = tuple(video_reason(video) for video in videos)
-        audio_reasons = tuple(audio_reason(audio) for audio in audios)
-        looks = [
-            None if reason else self.model.picture_kind(video)
-            for video, reason in zip(videos, video_reasons, strict=True)
-        ]
-        sounds = [None if reason else self._kind_of(audio) for audio, reason in zip(audios, audio_reasons, strict=True)]
+        looks, video_reasons = _kinds(videos, video_reason, self.model.picture_kind)
+        sounds, audio_reasons = _kinds(audios, audio_reason, self._sound_kind)
         nats = np.zeros((len(videos), len(audios)), np.float32)
         known = {column: sound for column, sound in enumerate(sounds) if sound is not None}
         columns, vectors = list(known), np.array([sound.vector for sound in known.values()])
@@ -260,11 +259,7 @@ class KindCue:
         for row, look in enumerate(looks):
             if look is not None and known:
                 nats[row, columns] = close_up_worth(videos[row]) * self._nats(look, vectors, classes)
-        return Curves(
-            np.repeat(nats[..., None], len(lags_seconds), axis=2),
-            _reasons(video_reasons, looks),
-            _reasons(audio_reasons, sounds),
-        )
+        return Curves(np.repeat(nats[..., None], len(lags_seconds), axis=2), video_reasons, audio_reasons)
 
     def _nats(
         self, look: Kind, vectors: Float32[np.ndarray, "n D"], classes: Float[np.ndarray, " _ *G"]
@@ -276,16 +271,14 @@ class KindCue:
             return nats
         return nats + description.class_share * np.log(np.maximum(classes @ look.classes, _LEAST_CHANCE))
 
-    def _kind_of(self, audio: AudioFeatures) -> Kind | None:
-        """Kept, as accents are."""
-        if audio not in self._kinds:
-            self._kinds[audio] = self.model.sound_kind(audio)
-        return self._kinds[audio]
 
-
-def _reasons(known: Sequence[Reason | None], kinds: Sequence[Kind | None]) -> tuple[Reason | None, ...]:
-    """Why nothing is known of a file's kind."""
-    return tuple(reason or ("too_short" if kind is None else None) for reason, kind in zip(known, kinds, strict=True))
+def _kinds(
+    files: Sequence[File], reason_of: Callable[[File], Reason | None], kind_of: Callable[[File], Kind | None]
+) -> tuple[list[Kind | None], tuple[Reason | None, ...]]:
+    """What each file is, or why nothing is known of it."""
+    known = [reason_of(file) for file in files]
+    kinds = [None if reason else kind_of(file) for file, reason in zip(files, known, strict=True)]
+    return kinds, tuple(reason or (None if kind else "too_short") for reason, kind in zip(known, kinds, strict=True))
 
 
 def heat(

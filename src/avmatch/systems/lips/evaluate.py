@@ -31,15 +31,7 @@ from avmatch.artifacts.tower import TowerDescription
 from avmatch.core.clock import frames_from_seconds
 from avmatch.core.errors import UsageError
 from avmatch.evaluation.galleries import evidence_of_ticks
-from avmatch.evaluation.pieces import (
-    NO_FIGURE,
-    PIECES_SECONDS,
-    TalkProtocol,
-    condition_name,
-    percents,
-    piece_name,
-    piece_report,
-)
+from avmatch.evaluation.pieces import NO_FIGURE, PIECES_SECONDS, TalkProtocol, percents, piece_name, piece_report
 from avmatch.matching.assignment import one_to_one
 from avmatch.matching.decision import confidences
 from avmatch.matching.galleries import aligned_similarity, similarity_at_best_offset
@@ -115,7 +107,7 @@ class SyncResult(TalkResult[SyncRow]):
         short = [["piece", *(f"K={k}" for k in ks), "n", "groups"]]
         whole = [["piece", "±1 frame", "±80 ms", "LSE-D", "LSE-C", "n", "groups"]]
         for row in self.rows:
-            label = condition_name(piece_name(row.piece_seconds), row.snr_db)
+            label = piece_name(row.piece_seconds, row.snr_db)
             size = [str(row.num_pieces), str(row.num_groups)]
             lse = [NO_FIGURE if value is None else f"{value:.2f}" for value in (row.distance, row.confidence)]
             short.append([label, *percents([row.accuracy.get(k) for k in ks]), *size])
@@ -171,7 +163,7 @@ class MatchResult(TalkResult[MatchRow]):
         faces = [["piece", "top-1", "top-5", "assigned", "n", "groups"]]
         windows = [["piece", *(f"{sign} R@{k}" for sign in "→←" for k in ks), "windows"]]
         for row in self.rows:
-            label = condition_name(piece_name(row.piece_seconds), row.snr_db)
+            label = piece_name(row.piece_seconds, row.snr_db)
             recalls = [side.get(k) for side in (row.voice_by_face, row.face_by_voice) for k in ks]
             shares = percents([row.top_1, row.top_5, row.assigned])
             faces.append([label, *shares, str(row.num_pieces), str(row.num_groups)])

@@ -14,6 +14,9 @@ from scipy.special import expit, logit
 from avmatch.core.errors import Reason
 from avmatch.core.features import AudioFeatures, VideoFeatures
 
+#: Offsets; positive = the sound comes late.
+Lags = Float[np.ndarray, " L"]
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Curves:
@@ -115,12 +118,7 @@ class Cue(Protocol):
     def calibration(self) -> Calibration:
         """How far its nats may be believed."""
 
-    def curves(
-        self,
-        videos: Sequence[VideoFeatures],
-        audios: Sequence[AudioFeatures],
-        lags_seconds: Float[np.ndarray, " L"],
-    ) -> Curves:
+    def curves(self, videos: Sequence[VideoFeatures], audios: Sequence[AudioFeatures], lags_seconds: Lags) -> Curves:
         """Evidence for every pair at every offset; positive lag = the sound comes late."""
 
 

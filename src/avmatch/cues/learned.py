@@ -20,7 +20,7 @@ from jaxtyping import Float, Float32
 
 from avmatch.core.errors import Reason
 from avmatch.core.features import AudioFeatures, Embeddings, VideoFeatures
-from avmatch.cues.evidence import Calibration, Curves
+from avmatch.cues.evidence import Calibration, Curves, Lags
 from avmatch.cues.motion import audio_reason
 from avmatch.cues.synchrony import Stream, log_mean_exp, sliding_products
 
@@ -57,12 +57,7 @@ class EmbeddingCue:
         """The model's name."""
         return self.model
 
-    def curves(
-        self,
-        videos: Sequence[VideoFeatures],
-        audios: Sequence[AudioFeatures],
-        lags_seconds: Float[np.ndarray, " L"],
-    ) -> Curves:
+    def curves(self, videos: Sequence[VideoFeatures], audios: Sequence[AudioFeatures], lags_seconds: Lags) -> Curves:
         """Evidence for every pair at every offset (see Cue). A file without vectors abstains."""
         turns = [in_turns(self._tracks(video)) for video in videos]
         silent = [audio_reason(audio) for audio in audios]

@@ -16,7 +16,7 @@ from jaxtyping import Float, Float32
 
 from avmatch.core.errors import Reason
 from avmatch.core.features import TICK_RATE_HZ, AudioFeatures, VideoFeatures
-from avmatch.cues.evidence import Calibration, Curves
+from avmatch.cues.evidence import Calibration, Curves, Lags
 from avmatch.cues.synchrony import (
     AudioWindows,
     Series,
@@ -67,12 +67,7 @@ class MotionCue:
     sounds: SoundSignals = TOGETHER
     name: str = "motion"
 
-    def curves(
-        self,
-        videos: Sequence[VideoFeatures],
-        audios: Sequence[AudioFeatures],
-        lags_seconds: Float[np.ndarray, " L"],
-    ) -> Curves:
+    def curves(self, videos: Sequence[VideoFeatures], audios: Sequence[AudioFeatures], lags_seconds: Lags) -> Curves:
         """Evidence for every pair at every offset (see Cue)."""
         signals = [Signal(worth, series, window_nats) for series, worth in self.sounds]
         return windowed_curves(videos, audios, lags_seconds, _windows, signals, LATENCY_SECONDS)

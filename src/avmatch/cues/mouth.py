@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from avmatch.core.errors import Reason
 from avmatch.core.features import BAND_RATE_HZ, TICK_RATE_HZ, AudioFeatures, MouthTrack, VideoFeatures
-from avmatch.cues.evidence import Calibration, Curves
+from avmatch.cues.evidence import Calibration, Curves, Lags
 from avmatch.cues.motion import audio_reason
 from avmatch.cues.synchrony import (
     AudioWindows,
@@ -51,12 +51,7 @@ class MouthCue:
     calibration: Calibration = CALIBRATION
     name: str = "mouth"
 
-    def curves(
-        self,
-        videos: Sequence[VideoFeatures],
-        audios: Sequence[AudioFeatures],
-        lags_seconds: Float[np.ndarray, " L"],
-    ) -> Curves:
+    def curves(self, videos: Sequence[VideoFeatures], audios: Sequence[AudioFeatures], lags_seconds: Lags) -> Curves:
         """Evidence for every pair at every offset (see Cue)."""
         tracks = [[track for track in video.mouths if _lasts(track)] for video in videos]
         audio_reasons = tuple(audio_reason(audio) for audio in audios)

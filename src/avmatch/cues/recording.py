@@ -20,7 +20,7 @@ from jaxtyping import Float, Float32
 
 from avmatch.core.errors import Reason
 from avmatch.core.features import BAND_RATE_HZ, AudioFeatures, VideoFeatures
-from avmatch.cues.evidence import Calibration, Curves
+from avmatch.cues.evidence import Calibration, Curves, Lags
 from avmatch.cues.motion import audio_reason
 from avmatch.frontends.event_signals import flattened
 
@@ -37,12 +37,7 @@ class DurationCue:
     calibration: Calibration = DURATION_CALIBRATION
     name: str = "duration"
 
-    def curves(
-        self,
-        videos: Sequence[VideoFeatures],
-        audios: Sequence[AudioFeatures],
-        lags_seconds: Float[np.ndarray, " L"],
-    ) -> Curves:
+    def curves(self, videos: Sequence[VideoFeatures], audios: Sequence[AudioFeatures], lags_seconds: Lags) -> Curves:
         """Evidence for every pair at every offset (see Cue)."""
         video_seconds = np.array([video.duration_seconds for video in videos])
         audio_seconds = np.array([audio.duration_seconds for audio in audios])
@@ -69,12 +64,7 @@ class ScratchCue:
     calibration: Calibration = SCRATCH_CALIBRATION
     name: str = "scratch"
 
-    def curves(
-        self,
-        videos: Sequence[VideoFeatures],
-        audios: Sequence[AudioFeatures],
-        lags_seconds: Float[np.ndarray, " L"],
-    ) -> Curves:
+    def curves(self, videos: Sequence[VideoFeatures], audios: Sequence[AudioFeatures], lags_seconds: Lags) -> Curves:
         """Evidence for every pair at every offset (see Cue)."""
         video_reasons = tuple(_reason(video) for video in videos)
         audio_reasons = tuple(audio_reason(audio) for audio in audios)

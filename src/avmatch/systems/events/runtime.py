@@ -42,7 +42,7 @@ from avmatch.artifacts.model import EVENTS, Description, Graph, Model, open_mode
 from avmatch.artifacts.tower import ClipTowers, load_clip_towers
 from avmatch.core.errors import ModelError, Reason
 from avmatch.core.features import BAND_RATE_HZ, TICK_RATE_HZ, AudioFeatures, VideoFeatures
-from avmatch.cues.evidence import Calibration, Curves
+from avmatch.cues.evidence import Calibration, Curves, Lags
 from avmatch.cues.motion import Signal, Weighted, audio_reason, close_up_worth, video_reason, windowed_curves
 from avmatch.cues.synchrony import (
     MAX_CORRELATION,
@@ -191,12 +191,7 @@ class EventCue:
         together = look.classes * sound.classes
         return tuple((together / max(float(together.sum()), _LEAST_CHANCE)).tolist())
 
-    def curves(
-        self,
-        videos: Sequence[VideoFeatures],
-        audios: Sequence[AudioFeatures],
-        lags_seconds: Float[np.ndarray, " L"],
-    ) -> Curves:
+    def curves(self, videos: Sequence[VideoFeatures], audios: Sequence[AudioFeatures], lags_seconds: Lags) -> Curves:
         """Evidence for every pair at every offset (see Cue)."""
         signals = [
             Signal(weight, partial(self._sound_accent, accent), partial(self._nats, accent))
@@ -243,12 +238,7 @@ class KindCue:
     def _sound_kind(self) -> Callable[[AudioFeatures], Kind | None]:
         return remembered(self.model.sound_kind)
 
-    def curves(
-        self,
-        videos: Sequence[VideoFeatures],
-        audios: Sequence[AudioFeatures],
-        lags_seconds: Float[np.ndarray, " L"],
-    ) -> Curves:
+    def curves(self, videos: Sequence[VideoFeatures], audios: Sequence[AudioFeatures], lags_seconds: Lags) -> Curves:
         """Evidence for every pair, the same at every offset (see Cue)."""
         looks, video_reasons = _kinds(videos, video_reason, self.model.picture_kind)
         sounds, audio_reasons = _kinds(audios, audio_reason, self._sound_kind)

@@ -7,13 +7,12 @@ Failure, and the others go on.
 """
 
 import os
-import queue
 import tempfile
 import threading
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -171,31 +170,11 @@ class Analyser:
 
 def ahead(blocks: Iterator[Item]) -> Iterator[Item]:
     """Give the blocks one by one while the next two are being made in another thread."""
-    made: queue.Queue[Item | BaseException | None] = queue.Queue(maxsize=2)
-    wanted = True
-
-    def make() -> None:
-        try:
-            for block in blocks:
-                made.put(block)
-                if not wanted:
-                    return
-            made.put(None)
-        except BaseException as error:  # noqa: BLE001  raised again where the blocks are wanted
-            made.put(error)
-
-    thread = threading.Thread(target=make, daemon=True)
-    thread.start()
-    try:
-        while (block := made.get()) is not None:
-            if isinstance(block, BaseException):
-                raise block
+    with ThreadPoolExecutor(1) as pool:
+        waiting = deque(pool.submit(next, blocks, None) for _ in range(2))
+        while (block := waiting.popleft().result()) is not None:
+            waiting.append(pool.submit(next, blocks, None))
             yield block
-    finally:
-        wanted = False
-        while thread.is_alive():
-            with suppress(queue.Empty):
-                made.get(timeout=0.05)
 
 
 def analyse_all(

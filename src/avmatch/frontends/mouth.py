@@ -24,7 +24,6 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -160,15 +159,6 @@ class MouthCrops:
         return found
 
 
-@dataclass(eq=False)
-class _Growing:
-    """A track that is being written: flat, compact arrays."""
-
-    pts_seconds: array[float] = field(default_factory=lambda: array("d"))
-    boxes: array[float] = field(default_factory=lambda: array("f"))
-    signals: array[float] = field(default_factory=lambda: array("f"))
-
-
 class MouthFrontEnd:
     """Mouth signals of all faces of one video, streaming.
 
@@ -186,7 +176,8 @@ class MouthFrontEnd:
         self._tracker = FaceTracker(detector)
         self._watcher = watcher
         self.sightings = self._tracker.sightings
-        self._growing: dict[int, _Growing] = {}
+        #: Of each track: time, box and signals of frame after frame.
+        self._growing: dict[int, array[float]] = {}
         self._previous: UInt8[np.ndarray, "H W"] | None = None
 
     def push(self, frames: VideoFrames) -> None:
@@ -209,23 +200,21 @@ class MouthFrontEnd:
         previous = image if self._previous is None else self._previous
         size = np.array(image.shape[::-1] * 2, np.float32)
         for number, box in located.boxes.items():
-            grown = self._growing.setdefault(number, _Growing())
-            grown.pts_seconds.append(located.pts_seconds)
-            grown.boxes.extend((box / size).tolist())
-            grown.signals.extend(mouth_signals(face_patch(previous, box), face_patch(image, box)))
+            signals = mouth_signals(face_patch(previous, box), face_patch(image, box))
+            row = (located.pts_seconds, *(box / size).tolist(), *signals)
+            self._growing.setdefault(number, array("d")).extend(row)
         self._previous = image
 
 
-def _track(grown: _Growing, sighting: Sighting) -> MouthTrack | None:
+def _track(grown: array[float], sighting: Sighting) -> MouthTrack | None:
     """The finished track up to where the face was last found; None when it's too short or doubtful."""
-    pts_seconds = np.array(grown.pts_seconds)
-    num_frames = int(np.searchsorted(pts_seconds, sighting.last_seconds + KEY_SECONDS, side="right"))
-    pts_seconds = pts_seconds[:num_frames]
+    rows = np.array(grown).reshape(-1, 1 + 4 + len(MOUTH_CHANNELS))
+    rows = rows[: np.searchsorted(rows[:, 0], sighting.last_seconds + KEY_SECONDS, side="right")]
+    pts_seconds = rows[:, 0].copy()
+    boxes, signals = map(np.ascontiguousarray, np.split(rows[:, 1:].astype(np.float32), [4], axis=1))
     duration_seconds = float(pts_seconds[-1] - pts_seconds[0])
     if duration_seconds < MIN_TRACK_SECONDS or not sighting.is_enough(duration_seconds):
         return None
-    boxes = np.array(grown.boxes, np.float32).reshape(-1, 4)[:num_frames]
-    signals = np.array(grown.signals, np.float32).reshape(-1, len(MOUTH_CHANNELS))[:num_frames]
     signals[0] = signals[1]  # the first frame has nothing before it to be compared with
     return MouthTrack(pts_seconds, boxes, signals)
 

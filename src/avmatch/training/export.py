@@ -53,7 +53,8 @@ INDEPENDENT_SECONDS = 0.2
 _LEAST_SLOPE = 1e-4
 _CARD = """# {recipe}
 
-{limits}
+Trained by `avmatch train`. It is reliable on data like its training data: other features, recordings and kinds \
+of sound need a measurement of their own (`avmatch evaluate`).
 
 ## Data
 {data}
@@ -73,10 +74,6 @@ On the pairs that were held back from training (whole recordings), by the weight
 {config}
 ```
 """
-_LIMITS = (
-    "Trained by `avmatch train`. It is reliable on data like its training data: other features, recordings and kinds "
-    "of sound need a measurement of their own (`avmatch evaluate`)."
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +153,6 @@ def write_card(path: Path, story: Mapping[str, object]) -> None:
     """Write the card. `story` has recipe, config, data, results and command, as the training loop gives them."""
     text = _CARD.format(
         recipe=story["recipe"],
-        limits=_LIMITS,
         data=_lines(story["data"]),
         results=_lines(story["results"]),
         command=story["command"] or "(unknown)",
@@ -168,11 +164,8 @@ def write_card(path: Path, story: Mapping[str, object]) -> None:
 def _lines(items: object) -> str:
     if not isinstance(items, Mapping):
         return str(items)
-    return "\n".join(f"- {name}: {_number(value)}" for name, value in items.items()) or "- none measured"
-
-
-def _number(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    texts = {name: f"{value:.4g}" if isinstance(value, float) else value for name, value in items.items()}
+    return "\n".join(f"- {name}: {text}" for name, text in texts.items()) or "- none measured"
 
 
 def described_anew(path: Path, changes: Mapping[str, object]) -> None:

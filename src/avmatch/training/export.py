@@ -27,7 +27,7 @@ import torch
 from jaxtyping import Float32, Int
 from torch import Tensor, nn
 
-from avmatch.artifacts.model import TOWERS, open_graph
+from avmatch.artifacts.model import open_graph
 from avmatch.core.errors import ModelError
 from avmatch.core.files import write_bytes_atomically, write_text_atomically
 from avmatch.data.tracks import PackSettings
@@ -271,30 +271,20 @@ class Evidence:
     independent_seconds: float
 
 
-def export_media_towers(
-    towers: tuple[nn.Module, nn.Module],
-    settings: PackSettings,
-    evidence: Evidence,
-    folder: Path,
-    story: Mapping[str, object],
-    *,
-    is_half: bool = False,
-) -> None:
-    """Write both towers and the card.
+def media_towers(towers: tuple[nn.Module, nn.Module], packing: PackSettings, evidence: Evidence) -> dict[str, Exported]:
+    """Two towers over time, as `export_model` takes them (of the kind TOWERS).
 
     Args:
         towers: video takes (B, T, H, W), audio (B, T·n, 64); both give unit vectors (B, T, D).
-        settings: what they were trained on.
-        is_half: see export_onnx.
+        packing: what they were trained on.
     """
-    common = {"rate_hz": settings.rate_hz} | asdict(evidence)
-    size = {"height_px": settings.height_px, "width_px": settings.width_px}
-    video = common | {"side": "video", "input": "frames", "crop": settings.crop} | size
+    common = {"rate_hz": packing.rate_hz} | asdict(evidence)
+    size = {"height_px": packing.height_px, "width_px": packing.width_px}
+    video = common | {"side": "video", "input": "frames", "crop": packing.crop} | size
     audio = common | {"side": "audio", "input": "logmel", "num_mels": NUM_MELS}
     frames = uniform((num, ticks, *size.values()) for num, ticks in TICKS)
-    mels = uniform(((num, ticks * settings.mels_per_tick, NUM_MELS) for num, ticks in TICKS), -13.0, 5.0)
-    graphs = {"video": Exported(towers[0], frames, video), "audio": Exported(towers[1], mels, audio)}
-    export_model(TOWERS, graphs, folder, story, is_half=is_half)
+    mels = uniform(((num, ticks * packing.mels_per_tick, NUM_MELS) for num, ticks in TICKS), -13.0, 5.0)
+    return {"video": Exported(towers[0], frames, video), "audio": Exported(towers[1], mels, audio)}
 
 
 def fit_evidence_of_ticks(

@@ -30,6 +30,7 @@ from jaxtyping import Float, Float32, UInt8
 from torch import Tensor, nn
 from torch.nn import functional
 
+from avmatch.artifacts.model import TOWERS
 from avmatch.core.errors import UsageError
 from avmatch.core.results import Progress
 from avmatch.data.items import Pairs
@@ -47,7 +48,7 @@ from avmatch.systems.lips.augmentation import (
 )
 from avmatch.systems.lips.model import LipCnn, LipCnnConfig, VoiceCnn, VoiceCnnConfig
 from avmatch.training.batches import read_packed, waveform
-from avmatch.training.export import export_media_towers, fit_evidence_of_ticks
+from avmatch.training.export import export_model, fit_evidence_of_ticks, media_towers
 from avmatch.training.losses import InfoNCE, end_to_end
 from avmatch.training.task import Batch, RowByRow, outputs_of_clips
 
@@ -156,7 +157,7 @@ class LipPairs:
         side = self.video.side_px
         settings = PackSettings(RATE_HZ, side, side, "mouth")
         towers = learner.get_submodule("video"), learner.get_submodule("audio")
-        export_media_towers(towers, settings, evidence, folder, description, is_half=True)
+        export_model(TOWERS, media_towers(towers, settings, evidence), folder, description, is_half=True)
 
 
 class LipTowers(nn.Module):

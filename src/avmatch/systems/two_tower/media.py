@@ -23,6 +23,7 @@ import torch
 from jaxtyping import Float, Float32, Int
 from torch import Tensor, nn
 
+from avmatch.artifacts.model import TOWERS
 from avmatch.core.errors import UsageError
 from avmatch.core.results import Progress
 from avmatch.data.items import Pairs
@@ -34,7 +35,7 @@ from avmatch.systems.two_tower.augmentation import LevelAugmentation, PictureAug
 from avmatch.systems.two_tower.model import FrameCnn, FrameCnnConfig, LogMelCnn, LogMelCnnConfig
 from avmatch.systems.two_tower.task import MAX_CALIBRATION_PAIRS, RETRIEVAL, in_batch_loss, retrieval_metrics, towers_of
 from avmatch.training.batches import random_begin, read_packed, wrapped
-from avmatch.training.export import export_media_towers, fit_evidence_of_ticks
+from avmatch.training.export import export_model, fit_evidence_of_ticks, media_towers
 from avmatch.training.losses import InfoNCE, end_to_end, sampled_cross_entropy
 from avmatch.training.task import Batch, RowByRow, outputs_of_clips
 
@@ -119,7 +120,7 @@ class MediaPairs:
         some = pairs.take(np.arange(min(len(pairs), MAX_CALIBRATION_PAIRS)))
         vectors = media_vectors(learner, some, self.packing, torch.device("cpu"))
         evidence = fit_evidence_of_ticks(*aligned_similarity(*vectors), some.group, self.packing.rate_hz)
-        export_media_towers(towers_of(learner), self.packing, evidence, folder, description)
+        export_model(TOWERS, media_towers(towers_of(learner), self.packing, evidence), folder, description)
 
 
 class MediaTowers(nn.Module):

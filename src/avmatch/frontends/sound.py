@@ -179,10 +179,7 @@ class SoundFrontEnd:
         self._powers: list[np.ndarray] = []  # blocks whose neighbours are not all there yet
         self._ceilings: list[float] = []
         self._previous = np.zeros((0, NUM_MELS), np.float32)
-        self._flux: list[np.ndarray] = []
-        self._level: list[np.ndarray] = []
-        self._spectrum: list[np.ndarray] = []
-        self._loudness: list[np.ndarray] = []
+        self._settled: list[tuple[np.ndarray, ...]] = []  # flux, level, spectrum and loudness of block after block
 
     def push(self, samples: AudioSamples) -> None:
         """Take the next block."""
@@ -208,14 +205,15 @@ class SoundFrontEnd:
             self._take_block(ticks)
         while self._powers:
             self._settle_block(0.0)
+        flux, level, spectrum, loudness = map(np.concatenate, zip(*self._settled, strict=True))
         return AudioFeatures(
             start_seconds=self._start_seconds,
-            flux=np.concatenate(self._flux),
-            level=np.concatenate(self._level),
+            flux=flux,
+            level=level,
             duration_seconds=self._num_samples / SAMPLE_RATE_HZ,
             peak=self._peak,
-            peaks=_contour(np.concatenate(self._loudness)),
-            spectrum=np.concatenate(self._spectrum),
+            peaks=_contour(loudness),
+            spectrum=spectrum,
         )
 
     def _take_block(self, ticks: int) -> None:
@@ -235,13 +233,11 @@ class SoundFrontEnd:
         before = np.log(self._previous + floor) if len(self._previous) else log_power[:1]
         before = np.concatenate([before[:1]] * (FLUX_LAG_TICKS - len(before)) + [before])
         earlier = np.concatenate([before[-FLUX_LAG_TICKS:], log_power])[: len(log_power)]
-        self._flux.append(_grouped(np.maximum(0.0, log_power - earlier), NUM_BANDS))
-        self._level.append(_grouped(log_power, NUM_BANDS))
-        self._spectrum.append(_grouped(np.log(power + LOG_FLOOR), NUM_SPECTRUM_BANDS))
+        flux = _grouped(np.maximum(0.0, log_power - earlier), NUM_BANDS)
+        spectrum = _grouped(np.log(power + LOG_FLOOR), NUM_SPECTRUM_BANDS)
         loudness = np.sqrt(power.sum(axis=1))
-        self._loudness.append(
-            np.maximum.reduceat(loudness, np.arange(0, len(loudness), _ENVELOPE_TICKS)).astype(np.float32)
-        )
+        envelope = np.maximum.reduceat(loudness, np.arange(0, len(loudness), _ENVELOPE_TICKS)).astype(np.float32)
+        self._settled.append((flux, _grouped(log_power, NUM_BANDS), spectrum, envelope))
         self._previous = power[-FLUX_LAG_TICKS:]
 
 

@@ -1,9 +1,12 @@
 """Evaluations of clips that are cut into pieces: lengths, offsets and noise; names and cells of their tables."""
 
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from avmatch.core.errors import UsageError
 from avmatch.evaluation.galleries import NOISES
@@ -12,6 +15,8 @@ from avmatch.reports.report import TIES, Lines, Report, ReportTable
 
 #: The usual pieces of talking clips.
 PIECES_SECONDS = (0.0, 2.0, 4.0)
+#: How often the sound of each is moved.
+NUM_SHIFTS = 5
 #: The cell of a figure without a trial.
 NO_FIGURE = "–"
 _INTERVAL = "± half of the 95 % bootstrap interval over groups"
@@ -48,6 +53,18 @@ class TalkProtocol:
             raise UsageError(f"the largest offset must be above 0 seconds, got {self.max_offset_seconds:g}")
         if self.noise_kind not in (None, *NOISES):
             raise UsageError(f"no noise {self.noise_kind!r}; there are {', '.join(NOISES)}")
+
+
+def piece_places(num_ticks: int, seconds: float, rate_hz: float) -> list[tuple[int, int]]:
+    """First tick and end of all disjoint pieces of this length, from the clip's beginning; of the whole for 0."""
+    length = round(seconds * rate_hz) or num_ticks
+    return [(begin, begin + length) for begin in range(0, num_ticks - length + 1, length)]
+
+
+def piece_shifts(name: str, place: tuple[int, int], most: int, seed: int) -> list[int]:
+    """By how much the sound of a piece is moved, up to `most` either way: the same for all models and conditions."""
+    rng = np.random.default_rng([seed, zlib.crc32(name.encode(errors="surrogateescape")), *place])
+    return rng.choice(np.arange(-most, most + 1), min(NUM_SHIFTS, 2 * most + 1), replace=False).tolist()
 
 
 def piece_name(seconds: float, snr_db: float | None = None) -> str:

@@ -41,6 +41,8 @@ from avmatch.training.batches import cropped, random_begin, read_packed, spread_
 from avmatch.training.export import Exported, export_model, uniform
 from avmatch.training.task import Batch, Source, blocks, evaluating
 
+Frames = UInt8[np.ndarray, "T H W 3"]
+Sound = Float32[np.ndarray, "U F"]
 #: Windows of each clip in validation, and how many of them at once.
 VALIDATION_WINDOWS, _TOGETHER = 8, 32
 #: The kinds that all runs can be compared by; `mixed` is the curriculum's second half.
@@ -68,13 +70,11 @@ class WindowTask:
         side = self.side_px + self.spare_px
         return PackSettings(self.rate_hz, side, side, sound="samples", colours=3)
 
-    def cropped(
-        self, frames: UInt8[np.ndarray, "T _ _ 3"], rng: np.random.Generator | None
-    ) -> UInt8[np.ndarray, "T H W 3"]:
+    def cropped(self, frames: UInt8[np.ndarray, "T _ _ 3"], rng: np.random.Generator | None) -> Frames:
         """Frames cropped anywhere and sometimes mirrored; without `rng` the middle as it is."""
         return cropped(frames, self.side_px, self.spare_px, self.mirror_probability, rng)
 
-    def spectrogram(self, packed: Shaped[np.ndarray, " S"]) -> Float32[np.ndarray, "U F"]:
+    def spectrogram(self, packed: Shaped[np.ndarray, " S"]) -> Sound:
         """The filterbank of packed samples."""
         return filterbank(waveform(packed), self.audio.num_filters)
 
@@ -196,7 +196,7 @@ class Avts(WindowTask):
 
     def _negative(
         self, pairs: Pairs, window: tuple[int, int], other: int, kind: str, rng: np.random.Generator
-    ) -> Float32[np.ndarray, "U F"]:
+    ) -> Sound:
         """A sound of the same recording; of `other` for easy negatives, and where the recording is too short."""
         places = () if kind == "easy" else self.places(kind, pairs, *window)
         if len(places):
@@ -224,13 +224,11 @@ class Avts(WindowTask):
         }
         export_model(WINDOWS, graphs, folder, description)
 
-    def frames(
-        self, pairs: Pairs, row: int, begin: int, rng: np.random.Generator | None = None
-    ) -> UInt8[np.ndarray, "T H W 3"]:
+    def frames(self, pairs: Pairs, row: int, begin: int, rng: np.random.Generator | None = None) -> Frames:
         """The frames of a window, augmented with `rng`."""
         return self.cropped(pairs.video[row][begin + self.frame_ticks], rng)
 
-    def sound(self, pairs: Pairs, row: int, begin: int) -> Float32[np.ndarray, "U F"]:
+    def sound(self, pairs: Pairs, row: int, begin: int) -> Sound:
         """The sound of a window."""
         first = begin * self.packing.audio_per_tick
         return self.spectrogram(pairs.audio[row][first : first + self.window_samples])

@@ -14,7 +14,6 @@ the one before: `statistics`, on which its kinds are fitted, and `output`, the v
 Letters in shapes: W windows, D numbers, S samples, N clips, U band ticks, B bands.
 """
 
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -33,7 +32,7 @@ from avmatch.core.results import Progress
 from avmatch.data.packing import MediaFiles, common_part, named_pairs
 from avmatch.data.tracks import MOTION_AND_BANDS, split_bands
 from avmatch.evaluation.galleries import Gallery, gallery_clips, read_in_noise
-from avmatch.evaluation.pieces import TalkProtocol, percents, piece_name, piece_report
+from avmatch.evaluation.pieces import TalkProtocol, percents, piece_name, piece_places, piece_report, piece_shifts
 from avmatch.frontends.event_signals import BANDS_PER_TICK, MIN_TICKS, sound_statistics
 from avmatch.frontends.sound import SAMPLE_RATE_HZ, SoundFrontEnd
 from avmatch.matching.fusion import fused_scores, usual_offsets
@@ -125,7 +124,6 @@ def audio_features(bands: np.ndarray, start_seconds: float = 0.0) -> AudioFeatur
 
 #: Offsets that are searched, pieces, and the classes.
 MAX_OFFSET_SECONDS, PIECE_SECONDS, CLASS_SECONDS, LAST_CLASS = 2.0, 5.0, 0.2, 10
-NUM_SHIFTS = 5
 _CLASSES_SECONDS = np.arange(-LAST_CLASS, LAST_CLASS + 1) * CLASS_SECONDS
 _CLASS_TICKS = round(CLASS_SECONDS * TICK_RATE_HZ)
 #: Of a float's rounding.
@@ -222,8 +220,9 @@ def evaluate_event_sync(
     }
     for clip in _clips(data, protocol, conditions, notes, progress):
         for (seconds, number), pieces in found.items():
-            for begin, end in _places(len(clip.motion), seconds):
-                pieces.append(list(_trials(cue, clip, begin, end, number, protocol)))
+            for begin, end in piece_places(len(clip.motion), seconds, TICK_RATE_HZ):
+                if end - begin >= MIN_TICKS:
+                    pieces.append(list(_trials(cue, clip, begin, end, number, protocol)))
     rows = [
         _row(seconds, conditions[number], pieces, protocol.seed)
         for (seconds, number), pieces in found.items()
@@ -261,20 +260,13 @@ def _clips(
             progress("clips", done, len(pairs))
 
 
-def _places(num_ticks: int, seconds: float) -> list[tuple[int, int]]:
-    """First tick and end of all disjoint pieces of this length; of the whole for 0."""
-    length = round(seconds * TICK_RATE_HZ) or num_ticks
-    return [(begin, begin + length) for begin in range(0, num_ticks - length + 1, length) if length >= MIN_TICKS]
-
-
 def _trials(
     cue: EventCue, clip: _Clip, begin: int, end: int, condition: int, protocol: TalkProtocol
 ) -> Iterator[_Trial]:
     reach = protocol.max_offset_seconds or MAX_OFFSET_SECONDS
     most = min(LAST_CLASS, int(reach / CLASS_SECONDS + _TINY_SECONDS))
-    rng = np.random.default_rng([protocol.seed, zlib.crc32(clip.name.encode(errors="surrogateescape")), begin, end])
     video = video_features(clip.motion[begin:end])
-    for shift in rng.choice(np.arange(-most, most + 1), min(NUM_SHIFTS, 2 * most + 1), replace=False).tolist():
+    for shift in piece_shifts(clip.name, (begin, end), most, protocol.seed):
         audio = _late(clip.bands[condition], begin, end, shift * _CLASS_TICKS)
         estimate = estimate_offset((cue,), video, audio, max_offset_seconds=reach)
         error = np.inf if estimate.offset_seconds is None else abs(estimate.offset_seconds - shift * CLASS_SECONDS)

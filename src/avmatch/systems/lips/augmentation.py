@@ -95,7 +95,7 @@ class MouthFrontEnd(nn.Module):
                 inner = slice(margin, margin + self.side_px)
                 return crops[:, :, inner, inner].float() / 255
             frames = self._coarser(self._moved(crops.float() / 255))
-            frames = self._compressed(self._lit(frames))
+            frames = _changed(self._lit(frames), self.config.compression_probability, self._quantised)
             frames = frames + torch.randn_like(frames) * _of_clips(_uniform((0.0, self.config.noise), frames))
             return self._covered(frames).clamp(0, 1)
 
@@ -136,9 +136,6 @@ class MouthFrontEnd(nn.Module):
         lit = (frames * ramp[:, None]).clamp(0, 1) ** _of_clips(_uniform(config.gammas, frames))
         contrasted = (lit - 0.5) * _of_clips(_uniform(config.contrasts, frames)) + 0.5
         return contrasted + _of_clips(_spread(config.brightness, frames))
-
-    def _compressed(self, frames: Float[Tensor, "B T R R"]) -> Float[Tensor, "B T R R"]:
-        return _changed(frames, self.config.compression_probability, self._quantised)
 
     def _quantised(self, frames: Float[Tensor, "B T R R"]) -> Float[Tensor, "B T R R"]:
         """Discrete cosines of 8×8 blocks, rounded to steps that grow with the frequency, as in JPEG."""

@@ -18,20 +18,26 @@ in; windows of 0.2 s are compared as they are, without doubtful clips. The assig
 --complete`.
 """
 
-import zlib
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
 import numpy as np
-from jaxtyping import Bool, Float
 
-from avmatch.artifacts.tower import TowerDescription
 from avmatch.core.clock import frames_from_seconds
 from avmatch.core.errors import UsageError
 from avmatch.evaluation.galleries import evidence_of_ticks
-from avmatch.evaluation.pieces import NO_FIGURE, PIECES_SECONDS, TalkProtocol, percents, piece_name, piece_report
+from avmatch.evaluation.pieces import (
+    NO_FIGURE,
+    PIECES_SECONDS,
+    TalkProtocol,
+    percents,
+    piece_name,
+    piece_report,
+    piece_shifts,
+)
 from avmatch.matching.assignment import one_to_one
 from avmatch.matching.decision import confidences
 from avmatch.matching.galleries import aligned_similarity, similarity_at_best_offset
@@ -45,7 +51,6 @@ from avmatch.systems.lips.talking_clips import Piece, TalkVectors
 SYNC_KS = (5, 7, 9, 11, 13, 15)
 #: ±15 frames at 25 a second are tried, and shifts of up to ±10 are drawn.
 SYNC_MAX_OFFSET_SECONDS, MAX_SHIFT_SECONDS = 0.6, 0.4
-NUM_SHIFTS = 5
 #: Of R@k for windows.
 MATCH_KS = (1, 5, 10)
 MATCH_MAX_OFFSET_SECONDS = 0.24
@@ -204,39 +209,36 @@ def _rows(
     return tuple(rows), tuple(notes)
 
 
-@dataclass(frozen=True)
-class _Trial:
-    """One shifted piece: whether each start is right, and the chance of a guess, by K; the whole's error in frames."""
-
-    group: str
-    right: Mapping[int, Bool[np.ndarray, " S"]]
-    chance: Mapping[int, Float[np.ndarray, " S"]]
-    error_frames: float
-
-
 def _sync_row(talk: TalkVectors, pieces: Sequence[Piece], seconds: float, condition: int) -> SyncRow:
     max_offset_seconds = talk.protocol.max_offset_seconds or SYNC_MAX_OFFSET_SECONDS
     reach = max(round(frames_from_seconds(max_offset_seconds, talk.rate_hz)), 2)
-    ks, seed = talk.protocol.ks or SYNC_KS, talk.protocol.seed
-    trials = [
-        _trial(talk.towers.video.description, piece, condition, shift, reach, ks)
-        for piece in pieces
-        for shift in _shifts(piece, min(reach, round(MAX_SHIFT_SECONDS * talk.rate_hz)), seed)
-    ]
-    accuracy, chance = {}, {}
-    for k in ks:
-        hits = np.concatenate([trial.right[k] for trial in trials])
-        if len(hits):
-            accuracy[k] = share_of(hits, [trial.group for trial in trials for _ in trial.right[k]], seed)
-            chance[k] = float(np.mean(np.concatenate([trial.chance[k] for trial in trials])))
-    errors, groups = np.array([trial.error_frames for trial in trials]), [trial.group for trial in trials]
+    most, seed = min(reach, round(MAX_SHIFT_SECONDS * talk.rate_hz)), talk.protocol.seed
+    description = talk.towers.video.description
+    sign, compare = (-1, sync.offset_distances) if description.distance == "euclidean" else (1, sync.offset_scores)
+    errors_frames, groups = [], []
+    right, chance = (defaultdict[int, list[np.ndarray]](list) for _ in range(2))  # of each shifted piece, by K
+    for piece in pieces:
+        for shift in piece_shifts(Path(piece.clip.path).name, (piece.begin, piece.end), most, seed):
+            among = sign * compare(piece.video, piece.audio(condition, shift, reach), reach, reach)
+            alone = sign * compare(piece.video, piece.audio(condition, shift), reach)
+            errors_frames.append(sync.offset_error(sync.mean_curve(alone), shift))
+            groups.append(piece.clip.group)
+            for k in talk.protocol.ks or SYNC_KS:
+                right[k].append(sync.right_starts(among, k, truth=shift, window_frames=description.window_frames))
+                chance[k].append(sync.chances(among, k, truth=shift, window_frames=description.window_frames))
+    accuracy = {
+        k: share_of(np.concatenate(hits), np.repeat(groups, list(map(len, hits))).tolist(), seed)
+        for k, hits in right.items()
+        if any(map(len, hits))
+    }
+    errors = np.array(errors_frames)
     distances = [sync.offset_distances(piece.video, piece.audio(condition), reach) for piece in pieces]
     lse = [found for found in map(sync.lip_sync_errors, distances) if found is not None]
     return SyncRow(
         seconds,
         talk.conditions[condition],
         accuracy,
-        chance,
+        {k: float(np.mean(np.concatenate(chance[k]))) for k in accuracy},
         share_of(sync.within_frame(errors), groups, seed),
         share_of(sync.within_80_ms(errors / talk.rate_hz), groups, seed),
         float(np.mean([item.distance for item in lse])) if lse else None,
@@ -244,28 +246,6 @@ def _sync_row(talk: TalkVectors, pieces: Sequence[Piece], seconds: float, condit
         len(pieces),
         len(set(groups)),
     )
-
-
-def _trial(
-    description: TowerDescription, piece: Piece, condition: int, shift: int, reach: int, ks: Sequence[int]
-) -> _Trial:
-    """The piece with its sound `shift` frames late."""
-    sign, compare = (-1, sync.offset_distances) if description.distance == "euclidean" else (1, sync.offset_scores)
-    among = sign * compare(piece.video, piece.audio(condition, shift, reach), reach, reach)
-    alone = sign * compare(piece.video, piece.audio(condition, shift), reach)
-    right, chance = (
-        {k: measure(among, k, truth=shift, window_frames=description.window_frames) for k in ks}
-        for measure in (sync.right_starts, sync.chances)
-    )
-    return _Trial(piece.clip.group, right, chance, sync.offset_error(sync.mean_curve(alone), shift))
-
-
-def _shifts(piece: Piece, most: int, seed: int) -> list[int]:
-    """Different ones, the same for all models and conditions."""
-    name = Path(piece.clip.path).name.encode(errors="surrogateescape")
-    rng = np.random.default_rng([seed, zlib.crc32(name), piece.begin, piece.end])
-    drawn = rng.choice(np.arange(-most, most + 1), min(NUM_SHIFTS, 2 * most + 1), replace=False)
-    return [int(shift) for shift in drawn]
 
 
 def _match_row(talk: TalkVectors, pieces: Sequence[Piece], seconds: float, condition: int) -> MatchRow:

@@ -44,16 +44,8 @@ from avmatch.data.items import Pairs
 from avmatch.frontends.sound import SAMPLE_RATE_HZ, WINDOW_SAMPLES, mfcc
 from avmatch.metrics.sync import offset_distances, within_shares
 from avmatch.synth.sound import NoiseKind, gain, mix_at_snr, synthetic_noise
+from avmatch.systems.lips import model
 from avmatch.systems.lips.augmentation import MouthAugmentation, MouthFrontEnd
-from avmatch.systems.lips.model import (
-    NUM_COEFFICIENTS,
-    STEPS_PER_TICK,
-    WINDOW_TICKS,
-    EveryTick,
-    VggMConfig,
-    VggMPicture,
-    VggMSound,
-)
 from avmatch.systems.lips.task import PACKING, RATE_HZ, SAMPLES_PER_TICK
 from avmatch.training.batches import held, random_begin, read_packed, waveform
 from avmatch.training.export import TICKS, Exported, export_model, uniform
@@ -169,7 +161,7 @@ class SyncWindows:
     metrics: ClassVar[tuple[str, ...]] = tuple(f"within_1@{num}" for num in VALIDATION_KS)
 
     criterion: Criterion
-    streams: VggMConfig
+    streams: model.VggMConfig
     mouth: MouthAugmentation = MODEST
     window_ticks: int = 28
     gain_db: tuple[float, float] = (-15.0, 5.0)
@@ -177,8 +169,8 @@ class SyncWindows:
     noise_snr_db: tuple[float, float] = (5.0, 30.0)
 
     def __post_init__(self) -> None:
-        if self.window_ticks <= WINDOW_TICKS:
-            raise UsageError(f"window_ticks must be more than {WINDOW_TICKS}, got {self.window_ticks}")
+        if self.window_ticks <= model.WINDOW_TICKS:
+            raise UsageError(f"window_ticks must be more than {model.WINDOW_TICKS}, got {self.window_ticks}")
         if self.streams.colours != 1:
             raise UsageError(f"packed mouths are grey: streams.colours must be 1, got {self.streams.colours}")
 
@@ -205,7 +197,7 @@ class SyncWindows:
         first = begin * SAMPLES_PER_TICK
         sound = waveform(pairs.audio[row][first : first + num_samples])
         sound = self._augmented(np.pad(sound, (0, num_samples - len(sound))), rng)
-        return held(frames, begin, self.window_ticks), mfcc(sound)[: self.window_ticks * STEPS_PER_TICK]
+        return held(frames, begin, self.window_ticks), mfcc(sound)[: self.window_ticks * model.STEPS_PER_TICK]
 
     def _augmented(self, sound: Float32[np.ndarray, " S"], rng: np.random.Generator) -> Float32[np.ndarray, " S"]:
         if rng.random() < self.noise_probability:
@@ -216,19 +208,23 @@ class SyncWindows:
     def validate(self, learner: nn.Module, pairs: Pairs, device: torch.device) -> Mapping[str, float]:
         """How often the offset is right within a tick, among ±15, from 5 and 15 frames (metrics/sync.py)."""
         scores = [-offset_distances(*vectors) for vectors in window_vectors(learner, pairs, device)]
-        return within_shares(scores, VALIDATION_KS, window_frames=WINDOW_TICKS)
+        return within_shares(scores, VALIDATION_KS, window_frames=model.WINDOW_TICKS)
 
     def export(self, learner: nn.Module, pairs: Pairs, folder: Path, description: Mapping[str, object]) -> None:
         """video.onnx and audio.onnx, which give each frame a vector of the window around it, and card.md."""
         video, audio = learner.get_submodule("video"), learner.get_submodule("audio")
-        common = {"rate_hz": RATE_HZ, "distance": "euclidean", "window_frames": WINDOW_TICKS}
+        common = {"rate_hz": RATE_HZ, "distance": "euclidean", "window_frames": model.WINDOW_TICKS}
         side = self.streams.side_px
         size = {"crop": "mouth", "height_px": side, "width_px": side}
         frames = uniform((num, ticks, side, side) for num, ticks in TICKS)
-        steps = uniform(((num, ticks * STEPS_PER_TICK, NUM_COEFFICIENTS) for num, ticks in TICKS), -10.0, 10.0)
+        steps = uniform(
+            ((num, ticks * model.STEPS_PER_TICK, model.NUM_COEFFICIENTS) for num, ticks in TICKS), -10.0, 10.0
+        )
         graphs = {
-            "video": Exported(EveryTick(video, 1), frames, common | {"side": "video", "input": "frames"} | size),
-            "audio": Exported(EveryTick(audio, STEPS_PER_TICK), steps, common | {"side": "audio", "input": "mfcc"}),
+            "video": Exported(model.EveryTick(video, 1), frames, common | {"side": "video", "input": "frames"} | size),
+            "audio": Exported(
+                model.EveryTick(audio, model.STEPS_PER_TICK), steps, common | {"side": "audio", "input": "mfcc"}
+            ),
         }
         export_model(TOWERS, graphs, folder, description)
 
@@ -239,7 +235,7 @@ class SyncTowers(nn.Module):
     def __init__(self, task: SyncWindows) -> None:
         super().__init__()
         self.mouth = MouthFrontEnd(task.mouth, task.streams.side_px)
-        self.video, self.audio = VggMPicture(task.streams), VggMSound(task.streams)
+        self.video, self.audio = model.VggMPicture(task.streams), model.VggMSound(task.streams)
         self.criterion = task.criterion.loss()
 
     def forward(self, batch: Batch, epoch: int) -> dict[str, Float[Tensor, ""]]:
@@ -253,7 +249,7 @@ def window_vectors(learner: nn.Module, pairs: Pairs, device: torch.device) -> li
     clips = (
         (frames, mfcc(waveform(pairs.audio[row][: len(frames) * SAMPLES_PER_TICK])))
         for row in range(len(pairs))
-        if len(frames := np.array(pairs.video[row][:VALIDATION_TICKS])) >= WINDOW_TICKS
+        if len(frames := np.array(pairs.video[row][:VALIDATION_TICKS])) >= model.WINDOW_TICKS
     )
     return list(zip(*outputs_of_clips(nn.Sequential(mouth, video), audio, clips, device), strict=True))
 

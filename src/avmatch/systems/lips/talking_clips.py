@@ -27,7 +27,7 @@ from avmatch.core.results import Failure, Progress
 from avmatch.data.layouts import read_speech
 from avmatch.data.manifest import Clip
 from avmatch.evaluation.galleries import noise_of
-from avmatch.evaluation.pieces import TalkProtocol
+from avmatch.evaluation.pieces import TalkProtocol, piece_places
 from avmatch.media.decode import read_audio
 from avmatch.synth.sound import mix_at_snr
 
@@ -97,11 +97,8 @@ class TalkVectors:
 
     def pieces(self, seconds: float) -> list[Piece]:
         """All disjoint pieces of this length, from each clip's beginning; whole clips for 0."""
-        length = round(seconds * self.rate_hz)
         return [
-            Piece(clip, begin, begin + (length or len(clip.video)))
-            for clip in self.clips
-            for begin in (range(0, len(clip.video) - length + 1, length) if length else (0,))
+            Piece(clip, *place) for clip in self.clips for place in piece_places(len(clip.video), seconds, self.rate_hz)
         ]
 
 
@@ -160,8 +157,9 @@ def clip_vectors(model: str, clip: Clip, picture: VideoFeatures, sounds: Sequenc
     Raises:
         MediaError: the model found nothing in the file, or nothing in the part that the clip is.
     """
-    of_video, of_audio = _video_vectors(model, picture), [sound.embeddings.get(model) for sound in sounds]
-    if of_video is None or None in of_audio:
+    of_video = _video_vectors(model, picture)
+    of_audio = [sound.embeddings[model] for sound in sounds if model in sound.embeddings]
+    if of_video is None or len(of_audio) < len(sounds):
         raise MediaError(clip.path, f"{model} finds nothing to compare in it", stage="features", reason="too_short")
     rate_hz = of_video.rate_hz
     place = round(((clip.start_seconds or 0.0) - of_video.start_seconds) * rate_hz)
@@ -173,7 +171,6 @@ def clip_vectors(model: str, clip: Clip, picture: VideoFeatures, sounds: Sequenc
     audio = tuple(
         ticks_of(vectors.data, round((first_seconds - vectors.start_seconds) * rate_hz), len(video))
         for vectors in of_audio
-        if vectors is not None
     )
     if not (np.isfinite(video) & np.isfinite(audio[0])).any():
         raise MediaError(

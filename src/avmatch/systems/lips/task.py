@@ -39,13 +39,7 @@ from avmatch.frontends.mouth import held_ticks
 from avmatch.frontends.sound import FFT_SAMPLES, SAMPLE_RATE_HZ
 from avmatch.matching.galleries import Vectors, aligned_similarity
 from avmatch.metrics.sync import offset_scores, within_shares
-from avmatch.systems.lips.augmentation import (
-    MARGIN_SAMPLES,
-    MouthAugmentation,
-    MouthFrontEnd,
-    VoiceAugmentation,
-    VoiceFrontEnd,
-)
+from avmatch.systems.lips import augmentation
 from avmatch.systems.lips.model import LipCnn, LipCnnConfig, VoiceCnn, VoiceCnnConfig
 from avmatch.training.batches import read_packed, waveform
 from avmatch.training.export import export_model, fit_evidence_of_ticks, media_towers
@@ -79,8 +73,8 @@ class LipPairs:
 
     video: LipCnnConfig = field(default_factory=LipCnnConfig)
     audio: VoiceCnnConfig = field(default_factory=VoiceCnnConfig)
-    mouth: MouthAugmentation = field(default_factory=MouthAugmentation)
-    voice: VoiceAugmentation = field(default_factory=VoiceAugmentation)
+    mouth: augmentation.MouthAugmentation = field(default_factory=augmentation.MouthAugmentation)
+    voice: augmentation.VoiceAugmentation = field(default_factory=augmentation.VoiceAugmentation)
     window_ticks: int = 28
     speed_probability: float = 0.5
     max_speed: float = 0.15
@@ -130,8 +124,8 @@ class LipPairs:
             ticks = held_ticks(self.window_ticks, rng.uniform(*self.rate_kept_share), rng.random())
         shown = np.round((begin + ticks) * speed).astype(int)
         first = begin * SAMPLES_PER_TICK - FFT_SAMPLES / 2
-        places = (first + np.arange(self.window_ticks * SAMPLES_PER_TICK + MARGIN_SAMPLES)) * speed
-        return frames[np.clip(shown, 0, len(frames) - 1)], _samples_at(pairs.audio[row], places, speed)
+        places = (first + np.arange(self.window_ticks * SAMPLES_PER_TICK + augmentation.MARGIN_SAMPLES)) * speed
+        return frames[np.clip(shown, 0, len(frames) - 1)], _samples_at(pairs.audio[row], places)
 
     def _speed(self, num_frames: int, rng: np.random.Generator) -> float:
         """1, or the factor by which the clip is faster or slower; at most so fast that it still fills a window."""
@@ -166,8 +160,8 @@ class LipTowers(nn.Module):
     def __init__(self, task: LipPairs) -> None:
         super().__init__()
         self.task = task
-        self.mouth = MouthFrontEnd(task.mouth, task.video.side_px)
-        self.voice = VoiceFrontEnd(task.voice)
+        self.mouth = augmentation.MouthFrontEnd(task.mouth, task.video.side_px)
+        self.voice = augmentation.VoiceFrontEnd(task.voice)
         self.video, self.audio = LipCnn(task.video), VoiceCnn(task.audio)
         self.tick, self.offset, self.clip = (InfoNCE(task.temperature) for _ in range(3))
 
@@ -201,14 +195,12 @@ class LipTowers(nn.Module):
         return functional.cross_entropy(self.offset.scale() * torch.stack(means, dim=1), own)
 
 
-def _samples_at(sound: np.ndarray, places: Float[np.ndarray, " S"], speed: float) -> Float32[np.ndarray, " S"]:
+def _samples_at(sound: np.ndarray, places: Float[np.ndarray, " S"]) -> Float32[np.ndarray, " S"]:
     """The waveform in −1…1 at these samples; silence beyond its ends."""
     low, high = int(np.floor(places[0])), int(np.ceil(places[-1])) + 1
     part = waveform(sound[max(low, 0) : max(high, 0)])
     part = np.pad(part, (min(max(-low, 0), high - low), 0))
     part = np.pad(part, (0, max(high - low - len(part), 0)))[: high - low]
-    if speed == 1:
-        return part[: len(places)]
     return np.interp(places - low, np.arange(len(part)), part).astype(np.float32)
 
 

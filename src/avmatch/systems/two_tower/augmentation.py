@@ -30,6 +30,8 @@ from avmatch.frontends.mouth import held_ticks
 from avmatch.frontends.sound import LOG_FLOOR
 
 Features = Float32[np.ndarray, "*B T D"]
+Mixed = Float32[np.ndarray, " B *rest"]
+Shares = Float32[np.ndarray, " B"]
 Spectrogram = Float32[np.ndarray, "T F"]
 Frame = UInt8[np.ndarray, "H W"]
 Frames = UInt8[np.ndarray, "T H W"]
@@ -107,9 +109,7 @@ def feature_noise(
     return features + noise * (deviation * np.float32(10 ** (-snr_db / 20)))
 
 
-def mixup(
-    rng: np.random.Generator, batch: Float32[np.ndarray, " B *rest"], alpha: float
-) -> tuple[Float32[np.ndarray, " B *rest"], Int[np.ndarray, " B"], Float32[np.ndarray, " B"]]:
+def mixup(rng: np.random.Generator, batch: Mixed, alpha: float) -> tuple[Mixed, Int[np.ndarray, " B"], Shares]:
     """Each item mixed with a random other: λ·x + (1−λ)·x', λ ~ Beta(α, α) (Zhang et al. 2018, "mixup", eq. 1).
 
     Args:
@@ -127,9 +127,7 @@ def mixup(
     return apply_mixup(batch, other, share), other, share
 
 
-def apply_mixup(
-    batch: Float32[np.ndarray, " B *rest"], other: Int[np.ndarray, " B"], share: Float32[np.ndarray, " B"]
-) -> Float32[np.ndarray, " B *rest"]:
+def apply_mixup(batch: Mixed, other: Int[np.ndarray, " B"], share: Shares) -> Mixed:
     """(B, …) share·x + (1 − share)·x[other], item by item."""
     weight = share.reshape(-1, *[1] * (batch.ndim - 1))
     return weight * batch + (1 - weight) * batch[other]

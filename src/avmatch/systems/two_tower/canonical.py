@@ -31,13 +31,7 @@ from avmatch.core.results import Progress
 from avmatch.data.items import Items, Pairs, gather
 from avmatch.data.pairs import read_pairs
 from avmatch.systems.two_tower.model import Ensemble, StepTower, StepTowerConfig
-from avmatch.systems.two_tower.task import (
-    RETRIEVAL,
-    FeaturePairs,
-    clip_metrics,
-    export_clip_towers,
-    towers_of,
-)
+from avmatch.systems.two_tower.task import RETRIEVAL, FeaturePairs, clip_metrics, export_clip_towers, towers_of
 from avmatch.training import closed_forms as closed
 from avmatch.training.closed_forms import Changes, Distances, Members
 from avmatch.training.distributed import gathered

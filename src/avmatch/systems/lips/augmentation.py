@@ -295,12 +295,11 @@ class VoiceFrontEnd(nn.Module):
         """SpecAugment (Park et al. 2019), filled with the clip's mean."""
         config = self.config
         hidden = torch.zeros_like(mel, dtype=torch.bool)
-        for axis, largest, number in ((2, config.max_mels, 2), (1, config.max_ticks, 1)):
-            for _ in range(number):
-                length = _uniform((0.0, float(largest)), mel) * _chance(config.mask_probability, mel)
-                begin = _uniform((0.0, 1.0), mel) * (mel.shape[axis] - length)
-                inside = _stretch(begin, length.round(), mel.shape[axis])
-                hidden |= inside[:, None, :] if axis == 2 else inside[:, :, None]
+        for axis, largest in ((2, config.max_mels), (2, config.max_mels), (1, config.max_ticks)):
+            length = _uniform((0.0, float(largest)), mel) * _chance(config.mask_probability, mel)
+            begin = _uniform((0.0, 1.0), mel) * (mel.shape[axis] - length)
+            inside = _stretch(begin, length.round(), mel.shape[axis])
+            hidden |= inside[:, None, :] if axis == 2 else inside[:, :, None]
         return torch.where(hidden, mel.mean(dim=(1, 2), keepdim=True), mel)
 
 

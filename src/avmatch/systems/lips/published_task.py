@@ -29,7 +29,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -61,15 +61,6 @@ Vectors = Float32[np.ndarray, "N D"]
 
 #: A criterion at work: vectors of both sides of all windows (B, N, D) → the loss. A module where it has weights.
 WindowLoss = Callable[[Float[Tensor, "B N D"], Float[Tensor, "B N D"]], Float[Tensor, ""]]
-
-
-@runtime_checkable
-class Criterion(Protocol):
-    """The difference between the systems; a frozen dataclass."""
-
-    def loss(self) -> WindowLoss:
-        """What is minimised."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -116,6 +107,10 @@ class MultiWay:
         drawn = candidates(video.shape[0], video.shape[1], self.num_candidates, video.device)
         own = torch.zeros(len(drawn), dtype=torch.int64, device=video.device)
         return multi_way_inverse_distance(video.flatten(0, 1), audio.flatten(0, 1)[drawn], own)
+
+
+#: The difference between the systems; `loss()` is what is minimised.
+Criterion = Contrastive | Correspondence | MultiWay
 
 
 class CorrespondingWindows(nn.Module):

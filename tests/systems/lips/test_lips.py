@@ -119,8 +119,8 @@ def test_the_grid_is_that_of_torch():
 def test_fine_compression_leaves_the_picture_nearly_as_it_was():
     some = MouthAugmentation(compression_probability=1.0, compression_steps=(1.0, 1.01))
     front, frames = MouthFrontEnd(some, 80), torch.rand(2, 3, 80, 80)
-    assert (front._compressed(frames) - frames).abs().max() < 0.05
-    rough = MouthFrontEnd(replace(some, compression_steps=(60.0, 60.1)), 80)._compressed(frames)
+    assert (front._quantised(frames) - frames).abs().max() < 0.05
+    rough = MouthFrontEnd(replace(some, compression_steps=(60.0, 60.1)), 80)._quantised(frames)
     assert (rough - frames).abs().mean() > 0.05
 
 

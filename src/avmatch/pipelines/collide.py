@@ -49,7 +49,8 @@ def collide(
     groups, notes = list_task(dataset, task)
     remarks, failures, done = list(notes), list[Failure](), count(1)
     total = sum(len(group.sounds) + len(group.videos) for group in groups)
-    bands = Bands(system.sound_classes.description.bins, system.sound_classes.description.ticks)
+    described = system.sound_classes.description
+    bands = Bands(described.bins, described.ticks)
 
     def read(
         items: Sequence[Item], features: Callable[[Item], tuple[Features, tuple[str, ...]]]
@@ -72,7 +73,7 @@ def collide(
         videos = read(group.videos, _video)
         answers[group.name] = _answer(system, scorer, task, two_stage, group.name, videos, sounds)
     settings = {"task": task, "model": system.path, "way": "two stages" if two_stage else "one assignment"}
-    return CollideResult(task, answers, system.classes, tuple(failures), tuple(remarks), settings)
+    return CollideResult(task, answers, described.classes, tuple(failures), tuple(remarks), settings)
 
 
 def _sound(bands: Bands, path: Path) -> tuple[SoundFeatures, tuple[str, ...]]:

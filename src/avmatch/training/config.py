@@ -81,7 +81,7 @@ class TrainConfig:
     """
 
     recipe: str
-    task: Task
+    task: Task[Any]
     epochs: int = 20
     passes: int = 1
     batch_size: int = 64

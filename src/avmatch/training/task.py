@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ from avmatch.core.results import Progress
 from avmatch.data.items import Items, Pairs, gather
 
 Side = np.ndarray | Sequence[np.ndarray]
+Learner = TypeVar("Learner", bound=nn.Module)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +105,7 @@ class RowByRow:
 
 
 @runtime_checkable
-class Task(Protocol):
+class Task(Protocol[Learner]):
     """What is learned. A frozen dataclass whose fields are the whole description of it."""
 
     #: Names of all that `validate` may measure.
@@ -114,22 +115,22 @@ class Task(Protocol):
         """The pairs that `data` holds; decoded media are kept in the folder `cache`."""
         ...
 
-    def learner(self, pairs: Pairs, seed: int) -> nn.Module:
+    def learner(self, pairs: Pairs, seed: int) -> Learner:
         """Networks and losses. `forward(batch, epoch)` gives named losses: `loss` is minimised, the others logged.
 
         What follows from the training pairs in closed form is computed here and kept in buffers.
         """
         ...
 
-    def source(self, pairs: Pairs, learner: nn.Module, device: torch.device) -> Source:
+    def source(self, pairs: Pairs, learner: Learner, device: torch.device) -> Source:
         """Called at the start of each epoch: hard negatives follow the learner."""
         ...
 
-    def validate(self, learner: nn.Module, pairs: Pairs, device: torch.device) -> Mapping[str, float]:
+    def validate(self, learner: Learner, pairs: Pairs, device: torch.device) -> Mapping[str, float]:
         """Metrics of the held-back pairs."""
         ...
 
-    def export(self, learner: nn.Module, pairs: Pairs, folder: Path, description: Mapping[str, object]) -> None:
+    def export(self, learner: Learner, pairs: Pairs, folder: Path, description: Mapping[str, object]) -> None:
         """Write the model's files; `description` (recipe, config, data, results) goes into each of them.
 
         What has to be calibrated is calibrated on `pairs`: those held back, or all where none were.
@@ -141,7 +142,7 @@ class Task(Protocol):
 class Scheduled(Protocol):
     """A task with a schedule of its own, in shares of the run."""
 
-    def over(self, epochs: int) -> Task:
+    def over(self, epochs: int) -> Task[Any]:
         """The task, its schedule scaled to a run of that length."""
         ...
 

@@ -22,6 +22,7 @@ from avmatch.data.items import Pairs, gather
 from avmatch.systems.collisions.features import NOISY_DB, Bands
 from avmatch.systems.collisions.frontends import AROUND, MASK_PX, SMALL_PX, bands_in_noise, impact_path
 
+Sounds = Float32[np.ndarray, "B C F T"]
 #: So many impacts are examined; places must explain at least this share of the variance of the levels.
 MAX_EXAMINED, EXPLAINED = 400, 0.2
 #: The sides, x to the right and y down.
@@ -117,9 +118,7 @@ def _hit_levels(bands: Float32[np.ndarray, "4 F T"]) -> Float[np.ndarray, " 4"]:
     return hit - hit.mean()
 
 
-def in_noise(
-    sounds: Float32[np.ndarray, "B C F T"], bands: Bands, probability: float, rng: np.random.Generator
-) -> Float32[np.ndarray, "B C F T"]:
+def in_noise(sounds: Sounds, bands: Bands, probability: float, rng: np.random.Generator) -> Sounds:
     """Some of them in noise of any level within NOISY_DB; half of the noises have a colour."""
     changed = sounds.copy()
     for row in np.flatnonzero(rng.random(len(sounds)) < probability).tolist():

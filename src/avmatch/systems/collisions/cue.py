@@ -16,8 +16,6 @@ held-back impacts: those of the training impacts are too high.
 Letters in shapes: N videos, M sounds, A and B cues of a video and a sound, R canonical pairs, K classes, P pairs.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,7 +97,10 @@ def fit_impact_cue(
     learned = ~is_held_back
     film_mean, sound_mean = (_class_means(side[learned], label[learned], num_classes) for side in (film, sound))
     film, sound = film - film_mean[label], sound - sound_mean[label]
-    film_map, sound_map = _canonical(film[learned], sound[learned], num_pairs, ridge)
+    film_white, sound_white = (_whitening(side[learned], ridge) for side in (film, sound))
+    cross = (film[learned] @ film_white).T @ (sound[learned] @ sound_white) / learned.sum()
+    left, _, right = np.linalg.svd(cross, full_matrices=False)
+    film_map, sound_map = film_white @ left[:, :num_pairs], sound_white @ right[:num_pairs].T
     x, y = film[is_held_back] @ film_map, sound[is_held_back] @ sound_map
     correlation = np.clip((x * y).mean(axis=0) / (_spread(x) * _spread(y)), 0.0, _MAX_CORRELATION)
     return ImpactCue(film_mean, sound_mean, film_map / _spread(x), sound_map / _spread(y), correlation)
@@ -138,15 +139,6 @@ def _class_means(
     for one in np.unique(label):
         means[one] = values[label == one].mean(axis=0)
     return means
-
-
-def _canonical(
-    film: Float[np.ndarray, "P A"], sound: Float[np.ndarray, "P B"], num_pairs: int, ridge: float
-) -> tuple[Float[np.ndarray, "A R"], Float[np.ndarray, "B R"]]:
-    film_white, sound_white = _whitening(film, ridge), _whitening(sound, ridge)
-    cross = (film @ film_white).T @ (sound @ sound_white) / len(film)
-    left, _, right = np.linalg.svd(cross, full_matrices=False)
-    return film_white @ left[:, :num_pairs], sound_white @ right[:num_pairs].T
 
 
 def _whitening(values: Float[np.ndarray, "P A"], ridge: float) -> Float[np.ndarray, "A A"]:

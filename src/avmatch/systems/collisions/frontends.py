@@ -51,6 +51,9 @@ _MAX_DELAY_SECONDS = 0.0015
 _HIGH_PASS = 0.97
 
 
+LogBands = Float32[np.ndarray, "C F T"]
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class ImpactPath:
     """What is measured of a path.
@@ -211,12 +214,8 @@ def log_bands(power: Float32[np.ndarray, "513 T C"], bins: int = 1, ticks: int =
 
 
 def bands_in_noise(
-    bands: Float32[np.ndarray, "C F T"],
-    snr_db: float,
-    colour_nats: Float[np.ndarray, " k"],
-    num_values: int,
-    rng: np.random.Generator,
-) -> Float32[np.ndarray, "C F T"]:
+    bands: LogBands, snr_db: float, colour_nats: Float[np.ndarray, " k"], num_values: int, rng: np.random.Generator
+) -> LogBands:
     """Log bands as they would be with a steady noise in each channel, so far under that channel's power.
 
     Args:

@@ -93,11 +93,6 @@ class CollisionModel:
     metrics: tuple[MetricTowers, ...]
     system: dict[str, object] = field(default_factory=dict)
 
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Their names."""
-        return self.sound_classes.description.classes
-
 
 def load_collisions(model: str | Path | Model) -> CollisionModel:
     """The system of a run of `avmatch train collision`, or of its model folder.

@@ -31,7 +31,7 @@ from avmatch.systems.collisions.data import CLASSES
 from avmatch.systems.collisions.features import INDEX, Bands, CollisionSet, prepared
 from avmatch.systems.collisions.matching import ImpactScorer, KnownImpacts, encoded, fit_scorer, partners
 from avmatch.systems.collisions.recipe import collision_centroid, collision_classify, collision_classify_picture
-from avmatch.systems.collisions.runtime import CLASSES_GRAPH, METRIC_GRAPH, METRICS, SYSTEM, load_networks
+from avmatch.systems.collisions.runtime import METRICS, SYSTEM, load_networks
 from avmatch.training.config import TrainConfig, override
 from avmatch.training.export import write_card
 from avmatch.training.loop import TrainResult, train
@@ -59,10 +59,9 @@ class CollisionSystem:
 
     def stages(self) -> dict[str, TrainConfig]:
         """The runs by the names of their folders."""
-        metrics = {METRICS: self.metric}
-        if self.per_class:
-            only = {f"{METRICS}/{number}": f"task.only={number}" for number in range(len(CLASSES))}
-            metrics = {name: override(self.metric, [setting]) for name, setting in only.items()}
+        only = {f"{METRICS}/{number}": [f"task.only={number}"] for number in range(len(CLASSES))}
+        settings = only if self.per_class else {METRICS: []}
+        metrics = {name: override(self.metric, own) for name, own in settings.items()}
         return {"sound": self.sound, "picture": self.picture, **metrics}
 
     @property
@@ -112,11 +111,10 @@ def train_system(
         source = Path(data) if (Path(data) / INDEX).is_file() else features
         results = {}
         for name, config in system.stages().items():
-            line = shlex.join(["avmatch", "train", config.recipe, str(source), "-o", str(run.path / name)])
+            place = run.path / name
+            line = shlex.join(["avmatch", "train", config.recipe, str(source), "-o", str(place)])
             report = None if progress is None else _staged(progress, name)
-            results[name] = train(
-                config, source, run.path / name, resume=resume, device=device, command=line, progress=report
-            )
+            results[name] = train(config, source, place, resume=resume, device=device, command=line, progress=report)
         measured = _joined(run, system, found, results, command)
     return replace(results[name], run=run.path, model=run.model, metrics=measured)
 
@@ -129,14 +127,10 @@ def _joined(
     run: RunFolder, system: CollisionSystem, found: CollisionSet, results: dict[str, TrainResult], command: str
 ) -> dict[str, float]:
     """The model folder: the stages' graphs, and what was fitted on the held-back impacts; how good it is on these."""
-    graphs = {CLASSES_GRAPH.format(side): results[side].model for side in ("sound", "picture")}
     for stage, result in results.items():
-        if stage.startswith(METRICS):
-            place = "" if stage == METRICS else f"{stage}/"
-            graphs |= {place + METRIC_GRAPH.format(side): result.model for side in ("film", "sound")}
-    for name, source in graphs.items():
-        with atomic_path(run.model / f"{name}.onnx") as temporary:
-            shutil.copyfile(source / f"{Path(name).name}.onnx", temporary)
+        for graph in result.model.glob("*.onnx"):
+            with atomic_path(run.model / (stage if "/" in stage else "") / graph.name) as temporary:
+                shutil.copyfile(graph, temporary)
     known = known_impacts(run.path, found)
     scorer = fit_scorer(known, alone_share=system.alone_share)
     measured = _measured(known, scorer, results)

@@ -53,7 +53,7 @@ from avmatch.data.splits import class_folds
 from avmatch.metrics.classes import macro_mean, top_k_hits
 from avmatch.metrics.intervals import bootstrap_interval
 from avmatch.systems.collisions import model
-from avmatch.systems.collisions.augmentation import Symmetries, in_noise, once, tray_symmetries
+from avmatch.systems.collisions.augmentation import Sounds, Symmetries, in_noise, once, tray_symmetries
 from avmatch.systems.collisions.data import CLASSES
 from avmatch.systems.collisions.features import Bands, prepared
 from avmatch.systems.collisions.frontends import MAX_FRAMES, repeated
@@ -130,9 +130,8 @@ class CollisionClasses:
             items[..., :3] = np.clip(items[..., :3] * light, 0, 255)
         return Batch.of(pairs, rows, items, pairs.label[rows][:, None])
 
-    def validate(self, learner: nn.Module, pairs: Pairs, device: torch.device) -> Mapping[str, float]:
+    def validate(self, learner: ImpactReader, pairs: Pairs, device: torch.device) -> Mapping[str, float]:
         """How often the right class is the likeliest, with its 95 % interval, and the mean over the classes."""
-        assert isinstance(learner, ImpactReader)
         logits = outputs(learner.network, pairs.video, device, _TOGETHER)
         hits = top_k_hits(logits, pairs.label, 1)
         interval = bootstrap_interval(hits, 0)
@@ -144,9 +143,8 @@ class CollisionClasses:
             "loss_validation": float(functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(pairs.label))),
         }
 
-    def export(self, learner: nn.Module, pairs: Pairs, folder: Path, description: Mapping[str, object]) -> None:
+    def export(self, learner: ImpactReader, pairs: Pairs, folder: Path, description: Mapping[str, object]) -> None:
         """classes_sound.onnx or classes_picture.onnx, and card.md."""
-        assert isinstance(learner, ImpactReader)
         graph = _graph(learner.network, self.side, learner.shape, self.bands, pairs.label_names)
         export_model(COLLISIONS, {CLASSES_GRAPH.format(self.side): graph}, folder, description)
 
@@ -229,9 +227,8 @@ class CollisionMetric:
         turns = tray_symmetries(pairs) if self.symmetric else ()
         return ImpactTowers(self, tuple(pairs.audio[0].shape), pairs.label, turns)
 
-    def source(self, pairs: Pairs, learner: nn.Module, device: torch.device) -> Source:
+    def source(self, pairs: Pairs, learner: ImpactTowers, device: torch.device) -> Source:
         """Videos and their sounds, changed a little each time."""
-        assert isinstance(learner, ImpactTowers)
         return partial(self._batch, pairs, learner.turns)
 
     def _batch(
@@ -253,9 +250,8 @@ class CollisionMetric:
         cut = int(rng.integers(0, min(self.trim_frames, len(frames) - 1) + 1))
         return repeated(frames[cut:]).reshape(video.shape)
 
-    def validate(self, learner: nn.Module, pairs: Pairs, device: torch.device) -> Mapping[str, float]:
+    def validate(self, learner: ImpactTowers, pairs: Pairs, device: torch.device) -> Mapping[str, float]:
         """Inside the classes: the loss, pairs nearer and negatives farther than half the margin, right assignments."""
-        assert isinstance(learner, ImpactTowers)
         video = outputs(learner.film, pairs.video, device, _TOGETHER)
         distance = cdist(video, outputs(learner.sound, pairs.audio, device, _TOGETHER)).astype(np.float32)
         same = pairs.label[:, None] == pairs.label
@@ -271,9 +267,8 @@ class CollisionMetric:
             found["loss_strangers"] = float((1 - weight) * np.maximum(margin - others, 0).mean())
         return found
 
-    def export(self, learner: nn.Module, pairs: Pairs, folder: Path, description: Mapping[str, object]) -> None:
+    def export(self, learner: ImpactTowers, pairs: Pairs, folder: Path, description: Mapping[str, object]) -> None:
         """metric_film.onnx, metric_sound.onnx and card.md."""
-        assert isinstance(learner, ImpactTowers)
         sides = {"film": (learner.film, self.film.side, pairs.video), "sound": (learner.sound, "sound", pairs.audio)}
         graphs = {
             METRIC_GRAPH.format(name): _graph(tower, side, tuple(items[0].shape), self.bands)
@@ -288,8 +283,6 @@ CollisionTask = CollisionClasses | CollisionMetric
 class ImpactTowers(nn.Module):
     """Two towers and the loss of triples inside a class."""
 
-    label: Tensor
-
     def __init__(
         self, task: CollisionMetric, shape: tuple[int, ...], label: Int[np.ndarray, " N"], turns: Symmetries
     ) -> None:
@@ -297,7 +290,7 @@ class ImpactTowers(nn.Module):
         self.task, self.turns = task, turns
         self.film = _shrunk(task.film.network(task.dim), task.dim)
         self.sound = _shrunk(model.SpectrogramResNet(task.sound, shape[0], task.dim), task.dim)
-        self.register_buffer("label", torch.from_numpy(label), persistent=False)
+        self.label = nn.Buffer(torch.from_numpy(label), persistent=False)
 
     def forward(self, batch: Batch, epoch: int) -> dict[str, Float[Tensor, ""]]:
         """The loss of a batch; how many pairs are near enough, and negatives far enough."""
@@ -370,13 +363,10 @@ def _graph(
     return Exported(network, normal([(num, *shape) for num in (2, 1, 5)], *_USUAL[side]), description)
 
 
-def _changed_sounds(
-    task: CollisionTask, sounds: Float32[np.ndarray, "B C F T"], rng: np.random.Generator
-) -> Float32[np.ndarray, "B C F T"]:
+def _changed_sounds(task: CollisionTask, sounds: Sounds, rng: np.random.Generator) -> Sounds:
     """Some in noise; each louder or softer, and moved in time: what leaves at one end comes in at the other."""
     sounds = in_noise(sounds, task.bands, task.noise_probability, rng)
     level = rng.uniform(-task.level_nats, task.level_nats, (len(sounds), 1, 1, 1)).astype(np.float32)
     shifts = rng.integers(-task.shift_ticks, task.shift_ticks + 1, len(sounds))
-    return (
-        np.stack([np.roll(sound, shift, axis=2) for sound, shift in zip(sounds, shifts.tolist(), strict=True)]) + level
-    )
+    moved = [np.roll(sound, shift, axis=2) for sound, shift in zip(sounds, shifts.tolist(), strict=True)]
+    return np.stack(moved) + level

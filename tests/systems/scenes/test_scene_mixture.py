@@ -105,8 +105,8 @@ def test_discriminants_of_some_columns_leave_the_others_alone():
 
 
 def mixture() -> SceneMixture:
-    weights = [torch.full((16, 4), float(case)) for case in range(4)]
-    biases = [torch.arange(4.0) + 10 * case for case in range(4)]
+    weights = torch.stack([torch.full((16, 4), float(case)) for case in range(4)])
+    biases = torch.stack([torch.arange(4.0) + 10 * case for case in range(4)])
     return SceneMixture([network()], SceneStatistics(standard(3), standard(5)), Discriminant(weights, biases)).eval()
 
 

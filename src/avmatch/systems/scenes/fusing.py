@@ -54,6 +54,7 @@ NUM_FOLDS = 5
 MEAN = "mean"
 _EM_ROUNDS = 500
 
+Probabilities = Float[np.ndarray, "N K"]
 Systems = Float[np.ndarray, "S N K"]
 Weights = Float[np.ndarray, " S"]
 Labels = Int[np.ndarray, " N"]
@@ -64,7 +65,7 @@ class Method:
     """A way to fuse: how its weights are found, and how they are applied."""
 
     fit: Callable[[Systems, Labels], Weights]
-    fuse: Callable[[Systems, Weights], Float[np.ndarray, "N K"]]
+    fuse: Callable[[Systems, Weights], Probabilities]
 
 
 def equal_weights(systems: Systems, label: Labels) -> Weights:
@@ -96,7 +97,7 @@ def log_weights(logits: Systems, label: Labels) -> Weights:
     return scipy.optimize.minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
 
 
-def mixture(systems: Systems, weights: Weights) -> Float[np.ndarray, "N K"]:
+def mixture(systems: Systems, weights: Weights) -> Probabilities:
     """Σ w·p."""
     return np.tensordot(weights, systems, 1)
 
@@ -116,7 +117,7 @@ METHODS: dict[str, Method] = {
 }
 
 
-def cross_validated(way: Method, systems: Systems, label: Labels, fold: Labels) -> Float[np.ndarray, "N K"]:
+def cross_validated(way: Method, systems: Systems, label: Labels, fold: Labels) -> Probabilities:
     """Fusion in which the weights of an item are fitted to the other folds."""
     fused = np.empty(systems.shape[1:])
     for number in np.unique(fold):
@@ -135,7 +136,7 @@ class Predictions:
 
     names: tuple[str, ...]
     classes: tuple[str, ...]
-    probabilities: Float[np.ndarray, "N K"]
+    probabilities: Probabilities
     label: Labels
 
     def __repr__(self) -> str:
@@ -236,7 +237,7 @@ def fuse_predictions(files: Sequence[str | Path], how: str = MEAN, seed: int = 0
     if fold is None and how != MEAN:
         raise UsageError(f"--how {how} is fitted to known classes: `scene_label` of items of {NUM_FOLDS} locations")
     judged = [_judged(str(file), own, label) for file, own in zip(files, systems, strict=True)]
-    fused: dict[str, Float[np.ndarray, "N K"]] = {}
+    fused: dict[str, Probabilities] = {}
     for name, way in METHODS.items():
         if name == MEAN or fold is not None:
             weights = way.fit(systems[:, known], label[known])
@@ -266,9 +267,7 @@ def _aligned(files: Sequence[str | Path]) -> tuple[Predictions, Labels, Systems]
     return first, label, np.stack(systems)
 
 
-def _judged(
-    name: str, probabilities: Float[np.ndarray, "N K"], label: Labels, weights: tuple[float, ...] = ()
-) -> System:
+def _judged(name: str, probabilities: Probabilities, label: Labels, weights: tuple[float, ...] = ()) -> System:
     known = label >= 0
     if not known.any():
         return System(name, None, None, weights)

@@ -104,10 +104,8 @@ class MixedLearner(SceneLearner):
         fitted = self.discriminant(*statistics_of(statistics, SceneBatches(pairs, self.sizes)), pairs.label)
         self.network = SceneMixture(networks, statistics, fitted)
         self.label = nn.Buffer(functional.one_hot(torch.from_numpy(pairs.label), self.num_classes).float())
-        num_groups = len(np.unique(pairs.group))
-        self.fold = nn.Buffer(
-            torch.from_numpy(group_folds(pairs.group, min(task.num_folds, num_groups), task.fold_seed))
-        )
+        num_folds = min(task.num_folds, len(np.unique(pairs.group)))
+        self.fold = nn.Buffer(torch.from_numpy(group_folds(pairs.group, num_folds, task.fold_seed)))
 
     def forward(self, batch: Batch, epoch: int) -> dict[str, Float[Tensor, ""]]:
         """The mean loss of the networks, each over the items outside its fold."""
@@ -119,43 +117,31 @@ class MixedLearner(SceneLearner):
     ) -> model.Discriminant:
         """Discriminants of the four cases, each fitted to the items that have the sides that it takes."""
         is_audio = np.arange(statistics.shape[1]) < 2 * self.sizes[0]
-        has = {BOTH: case == BOTH, AUDIO_ONLY: case <= AUDIO_ONLY, VIDEO_ONLY: (case == BOTH) | (case == VIDEO_ONLY)}
-        columns = {BOTH: is_audio | True, AUDIO_ONLY: is_audio, VIDEO_ONLY: ~is_audio}
         settings = (self.num_classes, self.task.shrinkage)
         nothing = discriminants(statistics, label, *settings, is_audio & False)
-        fitted = [
-            discriminants(statistics[has[one]], label[has[one]], *settings, columns[one]) if has[one].any() else nothing
-            for one in (BOTH, AUDIO_ONLY, VIDEO_ONLY)
-        ]
+        fitted = []
+        for one, columns in ((BOTH, is_audio | True), (AUDIO_ONLY, is_audio), (VIDEO_ONLY, ~is_audio)):
+            has = (case == BOTH) | (case == one)
+            fitted.append(discriminants(statistics[has], label[has], *settings, columns) if has.any() else nothing)
         weights, biases = zip(*((one.weights, one.bias) for one in (*fitted, nothing)), strict=True)
-        return model.Discriminant(
-            *([torch.from_numpy(one.astype(np.float32)) for one in values] for values in (weights, biases))
-        )
+        return model.Discriminant(*(torch.from_numpy(np.stack(one).astype(np.float32)) for one in (weights, biases)))
 
     def _loss(self, network: nn.Module, number: int, batch: Batch) -> Float[Tensor, ""]:
         may = torch.where(self.fold[batch.rows] != number)[0]
         audio, video, label = batch.audio[may], batch.video[may], self.label[batch.rows[may]]
         if alpha := self.task.mixup:
             other = torch.randperm(len(label))
-            share = torch.distributions.Beta(alpha, alpha).sample((len(label),)).to(label.device)
-            audio, video, label = (_mixed(side, other, share) for side in (audio, video, label))
-        audio, video = self._without_a_side(audio, video)
+            shares = torch.distributions.Beta(alpha, alpha).sample((len(label),)).to(label.device)
+            audio, video, label = (_mixed(side, other, shares) for side in (audio, video, label))
+        if share := self.task.side_dropout:
+            drawn = torch.rand(len(audio), device=audio.device)[:, None, None]
+            audio, video = audio.masked_fill(drawn < share, torch.nan), video.masked_fill(drawn > 1 - share, torch.nan)
         parts = network(audio, video)
         losses = [functional.cross_entropy(parts.sum(dim=0), label, reduction="none")]
         for part, side in zip(parts[:2], (audio, video), strict=True):
             loss = functional.cross_entropy(part, label, reduction="none")
             losses.append(self.task.side_weight * loss * ~side.isnan().all(dim=(1, 2)))
         return torch.stack(losses).sum() / max(1, len(may))
-
-    def _without_a_side(
-        self, audio: Float[Tensor, "B T F"], video: Float[Tensor, "B U G"]
-    ) -> tuple[Float[Tensor, "B T F"], Float[Tensor, "B U G"]]:
-        """Some items without their sound, as many without their video."""
-        if not self.task.side_dropout:
-            return audio, video
-        drawn = torch.rand(len(audio), device=audio.device)[:, None, None]
-        share = self.task.side_dropout
-        return audio.masked_fill(drawn < share, torch.nan), video.masked_fill(drawn > 1 - share, torch.nan)
 
 
 def stack(learner: MixedLearner, pairs: Pairs) -> dict[str, float]:

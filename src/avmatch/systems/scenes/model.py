@@ -60,6 +60,11 @@ _NEVER = -1e4
 BOTH, AUDIO_ONLY, VIDEO_ONLY, NOTHING = range(4)
 
 
+#: Features of both sides over time; missing steps are NaN.
+AudioSteps = Float[Tensor, "B T F"]
+VideoSteps = Float[Tensor, "B U G"]
+
+
 class Standard(nn.Module):
     """Steps less the training set's mean, by its deviation, 0 where there is no step; and which there are.
 
@@ -128,7 +133,7 @@ class Fusion(nn.Module):
         if kind in ("middle", "hybrid"):
             self.joint = head(2 * EMBEDDING, num_classes)
 
-    def forward(self, audio: Float[Tensor, "B T F"], video: Float[Tensor, "B U G"]) -> Float[Tensor, "B C"]:
+    def forward(self, audio: AudioSteps, video: VideoSteps) -> Float[Tensor, "B C"]:
         """Logits; NaN in the features is no step."""
         averages = [masked_mean(*self.audio(audio)), masked_mean(*self.video(video))]
         if self.kind == "early":
@@ -218,7 +223,7 @@ class SceneAttention(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.heads = nn.ModuleList(nn.Linear(config.width, num_classes) for _ in range(3))
 
-    def forward(self, audio: Float[Tensor, "B T F"], video: Float[Tensor, "B U G"]) -> Float[Tensor, "3 B C"]:
+    def forward(self, audio: AudioSteps, video: VideoSteps) -> Float[Tensor, "3 B C"]:
         """Logits of audio, video, and both together, whose sum is the answer; 0 for a side without a step."""
         (audio_vector, has_audio), (video_vector, has_video) = self.audio(audio), self.video(video)
         side_by_side = self.dropout(torch.cat((audio_vector, video_vector), dim=1))
@@ -235,9 +240,7 @@ class SceneStatistics(nn.Module):
         super().__init__()
         self.audio, self.video = audio, video
 
-    def forward(
-        self, audio: Float[Tensor, "B T F"], video: Float[Tensor, "B U G"]
-    ) -> tuple[Float[Tensor, "B D"], Int[Tensor, " B"]]:
+    def forward(self, audio: AudioSteps, video: VideoSteps) -> tuple[Float[Tensor, "B D"], Int[Tensor, " B"]]:
         """Statistics, and one of the four cases."""
         statistics, there = [], []
         for standard, features in ((self.audio, audio), (self.video, video)):
@@ -250,9 +253,9 @@ class SceneStatistics(nn.Module):
 class Discriminant(nn.Module):
     """Logits by the discriminants of the case; in the last, the logarithms of the classes' shares."""
 
-    def __init__(self, weights: Sequence[Float[Tensor, "D C"]], biases: Sequence[Float[Tensor, " C"]]) -> None:
+    def __init__(self, weights: Float[Tensor, "4 D C"], biases: Float[Tensor, "4 C"]) -> None:
         super().__init__()
-        self.weights, self.biases = nn.Buffer(torch.stack(list(weights))), nn.Buffer(torch.stack(list(biases)))
+        self.weights, self.biases = nn.Buffer(weights), nn.Buffer(biases)
 
     def forward(self, statistics: Float[Tensor, "B D"], case: Int[Tensor, " B"]) -> Float[Tensor, "B C"]:
         """Logits."""
@@ -274,14 +277,12 @@ class SceneMixture(nn.Module):
         weights[NOTHING] = torch.tensor([0.0, 0.0, 0.0, 1.0])
         self.weights = nn.Buffer(weights)
 
-    def forward(self, audio: Float[Tensor, "B T F"], video: Float[Tensor, "B U G"]) -> Float[Tensor, "B C"]:
+    def forward(self, audio: AudioSteps, video: VideoSteps) -> Float[Tensor, "B C"]:
         """Logits; NaN in the features is no step."""
         parts, case = self.parts(audio, video)
         return torch.einsum("bp,pbc->bc", self.weights[case], parts)
 
-    def parts(
-        self, audio: Float[Tensor, "B T F"], video: Float[Tensor, "B U G"]
-    ) -> tuple[Float[Tensor, "4 B C"], Int[Tensor, " B"]]:
+    def parts(self, audio: AudioSteps, video: VideoSteps) -> tuple[Float[Tensor, "4 B C"], Int[Tensor, " B"]]:
         """Logits of audio, video and both of the networks, and of the discriminants; and the case."""
         networks = torch.stack([network(audio, video) for network in self.networks]).mean(dim=0)
         statistics, case = self.statistics(audio, video)

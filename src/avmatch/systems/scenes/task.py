@@ -87,22 +87,19 @@ class SceneTask:
             warnings.warn(f"{data}: {len(scenes.faults)} {message}{more}", stacklevel=2)
         return scenes
 
-    def source(self, pairs: Pairs, learner: nn.Module, device: torch.device) -> SceneBatches:
+    def source(self, pairs: Pairs, learner: SceneLearner, device: torch.device) -> SceneBatches:
         """Items as they are."""
-        assert isinstance(learner, SceneLearner)
         return SceneBatches(pairs, learner.sizes)
 
-    def validate(self, learner: nn.Module, pairs: Pairs, device: torch.device) -> Mapping[str, float]:
+    def validate(self, learner: SceneLearner, pairs: Pairs, device: torch.device) -> Mapping[str, float]:
         """Accuracy and log loss of the held-back items, and the log likelihood, which is higher where it is better."""
-        assert isinstance(learner, SceneLearner)
         logits = scene_logits(learner, pairs, device)
         loss = log_loss(softmax(logits, axis=1), pairs.label)
         accuracy = float((logits.argmax(axis=1) == pairs.label).mean())
         return {"accuracy": accuracy, "log_loss": loss, "log_likelihood": -loss}
 
-    def export(self, learner: nn.Module, pairs: Pairs, folder: Path, description: Mapping[str, object]) -> None:
+    def export(self, learner: SceneLearner, pairs: Pairs, folder: Path, description: Mapping[str, object]) -> None:
         """scenes.onnx (runtime.py) and card.md."""
-        assert isinstance(learner, SceneLearner)
         described = {
             "input": SCENE_INPUT,
             "labels": pairs.label_names,

@@ -117,8 +117,7 @@ class WordHead(nn.Module):
         normal = self.normalise(ticks.transpose(1, 2)).transpose(1, 2)
         weight = is_word.to(normal.dtype)[:, :, None]
         mean = (self.layers(normal) * weight).sum(dim=1) / weight.sum(dim=1).clamp(min=1)
-        logits: Tensor = self.classify(mean)
-        return logits.float()
+        return self.classify(mean).float()
 
 
 def time_masked(ticks: Float[Tensor, "B T *rest"], max_ticks: int) -> Float[Tensor, "B T *rest"]:
@@ -154,7 +153,7 @@ REACH_TICKS = WINDOW_TICKS // 2
 
 @dataclass(frozen=True, eq=False)
 class FrontEnd:
-    """`network` takes frames of `side_px` and gives `num_channels`."""
+    """`network` takes frames of `side_px`, or where that is 0 features, and gives `num_channels`."""
 
     network: nn.Module
     num_channels: int

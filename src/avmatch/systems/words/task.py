@@ -121,7 +121,7 @@ class Words:
         """Words, their begin and end moved a little each time."""
         return WordBatches(self, pairs, self.jitter_ticks)
 
-    def validate(self, learner: nn.Module, pairs: Pairs, device: torch.device) -> Mapping[str, float]:
+    def validate(self, learner: WordReader, pairs: Pairs, device: torch.device) -> Mapping[str, float]:
         """How often the right word is the first answer, with the 95 % interval over files, and among the first five.
 
         `macro_top_1` is the mean over the words that are said.
@@ -140,9 +140,8 @@ class Words:
             found |= {"top_1_low": interval.low, "top_1_high": interval.high}
         return found
 
-    def export(self, learner: nn.Module, pairs: Pairs, folder: Path, description: Mapping[str, object]) -> None:
+    def export(self, learner: WordReader, pairs: Pairs, folder: Path, description: Mapping[str, object]) -> None:
         """words.onnx and card.md."""
-        assert isinstance(learner, WordReader)
         reader = WordInContext(learner.front_end, learner.head, self.context_ticks)
         described: dict[str, object] = {
             "side": "words",
@@ -159,10 +158,9 @@ class Words:
         samples = uniform((num, ticks + 2 * reader.context, *learner.shape) for num, ticks in TICKS)
         export_model(WORDS_KIND, {WORDS_MODEL: Exported(reader, samples, described)}, folder, description)
 
-    def _front_end(self, pairs: Pairs) -> model.FrontEnd | int:
-        """The network, or the number of features where those are given."""
+    def _front_end(self, pairs: Pairs) -> model.FrontEnd:
         if pairs.video_kind == "features":
-            return int(pairs.video[0].shape[1])
+            return model.FrontEnd(nn.Identity(), int(pairs.video[0].shape[1]), 0)
         return model.read_front_end(self.front_end) if self.front_end else model.lip_front_end(self.video)
 
 
@@ -182,23 +180,14 @@ class WordInContext(nn.Module):
 
 
 class WordReader(nn.Module):
-    """Front end and head.
+    """Front end and head."""
 
-    Args:
-        front_end: a network, or the number of features a frame that are given instead of pictures.
-    """
-
-    def __init__(self, task: Words, front_end: model.FrontEnd | int, num_classes: int) -> None:
+    def __init__(self, task: Words, front_end: model.FrontEnd, num_classes: int) -> None:
         super().__init__()
-        self.task = task
-        self.mouth: nn.Module = nn.Identity()
-        self.front_end: nn.Module = nn.Identity()
-        if isinstance(front_end, model.FrontEnd):
-            self.shape: tuple[int, ...] = (front_end.side_px, front_end.side_px)
-            self.mouth, self.front_end = MouthFrontEnd(task.mouth, front_end.side_px), front_end.network
-            num_channels = front_end.num_channels
-        else:
-            self.shape, num_channels = (front_end,), front_end
+        side_px, num_channels = front_end.side_px, front_end.num_channels
+        self.task, self.shape = task, (side_px, side_px) if side_px else (num_channels,)
+        self.mouth: nn.Module = MouthFrontEnd(task.mouth, side_px) if side_px else nn.Identity()
+        self.front_end = front_end.network
         self.head = model.WordHead(num_channels, num_classes, task.back_end, task.dropout)
 
     def forward(self, batch: Batch, epoch: int) -> dict[str, Float[Tensor, ""]]:
@@ -243,9 +232,8 @@ class WordBatches:
         return frames[margin + early : len(frames) - margin + late]
 
 
-def word_logits(learner: nn.Module, pairs: Pairs, device: torch.device) -> Float32[np.ndarray, "N K"]:
+def word_logits(learner: WordReader, pairs: Pairs, device: torch.device) -> Float32[np.ndarray, "N K"]:
     """The logits of each word without augmentation, in evaluation mode."""
-    assert isinstance(learner, WordReader)
     source, rng = WordBatches(learner.task, pairs, 0), np.random.default_rng(0)
     # Words of similar length together, so that little is filled up.
     order = np.argsort([len(pairs.video[row]) for row in range(len(pairs))], kind="stable")

@@ -170,9 +170,8 @@ def prepared(data: str | Path, folder: Path, bands: Bands, progress: Progress | 
         if set(found.names) | left_out >= {segment.name for segment in segments}:
             return found
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / INDEX).unlink(
-        missing_ok=True
-    )  # that of other segments doesn't fit what an interrupted computation leaves
+    # An index of other segments doesn't fit what an interrupted computation leaves.
+    (folder / INDEX).unlink(missing_ok=True)
     return _computed(segments, notes, folder, bands, progress)
 
 

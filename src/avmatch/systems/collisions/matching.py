@@ -96,11 +96,8 @@ class ImpactScorer:
         """Nats of each pair, the class unknown."""
         film = self.film_class.log_posterior(impacts.film_logits)
         sound = self.sound_class.log_posterior(impacts.sound_logits)
-        num_classes = film.shape[1]
-        parts = [
-            film[:, None, one] + sound[None, :, one] + np.log(num_classes) + self.class_nats(impacts, one)
-            for one in range(num_classes)
-        ]
+        same_class = film[:, None] + sound + np.log(film.shape[1])
+        parts = [same_class[..., one] + self.class_nats(impacts, one) for one in range(film.shape[1])]
         return logsumexp(parts, axis=0)
 
     def two_stage(self, impacts: Impacts, *, complete: bool) -> Int[np.ndarray, " N"]:

@@ -240,9 +240,7 @@ class Motion:
 def simulate(bodies: Sequence[Body], slides: Sequence[Slide], seconds: float) -> list[Motion]:
     """Follow each object for so long."""
     along, against = _drive(slides, seconds)
-    friction, restitution, radius = (
-        np.array([getattr(body, name) for body in bodies]) for name in ("friction", "restitution", "radius_m")
-    )
+    friction, restitution, radius = np.array([(one.friction, one.restitution, one.radius_m) for one in bodies]).T
     limit = (HALF_M - radius)[:, None]
     place, turn = np.array([(one.x_m, one.y_m) for one in slides]), np.array([one.turn_radians for one in slides])
     velocity, spin = np.zeros_like(place), np.zeros_like(turn)

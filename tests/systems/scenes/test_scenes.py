@@ -252,7 +252,8 @@ def test_stacking_lowers_the_log_loss_and_differs_by_case(data: Path, held_out: 
 def test_sides_are_taken_away_as_often_as_asked(data: Path):
     _, learner = learner_of(data, side_dropout=0.25)
     torch.manual_seed(0)
-    audio, video = learner._without_a_side(torch.zeros(4000, 2, 3), torch.zeros(4000, 2, 3))
+    share = learner.task.side_dropout
+    audio, video = mixed_scenes.without_a_side(torch.zeros(4000, 2, 3), torch.zeros(4000, 2, 3), share)
     gone = [side.isnan().all(dim=(1, 2)) for side in (audio, video)]
     assert [one.float().mean().item() for one in gone] == pytest.approx([0.25, 0.25], abs=0.03)
     assert not (gone[0] & gone[1]).any()

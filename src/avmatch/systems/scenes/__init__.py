@@ -24,13 +24,5 @@ Without sound it has 0.816, without video 0.742. Five published prediction files
     evaluate.py  how well a model names the classes of labelled items
 """
 
-RECIPES = (
-    "scene_audio",
-    "scene_video",
-    "scene_early",
-    "scene_middle",
-    "scene_late",
-    "scene_hybrid",
-    "scene_best",
-)
+RECIPES = ("scene_audio", "scene_video", "scene_early", "scene_middle", "scene_late", "scene_hybrid", "scene_best")
 KINDS = ("scenes",)

@@ -13,6 +13,7 @@ Letters in shapes: T ticks, D dimensions.
 import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,17 +105,11 @@ def media_scenes(
 
 def _sides_of_file(analyser: Analyser, pair: TowerPair | None, path: str) -> dict[Side, tuple[Steps, str]]:
     """The steps of each side, and why there are none."""
-    try:
+    reads = (lambda: _audio_steps(analyser.audio(path), pair), lambda: _video_steps(analyser.video(path), pair))
+    with suppress(MediaError):
         video, audio = analyser.both(path)
-    except MediaError:
-        return {
-            "audio": _attempted(lambda: _audio_steps(analyser.audio(path), pair)),
-            "video": _attempted(lambda: _video_steps(analyser.video(path), pair)),
-        }
-    return {
-        "audio": _attempted(lambda: _audio_steps(audio, pair)),
-        "video": _attempted(lambda: _video_steps(video, pair)),
-    }
+        reads = (lambda: _audio_steps(audio, pair), lambda: _video_steps(video, pair))
+    return dict(zip(SIDES, map(_attempted, reads), strict=True))
 
 
 def _attempted(read: Callable[[], Steps]) -> tuple[Steps, str]:

@@ -133,15 +133,20 @@ class MixedLearner(SceneLearner):
             other = torch.randperm(len(label))
             shares = torch.distributions.Beta(alpha, alpha).sample((len(label),)).to(label.device)
             audio, video, label = (_mixed(side, other, shares) for side in (audio, video, label))
-        if share := self.task.side_dropout:
-            drawn = torch.rand(len(audio), device=audio.device)[:, None, None]
-            audio, video = audio.masked_fill(drawn < share, torch.nan), video.masked_fill(drawn > 1 - share, torch.nan)
+        if self.task.side_dropout:
+            audio, video = without_a_side(audio, video, self.task.side_dropout)
         parts = network(audio, video)
         losses = [functional.cross_entropy(parts.sum(dim=0), label, reduction="none")]
         for part, side in zip(parts[:2], (audio, video), strict=True):
             loss = functional.cross_entropy(part, label, reduction="none")
             losses.append(self.task.side_weight * loss * ~side.isnan().all(dim=(1, 2)))
         return torch.stack(losses).sum() / max(1, len(may))
+
+
+def without_a_side(audio: Tensor, video: Tensor, share: float) -> tuple[Tensor, Tensor]:
+    """A share of the items without their sound, as many without their video."""
+    drawn = torch.rand(len(audio), device=audio.device)[:, None, None]
+    return audio.masked_fill(drawn < share, torch.nan), video.masked_fill(drawn > 1 - share, torch.nan)
 
 
 def stack(learner: MixedLearner, pairs: Pairs) -> dict[str, float]:

@@ -160,9 +160,15 @@ class FrontEnd:
     side_px: int
 
 
-def lip_front_end(config: LipCnnConfig) -> FrontEnd:
-    """The front end of the recipe `lips`, untrained."""
-    return _of_lips(LipCnn(config), config)
+def lip_front_end(config: LipCnnConfig, run: str | Path | None = None) -> FrontEnd:
+    """The front end of the recipe `lips`, with the weights of a run or untrained. Raises ModelError."""
+    tower = LipCnn(config)
+    if run is not None:
+        load_tower(tower, run, "video")
+    first_over_time = tower.get_submodule("tcn.enter.0")
+    assert isinstance(first_over_time, nn.Linear)
+    tower.set_submodule("tcn", nn.Identity())  # the words' own layers over time come instead
+    return FrontEnd(tower, first_over_time.in_features, config.side_px)
 
 
 def read_front_end(run: str | Path) -> FrontEnd:
@@ -179,15 +185,5 @@ def read_front_end(run: str | Path) -> FrontEnd:
         load_tower(stream, run, "video")
         return FrontEnd(EveryTick(stream, 1), streams.dim, streams.side_px)
     if "first" in task.get("video", {}):
-        config = with_fields(LipCnnConfig(), task["video"])
-        tower = LipCnn(config)
-        load_tower(tower, run, "video")
-        return _of_lips(tower, config)
+        return lip_front_end(with_fields(LipCnnConfig(), task["video"]), run)
     raise UsageError(f"{run}: its recipe has no front end for words; lips, syncnet, ave_net and perfect_match have")
-
-
-def _of_lips(tower: LipCnn, config: LipCnnConfig) -> FrontEnd:
-    first_over_time = tower.get_submodule("tcn.enter.0")
-    assert isinstance(first_over_time, nn.Linear)
-    tower.set_submodule("tcn", nn.Identity())  # the words' own layers over time come instead
-    return FrontEnd(tower, first_over_time.in_features, config.side_px)

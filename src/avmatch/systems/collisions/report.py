@@ -6,7 +6,7 @@
     order.json                        which video each row, and which sound each column is
     classes.csv                       the likeliest class of each sound (and video), and how probable it is
     errors.csv                        files that could not be used
-    report.html, matrix_<group>.png   the same for people
+    report.html, matrix_<group>.png   the same for people, without scripts or requests
 
 Letters in shapes: N videos, M sounds, K classes.
 """
@@ -122,12 +122,22 @@ def write_collide(result: CollideResult, out: str | Path, *, bare: bool = False)
             write_array_atomically(out / "distance" / f"{name}.npy", group.distance)
             write_array_atomically(out / "nats" / f"{name}.npy", group.nats)
             plot_matrix(group, out / f"matrix_{name}.png")
+    page = rendered(
+        "avmatch.systems.collisions",
+        "report.html.jinja",
+        result=result,
+        answers=[int(answer) for group in result.groups.values() for answer in group.answers],
+        no_partner=NO_PARTNER,
+        rows=partial(_rows, result),
+        settings=json.dumps(dict(result.settings)),
+        version=avmatch.__version__,
+    )
     order = {name: {"films": group.videos, "sounds": group.sounds} for name, group in result.groups.items()}
     texts = {
         "order.json": json.dumps(order, indent=1) + "\n",
         "classes.csv": csv_text(CLASS_COLUMNS, _classes(result)),
         "errors.csv": csv_text(FAILURE_COLUMNS, (failure.row() for failure in result.failures)),
-        "report.html": collide_page(result),
+        "report.html": page,
         "answers.json": json.dumps(result.answers(bare=bare), indent=1) + "\n",
     }
     for name, text in texts.items():
@@ -152,20 +162,6 @@ def plot_matrix(group: GroupAnswer, path: Path) -> None:
         axes.set_yticks(range(len(group.videos)), labels[1], fontsize=6)
     axes.set(xlabel="sound", ylabel="video")
     save_figure(figure, path)
-
-
-def collide_page(result: CollideResult) -> str:
-    """One HTML page without scripts or requests; the matrices lie beside it."""
-    return rendered(
-        "avmatch.systems.collisions",
-        "report.html.jinja",
-        result=result,
-        answers=[int(answer) for group in result.groups.values() for answer in group.answers],
-        no_partner=NO_PARTNER,
-        rows=partial(_rows, result),
-        settings=json.dumps(dict(result.settings)),
-        version=avmatch.__version__,
-    )
 
 
 def _rows(result: CollideResult, group: GroupAnswer) -> Iterator[tuple[str, ...]]:

@@ -23,7 +23,7 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Float64
+from jaxtyping import Float64
 from torch import Tensor, nn
 
 from avmatch.core.errors import UsageError
@@ -238,8 +238,7 @@ def _spread(towers: Towers, sides: Sides) -> float:
 
 def _everything(items: Items) -> Tensor:
     """All clips at once: closed forms need them all, and they are small."""
-    clips: Float32[np.ndarray, "N T F"] = gather(items, np.arange(len(items)))
-    return torch.from_numpy(clips)
+    return torch.from_numpy(gather(items, np.arange(len(items))))
 
 
 def _double(values: Tensor) -> Float64[np.ndarray, ...]:

@@ -6,19 +6,26 @@ import csv
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
+
+from fork_server import TIMEOUT_SECONDS, ForkServer
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
-TIMEOUT_SECONDS = 120
 
 
 @pytest.fixture(scope="session")
-def command(tmp_path_factory) -> Callable[..., subprocess.Popen[str]]:
-    """Starts `avmatch` with these arguments, in a process of its own with a cache of its own."""
-    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache")), "COLUMNS": "160"}
+def environment(tmp_path_factory) -> dict[str, str]:
+    """Of each command: a cache of its own, and a terminal of 160 columns."""
+    return os.environ | {"XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache")), "COLUMNS": "160"}
+
+
+@pytest.fixture(scope="session")
+def command(environment) -> Callable[..., subprocess.Popen[str]]:
+    """Starts `avmatch` with these arguments, in a process of its own."""
 
     def start(*arguments: object, cwd: Path | None = None, **variables: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -34,46 +41,86 @@ def command(tmp_path_factory) -> Callable[..., subprocess.Popen[str]]:
 
 
 @pytest.fixture(scope="session")
-def avmatch(command) -> Run:
-    """Runs `avmatch` to its end; whatever was asked, there is never a traceback."""
+def server(tmp_path_factory) -> Iterator[ForkServer]:
+    """Runs commands without importing everything again."""
+    with ForkServer(tmp_path_factory.mktemp("printed")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def avmatch(command, server, environment) -> Run:
+    """Runs `avmatch` to its end; whatever was asked, there is never a traceback.
+
+    `fresh`: in a new interpreter, which draws its own seed of hashes and reads the variables that are Python's.
+    """
 
     def run(
-        *arguments: object, cwd: Path | None = None, exits: int = 0, **variables: str
+        *arguments: object, cwd: Path | None = None, exits: int = 0, fresh: bool = False, **variables: str
     ) -> subprocess.CompletedProcess[str]:
-        with command(*arguments, cwd=cwd, **variables) as process:
-            stdout, stderr = process.communicate(timeout=TIMEOUT_SECONDS)
+        words = list(map(str, arguments))
+        if fresh:
+            with command(*words, cwd=cwd, **variables) as process:
+                stdout, stderr = process.communicate(timeout=TIMEOUT_SECONDS)
+            status = process.returncode
+        else:
+            status, stdout, stderr = server.run(words, cwd or Path.cwd(), environment | variables)
         assert "Traceback" not in stderr
-        assert process.returncode == exits, stderr
-        return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+        assert status == exits, stderr
+        return subprocess.CompletedProcess(words, status, stdout, stderr)
 
     return run
 
 
 @pytest.fixture(scope="session")
-def clips(avmatch, tmp_path_factory) -> Path:
+def once(tmp_path_factory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """A folder that is filled by the first worker that asks for it, and that nobody changes afterwards."""
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+
+    def filled(name: str, fill: Callable[[Path], object]) -> Path:
+        folder, is_filled = root / name, root / f"{name}.filled"
+        with FileLock(root / f"{name}.lock"):
+            if not is_filled.exists():
+                folder.mkdir()
+                fill(folder)
+                is_filled.touch()
+        return folder
+
+    return filled
+
+
+@pytest.fixture(scope="session")
+def clips(avmatch, once) -> Path:
     """Ten scenes of five seconds, a video and a recording without a match, and some files that aren't media."""
-    folder = tmp_path_factory.mktemp("clips")
-    avmatch("synth", folder, "--scenes", 10, "--duration", 5, "--extra-videos", 1, "--extra-audio", 1)
-    (folder / "videos" / "sub").mkdir()
-    (folder / "videos" / "v_0003.mp4").rename(folder / "videos" / "sub" / "v_0001.mp4")
-    (folder / "videos" / "text.mp4").write_text("this is not a video")
-    (folder / "videos" / "with space ü.mp4").touch()
-    (folder / "audio" / "cut off.flac").write_bytes((next((folder / "audio").glob("*.flac"))).read_bytes()[:200])
-    return folder
+
+    def fill(folder: Path) -> None:
+        avmatch("synth", folder, "--scenes", 10, "--duration", 5, "--extra-videos", 1, "--extra-audio", 1)
+        (folder / "videos" / "sub").mkdir()
+        (folder / "videos" / "v_0003.mp4").rename(folder / "videos" / "sub" / "v_0001.mp4")
+        (folder / "videos" / "text.mp4").write_text("this is not a video")
+        (folder / "videos" / "with space ü.mp4").touch()
+        (folder / "audio" / "cut off.flac").write_bytes((next((folder / "audio").glob("*.flac"))).read_bytes()[:200])
+
+    return once("clips", fill)
 
 
 @pytest.fixture(scope="session")
-def cache(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("features")
+def cache(matched) -> Path:
+    """The features of the clips."""
+    return matched.with_name("features")
 
 
 @pytest.fixture(scope="session")
-def matched(avmatch, clips, cache, tmp_path_factory) -> Path:
+def matched(avmatch, clips, once) -> Path:
     """What `match` writes for them, with a fresh cache."""
-    out = tmp_path_factory.mktemp("result")
-    (out / "mine.txt").write_text("not yours")
-    avmatch("match", clips / "videos", clips / "audio", "-o", out, "--cache", cache)
-    return out
+
+    def fill(out: Path) -> None:
+        (out / "mine.txt").write_text("not yours")
+        arguments = ("-o", out, "--cache", out.with_name("features"))
+        avmatch("match", clips / "videos", clips / "audio", *arguments, fresh=True)
+
+    return once("matched", fill)
 
 
 @pytest.fixture(scope="session")

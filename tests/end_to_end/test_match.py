@@ -204,8 +204,9 @@ def test_names_that_the_terminal_can_t_show_are_escaped(avmatch, clips, tmp_path
     odd = os.fsencode(tmp_path) + b"/\xff\xc3\xbc.mp4"
     shutil.copy(clips / "videos" / "v_0001.mp4", odd)
     arguments = (tmp_path, clips / "audio" / "*.flac", "--complete", "--no-cache", "-o", tmp_path / "out")
-    assert "1 of 1 videos" in avmatch("match", *arguments, PYTHONIOENCODING="ascii").stdout
-    (line,) = avmatch("match", *arguments, "--json", PYTHONIOENCODING="utf-8").stdout.splitlines()
+    assert "1 of 1 videos" in avmatch("match", *arguments, fresh=True, PYTHONIOENCODING="ascii").stdout
+    shown = avmatch("match", *arguments, "--json", fresh=True, PYTHONIOENCODING="utf-8")
+    (line,) = shown.stdout.splitlines()
     assert os.fsencode(json.loads(line)["video"]) == odd
 
 

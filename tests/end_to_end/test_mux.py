@@ -98,7 +98,7 @@ def test_a_second_run_does_not_take_the_first_ones_files(avmatch, clips, truth, 
         shutil.copy(video, tmp_path / f"{number}.mp4")
         shutil.copy(audio, tmp_path)
     arguments = ("match", tmp_path, tmp_path, "-o", tmp_path / "out", "--mux", tmp_path / "muxed", "--complete")
-    first, again = avmatch(*arguments), avmatch(*arguments)
+    first, again = avmatch(*arguments, fresh=True), avmatch(*arguments)
     assert first.stdout == again.stdout
     assert len(table(tmp_path / "out" / "matches.csv")) == 2
     assert "2 media files there are taken for results of an earlier run, and left out" in again.stderr

@@ -85,7 +85,7 @@ def test_another_sound_is_measured_against_the_picture(avmatch, drums, shifted):
 
 def test_a_folder_gives_a_line_a_file_in_its_order_cached_or_not(avmatch, shifted, table, tmp_path):
     arguments = ("sync", ".", "--json", "-o", tmp_path / "table.csv", "--cache", tmp_path / "cache")
-    first = avmatch(*arguments, cwd=shifted)
+    first = avmatch(*arguments, cwd=shifted, fresh=True)
     assert [answer["path"] for answer in answers_of(first)] == ["./early.mp4", "./late.mp4"]
     rows = table(tmp_path / "table.csv")
     assert list(rows[0]) == KEYS

@@ -30,8 +30,9 @@ check: $(BIN)/.dev  ## style, types, layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Files in their order: the end-to-end tests come early, so no worker waits for one of them at the end.
 test: $(BIN)/.dev  ## every test; those marked `shared` skip where the clips are absent
-	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # Backward passes of oneDNN differ by what the CPU can do (decision 0013): those of one without AVX-512.
 test-avx2: $(BIN)/.dev  ## the tests that train networks, as on a CPU without AVX-512

@@ -19,7 +19,7 @@ LENGTH_SECONDS = 6.0
 def long_takes(tmp_path_factory):
     """Two long recordings of drums, and clips of the first one's picture, named by their starts in milliseconds."""
     folder = tmp_path_factory.mktemp("long")
-    config = SynthConfig(2, seed=1, duration_seconds=30.0, fps_choices=(FPS,), kinds=("drums",))
+    config = SynthConfig(2, seed=1, duration_seconds=30.0, fps_choices=(FPS,), sizes=((160, 120),), kinds=("drums",))
     first, _ = synthesise(folder, config)
     blocks = [block for block in decode(folder / first.video, audio=False) if isinstance(block, VideoFrames)]
     picture = np.concatenate([block.data for block in blocks])

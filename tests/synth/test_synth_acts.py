@@ -23,7 +23,7 @@ def stage(frame_times=(), width=320, height=240):
 def painted(act, time_seconds):
     image = np.full((240, 320, 3), 90, np.uint8)
     act.paint(image, time_seconds)
-    return image.astype(float)
+    return image
 
 
 def apart(times, seconds=0.12):
@@ -79,7 +79,7 @@ def test_the_picture_changes_most_at_an_event(kind):
         act = ACTS[kind](np.random.default_rng(seed), stage())
         for time_seconds in apart(act.event_times_seconds)[:8]:
             pictures = [painted(act, time_seconds + lag) for lag in (*(lags_seconds - 0.002), lags_seconds[-1] + 0.002)]
-            change += [np.abs(b - a).mean() for a, b in pairwise(pictures)]
+            change += [cv2.absdiff(a, b).mean() for a, b in pairwise(pictures)]
     assert abs(lags_seconds[change.argmax()]) <= 0.005
 
 
@@ -90,7 +90,9 @@ def test_the_mouth_opens_with_the_voice():
     total = np.zeros(len(lags))
     for seed in range(4):
         act = ACTS["face"](np.random.default_rng(seed), stage())
-        opening = np.array([(painted(act, time_seconds) == MOUTH).all(-1).sum() for time_seconds in times])
+        opening = np.array(
+            [cv2.countNonZero(cv2.inRange(painted(act, time_seconds), MOUTH, MOUTH)) for time_seconds in times]
+        )
         block = samples_from_seconds(0.02, SAMPLE_RATE_HZ)
         centre = np.round(times * SAMPLE_RATE_HZ).astype(int)
         power = np.convolve(np.square(act.sound), np.full(block, 1 / block), "same")[centre]

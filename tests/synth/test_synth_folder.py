@@ -116,7 +116,7 @@ def test_the_files_themselves_are_apart_by_the_offset(tmp_path, offset_seconds):
     found = []
     for pair in synthesise(tmp_path, config):
         frames, pts_seconds = picture(tmp_path / pair.video)
-        brighter = np.maximum(np.diff(frames.astype(float), axis=0), 0).reshape(len(frames) - 1, -1)
+        brighter = np.maximum(np.diff(frames.astype(np.int16), axis=0), 0).reshape(len(frames) - 1, -1)
         flash = np.sort(brighter, axis=1)[:, -300:].mean(axis=1)
         grid = np.arange(0, 3.8, 0.005)
         flashes = np.interp(grid, pts_seconds[1:], flash)

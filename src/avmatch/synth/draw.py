@@ -15,8 +15,8 @@ SHIFT = 4
 Points = Float[np.ndarray, "*P 2"]
 
 
-def _fixed(value: float) -> int:
-    return round(value * (1 << SHIFT))
+def _fixed(*values: float) -> tuple[int, ...]:
+    return tuple([round(value * (1 << SHIFT)) for value in values])
 
 
 def _fixed_points(points: Points) -> np.ndarray:
@@ -25,7 +25,8 @@ def _fixed_points(points: Points) -> np.ndarray:
 
 def disc(image: Image, x: float, y: float, radius: float, colour: Colour) -> None:
     """A filled circle."""
-    cv2.circle(image, (_fixed(x), _fixed(y)), _fixed(max(radius, 0.5)), colour, -1, cv2.LINE_AA, SHIFT)
+    *place, size = _fixed(x, y, max(radius, 0.5))
+    cv2.circle(image, place, size, colour, -1, cv2.LINE_AA, SHIFT)
 
 
 def oval(
@@ -38,8 +39,8 @@ def oval(
     width: int = -1,
 ) -> None:
     """An ellipse turned by `degrees`, filled, or outlined where a line `width` in pixels is given."""
-    place = (_fixed(float(centre[0])), _fixed(float(centre[1])))
-    radii = (_fixed(max(axes[0], 0.5)), _fixed(max(axes[1], 0.5)))
+    place = _fixed(float(centre[0]), float(centre[1]))
+    radii = _fixed(max(axes[0], 0.5), max(axes[1], 0.5))
     cv2.ellipse(image, place, radii, degrees, 0, 360, colour, width, cv2.LINE_AA, SHIFT)
 
 

@@ -10,7 +10,8 @@ from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.features import AudioSamples
 from avmatch.media.decode import decode, read_audio
 from avmatch.media.encode import SoundWriter, write_clip
-from avmatch.media.mux import mux, timed_packets
+from avmatch.media.copying import timed_packets
+from avmatch.media.mux import mux
 from avmatch.media.repair import repair
 from data.make_data import FPS, clicks, lateness_seconds, pictures
 from probing import probe
@@ -205,7 +206,7 @@ def test_a_file_that_appears_while_the_copy_is_written_is_kept(media, tmp_path, 
         out.write_bytes(b"theirs")
         yield from timed_packets(*arguments)
 
-    monkeypatch.setattr("avmatch.media.mux.timed_packets", packets_and_a_file)
+    monkeypatch.setattr("avmatch.media.copying.timed_packets", packets_and_a_file)
     with pytest.raises(FileExistsError, match="exists already"):
         repair(media / "good.mp4", out, offset_seconds=0.1)
     assert out.read_bytes() == b"theirs"

@@ -96,10 +96,13 @@ def _decoded(
     num_threads: int = 0,
     losses: source.Losses | None = None,
     is_colour: bool = False,
+    sound_number: int | None = None,
 ) -> Iterator[_Block]:
     with source.opened(path) as container:
         picture = source.video_stream(container) if video else None
         sound = source.audio_stream(container) if audio else None
+        if sound_number is not None:
+            sound = cast("av.AudioStream", container.streams[sound_number])
         if picture is None and sound is None:
             raise _missing(path, video=video, audio=audio)
         origin, starts = source.origin_seconds(container), [0.0]
@@ -121,9 +124,13 @@ def read_audio(path: str | Path, *, sample_rate_hz: int = 16000) -> AudioSamples
     return AudioSamples(data, sample_rate_hz, blocks[0].pts_seconds)
 
 
-def decode_sound(path: str | Path) -> Iterator[AudioSamples]:
-    """The sound of a file with its own channels and sample rate, in blocks. Raises MediaError as `decode` does."""
-    return cast("Iterator[AudioSamples]", _decoded(path, video=False, sample_rate_hz=None))
+def decode_sound(path: str | Path, number: int | None = None) -> Iterator[AudioSamples]:
+    """The sound of a file with its own channels and sample rate, in blocks. Raises MediaError as `decode` does.
+
+    Args:
+        number: the stream's, in the file; None = the one that a player would choose.
+    """
+    return cast("Iterator[AudioSamples]", _decoded(path, video=False, sample_rate_hz=None, sound_number=number))
 
 
 def _missing(path: str | Path, *, video: bool, audio: bool) -> MediaError:

@@ -126,8 +126,10 @@ class SoundWriter:
     """Encodes blocks of samples into a new stream of an open container, gaplessly from `start_seconds` on.
 
     Args:
-        num_channels: one of LAYOUTS.
+        num_channels: one of LAYOUTS, where `layout` isn't given.
         sample_rate_hz: of the samples; the stream has it as well where the codec can.
+        layout: how FFmpeg calls the channels.
+        sample_format: what the encoder takes, where it takes several.
     """
 
     def __init__(
@@ -138,13 +140,17 @@ class SoundWriter:
         sample_rate_hz: int,
         start_seconds: float = 0.0,
         bit_rate: int | None = None,
+        layout: str | None = None,
+        sample_format: str | None = None,
     ) -> None:
         rate_hz = sample_rate_hz if sample_rate_hz in _RATES_HZ.get(codec, (sample_rate_hz,)) else 48000
-        stream = container.add_stream(codec, rate=rate_hz, layout=LAYOUTS[num_channels])
+        stream = container.add_stream(codec, rate=rate_hz, layout=layout or LAYOUTS[num_channels])
         assert isinstance(stream, av.AudioStream)
+        if sample_format is not None:
+            stream.format = sample_format
         if bit_rate is not None:
             stream.bit_rate = bit_rate
-        self._container, self._stream, self._rate_hz = container, stream, sample_rate_hz
+        self._container, self.stream, self._rate_hz = container, stream, sample_rate_hz
         self._context = stream.codec_context
         self._resampler = av.AudioResampler(self._context.format, self._context.layout, self._context.sample_rate)
         self._fifo = av.AudioFifo()
@@ -160,7 +166,7 @@ class SoundWriter:
         """Flush what the resampler and the encoder hold back."""
         self._queue(self._resampler.resample(None))
         self._encode(self._context.frame_size or _FRAME_SAMPLES, last=True)
-        self._container.mux(self._stream.encode(None))
+        self._container.mux(self.stream.encode(None))
 
     def _queue(self, frames: list[av.AudioFrame]) -> None:
         for frame in frames:
@@ -173,4 +179,4 @@ class SoundWriter:
             assert frame is not None
             frame.pts, frame.time_base = self._position, Fraction(1, self._context.sample_rate)
             self._position += frame.samples
-            self._container.mux(self._stream.encode(frame))
+            self._container.mux(self.stream.encode(frame))

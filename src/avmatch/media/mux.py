@@ -1,9 +1,9 @@
-"""Put a sound under a picture, at the right time: the picture's packets are copied, never encoded again.
+"""Put a sound under a picture, at the right time; everything that the clip has is copied, never encoded again.
 
-The sound is encoded (AAC; Opus in webm, PCM in avi) at its own rate and with its own channels. What would play
-before the picture starts is cut to the sample, what comes later is preceded by real silence, and what outlasts the
-picture is cut: every player agrees on that, which can't be said of edit lists. The video's own sound stays as a second
-track.
+The recorder's sound becomes the first audio track, as good as it is (tracks.py says how). Its samples are cut where
+the picture starts, what comes later is preceded by real silence, and what outlasts the picture is cut: every player
+agrees on that, which can't be said of edit lists. Only packets of a compressed sound keep their length. The clip's own
+sound follows as it was, and is no longer the one that players choose.
 """
 
 from __future__ import annotations
@@ -11,61 +11,154 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import av
 import av.container
 import av.stream
-import numpy as np
-from jaxtyping import Float32
 
-from avmatch.core.clock import samples_from_seconds
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.features import AudioSamples
 from avmatch.core.files import atomic_path, taken
+from avmatch.media import copying, tracks
+from avmatch.media.comparison import differences
 from avmatch.media.decode import decode_sound
-from avmatch.media.encode import LAYOUTS, SoundWriter
 from avmatch.media.source import audio_stream, opened, origin_seconds, video_stream
 
-Packet: TypeAlias = "av.Packet[Any]"
-
-#: The comment in every muxed file, by which a later run knows what it may replace.
+#: The end of the comment in every muxed file, by which a later run knows what it may replace.
 MUXED_BY = "muxed by avmatch"
-_CODECS = {".webm": "libopus", ".ogv": "libopus", ".ogg": "libopus", ".avi": "pcm_s16le"}
 
 
-def mux(video: Path, audio: Path, out: Path, *, offset_seconds: float) -> None:
+def mux(video: Path, audio: Path, out: Path, *, offset_seconds: float, audio_codec: str = "auto") -> tuple[str, ...]:
     """Write `video`'s picture with `audio`'s sound to `out`.
 
     Args:
-        video: the picture; its packets are copied bit for bit, its own sound becomes the second track.
+        video: the picture; its packets are copied bit for bit, its own sounds follow that of `audio`.
         audio: the sound, from any file.
-        out: the new file; the container follows the suffix.
+        out: the new file, in the clip's container where the suffix is the same.
         offset_seconds: how late the sound comes (audio time = picture time + offset); it is moved earlier by this.
+        audio_codec: one of tracks.SOUND_CODECS.
+
+    Returns:
+        What is different in the copy, a line each.
 
     Raises:
-        UsageError: `out` is one of the originals.
+        UsageError: `out` is one of the originals, or there is no such codec.
         FileExistsError: `out` exists, and isn't the result of an earlier `mux`.
         MediaError: an input can't be read, or the container can't hold the streams (stage "mux").
     """
-    with remuxed(video, out, originals=(video, audio), overwrite=_is_muxed(out)) as (source, picture, target):
-        target.metadata["comment"] = MUXED_BY
-        copies: dict[int, av.stream.Stream] = {picture.index: target.add_stream_from_template(picture, opaque=True)}
-        begin = start_seconds(picture)
-        blocks = on_picture_clock(decode_sound(audio), begin, origin_seconds(source) - offset_seconds)
-        sound = SoundTrack(target, blocks, codec_for(out), begin)
-        if own := audio_stream(source):
-            copies[own.index] = target.add_stream_from_template(own, opaque=True)
-        packets = timed_packets(source, [source.streams[index] for index in copies], target)
-        copy_with(sound, packets, picture, copies, target, lambda packet: packet.pts)
+    notes: list[str] = []
+    with remuxed(video, out, originals=(video, audio), overwrite=_is_muxed(out), notes=notes) as copy:
+        copying.take_tags(copy.source, copy.target)
+        comment = copy.source.metadata.get("comment", "")
+        copy.target.metadata["comment"] = comment if comment.endswith(MUXED_BY) else f"{comment} {MUXED_BY}".strip()
+        pictures = {stream.index for stream in copy.source.streams.video}
+        copies = copy.streams(pictures, notes)
+        with opened(audio, "mux") as recorder:
+            sound = audio_stream(recorder)
+            if sound is None:
+                raise MediaError(audio, "there is no sound in it", stage="mux", reason="no_audio")
+            begin = start_seconds(copy.picture)
+            shift = origin_seconds(copy.source) - offset_seconds
+            plan = tracks.plan_sound(sound, recorder, copy.target, audio_codec)
+            track, stream = sound_track(copy.target, audio, sound, plan, begin, shift)
+            _describe(stream, audio, sound)
+            copies |= copy.streams({stream.index for stream in copy.source.streams} - pictures, notes)
+            for own in copy.source.streams.audio:
+                if own.index in copies:
+                    copies[own.index].disposition = own.disposition & ~av.stream.Disposition.default
+            packets = copying.timed_packets(copy.source, [copy.source.streams[index] for index in copies], copy.target)
+            copy_with([track], packets, copy.picture, copies, copy.target, lambda packet: packet.pts, is_cut=True)
+        copy.copies = copies
+    return tuple(([plan.note] if plan.note else []) + notes)
+
+
+def _describe(stream: av.stream.Stream, audio: Path, sound: av.AudioStream) -> None:
+    """The tags of the new track: what the recorder says of its sound and of its channels."""
+    stream.disposition = av.stream.Disposition.default
+    stream.metadata.update(copying.kept_tags(sound.metadata))
+    if names := tracks.channel_names(audio):
+        stream.metadata.setdefault("title", ", ".join(names))
+        stream.metadata["handler_name"] = stream.metadata["title"]
+
+
+def sound_track(
+    target: av.container.OutputContainer,
+    path: Path,
+    sound: av.AudioStream,
+    plan: tracks.SoundPlan,
+    begin_seconds: float,
+    shift_seconds: float,
+    change: Callable[[Iterator[AudioSamples]], Iterator[AudioSamples]] = iter,
+) -> tuple[tracks.Track, av.stream.Stream]:
+    """A new track, and its stream.
+
+    Args:
+        shift_seconds: how much later the sound comes than by its file's own clock, from that file's beginning.
+        change: what is done to the samples.
+    """
+    if plan.how == "packets":
+        stream = target.add_stream_from_template(sound, opaque=True)
+        source = sound.container
+        assert isinstance(source, av.container.InputContainer)
+        packets = copying.timed_packets(source, [sound], target, are_moved=True)
+        shift_seconds -= origin_seconds(source)
+        return tracks.PacketTrack(target, packets, {sound.index: stream}, begin_seconds, shift_seconds), stream
+    if plan.how == "rows":
+        raw = tracks.RawWriter(target, sound, begin_seconds)
+        blocks = tracks.on_picture_clock(tracks.raw_blocks(path, sound.index), begin_seconds, shift_seconds)
+        return tracks.SampleTrack(raw, blocks, begin_seconds), raw.stream
+    samples = change(decode_sound(path, sound.index))
+    first = next(samples)
+    writer = tracks.encoded(target, sound, plan.codec, first, begin_seconds)
+    blocks = tracks.on_picture_clock(chain([first], samples), begin_seconds, shift_seconds)
+    return tracks.SampleTrack(writer, blocks, begin_seconds), writer.stream
+
+
+class Remuxed:
+    """A copy in the making.
+
+    Attributes:
+        source, picture: the original, and the picture that is copied.
+        target: the new file.
+        copies: streams of the source, by number → their copies.
+    """
+
+    def __init__(
+        self,
+        source: av.container.InputContainer,
+        picture: av.VideoStream,
+        target: av.container.OutputContainer,
+    ) -> None:
+        self.source, self.picture, self.target = source, picture, target
+        self.copies: dict[int, av.stream.Stream] = {}
+
+    def streams(self, wanted: set[int], notes: list[str]) -> dict[int, av.stream.Stream]:
+        """Copies of streams, by their numbers; what the container can't hold goes to `notes`."""
+        copies = {}
+        for stream in self.source.streams:
+            if stream.index not in wanted:
+                continue
+            try:
+                copy = copying.take_stream(stream, self.source, self.target)
+            except ValueError:
+                if stream.index == self.picture.index:
+                    raise
+                suffix = Path(self.target.name).suffix
+                kind = f"{stream.type} stream {stream.index}"
+                notes.append(f"{kind} is left out: it can't be copied into {suffix}")
+                continue
+            if copy is not None:
+                copies[stream.index] = copy
+        return copies
 
 
 @contextmanager
 def remuxed(
-    video: Path, out: Path, *, originals: tuple[Path, ...], overwrite: bool = False
-) -> Iterator[tuple[av.container.InputContainer, av.VideoStream, av.container.OutputContainer]]:
-    """(source, its picture, the new file), which appears whole or not at all.
+    video: Path, out: Path, *, originals: tuple[Path, ...], notes: list[str], overwrite: bool = False
+) -> Iterator[Remuxed]:
+    """A new file, which appears whole or not at all; what is different in it goes to `notes`.
 
     Raises:
         UsageError: `out` is one of the originals.
@@ -81,11 +174,14 @@ def remuxed(
             picture = video_stream(source)
             if picture is None:
                 raise MediaError(video, "there is no picture in it to copy", stage="mux", reason="no_video")
-            with av.open(str(temporary), "w") as target:
+            with copying.created(source, video, out, temporary) as target:
                 if target.format.name.startswith("mxf"):
                     message = "MXF can't take a sound at another time; name the copy .mov or .mkv"
                     raise MediaError(video, message, stage="mux", reason="unsupported")
-                yield source, picture, target
+                copy = Remuxed(source, picture, target)
+                yield copy
+                pairs = {index: stream.index for index, stream in copy.copies.items()}
+            notes.extend(differences(source, temporary, pairs))
     except (av.FFmpegError, ValueError) as error:
         if isinstance(error, MediaError):
             raise
@@ -97,111 +193,34 @@ def _is_muxed(path: Path) -> bool:
     """Whether a file is there that `mux` wrote, in a container that can say so."""
     try:
         with opened(path) as container:
-            return MUXED_BY in container.metadata.values()
+            return any(value.endswith(MUXED_BY) for value in container.metadata.values())
     except MediaError:
         return False
 
 
 def copy_with(
-    sound: SoundTrack,
-    packets: Iterator[Packet],
+    sounds: Sequence[tracks.Track],
+    packets: Iterator[copying.Packet],
     picture: av.VideoStream,
     copies: dict[int, av.stream.Stream],
     target: av.container.OutputContainer,
-    ticks_of: Callable[[Packet], int | None],
+    ticks_of: Callable[[copying.Packet], int | None],
+    *,
+    is_cut: bool,
 ) -> None:
-    """Copy the packets, and encode the sound as far as the picture has come, by the ticks of its packets."""
+    """Copy the packets, and write the sounds as far as the picture has come, by the ticks of its packets."""
     for packet in packets:
         ticks, base = ticks_of(packet), packet.time_base
         if packet.stream.index == picture.index and ticks is not None and base is not None:
-            sound.write_until(float((ticks + (packet.duration or 0)) * base))
+            for sound in sounds:
+                sound.write_until(float((ticks + (packet.duration or 0)) * base))
         packet.stream = copies[packet.stream.index]
         target.mux(packet)
-    sound.close()
-
-
-def timed_packets(
-    source: av.container.InputContainer, streams: Sequence[av.stream.Stream], target: av.container.OutputContainer
-) -> Iterator[Packet]:
-    """The packets of streams, but attachments, with a time of presentation each, as far as the new container wants one.
-
-    Raises:
-        MediaError: the source has times of decoding only, and its pictures are shown in another order.
-    """
-    for packet in source.demux([stream for stream in streams if stream.type != "attachment"]):
-        if not packet.size:  # marks the end
-            continue
-        if packet.pts is None and target.format.name != "avi":
-            stream = packet.stream
-            if isinstance(stream, av.VideoStream) and stream.codec_context.has_b_frames:
-                kind = f"{stream.codec.name} in {source.format.name}"
-                message = f"{kind} doesn't say when its pictures are shown; convert it to .mp4 or .mkv first"
-                raise MediaError(Path(source.name.removeprefix("file:")), message, stage="mux", reason="unsupported")
-            packet.pts = packet.dts
-        yield packet
+    for sound in sounds:
+        sound.close(is_cut=is_cut)
 
 
 def start_seconds(stream: av.VideoStream) -> float:
     """When a picture begins, on its container's clock."""
     start, base = stream.start_time, stream.time_base
     return 0.0 if start is None or base is None else float(start * base)
-
-
-def codec_for(out: Path) -> str:
-    """How a sound is encoded for a container."""
-    return _CODECS.get(out.suffix.lower(), "aac")
-
-
-def on_picture_clock(
-    blocks: Iterator[AudioSamples], begin_seconds: float, shift_seconds: float
-) -> Iterator[AudioSamples]:
-    """The sound from the picture's start on: shifted, cut to the sample, or with silence in front."""
-    first = True
-    for block in blocks:
-        rate = block.sample_rate_hz
-        excess = samples_from_seconds(begin_seconds - (block.pts_seconds + shift_seconds), rate)
-        if first and excess < 0:
-            for begin in range(0, -excess, rate):  # a long silence in pieces, so that memory stays small
-                silence = np.zeros((len(block.data), min(rate, -excess - begin)), np.float32)
-                yield AudioSamples(silence, rate, begin_seconds)
-        data = block.data[:, max(0, excess) :]
-        if data.shape[1]:
-            first = False
-            yield AudioSamples(data, rate, begin_seconds)
-
-
-class SoundTrack:
-    """The new track: fed block by block, as far as the picture has come."""
-
-    def __init__(
-        self, target: av.container.OutputContainer, blocks: Iterator[AudioSamples], codec: str, begin_seconds: float
-    ) -> None:
-        self._blocks = blocks
-        self._pending = next(blocks, None)
-        self._written_seconds = begin_seconds
-        first = self._pending or AudioSamples(np.zeros((1, 0), np.float32), 48000)
-        num = self._num_channels = len(first.data) if len(first.data) in LAYOUTS else 1  # else a mono mix
-        self._writer = SoundWriter(target, codec, num, first.sample_rate_hz, begin_seconds, bit_rate=96_000 * num)
-
-    def write_until(self, time_seconds: float) -> None:
-        """Encode what plays before `time_seconds` of the picture's clock."""
-        while self._pending is not None and self._written_seconds < time_seconds:
-            block = self._pending
-            num = samples_from_seconds(time_seconds - self._written_seconds, block.sample_rate_hz)
-            if num <= 0:
-                return
-            now = block.data[:, :num]
-            self._writer.write(self._mixed(now))
-            self._written_seconds += now.shape[1] / block.sample_rate_hz
-            rest = block.data[:, num:]
-            self._pending = AudioSamples(rest, block.sample_rate_hz) if rest.shape[1] else next(self._blocks, None)
-
-    def close(self) -> None:
-        """Finish the track; what is left of the sound outlasts the picture."""
-        self._writer.close()
-
-    def _mixed(self, data: Float32[np.ndarray, "C S"]) -> Float32[np.ndarray, "c S"]:
-        if data.shape[0] == self._num_channels:
-            return data
-        mono = data.mean(axis=0, keepdims=True, dtype=np.float32)
-        return mono.repeat(self._num_channels, axis=0)

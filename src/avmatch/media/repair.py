@@ -6,15 +6,15 @@ container says so. The sound is encoded again only where it must be: to take a d
 AVI, which has no times, and where the new container can't hold the old codec. Then it is cut and padded with real
 silence to the sample (mux.py).
 
-Only the sound that a player would choose is moved; other sounds, subtitles and attachments stay as they are.
+All sounds of a take are moved, unless one is asked for; subtitles and attachments stay as they are.
 """
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from fractions import Fraction
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -23,67 +23,110 @@ import av.container
 import av.filter
 import av.stream
 
-from avmatch.core.errors import MediaError
+from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.features import AudioSamples
-from avmatch.media import mux
-from avmatch.media.decode import audio_frames, decode_sound
-from avmatch.media.source import audio_stream, opened, origin_seconds
+from avmatch.media import copying, mux, tracks
+from avmatch.media.decode import audio_frames
+from avmatch.media.source import opened, origin_seconds
 
-_KEPT_TYPES = ("video", "audio", "subtitle", "attachment")
-_LOSSLESS = ("pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "flac", "alac")
-#: It has no times, and can't tell how long an encoder's priming is.
-_UNTIMED_FORMAT = "avi"
-#: FFmpeg lists them for QuickTime, but writes them into MP4 only.
-_MP4_ONLY = frozenset({"flac", "opus", "vorbis"})
 #: Resampling is asked for in thousandths of a hertz: rates are whole numbers, and drifts are millionths.
 _RATE_SCALE = 1000
 
 
-def repair(video: Path, out: Path, *, offset_seconds: float, drift_ppm: float = 0.0) -> tuple[str, ...]:
+def repair(
+    video: Path,
+    out: Path,
+    *,
+    offset_seconds: float,
+    drift_ppm: float = 0.0,
+    audio_codec: str = "auto",
+    track: int | None = None,
+) -> tuple[str, ...]:
     """Write a copy of `video` whose sound comes `offset_seconds` earlier, and no longer drifts.
 
     Args:
         video: the original; never touched.
-        out: the new file; the container follows the suffix.
+        out: the new file, in the original's container where the suffix is the same.
         offset_seconds: how late the sound comes at the picture's beginning.
         drift_ppm: by how much it comes later and later (alignment/drift.py); not zero = the sound is resampled.
+        audio_codec: how the sound is kept, one of tracks.SOUND_CODECS.
+        track: the number of the audio track that is moved, from 1 on; None = all of them.
 
     Returns:
         What a person should know of the copy: a sound encoded again, streams left out.
 
     Raises:
-        UsageError: `out` is the original.
+        UsageError: `out` is the original, or there is no such codec or track.
         FileExistsError: `out` exists; nothing is overwritten.
         MediaError: the file can't be read, or the container can't hold the streams (stage "mux").
     """
-    with mux.remuxed(video, out, originals=(video,)) as (source, picture, target):
-        sound = audio_stream(source)
-        if sound is None:
-            raise MediaError(video, "there is no sound in it to move", stage="mux", reason="no_audio")
-        _refuse_silence(source, video, offset_seconds)
-        target.metadata.update((key, value) for key, value in source.metadata.items() if value != mux.MUXED_BY)
-        with suppress(NotImplementedError):
-            target.set_chapters(source.chapters())
-        notes: list[str] = []
-        why = _why_encoded(sound, source, target, drift_ppm)
-        copies = _copies(source, target, picture, sound if why else None, notes)
-        others = mux.timed_packets(source, [source.streams[index] for index in copies if index != sound.index], target)
-        if why:
-            name = sound.codec_context.name
-            codec = name if name in _LOSSLESS and _holds(target, name) else mux.codec_for(out)
-            notes.insert(0, f"the sound is encoded again as {codec.removeprefix('lib')}: {why}")
-            origin = origin_seconds(source)
-            blocks = _steady(decode_sound(video), mux.start_seconds(picture) - origin, drift_ppm)
-            track = mux.SoundTrack(target, mux.on_picture_clock(blocks, origin, origin - offset_seconds), codec, origin)
-            mux.copy_with(track, others, picture, copies, target, _decoding_ticks)
-        else:
-            with opened(video, "mux") as second:
-                own = mux.timed_packets(second, [second.streams[sound.index]], target)
-                moved = _moved(own, offset_seconds, origin_seconds(source))
-                for packet in heapq.merge(others, moved, key=_decoding_seconds):
-                    packet.stream = copies[packet.stream.index]
-                    target.mux(packet)
+    notes: list[str] = []
+    with ExitStack() as opened_files, mux.remuxed(video, out, originals=(video,), notes=notes) as copy:
+        sounds = _moving(video, copy.source, track)
+        _refuse_silence(copy.source, video, offset_seconds)
+        copying.take_tags(copy.source, copy.target)
+        _take_off_mark(copy.target)
+        moving = {stream.index for stream in sounds}
+        why = "its drift is taken out" if drift_ppm else ""
+        plans = {
+            stream.index: tracks.plan_sound(stream, copy.source, copy.target, audio_codec, why=why)
+            for stream in sounds
+        }
+        origin = origin_seconds(copy.source)
+        steady = partial(_steady, begin_seconds=mux.start_seconds(copy.picture) - origin, drift_ppm=drift_ppm)
+        begin, running, copies = origin, [], {}
+        for stream in copy.source.streams:
+            if stream.index not in moving:
+                copies |= copy.streams({stream.index}, notes)
+                continue
+            own = opened_files.enter_context(opened(video, "mux")).streams[stream.index]
+            assert isinstance(own, av.AudioStream)
+            new, made = mux.sound_track(
+                copy.target, video, own, plans[stream.index], begin, origin - offset_seconds, steady
+            )
+            copying.take_stream_tags(stream, made, copy.target)
+            running.append(new)
+            copy.copies[stream.index] = made
+        copy.copies |= copies
+        notes[:0] = _sound_notes(copy.source, plans)
+        others = [stream for stream in copy.source.streams if stream.index in copies]
+        packets = copying.timed_packets(copy.source, others, copy.target)
+        mux.copy_with(running, packets, copy.picture, copies, copy.target, _decoding_ticks, is_cut=False)
     return tuple(notes)
+
+
+def _moving(video: Path, source: av.container.InputContainer, track: int | None) -> list[av.AudioStream]:
+    """The sounds that are moved."""
+    sounds = [stream for stream in source.streams.audio if stream.codec_context is not None]
+    if not sounds:
+        raise MediaError(video, "there is no sound in it to move", stage="mux", reason="no_audio")
+    if track is None:
+        return sounds
+    if not 1 <= track <= len(source.streams.audio):
+        raise UsageError(f"{video}: there is no audio track {track}; it has {len(source.streams.audio)}")
+    return [source.streams.audio[track - 1]]
+
+
+def _take_off_mark(target: av.container.OutputContainer) -> None:
+    """A copy isn't the result of `mux`, which a later `mux` may replace."""
+    comment = target.metadata.get("comment", target.metadata.get("COMMENT", ""))
+    if comment.endswith(mux.MUXED_BY):
+        for key in ("comment", "COMMENT"):
+            target.metadata.pop(key, None)
+        if rest := comment.removesuffix(mux.MUXED_BY).strip():
+            target.metadata["comment"] = rest
+
+
+def _sound_notes(source: av.container.InputContainer, plans: dict[int, tracks.SoundPlan]) -> list[str]:
+    """What a person should know of the sounds: those that are encoded, and those that stay where they were."""
+    many = len(source.streams.audio) > 1
+    notes = []
+    for number, stream in enumerate(source.streams.audio, start=1):
+        if stream.index not in plans:
+            notes.append(f"audio track {number} stays where it was")
+        elif note := plans[stream.index].note:
+            notes.append(note.replace("the sound", f"audio track {number}", 1) if many else note)
+    return notes
 
 
 def _refuse_silence(source: av.container.InputContainer, video: Path, offset_seconds: float) -> None:
@@ -94,75 +137,8 @@ def _refuse_silence(source: av.container.InputContainer, video: Path, offset_sec
         raise MediaError(video, message, stage="mux", reason="too_short")
 
 
-def _why_encoded(
-    sound: av.AudioStream,
-    source: av.container.InputContainer,
-    target: av.container.OutputContainer,
-    drift_ppm: float,
-) -> str:
-    """Why the sound's packets can't be copied; "" where they can."""
-    if drift_ppm:
-        return "its drift is taken out"
-    if _UNTIMED_FORMAT in (source.format.name, target.format.name):
-        return "AVI has no times to move"
-    name = sound.codec_context.codec.canonical_name
-    return "" if _holds(target, name) else f"{_suffix(target)} can't hold {name}"
-
-
-def _holds(target: av.container.OutputContainer, codec: str) -> bool:
-    return codec in target.supported_codecs and not (target.format.name == "mov" and codec in _MP4_ONLY)
-
-
-def _copies(
-    source: av.container.InputContainer,
-    target: av.container.OutputContainer,
-    picture: av.VideoStream,
-    left_out: av.AudioStream | None,
-    notes: list[str],
-) -> dict[int, av.stream.Stream]:
-    """Streams of the source, by number → their copies; what the container can't hold goes to `notes`."""
-    copies: dict[int, av.stream.Stream] = {}
-    for stream in source.streams:
-        if left_out is not None and stream.index == left_out.index:
-            continue
-        try:
-            if stream.type not in _KEPT_TYPES:
-                raise ValueError(stream.type)
-            copy = target.add_stream_from_template(stream, opaque=True)
-        except ValueError:
-            if stream.index == picture.index:
-                raise
-            notes.append(f"{stream.type} stream {stream.index} is left out: it can't be copied into {_suffix(target)}")
-            continue
-        copy.disposition = stream.disposition
-        copy.metadata.update(stream.metadata)
-        copies[stream.index] = copy
-    return copies
-
-
-def _suffix(target: av.container.OutputContainer) -> str:
-    return Path(target.name).suffix
-
-
-def _decoding_ticks(packet: mux.Packet) -> int | None:
+def _decoding_ticks(packet: copying.Packet) -> int | None:
     return packet.pts if packet.dts is None else packet.dts
-
-
-def _decoding_seconds(packet: mux.Packet) -> float:
-    ticks = _decoding_ticks(packet)
-    return 0.0 if ticks is None else float(ticks * packet.time_base)
-
-
-def _moved(packets: Iterator[mux.Packet], offset_seconds: float, begin_seconds: float) -> Iterator[mux.Packet]:
-    """The sound's packets, earlier by the offset; none from before the file's beginning."""
-    for packet in packets:
-        if packet.pts is None or packet.time_base is None:
-            continue
-        ticks = round(offset_seconds / packet.time_base)
-        packet.pts -= ticks
-        packet.dts = packet.pts
-        if packet.pts * packet.time_base >= begin_seconds:
-            yield packet
 
 
 def _steady(blocks: Iterator[AudioSamples], begin_seconds: float, drift_ppm: float) -> Iterator[AudioSamples]:

@@ -1,0 +1,67 @@
+"""What a copy lacks of its original, found by reading the copy: codec tags, tags, chapters, timecode."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import av
+import av.container
+import av.stream
+
+from avmatch.media.copying import OWN_TAGS, kept_tags, timecodes
+from avmatch.media.source import opened
+
+#: Names that only one container has, or that say how a track was stored.
+_PACKAGING = frozenset({"handler_name", "vendor_id", "duration", "number_of_bytes", "number_of_frames", "bps"})
+_SAME_NAMES = {"name": "title"}
+
+
+def differences(source: av.container.InputContainer, copy: Path, pairs: Mapping[int, int]) -> Iterator[str]:
+    """A line for each thing that is lost.
+
+    Args:
+        copy: the new file, closed.
+        pairs: numbers of the source's streams → those of their copies.
+    """
+    suffix = copy.suffix
+    with opened(copy, "mux") as made:
+        lost = sorted(_lost(source.metadata, made.metadata))
+        if lost:
+            yield f"{suffix} can't hold the tags {', '.join(lost)}" if len(lost) > 1 else (
+                f"{suffix} can't hold the tag {lost[0]}"
+            )
+        if len(made.chapters()) != len(source.chapters()):
+            yield f"of {len(source.chapters())} chapters {suffix} holds {len(made.chapters())}"
+        if missing := [code for code in timecodes(source) if code not in timecodes(made)]:
+            yield f"{suffix} can't hold the timecode {missing[0]}"
+        for own, new in pairs.items():
+            if new < len(made.streams):
+                yield from _stream_differences(source.streams[own], made.streams[new], source, made)
+
+
+def _lost(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[str]:
+    """Names of tags that are gone, or say something else; names are the same whatever their case."""
+    kept = {_SAME_NAMES.get(key.lower(), key.lower()): value for key, value in after.items()}
+    for key, value in kept_tags(dict(before)).items():
+        name = _SAME_NAMES.get(key.lower(), key.lower())
+        if name not in kept or (value not in kept[name] and name not in ("creation_time", "language", "date")):
+            yield key
+
+
+def _stream_differences(
+    own: av.stream.Stream,
+    new: av.stream.Stream,
+    source: av.container.InputContainer,
+    made: av.container.InputContainer,
+) -> Iterator[str]:
+    name = f"{own.type} stream {own.index}"
+    if own.type == "video" and source.format.name == made.format.name:
+        before, after = (stream.codec_context and stream.codec_context.codec_tag for stream in (own, new))
+        if before != after:
+            yield f"{name} is tagged {after}, no longer {before}"
+    ignored = _PACKAGING | OWN_TAGS | {"timecode", "creation_time"}
+    lost = [key for key in _lost(own.metadata, new.metadata) if key.lower() not in ignored and "-" not in key]
+    lost = [key for key in lost if not (key == "language" and own.metadata[key] in ("und", "eng"))]
+    if lost:
+        yield f"{name} loses the tag{'s' if len(lost) > 1 else ''} {', '.join(sorted(lost))}"

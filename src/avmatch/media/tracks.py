@@ -1,0 +1,398 @@
+"""How a sound gets into a copy: its packets as they are, its samples cut without being decoded, or encoded anew.
+
+A sound that can be kept is kept. PCM is cut and padded row by row (a row holds one sample of each channel), at any
+depth and with any number of channels. What is compressed without loss is decoded, cut to the sample and compressed
+without loss again. What is compressed with loss keeps its packets, with other times. Only where the container can hold
+none of that, or where the samples change, the sound is encoded: without loss if the container allows it, else with at
+least 128 kbit/s a channel, and the plan says so.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
+
+import av
+import av.container
+import av.stream
+import numpy as np
+from jaxtyping import UInt8
+
+from avmatch.core.clock import samples_from_seconds
+from avmatch.core.errors import MediaError, UsageError
+from avmatch.core.features import AudioSamples
+from avmatch.media.copying import Packet, holds
+from avmatch.media.decode import JUMP_SECONDS
+from avmatch.media.encode import SoundWriter
+from avmatch.media.source import MAX_GAP_SECONDS, StreamClock, audio_stream, opened, origin_seconds
+
+#: What a user can ask for; "auto" keeps what can be kept.
+SOUND_CODECS = ("auto", "copy", "pcm", "flac", "alac", "aac", "opus")
+BIT_RATE_A_CHANNEL = 128_000
+_LOSSLESS = frozenset({"flac", "alac", "wavpack", "tta", "ape", "mlp", "truehd", "als", "shorten"})
+_CUT_PCM = re.compile(r"pcm_(u8|[sf](16|24|32|64)(le|be))")
+_UNTIMED = "avi"
+_ENCODERS = {"opus": "libopus"}
+#: By the number of channels, where an encoder takes no other.
+_ALAC_LAYOUTS = ("mono", "stereo", "3.0", "4.0", "5.0", "5.1", "6.1(back)", "7.1(wide)")
+_AAC_LAYOUTS = ("mono", "stereo", "3.0", "4.0", "5.0", "5.1", "6.1", "7.1")
+_OPUS_LAYOUTS = ("mono", "stereo", "3.0", "quad", "5.0", "5.1", "6.1", "7.1")
+_LAYOUTS = {"alac": _ALAC_LAYOUTS, "aac": _AAC_LAYOUTS, "libopus": _OPUS_LAYOUTS}
+
+
+@dataclass(frozen=True)
+class SoundPlan:
+    """How a sound gets into a container.
+
+    Attributes:
+        how: "packets" as they are, "rows" of PCM as they are, or "encode".
+        codec: its name; for "encode" the encoder's.
+        note: what a person should know of it, "" where nothing is lost.
+    """
+
+    how: Literal["packets", "rows", "encode"]
+    codec: str
+    note: str = ""
+
+
+def plan_sound(
+    sound: av.AudioStream,
+    source: av.container.InputContainer,
+    target: av.container.OutputContainer,
+    wanted: str = "auto",
+    *,
+    why: str = "",
+) -> SoundPlan:
+    """How a sound is best brought into a container.
+
+    Args:
+        wanted: one of SOUND_CODECS.
+        why: the samples change, for this reason, so that they must be encoded.
+
+    Raises:
+        UsageError: there is no such codec.
+        MediaError: the container can't hold what is wanted.
+    """
+    if wanted not in SOUND_CODECS:
+        raise UsageError(f"no audio codec {wanted!r}; there are {', '.join(SOUND_CODECS)}")
+    name = sound.codec_context.codec.canonical_name
+    is_held = holds(target, name, source.format.name)
+    suffix = Path(target.name).suffix
+    is_pcm = _CUT_PCM.fullmatch(name) is not None
+    if wanted in ("auto", "copy") and is_held and not why:
+        if is_pcm:
+            return SoundPlan("rows", name)
+        if wanted == "copy" or not _is_lossless(name):
+            if _UNTIMED not in (source.format.name, target.format.name):
+                return SoundPlan("packets", name)
+            why = "AVI has no times to move"
+    if wanted == "copy":
+        raise MediaError(
+            source.name.removeprefix("file:"),
+            f"its sound can't be copied into {suffix} ({why or f'{suffix} can not hold {name}'}); "
+            "leave out --audio-codec copy",
+            stage="mux",
+            reason="unsupported",
+        )
+    codec = _encoder(sound, target, wanted, name)
+    reason = why or ("as asked for" if wanted != "auto" else f"{suffix} can't hold {name}")
+    return SoundPlan("encode", codec, _encoding_note(sound, codec, name, reason, is_changed=bool(why)))
+
+
+def _is_lossless(name: str) -> bool:
+    return name in _LOSSLESS or name.startswith("pcm_")
+
+
+def _encoder(sound: av.AudioStream, target: av.container.OutputContainer, wanted: str, name: str) -> str:
+    """The encoder for a sound: as good as the container allows."""
+    pcm = pcm_encoder(sound)
+    if wanted == "pcm":
+        return pcm
+    if wanted != "auto":
+        return _ENCODERS.get(wanted, wanted)
+    if name in ("flac", "alac") and holds(target, name):
+        return name
+    if target.format.name == _UNTIMED and not _is_lossless(name):
+        return "pcm_s16le"
+    if holds(target, pcm) and (_is_lossless(name) or not holds(target, name)):
+        return pcm
+    num_channels = sound.codec_context.layout.nb_channels
+    if _is_lossless(name) and holds(target, "alac") and num_channels <= len(_ALAC_LAYOUTS):
+        return "alac"
+    return "aac" if holds(target, "aac") or not holds(target, "opus") else "libopus"
+
+
+def pcm_encoder(sound: av.AudioStream) -> str:
+    """The PCM that keeps a sound's depth."""
+    context = sound.codec_context
+    name, kind = context.name, context.format.packed.name
+    if depth := re.match(r"pcm_([sf])(16|24|32|64)", name):
+        kind_name, bits = depth.groups()
+        return f"pcm_{kind_name}{bits}le" if (kind_name, bits) != ("s", "64") else "pcm_s32le"
+    if kind in ("flt", "dbl") and _is_lossless(name):
+        return "pcm_f32le"
+    return {"u8": "pcm_u8", "s16": "pcm_s16le"}.get(kind, "pcm_s24le")
+
+
+def _encoding_note(sound: av.AudioStream, codec: str, name: str, reason: str, *, is_changed: bool) -> str:
+    """What a person should know of an encoded sound; "" where it is the same to the bit."""
+    is_kept = codec.startswith("pcm") or codec == name or codec in ("flac", "alac")
+    deep = sound.codec_context.format.packed.name in ("flt", "dbl") or name.startswith("pcm_s32")
+    if is_kept and not is_changed and not (codec in ("flac", "alac") and name.startswith("pcm")):
+        return ""
+    detail = "" if codec.startswith("pcm") else " without loss"
+    if codec in ("flac", "alac") and deep and _is_lossless(name):
+        detail = " with 24 bits a sample"
+    if codec in ("aac", "libopus"):
+        num_channels = sound.codec_context.layout.nb_channels
+        detail = f" at {BIT_RATE_A_CHANNEL * num_channels // 1000} kbit/s"
+    again = "encoded" if name.startswith("pcm") else "encoded again"
+    return f"the sound is {again} as {codec.removeprefix('lib')}{detail}: {reason}"
+
+
+def encoded(
+    target: av.container.OutputContainer, sound: av.AudioStream, codec: str, first: AudioSamples, begin_seconds: float
+) -> SoundWriter:
+    """A new track for samples such as `first`."""
+    num_channels = len(first.data)
+    layout, kind = _layout(sound, codec, num_channels), None
+    if codec in ("flac", "alac"):
+        narrow = sound.codec_context.format.packed.name in ("s16", "u8")
+        kind = {"flac": ("s16", "s32"), "alac": ("s16p", "s32p")}[codec][not narrow]
+    bit_rate = BIT_RATE_A_CHANNEL * num_channels if codec in ("aac", "libopus") else None
+    rate_hz = first.sample_rate_hz
+    return SoundWriter(target, codec, num_channels, rate_hz, begin_seconds, bit_rate, layout, kind)
+
+
+def _layout(sound: av.AudioStream, codec: str, num_channels: int) -> str:
+    own = sound.codec_context.layout
+    if codec in _LAYOUTS:
+        if num_channels > len(_LAYOUTS[codec]):
+            path = Path(sound.container.name.removeprefix("file:"))
+            message = f"{num_channels} channels are too many for {codec}; use a .mov or .mkv, which hold PCM"
+            raise MediaError(path, message, stage="mux", reason="unsupported")
+        return _LAYOUTS[codec][num_channels - 1]
+    return own.name if own.nb_channels == num_channels else f"{num_channels}C"
+
+
+@dataclass(frozen=True)
+class RawBlock:
+    """PCM as it is stored: a row a byte of the sample of all channels, a column a sample."""
+
+    data: UInt8[np.ndarray, "B S"]
+    sample_rate_hz: int
+    pts_seconds: float = 0.0
+    silence: int = 0
+
+
+Block: TypeAlias = "AudioSamples | RawBlock"
+
+
+def raw_blocks(path: Path, number: int | None = None) -> Iterator[RawBlock]:
+    """The samples of a PCM stream as they are stored, in time, with silence in its gaps.
+
+    Args:
+        number: the stream's, in the file; None = the one that a player would choose.
+    """
+    with opened(path, "mux") as container:
+        sound = audio_stream(container) if number is None else container.streams[number]
+        assert isinstance(sound, av.AudioStream)
+        context = sound.codec_context
+        rate, silence = context.sample_rate, 128 if context.name == "pcm_u8" else 0
+        width = int(context.name.removeprefix("pcm_")[1:].rstrip("lbe") or 8) // 8 * context.layout.nb_channels
+        clock = StreamClock(origin_seconds(container), [0.0])
+        following: float | None = None
+        for packet in container.demux(sound):
+            data = np.frombuffer(bytes(packet), np.uint8)
+            if packet.is_discard or len(data) < width:
+                continue
+            data = data[: len(data) // width * width].reshape(-1, width).T[:, _num_skipped(packet) :]
+            time = following or 0.0
+            if packet.pts is not None and packet.time_base:
+                time = clock.seconds(packet.pts, packet.time_base, following, following or 0.0)
+                time += _num_skipped(packet) / rate
+            gap = 0.0 if following is None else time - following
+            if following is not None and JUMP_SECONDS < abs(gap) <= MAX_GAP_SECONDS:
+                num = samples_from_seconds(abs(gap), rate)
+                for begin in range(0, num if gap > 0 else 0, rate):
+                    quiet = np.full((width, min(rate, num - begin)), silence, np.uint8)
+                    yield RawBlock(quiet, rate, following + begin / rate, silence)
+                data = data if gap > 0 else data[:, num:]
+                following += num / rate if gap > 0 else 0.0
+            elif following is None:
+                following = time
+            if data.shape[1]:
+                yield RawBlock(data, rate, following, silence)
+                following += data.shape[1] / rate
+
+
+def _num_skipped(packet: Packet) -> int:
+    """How many samples at a packet's beginning an edit list hides."""
+    data = bytes(packet.get_sidedata("skip_samples"))
+    return int.from_bytes(data[:4], "little") if packet.has_sidedata("skip_samples") else 0
+
+
+@runtime_checkable
+class Writer(Protocol):
+    """Takes samples one after the other."""
+
+    def write(self, data: np.ndarray) -> None:
+        """Take samples of all channels."""
+
+    def close(self) -> None:
+        """There are no more."""
+
+
+class RawWriter:
+    """A new track of PCM, in the bytes that the old one has."""
+
+    def __init__(self, target: av.container.OutputContainer, sound: av.AudioStream, begin_seconds: float) -> None:
+        self.stream = target.add_stream_from_template(sound, opaque=True)
+        self._target, self._rate_hz = target, sound.codec_context.sample_rate
+        self._position = samples_from_seconds(begin_seconds, self._rate_hz)
+
+    def write(self, data: UInt8[np.ndarray, "B S"]) -> None:
+        """Take samples as they are stored."""
+        packet = av.Packet(np.ascontiguousarray(data.T).tobytes())
+        packet.stream, packet.time_base = self.stream, Fraction(1, self._rate_hz)
+        packet.pts = packet.dts = self._position
+        packet.duration = data.shape[1]
+        self._position += data.shape[1]
+        self._target.mux(packet)
+
+    def close(self) -> None:
+        """Nothing is held back."""
+
+
+def on_picture_clock(blocks: Iterator[Block], begin_seconds: float, shift_seconds: float) -> Iterator[Block]:
+    """The sound from the picture's start on: shifted, cut to the sample, or with silence in front."""
+    first = True
+    for block in blocks:
+        rate = block.sample_rate_hz
+        excess = samples_from_seconds(begin_seconds - (block.pts_seconds + shift_seconds), rate)
+        if first and excess < 0:
+            fill = block.silence if isinstance(block, RawBlock) else 0
+            for begin in range(0, -excess, rate):  # a long silence in pieces, so that memory stays small
+                shape = (len(block.data), min(rate, -excess - begin))
+                yield replace(block, data=np.full(shape, fill, block.data.dtype), pts_seconds=begin_seconds)
+        data = block.data[:, max(0, excess) :]
+        if data.shape[1]:
+            first = False
+            yield replace(block, data=data, pts_seconds=begin_seconds)
+
+
+@runtime_checkable
+class Track(Protocol):
+    """A sound on its way into a copy, as far as the picture has come."""
+
+    def write_until(self, time_seconds: float) -> None:
+        """Write what plays before `time_seconds` of the picture's clock."""
+
+    def close(self, *, is_cut: bool) -> None:
+        """The picture ends here; what outlasts it is cut, or not."""
+
+
+class SampleTrack:
+    """A track of samples, encoded or as they are."""
+
+    def __init__(self, writer: Writer, blocks: Iterator[Block], begin_seconds: float) -> None:
+        self._writer, self._blocks = writer, blocks
+        self._pending = next(blocks, None)
+        self._written_seconds = begin_seconds
+
+    def write_until(self, time_seconds: float) -> None:
+        """Write what plays before `time_seconds` of the picture's clock."""
+        while self._pending is not None and self._written_seconds < time_seconds:
+            block = self._pending
+            num = samples_from_seconds(time_seconds - self._written_seconds, block.sample_rate_hz)
+            if num <= 0:
+                return
+            now, rest = block.data[:, :num], block.data[:, num:]
+            self._writer.write(now)
+            self._written_seconds += now.shape[1] / block.sample_rate_hz
+            self._pending = replace(block, data=rest) if rest.shape[1] else next(self._blocks, None)
+
+    def close(self, *, is_cut: bool) -> None:
+        """The picture ends here."""
+        while self._pending is not None and not is_cut:
+            self._writer.write(self._pending.data)
+            self._pending = next(self._blocks, None)
+        self._writer.close()
+
+
+class PacketTrack:
+    """Packets of one or more streams as they are, at other times; none from before the picture begins."""
+
+    def __init__(
+        self,
+        target: av.container.OutputContainer,
+        packets: Iterator[Packet],
+        copies: dict[int, av.stream.Stream],
+        begin_seconds: float,
+        shift_seconds: float,
+    ) -> None:
+        self._target, self._copies = target, copies
+        self._packets = _moved(packets, begin_seconds, shift_seconds)
+        self._pending = next(self._packets, None)
+
+    def write_until(self, time_seconds: float) -> None:
+        """Write what plays before `time_seconds` of the picture's clock."""
+        while (packet := self._pending) is not None and float((packet.pts or 0) * packet.time_base) < time_seconds:
+            packet.stream = self._copies[packet.stream.index]
+            self._target.mux(packet)
+            self._pending = next(self._packets, None)
+
+    def close(self, *, is_cut: bool) -> None:
+        """The picture ends here."""
+        if not is_cut:
+            self.write_until(float("inf"))
+
+
+def _moved(packets: Iterator[Packet], begin_seconds: float, shift_seconds: float) -> Iterator[Packet]:
+    for packet in packets:
+        if packet.pts is None or packet.time_base is None:
+            continue
+        packet.pts += round(shift_seconds / packet.time_base)
+        packet.dts = packet.pts
+        if packet.pts * packet.time_base >= begin_seconds:
+            yield packet
+
+
+#: Where a WAV's chunk with the names of its channels may end at the latest.
+_MAX_IXML_BYTES = 1 << 22
+_UNKNOWN_SIZE = 0xFFFFFFFF
+
+
+def channel_names(path: Path) -> list[str]:
+    """The names of a polyphonic WAV's channels (its iXML chunk), in the order of the channels; [] without any."""
+    with path.open("rb") as file:
+        if file.read(4) not in (b"RIFF", b"RF64", b"BW64"):
+            return []
+        file.seek(12)
+        data_size = 0
+        while len(head := file.read(8)) == 8:
+            size = int.from_bytes(head[4:], "little")
+            if head[:4] == b"iXML" and size <= _MAX_IXML_BYTES:
+                return _names_in(file.read(size).decode("utf-8", "replace"))
+            if head[:4] == b"ds64":  # the true sizes of a file above 4 GB
+                data_size = int.from_bytes(file.read(size)[8:16], "little")
+                continue
+            size = data_size if size == _UNKNOWN_SIZE else size
+            file.seek(size + size % 2, 1)
+    return []
+
+
+def _names_in(xml: str) -> list[str]:
+    """By patterns: a parser of XML would expand what a file from anywhere defines."""
+    found = []
+    for track in re.findall(r"<TRACK>(.*?)</TRACK>", xml, re.DOTALL):
+        name = re.search(r"<NAME>(.*?)</NAME>", track, re.DOTALL)
+        place = re.search(r"<INTERLEAVE_INDEX>\s*(\d+)\s*</INTERLEAVE_INDEX>", track)
+        found.append((int(place[1]) if place else len(found) + 1, html.unescape(name[1]).strip() if name else ""))
+    return [name for _, name in sorted(found) if name]

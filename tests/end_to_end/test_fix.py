@@ -52,7 +52,7 @@ def test_a_folder_is_repaired_and_the_rest_is_reported(avmatch, videos, tmp_path
     before = {path.name: path.read_bytes() for path in videos.iterdir()}
     answers = {
         answer["path"].rpartition("/")[2]: answer
-        for answer in answers_of(avmatch("fix", videos, "-o", tmp_path, "--json"))
+        for answer in answers_of(avmatch("fix", videos, "-o", tmp_path, "--json", exits=1))
     }
     assert {path.name: path.read_bytes() for path in videos.iterdir()} == before
     assert {name: answer["action"] for name, answer in answers.items()} == {

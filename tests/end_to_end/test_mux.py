@@ -69,7 +69,7 @@ def test_a_muxed_recording_that_came_late_is_together_with_its_picture(avmatch, 
 def test_originals_are_never_overwritten(avmatch, clips, cache, table, tmp_path):
     before = {path: path.read_bytes() for path in (clips / "videos").rglob("*.mp4")}
     arguments = ("--cache", cache, "--mux", clips / "videos")
-    avmatch("match", clips / "videos", clips / "audio", "-o", tmp_path, *arguments)
+    avmatch("match", clips / "videos", clips / "audio", "-o", tmp_path, *arguments, exits=1)
     assert {path: path.read_bytes() for path in (clips / "videos").rglob("*.mp4")} == before
     muxing = [row for row in table(tmp_path / "errors.csv") if row["stage"] == "mux"]
     assert len(muxing) >= 10
@@ -86,7 +86,7 @@ def test_nor_those_of_other_pairs(avmatch, clips, cache, truth, table, tmp_path)
         shutil.copy(video, cameras / f"{number}.mp4")
         mux(type(clips)(video), type(clips)(audio), recorders / f"{(number + 1) % 3}.mp4", offset_seconds=0.0)
     before = {path: path.read_bytes() for path in recorders.iterdir()}
-    avmatch("match", cameras, recorders, "-o", tmp_path / "out", "--mux", recorders, "--complete")
+    avmatch("match", cameras, recorders, "-o", tmp_path / "out", "--mux", recorders, "--complete", exits=1)
     assert {path: path.read_bytes() for path in recorders.iterdir()} == before
     muxing = [row for row in table(tmp_path / "out" / "errors.csv") if row["stage"] == "mux"]
     assert len(muxing) == 3
@@ -110,7 +110,7 @@ def test_files_of_others_are_not_overwritten(avmatch, clips, truth, table, tmp_p
     target = tmp_path / "muxed" / video.rpartition("/")[2]
     target.parent.mkdir()
     target.write_bytes(b"theirs")
-    avmatch("match", video, audio, "-o", tmp_path / "out", "--mux", tmp_path / "muxed", "--complete")
+    avmatch("match", video, audio, "-o", tmp_path / "out", "--mux", tmp_path / "muxed", "--complete", exits=1)
     assert target.read_bytes() == b"theirs"
     (failure,) = table(tmp_path / "out" / "errors.csv")
     assert failure["message"] == f"not muxed: {target} exists already; move it, or name another place"

@@ -1,7 +1,7 @@
 """The command line: each command is a few lines around a pipeline.
 
 Results go to stdout or into files; progress and notes to stderr. Exit codes: 0 = every input has its row somewhere,
-1 = nothing could be done, 2 = wrong usage.
+1 = nothing could be done, or a copy that was asked for (`fix`, `match --mux`) could not be written, 2 = wrong usage.
 """
 
 import io

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from typer import Argument, Exit, Option
 
-from avmatch.cli.options import Cache, FaceDetector, MaxOffset, Model, NoCache, cache_folder, progress_bars
+from avmatch.cli.options import AudioCodec, Cache, FaceDetector, MaxOffset, Model, NoCache, cache_folder, progress_bars
 from avmatch.core.errors import UsageError
 
 
@@ -24,6 +24,7 @@ def match(
     matrix: Annotated[Path | None, Option(help="Also write the videos × audio similarity here, as .npy.")] = None,
     normalise: Annotated[str, Option(help="How --matrix is normalised: sinkhorn, csls or raw.")] = "sinkhorn",
     mux: Annotated[Path | None, Option(help="Also mux matches into here; replaces only muxed files.")] = None,
+    audio_codec: AudioCodec = "auto",
     top_k: Annotated[int, Option(help="Candidates listed for each video.")] = 10,
     json: Annotated[bool, Option("--json", help="One JSON object a video instead of the table.")] = False,
     face_detector: FaceDetector = None,
@@ -34,6 +35,7 @@ def match(
     from rich.console import Console
 
     from avmatch.matching.decision import MatchSettings
+    from avmatch.media.tracks import check_sound_codec
     from avmatch.pipelines import delivery
     from avmatch.pipelines.match import match as run
     from avmatch.reports.output import match_table, write_match
@@ -41,6 +43,7 @@ def match(
 
     settings = MatchSettings(max_offset, min_confidence, complete, many, not no_duration, use_scratch, top_k)
     delivery.check_normalisation(normalise)
+    check_sound_codec(audio_codec)
     delivery.check_output(matrix, "--matrix", "similarity.npy")
     for folder in (out, mux):
         if folder is not None and folder.exists() and not folder.is_dir():
@@ -57,7 +60,7 @@ def match(
             progress=progress,
         )
         if mux is not None:
-            result = delivery.mux_matches(result, videos, mux, progress)
+            result = delivery.mux_matches(result, videos, mux, progress, audio_codec=audio_codec)
     report = write_match(result, out)
     if matrix is not None:
         delivery.write_matrix(result, matrix, normalise)
@@ -68,5 +71,5 @@ def match(
         print(f"{delivery.summary(result)}; the report is {report}")
     for line in remark_lines(result.notes, result.failures):
         print(line, file=sys.stderr)
-    if not result.videos or not result.audio:
+    if not result.videos or not result.audio or any(failure.stage == "mux" for failure in result.failures):
         raise Exit(1)

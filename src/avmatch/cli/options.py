@@ -13,6 +13,9 @@ FaceDetector = Annotated[Path | None, Option(help="A YuNet ONNX file instead of 
 MaxOffset = Annotated[float, Option(help="Search offsets up to this many seconds.")]
 Cache = Annotated[Path | None, Option(help="Keep features here instead of the user's cache.")]
 NoCache = Annotated[bool, Option("--no-cache", help="Keep no features.")]
+AudioCodec = Annotated[
+    str, Option(help="The copies' sound: copy, pcm, flac, alac, aac, opus; auto keeps what the container can hold.")
+]
 #: The same two in one, for commands with many options.
 CacheOrNone = Annotated[
     Path | None,

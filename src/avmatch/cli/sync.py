@@ -6,6 +6,7 @@ from typing import Annotated
 from typer import Argument, Exit, Option
 
 from avmatch.cli.options import (
+    AudioCodec,
     Cache,
     FaceDetector,
     MaxOffset,
@@ -59,6 +60,8 @@ def fix(
     max_offset: MaxOffset = 1.0,
     tolerance: Annotated[float, Option(help="Leave files alone whose offset is within this many seconds.")] = 0.02,
     force: Annotated[bool, Option("--force", help="Also act on uncertain measurements.")] = False,
+    track: Annotated[int | None, Option(help="Move this audio track alone (1 is the first); default: all.")] = None,
+    audio_codec: AudioCodec = "auto",
     json: Annotated[bool, Option("--json", help="One JSON object a file instead of a sentence.")] = False,
     model: Model = None,
     face_detector: FaceDetector = None,
@@ -70,11 +73,13 @@ def fix(
     from avmatch.pipelines.sync import expand
     from avmatch.reports.wording import fix_sentence
 
-    settings = FixSettings(offset, tolerance, force, max_offset, model, cache_folder(cache, no_cache), face_detector)
+    folder = cache_folder(cache, no_cache)
+    settings = FixSettings(offset, tolerance, force, max_offset, model, folder, face_detector, audio_codec, track)
     with progress_bars() as progress:
         results = fix_all(expand(paths, [out]), out, settings, progress=progress)
     print_results(results, fix_sentence, as_json=json)
-    if all(result.action in ("failed", "refused") for result in results):
+    actions = {result.action for result in results}
+    if "failed" in actions or actions <= {"refused"}:
         raise Exit(1)
 
 

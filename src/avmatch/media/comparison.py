@@ -28,9 +28,7 @@ def differences(source: av.container.InputContainer, copy: Path, pairs: Mapping[
     with opened(copy, "mux") as made:
         lost = sorted(_lost(source.metadata, made.metadata))
         if lost:
-            yield f"{suffix} can't hold the tags {', '.join(lost)}" if len(lost) > 1 else (
-                f"{suffix} can't hold the tag {lost[0]}"
-            )
+            yield f"{suffix} can't hold the tag{'s' if len(lost) > 1 else ''} {', '.join(lost)}"
         if len(made.chapters()) != len(source.chapters()):
             yield f"of {len(source.chapters())} chapters {suffix} holds {len(made.chapters())}"
         if missing := [code for code in timecodes(source) if code not in timecodes(made)]:
@@ -58,10 +56,20 @@ def _stream_differences(
     name = f"{own.type} stream {own.index}"
     if own.type == "video" and source.format.name == made.format.name:
         before, after = (stream.codec_context and stream.codec_context.codec_tag for stream in (own, new))
-        if before != after:
+        if before != after and made.format.name.startswith("mov"):
             yield f"{name} is tagged {after}, no longer {before}"
+    if own.type == new.type == "audio":
+        yield from _layout_difference(own, new, name)
     ignored = _PACKAGING | OWN_TAGS | {"timecode", "creation_time"}
     lost = [key for key in _lost(own.metadata, new.metadata) if key.lower() not in ignored and "-" not in key]
     lost = [key for key in lost if not (key == "language" and own.metadata[key] in ("und", "eng"))]
     if lost:
         yield f"{name} loses the tag{'s' if len(lost) > 1 else ''} {', '.join(sorted(lost))}"
+
+
+def _layout_difference(own: av.stream.Stream, new: av.stream.Stream, name: str) -> Iterator[str]:
+    """Which channel is which; of a single one there is nothing to say."""
+    if isinstance(own, av.AudioStream) and isinstance(new, av.AudioStream) and own.codec_context and new.codec_context:
+        before, after = own.codec_context.layout, new.codec_context.layout
+        if before.nb_channels > 1 and before.name != after.name:
+            yield f"{name} has the channel layout {after.name}, no longer {before.name}"

@@ -43,28 +43,14 @@ _PLAIN_TAGS = frozenset(
     "title artist album_artist album date comment genre copyright composer description synopsis keywords lyrics "
     "creation_time location timecode make model".split()
 )
-#: QuickTime knows these languages by their older codes only.
-_OLD_CODES = {
-    "deu": "ger",
-    "fra": "fre",
-    "nld": "dut",
-    "zho": "chi",
-    "ell": "gre",
-    "ces": "cze",
-    "isl": "ice",
-    "ron": "rum",
-    "slk": "slo",
-    "fas": "per",
-    "msa": "may",
-    "cym": "wel",
-    "eus": "baq",
-    "hye": "arm",
-    "kat": "geo",
-    "mkd": "mac",
-    "mya": "bur",
-    "sqi": "alb",
-    "bod": "tib",
-}
+#: The languages that QuickTime's list has under another code than the one in use.
+_QUICKTIME_CODES = dict(
+    pair.split(":")
+    for pair in (
+        "deu:ger nld:dut swe:sve ell:gre isl:ice zho:chi fre:fra sqi:alb rum:ron cze:ces slo:slk mkd:mac hye:arm "
+        "kat:geo bod:tib mya:bur msa:may cym:wel eus:baq"
+    ).split()
+)
 #: Data streams that a muxer takes, by the name of their codec.
 _DATA_TAKEN = {"mov": {"bin_data"}, "mp4": {"bin_data"}, "mpegts": {"klv", "timed_id3", "smpte_2038", "scte_35"}}
 
@@ -112,8 +98,12 @@ def kept_tags(tags: dict[str, str]) -> dict[str, str]:
 
 def timecodes(container: av.container.InputContainer) -> list[str]:
     """The timecodes of a file's tracks, or of its own tags."""
-    found = [stream.metadata.get("timecode", "") for stream in container.streams]
-    return [code for code in found if code] or [code for code in [container.metadata.get("timecode", "")] if code]
+    found = [_timecode(stream.metadata) for stream in container.streams]
+    return [code for code in found if code] or [code for code in [_timecode(container.metadata)] if code]
+
+
+def _timecode(tags: dict[str, str]) -> str:
+    return tags.get("timecode", tags.get("TIMECODE", ""))
 
 
 def take_tags(source: av.container.InputContainer, target: av.container.OutputContainer) -> None:
@@ -132,9 +122,9 @@ def take_stream(
         ValueError: the container can't hold it.
     """
     is_mov = target.format.name in MOV_FAMILY
-    if stream.type == "data" and not _is_data_taken(stream, source, target):
-        if is_mov and "timecode" in stream.metadata:
-            return None
+    if stream.type == "data" and is_mov and ("timecode" in stream.metadata or _is_chapters(stream, source)):
+        return None
+    if stream.type == "data" and getattr(stream, "name", None) not in _DATA_TAKEN.get(target.format.name, ()):
         raise ValueError(stream.type)
     if stream.type not in ("video", "audio", "subtitle", "data", "attachment"):
         raise ValueError(stream.type)
@@ -145,17 +135,15 @@ def take_stream(
     return copy
 
 
-def take_stream_tags(
-    stream: av.stream.Stream, copy: av.stream.Stream, target: av.container.OutputContainer
-) -> None:
+def take_stream_tags(stream: av.stream.Stream, copy: av.stream.Stream, target: av.container.OutputContainer) -> None:
     """Tags and dispositions of one stream."""
     copy.disposition = stream.disposition
     copy.metadata.update(stream.metadata)
     if target.format.name not in MOV_FAMILY:
         for key in ("vendor_id", "handler_name"):
             copy.metadata.pop(key, None)
-    elif target.format.name == "mov" and stream.metadata.get("language") in _OLD_CODES:
-        copy.metadata["language"] = _OLD_CODES[stream.metadata["language"]]
+    elif target.format.name == "mov" and (language := stream.metadata.get("language")) is not None:
+        copy.metadata["language"] = _QUICKTIME_CODES.get(language, language)
     if "name" in copy.metadata:  # as QuickTime calls it
         copy.metadata.setdefault("title", copy.metadata.pop("name"))
 
@@ -165,6 +153,8 @@ def _take_picture(
 ) -> None:
     if stream.average_rate:
         copy.codec_context.framerate = stream.average_rate
+    if stream.sample_aspect_ratio:
+        copy.codec_context.sample_aspect_ratio = stream.sample_aspect_ratio
     if not is_mov:
         return
     if source.format.name.startswith("mov"):
@@ -172,32 +162,28 @@ def _take_picture(
     elif stream.codec_context.name == "hevc":
         copy.codec_context.codec_tag = "hvc1"  # QuickTime plays no other
     code = next(iter(timecodes(source)), None)
-    if code is not None and "timecode" not in copy.metadata:
+    if code is not None and not _timecode(copy.metadata):
         copy.metadata["timecode"] = code
 
 
-def _is_data_taken(
-    stream: av.stream.Stream, source: av.container.InputContainer, target: av.container.OutputContainer
-) -> bool:
-    """Chapters in QuickTime are a track of text as well; the muxer makes it anew."""
-    if "timecode" in stream.metadata or (source.chapters() and stream.frames == len(source.chapters())):
-        return False
-    return getattr(stream, "name", None) in _DATA_TAKEN.get(target.format.name, ())
+def _is_chapters(stream: av.stream.Stream, source: av.container.InputContainer) -> bool:
+    """Whether it is the track of text that QuickTime keeps chapters in."""
+    return bool(source.chapters()) and stream.frames == len(source.chapters())
 
 
 def holds(target: av.container.OutputContainer, codec: str, source_format: str = "") -> bool:
-    """Whether a container can hold a codec; what FFmpeg can't say of it is asked of the source."""
-    known = target.supported_codecs
-    if not known:
-        return _SAME_FORMATS.get(source_format) == target.format.name or codec in _UNTOLD.get(target.format.name, ())
-    if target.format.name == "mov" and codec in _MP4_ONLY:
+    """Whether a container can hold a codec."""
+    name = target.format.name
+    if name in _UNTOLD:
+        return _SAME_FORMATS.get(source_format) == name or codec in _UNTOLD[name]
+    if name == "mov" and codec in _MP4_ONLY:
         return False
-    return codec in known and not (target.format.name == "mp4" and codec.startswith("pcm"))
+    return codec in target.supported_codecs and not (name == "mp4" and codec.startswith("pcm"))
 
 
 #: FFmpeg lists them for QuickTime, but writes them into MP4 only.
 _MP4_ONLY = frozenset({"flac", "opus", "vorbis"})
-#: Muxers that have no list of what they hold.
+#: Muxers of which FFmpeg doesn't say what they hold.
 _UNTOLD = {
     "mpegts": frozenset({"aac", "ac3", "eac3", "mp2", "mp3", "dts", "opus"}),
     "vob": frozenset({"ac3", "mp2", "dts"}),
@@ -251,9 +237,7 @@ def _unsupported(source: av.container.InputContainer, message: str) -> MediaErro
 PRIMING_SECONDS = 0.1
 
 
-def _shown_packets(
-    source: av.container.InputContainer, stream: av.stream.Stream, can_hide: bool, suffix: str
-) -> range:
+def _shown_packets(source: av.container.InputContainer, stream: av.stream.Stream, can_hide: bool, suffix: str) -> range:
     """Which packets of a stream are copied, by number: those that are shown, and those that they need.
 
     Raises:
@@ -273,15 +257,28 @@ def _shown_packets(
         begin = 0 if can_hide or is_priming else next((number for number in visible if packets[number][0] >= 0), last)
         return range(begin, last + 1)
     begin = max((number for number in range(first + 1) if packets[number][1]), default=0)
-    begin_ticks = min(packets[number][0] for number in visible)
+    times = [packets[number][0] for number in visible]
     seen = [ticks for ticks, _, is_hidden in packets[begin : last + 1] if is_hidden]
-    if can_hide:
-        seen = [ticks for ticks in seen if ticks > begin_ticks]
-    if seen:
-        where = "its beginning" if max(seen) < begin_ticks else "a part of it"
-        advice = "cut it with an editor first" if can_hide else f"{suffix} can't; name the copy .mp4 or .mov"
-        raise _unsupported(source, f"an edit list hides {where}, and the copy would show it: {advice}")
+    if seen and not can_hide:
+        raise _unsupported(source, f"an edit list hides a part of it; {suffix} can't: name the copy .mp4 or .mov")
+    if any(min(times) < ticks < max(times) for ticks in seen):
+        raise _unsupported(source, "an edit list leaves out pictures in its middle; cut it with an editor first")
     return range(begin, last + 1)
+
+
+def hidden_end_seconds(source: av.container.InputContainer, stream: av.VideoStream) -> float | None:
+    """How long a picture is shown, where packets behind its end are needed before it; None where there are none."""
+    if not any(entry.is_discard for entry in stream.index_entries):
+        return None
+    packets = list(_stored_packets(source, stream.index))
+    visible = [number for number, (_, _, is_hidden) in enumerate(packets) if not is_hidden]
+    if not visible or stream.time_base is None:
+        return None
+    times = [packets[number][0] for number in visible]
+    if all(ticks < max(times) for ticks, _, is_hidden in packets[: visible[-1]] if is_hidden):
+        return None
+    lasts = 1 / (stream.average_rate or 25)
+    return float((max(times) - min(times)) * stream.time_base + lasts)
 
 
 def _stored_packets(source: av.container.InputContainer, number: int) -> Iterator[tuple[int, bool, bool]]:

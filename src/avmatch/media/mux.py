@@ -24,7 +24,9 @@ from avmatch.core.files import atomic_path, taken
 from avmatch.media import copying, tracks
 from avmatch.media.comparison import differences
 from avmatch.media.decode import decode_sound
+from avmatch.media.editlist import end_track
 from avmatch.media.source import audio_stream, opened, origin_seconds, video_stream
+from avmatch.media.wav import channel_names
 
 #: The end of the comment in every muxed file, by which a later run knows what it may replace.
 MUXED_BY = "muxed by avmatch"
@@ -51,8 +53,7 @@ def mux(video: Path, audio: Path, out: Path, *, offset_seconds: float, audio_cod
     notes: list[str] = []
     with remuxed(video, out, originals=(video, audio), overwrite=_is_muxed(out), notes=notes) as copy:
         copying.take_tags(copy.source, copy.target)
-        comment = copy.source.metadata.get("comment", "")
-        copy.target.metadata["comment"] = comment if comment.endswith(MUXED_BY) else f"{comment} {MUXED_BY}".strip()
+        _mark(copy.target)
         pictures = {stream.index for stream in copy.source.streams.video}
         copies = copy.streams(pictures, notes)
         with opened(audio, "mux") as recorder:
@@ -74,11 +75,18 @@ def mux(video: Path, audio: Path, out: Path, *, offset_seconds: float, audio_cod
     return tuple(([plan.note] if plan.note else []) + notes)
 
 
+def _mark(target: av.container.OutputContainer) -> None:
+    """Say in the comment that `mux` made the file, behind what is said there already."""
+    key = next((key for key in target.metadata if key.lower() == "comment"), "comment")
+    comment = target.metadata.get(key, "").removesuffix(MUXED_BY).strip()
+    target.metadata[key] = f"{comment} {MUXED_BY}".strip()
+
+
 def _describe(stream: av.stream.Stream, audio: Path, sound: av.AudioStream) -> None:
     """The tags of the new track: what the recorder says of its sound and of its channels."""
     stream.disposition = av.stream.Disposition.default
     stream.metadata.update(copying.kept_tags(sound.metadata))
-    if names := tracks.channel_names(audio):
+    if names := channel_names(audio):
         stream.metadata.setdefault("title", ", ".join(names))
         stream.metadata["handler_name"] = stream.metadata["title"]
 
@@ -147,7 +155,10 @@ class Remuxed:
                     raise
                 suffix = Path(self.target.name).suffix
                 kind = f"{stream.type} stream {stream.index}"
-                notes.append(f"{kind} is left out: it can't be copied into {suffix}")
+                if "timecode" in stream.metadata and self.target.format.name == "matroska":
+                    notes.append(f"the timecode track becomes a tag: {suffix} has none")
+                else:
+                    notes.append(f"{kind} is left out: it can't be copied into {suffix}")
                 continue
             if copy is not None:
                 copies[stream.index] = copy
@@ -181,9 +192,15 @@ def remuxed(
                 copy = Remuxed(source, picture, target)
                 yield copy
                 pairs = {index: stream.index for index, stream in copy.copies.items()}
+                is_mov = target.format.name in copying.MOV_FAMILY
+            for stream in source.streams.video if is_mov else ():
+                end = copying.hidden_end_seconds(source, stream) if stream.index in pairs else None
+                if end is not None and not end_track(temporary, pairs[stream.index], end):
+                    message = "an edit list hides its end, and the copy has none; cut it with an editor first"
+                    raise MediaError(video, message, stage="mux", reason="unsupported")
             notes.extend(differences(source, temporary, pairs))
     except (av.FFmpegError, ValueError) as error:
-        if isinstance(error, MediaError):
+        if isinstance(error, MediaError | UsageError):
             raise
         message = f"can't be muxed into {out.suffix} ({error}); convert the video to .mkv or .mp4 first"
         raise MediaError(video, message, stage="mux", reason="unsupported") from error

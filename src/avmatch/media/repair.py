@@ -69,12 +69,12 @@ def repair(
         moving = {stream.index for stream in sounds}
         why = "its drift is taken out" if drift_ppm else ""
         plans = {
-            stream.index: tracks.plan_sound(stream, copy.source, copy.target, audio_codec, why=why)
-            for stream in sounds
+            stream.index: tracks.plan_sound(stream, copy.source, copy.target, audio_codec, why=why) for stream in sounds
         }
         origin = origin_seconds(copy.source)
         steady = partial(_steady, begin_seconds=mux.start_seconds(copy.picture) - origin, drift_ppm=drift_ppm)
-        begin, running, copies = origin, [], {}
+        running: list[tracks.Track] = []
+        copies: dict[int, av.stream.Stream] = {}
         for stream in copy.source.streams:
             if stream.index not in moving:
                 copies |= copy.streams({stream.index}, notes)
@@ -82,7 +82,7 @@ def repair(
             own = opened_files.enter_context(opened(video, "mux")).streams[stream.index]
             assert isinstance(own, av.AudioStream)
             new, made = mux.sound_track(
-                copy.target, video, own, plans[stream.index], begin, origin - offset_seconds, steady
+                copy.target, video, own, plans[stream.index], origin, origin - offset_seconds, steady
             )
             copying.take_stream_tags(stream, made, copy.target)
             running.append(new)

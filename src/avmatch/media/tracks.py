@@ -9,12 +9,10 @@ least 128 kbit/s a channel, and the plan says so.
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import chain
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
@@ -43,7 +41,8 @@ _ENCODERS = {"opus": "libopus"}
 _ALAC_LAYOUTS = ("mono", "stereo", "3.0", "4.0", "5.0", "5.1", "6.1(back)", "7.1(wide)")
 _AAC_LAYOUTS = ("mono", "stereo", "3.0", "4.0", "5.0", "5.1", "6.1", "7.1")
 _OPUS_LAYOUTS = ("mono", "stereo", "3.0", "quad", "5.0", "5.1", "6.1", "7.1")
-_LAYOUTS = {"alac": _ALAC_LAYOUTS, "aac": _AAC_LAYOUTS, "libopus": _OPUS_LAYOUTS}
+_LAYOUTS = {"alac": _ALAC_LAYOUTS, "aac": _AAC_LAYOUTS, "libopus": _OPUS_LAYOUTS, "ac3": _AAC_LAYOUTS[:6]}
+_LOSSY = ("aac", "libopus", "ac3")
 
 
 @dataclass(frozen=True)
@@ -59,6 +58,12 @@ class SoundPlan:
     how: Literal["packets", "rows", "encode"]
     codec: str
     note: str = ""
+
+
+def check_sound_codec(name: str) -> None:
+    """Raises UsageError if there is no such codec."""
+    if name not in SOUND_CODECS:
+        raise UsageError(f"no audio codec {name!r}; there are {', '.join(SOUND_CODECS)}")
 
 
 def plan_sound(
@@ -79,8 +84,7 @@ def plan_sound(
         UsageError: there is no such codec.
         MediaError: the container can't hold what is wanted.
     """
-    if wanted not in SOUND_CODECS:
-        raise UsageError(f"no audio codec {wanted!r}; there are {', '.join(SOUND_CODECS)}")
+    check_sound_codec(wanted)
     name = sound.codec_context.codec.canonical_name
     is_held = holds(target, name, source.format.name)
     suffix = Path(target.name).suffix
@@ -92,16 +96,13 @@ def plan_sound(
             if _UNTIMED not in (source.format.name, target.format.name):
                 return SoundPlan("packets", name)
             why = "AVI has no times to move"
+    reason = why or f"{suffix} can't hold {name}"
     if wanted == "copy":
-        raise MediaError(
-            source.name.removeprefix("file:"),
-            f"its sound can't be copied into {suffix} ({why or f'{suffix} can not hold {name}'}); "
-            "leave out --audio-codec copy",
-            stage="mux",
-            reason="unsupported",
-        )
+        message = f"its sound can't be copied: {reason}; leave out --audio-codec copy"
+        raise MediaError(source.name.removeprefix("file:"), message, stage="mux", reason="unsupported")
     codec = _encoder(sound, target, wanted, name)
-    reason = why or ("as asked for" if wanted != "auto" else f"{suffix} can't hold {name}")
+    if wanted != "auto" and not why:
+        reason = "as asked for"
     return SoundPlan("encode", codec, _encoding_note(sound, codec, name, reason, is_changed=bool(why)))
 
 
@@ -125,7 +126,7 @@ def _encoder(sound: av.AudioStream, target: av.container.OutputContainer, wanted
     num_channels = sound.codec_context.layout.nb_channels
     if _is_lossless(name) and holds(target, "alac") and num_channels <= len(_ALAC_LAYOUTS):
         return "alac"
-    return "aac" if holds(target, "aac") or not holds(target, "opus") else "libopus"
+    return next((codec for codec in ("aac", "opus", "ac3") if holds(target, codec)), "aac").replace("opus", "libopus")
 
 
 def pcm_encoder(sound: av.AudioStream) -> str:
@@ -142,18 +143,22 @@ def pcm_encoder(sound: av.AudioStream) -> str:
 
 def _encoding_note(sound: av.AudioStream, codec: str, name: str, reason: str, *, is_changed: bool) -> str:
     """What a person should know of an encoded sound; "" where it is the same to the bit."""
-    is_kept = codec.startswith("pcm") or codec == name or codec in ("flac", "alac")
-    deep = sound.codec_context.format.packed.name in ("flt", "dbl") or name.startswith("pcm_s32")
-    if is_kept and not is_changed and not (codec in ("flac", "alac") and name.startswith("pcm")):
+    if codec == name and not is_changed and _is_lossless(name):
         return ""
-    detail = "" if codec.startswith("pcm") else " without loss"
-    if codec in ("flac", "alac") and deep and _is_lossless(name):
+    detail = " without loss" if not is_changed else ""
+    is_deep = sound.codec_context.format.packed.name in ("flt", "dbl") or name.startswith("pcm_s32")
+    if codec in ("flac", "alac") and is_deep and _is_lossless(name):
         detail = " with 24 bits a sample"
-    if codec in ("aac", "libopus"):
-        num_channels = sound.codec_context.layout.nb_channels
-        detail = f" at {BIT_RATE_A_CHANNEL * num_channels // 1000} kbit/s"
+    if codec in _LOSSY:
+        detail = f" at {bit_rate(sound) // 1000} kbit/s"
     again = "encoded" if name.startswith("pcm") else "encoded again"
     return f"the sound is {again} as {codec.removeprefix('lib')}{detail}: {reason}"
+
+
+def bit_rate(sound: av.AudioStream) -> int:
+    """For a lossy encoder: not less than the sound has, if that is compressed with loss as well."""
+    own = 0 if _is_lossless(sound.codec_context.codec.canonical_name) else sound.codec_context.bit_rate or 0
+    return max(BIT_RATE_A_CHANNEL * sound.codec_context.layout.nb_channels, min(own, 640_000))
 
 
 def encoded(
@@ -165,9 +170,8 @@ def encoded(
     if codec in ("flac", "alac"):
         narrow = sound.codec_context.format.packed.name in ("s16", "u8")
         kind = {"flac": ("s16", "s32"), "alac": ("s16p", "s32p")}[codec][not narrow]
-    bit_rate = BIT_RATE_A_CHANNEL * num_channels if codec in ("aac", "libopus") else None
-    rate_hz = first.sample_rate_hz
-    return SoundWriter(target, codec, num_channels, rate_hz, begin_seconds, bit_rate, layout, kind)
+    rate_hz, bits = first.sample_rate_hz, bit_rate(sound) if codec in _LOSSY else None
+    return SoundWriter(target, codec, num_channels, rate_hz, begin_seconds, bits, layout, kind)
 
 
 def _layout(sound: av.AudioStream, codec: str, num_channels: int) -> str:
@@ -362,37 +366,3 @@ def _moved(packets: Iterator[Packet], begin_seconds: float, shift_seconds: float
         packet.dts = packet.pts
         if packet.pts * packet.time_base >= begin_seconds:
             yield packet
-
-
-#: Where a WAV's chunk with the names of its channels may end at the latest.
-_MAX_IXML_BYTES = 1 << 22
-_UNKNOWN_SIZE = 0xFFFFFFFF
-
-
-def channel_names(path: Path) -> list[str]:
-    """The names of a polyphonic WAV's channels (its iXML chunk), in the order of the channels; [] without any."""
-    with path.open("rb") as file:
-        if file.read(4) not in (b"RIFF", b"RF64", b"BW64"):
-            return []
-        file.seek(12)
-        data_size = 0
-        while len(head := file.read(8)) == 8:
-            size = int.from_bytes(head[4:], "little")
-            if head[:4] == b"iXML" and size <= _MAX_IXML_BYTES:
-                return _names_in(file.read(size).decode("utf-8", "replace"))
-            if head[:4] == b"ds64":  # the true sizes of a file above 4 GB
-                data_size = int.from_bytes(file.read(size)[8:16], "little")
-                continue
-            size = data_size if size == _UNKNOWN_SIZE else size
-            file.seek(size + size % 2, 1)
-    return []
-
-
-def _names_in(xml: str) -> list[str]:
-    """By patterns: a parser of XML would expand what a file from anywhere defines."""
-    found = []
-    for track in re.findall(r"<TRACK>(.*?)</TRACK>", xml, re.DOTALL):
-        name = re.search(r"<NAME>(.*?)</NAME>", track, re.DOTALL)
-        place = re.search(r"<INTERLEAVE_INDEX>\s*(\d+)\s*</INTERLEAVE_INDEX>", track)
-        found.append((int(place[1]) if place else len(found) + 1, html.unescape(name[1]).strip() if name else ""))
-    return [name for _, name in sorted(found) if name]

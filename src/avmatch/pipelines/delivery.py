@@ -52,11 +52,14 @@ def summary(result: MatchResult) -> str:
     )
 
 
-def mux_matches(result: MatchResult, videos: str, folder: Path, progress: Progress | None = None) -> MatchResult:
+def mux_matches(
+    result: MatchResult, videos: str, folder: Path, progress: Progress | None = None, *, audio_codec: str = "auto"
+) -> MatchResult:
     """Write each matched video with its sound at the found offset into `folder`, names and subfolders unchanged.
 
     A pair that can't be muxed becomes a Failure of the result that is returned; so does one whose new file would
-    replace a video or recording that was matched, or a file that no `mux` wrote.
+    replace a video or recording that was matched, or a file that no `mux` wrote. What is different in the copies
+    becomes notes.
 
     Raises:
         UsageError: features were matched, which have no picture to write.
@@ -67,19 +70,25 @@ def mux_matches(result: MatchResult, videos: str, folder: Path, progress: Progre
     places = targets([item.video for item, _ in pairs], videos, folder)
     used = (*result.videos, *result.audio, *(failure.path for failure in result.failures))
     originals = {_identity(Path(path)) for path in used} - {None}
-    failures = []
+    failures: list[Failure] = []
+    differences: dict[str, list[str]] = {}
     for done, ((item, audio), target) in enumerate(zip(pairs, places, strict=True), start=1):
         try:
             if _identity(target) in originals:
                 raise UsageError(f"{target}: this would overwrite an original; choose another folder for --mux")
-            mux(Path(item.video), Path(audio), target, offset_seconds=item.offset_seconds or 0.0)
+            offset = item.offset_seconds or 0.0
+            for note in mux(Path(item.video), Path(audio), target, offset_seconds=offset, audio_codec=audio_codec):
+                differences.setdefault(note, []).append(str(target))
         except MediaError as error:
             failures.append(Failure.from_error(error))
         except (OSError, UsageError) as error:
             failures.append(Failure(item.video, "mux", f"not muxed: {error}"))
         if progress is not None:
             progress("mux", done, len(pairs))
-    return replace(result, failures=(*result.failures, *failures))
+    notes = [
+        f"{paths[0] if len(paths) == 1 else f'{len(paths)} muxed files'}: {note}" for note, paths in differences.items()
+    ]
+    return replace(result, failures=(*result.failures, *failures), notes=(*result.notes, *notes))
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

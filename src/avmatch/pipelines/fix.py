@@ -14,6 +14,7 @@ from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.files import taken
 from avmatch.core.results import FixResult, Progress, SyncResult
 from avmatch.media.repair import repair
+from avmatch.media.tracks import check_sound_codec
 from avmatch.pipelines.delivery import targets
 from avmatch.pipelines.sync import DEFAULT_MAX_OFFSET_SECONDS, sync_all
 
@@ -31,6 +32,8 @@ class FixSettings:
         tolerance_seconds: a file that is this close to being together is left as it is.
         force: act on uncertain measurements, too.
         max_offset_seconds, model, cache_dir, face_detector: as for `sync`.
+        audio_codec: how the sound is kept, one of media.tracks.SOUND_CODECS.
+        track: the number of the audio track that is moved, from 1 on; None = all tracks of the take.
 
     Raises:
         UsageError: an offset or a tolerance out of range.
@@ -43,12 +46,15 @@ class FixSettings:
     model: str | Path | None = None
     cache_dir: Path | None = None
     face_detector: Path | None = None
+    audio_codec: str = "auto"
+    track: int | None = None
 
     def __post_init__(self) -> None:
         if self.offset_seconds is not None and not abs(self.offset_seconds) <= MAX_KNOWN_SECONDS:
             raise UsageError(f"an offset must be within ±{MAX_KNOWN_SECONDS:.0f} s, got {self.offset_seconds}")
         if not self.tolerance_seconds >= 0.0:
             raise UsageError(f"a tolerance can't be negative, got {self.tolerance_seconds}")
+        check_sound_codec(self.audio_codec)
 
 
 def fix(path: str | Path, out: str | Path, settings: FixSettings | None = None) -> FixResult:
@@ -107,6 +113,14 @@ def _places(paths: Sequence[str], out: Path) -> list[Path]:
     return targets(paths, "", out)
 
 
+def _may_be_zero(was: SyncResult | None) -> bool:
+    """Whether the measurement's own interval covers no offset at all."""
+    if was is None or was.offset_interval_seconds is None:
+        return False
+    low, high = was.offset_interval_seconds
+    return low <= 0.0 <= high
+
+
 def _fixed(path: str, target: Path, was: SyncResult | None, settings: FixSettings) -> FixResult:
     if was is not None and was.offset_seconds is None:
         return FixResult(path, "failed", was=was, message=was.message)
@@ -115,16 +129,24 @@ def _fixed(path: str, target: Path, was: SyncResult | None, settings: FixSetting
     assert offset is not None
     if was is not None and was.status != "ok" and not settings.force:
         return FixResult(path, "refused", was=was, message=was.message)
-    if drift is None and abs(offset) <= settings.tolerance_seconds:
+    is_close = abs(offset) <= settings.tolerance_seconds or (not settings.force and _may_be_zero(was))
+    if drift is None and is_close:
         return FixResult(path, "in_sync", was=was)
     try:
         if os.path.lexists(target):
             raise taken(target)
-        notes = repair(Path(path), target, offset_seconds=offset, drift_ppm=drift or 0.0)
+        notes = repair(
+            Path(path),
+            target,
+            offset_seconds=offset,
+            drift_ppm=drift or 0.0,
+            audio_codec=settings.audio_codec,
+            track=settings.track,
+        )
     except FileExistsError:  # before, or since a moment ago
         message = str(taken(target))
-    except MediaError as error:
-        message = error.message
+    except (MediaError, UsageError) as error:
+        message = error.message if isinstance(error, MediaError) else str(error)
     except OSError as error:
         message = f"{target} can't be written ({error.strerror or error})"
     else:

@@ -38,7 +38,7 @@ def clip(path, *, seconds, offset_seconds, drift_ppm=0.0, seed=0, kind="drums"):
 def videos(tmp_path_factory):
     folder = tmp_path_factory.mktemp("videos")
     clip(folder / "early.mp4", seconds=8, offset_seconds=-0.25)
-    clip(folder / "late.mkv", seconds=8, offset_seconds=0.25, seed=2)
+    clip(folder / "late.mkv", seconds=8, offset_seconds=0.25, seed=6)
     clip(folder / "unsure.mp4", seconds=1.2, offset_seconds=0.0, seed=3)
     (folder / "text.mp4").write_text("this is not a video")
     return folder
@@ -160,3 +160,14 @@ def test_wrong_usage_says_why(avmatch, videos, arguments, message):
 def test_an_offset_that_is_no_number_is_refused():
     with pytest.raises(UsageError, match="an offset must be within"):
         library.FixSettings(offset_seconds=float("nan"))
+
+
+def test_an_offset_that_may_be_none_is_left_alone(avmatch, tmp_path):
+    video = clip(tmp_path / "wide.mkv", seconds=8, offset_seconds=0.25, seed=2)
+    (own,) = answers_of(avmatch("sync", video, "--json"))
+    assert own["status"] == "ok"
+    assert own["offset_low_ms"] < 0 < own["offset_high_ms"]
+    refused = avmatch("fix", video, "-o", tmp_path / "out.mkv", exits=1).stdout
+    assert "nothing written without --force" in refused
+    assert "so there may be none" in refused
+    assert [path.name for path in tmp_path.iterdir()] == ["wide.mkv"]

@@ -113,12 +113,14 @@ def _places(paths: Sequence[str], out: Path) -> list[Path]:
     return targets(paths, "", out)
 
 
-def _may_be_zero(was: SyncResult | None) -> bool:
-    """Whether the measurement's own interval covers no offset at all."""
+def _doubt(was: SyncResult | None) -> str:
+    """Why a file is left alone whose interval covers no offset at all; "" where it doesn't."""
     if was is None or was.offset_interval_seconds is None:
-        return False
+        return ""
     low, high = was.offset_interval_seconds
-    return low <= 0.0 <= high
+    if not low <= 0.0 <= high:
+        return ""
+    return f"the offset lies between {low:+.3f} and {high:+.3f} s, so there may be none"
 
 
 def _fixed(path: str, target: Path, was: SyncResult | None, settings: FixSettings) -> FixResult:
@@ -129,9 +131,10 @@ def _fixed(path: str, target: Path, was: SyncResult | None, settings: FixSetting
     assert offset is not None
     if was is not None and was.status != "ok" and not settings.force:
         return FixResult(path, "refused", was=was, message=was.message)
-    is_close = abs(offset) <= settings.tolerance_seconds or (not settings.force and _may_be_zero(was))
-    if drift is None and is_close:
+    if drift is None and abs(offset) <= settings.tolerance_seconds:
         return FixResult(path, "in_sync", was=was)
+    if drift is None and not settings.force and (doubt := _doubt(was)):
+        return FixResult(path, "refused", was=was, message=doubt)
     try:
         if os.path.lexists(target):
             raise taken(target)

@@ -118,7 +118,7 @@ def fix_sentence(result: FixResult) -> str:
             + (shown(result.message))
         )
     known = result.removed_seconds or 0.0
-    end = "not measured" if result.now is None else _state("is now", result.now, 0.0)
+    end = "not measured" if result.now is None else f"{_state('is now', result.now, 0.0)} by the same measurement"
     note = f" ({shown(result.message)})" if result.message else ""
     return f"{_state('was', result.was, known)}, {end}; written to {shown(result.out or '')}{note}"
 

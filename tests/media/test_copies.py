@@ -16,7 +16,7 @@ from data.make_data import FPS, pictures
 
 CASES = Path(__file__).parents[3] / "shared" / "cases"
 TRIMMED, IPHONE = CASES / "07_trimmed_by_edit_list.mp4", CASES / "08_iphone_hvc1_metadata.mov"
-needs_cases = pytest.mark.skipif(not CASES.exists(), reason="shared/cases isn't there")
+needs_cases = pytest.mark.skipif(not CASES.exists(), reason="no folder shared/cases")
 NAMES = ["MixL", "Boom", "Lav Anna & Ben", "Plant"]
 
 

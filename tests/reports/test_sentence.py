@@ -65,7 +65,8 @@ UNSURE = SyncResult("c.mp4", 0.3, 25.0, 0.41, "motion", "uncertain", "low_confid
     [
         (
             FixResult("c.mp4", "fixed", "o.mp4", WAS, NOW, 0.12, 310.0, "the sound is encoded again"),
-            "was +0.120 s and drifts by +310 ppm, is now +0.002 s by the same measurement; written to o.mp4 (the sound is encoded again)",
+            "was +0.120 s and drifts by +310 ppm, is now +0.002 s by the same measurement; written to o.mp4 "
+            "(the sound is encoded again)",
         ),
         (
             FixResult("c.mp4", "fixed", "o.mp4", UNSURE, UNSURE, 0.3),

@@ -1,7 +1,7 @@
 """A new file that takes over all that an old one has: streams as they are stored, their tags, chapters, timecode.
 
 FFmpeg keeps little of that by itself. A codec tag (`hvc1`) must be set again, QuickTime's own keys need a switch of the
-muxer, a timecode track is made anew from the stream's tag `timecode`, and what an edit list hides comes to light in a
+muxer, a timecode track is rebuilt from the stream's tag `timecode`, and what an edit list hides comes to light in a
 container that has no edit lists. What gets lost all the same is found by reading the copy (comparison.py).
 """
 
@@ -36,7 +36,7 @@ _FORMATS = {
     ".mpeg": "vob",
 }
 _SAME_FORMATS = {"mpegts": "mpegts", "avi": "avi", "mpeg": "vob"}
-#: They describe the old file, or are written anew.
+#: They describe the old file, or the muxer writes its own.
 OWN_TAGS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder", "software"})
 #: What the muxers of MOV and MP4 write by themselves; any other tag needs QuickTime's keys.
 _PLAIN_TAGS = frozenset(
@@ -116,7 +116,7 @@ def take_tags(source: av.container.InputContainer, target: av.container.OutputCo
 def take_stream(
     stream: av.stream.Stream, source: av.container.InputContainer, target: av.container.OutputContainer
 ) -> av.stream.Stream | None:
-    """A stream of the new file for the packets of an old one; None = another stream makes it anew.
+    """A stream of the new file for the packets of an old one; None = the muxer rebuilds it.
 
     Raises:
         ValueError: the container can't hold it.
@@ -174,8 +174,8 @@ def _is_chapters(stream: av.stream.Stream, source: av.container.InputContainer) 
 def holds(target: av.container.OutputContainer, codec: str, source_format: str = "") -> bool:
     """Whether a container can hold a codec."""
     name = target.format.name
-    if name in _UNTOLD:
-        return _SAME_FORMATS.get(source_format) == name or codec in _UNTOLD[name]
+    if name in _UNLISTED:
+        return _SAME_FORMATS.get(source_format) == name or codec in _UNLISTED[name]
     if name == "mov" and codec in _MP4_ONLY:
         return False
     return codec in target.supported_codecs and not (name == "mp4" and codec.startswith("pcm"))
@@ -184,7 +184,7 @@ def holds(target: av.container.OutputContainer, codec: str, source_format: str =
 #: FFmpeg lists them for QuickTime, but writes them into MP4 only.
 _MP4_ONLY = frozenset({"flac", "opus", "vorbis"})
 #: Muxers of which FFmpeg doesn't say what they hold.
-_UNTOLD = {
+_UNLISTED = {
     "mpegts": frozenset({"aac", "ac3", "eac3", "mp2", "mp3", "dts", "opus"}),
     "vob": frozenset({"ac3", "mp2", "dts"}),
 }

@@ -1,6 +1,6 @@
 """End a track of a MOV or MP4 earlier, by its edit list: pictures that others need for decoding stay hidden behind it.
 
-FFmpeg's muxer lets an edit list begin where it is told to, and end where the packets end. So the end is set afterwards,
+FFmpeg's muxer lets an edit list begin anywhere, and end where the packets end. So the end is set afterwards,
 in the file: moov → trak → edts → elst (ISO/IEC 14496-12, 8.6.6).
 """
 

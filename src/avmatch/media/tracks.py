@@ -1,4 +1,4 @@
-"""How a sound gets into a copy: its packets as they are, its samples cut without being decoded, or encoded anew.
+"""How a sound gets into a copy: its packets as they are, its samples cut without being decoded, or encoded.
 
 A sound that can be kept is kept. PCM is cut and padded row by row (a row holds one sample of each channel), at any
 depth and with any number of channels. What is compressed without loss is decoded, cut to the sample and compressed

@@ -35,7 +35,6 @@ def match(
     from rich.console import Console
 
     from avmatch.matching.decision import MatchSettings
-    from avmatch.media.tracks import check_sound_codec
     from avmatch.pipelines import delivery
     from avmatch.pipelines.match import match as run
     from avmatch.reports.output import match_table, write_match
@@ -43,7 +42,7 @@ def match(
 
     settings = MatchSettings(max_offset, min_confidence, complete, many, not no_duration, use_scratch, top_k)
     delivery.check_normalisation(normalise)
-    check_sound_codec(audio_codec)
+    delivery.check_sound_codec(audio_codec)
     delivery.check_output(matrix, "--matrix", "similarity.npy")
     for folder in (out, mux):
         if folder is not None and folder.exists() and not folder.is_dir():

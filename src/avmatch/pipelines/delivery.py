@@ -15,6 +15,7 @@ from avmatch.data.inputs import MEDIA_SUFFIXES
 from avmatch.data.std2022 import FEATURE_SUFFIX
 from avmatch.matching.galleries import NORMALISATIONS
 from avmatch.media.mux import mux
+from avmatch.media.tracks import check_sound_codec as check_sound_codec
 from avmatch.reports.plots import plot_sync
 
 

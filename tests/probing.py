@@ -8,7 +8,8 @@ from pathlib import Path
 import av
 import av.stream
 
-from avmatch.media.source import audio_stream, opened, origin_seconds, video_stream
+from avmatch.media.choice import audio_stream, video_stream
+from avmatch.media.source import opened, origin_seconds
 
 
 @dataclass(frozen=True)

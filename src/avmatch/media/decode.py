@@ -22,26 +22,17 @@ from jaxtyping import Float32, UInt8
 from avmatch.core.clock import samples_from_seconds, seconds_from_samples
 from avmatch.core.errors import MediaError, Reason
 from avmatch.core.features import AudioSamples, ColourFrames, VideoFrames
-from avmatch.media import source
+from avmatch.media import choice, source
+from avmatch.media.samples import CHUNK_SAMPLES, Downmix, audio_frames, channels
+from avmatch.media.steady import SteadyTimes
 
 BLOCK_FRAMES = 32
 BLOCK_SECONDS = 1.0
-#: Timestamps of sound that jump by less than this are rounding.
-JUMP_SECONDS = 0.02
 #: Nothing more is read after so many packets that can't be decoded.
 MAX_BAD_PACKETS = 10_000
 _MAX_SIDE_PX, _SOUND_RATE_HZ = 640, 16000
-_CHUNK_SAMPLES = 1 << 16
 #: Sample rates outside of this are a damaged header; a few bytes at 1 Hz would become hours of sound.
 _MIN_RATE_HZ, _MAX_RATE_HZ = 1000, 10_000_000
-_SAMPLE_TYPES: dict[str, type[np.generic]] = {
-    "u8": np.uint8,
-    "s16": np.int16,
-    "s32": np.int32,
-    "s64": np.int64,
-    "flt": np.float32,
-    "dbl": np.float64,
-}
 _Block = VideoFrames | ColourFrames | AudioSamples
 _PLANES_WITH_LUMA = ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12", "gray")
 
@@ -99,8 +90,8 @@ def _decoded(
     sound_number: int | None = None,
 ) -> Iterator[_Block]:
     with source.opened(path) as container:
-        picture = source.video_stream(container) if video else None
-        sound = source.audio_stream(container) if audio else None
+        picture = choice.video_stream(container) if video else None
+        sound = choice.audio_stream(container) if audio else None
         if sound_number is not None:
             sound = cast("av.AudioStream", container.streams[sound_number])
         if picture is None and sound is None:
@@ -269,29 +260,36 @@ class _SoundSink:
     _resampler: av.AudioResampler | None = None
     _source_rate_hz: int = 0
     _start_seconds: float | None = None
-    _read_seconds: float = 0.0  # how much of the source's time has been taken
+    _taken_seconds: float = 0.0  # how much of the source's time has been taken
+    _downmix: Downmix = field(default_factory=Downmix)
+    _steady: SteadyTimes[np.ndarray] = field(default_factory=lambda: SteadyTimes(source.MAX_GAP_SECONDS))
     _pending: list[np.ndarray] = field(default_factory=list)
     _num_pending: int = 0
     _num_yielded: int = 0
 
     def take(self, frame: av.AudioFrame) -> Iterator[AudioSamples]:
         with _converting():
-            data = _channels(frame)
+            data = channels(frame)
         if not data.size or not _MIN_RATE_HZ <= frame.sample_rate <= _MAX_RATE_HZ:
             return
         if self.sample_rate_hz is not None:
-            data = data.mean(axis=0, keepdims=True, dtype=np.float32)
+            data = self._downmix.mix(data)
         if frame.sample_rate != self._source_rate_hz:
             yield from self.flush()
             self._source_rate_hz = frame.sample_rate
             if self.sample_rate_hz is not None:
                 self._resampler = av.AudioResampler("fltp", "mono", self.sample_rate_hz)
-        for part in self._aligned(data, self._time(frame)):
-            self._feed(part)
-            if self._num_pending >= BLOCK_SECONDS * self._rate_hz:
-                yield self._block()
+        time = self._time(frame)
+        if self._start_seconds is None:
+            self._start_seconds = time or 0.0
+        duration = seconds_from_samples(data.shape[1], frame.sample_rate)
+        self._taken_seconds += duration
+        for piece, gap in self._steady.take(data, time, duration):
+            yield from self._placed(piece, gap)
 
     def flush(self) -> Iterator[AudioSamples]:
+        for piece, gap in self._steady.flush():
+            yield from self._placed(piece, gap)
         if self._resampler is not None:
             self._keep(self._resampler.resample(None))
             self._resampler = None
@@ -305,29 +303,23 @@ class _SoundSink:
     def _time(self, frame: av.AudioFrame) -> float | None:
         if frame.pts is None or not frame.time_base:
             return None
-        following = None if self._start_seconds is None else self._start_seconds + self._read_seconds
+        following = None if self._start_seconds is None else self._start_seconds + self._taken_seconds
         return self.clock.seconds(frame.pts, frame.time_base, following, following or 0.0)
 
-    def _aligned(
-        self, data: Float32[np.ndarray, "C S"], time_seconds: float | None
-    ) -> Iterator[Float32[np.ndarray, "C S"]]:
+    def _placed(self, data: Float32[np.ndarray, "C S"], gap_seconds: float) -> Iterator[AudioSamples]:
         """Silence in front where there is a gap; samples whose time has passed already are cut off."""
-        if self._start_seconds is None:
-            self._start_seconds = time_seconds or 0.0
-        gap = 0.0 if time_seconds is None else time_seconds - (self._start_seconds + self._read_seconds)
-        if not JUMP_SECONDS < abs(gap) <= source.MAX_GAP_SECONDS:
-            yield data
-            return
-        num = samples_from_seconds(abs(gap), self._source_rate_hz)
-        if gap < 0:
-            yield data[:, num:]
-            return
-        for begin in range(0, num, _CHUNK_SAMPLES):  # a long silence in pieces, so that blocks stay small
-            yield np.zeros((len(data), min(_CHUNK_SAMPLES, num - begin)), np.float32)
-        yield data
+        num = samples_from_seconds(abs(gap_seconds), self._source_rate_hz)
+        self._taken_seconds += gap_seconds
+        for begin in range(0, num if gap_seconds > 0 else 0, CHUNK_SAMPLES):  # so that blocks stay small
+            yield from self._fed(np.zeros((len(data), min(CHUNK_SAMPLES, num - begin)), np.float32))
+        yield from self._fed(data[:, num:] if gap_seconds < 0 else data)
+
+    def _fed(self, data: Float32[np.ndarray, "C S"]) -> Iterator[AudioSamples]:
+        self._feed(data)
+        if self._num_pending >= BLOCK_SECONDS * self._rate_hz:
+            yield self._block()
 
     def _feed(self, data: Float32[np.ndarray, "C S"]) -> None:
-        self._read_seconds += seconds_from_samples(data.shape[1], self._source_rate_hz)
         if self._resampler is None:
             self._pending.append(data)
             self._num_pending += data.shape[1]
@@ -348,34 +340,3 @@ class _SoundSink:
         self._num_yielded += data.shape[1]
         self._pending, self._num_pending = [], 0
         return AudioSamples(data, self._rate_hz, start)
-
-
-def audio_frames(data: Float32[np.ndarray, "C S"], sample_rate_hz: int, layout: str) -> Iterator[av.AudioFrame]:
-    """Samples as FFmpeg takes them: packed, because PyAV can't make frames of eight planes."""
-    for begin in range(0, data.shape[1], _CHUNK_SAMPLES):
-        chunk = data[:, begin : begin + _CHUNK_SAMPLES].T.reshape(1, -1)
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(chunk), "flt", layout)
-        frame.sample_rate = sample_rate_hz
-        yield frame
-
-
-def _channels(frame: av.AudioFrame) -> Float32[np.ndarray, "C S"]:
-    """The samples as float, a row a channel (swresample's own downmix drops channels and needs a known layout).
-
-    Read plane by plane, because PyAV's own conversion reads past the last of eight or more planes, and crashes.
-    """
-    num_channels, dtype = frame.layout.nb_channels, _SAMPLE_TYPES[frame.format.packed.name]
-    if frame.format.is_planar:
-        planes = frame.planes[:num_channels]
-        data = np.stack([np.frombuffer(memoryview(plane), dtype, frame.samples) for plane in planes])
-    else:
-        packed = np.frombuffer(memoryview(frame.planes[0]), dtype, frame.samples * num_channels)
-        data = packed.reshape(-1, num_channels).T
-    if dtype is np.uint8:
-        scaled = (data.astype(np.float32) - 128.0) / 128.0
-    elif np.issubdtype(data.dtype, np.integer):
-        scaled = data.astype(np.float32) / (float(np.iinfo(data.dtype.str).max) + 1.0)
-    else:
-        scaled = data.astype(np.float32)
-    finite: Float32[np.ndarray, "C S"] = np.nan_to_num(scaled, nan=0.0, posinf=0.0, neginf=0.0)
-    return finite

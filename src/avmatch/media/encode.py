@@ -15,7 +15,7 @@ from jaxtyping import Float32, UInt8
 from avmatch.core.errors import UsageError
 from avmatch.core.features import AudioSamples
 from avmatch.core.files import atomic_path
-from avmatch.media.decode import audio_frames
+from avmatch.media.samples import audio_frames
 
 AUDIO_CODECS = {
     ".wav": "pcm_s16le",

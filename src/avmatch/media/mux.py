@@ -22,10 +22,11 @@ from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.features import AudioSamples
 from avmatch.core.files import atomic_path, taken
 from avmatch.media import copying, tracks
+from avmatch.media.choice import audio_stream, video_stream
 from avmatch.media.comparison import differences
 from avmatch.media.decode import decode_sound
 from avmatch.media.editlist import end_track
-from avmatch.media.source import audio_stream, opened, origin_seconds, video_stream
+from avmatch.media.source import opened, origin_seconds
 from avmatch.media.wav import channel_names
 
 #: The end of the comment in every muxed file, by which a later run knows what it may replace.

@@ -26,7 +26,7 @@ import av.stream
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.features import AudioSamples
 from avmatch.media import copying, mux, tracks
-from avmatch.media.decode import audio_frames
+from avmatch.media.samples import audio_frames
 from avmatch.media.source import opened, origin_seconds
 
 #: Resampling is asked for in thousandths of a hertz: rates are whole numbers, and drifts are millionths.

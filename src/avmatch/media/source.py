@@ -77,21 +77,6 @@ def unreadable(path: str | Path, error: Exception, stage: Stage) -> MediaError:
     )
 
 
-def video_stream(container: av.container.InputContainer) -> av.VideoStream | None:
-    """The first moving picture (cover art isn't one)."""
-    for stream in container.streams.video:
-        if not stream.disposition & av.stream.Disposition.attached_pic and stream.codec_context is not None:
-            return stream
-    return None
-
-
-def audio_stream(container: av.container.InputContainer) -> av.AudioStream | None:
-    """The sound that a player would choose."""
-    streams = [stream for stream in container.streams.audio if stream.codec_context is not None]
-    defaults = [stream for stream in streams if stream.disposition & av.stream.Disposition.default]
-    return next(iter(defaults or streams), None)
-
-
 def origin_seconds(container: av.container.InputContainer) -> float:
     """Where the file's clock begins: broadcast files start at some other time than zero, and players hide it."""
     start: int | None = container.start_time

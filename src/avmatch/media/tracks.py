@@ -25,10 +25,11 @@ from jaxtyping import UInt8
 from avmatch.core.clock import samples_from_seconds
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.features import AudioSamples
+from avmatch.media.choice import audio_stream
 from avmatch.media.copying import Packet, holds
-from avmatch.media.decode import JUMP_SECONDS
 from avmatch.media.encode import SoundWriter
-from avmatch.media.source import MAX_GAP_SECONDS, StreamClock, audio_stream, opened, origin_seconds
+from avmatch.media.source import MAX_GAP_SECONDS, StreamClock, opened, origin_seconds
+from avmatch.media.steady import JUMP_SECONDS, SteadyTimes
 
 #: What a user can ask for; "auto" keeps what can be kept.
 SOUND_CODECS = ("auto", "copy", "pcm", "flac", "alac", "aac", "opus")
@@ -210,30 +211,39 @@ def raw_blocks(path: Path, number: int | None = None) -> Iterator[RawBlock]:
         context = sound.codec_context
         rate, silence = context.sample_rate, 128 if context.name == "pcm_u8" else 0
         width = int(context.name.removeprefix("pcm_")[1:].rstrip("lbe") or 8) // 8 * context.layout.nb_channels
-        clock = StreamClock(origin_seconds(container), [0.0])
+        clock, steady = StreamClock(origin_seconds(container), [0.0]), SteadyTimes[np.ndarray](MAX_GAP_SECONDS)
         following: float | None = None
+        begin = 0.0
         for packet in container.demux(sound):
-            data = np.frombuffer(bytes(packet), np.uint8)
+            data, skipped = np.frombuffer(bytes(packet), np.uint8), _num_skipped(packet)
             if packet.is_discard or len(data) < width:
                 continue
-            data = data[: len(data) // width * width].reshape(-1, width).T[:, _num_skipped(packet) :]
+            data = data[: len(data) // width * width].reshape(-1, width).T[:, skipped:]
             time = following or 0.0
             if packet.pts is not None and packet.time_base:
-                time = clock.seconds(packet.pts, packet.time_base, following, following or 0.0)
-                time += _num_skipped(packet) / rate
-            gap = 0.0 if following is None else time - following
-            if following is not None and JUMP_SECONDS < abs(gap) <= MAX_GAP_SECONDS:
-                num = samples_from_seconds(abs(gap), rate)
-                for begin in range(0, num if gap > 0 else 0, rate):
-                    quiet = np.full((width, min(rate, num - begin)), silence, np.uint8)
-                    yield RawBlock(quiet, rate, following + begin / rate, silence)
-                data = data if gap > 0 else data[:, num:]
-                following += num / rate if gap > 0 else 0.0
-            elif following is None:
-                following = time
-            if data.shape[1]:
-                yield RawBlock(data, rate, following, silence)
-                following += data.shape[1] / rate
+                time = clock.seconds(packet.pts, packet.time_base, following, time) + skipped / rate
+            if following is None:
+                following = begin = time
+            following += data.shape[1] / rate
+            for piece, gap in steady.take(data, time, data.shape[1] / rate):
+                following += gap
+                for block in _placed(piece, gap, rate, silence):
+                    yield replace(block, pts_seconds=begin)
+                    begin += block.data.shape[1] / rate
+        for piece, gap in steady.flush():
+            for block in _placed(piece, gap, rate, silence):
+                yield replace(block, pts_seconds=begin)
+                begin += block.data.shape[1] / rate
+
+
+def _placed(data: UInt8[np.ndarray, "B S"], gap_seconds: float, rate: int, silence: int) -> Iterator[RawBlock]:
+    """Silence in front where there is a gap; samples whose time has passed already are cut off."""
+    num = samples_from_seconds(abs(gap_seconds), rate)
+    for begin in range(0, num if gap_seconds > 0 else 0, rate):
+        yield RawBlock(np.full((len(data), min(rate, num - begin)), silence, np.uint8), rate, 0.0, silence)
+    kept = data[:, num:] if gap_seconds < 0 else data
+    if kept.shape[1]:
+        yield RawBlock(kept, rate, 0.0, silence)
 
 
 def _num_skipped(packet: Packet) -> int:
@@ -359,10 +369,33 @@ class PacketTrack:
 
 
 def _moved(packets: Iterator[Packet], begin_seconds: float, shift_seconds: float) -> Iterator[Packet]:
-    for packet in packets:
-        if packet.pts is None or packet.time_base is None:
-            continue
-        packet.pts += round(shift_seconds / packet.time_base)
+    for packet in _steady(packets):
+        packet.pts = (packet.pts or 0) + round(shift_seconds / packet.time_base)
         packet.dts = packet.pts
         if packet.pts * packet.time_base >= begin_seconds:
             yield packet
+
+
+def _steady(packets: Iterator[Packet]) -> Iterator[Packet]:
+    """The packets with stamps that don't jitter, each after the one before."""
+    steady, following = SteadyTimes[Packet](MAX_GAP_SECONDS), None
+    last: int | None = None
+
+    def decided() -> Iterator[tuple[Packet, float]]:
+        for packet in packets:
+            if packet.pts is not None and packet.time_base:
+                base = packet.time_base
+                yield from steady.take(packet, float(packet.pts * base), float((packet.duration or 0) * base))
+        yield from steady.flush()
+
+    for packet, gap in decided():
+        base, stamp = packet.time_base, float((packet.pts or 0) * packet.time_base)
+        place = stamp if following is None else following + gap
+        if not packet.duration or abs(stamp - place) <= JUMP_SECONDS:
+            place = stamp
+        else:
+            packet.pts = round(place / base)
+        if last is not None and packet.pts is not None:
+            packet.pts = max(packet.pts, last + 1)
+        last, following = packet.pts, place + float((packet.duration or 0) * base)
+        yield packet

@@ -9,7 +9,7 @@ import pytest
 from pyarrow import parquet
 
 from avmatch.core.errors import UsageError
-from avmatch.data.inputs import list_audio, list_videos, natural_key
+from avmatch.data.inputs import list_audio, list_videos, natural_key, unknown_files
 
 
 def touch(folder, *names):
@@ -62,9 +62,9 @@ def test_equal_stems_in_different_folders_stay_apart(tmp_path):
     assert below(tmp_path, list_videos(tmp_path)) == ["a/take.mp4", "b/take.mov", "b/take.mp4"]
 
 
-def test_sounds_are_preferred_and_videos_serve_where_there_are_none(tmp_path):
+def test_the_sound_of_videos_counts_beside_recordings(tmp_path):
     touch(tmp_path, "both/a.wav", "both/b.mp4", "videos/b.mp4")
-    assert below(tmp_path, list_audio(tmp_path / "both")) == ["both/a.wav"]
+    assert below(tmp_path, list_audio(tmp_path / "both")) == ["both/a.wav", "both/b.mp4"]
     assert below(tmp_path, list_audio(tmp_path / "videos")) == ["videos/b.mp4"]
 
 
@@ -179,3 +179,33 @@ def test_folders_of_results_are_left_out_wherever_they_are_inside(tmp_path):
     ]
     assert below(tmp_path, list_videos(tmp_path, [tmp_path / "out" / "muxed"])) == ["a.mp4", "b/out/b.mp4", "out.mp4"]
     assert below(tmp_path, list_videos(tmp_path / "out", [tmp_path / "out"])) == ["out/muxed/a.mp4"]
+
+
+def test_files_of_cameras_and_recorders_are_media(tmp_path):
+    names = ["a.MOD", "b.insv", "c.LRV", "d.m2t", "e.mts", "f.mxf"]
+    touch(tmp_path, *names, "x.bwf", "y.rf64", "z.THM")
+    assert below(tmp_path, list_videos(tmp_path)) == names
+    assert below(tmp_path, list_audio(tmp_path))[-2:] == ["x.bwf", "y.rf64"]
+    touch(tmp_path, "new.kind", "none", ".hidden")
+    assert below(tmp_path, unknown_files(tmp_path)) == ["new.kind", "none"]
+
+
+@pytest.mark.parametrize("sign", [";", "\t", ","])
+def test_lists_may_be_separated_by_other_signs(tmp_path, sign):
+    (tmp_path / "list.csv").write_text(f"title{sign}path\none{sign}a.mp4\n", encoding="utf-8")
+    assert list_videos(tmp_path / "list.csv") == (f"{tmp_path}/a.mp4",)
+
+
+def test_names_that_another_system_wrote_are_found(tmp_path):
+    composed, split = "\u00fcber.mp4", "u\u0308ber.mp4"
+    touch(tmp_path, f"sub/{split}", "sub/b.mp4")
+    (tmp_path / "list.csv").write_text(f"path\nsub/{composed}\nsub\\b.mp4\n", encoding="utf-8")
+    assert below(tmp_path, list_videos(tmp_path / "list.csv")) == [f"sub/{split}", "sub/b.mp4"]
+
+
+def test_a_list_for_another_folder_stops_soon(tmp_path):
+    (tmp_path / "list.csv").write_text("path\n" + "".join(f"away/{number}.mp4\n" for number in range(9)))
+    with pytest.raises(
+        UsageError, match=r"the first 5 files that it names are missing, the first is .*away/0\.mp4; paths"
+    ):
+        list_videos(tmp_path / "list.csv")

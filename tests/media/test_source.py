@@ -4,10 +4,13 @@ import os
 import re
 
 import av
+import numpy as np
 import pytest
 
 from avmatch.core.errors import MediaError
+from avmatch.core.features import AudioSamples
 from avmatch.media.decode import decode, read_audio
+from avmatch.media.encode import write_audio
 from avmatch.media.source import OPTIONS, opened
 from data.make_data import CONCAT_SCRIPT, PLAYLIST
 from probing import probe
@@ -114,3 +117,22 @@ def test_the_suffix_does_not_matter(media):
     info = probe(media / "wrong_suffix.mp4")
     assert info.video is not None
     assert info.audio is not None
+
+
+@pytest.mark.parametrize("size", [0, 1000, 96_000, 0xFFFFFFFF])
+def test_a_wav_is_read_to_its_end_whatever_size_its_header_gives(tmp_path, size):
+    path = tmp_path / "sound.wav"
+    tone = np.sin(np.arange(2 * 48_000) / 5).astype(np.float32)[None] / 2
+    write_audio(path, AudioSamples(tone, 48_000))
+    data = bytearray(path.read_bytes())
+    place = data.index(b"data") + 4
+    data[place : place + 4] = size.to_bytes(4, "little")
+    path.write_bytes(data)
+    assert read_audio(path).duration_seconds == pytest.approx(2.0, abs=0.01)
+
+
+def test_a_chunk_behind_the_sound_is_no_sound(tmp_path):
+    path = tmp_path / "sound.wav"
+    write_audio(path, AudioSamples(np.ones((1, 48_000), np.float32) / 2, 48_000))
+    path.write_bytes(path.read_bytes() + b"LIST" + (2000).to_bytes(4, "little") + bytes(2000))
+    assert read_audio(path).duration_seconds == pytest.approx(1.0, abs=0.001)

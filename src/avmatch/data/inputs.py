@@ -12,17 +12,31 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from avmatch.core.errors import UsageError
+from avmatch.data.paths import listed_path
 
 VIDEO_SUFFIXES = frozenset(
-    ".3g2 .3gp .asf .avi .dv .flv .gif .ivf .m1v .m2t .m2ts .m2v .m4v .mjpeg .mjpg .mkv .mov .mp4 .mpe .mpeg .mpg .mts"
-    " .mxf .nut .ogv .qt .rm .rmvb .ts .vob .webm .wmv .y4m".split()
+    ".360 .3g2 .3gp .asf .avi .braw .crm .dav .divx .dv .f4v .flv .gif .gxf .insv .ivf .lrv .m1v .m2p .m2t .m2ts .m2v"
+    " .m4v .mjpeg .mjpg .mkv .mod .mov .mp4 .mp4v .mpe .mpeg .mpg .mts .mxf .nut .ogm .ogv .qt .r3d .rm .rmvb .tod .trp"
+    " .ts .vob .webm .wmv .xavc .y4m".split()
 )
 AUDIO_SUFFIXES = frozenset(
-    ".aac .ac3 .aif .aifc .aiff .amr .ape .au .caf .dts .eac3 .flac .m4a .m4b .mka .mp2 .mp3 .oga .ogg .opus .snd .tta"
-    " .voc .w64 .wav .wave .weba .wma .wv".split()
+    ".aac .ac3 .adts .aif .aifc .aiff .amr .ape .au .bw64 .bwf .caf .dsf .dts .eac3 .flac .m4a .m4b .mka .mp2 .mp3 .oga"
+    " .ogg .opus .ra .rf64 .snd .spx .tta .voc .w64 .wav .wave .weba .wma .wv".split()
 )
 MEDIA_SUFFIXES = VIDEO_SUFFIXES | AUDIO_SUFFIXES
 FEATURE_SUFFIXES = frozenset({".npy"})
+#: What lies beside recordings and is none.
+SIDECAR_SUFFIXES = frozenset(
+    (
+        ".aaf .ale .asd .ass .aup3 .bak .bdm .bim .bmp .bup .cif .cpf .cpi .csv .ctg .cube .dat .db .dng .doc .docx"
+        " .drp .edl .fcpxml .heic .html .idx .ifo .inf .info .ini .jpeg .jpg .json .jsonl .lnk .log .md .md5 .mhl .mpl"
+        " .npy .npz .onnx .otio .parquet .pdf .pek .pkf .png .ppn .prproj .ptx .py .reapeaks .rmd .rsv .rtf .sav .sfk"
+        " .sha1 .sha256 .sidx .smi .srt .sub .tdt .thm .thumb .tid .tif .tiff .tsv .txt .url .vtt .webp .wfm .xls"
+        " .xlsx .xml .xmp .yaml .yml .zip"
+    ).split()
+)
+#: So many missing files in a row, and a list is taken relative to the wrong folder.
+_MAX_MISSING = 5
 _GLOB_SIGNS = re.compile(r"[*?\[]")
 
 
@@ -35,12 +49,21 @@ def list_videos(argument: str | Path, leave_out: Sequence[Path] = ()) -> tuple[s
     Raises:
         UsageError: there are none.
     """
-    return _listed(argument, "video", (VIDEO_SUFFIXES,), leave_out)
+    return _listed(argument, "video", VIDEO_SUFFIXES, leave_out)
 
 
 def list_audio(argument: str | Path, leave_out: Sequence[Path] = ()) -> tuple[str, ...]:
-    """The audio files that an argument names, as `list_videos` does; in a folder without any, its videos' sound."""
-    return _listed(argument, "audio", (AUDIO_SUFFIXES, VIDEO_SUFFIXES), leave_out)
+    """The recordings that an argument names, as `list_videos` does: in a folder audio files, and videos' sound."""
+    return _listed(argument, "audio", MEDIA_SUFFIXES, leave_out)
+
+
+def unknown_files(argument: str | Path, leave_out: Sequence[Path] = ()) -> tuple[str, ...]:
+    """Files of a folder that are neither media by their suffix nor known to lie beside media."""
+    text = os.fspath(argument)
+    if not Path(text).is_dir():
+        return ()
+    known = MEDIA_SUFFIXES | SIDECAR_SUFFIXES
+    return tuple(sorted(path for path in _walk(text, leave_out) if Path(path).suffix.lower() not in known))
 
 
 def natural_key(path: str) -> tuple[tuple[int, int, str], ...]:
@@ -54,15 +77,13 @@ def in_order(paths: Iterable[Path]) -> list[Path]:
     return sorted(paths, key=lambda path: natural_key(os.fspath(path)))
 
 
-def _listed(
-    argument: str | Path, noun: str, choices: Sequence[frozenset[str]], leave_out: Sequence[Path]
-) -> tuple[str, ...]:
-    """The files of a folder with the first of these sets of suffixes that any has, or whatever else is named."""
+def _listed(argument: str | Path, noun: str, suffixes: frozenset[str], leave_out: Sequence[Path]) -> tuple[str, ...]:
+    """The files of a folder with one of these suffixes, or whatever else is named."""
     text = os.fspath(argument)
     path = Path(text)
     if path.is_dir():
         everything = list(_walk(text, leave_out))
-        found = next((some for suffixes in choices if (some := _with_suffix(everything, suffixes))), [])
+        found = _with_suffix(everything, suffixes)
         if not found and _with_suffix(everything, FEATURE_SUFFIXES):
             raise UsageError(
                 f"{text}: no {noun} files found there, but .npy features; to match those, give --model a model that "
@@ -79,7 +100,7 @@ def _listed(
             f"{text}: no such file or folder; give a folder, a file, a quoted glob or a CSV with a path column"
         )
     if not found:
-        known = " ".join(sorted(choices[0]))
+        known = " ".join(sorted(AUDIO_SUFFIXES if noun == "audio" else suffixes))
         raise UsageError(f"{text}: no {noun} files found there; files are recognised by their suffix: {known}")
     return tuple(sorted(sorted(found), key=natural_key))  # names that differ in case only: not as the disk has them
 
@@ -121,4 +142,10 @@ def _manifest(path: Path) -> tuple[str, ...]:
     names = [row["path"] for row in rows if row["path"]]
     if not names:
         raise UsageError(f"{path}: the manifest names no file; it needs a column `path` with a file a row")
-    return tuple(dict.fromkeys(os.fspath(path.parent / name) for name in names))
+    files = [listed_path(path.parent, name) for name in names]
+    if len(files) >= _MAX_MISSING and not any(os.path.lexists(file) for file in files[:_MAX_MISSING]):
+        raise UsageError(
+            f"{path}: the first {_MAX_MISSING} files that it names are missing, the first is {files[0]}; "
+            f"paths are taken relative to the list's folder, {path.parent}"
+        )
+    return tuple(dict.fromkeys(map(os.fspath, files)))

@@ -26,9 +26,10 @@ from pathlib import Path
 
 from avmatch.core.clock import seconds_from_milliseconds
 from avmatch.core.errors import MissingExtraError, UsageError
+from avmatch.data.paths import listed_path
 
 MANIFEST, WORDS = "manifest.csv", "words.csv"
-MANIFEST_SUFFIXES = frozenset({".csv", ".parquet"})
+MANIFEST_SUFFIXES = frozenset({".csv", ".tsv", ".parquet"})
 OWN_SOUND_COLUMNS = ("path", "file")
 #: Of the table that `avmatch synth` writes: `kind` is the class, and files without a match have an empty side.
 TRUTH_COLUMNS = ("video", "audio", "offset_ms", "kind")
@@ -163,7 +164,7 @@ class Row:
         """The file that a cell names, relative to the table. Raises UsageError if it is missing."""
         if not self[column]:
             raise self.error(f"`{column}` is empty; every row needs a file there")
-        file = self.table.parent / self[column]
+        file = listed_path(self.table.parent, self[column])
         if not file.is_file():
             raise self.error(f"{file} is not there; paths are relative to the table's folder")
         return os.fspath(file)
@@ -368,7 +369,8 @@ def _csv(path: Path) -> tuple[tuple[str, ...], list[dict[str, object]]]:
         with path.open(newline="", encoding="utf-8-sig") as file:
             header = file.readline()
             file.seek(0)
-            reader = csv.DictReader(file, delimiter="\t" if "\t" in header else ",")
+            delimiter = max("\t;,", key=lambda sign: (header.count(sign), sign == ","))
+            reader = csv.DictReader(file, delimiter=delimiter)
             columns, rows = tuple(reader.fieldnames or ()), list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"{path}: not a CSV in UTF-8 ({error}); save it as UTF-8 with a header row") from error

@@ -21,6 +21,7 @@ import av.container
 import av.stream
 
 from avmatch.core.errors import MediaError, Reason, Stage
+from avmatch.media.wav import is_cut_by_header
 
 _FORMATS = (
     "aac,ac3,aiff,amr,ape,apng,asf,au,avi,caf,dts,dv,eac3,flac,flv,gif,gxf,h264,hevc,ivf,m4v,matroska,mjpeg,mov,mp3,"
@@ -37,7 +38,8 @@ def opened(path: str | Path, stage: Stage = "open") -> Iterator[av.container.Inp
     file = Path(path)
     _check(file, path, stage)
     try:
-        container = av.open(f"file:{file}", options=OPTIONS, metadata_errors="replace")
+        options = OPTIONS | ({"ignore_length": "1"} if is_cut_by_header(file) else {})
+        container = av.open(f"file:{file}", options=options, metadata_errors="replace")
     except (av.FFmpegError, OSError, ValueError) as error:
         raise unreadable(path, error, stage) from error
     if container.format.name in _UNTIMED and _REORDERED & {stream.codec.name for stream in container.streams.video}:

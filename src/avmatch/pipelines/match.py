@@ -26,7 +26,7 @@ from avmatch.core.features import TICK_RATE_HZ, AudioFeatures, VideoFeatures
 from avmatch.core.results import NOTED_MISSING_SHARE, Failure, Match, MatchResult, Preview, Progress
 from avmatch.cues.evidence import Cue
 from avmatch.cues.recording import DurationCue, ScratchCue
-from avmatch.data.inputs import MEDIA_SUFFIXES, list_audio, list_videos
+from avmatch.data.inputs import MEDIA_SUFFIXES, list_audio, list_videos, unknown_files
 from avmatch.matching.decision import MatchSettings, confidences, decide
 from avmatch.matching.fusion import Scores, any_offset, fused_scores, usual_offsets
 from avmatch.pipelines.models import Models, face_cues, looks_at_faces, models_with, motion_cues, open_for_match
@@ -36,6 +36,10 @@ LAG_STEP_SECONDS = 0.02
 
 Paths = str | Path | Sequence[str | Path]
 Features = TypeVar("Features", VideoFeatures, AudioFeatures)
+
+
+#: So many files of unknown kinds are named.
+_MAX_NAMED = 10
 
 
 def match(
@@ -74,7 +78,8 @@ def match(
     models = models_with(opened)
     analyser = Analyser(cache_dir, models.towers, num_threads=1, face_detector=face_detector)
     watch = analyser.video_with_scratch if settings.use_scratch else analyser.video
-    video_paths, audio_paths = _listed(videos, list_videos, leave_out), _listed(audios, list_audio, leave_out)
+    video_paths = _listed(videos, list_videos, leave_out)
+    audio_paths = _without(_listed(audios, list_audio, leave_out), video_paths)
     video_answers = analyse_all(watch, video_paths, "videos", progress, num_workers)
     audio_answers = analyse_all(analyser.audio, audio_paths, "audio", progress, num_workers)
     video_features, audio_features = _usable(video_paths, video_answers), _usable(audio_paths, audio_answers)
@@ -92,7 +97,7 @@ def match(
         matches=tuple(
             replace(item, missing_share=_missing(item, video_features, audio_features)) for item in result.matches
         ),
-        failures=tuple(answer for answer in (*video_answers, *audio_answers) if isinstance(answer, Failure)),
+        failures=_failures((*video_answers, *audio_answers)),
         notes=notes,
         previews=_previews(video_features, audio_features),
     )
@@ -109,6 +114,18 @@ def cues_for(settings: MatchSettings, models: Models) -> tuple[Cue, ...]:
     return tuple(cues)
 
 
+def _without(audio_paths: tuple[str, ...], video_paths: tuple[str, ...]) -> tuple[str, ...]:
+    """The recordings that aren't among the videos as well, where a folder holds both; all, if none would be left."""
+    videos = set(map(os.path.realpath, video_paths))
+    return tuple(path for path in audio_paths if os.path.realpath(path) not in videos) or audio_paths
+
+
+def _failures(answers: Iterable[object]) -> tuple[Failure, ...]:
+    """What couldn't be used; a file that fails as a video and as a recording counts once."""
+    failures = [answer for answer in answers if isinstance(answer, Failure)]
+    return tuple({(failure.path, failure.message): failure for failure in failures}.values())
+
+
 def _left_out(arguments: Iterable[Paths], folders: Sequence[Path]) -> Iterator[str]:
     """A note for each folder of results inside the arguments: why its files aren't among the input."""
     roots = [Path(argument).resolve() for argument in arguments if isinstance(argument, str | Path)]
@@ -116,6 +133,11 @@ def _left_out(arguments: Iterable[Paths], folders: Sequence[Path]) -> Iterator[s
         inside = any(root.is_dir() and root in folder.resolve().parents for root in roots)
         if inside and (num := sum(path.suffix.lower() in MEDIA_SUFFIXES for path in folder.rglob("*"))):
             yield f"{folder}: {num} media files there are taken for results of an earlier run, and left out"
+    for argument in dict.fromkeys(argument for argument in arguments if isinstance(argument, str | Path)):
+        if unknown := unknown_files(argument, folders):
+            names = ", ".join(Path(path).name for path in unknown[:_MAX_NAMED])
+            more = f" and {len(unknown) - _MAX_NAMED} more" if len(unknown) > _MAX_NAMED else ""
+            yield f"{argument}: not tried, because their suffix isn't that of a media file: {names}{more}"
 
 
 def _listed(argument: Paths, lister: Callable[..., tuple[str, ...]], *leave_out: Sequence[Path]) -> tuple[str, ...]:

@@ -30,6 +30,8 @@ check: $(BIN)/.dev  ## style, types, layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# The code is compiled once for all processes, though the environment may forbid it.
+test: export PYTHONDONTWRITEBYTECODE =
 # Files in their order: the end-to-end tests come early, so no worker waits for one of them at the end.
 test: $(BIN)/.dev  ## every test; those marked `shared` skip where the clips are absent
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder

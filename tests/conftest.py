@@ -7,7 +7,12 @@ import os
 from pathlib import Path
 
 import hypothesis
+import jaxtyping
 import pytest
+
+import runtime_types
+
+jaxtyping.jaxtyped = runtime_types.jaxtyped  # before anything of avmatch is imported
 
 # Tiny networks and pictures: several threads wait for each other, on a busy machine 50 times as long as they compute.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

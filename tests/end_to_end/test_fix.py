@@ -2,6 +2,7 @@
 
 import json
 from fractions import Fraction
+from functools import cache
 
 import numpy as np
 import pytest
@@ -17,20 +18,27 @@ from avmatch.synth.stage import Stage, film
 KEYS = ["path", "out", "action", "was_ms", "was_drift_ppm", "is_ms", "is_drift_ppm"]
 KEYS += ["removed_ms", "removed_drift_ppm", "message"]
 FPS = Fraction(15)
+LEAD_SECONDS = 1.0  # of sound before the first picture, for one that comes early
 RATE_HZ = 16_000  # what features are made of: three times as many samples would say nothing more
 
 
-def clip(path, *, seconds, offset_seconds, drift_ppm=0.0, seed=0, kind="drums"):
-    """A small scene whose sound is late by the offset, and drifts."""
-    lead = 1.0
-    times = lead + np.arange(round(seconds * FPS)) / float(FPS)
-    stage = Stage(96, 72, seconds + 2 * lead, times)
-    act = ACTS[kind](np.random.default_rng([seed, 1]), stage)
+@cache
+def scene(seconds, seed):
+    """Drums, small: the pictures, and a sound that begins earlier."""
+    times = LEAD_SECONDS + np.arange(round(seconds * FPS)) / float(FPS)
+    stage = Stage(96, 72, seconds + 2 * LEAD_SECONDS, times)
+    act = ACTS["drums"](np.random.default_rng([seed, 1]), stage)
+    return list(film(np.random.default_rng([seed, 2]), stage, act.paint)), act.sound
+
+
+def clip(path, *, seconds, offset_seconds, drift_ppm=0.0, seed=0):
+    """A scene whose sound is late by the offset, and drifts."""
+    pictures, own = scene(seconds, seed)
     sound_times = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
-    played = lead + (sound_times - offset_seconds) / (1 + drift_ppm * 1e-6)
-    sound = np.interp(played * SAMPLE_RATE_HZ, np.arange(len(act.sound)), act.sound)
+    played = LEAD_SECONDS + (sound_times - offset_seconds) / (1 + drift_ppm * 1e-6)
+    sound = np.interp(played * SAMPLE_RATE_HZ, np.arange(len(own)), own)
     audio = AudioSamples((0.5 * sound / np.abs(sound).max()).astype(np.float32)[None], RATE_HZ)
-    write_clip(path, film(np.random.default_rng([seed, 2]), stage, act.paint), fps=FPS, audio=audio)
+    write_clip(path, pictures, fps=FPS, audio=audio)
     return path
 
 
@@ -134,7 +142,7 @@ def test_a_drift_is_measured_and_taken_out(tmp_path, drift_ppm):
 @pytest.mark.slow
 def test_minutes_apart(tmp_path):
     """A range of a minute; the offset is as exact as a small one."""
-    video = clip(tmp_path / "clip.mp4", seconds=80, offset_seconds=31.37, kind="drums", seed=5)
+    video = clip(tmp_path / "clip.mp4", seconds=80, offset_seconds=31.37, seed=5)
     settings = library.FixSettings(max_offset_seconds=60.0)
     result = library.fix(video, tmp_path / "out.mp4", settings)
     assert result.was.offset_seconds == pytest.approx(31.37, abs=0.08)

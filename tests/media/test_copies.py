@@ -1,6 +1,8 @@
 """Copies lose nothing that their container can hold, and say what it can't."""
 
 import struct
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -268,3 +270,44 @@ def test_a_language_keeps_its_name_in_quicktimes_list(tmp_path):
     with av.open(str(tmp_path / "out.mov")) as container:
         (sound,) = container.streams.audio
         assert (sound.metadata["language"], sound.metadata["name"]) == ("ger", "Boom")
+
+
+def test_a_full_disk_leaves_nothing(media, tmp_path):
+    """The process may write files of 16 kB only."""
+    code = (
+        "import resource, signal, sys, pathlib\n"
+        "from avmatch.media.repair import repair\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (16_000, 16_000))\n"
+        "repair(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), offset_seconds=0.1)\n"
+    )
+    before = (media / "good.mp4").read_bytes()
+    out = tmp_path / "out.mp4"
+    run = subprocess.run([sys.executable, "-c", code, media / "good.mp4", out], capture_output=True, text=True)
+    assert f"OSError: [Errno 27] File too large: '{out}'" in run.stderr
+    assert list(tmp_path.iterdir()) == []
+    assert (media / "good.mp4").read_bytes() == before
+
+
+def test_attachments_and_chapters_are_kept_or_named(media, tmp_path):
+    video = tmp_path / "film.mkv"
+    with av.open(str(media / "good.mp4")) as source, av.open(str(video), "w") as target:
+        target.metadata.update({"LOCATION": "+52.5+013.4/", "title": "Take"})
+        target.set_chapters([{"id": 1, "start": 0, "end": 2, "time_base": Fraction(1), "metadata": {"title": "One"}}])
+        copies = {stream.index: target.add_stream_from_template(stream, opaque=True) for stream in source.streams}
+        target.add_attachment("notes.txt", "text/plain", b"of the day")
+        for packet in source.demux():
+            if packet.size:
+                packet.stream = copies[packet.stream.index]
+                target.mux(packet)
+    assert repair(video, tmp_path / "same.mkv", offset_seconds=0.1) == ()
+    with av.open(str(tmp_path / "same.mkv")) as container:
+        assert container.streams.attachments[0].data == b"of the day"
+        assert [chapter["metadata"]["title"] for chapter in container.chapters()] == ["One"]
+    notes = repair(video, tmp_path / "out.mp4", offset_seconds=0.1)
+    assert notes == ("attachment stream 2 is left out: it can't be copied into .mp4",)
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert container.metadata["location"] == "+52.5000+013.4000/"
+        assert len(container.chapters()) == 1
+    again = repair(tmp_path / "out.mp4", tmp_path / "again.mp4", offset_seconds=0.1)
+    assert again == ()

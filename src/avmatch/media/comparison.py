@@ -14,6 +14,8 @@ from avmatch.media.source import opened
 
 #: Names that only one container has, or that say how a track was stored.
 _PACKAGING = frozenset({"handler_name", "vendor_id", "duration", "number_of_bytes", "number_of_frames", "bps"})
+#: Tags that containers write in a form of their own.
+_REWRITTEN = frozenset({"creation_time", "language", "date", "location", "location-eng"})
 _SAME_NAMES = {"name": "title"}
 
 
@@ -43,7 +45,7 @@ def _lost(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[str]:
     kept = {_SAME_NAMES.get(key.lower(), key.lower()): value for key, value in after.items()}
     for key, value in kept_tags(dict(before)).items():
         name = _SAME_NAMES.get(key.lower(), key.lower())
-        if name not in kept or (value not in kept[name] and name not in ("creation_time", "language", "date")):
+        if name not in kept or (value not in kept[name] and name not in _REWRITTEN):
             yield key
 
 

@@ -108,7 +108,10 @@ def _timecode(tags: dict[str, str]) -> str:
 
 def take_tags(source: av.container.InputContainer, target: av.container.OutputContainer) -> None:
     """Tags and chapters of the file as a whole."""
-    target.metadata.update(kept_tags(source.metadata))
+    tags = kept_tags(source.metadata)
+    if target.format.name in MOV_FAMILY and source.format.name.startswith("matroska"):  # which has capitals
+        tags = {key.lower().replace("iso6709", "ISO6709"): value for key, value in tags.items()}
+    target.metadata.update(tags)
     with suppress(NotImplementedError):
         target.set_chapters(source.chapters())
 
@@ -122,8 +125,10 @@ def take_stream(
         ValueError: the container can't hold it.
     """
     is_mov = target.format.name in MOV_FAMILY
-    if stream.type == "data" and is_mov and ("timecode" in stream.metadata or _is_chapters(stream, source)):
+    if stream.type == "data" and (_is_chapters(stream, source) or (is_mov and "timecode" in stream.metadata)):
         return None
+    if stream.type == "attachment" and target.format.name != "matroska":
+        raise ValueError(stream.type)
     if stream.type == "data" and getattr(stream, "name", None) not in _DATA_TAKEN.get(target.format.name, ()):
         raise ValueError(stream.type)
     if stream.type not in ("video", "audio", "subtitle", "data", "attachment"):
@@ -176,13 +181,13 @@ def holds(target: av.container.OutputContainer, codec: str, source_format: str =
     name = target.format.name
     if name in _UNLISTED:
         return _SAME_FORMATS.get(source_format) == name or codec in _UNLISTED[name]
-    if name == "mov" and codec in _MP4_ONLY:
+    if codec in _LISTED_IN_VAIN.get(name, ()):
         return False
     return codec in target.supported_codecs and not (name == "mp4" and codec.startswith("pcm"))
 
 
-#: FFmpeg lists them for QuickTime, but writes them into MP4 only.
-_MP4_ONLY = frozenset({"flac", "opus", "vorbis"})
+#: What FFmpeg lists for a container, and doesn't write into it.
+_LISTED_IN_VAIN = {"mov": frozenset({"flac", "opus", "vorbis"}), "avi": frozenset({"flac", "vorbis"})}
 #: Muxers of which FFmpeg doesn't say what they hold.
 _UNLISTED = {
     "mpegts": frozenset({"aac", "ac3", "eac3", "mp2", "mp3", "dts", "opus"}),

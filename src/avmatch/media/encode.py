@@ -35,6 +35,7 @@ AUDIO_CODECS = {
 _RATES_HZ = {
     "aac": (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000),
     "libopus": (48000,),
+    "ac3": (48000, 44100, 32000),
 }
 LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 _VIDEO_TIME_BASE = Fraction(1, 90000)
@@ -122,6 +123,11 @@ def _sound_writer(container: av.container.OutputContainer, path: Path, audio: Au
     return SoundWriter(container, codec, num_channels, audio.sample_rate_hz, audio.pts_seconds, bit_rate)
 
 
+def rate_for(codec: str, sample_rate_hz: int) -> int:
+    """The rate that a codec has a sound at: its own where it can."""
+    return sample_rate_hz if sample_rate_hz in _RATES_HZ.get(codec, (sample_rate_hz,)) else 48000
+
+
 class SoundWriter:
     """Encodes blocks of samples into a new stream of an open container, gaplessly from `start_seconds` on.
 
@@ -143,8 +149,9 @@ class SoundWriter:
         layout: str | None = None,
         sample_format: str | None = None,
     ) -> None:
-        rate_hz = sample_rate_hz if sample_rate_hz in _RATES_HZ.get(codec, (sample_rate_hz,)) else 48000
-        stream = container.add_stream(codec, rate=rate_hz, layout=layout or LAYOUTS[num_channels])
+        stream = container.add_stream(
+            codec, rate=rate_for(codec, sample_rate_hz), layout=layout or LAYOUTS[num_channels]
+        )
         assert isinstance(stream, av.AudioStream)
         if sample_format is not None:
             stream.format = sample_format

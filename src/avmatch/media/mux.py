@@ -8,6 +8,7 @@ sound follows as it was, and is no longer the one that players choose.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ from avmatch.media.editlist import end_track
 from avmatch.media.source import opened, origin_seconds
 from avmatch.media.wav import channel_names
 
+_DISK_ERRORS = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO, errno.EROFS)
 #: The end of the comment in every muxed file, by which a later run knows what it may replace.
 MUXED_BY = "muxed by avmatch"
 
@@ -203,7 +205,9 @@ def remuxed(
     except (av.FFmpegError, ValueError) as error:
         if isinstance(error, MediaError | UsageError):
             raise
-        message = f"can't be muxed into {out.suffix} ({error}); convert the video to .mkv or .mp4 first"
+        if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
+            raise OSError(error.errno, os.strerror(error.errno), str(out)) from error
+        message = f"can't be muxed into {out.suffix} ({error}); convert the video, or name the copy .mov or .mkv"
         raise MediaError(video, message, stage="mux", reason="unsupported") from error
 
 

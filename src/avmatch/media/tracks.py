@@ -27,7 +27,7 @@ from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.features import AudioSamples
 from avmatch.media.choice import audio_stream
 from avmatch.media.copying import Packet, holds
-from avmatch.media.encode import SoundWriter
+from avmatch.media.encode import SoundWriter, rate_for
 from avmatch.media.source import MAX_GAP_SECONDS, StreamClock, opened, origin_seconds
 from avmatch.media.steady import JUMP_SECONDS, SteadyTimes
 
@@ -146,12 +146,16 @@ def _encoding_note(sound: av.AudioStream, codec: str, name: str, reason: str, *,
     """What a person should know of an encoded sound; "" where it is the same to the bit."""
     if codec == name and not is_changed and _is_lossless(name):
         return ""
-    detail = " without loss" if not is_changed else ""
-    is_deep = sound.codec_context.format.packed.name in ("flt", "dbl") or name.startswith("pcm_s32")
+    kind = sound.codec_context.format.packed.name
+    is_narrowed = codec == "pcm_s16le" and kind not in ("s16", "u8")
+    detail = "" if is_changed or is_narrowed else " without loss"
+    is_deep = kind in ("flt", "dbl") or name.startswith("pcm_s32")
     if codec in ("flac", "alac") and is_deep and _is_lossless(name):
         detail = " with 24 bits a sample"
     if codec in _LOSSY:
         detail = f" at {bit_rate(sound) // 1000} kbit/s"
+        if (rate := rate_for(codec, sound.codec_context.sample_rate)) != sound.codec_context.sample_rate:
+            detail += f" and {rate} Hz"
     again = "encoded" if name.startswith("pcm") else "encoded again"
     return f"the sound is {again} as {codec.removeprefix('lib')}{detail}: {reason}"
 

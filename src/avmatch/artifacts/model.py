@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 #: Kinds of models; KINDS says what they are for.
 TOWERS, CLIP_TOWERS, EVENTS, SCENES = "towers", "clip_towers", "events", "scenes"
 WORDS, COLLISIONS, WINDOWS, CLASSES = "words", "collisions", "windows", "classes"
+VOICE = "voice"
 
 _KIND_OF_SIDE = {"words": WORDS, "classes": CLASSES}
 _KIND_OF_INPUT = {
@@ -205,6 +206,7 @@ KINDS = {
     COLLISIONS: Kind("a model of collisions", "`avmatch collide`", "`collision`"),
     WINDOWS: Kind("a model of single windows", "`avmatch evaluate probe`", "`avts`"),
     CLASSES: Kind("a classifier of single windows", "`avmatch evaluate probe` (its .onnx file)", "classes"),
+    VOICE: Kind("a detector of voices", "the cues that look at faces", "benchmarks/voice.py"),
 }
 
 

@@ -9,8 +9,8 @@ A video tower takes float32 (1, T, H, W) grey frames in 0…1 at `rate_hz`, of t
 cut around the mouth of a face (frontends/mouth.py); an audio tower takes float32 (1, T', 64)
 log-mel at 100 a second, T' = T · 100 / rate_hz, so `rate_hz` divides 100, or with the input "mfcc" (1, T', 13)
 coefficients (frontends/sound.py). Both give (1, T, D). Optional keys `scale`, `baseline` and `independent_seconds` say
-how similarity becomes evidence (cues/learned.py), `weight`, `mass_slope`, `contrast_slope` and `intercept` how far that
-may be believed (cues/evidence.py).
+how similarity becomes evidence (cues/learned.py), `weight`, `mass_slope`, `contrast_slope`, `half_slope`, `intercept`
+and `belongs_slopes` how far that may be believed (cues/evidence.py).
 
 Vectors are scaled to length 1, and their product is what counts, unless the key `distance` is "euclidean": then they
 stay as they are (SyncNets). `window_frames` says how many frames, those around its tick, a vector depends on.
@@ -75,7 +75,9 @@ class TowerDescription(Description):
     weight: float = 1.0
     mass_slope: float = 1.0
     contrast_slope: float = 0.0
+    half_slope: float = 0.0
     intercept: float = 0.0
+    belongs_slopes: tuple[float, ...] = ()
     distance: str = "cosine"
     window_frames: int = 1
 

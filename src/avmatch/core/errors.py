@@ -28,7 +28,9 @@ Reason = Literal[
     "silence",
     "static_picture",
     "no_face",
+    "no_voice",
     "low_confidence",
+    "foreign_sound",
     "unsupported",
 ]
 

@@ -56,6 +56,7 @@ class PeakFigures:
         weaker_half: posterior mass near the same peak by that half of the picture alone which agrees less, 0…1.
         strokes: how much the sound consists of single strokes (frontends/event_signals.py); 0 = not at all.
         classes: probability of each named class that picture and sound may be of; empty where that isn't known.
+        height: the evidence at the peak, in nats, without the prior over offsets.
     """
 
     mass: float
@@ -63,6 +64,7 @@ class PeakFigures:
     weaker_half: float = 0.5
     strokes: float = 0.0
     classes: tuple[float, ...] = ()
+    height: float = 0.0
 
     def terms(self) -> tuple[float, ...]:
         """What the slopes of a Calibration are multiplied with, in their order."""
@@ -77,13 +79,15 @@ class PeakFigures:
 
 @dataclass(frozen=True)
 class Calibration:
-    """How far a cue's nats may be believed; measured on development clips (benchmarks/calibrate.py).
+    """How far a cue's nats may be believed; measured on true and foreign pairs (benchmarks/belonging.py).
 
     Attributes:
         weight: nats are multiplied by this before cues are added up.
-        mass_slope, contrast_slope, half_slope, strokes_slope, intercept: log-odds that an offset is right within 80 ms
-            = mass_slope · logit(mass) + contrast_slope · contrast + half_slope · logit(weaker half)
-            + strokes_slope · strokes + Σ class_slopes · classes + intercept, of PeakFigures.
+        mass_slope, contrast_slope, half_slope, strokes_slope, intercept: log-odds that the sound belongs to the picture
+            and that the offset is right = mass_slope · logit(mass) + contrast_slope · contrast
+            + half_slope · logit(weaker half) + strokes_slope · strokes + Σ class_slopes · classes + intercept.
+        belongs_slopes: the same that it belongs, whatever the offset: slopes of logit(mass), contrast,
+            logit(weaker half), height and strokes, and the constant. Empty where it wasn't measured.
     """
 
     weight: float = 1.0
@@ -93,6 +97,15 @@ class Calibration:
     half_slope: float = 0.0
     strokes_slope: float = 0.0
     class_slopes: tuple[float, ...] = ()
+    belongs_slopes: tuple[float, ...] = ()
+
+    def belongs(self, figures: PeakFigures) -> float | None:
+        """The frequency with which sounds with such figures belonged to their pictures; None where it isn't known."""
+        if not self.belongs_slopes:
+            return None
+        *slopes, constant = self.belongs_slopes
+        mass, contrast, half, strokes = figures.terms()[:4]
+        return float(expit(np.dot(slopes, (mass, contrast, half, figures.height, strokes)) + constant))
 
     def probability(self, figures: PeakFigures) -> float:
         """The frequency with which offsets with such figures were right."""

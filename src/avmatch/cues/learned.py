@@ -11,15 +11,16 @@ after one another add up.
 Letters in shapes: K faces of all videos (or the N videos themselves), M audio files, L offsets.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float, Float32
+from scipy.ndimage import maximum_filter1d
 
 from avmatch.core.errors import Reason
-from avmatch.core.features import AudioFeatures, Embeddings, VideoFeatures
+from avmatch.core.features import TICK_RATE_HZ, AudioFeatures, Embeddings, VideoFeatures
 from avmatch.cues.evidence import Calibration, Curves, Lags
 from avmatch.cues.motion import audio_reason
 from avmatch.cues.synchrony import Stream, log_mean_exp, sliding_products
@@ -29,6 +30,8 @@ CALIBRATION = Calibration(weight=1.0)
 SHARED_SECONDS = 0.3
 #: Who speaks among several may change this often.
 TURN_SECONDS = 10.0
+#: A sound with less voice than this has none; pauses up to twice as long as PAUSE_SECONDS belong to what is said.
+LEAST_VOICE_SECONDS, PAUSE_SECONDS = 0.12, 0.5
 #: Sums of cosines that are held at once.
 BLOCK_VALUES = 2_000_000
 
@@ -43,6 +46,8 @@ class EmbeddingCue:
         baseline: the mean similarity of pairs that don't match.
         independent_seconds: how far apart steps must be to count as independent.
         looks_at: "picture", or "mouth" of each face.
+        voice: gives the probability of a voice, TICK_RATE_HZ a second from the first band tick on; where it hears none
+            (nor within PAUSE_SECONDS) nothing is compared. None = every sound counts.
     """
 
     model: str
@@ -51,6 +56,7 @@ class EmbeddingCue:
     independent_seconds: float = 0.2
     looks_at: str = "picture"
     calibration: Calibration = CALIBRATION
+    voice: Callable[[AudioFeatures], Float32[np.ndarray, " T"]] | None = None
 
     @property
     def name(self) -> str:
@@ -58,16 +64,13 @@ class EmbeddingCue:
         return self.model
 
     def curves(self, videos: Sequence[VideoFeatures], audios: Sequence[AudioFeatures], lags_seconds: Lags) -> Curves:
-        """Evidence for every pair at every offset (see Cue). A file without vectors abstains."""
+        """Evidence for every pair at every offset (see Cue). A file without vectors abstains, and so does a sound
+        without a voice where one is listened for."""
         turns = [in_turns(self._tracks(video)) for video in videos]
-        silent = [audio_reason(audio) for audio in audios]
-        voices = [
-            audio.embeddings.get(self.model) if reason is None else None
-            for audio, reason in zip(audios, silent, strict=True)
-        ]
-        columns = [number for number, sound in enumerate(voices) if sound is not None]
+        sounds = [self._sound(audio) for audio in audios]
+        columns = [number for number, sound in enumerate(sounds) if isinstance(sound, Embeddings)]
         tracks = [track for faces in turns for track in faces]
-        of_tracks = self._nats(tracks, [sound for sound in voices if sound is not None], lags_seconds)
+        of_tracks = self._nats(tracks, [sound for sound in sounds if isinstance(sound, Embeddings)], lags_seconds)
         nats = np.zeros((len(videos), len(audios), len(lags_seconds)), np.float32)
         first = 0
         for row, faces in enumerate(turns):
@@ -79,10 +82,25 @@ class EmbeddingCue:
         return Curves(
             nats,
             tuple(None if faces else nothing for faces in turns),
-            tuple(
-                reason or ("too_short" if sound is None else None) for sound, reason in zip(voices, silent, strict=True)
-            ),
+            tuple(None if isinstance(sound, Embeddings) else sound for sound in sounds),
         )
+
+    def _sound(self, audio: AudioFeatures) -> Embeddings | Reason:
+        """The vectors of a sound, zero where nobody speaks, or why there are none."""
+        reason = audio_reason(audio) or (None if self.model in audio.embeddings else "too_short")
+        if reason is not None:
+            return reason
+        vectors = audio.embeddings[self.model]
+        if self.voice is None:
+            return vectors
+        is_voice = self.voice(audio) > 0.5
+        if is_voice.sum() < LEAST_VOICE_SECONDS * TICK_RATE_HZ:
+            return "no_voice"
+        near = maximum_filter1d(is_voice, 2 * round(PAUSE_SECONDS * TICK_RATE_HZ) + 1, mode="constant")
+        times = vectors.start_seconds + np.arange(len(vectors.data)) / vectors.rate_hz
+        ticks = np.rint((times - audio.start_seconds) * TICK_RATE_HZ).astype(int)
+        spoken = near[np.clip(ticks, 0, len(near) - 1)]
+        return Embeddings(np.where(spoken[:, None], vectors.data, 0.0), vectors.rate_hz, vectors.start_seconds)
 
     def face_nats(
         self, faces: Sequence[Embeddings], sound: Embeddings, offset_seconds: float
@@ -112,12 +130,12 @@ class EmbeddingCue:
         self, tracks: Sequence[Embeddings], sounds: Sequence[Embeddings], lags_seconds: Float[np.ndarray, " L"]
     ) -> Float32[np.ndarray, "K M L"]:
         rate_hz = tracks[0].rate_hz
-        moving, sounding = [_stream(item) for item in tracks], [_stream(item) for item in sounds]
+        moving = [_stream(item, 1.0) for item in tracks]
+        sounding = [_stream(item, -self.baseline) for item in sounds]
         first = int(np.floor(lags_seconds.min() * rate_hz)) - 3
         last = int(np.ceil(lags_seconds.max() * rate_hz)) + 3
-        overlaps = _overlaps(moving, sounding, first, last)
-        cosines = np.where(overlaps > 0, sliding_products(moving, sounding, first, last), 0.0)
-        excess = cosines - self.baseline * overlaps
+        products = sliding_products(moving, sounding, first, last)
+        excess = np.where(_overlaps(moving, sounding, first, last) > 0, products, 0.0)
         # A stream begins up to half a tick before or after the tick that it is put on.
         early, late = (
             np.array([item.start_seconds * rate_hz - round(item.start_seconds * rate_hz) for item in items])
@@ -168,8 +186,10 @@ def _end_seconds(track: Embeddings) -> float:
     return track.start_seconds + len(track.data) / track.rate_hz
 
 
-def _stream(item: Embeddings) -> Stream:
-    return Stream(item.data, round(item.start_seconds * item.rate_hz))
+def _stream(item: Embeddings, constant: float) -> Stream:
+    """Its vectors with one more dimension: the product of both sides' is the baseline, where both have a vector."""
+    there = constant * np.any(item.data != 0.0, axis=1)
+    return Stream(np.column_stack([item.data, there]).astype(np.float32), round(item.start_seconds * item.rate_hz))
 
 
 def _overlaps(

@@ -21,11 +21,13 @@ from avmatch.cues.learned import EmbeddingCue
 from avmatch.cues.motion import APART, MotionCue
 from avmatch.cues.mouth import MouthCue
 from avmatch.systems.events.runtime import EventCue, EventModel, KindCue, load_event_model
+from avmatch.systems.voice.runtime import load_voice_detector
 
-#: The model for talking faces, and that for any sound.
-LIPS, EVENTS = "lips", "events"
+#: The model for talking faces, that for any sound, and the detector of voices.
+LIPS, EVENTS, VOICE = "lips", "events", "voice"
 #: Loaded once a process: they are there in every call.
 _shipped, _shipped_events = lru_cache(maxsize=1)(load_pair), lru_cache(maxsize=1)(load_event_model)
+_shipped_voice = lru_cache(maxsize=1)(load_voice_detector)
 #: What the mouth cue's nats are worth beside a model that looks at mouths, where partners are looked for.
 MOUTH_WEIGHT_BESIDE = 0.7
 
@@ -110,15 +112,20 @@ def face_cues(models: Sequence[TowerPair], *, apart: bool = True) -> list[Cue]:
     return [mouth, *learned]
 
 
-def looks_at_faces(cue: Cue) -> bool:
-    """Whether a cue compares faces with voices."""
-    return isinstance(cue, MouthCue) or (isinstance(cue, EmbeddingCue) and cue.looks_at == "mouth")
-
-
 def _looks_at_mouths(pair: TowerPair) -> bool:
     return pair.video.description.crop == "mouth"
 
 
 def _cue(tower: TowerDescription) -> EmbeddingCue:
-    calibration = Calibration(tower.weight, tower.mass_slope, tower.contrast_slope, tower.intercept)
-    return EmbeddingCue(tower.model, tower.scale, tower.baseline, tower.independent_seconds, tower.crop, calibration)
+    calibration = Calibration(
+        tower.weight,
+        tower.mass_slope,
+        tower.contrast_slope,
+        tower.intercept,
+        tower.half_slope,
+        belongs_slopes=tower.belongs_slopes,
+    )
+    voice = _shipped_voice(VOICE) if tower.crop == "mouth" else None
+    return EmbeddingCue(
+        tower.model, tower.scale, tower.baseline, tower.independent_seconds, tower.crop, calibration, voice
+    )

@@ -32,6 +32,7 @@ SYSTEMS = {
     "avts": "avmatch.systems.avts",
     "scenes": "avmatch.systems.scenes",
     "collisions": "avmatch.systems.collisions",
+    "voice": "avmatch.systems.voice",
 }
 
 

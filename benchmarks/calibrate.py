@@ -36,11 +36,11 @@ from scipy.special import expit
 from avmatch.alignment.offset import estimate_offset, peak_figures
 from avmatch.analysis.features import Analyser, analyse_all
 from avmatch.cues.motion import APART, MotionCue
-from avmatch.cues.mouth import MouthCue
+from avmatch.cues.mouth import MouthCue, looks_at_faces
 from avmatch.matching.decision import MatchSettings, figures
 from avmatch.matching.fusion import fused_scores, usual_offsets
 from avmatch.pipelines.match import cues_for as match_cues
-from avmatch.pipelines.models import Models, looks_at_faces, models_with
+from avmatch.pipelines.models import Models, models_with
 from avmatch.synth import SynthConfig, synthesise
 from matching import LAGS_SECONDS
 

@@ -1,6 +1,6 @@
 """One offset out of the curves of cues: its place, its doubts, and the reasons of the silent."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -8,8 +8,9 @@ from scipy.special import logit
 
 from avmatch.alignment.offset import EDGE_CONFIDENCE, WIDE_SECONDS, estimate_offset, offset_interval, offset_lags
 from avmatch.core.errors import Reason
-from avmatch.core.features import AudioFeatures, VideoFeatures
+from avmatch.core.features import AudioFeatures, Embeddings, VideoFeatures
 from avmatch.cues.evidence import Calibration, Curves
+from avmatch.cues.learned import EmbeddingCue
 
 VIDEO = VideoFeatures(0.0, np.zeros((1, 1, 1)), (), 25.0, 5.0)
 AUDIO = AudioFeatures(0.0, np.zeros((1, 1)), np.zeros((1, 1)), 5.0, 1.0)
@@ -103,10 +104,10 @@ def test_both_halves_of_the_picture_have_to_agree():
     assert agreeing.confidence > 0.99 > 0.5 > torn.confidence
     assert agreeing.figures.weaker_half > 0.9
     assert torn.figures.weaker_half < 0.01
-    assert unasked.figures.weaker_half == 0.5
+    assert unasked.confidence == pytest.approx(unasked.figures.mass)
 
 
-def test_what_the_event_is_counts_where_it_is_looked_at_closely():
+def test_what_the_event_is_counts_where_the_calibration_asks():
     @dataclass(frozen=True)
     class Naming(FakeCue):
         def classes(self, video, audio):
@@ -118,12 +119,13 @@ def test_what_the_event_is_counts_where_it_is_looked_at_closely():
         estimate_offset((cue,), video, AUDIO, max_offset_seconds=1.0)
         for cue in (
             Naming(((0.2, 12.0),), calibration=Calibration(half_slope=1.0, **slopes)),
-            Naming(((0.2, 12.0),), calibration=Calibration(**slopes)),
+            Naming(((0.2, 12.0),), calibration=Calibration(half_slope=1.0)),
             FakeCue(((0.2, 12.0),), calibration=Calibration(half_slope=1.0, **slopes)),
         )
     )
     assert doubted.figures.classes == (1.0, 0.0)
-    assert unasked.figures.classes == nameless.figures.classes == ()
+    assert nameless.figures.classes == ()
+    assert unasked.confidence == nameless.confidence
     assert logit(nameless.confidence) - logit(doubted.confidence) == pytest.approx(3.0)
 
 
@@ -195,3 +197,38 @@ def test_no_offset_has_no_interval():
     silent = estimate(FakeCue(name="motion", video_reason="static_picture"))
     with pytest.raises(ValueError, match="no cue could tell an offset"):
         offset_interval(silent)
+
+
+def test_belonging_is_a_question_of_its_own():
+    """How high the peak is tells whether the sound belongs; it can't be less probable than a right offset."""
+    asked = Calibration(half_slope=1.0, belongs_slopes=(0.0, 0.0, 0.0, 0.5, 0.0, -3.0))
+    high, low, unknown = (
+        estimate(cue)
+        for cue in (
+            FakeCue(((0.2, 12.0),), calibration=asked),
+            FakeCue(((0.2, 2.0),), calibration=asked),
+            FakeCue(((0.2, 2.0),)),
+        )
+    )
+    assert logit(high.belongs) == pytest.approx(max(3.0, logit(high.confidence)), abs=1e-6)
+    assert low.belongs == pytest.approx(max(0.119, low.confidence), abs=1e-3)
+    assert unknown.belongs is None
+
+
+def test_a_voice_and_a_face_decide_where_there_are_both():
+    class Lips(EmbeddingCue):
+        def curves(self, videos, audios, lags_seconds):
+            return FakeCue(((0.1, 3.0),)).curves(videos, audios, lags_seconds)
+
+    audio = replace(AUDIO, embeddings={"lips": Embeddings(np.eye(3, dtype=np.float32), 25)})
+    lips, events = Lips("lips", looks_at="mouth"), FakeCue(((0.1, 9.0),), name="events")
+    assert estimate_offset((events, lips), VIDEO, audio, max_offset_seconds=1.0).cue == "lips"
+    picture = Lips("lips", looks_at="picture")
+    assert estimate_offset((events, picture), VIDEO, audio, max_offset_seconds=1.0).cue == "events"
+
+
+@pytest.mark.parametrize("max_offset_seconds", [0.5, 2.0, 20.0, 120.0])
+def test_the_offset_does_not_depend_on_the_range(max_offset_seconds):
+    found = estimate(FakeCue(((0.237, 9.0), (0.31, 6.0))), max_offset_seconds=max_offset_seconds)
+    once = estimate(FakeCue(((0.237, 9.0), (0.31, 6.0))))
+    assert found.offset_seconds == pytest.approx(once.offset_seconds, abs=1e-4)

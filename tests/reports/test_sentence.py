@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from avmatch.core.results import FIX_COLUMNS, FixResult, Match, MatchResult, SyncResult
+from avmatch.core.results import FIX_COLUMNS, FixResult, Match, MatchResult, Rival, SyncResult
 from avmatch.reports.output import match_table
 from avmatch.reports.wording import (
     fix_sentence,
@@ -53,6 +53,26 @@ def test_sentence_of_a_file_that_is_damaged():
     assert "read" not in sync_sentence(replace(found, missing_share=0.002))
     none = SyncResult("c.mp4", None, None, 0.0, "", "failed", "too_short", message="too short", missing_share=0.9)
     assert sync_sentence(none) == "no offset found (too short); 90 % of the file could not be read: too short"
+
+
+def test_sentence_of_a_sound_that_is_not_of_this_picture():
+    foreign = SyncResult(
+        "c.mp4", 0.3, 25.0, 0.01, "lips", "unrelated", "foreign_sound", message="another recording", belongs=0.034
+    )
+    assert sync_sentence(foreign) == "the sound isn't that of this picture (it belongs with 3 %): another recording"
+    refused = FixResult("c.mp4", "refused", was=foreign, message="another recording")
+    assert fix_sentence(refused) == (
+        "the sound isn't that of this picture (it belongs with 3 %): nothing written; --offset moves it all the same"
+    )
+
+
+def test_sentence_of_an_offset_with_rivals():
+    doubtful = SyncResult("c.mp4", 0.1, 25.0, 0.5, "events", "uncertain", "low_confidence", message="film longer")
+    rivals = (Rival(0.6, 0.3), Rival(-0.4, 0.1))
+    expected = "— uncertain (confidence 0.50; it may also be +600 or -400 ms): film longer"
+    assert sync_sentence(replace(doubtful, rivals=rivals)).endswith(expected)
+    expected = "(confidence 0.50; the sound may be of something else: it belongs with 31 %): film longer"
+    assert sync_sentence(replace(doubtful, belongs=0.31)).endswith(expected)
 
 
 WAS = SyncResult("c.mp4", 0.12, 25.0, 0.9, "mouth", "ok", drift_ppm=310.0)

@@ -27,10 +27,10 @@ from jaxtyping import Float
 from scipy.special import softmax
 from scipy.stats import t as student
 
+from avmatch.alignment.cuts import between
 from avmatch.alignment.offset import (
     STEP_SECONDS,
     TOLERANCE_SECONDS,
-    between,
     log_prior,
     offset_lags,
     refined,

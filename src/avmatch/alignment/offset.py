@@ -2,16 +2,24 @@
 
 The weighted nats of the cues are added to a log prior, a Gaussian with half the range as its deviation: large offsets
 are rarer than small ones. Their softmax over the offsets tried is the posterior, and the offset its peak, refined by a
-parabola. A logistic map (Platt, 1999), fitted on development clips for the cue that contributed most, turns the
-posterior mass within ±80 ms of the peak, how far the peak stands out, whether both halves of the picture agree with it,
-how impulsive the sound is and what the event seems to be, into a frequency.
+parabola. What a cue only has because the sound repeats itself doesn't count (rivals.py).
 
-Wide ranges are searched in coarse steps first, then in fine ones about the peak.
+Offsets come after belonging. There are three hypotheses about a picture and a sound: it belongs at this offset, it
+belongs and nothing tells when, it is foreign (another voice, dubbing, music laid over, no cause in the picture). Two
+logistic maps (Platt, 1999) for the cue that decides, fitted on true and foreign pairs of development clips, half of
+each, turn five figures into frequencies: the posterior mass within ±80 ms of the peak, how far the peak stands out,
+whether both halves of the picture agree with it, how impulsive the sound is and what the event seems to be, or how high
+the peak is. One gives `belongs`, the other `confidence`: that it belongs and the offset is right.
+
+Where there are a face and a voice, the cue that compares them decides; else the one that stands out most.
+
+Wide ranges are searched in coarse steps first. The offset is then refined in fine steps about the peak, by the evidence
+alone, so that it doesn't depend on the range.
 
 Letters in shapes: C cues, L offsets.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,54 +27,13 @@ from jaxtyping import Float
 from scipy.ndimage import gaussian_filter1d
 from scipy.special import softmax
 
+from avmatch.alignment.cuts import halves
+from avmatch.alignment.rivals import without_repetition
 from avmatch.core.errors import Reason
-from avmatch.core.features import TICK_RATE_HZ, AudioFeatures, Embeddings, MouthTrack, VideoFeatures
+from avmatch.core.features import AudioFeatures, VideoFeatures
 from avmatch.cues.evidence import Cue, NamingCue, PeakFigures
+from avmatch.cues.mouth import looks_at_faces
 from avmatch.frontends.event_signals import strokes
-
-
-def halves(video: VideoFeatures) -> tuple[VideoFeatures, VideoFeatures]:
-    """Its first and its second half."""
-    begin, length = video.start_seconds, len(video.motion) / TICK_RATE_HZ
-    return between(video, begin, begin + 0.5 * length), between(video, begin + 0.5 * length, begin + length)
-
-
-def between(video: VideoFeatures, begin_seconds: float, end_seconds: float) -> VideoFeatures:
-    """The features from `begin_seconds` on and before `end_seconds`, on the file's clock."""
-    ticks = _ticks(video.start_seconds, TICK_RATE_HZ, begin_seconds, end_seconds)
-    motion = video.motion[ticks]
-    tracks = (_track_between(track, begin_seconds, end_seconds) for track in video.mouths)
-    return replace(
-        video,
-        start_seconds=video.start_seconds + ticks.start / TICK_RATE_HZ,
-        motion=motion,
-        mouths=tuple(track for track in tracks if len(track)),
-        duration_seconds=len(motion) / TICK_RATE_HZ,
-        embeddings=_vectors_between(video.embeddings, begin_seconds, end_seconds),
-    )
-
-
-def _track_between(track: MouthTrack, begin_seconds: float, end_seconds: float) -> MouthTrack:
-    inside = (track.pts_seconds >= begin_seconds) & (track.pts_seconds < end_seconds)
-    vectors = _vectors_between(track.embeddings, begin_seconds, end_seconds)
-    return MouthTrack(track.pts_seconds[inside], track.boxes[inside], track.signals[inside], vectors)
-
-
-def _vectors_between(
-    embeddings: Mapping[str, Embeddings], begin_seconds: float, end_seconds: float
-) -> dict[str, Embeddings]:
-    cut = {}
-    for name, vectors in embeddings.items():
-        ticks = _ticks(vectors.start_seconds, vectors.rate_hz, begin_seconds, end_seconds)
-        start = vectors.start_seconds + ticks.start / vectors.rate_hz
-        cut[name] = Embeddings(vectors.data[ticks], vectors.rate_hz, start)
-    return cut
-
-
-def _ticks(start_seconds: float, rate_hz: float, begin_seconds: float, end_seconds: float) -> slice:
-    """The ticks from `begin_seconds` on and before `end_seconds`."""
-    return slice(*(max(0, int(np.ceil((at - start_seconds) * rate_hz - 1e-6))) for at in (begin_seconds, end_seconds)))
-
 
 #: An offset counts as right when it is at most this far off.
 TOLERANCE_SECONDS = 0.08
@@ -84,7 +51,9 @@ COVERAGE = 0.95
 #: A peak at the very edge of the range belongs to something outside it.
 EDGE_CONFIDENCE = 0.3
 #: From this confidence on, an offset may be acted on.
-OK_CONFIDENCE = 0.75
+OK_CONFIDENCE = 0.8
+#: A sound that belongs with less than this probability is called unrelated.
+UNRELATED_BELOW = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,11 +62,12 @@ class OffsetEstimate:
 
     Attributes:
         offset_seconds: positive = the sound comes late; None if no cue could tell.
-        confidence: probability that it is right within TOLERANCE_SECONDS.
+        confidence: probability that the sound belongs to the picture and the offset is right.
         cue: the name of the cue that contributed most; "" if none could tell.
         lags_seconds, nats: (L,) the curve behind it.
         reasons: why each silent cue was silent, by cue name.
         figures: what the confidence was made of; None if no cue could tell.
+        belongs: probability that the sound belongs to the picture, whatever the offset; None where it isn't known.
     """
 
     offset_seconds: float | None
@@ -107,6 +77,7 @@ class OffsetEstimate:
     nats: Float[np.ndarray, " L"]
     reasons: dict[str, Reason]
     figures: PeakFigures | None = None
+    belongs: float | None = None
 
 
 def offset_lags(max_offset_seconds: float) -> Float[np.ndarray, " L"]:
@@ -132,24 +103,32 @@ def estimate_offset(
             reasons[cue.name] = reason
     if not usable:
         return OffsetEstimate(None, 0.0, "", lags, np.zeros(len(lags)), reasons)
+    peak = int((np.sum(curves, axis=0) + prior).argmax())
+    curves = [without_repetition(cue, nats, audio, lags) for cue, nats in zip(usable, curves, strict=True)]
     total = np.sum(curves, axis=0) + prior
-    peak = int(total.argmax())
-    deciding = usable[int(np.argmax([_contrast(curve, peak) for curve in curves]))]
-    figures = peak_figures(lags, total)
-    if deciding.calibration.half_slope:
-        alone = [sum((weighted_nats(cue, half, audio, lags)[0] for cue in usable), prior) for half in halves(video)]
-        weaker = min(_mass(lags, nats, peak) for nats in alone)
-        classes = deciding.classes(video, audio) if isinstance(deciding, NamingCue) else ()
-        figures = replace(figures, weaker_half=weaker, strokes=strokes(audio.flux), classes=classes)
-    confidence = deciding.calibration.probability(figures)
-    offset = refined(total, lags, peak)
+    spoken = [place for place, cue in enumerate(usable) if looks_at_faces(cue)]
+    contrasts = [_contrast(curve, peak) for curve in curves]
+    deciding = usable[max(spoken or range(len(usable)), key=contrasts.__getitem__)]
+    alone = [sum((weighted_nats(cue, half, audio, lags)[0] for cue in usable), prior) for half in halves(video)]
+    figures = replace(
+        peak_figures(lags, total, peak),
+        weaker_half=min(_mass(lags, nats, peak) for nats in alone),
+        strokes=strokes(audio.flux),
+        classes=deciding.classes(video, audio) if isinstance(deciding, NamingCue) else (),
+        height=float(total[peak] - prior[peak]),
+    )
+    confidence, belongs = deciding.calibration.probability(figures), deciding.calibration.belongs(figures)
+    if belongs is not None:
+        belongs = max(belongs, confidence)
+    offset = float(lags[peak])
     if peak in (0, len(lags) - 1):
         confidence = min(confidence, EDGE_CONFIDENCE)
-    elif max_offset_seconds > WIDE_SECONDS:
+    else:
         near = lags[peak] + FINE_LAGS
-        fine = sum((weighted_nats(cue, video, audio, near)[0] for cue in usable), log_prior(near, max_offset_seconds))
-        offset = refined(fine, near, int(fine.argmax()))
-    return OffsetEstimate(offset, confidence, deciding.name, lags, total, reasons, figures)
+        near = near[(near >= lags[0] - 1e-9) & (near <= lags[-1] + 1e-9)]
+        fine = np.sum([weighted_nats(cue, video, audio, near)[0] for cue in usable], axis=0)
+        offset = refined(fine, near, _climbed(fine, int(np.abs(near - lags[peak]).argmin())))
+    return OffsetEstimate(offset, confidence, deciding.name, lags, total, reasons, figures, belongs)
 
 
 def log_prior(lags: Float[np.ndarray, " L"], max_offset_seconds: float) -> Float[np.ndarray, " L"]:
@@ -170,29 +149,48 @@ def weighted_nats(
     return cue.calibration.weight * np.concatenate(parts), None
 
 
-def peak_figures(lags_seconds: Float[np.ndarray, " L"], nats: Float[np.ndarray, " L"]) -> PeakFigures:
-    """What the curve alone says of its peak."""
-    peak = int(nats.argmax())
+def peak_figures(
+    lags_seconds: Float[np.ndarray, " L"], nats: Float[np.ndarray, " L"], peak: int | None = None
+) -> PeakFigures:
+    """What the curve alone says of its peak, or of another place."""
+    peak = int(nats.argmax()) if peak is None else peak
     return PeakFigures(_mass(lags_seconds, nats, peak), _contrast(nats, peak))
 
 
 def offset_interval(estimate: OffsetEstimate) -> tuple[float, float]:
-    """The middle 95 % of the calibrated posterior: near the peak it holds as much as the confidence says.
+    """The middle 95 % of the calibrated posterior, if the sound belongs to the picture: near the peak it holds as much
+    as the confidence says.
 
     Raises:
         ValueError: there is no offset to be sure of.
     """
     if estimate.offset_seconds is None:
         raise ValueError("no cue could tell an offset, so there is no interval")
-    lags, posterior = estimate.lags_seconds, softmax(estimate.nats) + 1e-12
-    near = np.abs(lags - lags[posterior.argmax()]) <= TOLERANCE_SECONDS + 1e-9
-    share = np.where(near, estimate.confidence / posterior[near].sum(), 0.0) * posterior
-    share[~near] = (1.0 - estimate.confidence) / posterior[~near].sum() * posterior[~near]
+    lags = estimate.lags_seconds
+    share = calibrated(estimate)
     step = float(lags[1] - lags[0])
     cumulated = np.cumsum(gaussian_filter1d(share, BIAS_SECONDS / step, mode="nearest"))
     tails = (0.5 * (1.0 - COVERAGE), 0.5 * (1.0 + COVERAGE))
     low, high = np.interp(tails, cumulated / cumulated[-1], lags + 0.5 * step)
     return min(float(low), estimate.offset_seconds), max(float(high), estimate.offset_seconds)
+
+
+def calibrated(estimate: OffsetEstimate) -> Float[np.ndarray, " L"]:
+    """The probability of each offset if the sound belongs to the picture."""
+    lags, posterior = estimate.lags_seconds, softmax(estimate.nats) + 1e-12
+    assert estimate.offset_seconds is not None
+    near = np.abs(lags - estimate.offset_seconds) <= TOLERANCE_SECONDS + 0.5 * float(lags[1] - lags[0])
+    right = estimate.confidence / (estimate.belongs or 1.0)
+    share = np.where(near, right / posterior[near].sum(), 0.0) * posterior
+    share[~near] = (1.0 - right) / posterior[~near].sum() * posterior[~near]
+    return np.asarray(share)
+
+
+def _climbed(nats: Float[np.ndarray, " L"], place: int) -> int:
+    """The local maximum uphill of a place."""
+    while 0 < place < len(nats) - 1 and nats[place] < max(nats[place - 1], nats[place + 1]):
+        place += 1 if nats[place + 1] > nats[place - 1] else -1
+    return place
 
 
 def _mass(lags_seconds: Float[np.ndarray, " L"], nats: Float[np.ndarray, " L"], peak: int) -> float:

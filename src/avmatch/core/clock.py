@@ -1,8 +1,12 @@
-"""Seconds ↔ samples ↔ frames ↔ milliseconds: the only file that converts between them.
+"""Seconds ↔ samples ↔ frames ↔ milliseconds: the only file that converts between them; and what viewers notice of them.
 
 Convention: an offset is positive when the sound comes late, that is when the sound of an event is heard
 `offset` seconds after the event is seen.
 """
+
+from typing import Literal
+
+Verdict = Literal["in_sync", "early_noticed", "late_noticed", "early_unacceptable", "late_unacceptable"]
 
 MILLISECONDS_PER_SECOND = 1000.0
 
@@ -30,3 +34,17 @@ def milliseconds_from_seconds(seconds: float) -> float:
 def seconds_from_milliseconds(milliseconds: float) -> float:
     """`milliseconds` in seconds."""
     return milliseconds / MILLISECONDS_PER_SECOND
+
+
+#: ITU-R BT.1359-1, figure 2: detectability +45 ms to -125 ms and acceptability +90 ms to -185 ms, where the
+#: recommendation's positive sign means that the sound is *early*, the opposite of ours.
+UNNOTICED_SECONDS, ACCEPTED_SECONDS = (-0.045, 0.125), (-0.090, 0.185)
+
+
+def itu_verdict(offset_seconds: float) -> Verdict:
+    """Whether viewers notice, or refuse, an offset (ITU-R BT.1359-1); positive = the sound comes late."""
+    if UNNOTICED_SECONDS[0] <= offset_seconds <= UNNOTICED_SECONDS[1]:
+        return "in_sync"
+    if ACCEPTED_SECONDS[0] <= offset_seconds <= ACCEPTED_SECONDS[1]:
+        return "late_noticed" if offset_seconds > 0 else "early_noticed"
+    return "late_unacceptable" if offset_seconds > 0 else "early_unacceptable"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from jaxtyping import Float32
 
-from avmatch.core.clock import frames_from_seconds, milliseconds_from_seconds
+from avmatch.core.clock import Verdict, frames_from_seconds, itu_verdict, milliseconds_from_seconds
 from avmatch.core.errors import MediaError, MissingExtraError, Reason, Stage
 from avmatch.core.files import write_text_atomically
 
@@ -27,15 +27,14 @@ if TYPE_CHECKING:
 #: What a long job reports as it goes on: called with (stage, done, total).
 Progress = Callable[[str, int, int], None]
 Action = Literal["fixed", "in_sync", "refused", "failed"]
-Status = Literal["ok", "uncertain", "failed"]
-Verdict = Literal["in_sync", "early_noticed", "late_noticed", "early_unacceptable", "late_unacceptable"]
+Status = Literal["ok", "uncertain", "unrelated", "failed"]
 
 MATCH_COLUMNS = ("video", "audio", "confidence", "score", "offset_ms", "cue", "runner_up", "runner_up_score", "missing")
 CANDIDATE_COLUMNS = ("video", "rank", "audio", "score", "confidence", "offset_ms")
 FAILURE_COLUMNS = ("path", "stage", "message")
 SYNC_COLUMNS = tuple(
     "path offset_ms offset_frames fps confidence cue status reason verdict "
-    "offset_low_ms offset_high_ms drift_ppm drift_low_ppm drift_high_ppm missing".split()
+    "offset_low_ms offset_high_ms drift_ppm drift_low_ppm drift_high_ppm missing belongs rivals_ms".split()
 )
 FIX_COLUMNS = tuple(
     "path out action was_ms was_drift_ppm is_ms is_drift_ppm removed_ms removed_drift_ppm message".split()
@@ -212,6 +211,14 @@ class Speaker:
     lead_nats: float
 
 
+@dataclass(frozen=True)
+class Rival:
+    """Another offset that may be the right one, and how probable it is, 0…1."""
+
+    offset_seconds: float
+    probability: float
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class SyncResult:
     """The offset between a picture and its sound.
@@ -220,9 +227,9 @@ class SyncResult:
         path: the argument unchanged, or the file found below it.
         offset_seconds: how late the sound comes, where it drifts at the picture's beginning; None when failed.
         fps: frames a second of the picture (the mean, where it varies); None when failed.
-        confidence: probability in 0…1 that the offset is right within 80 ms.
+        confidence: probability in 0…1 that the sound belongs to the picture and the offset is right within 120 ms.
         cue: the name of the cue that decided; "" when failed.
-        status: ok, uncertain or failed.
+        status: ok, uncertain (it may belong, or at another offset), unrelated (the sound isn't this picture's), failed.
         reason: why not ok; None when ok.
         lags_seconds, curve: the fused score (nats) at each offset tried, for plots; empty when failed.
         message: for a person: what is wrong and what to do.
@@ -232,6 +239,8 @@ class SyncResult:
         drift_interval_ppm: the same with a probability of 95 %.
         speakers: who speaks, where a model for talking faces takes part.
         missing_share: 0…1 that could not be read, of the picture or of the sound; None where neither could be used.
+        belongs: probability in 0…1 that the sound belongs to the picture, whatever the offset; None when failed.
+        rivals: other offsets that may be the right one, most probable first.
     """
 
     path: str
@@ -249,6 +258,8 @@ class SyncResult:
     drift_interval_ppm: tuple[float, float] | None = None
     speakers: tuple[Speaker, ...] = ()
     missing_share: float | None = None
+    belongs: float | None = None
+    rivals: tuple[Rival, ...] = ()
 
     def __repr__(self) -> str:
         offset = "None" if self.offset_seconds is None else f"{self.offset_seconds:+.3f} s"
@@ -286,11 +297,14 @@ class SyncResult:
             *(_offset_ms(bound) for bound in self.offset_interval_seconds or (None, None)),
             *(_rounded(ppm, 1) for ppm in (self.drift_ppm, *(self.drift_interval_ppm or (None, None)))),
             _rounded(self.missing_share),
+            _rounded(self.belongs),
+            " ".join(f"{_offset_ms(rival.offset_seconds):+.0f}" for rival in self.rivals) or None,
         )
 
     def to_json(self) -> str:
         """One JSON object on one line, with the keys SYNC_COLUMNS, and `speakers` where there are several faces."""
         record: dict[str, object] = dict(zip(SYNC_COLUMNS, self.row(), strict=True))
+        record["rivals_ms"] = [_offset_ms(rival.offset_seconds) for rival in self.rivals]
         if any(speaker.num_faces > 1 for speaker in self.speakers):
             record["speakers"] = [asdict(speaker) for speaker in self.speakers if speaker.num_faces > 1]
         return json.dumps(record)
@@ -346,20 +360,6 @@ class FixResult:
     def to_json(self) -> str:
         """One JSON object on one line, with the keys FIX_COLUMNS."""
         return json.dumps(dict(zip(FIX_COLUMNS, self.row(), strict=True)))
-
-
-#: ITU-R BT.1359-1, figure 2: detectability +45 ms to -125 ms and acceptability +90 ms to -185 ms, where the
-#: recommendation's positive sign means that the sound is *early*, the opposite of ours.
-UNNOTICED_SECONDS, ACCEPTED_SECONDS = (-0.045, 0.125), (-0.090, 0.185)
-
-
-def itu_verdict(offset_seconds: float) -> Verdict:
-    """Whether viewers notice, or refuse, an offset (ITU-R BT.1359-1); positive = the sound comes late."""
-    if UNNOTICED_SECONDS[0] <= offset_seconds <= UNNOTICED_SECONDS[1]:
-        return "in_sync"
-    if ACCEPTED_SECONDS[0] <= offset_seconds <= ACCEPTED_SECONDS[1]:
-        return "late_noticed" if offset_seconds > 0 else "early_noticed"
-    return "late_unacceptable" if offset_seconds > 0 else "early_unacceptable"
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:

@@ -14,7 +14,8 @@ from scipy.ndimage import gaussian_filter1d
 
 from avmatch.core.errors import Reason
 from avmatch.core.features import BAND_RATE_HZ, TICK_RATE_HZ, AudioFeatures, MouthTrack, VideoFeatures
-from avmatch.cues.evidence import Calibration, Curves, Lags
+from avmatch.cues.evidence import Calibration, Cue, Curves, Lags
+from avmatch.cues.learned import EmbeddingCue
 from avmatch.cues.motion import audio_reason
 from avmatch.cues.synchrony import (
     AudioWindows,
@@ -175,3 +176,8 @@ PAIRS: tuple[tuple[str, Callable[[AudioFeatures], Series]], ...] = (
     ("openness", _level_high),
     ("motion", _change),
 )
+
+
+def looks_at_faces(cue: Cue) -> bool:
+    """Whether a cue compares faces with voices."""
+    return isinstance(cue, MouthCue) or (isinstance(cue, EmbeddingCue) and cue.looks_at == "mouth")

@@ -30,7 +30,7 @@ class FixSettings:
     Attributes:
         offset_seconds: take this offset out of every file without measuring it; None = measure.
         tolerance_seconds: a file that is this close to being together is left as it is.
-        force: act on uncertain measurements, too.
+        force: act on uncertain measurements, too; where the sound isn't the picture's, only `offset_seconds` acts.
         max_offset_seconds, model, cache_dir, face_detector: as for `sync`.
         audio_codec: how the sound is kept, one of media.tracks.SOUND_CODECS.
         track: the number of the audio track that is moved, from 1 on; None = all tracks of the take.
@@ -129,7 +129,7 @@ def _fixed(path: str, target: Path, was: SyncResult | None, settings: FixSetting
     offset = settings.offset_seconds if was is None else was.offset_seconds
     drift = None if was is None else was.drift_ppm
     assert offset is not None
-    if was is not None and was.status != "ok" and not settings.force:
+    if was is not None and (was.status == "unrelated" or (was.status != "ok" and not settings.force)):
         return FixResult(path, "refused", was=was, message=was.message)
     if drift is None and abs(offset) <= settings.tolerance_seconds:
         return FixResult(path, "in_sync", was=was)

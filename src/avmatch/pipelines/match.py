@@ -25,11 +25,12 @@ from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.features import TICK_RATE_HZ, AudioFeatures, VideoFeatures
 from avmatch.core.results import NOTED_MISSING_SHARE, Failure, Match, MatchResult, Preview, Progress
 from avmatch.cues.evidence import Cue
+from avmatch.cues.mouth import looks_at_faces
 from avmatch.cues.recording import DurationCue, ScratchCue
 from avmatch.data.inputs import MEDIA_SUFFIXES, list_audio, list_videos, unknown_files
 from avmatch.matching.decision import MatchSettings, confidences, decide
 from avmatch.matching.fusion import Scores, any_offset, fused_scores, usual_offsets
-from avmatch.pipelines.models import Models, face_cues, looks_at_faces, models_with, motion_cues, open_for_match
+from avmatch.pipelines.models import Models, face_cues, models_with, motion_cues, open_for_match
 
 #: Offsets are tried this far apart in one-to-one work: lips agree with the voice for ±60 ms only.
 LAG_STEP_SECONDS = 0.02

@@ -8,12 +8,20 @@ from dataclasses import replace
 from pathlib import Path
 
 from avmatch.alignment.drift import Drift, estimate_drift, without_drift
-from avmatch.alignment.offset import OK_CONFIDENCE, OffsetEstimate, estimate_offset, offset_interval
+from avmatch.alignment.offset import (
+    OK_CONFIDENCE,
+    UNRELATED_BELOW,
+    OffsetEstimate,
+    calibrated,
+    estimate_offset,
+    offset_interval,
+)
+from avmatch.alignment.rivals import rivals
 from avmatch.alignment.speakers import speakers
 from avmatch.analysis.features import Analyser, analyse_all
 from avmatch.core.errors import Reason, UsageError
 from avmatch.core.features import AudioFeatures, VideoFeatures
-from avmatch.core.results import Failure, Progress, Speaker, SyncResult
+from avmatch.core.results import Failure, Progress, Speaker, Status, SyncResult
 from avmatch.cues.evidence import Cue
 from avmatch.cues.learned import EmbeddingCue
 from avmatch.data.inputs import list_videos
@@ -25,7 +33,9 @@ _REMEDIES: dict[Reason, str] = {
     "silence": "the sound is silent",
     "too_short": "the clip is too short; give half a second or more, better several",
     "no_face": "there is no face in the picture",
+    "no_voice": "nobody speaks in the sound",
     "low_confidence": "several offsets fit about equally well; a longer clip, or one with distinct events, helps",
+    "foreign_sound": "another recording, a dubbed or off-screen voice, or music over it; give its own sound (--audio)",
 }
 
 
@@ -147,7 +157,7 @@ def _result(path: str, video: VideoFeatures, estimate: OffsetEstimate, drift: Dr
         # The first cue looks at the whole picture; a face that is missing says little.
         reason: Reason = next(iter(estimate.reasons.values()), "static_picture")
         return _failed(path, reason, _REMEDIES.get(reason, "no cue finds an offset"))
-    sure = estimate.confidence >= OK_CONFIDENCE
+    status, doubt = _status(estimate)
     low, high = offset_interval(estimate)
     slack = 0.0 if drift is None else drift.start_error_seconds
     return SyncResult(
@@ -156,12 +166,21 @@ def _result(path: str, video: VideoFeatures, estimate: OffsetEstimate, drift: Dr
         fps=video.fps,
         confidence=estimate.confidence,
         cue=estimate.cue,
-        status="ok" if sure else "uncertain",
-        reason=None if sure else "low_confidence",
+        status=status,
+        reason=doubt,
         lags_seconds=tuple(estimate.lags_seconds.tolist()),
         curve=tuple(estimate.nats.tolist()),
-        message="" if sure else _REMEDIES["low_confidence"],
+        message="" if doubt is None else _REMEDIES[doubt],
         offset_interval_seconds=(low - slack, high + slack),
         drift_ppm=None if drift is None else drift.drift_ppm,
         drift_interval_ppm=None if drift is None else drift.interval_ppm,
+        belongs=estimate.belongs,
+        rivals=rivals(estimate.lags_seconds, calibrated(estimate), estimate.offset_seconds),
     )
+
+
+def _status(estimate: OffsetEstimate) -> tuple[Status, Reason | None]:
+    """How sure it is, and why not."""
+    if estimate.belongs is not None and estimate.belongs < UNRELATED_BELOW:
+        return "unrelated", "foreign_sound"
+    return ("ok", None) if estimate.confidence >= OK_CONFIDENCE else ("uncertain", "low_confidence")

@@ -8,8 +8,8 @@ import math
 import unicodedata
 from collections.abc import Iterable, Iterator
 
-from avmatch.core.clock import milliseconds_from_seconds
-from avmatch.core.results import NOTED_MISSING_SHARE, Failure, FixResult, SyncResult, Verdict
+from avmatch.core.clock import Verdict, milliseconds_from_seconds
+from avmatch.core.results import NOTED_MISSING_SHARE, Failure, FixResult, SyncResult
 
 NOTHING = "—"
 #: Pairs below this confidence are marked for a second look.
@@ -98,11 +98,17 @@ def sync_sentence(result: SyncResult) -> str:
     """The offset in words, how sure it is, and what to do where there is none."""
     if result.offset_seconds is None:
         return _with_message(f"no offset found{_why(result)}{_missing_clause(result)}", result)
+    if result.status == "unrelated":
+        return _with_message(f"{_foreign(result)}{_missing_clause(result)}", result)
     sentence = _offset_clause(result, result.offset_seconds) + _drift_clause(result) + _speaker_clause(result)
     sentence += _missing_clause(result)
     if result.status != "uncertain":
         return sentence
-    return _with_message(f"{sentence} — uncertain (confidence {result.confidence:.2f})", result)
+    rivals = " or ".join(f"{milliseconds_from_seconds(rival.offset_seconds):+.0f}" for rival in result.rivals)
+    others = f"; it may also be {rivals} ms" if rivals else ""
+    if result.belongs is not None and result.belongs < 0.5:
+        others += f"; the sound may be of something else: it belongs with {percent(result.belongs)}"
+    return _with_message(f"{sentence} — uncertain (confidence {result.confidence:.2f}{others})", result)
 
 
 def fix_sentence(result: FixResult) -> str:
@@ -111,6 +117,8 @@ def fix_sentence(result: FixResult) -> str:
         return f"nothing written: {shown(result.message)}"
     if result.action == "in_sync":
         return f"{_state('is', result.was, 0.0)}; close enough, nothing written"
+    if result.was is not None and result.was.status == "unrelated" and result.action == "refused":
+        return f"{_foreign(result.was)}: nothing written; --offset moves it all the same"
     if result.action == "refused":
         confidence = 0.0 if result.was is None else result.was.confidence
         return (
@@ -121,6 +129,11 @@ def fix_sentence(result: FixResult) -> str:
     end = "not measured" if result.now is None else f"{_state('is now', result.now, 0.0)} by the same measurement"
     note = f" ({shown(result.message)})" if result.message else ""
     return f"{_state('was', result.was, known)}, {end}; written to {shown(result.out or '')}{note}"
+
+
+def _foreign(result: SyncResult) -> str:
+    belongs = "" if result.belongs is None else f" (it belongs with {percent(result.belongs)})"
+    return f"the sound isn't that of this picture{belongs}"
 
 
 def _state(verb: str, result: SyncResult | None, known_seconds: float) -> str:

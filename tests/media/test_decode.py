@@ -451,3 +451,35 @@ def test_frames_that_cannot_be_converted_are_the_files_fault(media, monkeypatch,
     with pytest.raises(MediaError, match=r"good.mp4: can't be converted \(ValueError: buffer is smaller") as caught:
         list(decode(media / "good.mp4", video=kind == "picture", audio=kind == "sound"))
     assert caught.value.reason == "unsupported"
+
+
+@pytest.mark.parametrize("missing", ["picture", "sound"])
+def test_a_long_gap_is_real_if_the_other_stream_ran_on(tmp_path, missing):
+    """620 s without one of the two."""
+    path = tmp_path / "gap.mkv"
+    seconds = [0, 1, *range(622, 625)]
+    with av.open(str(path), "w") as container:
+        picture = container.add_stream("libx264", rate=1)
+        picture.width, picture.height, picture.pix_fmt = 32, 32, "yuv420p"
+        sound = container.add_stream("pcm_s16le", rate=1000, layout="mono")
+        for second in range(625):
+            if missing == "sound" or second in seconds:
+                frame = av.VideoFrame.from_ndarray(np.full((32, 32, 3), second % 256, np.uint8), "rgb24")
+                frame.pts, frame.time_base = second, Fraction(1)
+                container.mux(picture.encode(frame))
+            if missing == "picture" or second in seconds:
+                packet = av.Packet(np.full(1000, 1000, np.int16).tobytes())
+                packet.stream, packet.time_base = sound, Fraction(1, 1000)
+                packet.pts = packet.dts = 1000 * second
+                packet.duration = 1000
+                container.mux(packet)
+        container.mux(picture.encode(None))
+    blocks = list(decode(path, sample_rate_hz=1000))
+    frames = [block for block in blocks if isinstance(block, VideoFrames)]
+    sounds = [block for block in blocks if isinstance(block, AudioSamples)]
+    times = np.concatenate([block.pts_seconds for block in frames])
+    assert times[-1] == pytest.approx(624.0, abs=0.01)
+    assert sum(block.duration_seconds for block in sounds) == pytest.approx(625.0, abs=0.1)
+    alone = [block for block in decode(path, audio=False) if isinstance(block, VideoFrames)]
+    assert alone[-1].pts_seconds[-1] == pytest.approx(624.0, abs=0.01)
+    assert read_audio(path, sample_rate_hz=1000).duration_seconds == pytest.approx(625.0, abs=0.1)

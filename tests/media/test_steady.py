@@ -10,7 +10,7 @@ PIECE_SECONDS = 0.02
 
 def heard(times):
     """When each piece is heard, by the gaps before them."""
-    steady, place, found = SteadyTimes[int](600.0), times[0], []
+    steady, place, found = SteadyTimes[int](), times[0], []
 
     def place_all(decided):
         nonlocal place

@@ -7,9 +7,10 @@ frames come in blocks of at most 32, sound in blocks of about a second.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -96,16 +97,16 @@ def _decoded(
             sound = cast("av.AudioStream", container.streams[sound_number])
         if picture is None and sound is None:
             raise _missing(path, video=video, audio=audio)
-        origin, starts = source.origin_seconds(container), [0.0]
+        new_clock = partial(source.StreamClock, source.origin_seconds(container), [0.0], [])
         sinks: dict[int, _PictureSink | _SoundSink] = {}
         if picture is not None:
             picture.thread_type = "AUTO"
             picture.codec_context.thread_count = num_threads
             fps = float(picture.average_rate or picture.guessed_rate or 25.0)
-            sinks[picture.index] = _PictureSink(source.StreamClock(origin, starts), max_side_px, fps, is_colour)
+            sinks[picture.index] = _PictureSink(new_clock(), max_side_px, fps, is_colour)
         if sound is not None:
-            sinks[sound.index] = _SoundSink(source.StreamClock(origin, starts), sample_rate_hz)
-        yield from _checked(path, _blocks(container, sinks, losses or source.Losses()))
+            sinks[sound.index] = _SoundSink(new_clock(), sample_rate_hz)
+        yield from _checked(path, _blocks(container, sinks, losses or source.Losses(), new_clock))
 
 
 def read_audio(path: str | Path, *, sample_rate_hz: int = 16000) -> AudioSamples:
@@ -159,8 +160,12 @@ def _converting() -> Iterator[None]:
 
 
 def _blocks(
-    container: av.container.InputContainer, sinks: dict[int, _PictureSink | _SoundSink], losses: source.Losses
+    container: av.container.InputContainer,
+    sinks: dict[int, _PictureSink | _SoundSink],
+    losses: source.Losses,
+    new_clock: Callable[[], source.StreamClock],
 ) -> Iterator[_Block]:
+    others: dict[int, source.StreamClock] = {}  # of streams that aren't wanted: they show how far the file has come
     packets = container.demux()  # of all streams: where the last of them ends shows how far the file could be read
     while True:
         try:
@@ -173,6 +178,9 @@ def _blocks(
         if packet.size:
             losses.count(packet)
         if packet.stream.index not in sinks:
+            if packet.pts is not None and packet.time_base and packet.stream.type in ("video", "audio"):
+                clock = others.setdefault(packet.stream.index, new_clock())
+                clock.seconds(packet.pts, packet.time_base, None, 0.0)
             continue
         try:
             frames = packet.decode()
@@ -262,7 +270,7 @@ class _SoundSink:
     _start_seconds: float | None = None
     _taken_seconds: float = 0.0  # how much of the source's time has been taken
     _downmix: Downmix = field(default_factory=Downmix)
-    _steady: SteadyTimes[np.ndarray] = field(default_factory=lambda: SteadyTimes(source.MAX_GAP_SECONDS))
+    _steady: SteadyTimes[np.ndarray] = field(default_factory=lambda: SteadyTimes())
     _pending: list[np.ndarray] = field(default_factory=list)
     _num_pending: int = 0
     _num_yielded: int = 0

@@ -85,8 +85,10 @@ def origin_seconds(container: av.container.InputContainer) -> float:
     return max(0.0, start / av.time_base) if start is not None else 0.0
 
 
-#: A gap longer than this is a broken timestamp, not silence.
+#: A gap longer than this is a broken timestamp, not silence, unless another stream ran on.
 MAX_GAP_SECONDS = 600.0
+#: Streams of one file are stored so close to one another in time.
+_INTERLEAVED_SECONDS = 10.0
 #: A step back that is longer than this is a clock that starts over: parts of a recording joined end to end.
 MAX_BACK_SECONDS = 1.0
 
@@ -100,10 +102,13 @@ class StreamClock:
 
     Attributes:
         starts: what is taken off, jump by jump; shared by the streams of a file.
+        ends: how far each stream has come, by its number in this list; shared by the streams of a file.
     """
 
     origin_seconds: float
     starts: list[float]
+    ends: list[float] = field(default_factory=list)
+    _number: int | None = None
     _place: int = 0
     _before_gap_seconds: float | None = None
 
@@ -117,12 +122,17 @@ class StreamClock:
         found = stamp - self.starts[self._place]
         if last_seconds is not None and found > last_seconds + MAX_BACK_SECONDS:
             self._before_gap_seconds = last_seconds
+        if self._number is None:
+            self._number = len(self.ends)
+            self.ends.append(found)
+        self.ends[self._number] = found
         return found
 
     def _jumps(self, stamp_seconds: float, last_seconds: float) -> bool:
         """Back behind a gap is no new clock: the frame after the gap had a wrong time."""
         if stamp_seconds > last_seconds + MAX_GAP_SECONDS:
-            return True
+            others = (end for number, end in enumerate(self.ends) if number != self._number)
+            return all(abs(stamp_seconds - end) > _INTERLEAVED_SECONDS for end in others)
         is_back = stamp_seconds < last_seconds - MAX_BACK_SECONDS
         return is_back and (self._before_gap_seconds is None or stamp_seconds < self._before_gap_seconds)
 

@@ -25,13 +25,8 @@ _MAX_PIECES = 4096
 
 @dataclass
 class SteadyTimes(Generic[Piece]):
-    """Pieces of sound in, the same pieces out, each with the gap before it (negative = an overlap to cut off).
+    """Pieces of sound in, the same pieces out, each with the gap before it (negative = an overlap to cut off)."""
 
-    Attributes:
-        max_gap_seconds: longer gaps are broken stamps.
-    """
-
-    max_gap_seconds: float
     _end_seconds: float | None = None
     _waiting: list[tuple[Piece, float, float]] = field(default_factory=list)  # with gap and duration
     _waiting_seconds: float = 0.0
@@ -42,7 +37,7 @@ class SteadyTimes(Generic[Piece]):
             self._end_seconds = time_seconds or 0.0
         expected = self._end_seconds + self._waiting_seconds
         gap = 0.0 if time_seconds is None else time_seconds - expected
-        is_off = JUMP_SECONDS < abs(gap) <= self.max_gap_seconds
+        is_off = abs(gap) > JUMP_SECONDS
         if self._waiting and not (is_off and (gap > 0) == (self._waiting[0][1] > 0)):
             yield from self._release(0.0)
             if is_off:

@@ -28,7 +28,7 @@ from avmatch.core.features import AudioSamples
 from avmatch.media.choice import audio_stream
 from avmatch.media.copying import Packet, holds
 from avmatch.media.encode import SoundWriter, rate_for
-from avmatch.media.source import MAX_GAP_SECONDS, StreamClock, opened, origin_seconds
+from avmatch.media.source import StreamClock, opened, origin_seconds
 from avmatch.media.steady import JUMP_SECONDS, SteadyTimes
 
 #: What a user can ask for; "auto" keeps what can be kept.
@@ -215,7 +215,7 @@ def raw_blocks(path: Path, number: int | None = None) -> Iterator[RawBlock]:
         context = sound.codec_context
         rate, silence = context.sample_rate, 128 if context.name == "pcm_u8" else 0
         width = int(context.name.removeprefix("pcm_")[1:].rstrip("lbe") or 8) // 8 * context.layout.nb_channels
-        clock, steady = StreamClock(origin_seconds(container), [0.0]), SteadyTimes[np.ndarray](MAX_GAP_SECONDS)
+        clock, steady = StreamClock(origin_seconds(container), [0.0]), SteadyTimes[np.ndarray]()
         following: float | None = None
         begin = 0.0
         for packet in container.demux(sound):
@@ -382,7 +382,7 @@ def _moved(packets: Iterator[Packet], begin_seconds: float, shift_seconds: float
 
 def _steady(packets: Iterator[Packet]) -> Iterator[Packet]:
     """The packets with stamps that don't jitter, each after the one before."""
-    steady, following = SteadyTimes[Packet](MAX_GAP_SECONDS), None
+    steady, following = SteadyTimes[Packet](), None
     last: int | None = None
 
     def decided() -> Iterator[tuple[Packet, float]]:

@@ -1,6 +1,6 @@
 """Does the sound belong to the picture, and when? The recipe of `belongs` and `confidence`, and what they are worth.
 
-    python benchmarks/belonging.py WORK [--write]
+    python benchmarks/belonging.py WORK [--families talk events] [--write]
 
 WORK/fold-N are the models of `events` for recordings that they haven't seen, as benchmarks/events.py leaves them (made
 where missing). Pairs of features, cut from the development clips:
@@ -162,8 +162,8 @@ def pairs(
         yield from (("a voice", piece, other, 0.0) for other in some(talk, 1))
 
 
-def trials(work: Path) -> list[Trial]:
-    """Every pair, as `sync` measures it."""
+def trials(work: Path, families: list[str]) -> list[Trial]:
+    """Every pair whose picture is of these families, as `sync` measures it."""
     talk, some_events = pieces(work, "talk"), pieces(work, "events")
     known = events.fold_of()
     groups = {piece.group for piece in (*talk, *some_events)}
@@ -171,6 +171,8 @@ def trials(work: Path) -> list[Trial]:
     cues = [fold_cues(work, number) for number in range(events.FOLDS)]
     found = []
     for kind, piece, other, late in pairs(talk, some_events, fold):
+        if piece.family not in families:
+            continue
         estimate = estimate_offset(
             cues[fold[piece.group]], piece.video, other.sound(late), max_offset_seconds=MAX_OFFSET_SECONDS
         )
@@ -213,6 +215,8 @@ class Fit:
         ]
         self.right = self.own & (np.abs(errors) <= RIGHT_SECONDS)
         terms = [trial.figures.terms() for trial in chosen if trial.figures is not None]
+        if family == "talk":  # how impulsive a voice is isn't asked
+            terms = [(*row[:3], 0.0) for row in terms]
         num = max(len(row) for row in terms)
         self._right_terms = np.array([[*row, *[0.0] * (num - len(row))] for row in terms])
         heights = np.array([trial.figures.height for trial in chosen if trial.figures is not None])
@@ -323,9 +327,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=Path)
     parser.add_argument("--write", action="store_true", help="put the figures into the graphs that ship")
+    parser.add_argument("--families", nargs="+", default=["talk", "events"], choices=["talk", "events"])
     given = parser.parse_args()
-    measured = [trial for trial in trials(given.work) if trial.figures is not None]
+    measured = [trial for trial in trials(given.work, given.families) if trial.figures is not None]
     for cue, family in (("lips", "talk"), ("events", "events")):
+        if family not in given.families:
+            continue
         fit = Fit([trial for trial in measured if trial.cue == cue], family)
         print(f"\n{cue} decides: {len(fit.trials)} pairs")
         fit.report()

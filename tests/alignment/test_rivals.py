@@ -7,7 +7,7 @@ import pytest
 from scipy.special import softmax
 
 from avmatch.alignment.offset import offset_lags
-from avmatch.alignment.rivals import JITTER_SECONDS, rivals, without_repetition
+from avmatch.alignment.rivals import JITTER_SECONDS, rhythm, rivals, without_repetition
 from avmatch.core.features import BAND_RATE_HZ, AudioFeatures, Embeddings
 from avmatch.cues.evidence import Calibration
 from avmatch.cues.learned import EmbeddingCue
@@ -31,7 +31,8 @@ def struck(times_seconds, seconds=8.0):
     """Features of a sound that is struck at these times."""
     flux = np.zeros((round(seconds * BAND_RATE_HZ), 8), np.float32)
     for time in times_seconds:
-        flux[round(time * BAND_RATE_HZ)] = 5.0
+        if time < seconds:
+            flux[int(time * BAND_RATE_HZ)] = 5.0
     return AudioFeatures(0.0, flux, np.full_like(flux, -8.0), seconds, 1.0)
 
 
@@ -86,3 +87,11 @@ def test_vectors_repeat_themselves_as_strokes_do():
 def test_a_sound_of_no_length_has_no_rhythm():
     nats = peaks((0.0, 4.0))
     np.testing.assert_allclose(without_repetition(Plain(), nats, struck((), 0.01), LAGS), nats, atol=1e-9)
+
+
+@pytest.mark.parametrize("period_seconds", [0.25, 0.5, 0.9])
+def test_a_steady_beat_is_a_rhythm_and_random_strokes_are_none(period_seconds):
+    assert rhythm(struck(np.arange(0.2, 8.0, period_seconds))) > 0.9
+    for seed in range(5):
+        assert rhythm(struck(np.cumsum(np.random.default_rng(seed).uniform(0.15, 0.9, 14)))) < 0.6
+    assert rhythm(struck((), 0.1)) == rhythm(struck(())) == 0.0

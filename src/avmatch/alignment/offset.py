@@ -28,7 +28,7 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.special import softmax
 
 from avmatch.alignment.cuts import halves
-from avmatch.alignment.rivals import without_repetition
+from avmatch.alignment.rivals import rhythm, without_repetition
 from avmatch.core.errors import Reason
 from avmatch.core.features import AudioFeatures, VideoFeatures
 from avmatch.cues.evidence import Cue, NamingCue, PeakFigures
@@ -50,6 +50,9 @@ BIAS_SECONDS = 0.02
 COVERAGE = 0.95
 #: A peak at the very edge of the range belongs to something outside it.
 EDGE_CONFIDENCE = 0.3
+#: Strokes at a steadier beat than this fit one period off as well: no such offset is to be acted on
+#: (benchmarks/rhythm.py).
+MOST_RHYTHM, RHYTHM_CONFIDENCE = 0.65, 0.6
 #: From this confidence on, an offset may be acted on.
 OK_CONFIDENCE = 0.8
 #: A sound that belongs with less than this probability is called unrelated.
@@ -120,6 +123,8 @@ def estimate_offset(
     confidence, belongs = deciding.calibration.probability(figures), deciding.calibration.belongs(figures)
     if belongs is not None:
         belongs = max(belongs, confidence)
+    if not spoken and rhythm(audio) > MOST_RHYTHM:
+        confidence = min(confidence, RHYTHM_CONFIDENCE)
     offset = float(lags[peak])
     if peak in (0, len(lags) - 1):
         confidence = min(confidence, EDGE_CONFIDENCE)

@@ -29,6 +29,7 @@ LOBE_END = 0.2
 MOST_REPEATED = 0.98
 #: Strokes of a rhythm aren't exactly one period apart.
 JITTER_SECONDS = 0.03
+LONGEST_PERIOD_SECONDS = 2.0
 #: Rivals less probable than this aren't reported, and no more than so many are.
 LEAST_SHARE, MOST_RIVALS = 0.05, 5
 #: Offsets nearer than this to a better one are that one.
@@ -45,9 +46,7 @@ def without_repetition(
         similar = _autocorrelation(vectors.data.astype(np.float64))
         repeated, rate_hz = (similar - cue.baseline) / (1.0 - cue.baseline), vectors.rate_hz
     else:
-        values = accent_series(audio).values.astype(np.float64)
-        similar = _autocorrelation(values - values.mean(axis=0))
-        repeated, rate_hz = similar / max(float(similar[0]), 1e-12), float(BAND_RATE_HZ)
+        repeated, rate_hz = _onset_repetition(audio), float(BAND_RATE_HZ)
     ticks, ends = np.arange(len(repeated)), np.flatnonzero(repeated < LOBE_END)
     beyond = np.where(ticks < (ends[0] if len(ends) else len(ticks)), 0.0, np.clip(repeated, 0.0, MOST_REPEATED))
     wide = maximum_filter1d(beyond, 2 * round(JITTER_SECONDS * rate_hz) + 1)
@@ -56,6 +55,24 @@ def without_repetition(
     apart = np.abs(np.arange(len(nats)) - peak) * step_seconds * rate_hz
     repeats = np.interp(apart, ticks, share, right=0.0)
     return np.asarray(nats[peak] - (1.0 - repeats) * (nats[peak] - nats))
+
+
+def rhythm(audio: AudioFeatures) -> float:
+    """How steady a beat the sound has, 0…1: the autocorrelation of its onsets one period apart, or two if that is less.
+
+    The period is that between 0.12 and 2 s which fits best; 0 where the sound is too short for two of it.
+    """
+    similar = _onset_repetition(audio)
+    first, last = (
+        round(NEAR_SECONDS * BAND_RATE_HZ),
+        min(round(LONGEST_PERIOD_SECONDS * BAND_RATE_HZ), len(similar) // 3),
+    )
+    if last <= first:
+        return 0.0
+    period = first + int(similar[first:last].argmax())
+    jitter = round(JITTER_SECONDS * BAND_RATE_HZ)
+    again = similar[2 * period - jitter : 2 * period + jitter + 1].max()
+    return float(np.clip(min(similar[period], again), 0.0, 1.0))
 
 
 def rivals(
@@ -73,6 +90,12 @@ def rivals(
         found.append(Rival(at, share))
         left = np.where(near, 0.0, left)
     return tuple(sorted(found, key=lambda rival: -rival.probability))
+
+
+def _onset_repetition(audio: AudioFeatures) -> Float[np.ndarray, " T"]:
+    values = accent_series(audio).values.astype(np.float64)
+    similar = _autocorrelation(values - values.mean(axis=0))
+    return np.asarray(similar / max(float(similar[0]), 1e-12))
 
 
 def _autocorrelation(values: Float[np.ndarray, "T D"]) -> Float[np.ndarray, " T"]:

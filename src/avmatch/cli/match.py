@@ -7,7 +7,6 @@ from typing import Annotated
 from typer import Argument, Exit, Option
 
 from avmatch.cli.options import AudioCodec, Cache, FaceDetector, MaxOffset, Model, NoCache, cache_folder, progress_bars
-from avmatch.core.errors import UsageError
 
 
 def match(
@@ -44,9 +43,7 @@ def match(
     delivery.check_normalisation(normalise)
     delivery.check_sound_codec(audio_codec)
     delivery.check_output(matrix, "--matrix", "similarity.npy")
-    for folder in (out, mux):
-        if folder is not None and folder.exists() and not folder.is_dir():
-            raise UsageError(f"{folder}: can't be used as the output folder (it is a file); name another one")
+    delivery.check_folders(out, mux)
     with progress_bars() as progress:
         result = run(
             videos,

@@ -27,6 +27,7 @@ from avmatch.media.choice import audio_stream, video_stream
 from avmatch.media.comparison import differences
 from avmatch.media.decode import decode_sound
 from avmatch.media.editlist import end_track
+from avmatch.media.raw_sound import raw_blocks
 from avmatch.media.source import opened, origin_seconds
 from avmatch.media.wav import channel_names
 
@@ -118,7 +119,7 @@ def sound_track(
         return tracks.PacketTrack(target, packets, {sound.index: stream}, begin_seconds, shift_seconds), stream
     if plan.how == "rows":
         raw = tracks.RawWriter(target, sound, begin_seconds)
-        blocks = tracks.on_picture_clock(tracks.raw_blocks(path, sound.index), begin_seconds, shift_seconds)
+        blocks = tracks.on_picture_clock(raw_blocks(path, sound.index), begin_seconds, shift_seconds)
         return tracks.SampleTrack(raw, blocks, begin_seconds), raw.stream
     samples = change(decode_sound(path, sound.index))
     first = next(samples)

@@ -108,6 +108,13 @@ def targets(paths: Sequence[str], argument: str, folder: Path) -> list[Path]:
     return [folder / os.path.relpath(path, root) for path in paths]
 
 
+def check_folders(*folders: Path | None) -> None:
+    """Raises UsageError if one of them is a file."""
+    for folder in folders:
+        if folder is not None and folder.exists() and not folder.is_dir():
+            raise UsageError(f"{folder}: can't be used as the output folder (it is a file); name another one")
+
+
 def check_output(path: Path | None, option: str, wanted: str) -> None:
     """Raises UsageError if a file can't be written there: it is a folder, or it has the name of a media file.
 

@@ -232,3 +232,8 @@ def test_the_offset_does_not_depend_on_the_range(max_offset_seconds):
     found = estimate(FakeCue(((0.237, 9.0), (0.31, 6.0))), max_offset_seconds=max_offset_seconds)
     once = estimate(FakeCue(((0.237, 9.0), (0.31, 6.0))))
     assert found.offset_seconds == pytest.approx(once.offset_seconds, abs=1e-4)
+
+
+def test_a_range_within_the_tolerance_has_an_interval_too():
+    low, high = offset_interval(estimate(FakeCue(((0.0, 9.0),)), max_offset_seconds=0.02))
+    assert -0.1 < low <= high < 0.1

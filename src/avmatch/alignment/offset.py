@@ -187,7 +187,7 @@ def calibrated(estimate: OffsetEstimate) -> Float[np.ndarray, " L"]:
     near = np.abs(lags - estimate.offset_seconds) <= TOLERANCE_SECONDS + 0.5 * float(lags[1] - lags[0])
     right = estimate.confidence / (estimate.belongs or 1.0)
     share = np.where(near, right / posterior[near].sum(), 0.0) * posterior
-    share[~near] = (1.0 - right) / posterior[~near].sum() * posterior[~near]
+    share[~near] = (1.0 - right) / max(posterior[~near].sum(), 1e-300) * posterior[~near]
     return np.asarray(share)
 
 

@@ -63,10 +63,8 @@ def rhythm(audio: AudioFeatures) -> float:
     The period is that between 0.12 and 2 s which fits best; 0 where the sound is too short for two of it.
     """
     similar = _onset_repetition(audio)
-    first, last = (
-        round(NEAR_SECONDS * BAND_RATE_HZ),
-        min(round(LONGEST_PERIOD_SECONDS * BAND_RATE_HZ), len(similar) // 3),
-    )
+    first = round(NEAR_SECONDS * BAND_RATE_HZ)
+    last = min(round(LONGEST_PERIOD_SECONDS * BAND_RATE_HZ), len(similar) // 3)
     if last <= first:
         return 0.0
     period = first + int(similar[first:last].argmax())
@@ -94,6 +92,8 @@ def rivals(
 
 def _onset_repetition(audio: AudioFeatures) -> Float[np.ndarray, " T"]:
     values = accent_series(audio).values.astype(np.float64)
+    if not len(values):
+        return np.zeros(1)
     similar = _autocorrelation(values - values.mean(axis=0))
     return np.asarray(similar / max(float(similar[0]), 1e-12))
 

@@ -66,7 +66,7 @@ _SCALE = 32768.0
 _SMALLEST = np.finfo(np.float64).eps
 
 
-def hz_from_mel(mel: Float[np.ndarray, ...]) -> Float[np.ndarray, ...]:
+def hz_from_mel(mel: Float[np.ndarray, " ..."]) -> Float[np.ndarray, " ..."]:
     """O'Shaughnessy's mel scale, inverted."""
     return 700.0 * (10.0 ** (mel / 2595.0) - 1.0)
 
@@ -298,5 +298,5 @@ def filters() -> Float[np.ndarray, "26 F"]:
     return _triangles(corners, np.arange(FFT_SAMPLES // 2 + 1.0))
 
 
-def _logarithm(power: Float[np.ndarray, ...]) -> Float[np.ndarray, ...]:
+def _logarithm(power: Float[np.ndarray, " ..."]) -> Float[np.ndarray, " ..."]:
     return np.log(np.where(power == 0, _SMALLEST, power))

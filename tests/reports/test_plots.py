@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -13,7 +14,7 @@ from avmatch.reports.plots import plot_match, plot_sync
 
 LAGS = tuple(np.linspace(-1.0, 1.0, 81).tolist())
 CURVE = tuple(float(np.exp(-(((lag - 0.15) / 0.05) ** 2))) for lag in LAGS)
-ACCENT_BGR = (0x69, 0x61, 0x0D)
+ACCENT_BGR, DOUBT_BGR = (0x69, 0x61, 0x0D), (0x0A, 0x53, 0x96)
 
 
 def picture(path: Path) -> np.ndarray:
@@ -39,6 +40,15 @@ def test_chosen_offset_is_marked_where_it_is(tmp_path):
         middles.append(columns_of(picture(tmp_path / "sync.png"), ACCENT_BGR).mean())
     assert middles[2] - middles[1] == pytest.approx(middles[1] - middles[0], abs=2)
     assert middles[2] - middles[1] > 200
+
+
+def test_no_offset_is_marked_of_a_sound_that_is_not_of_this_picture(tmp_path):
+    doubtful = replace(sync_result(0.5), status="uncertain")
+    pictures = []
+    for status in ("uncertain", "unrelated"):
+        plot_sync(replace(doubtful, status=status, belongs=0.03), tmp_path / "sync.png")
+        pictures.append(columns_of(picture(tmp_path / "sync.png"), DOUBT_BGR).size)
+    assert pictures[0] > 0 == pictures[1]
 
 
 def test_failed_sync_has_a_picture_too(tmp_path):

@@ -227,7 +227,7 @@ class SyncResult:
         path: the argument unchanged, or the file found below it.
         offset_seconds: how late the sound comes, where it drifts at the picture's beginning; None when failed.
         fps: frames a second of the picture (the mean, where it varies); None when failed.
-        confidence: probability in 0…1 that the sound belongs to the picture and the offset is right within 120 ms.
+        confidence: probability in 0…1 that the sound belongs to the picture and the offset is right within 100 ms.
         cue: the name of the cue that decided; "" when failed.
         status: ok, uncertain (it may belong, or at another offset), unrelated (the sound isn't this picture's), failed.
         reason: why not ok; None when ok.

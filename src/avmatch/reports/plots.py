@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,11 +62,13 @@ def plot_match(result: MatchResult, path: str | Path) -> None:
 
 
 def plot_sync(result: SyncResult, path: str | Path) -> None:
-    """Write the score over the offset, with the chosen offset and the bands of ITU-R BT.1359, as a PNG."""
+    """Write the score over the offset, with the bands of ITU-R BT.1359 and the offset if there is one, as a PNG."""
     figure = new_figure((9.0, 4.2))
     axes = figure.subplots()
     name = shortened(folder_and_name(result.path)[1], 80)
-    set_head(axes, name, shortened(sync_sentence(result), 120))
+    # What to do about a foreign sound is for the command line; here its probability has to fit.
+    said = replace(result, message="") if result.status == "unrelated" else result
+    set_head(axes, name, shortened(sync_sentence(said), 120))
     if result.curve:
         _draw_curve(axes, result)
     else:
@@ -125,7 +128,7 @@ def _draw_curve(axes: Axes, result: SyncResult) -> None:
     _shade(axes, ACCEPTED_SECONDS, _ACCEPTED, "accepted (ITU-R BT.1359)")
     _shade(axes, UNNOTICED_SECONDS, _UNNOTICED, "not noticed")
     axes.plot(lags_ms, result.curve, color=INK, linewidth=1.2)
-    if result.offset_ms is not None:
+    if result.offset_ms is not None and result.status != "unrelated":
         colour = ACCENT if result.status == "ok" else _DOUBT
         label = f"chosen: {result.offset_ms:+.0f} ms"
         axes.axvline(result.offset_ms, color=colour, linewidth=1.6, label=label)

@@ -1,0 +1,167 @@
+"""What a folder that `match` wrote says: its tables, read back as frozen records.
+
+Folders of older versions lack columns; what they don't say is None. Paths stand in the tables as they were named when
+`match` ran, so relative ones hold in the folder it ran in. Accents may be in one piece or two (NFC, NFD), and bytes
+that are not UTF-8 stand there with backslashes; both lead to the file as the disk has it.
+"""
+
+import json
+import math
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, get_args
+
+from avmatch.core.clock import seconds_from_milliseconds
+from avmatch.core.errors import UsageError
+from avmatch.core.results import Candidate
+from avmatch.data.manifest import Row, read_table
+from avmatch.data.paths import listed_path
+
+MATCHES, CANDIDATES, UNMATCHED, DESCRIPTION = "matches.csv", "candidates.csv", "unmatched_audio.csv", "similarity.json"
+#: From this confidence on, in the pair and in its offset, a match is sure.
+SURE_CONFIDENCE = 0.9
+Only = Literal["sure", "all"]
+_ESCAPED_BYTE = re.compile(r"\\udc([89a-f][0-9a-f])")
+
+
+@dataclass(frozen=True)
+class StoredMatch:
+    """A row of matches.csv.
+
+    Attributes:
+        video: the path as the disk has it.
+        audio: the recording that matches, or None.
+        confidence: probability in 0…1 that `audio` is right.
+        offset_seconds: how late the sound is; None without a match, or where nothing knows the time.
+        cue: the name of the cue that decided, "" without a match.
+        offset_confidence: probability in 0…1 that the offset is right; None where the folder doesn't say.
+        offset_interval_seconds: the offset lies in it with a probability of 95 %; None where the folder doesn't say.
+        why: the reasons of the decision; "" where the folder doesn't say.
+        runner_up: the next best audio, or None.
+    """
+
+    video: str
+    audio: str | None
+    confidence: float
+    offset_seconds: float | None
+    cue: str
+    offset_confidence: float | None = None
+    offset_interval_seconds: tuple[float, float] | None = None
+    why: str = ""
+    runner_up: str | None = None
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether there is a match, and pair and offset are sure."""
+        offset = 1.0 if self.offset_confidence is None else self.offset_confidence
+        return self.audio is not None and min(self.confidence, offset) >= SURE_CONFIDENCE
+
+
+@dataclass(frozen=True)
+class StoredResult:
+    """A folder that `match` wrote.
+
+    Attributes:
+        folder: where it lies.
+        matches: one per video, in the order of the table.
+        candidates: the best few recordings of each video, best first; none where the folder has no such table.
+        unmatched_audio: the usable recordings that no video got.
+        settings: the options of the run, by name; empty where unknown.
+    """
+
+    folder: Path
+    matches: tuple[StoredMatch, ...]
+    candidates: tuple[Candidate, ...] = ()
+    unmatched_audio: tuple[str, ...] = ()
+    settings: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def is_many(self) -> bool:
+        """Whether a recording may cover several videos."""
+        return bool(self.settings.get("many"))
+
+    def pairs(self, only: Only) -> tuple[StoredMatch, ...]:
+        """The matches that have a recording: those that are sure, or all."""
+        return tuple(item for item in self.matches if item.audio is not None and (only == "all" or item.is_sure))
+
+
+def read_result(folder: str | Path) -> StoredResult:
+    """Read what `match` wrote into `folder`.
+
+    Raises:
+        UsageError: there is no matches.csv, or a cell breaks its rule; the message names the row.
+    """
+    place = Path(folder)
+    if not (place / MATCHES).is_file():
+        raise UsageError(f"{place}: no {MATCHES} there; give the folder that `avmatch match … -o` wrote")
+    _, rows = read_table(place / MATCHES, ("video", "audio", "confidence"))
+    return StoredResult(
+        place,
+        tuple(map(_match, rows)),
+        tuple(map(_candidate, _optional(place / CANDIDATES, "video", "rank", "audio", "score", "confidence"))),
+        tuple(_path(row["audio"]) for row in _optional(place / UNMATCHED, "audio")),
+        _settings(place / DESCRIPTION),
+    )
+
+
+def check_only(text: str) -> Only:
+    """`text`, if it names a choice of pairs. Raises UsageError otherwise."""
+    for known in get_args(Only):
+        if text == known:
+            return known
+    raise UsageError(f"--only {text}: there are {' and '.join(get_args(Only))}")
+
+
+def _match(row: Row) -> StoredMatch:
+    if not row["video"]:
+        raise row.error("`video` is empty; every row needs a file there")
+    low, high = (_seconds(row, column) for column in ("offset_low_ms", "offset_high_ms"))
+    return StoredMatch(
+        video=_path(row["video"]),
+        audio=_path(row["audio"]) if row["audio"] else None,
+        confidence=_share(row, "confidence") or 0.0,
+        offset_seconds=_seconds(row, "offset_ms"),
+        cue=row.get("cue"),
+        offset_confidence=_share(row, "offset_confidence"),
+        offset_interval_seconds=None if low is None or high is None else (low, high),
+        why=row.get("why"),
+        runner_up=_path(row.get("runner_up")) if row.get("runner_up") else None,
+    )
+
+
+def _candidate(row: Row) -> Candidate:
+    rank, score = (row.number_in(column, math.isfinite, "a number") for column in ("rank", "score"))
+    confidence = _share(row, "confidence") or 0.0
+    audio = _path(row["audio"])
+    return Candidate(_path(row["video"]), int(rank or 0), audio, score or 0.0, confidence, _seconds(row, "offset_ms"))
+
+
+def _share(row: Row, column: str) -> float | None:
+    return row.number_in(column, lambda value: 0.0 <= value <= 1.0, "in 0…1")
+
+
+def _seconds(row: Row, column: str) -> float | None:
+    milliseconds = row.number_in(column, math.isfinite, "a number of milliseconds")
+    return None if milliseconds is None else seconds_from_milliseconds(milliseconds)
+
+
+def _path(text: str) -> str:
+    """The file that a cell names, as the disk has it; as it is written, if there is none."""
+    name = _ESCAPED_BYTE.sub(lambda found: chr(0xDC00 + int(found[1], 16)), text)
+    return os.fspath(listed_path(Path(), name))
+
+
+def _optional(path: Path, *needed: str) -> list[Row]:
+    return read_table(path, needed)[1] if path.is_file() else []
+
+
+def _settings(path: Path) -> dict[str, object]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # the tables say what matters
+        return {}
+    settings = found.get("settings") if isinstance(found, dict) else None
+    return settings if isinstance(settings, dict) else {}

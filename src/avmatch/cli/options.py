@@ -16,6 +16,7 @@ NoCache = Annotated[bool, Option("--no-cache", help="Keep no features.")]
 AudioCodec = Annotated[
     str, Option(help="The copies' sound: copy, pcm, flac, alac, aac, opus; auto keeps what the container can hold.")
 ]
+Only = Annotated[str, Option(help="sure: pairs whose match and offset have a confidence of 0.9 or more; or all.")]
 #: The same two in one, for commands with many options.
 CacheOrNone = Annotated[
     Path | None,

@@ -34,7 +34,8 @@ CANDIDATE_COLUMNS = ("video", "rank", "audio", "score", "confidence", "offset_ms
 FAILURE_COLUMNS = ("path", "stage", "message")
 SYNC_COLUMNS = tuple(
     "path offset_ms offset_frames fps confidence cue status reason verdict "
-    "offset_low_ms offset_high_ms drift_ppm drift_low_ppm drift_high_ppm missing belongs rivals_ms".split()
+    "offset_low_ms offset_high_ms drift_ppm drift_low_ppm drift_high_ppm missing belongs rivals_ms "
+    "damaged_seconds streams".split()
 )
 FIX_COLUMNS = tuple(
     "path out action was_ms was_drift_ppm is_ms is_drift_ppm removed_ms removed_drift_ppm message".split()
@@ -42,6 +43,8 @@ FIX_COLUMNS = tuple(
 
 #: From this share on, a remark says that a part of a file could not be read.
 NOTED_MISSING_SHARE = 0.01
+#: The same of parts that are damaged or missing, gaps in the sound included.
+NOTED_DAMAGED_SECONDS = 0.5
 Cell = str | float | int | None
 
 
@@ -241,6 +244,9 @@ class SyncResult:
         missing_share: 0…1 that could not be read, of the picture or of the sound; None where neither could be used.
         belongs: probability in 0…1 that the sound belongs to the picture, whatever the offset; None when failed.
         rivals: other offsets that may be the right one, most probable first.
+        damaged_seconds: how much of the picture or of the sound is damaged or missing, gaps in the sound included; the
+            worse of the two; None where neither could be used.
+        streams: which streams and channels were used, in words, where there was a choice; else "".
     """
 
     path: str
@@ -260,6 +266,8 @@ class SyncResult:
     missing_share: float | None = None
     belongs: float | None = None
     rivals: tuple[Rival, ...] = ()
+    damaged_seconds: float | None = None
+    streams: str = ""
 
     def __repr__(self) -> str:
         offset = "None" if self.offset_seconds is None else f"{self.offset_seconds:+.3f} s"
@@ -299,6 +307,8 @@ class SyncResult:
             _rounded(self.missing_share),
             _rounded(self.belongs),
             " ".join(f"{_offset_ms(rival.offset_seconds):+.0f}" for rival in self.rivals) or None,
+            _rounded(self.damaged_seconds, 2),
+            self.streams or None,
         )
 
     def to_json(self) -> str:

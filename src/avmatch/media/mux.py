@@ -55,7 +55,7 @@ def mux(video: Path, audio: Path, out: Path, *, offset_seconds: float, audio_cod
         MediaError: an input can't be read, or the container can't hold the streams (stage "mux").
     """
     notes: list[str] = []
-    with remuxed(video, out, originals=(video, audio), overwrite=_is_muxed(out), notes=notes) as copy:
+    with remuxed(video, out, (video, audio), notes, overwrite=_is_muxed(out)) as copy:
         copying.take_tags(copy.source, copy.target)
         _mark(copy.target)
         pictures = {stream.index for stream in copy.source.streams.video}
@@ -171,12 +171,21 @@ class Remuxed:
 
 @contextmanager
 def remuxed(
-    video: Path, out: Path, *, originals: tuple[Path, ...], notes: list[str], overwrite: bool = False
+    video: Path,
+    out: Path,
+    originals: tuple[Path, ...],
+    notes: list[str],
+    number: int | None = None,
+    *,
+    overwrite: bool = False,
 ) -> Iterator[Remuxed]:
     """A new file, which appears whole or not at all; what is different in it goes to `notes`.
 
+    Args:
+        number: the video stream by whose time the sounds are put; None = the best.
+
     Raises:
-        UsageError: `out` is one of the originals.
+        UsageError: `out` is one of the originals, or there is no such video stream.
         FileExistsError: `out` exists, and isn't to be overwritten.
         MediaError: an input can't be read, or the container can't hold the streams (stage "mux").
     """
@@ -186,7 +195,7 @@ def remuxed(
         raise taken(out)
     try:
         with opened(video, "mux") as source, atomic_path(out, overwrite=overwrite) as temporary:
-            picture = video_stream(source)
+            picture = video_stream(source, number)
             if picture is None:
                 raise MediaError(video, "there is no picture in it to copy", stage="mux", reason="no_video")
             with copying.created(source, video, out, temporary) as target:

@@ -25,6 +25,8 @@ from avmatch.core.results import Failure, Progress, Speaker, Status, SyncResult
 from avmatch.cues.evidence import Cue
 from avmatch.cues.learned import EmbeddingCue
 from avmatch.data.inputs import list_videos
+from avmatch.media.choice import BEST, check_streams
+from avmatch.media.choice import StreamChoice as StreamChoice
 from avmatch.pipelines.models import Models, face_cues, models_with, motion_cues
 
 DEFAULT_MAX_OFFSET_SECONDS = 1.0
@@ -47,6 +49,7 @@ def sync(
     model: str | Path | None = None,
     face_detector: Path | None = None,
     cache_dir: Path | None = None,
+    choice: StreamChoice = BEST,
 ) -> SyncResult:
     """Measure how late a file's own sound comes, or the sound of `audio` against its picture.
 
@@ -57,9 +60,10 @@ def sync(
         model: a learned cue's towers (artifacts/tower.py): a run, an exported folder, or the name of a shipped model.
         face_detector: a YuNet network as ONNX; None = OpenCV's Haar cascades.
         cache_dir: where features are kept between runs; None = nowhere.
+        choice: which streams and channel, where they aren't to be the best; with `audio` its sound stream and channel.
 
     Raises:
-        UsageError: the range is not a positive number of seconds up to an hour.
+        UsageError: the range is not a positive number of seconds up to an hour, or a file lacks what `choice` says.
         ModelError: the model or the face detector can't be used.
         MediaError: never; a file that can't be used gives status "failed" and says why.
     """
@@ -70,6 +74,7 @@ def sync(
         model=model,
         face_detector=face_detector,
         cache_dir=cache_dir,
+        choice=choice,
     )
     return result
 
@@ -82,12 +87,16 @@ def sync_all(
     model: str | Path | None = None,
     face_detector: Path | None = None,
     cache_dir: Path | None = None,
+    choice: StreamChoice = BEST,
     progress: Progress | None = None,
 ) -> tuple[SyncResult, ...]:
     """`sync` for many files at once; the results come in the order of `paths`."""
     check_range(max_offset_seconds)
+    check_streams(paths, choice, audio=audio is None)
+    check_streams([] if audio is None else [str(audio)], choice, video=False)
     models = models_with(model)
-    analyser = Analyser(cache_dir, models.towers, num_threads=1 if len(paths) > 1 else 0, face_detector=face_detector)
+    num_threads = 1 if len(paths) > 1 else 0
+    analyser = Analyser(cache_dir, models.towers, num_threads, face_detector, choice)
     other = None if audio is None else analyse_all(analyser.audio, [str(audio)], "audio")[0]
     if isinstance(other, Failure):
         return tuple(_failed(path, other.reason, f"{other.path}: {other.message}") for path in paths)
@@ -96,8 +105,13 @@ def sync_all(
         video, sound = analyser.both(path) if other is None else (analyser.video(path), other)
         cues = cues_for(models)
         result = _result(path, video, *measure(cues, video, sound, max_offset_seconds))
-        missing = max(video.missing_share, sound.missing_share)
-        return replace(result, speakers=_speakers(cues, video, sound, result), missing_share=missing)
+        return replace(
+            result,
+            speakers=_speakers(cues, video, sound, result),
+            missing_share=max(video.missing_share, sound.missing_share),
+            damaged_seconds=max(video.damaged_seconds, sound.damaged_seconds),
+            streams="; ".join(filter(None, (video.used, sound.used))),
+        )
 
     answers = analyse_all(measured, paths, "files", progress)
     return tuple(

@@ -142,8 +142,8 @@ class Analyser:
         if self.cache_dir is None or not Path(path).is_file():
             return {}
         settings: dict[Side, str] = {
-            "video": "+".join(pair.video.graph.fingerprint for pair in self.models),
-            "audio": "+".join(pair.audio.graph.fingerprint for pair in self.models),
+            "video": "+".join(pair.video.fingerprint for pair in self.models),
+            "audio": "+".join(pair.audio.fingerprint for pair in self.models),
         }
         if self.face_detector is not None:
             settings["video"] += f"/{store.content_hash(self.face_detector)}"

@@ -177,7 +177,7 @@ def _match_features(videos: Paths, audios: Paths, settings: MatchSettings, model
     description = towers.video.description
     nats = np.float32(description.scale) * (video_vectors @ audio_vectors.T - np.float32(description.baseline))
     unknown = np.full(nats.shape, np.nan, np.float32)
-    scores = Scores(nats, unknown, np.zeros(nats.shape, np.int64), (towers.name,))
+    scores = Scores(nats, unknown, np.zeros(nats.shape, np.int64), (towers.name,), nats[None])
     result = decide(video_paths, usable_videos, usable_audio, scores, _posterior(nats), settings)
     return replace(result, failures=(*video_failures, *audio_failures))
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from avmatch.alignment.cuts import audio_between, moved_audio
 from avmatch.alignment.drift import Drift, estimate_drift, without_drift
 from avmatch.alignment.offset import (
     OK_CONFIDENCE,
@@ -14,6 +15,7 @@ from avmatch.alignment.offset import (
     OffsetEstimate,
     calibrated,
     estimate_offset,
+    is_narrow,
     offset_interval,
 )
 from avmatch.alignment.rivals import rivals
@@ -30,6 +32,8 @@ from avmatch.media.choice import StreamChoice as StreamChoice
 from avmatch.pipelines.models import Models, face_cues, models_with, motion_cues
 
 DEFAULT_MAX_OFFSET_SECONDS = 1.0
+#: Of a recording so much more is looked at than can lie under the picture: it may run at another pace.
+MARGIN_SECONDS, MARGIN_SHARE = 5.0, 0.5
 _REMEDIES: dict[Reason, str] = {
     "static_picture": "nothing moves in the picture, so there is nothing to compare the sound with",
     "silence": "the sound is silent",
@@ -103,15 +107,7 @@ def sync_all(
 
     def measured(path: str) -> SyncResult:
         video, sound = analyser.both(path) if other is None else (analyser.video(path), other)
-        cues = cues_for(models)
-        result = _result(path, video, *measure(cues, video, sound, max_offset_seconds))
-        return replace(
-            result,
-            speakers=_speakers(cues, video, sound, result),
-            missing_share=max(video.missing_share, sound.missing_share),
-            damaged_seconds=max(video.damaged_seconds, sound.damaged_seconds),
-            streams="; ".join(filter(None, (video.used, sound.used))),
-        )
+        return measured_pair(cues_for(models), path, video, sound, max_offset_seconds)
 
     answers = analyse_all(measured, paths, "files", progress)
     return tuple(
@@ -124,6 +120,58 @@ def check_range(max_offset_seconds: float) -> None:
     """Raises UsageError if offsets can't be searched that far."""
     if not 0.0 < max_offset_seconds <= 3600.0:
         raise UsageError(f"max_offset_seconds must be above 0 and at most 3600, got {max_offset_seconds}")
+
+
+def measured_pair(
+    cues: Sequence[Cue],
+    path: str,
+    video: VideoFeatures,
+    sound: AudioFeatures,
+    max_offset_seconds: float,
+    near_seconds: float = 0.0,
+) -> SyncResult:
+    """What is said of a picture and a sound: the one answer of `sync` and of `match` for a pair.
+
+    Args:
+        path: what the result is called.
+        near_seconds: offsets up to `max_offset_seconds` away from this one are searched.
+    """
+    around = moved_audio(_near(sound, video, max_offset_seconds, near_seconds), -near_seconds)
+    result = _result(path, video, *measure(cues, video, around, max_offset_seconds))
+    found = replace(
+        result,
+        speakers=_speakers(cues, video, around, result),
+        missing_share=max(video.missing_share, sound.missing_share),
+        damaged_seconds=max(video.damaged_seconds, sound.damaged_seconds),
+        streams="; ".join(filter(None, (video.used, sound.used))),
+    )
+    return _later(found, near_seconds) if near_seconds else found
+
+
+def _near(
+    sound: AudioFeatures, video: VideoFeatures, max_offset_seconds: float, near_seconds: float
+) -> AudioFeatures:
+    """The part of a long recording that can be heard with a picture, and some more."""
+    length = video.duration_seconds
+    more = max_offset_seconds + MARGIN_SECONDS + MARGIN_SHARE * length
+    begin, end = video.start_seconds + near_seconds - more, video.start_seconds + near_seconds + length + more
+    if begin <= sound.start_seconds and sound.start_seconds + sound.duration_seconds <= end:
+        return sound
+    return audio_between(sound, begin, end)
+
+
+def _later(result: SyncResult, seconds: float) -> SyncResult:
+    """The same of a sound that comes so much later."""
+    if result.offset_seconds is None or result.offset_interval_seconds is None:
+        return result
+    low, high = result.offset_interval_seconds
+    return replace(
+        result,
+        offset_seconds=result.offset_seconds + seconds,
+        offset_interval_seconds=(low + seconds, high + seconds),
+        lags_seconds=tuple(lag + seconds for lag in result.lags_seconds),
+        rivals=tuple(replace(rival, offset_seconds=rival.offset_seconds + seconds) for rival in result.rivals),
+    )
 
 
 def measure(
@@ -171,9 +219,10 @@ def _result(path: str, video: VideoFeatures, estimate: OffsetEstimate, drift: Dr
         # The first cue looks at the whole picture; a face that is missing says little.
         reason: Reason = next(iter(estimate.reasons.values()), "static_picture")
         return _failed(path, reason, _REMEDIES.get(reason, "no cue finds an offset"))
-    status, doubt = _status(estimate)
     low, high = offset_interval(estimate)
     slack = 0.0 if drift is None else drift.start_error_seconds
+    interval = (low - slack, high + slack)
+    status, doubt = _status(estimate, interval)
     return SyncResult(
         path=path,
         offset_seconds=estimate.offset_seconds,
@@ -185,7 +234,7 @@ def _result(path: str, video: VideoFeatures, estimate: OffsetEstimate, drift: Dr
         lags_seconds=tuple(estimate.lags_seconds.tolist()),
         curve=tuple(estimate.nats.tolist()),
         message="" if doubt is None else _REMEDIES[doubt],
-        offset_interval_seconds=(low - slack, high + slack),
+        offset_interval_seconds=interval,
         drift_ppm=None if drift is None else drift.drift_ppm,
         drift_interval_ppm=None if drift is None else drift.interval_ppm,
         belongs=estimate.belongs,
@@ -193,8 +242,9 @@ def _result(path: str, video: VideoFeatures, estimate: OffsetEstimate, drift: Dr
     )
 
 
-def _status(estimate: OffsetEstimate) -> tuple[Status, Reason | None]:
+def _status(estimate: OffsetEstimate, interval_seconds: tuple[float, float]) -> tuple[Status, Reason | None]:
     """How sure it is, and why not."""
     if estimate.belongs is not None and estimate.belongs < UNRELATED_BELOW:
         return "unrelated", "foreign_sound"
-    return ("ok", None) if estimate.confidence >= OK_CONFIDENCE else ("uncertain", "low_confidence")
+    sure = estimate.confidence >= OK_CONFIDENCE and is_narrow(interval_seconds)
+    return ("ok", None) if sure else ("uncertain", "low_confidence")

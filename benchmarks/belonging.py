@@ -203,9 +203,7 @@ class Fit:
         self.own = np.array([trial.kind == OWN for trial in chosen])
         self.groups = [trial.group for trial in chosen]
         zero = _zeros(chosen)
-        errors = [
-            (trial.estimate.offset_seconds or np.inf) - trial.late_seconds - zero[trial.path] for trial in chosen
-        ]
+        errors = [(trial.estimate.offset_seconds or np.inf) - trial.late_seconds - zero[trial.path] for trial in chosen]
         self.right = self.own & (np.abs(errors) <= RIGHT_SECONDS)
         terms = [trial.figures.terms() for trial in chosen]
         if family == "talk":  # how impulsive a voice is isn't asked

@@ -148,9 +148,7 @@ def measured_pair(
     return _later(found, near_seconds) if near_seconds else found
 
 
-def _near(
-    sound: AudioFeatures, video: VideoFeatures, max_offset_seconds: float, near_seconds: float
-) -> AudioFeatures:
+def _near(sound: AudioFeatures, video: VideoFeatures, max_offset_seconds: float, near_seconds: float) -> AudioFeatures:
     """The part of a long recording that can be heard with a picture, and some more."""
     length = video.duration_seconds
     more = max_offset_seconds + MARGIN_SECONDS + MARGIN_SHARE * length

@@ -173,7 +173,7 @@ def test_other_streams_stay_where_they_are(tmp_path):
         assert [stream.type for stream in container.streams] == ["video", "audio", "audio", "subtitle"]
         assert container.metadata["title"] == "Täke 3"
     notes = repair(video, other, offset_seconds=0.3).notes
-    assert notes == ("subtitle stream 3 is left out: it can't be copied into .mp4",)
+    assert notes == ("subtitle stream 3 becomes mov_text: .mp4 can't hold subrip",)
     check(video, other, 0.3)
 
 

@@ -364,10 +364,8 @@ class _SoundSink:
         if self.sample_rate_hz is None:
             yield from self._kept(data)
             return
-        if self._downmix is None or (self._downmix.num_channels, self._downmix.sample_rate_hz) != (
-            len(data),
-            self._source_rate_hz,
-        ):
+        shape = len(data), self._source_rate_hz
+        if self._downmix is None or (self._downmix.num_channels, self._downmix.sample_rate_hz) != shape:
             for mono in () if self._downmix is None else self._downmix.flush():
                 yield from self._resampled(mono)
             channel = None if self.channel is None else min(self.channel, len(data))

@@ -97,14 +97,13 @@ def repair(
             new, made = mux.sound_track(
                 copy.target, video, own, plans[stream.index], origin, origin - offset_seconds, steady
             )
-            copying.take_stream_tags(stream, made, copy.target)
+            for part in made:
+                copying.take_stream_tags(stream, part, copy.target)
             running.append(new)
-            copy.copies[stream.index] = made
+            copy.copies[stream.index] = made[0]
         copy.copies |= copies
         notes[:0] = _sound_notes(copy.source, plans)
-        others = [stream for stream in copy.source.streams if stream.index in copies]
-        packets = copying.timed_packets(copy.source, others, copy.target)
-        mux.copy_with(running, packets, copy.picture, copies, copy.target, _decoding_ticks, is_cut=False)
+        mux.copy_with(running, copy.packets(copies), copy.picture, copies, copy.target, _decoding_ticks, is_cut=False)
     return Repaired(tuple(notes), {index: stream.index for index, stream in copy.copies.items()})
 
 

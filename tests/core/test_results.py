@@ -14,19 +14,8 @@ from hypothesis import strategies as st
 
 from avmatch.core.clock import itu_verdict
 from avmatch.core.errors import MediaError, MissingExtraError
-from avmatch.core.results import (
-    CANDIDATE_COLUMNS,
-    FAILURE_COLUMNS,
-    MATCH_COLUMNS,
-    SYNC_COLUMNS,
-    Candidate,
-    Failure,
-    Match,
-    MatchResult,
-    Rival,
-    SyncResult,
-    csv_text,
-)
+from avmatch.core.matches import CANDIDATE_COLUMNS, MATCH_COLUMNS, Candidate, Match, MatchResult
+from avmatch.core.results import FAILURE_COLUMNS, SYNC_COLUMNS, Failure, Rival, SyncResult, csv_text
 
 PAIRED = Match("v/a.mp4", "s/1.wav", 0.98765, 12.345678, 0.12, "motion", "s/2.wav", 3.00004)
 ALONE = Match("v/b.mp4", None, 0.1, None, None, "")

@@ -8,15 +8,8 @@ import numpy as np
 import pytest
 
 from avmatch.core.errors import UsageError
-from avmatch.core.results import (
-    CANDIDATE_COLUMNS,
-    FAILURE_COLUMNS,
-    MATCH_COLUMNS,
-    SYNC_COLUMNS,
-    Failure,
-    Match,
-    SyncResult,
-)
+from avmatch.core.matches import CANDIDATE_COLUMNS, MATCH_COLUMNS, Match
+from avmatch.core.results import FAILURE_COLUMNS, SYNC_COLUMNS, Failure, SyncResult
 from avmatch.pipelines.delivery import write_sync
 from avmatch.reports.output import write_match
 

@@ -23,15 +23,8 @@ from avmatch.artifacts.model import CLIP_TOWERS, Model
 from avmatch.artifacts.tower import ClipTower, load_clip_towers
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.features import TICK_RATE_HZ, AudioFeatures, VideoFeatures
-from avmatch.core.results import (
-    NOTED_DAMAGED_SECONDS,
-    NOTED_MISSING_SHARE,
-    Failure,
-    Match,
-    MatchResult,
-    Preview,
-    Progress,
-)
+from avmatch.core.matches import Match, MatchResult, Preview
+from avmatch.core.results import NOTED_DAMAGED_SECONDS, NOTED_MISSING_SHARE, Failure, Progress
 from avmatch.cues.evidence import Cue
 from avmatch.cues.mouth import looks_at_faces
 from avmatch.cues.recording import DurationCue, ScratchCue

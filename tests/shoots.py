@@ -1,0 +1,137 @@
+"""Shoots with known truth for the tests of timelines: clips that flash, recordings that click at the same moment."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+from avmatch.media.timecode import Timecode
+
+RATE_HZ = 48_000
+NTSC = {23.976: Fraction(24000, 1001), 29.97: Fraction(30000, 1001), 59.94: Fraction(60000, 1001)}
+OLD_COLUMNS = "video audio confidence score offset_ms cue runner_up runner_up_score missing".split()
+COLUMNS = [*OLD_COLUMNS, "offset_confidence", "offset_low_ms", "offset_high_ms", "why"]
+
+
+def write_clip(
+    path: Path,
+    rate: Fraction,
+    *,
+    num_frames: int = 48,
+    flash_frame: int = 24,
+    timecode: Timecode | None = None,
+    codec: str = "mpeg4",
+    size: tuple[int, int] = (64, 36),
+    stamps: list[int] | None = None,
+) -> Path:
+    """A dark clip with one white frame.
+
+    Args:
+        stamps: the time of each frame in milliseconds, for a rate that varies.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate)
+        stream.width, stream.height = size
+        stream.pix_fmt = "yuv422p10le" if codec == "prores_ks" else "yuv420p"
+        stream.gop_size = 12
+        stream.codec_context.time_base = Fraction(1, 1000) if stamps else 1 / rate
+        if timecode is not None:
+            (container if path.suffix == ".mxf" else stream).metadata["timecode"] = str(timecode)
+        for number in range(num_frames):
+            grey = np.full((size[1], size[0], 3), 235 if number == flash_frame else 16, np.uint8)
+            frame = av.VideoFrame.from_ndarray(grey, "rgb24")
+            frame.pts, frame.time_base = (stamps[number] if stamps else number), stream.codec_context.time_base
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def write_recording(
+    path: Path,
+    click_seconds: float,
+    *,
+    duration_seconds: float = 4.0,
+    num_channels: int = 1,
+    rate_hz: int = RATE_HZ,
+    time_reference: int | None = None,
+    label_rate: Fraction | None = None,
+    is_drop: bool = False,
+) -> Path:
+    """A WAV of 24 bits with one click: of channel c in the polarity and strength that tell it from the others."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    samples = np.zeros((round(duration_seconds * rate_hz), num_channels), np.int64)
+    for channel in range(num_channels):
+        samples[round(click_seconds * rate_hz), channel] = round((0.9 - 0.2 * channel) * (2**23 - 1))
+    data = (samples[..., None] >> np.array([0, 8, 16])).astype(np.uint8).tobytes()
+    block = 3 * num_channels
+    form = b"".join(
+        number.to_bytes(size, "little")
+        for number, size in ((1, 2), (num_channels, 2), (rate_hz, 4), (rate_hz * block, 4), (block, 2), (24, 2))
+    )
+    chunks = [(b"fmt ", form)]
+    if time_reference is not None:
+        chunks.append((b"bext", bytes(338) + time_reference.to_bytes(8, "little") + bytes(256)))
+    if label_rate is not None or num_channels > 2:
+        chunks.append((b"iXML", _ixml(num_channels, label_rate, is_drop).encode()))
+    chunks.append((b"data", data))
+    body = b"".join(name + len(chunk).to_bytes(4, "little") + chunk + bytes(len(chunk) % 2) for name, chunk in chunks)
+    path.write_bytes(b"RIFF" + (4 + len(body)).to_bytes(4, "little") + b"WAVE" + body)
+    return path
+
+
+def _ixml(num_channels: int, rate: Fraction | None, is_drop: bool) -> str:
+    tracks = "".join(
+        f"<TRACK><INTERLEAVE_INDEX>{number}</INTERLEAVE_INDEX><NAME>Mic {number}</NAME></TRACK>"
+        for number in range(1, num_channels + 1)
+    )
+    speed = ""
+    if rate is not None:
+        flag = "DF" if is_drop else "NDF"
+        rates = f"<TIMECODE_RATE>{rate.numerator}/{rate.denominator}</TIMECODE_RATE>"
+        speed = f"<SPEED>{rates}<TIMECODE_FLAG>{flag}</TIMECODE_FLAG></SPEED>"
+    return f"<BWFXML>{speed}<TRACK_LIST>{tracks}</TRACK_LIST></BWFXML>"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of matches.csv."""
+
+    video: Path
+    audio: Path | None
+    offset_ms: float | None
+    confidence: float = 0.99
+    offset_confidence: float = 0.99
+
+
+def write_result(folder: Path, rows: list[Row], *, columns: list[str] = COLUMNS, many: bool = False) -> Path:
+    """A folder as `match` writes it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "matches.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, restval="", extrasaction="ignore")
+        writer.writeheader()
+        for row in rows:
+            writer.writerow(
+                {
+                    "video": row.video,
+                    "audio": row.audio or "",
+                    "confidence": row.confidence,
+                    "offset_ms": "" if row.offset_ms is None else row.offset_ms,
+                    "offset_confidence": row.offset_confidence,
+                    "cue": "events",
+                }
+            )
+    with (folder / "candidates.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow("video rank audio score confidence offset_ms".split())
+        for row in rows:
+            if row.audio is not None:
+                writer.writerow([row.video, 1, row.audio, 5.0, row.confidence, row.offset_ms])
+                writer.writerow([row.video, 2, row.audio.with_name("other.wav"), 1.0, 0.01, 0.0])
+    (folder / "similarity.json").write_text('{"settings": {"many": true}}' if many else "{}", encoding="utf-8")
+    return folder

@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AvmatchError",
     "Candidate",
+    "ExportResult",
     "Failure",
     "FixResult",
     "FixSettings",
@@ -30,6 +31,7 @@ __all__ = [
     "UsageError",
     "__version__",
     "classify",
+    "export",
     "fix",
     "fix_all",
     "fuse_predictions",
@@ -44,10 +46,10 @@ __all__ = [
 
 if TYPE_CHECKING:
     from avmatch.core.errors import AvmatchError, MediaError, MissingExtraError, ModelError, UsageError
-    from avmatch.core.matches import Candidate, Match, MatchResult
-    from avmatch.core.results import Failure, FixResult, SyncResult
+    from avmatch.core.results import Candidate, Failure, FixResult, Match, MatchResult, SyncResult
     from avmatch.matching.decision import MatchSettings
     from avmatch.pipelines.classify import classify
+    from avmatch.pipelines.export import ExportResult, export
     from avmatch.pipelines.fix import FixSettings, fix, fix_all
     from avmatch.pipelines.match import match
     from avmatch.pipelines.sync import sync, sync_all
@@ -59,10 +61,10 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "avmatch.core.errors": ("AvmatchError", "MediaError", "MissingExtraError", "ModelError", "UsageError"),
-    "avmatch.core.matches": ("Candidate", "Match", "MatchResult"),
-    "avmatch.core.results": ("Failure", "FixResult", "SyncResult"),
+    "avmatch.core.results": ("Candidate", "Failure", "FixResult", "Match", "MatchResult", "SyncResult"),
     "avmatch.matching.decision": ("MatchSettings",),
     "avmatch.pipelines.classify": ("classify",),
+    "avmatch.pipelines.export": ("ExportResult", "export"),
     "avmatch.pipelines.fix": ("FixSettings", "fix", "fix_all"),
     "avmatch.pipelines.match": ("match",),
     "avmatch.pipelines.sync": ("sync", "sync_all"),

@@ -13,6 +13,7 @@ from typer import Exit, Option, Typer
 
 from avmatch.cli.classify import classify, collide
 from avmatch.cli.evaluate import evaluate
+from avmatch.cli.export import export
 from avmatch.cli.match import match
 from avmatch.cli.rename import rename
 from avmatch.cli.sync import fix, locate, sync
@@ -25,7 +26,7 @@ app = Typer(
     pretty_exceptions_enable=False,
     help="Match silent video to audio, measure and repair audio–video sync.",
 )
-for command in (match, rename, sync, fix, locate, classify, collide, train):
+for command in (match, export, rename, sync, fix, locate, classify, collide, train):
     app.command()(command)
 app.add_typer(evaluate, name="evaluate")
 app.command()(synth)

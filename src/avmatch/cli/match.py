@@ -6,6 +6,7 @@ from typing import Annotated
 
 from typer import Argument, Exit, Option
 
+from avmatch.cli.export import print_export
 from avmatch.cli.options import AudioCodec, Cache, FaceDetector, MaxOffset, Model, NoCache, cache_folder, progress_bars
 
 
@@ -24,6 +25,7 @@ def match(
     normalise: Annotated[str, Option(help="How --matrix is normalised: sinkhorn, csls or raw.")] = "sinkhorn",
     mux: Annotated[Path | None, Option(help="Also mux matches into here; replaces only muxed files.")] = None,
     audio_codec: AudioCodec = "auto",
+    export: Annotated[str | None, Option(help="Also write OUT/timeline in this format (`avmatch export`).")] = None,
     top_k: Annotated[int, Option(help="Candidates listed for each video.")] = 10,
     json: Annotated[bool, Option("--json", help="One JSON object a video instead of the table.")] = False,
     face_detector: FaceDetector = None,
@@ -35,6 +37,8 @@ def match(
 
     from avmatch.matching.decision import MatchSettings
     from avmatch.pipelines import delivery
+    from avmatch.pipelines.export import check_export
+    from avmatch.pipelines.export import export as write_timeline
     from avmatch.pipelines.match import match as run
     from avmatch.reports.output import match_table, write_match
     from avmatch.reports.wording import remark_lines
@@ -44,6 +48,8 @@ def match(
     delivery.check_sound_codec(audio_codec)
     delivery.check_output(matrix, "--matrix", "similarity.npy")
     delivery.check_folders(out, mux)
+    if export is not None:
+        check_export(export, None, out)
     with progress_bars() as progress:
         result = run(
             videos,
@@ -67,5 +73,7 @@ def match(
         print(f"{delivery.summary(result)}; the report is {report}")
     for line in remark_lines(result.notes, result.failures):
         print(line, file=sys.stderr)
+    if export is not None and result.videos:
+        print_export(write_timeline(out, export))
     if not result.videos or not result.audio or any(failure.stage == "mux" for failure in result.failures):
         raise Exit(1)

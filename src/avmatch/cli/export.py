@@ -1,0 +1,39 @@
+"""`avmatch export`: a match result as a timeline."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Argument, Option
+
+from avmatch.cli.options import Only, progress_bars
+
+if TYPE_CHECKING:
+    from avmatch.pipelines.export import ExportResult
+
+
+def export(
+    result: Annotated[Path, Argument(help="The folder that `match` wrote.")],
+    to: Annotated[str, Option(help="otio, fcpxml, xmeml, edl, ale, mlt, csv, parquet or jsonl.")],
+    out: Annotated[
+        Path | None, Option("-o", "--out", help="The file. [default: timeline with its suffix, inside the result]")
+    ] = None,
+    only: Only = "all",
+    paths: Annotated[str, Option(help="How files are named: absolute, or relative to the new file.")] = "absolute",
+) -> None:
+    """Write a match result as a timeline that editors open, with source timecode and the doubtful marked."""
+    from avmatch.pipelines.export import export as run
+
+    with progress_bars() as progress:
+        exported = run(result, to, out, only=only, paths=paths, progress=progress)
+    print_export(exported)
+
+
+def print_export(exported: "ExportResult") -> None:
+    """What was written, and on stderr what a person should know of it."""
+    from avmatch.reports.wording import remark_lines, shown
+
+    sounds = f"{exported.num_sounds} of {exported.num_clips} clips with their sound"
+    print(f"{', '.join(shown(str(path)) for path in exported.paths)}: {sounds}")
+    for line in remark_lines(map(shown, exported.notes), exported.failures):
+        print(line, file=sys.stderr)

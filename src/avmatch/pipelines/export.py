@@ -1,0 +1,204 @@
+"""A result of `match` as a timeline that an editor's program opens.
+
+    the result's rows → headers of the files → laid out → written
+
+Nothing is decoded but two seconds of a file without timecode, which may carry it as a sound. A file that is missing or
+can't be read becomes a Failure, and the rest goes on. Files appear whole or not at all.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from avmatch.analysis.features import analyse_all
+from avmatch.core.clock import MILLISECONDS_PER_SECOND
+from avmatch.core.errors import MediaError, UsageError
+from avmatch.core.files import write_bytes_atomically
+from avmatch.core.results import Candidate, Failure, Progress
+from avmatch.data.inputs import FEATURE_SUFFIXES, MEDIA_SUFFIXES
+from avmatch.data.result_folder import StoredMatch, StoredResult, check_only, read_result
+from avmatch.media.info import MediaInfo, read_info
+from avmatch.timelines.formats import Format, format_named
+from avmatch.timelines.markup import Places
+from avmatch.timelines.shoot import Pair, Timeline, by_rate, lay_out, rounding_frames
+
+PATHS = ("absolute", "relative")
+#: The files of a result that an export must not replace.
+_RESULT_FILES = frozenset(
+    "matches.csv candidates.csv unmatched_audio.csv errors.csv similarity.json similarity.npy report.html".split()
+)
+#: What no project file can hold in a name: control characters, and bytes that are not UTF-8.
+_UNWRITABLE = frozenset({"Cc", "Cs"})
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """What was written.
+
+    Attributes:
+        paths: the files, one for each rate where the format holds one.
+        num_clips: clips on the timeline.
+        num_sounds: those that have their sound.
+        notes: what a person should know: places that were rounded, clips to check.
+        failures: files that could not be used.
+    """
+
+    paths: tuple[Path, ...]
+    num_clips: int
+    num_sounds: int
+    notes: tuple[str, ...] = ()
+    failures: tuple[Failure, ...] = ()
+
+
+def export(
+    result: str | Path,
+    to: str,
+    out: str | Path | None = None,
+    *,
+    only: str = "all",
+    paths: str = "absolute",
+    progress: Progress | None = None,
+) -> ExportResult:
+    """Write the result in the folder `result` as a timeline.
+
+    Args:
+        to: a format: otio, fcpxml, xmeml, edl, ale, mlt, csv, parquet or jsonl.
+        out: the file; None = `timeline` with the format's suffix, in `result`.
+        only: "sure" (pair and offset have a confidence of 0.9 or more) or "all" clips, the doubtful ones marked.
+        paths: "absolute", or "relative" to the new file's folder.
+        progress: called with (stage, done, total).
+
+    Raises:
+        UsageError: there is no such format or result, nothing to write, or no place for it.
+        MissingExtraError: the format needs a library that is not installed.
+    """
+    kind, target = check_export(to, out, result, paths=paths)
+    chosen = check_only(only)
+    stored = read_result(result)
+    matches = stored.pairs("sure") if chosen == "sure" else stored.matches
+    if not matches:
+        raise UsageError(f"{stored.folder}: no match is sure there; use --only all, or look at the report")
+    pairs, failures = _pairs(stored, matches, progress)
+    if not pairs:
+        raise UsageError(_nothing(stored.folder, failures))
+    parts = [pairs] if kind.has_rates else by_rate(pairs)
+    name = stored.folder.resolve().name or "timeline"
+    timelines = [lay_out(name, part, is_many=stored.is_many and kind.has_lanes) for part in parts]
+    files = [target, *(_of_rate(target, timeline, kind) for timeline in timelines[1:])]
+    for timeline, file in zip(timelines, files, strict=True):
+        write_bytes_atomically(file, kind.document(timeline, Places(file.parent, paths == "relative")))
+    clips = [clip for timeline in timelines for clip in timeline.clips]
+    return ExportResult(
+        tuple(files),
+        len(clips),
+        sum(clip.sound is not None for clip in clips),
+        tuple(note for timeline in timelines for note in _notes(timeline, kind)),
+        tuple(failures),
+    )
+
+
+def check_export(
+    to: str, out: str | Path | None, result: str | Path, *, paths: str = "absolute"
+) -> tuple[Format, Path]:
+    """The format, and the file to write; ask before hours of matching.
+
+    Raises:
+        UsageError: there is no such format, or the file can't be written there.
+        MissingExtraError: the format needs a library that is not installed.
+    """
+    kind = format_named(to)
+    if paths not in PATHS:
+        raise UsageError(f"--paths {paths}: there are {' and '.join(PATHS)}")
+    target = Path(result) / f"timeline{kind.suffix}" if out is None else Path(out)
+    if target.is_dir():
+        raise UsageError(f"--out {target}: is a folder; name a file (timeline{kind.suffix})")
+    if target.suffix.lower() in MEDIA_SUFFIXES:
+        raise UsageError(f"--out {target}: has the name of a media file; name a file such as timeline{kind.suffix}")
+    if target.name in _RESULT_FILES and target.parent.resolve() == Path(result).resolve():
+        raise UsageError(f"--out {target}: this would overwrite the result itself; choose another name")
+    kind.check()
+    return kind, target
+
+
+def _pairs(
+    stored: StoredResult, matches: Sequence[StoredMatch], progress: Progress | None
+) -> tuple[list[Pair], list[Failure]]:
+    """What there is of each match, and the files that can't be used."""
+    if any(Path(match.video).suffix.lower() in FEATURE_SUFFIXES for match in matches):
+        raise UsageError(f"{stored.folder}: features were matched there, which no editor can play; match media files")
+    wanted = [path for match in matches for path in (match.video, match.audio) if path is not None]
+    names = list(dict.fromkeys(wanted))
+    answers = dict(zip(names, analyse_all(_info, names, "files", progress), strict=True))
+    failures = {path: answer for path, answer in answers.items() if isinstance(answer, Failure)}
+    candidates: dict[str, list[Candidate]] = {}
+    for item in stored.candidates:
+        candidates.setdefault(item.video, []).append(item)
+    pairs = []
+    for match in matches:
+        video = answers[match.video]
+        if isinstance(video, Failure):
+            continue
+        if video.picture is None:
+            failures[match.video] = Failure(match.video, "open", "it has no picture to put on a timeline", "no_video")
+            continue
+        audio = None if match.audio is None else answers[match.audio]
+        if isinstance(audio, MediaInfo) and audio.sound is None:
+            failures[match.audio or ""] = Failure(match.audio or "", "open", "it has no sound", "no_audio")
+            audio = None
+        pairs.append(Pair(match, video, None if isinstance(audio, Failure) else audio, _candidates(match, candidates)))
+    return pairs, list(failures.values())
+
+
+def _candidates(match: StoredMatch, candidates: dict[str, list[Candidate]]) -> tuple[Candidate, ...]:
+    return tuple(candidates.get(match.video, ()))
+
+
+def _info(path: str) -> MediaInfo:
+    if any(unicodedata.category(character) in _UNWRITABLE for character in path):
+        message = "its name has characters that no project file can hold; rename it"
+        raise MediaError(path, message, stage="open", reason="unsupported")
+    if not Path(path).exists():
+        message = "the file is missing; put it back, or run this in the folder where `avmatch match` ran"
+        raise MediaError(path, message, stage="open", reason="unreadable")
+    return read_info(path)
+
+
+def _nothing(folder: Path, failures: Sequence[Failure]) -> str:
+    first = f" {failures[0].path}: {failures[0].message}" if failures else ""
+    return f"{folder}: none of its clips can be used.{first}"
+
+
+def _of_rate(target: Path, timeline: Timeline, kind: Format) -> Path:
+    """Where the clips of a further rate go.
+
+    Raises:
+        UsageError: a file that is no such list lies there.
+    """
+    file = target.with_name(f"{target.stem}_{float(timeline.rate):.5g}fps{target.suffix}")
+    if file.exists() and not kind.is_own(file):
+        raise UsageError(
+            f"{file}: lies where the clips of {float(timeline.rate):.5g} frames a second would go; move it"
+        )
+    return file
+
+
+def _notes(timeline: Timeline, kind: Format) -> Iterator[str]:
+    """What a person should know of what was written."""
+    moved = rounding_frames(timeline, in_file=kind.counts_frames == "in file") if kind.counts_frames else []
+    if worst := float(max(moved, default=0)):
+        milliseconds = worst / float(timeline.rate) * MILLISECONDS_PER_SECOND
+        yield (
+            f"{kind.name} counts frames: {sum(map(bool, moved))} sounds are rounded, by up to {worst:.2f} frames "
+            f"({milliseconds:.1f} ms); fcpxml, otio and mlt keep them"
+        )
+    for clip in timeline.clips:
+        if clip.pair.picture.is_variable:
+            rate = f"{float(clip.pair.picture.rate):.5g}"
+            yield f"{clip.pair.video.path.name}: its frame rate varies; editors take it for {rate} frames a second"
+    if timeline.num_lanes > 1:
+        yield f"{timeline.num_lanes} clips show the same moment: they lie above one another, the upper ones muted"
+    if checks := sum(bool(clip.doubt) for clip in timeline.clips):
+        yield f"{checks} of {len(timeline.clips)} clips are marked to check"

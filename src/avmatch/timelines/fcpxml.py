@@ -1,0 +1,199 @@
+"""FCPXML 1.10: Final Cut Pro and Resolve. A library with one event: the synchronized clips, and a project of them.
+
+All times are fractions of a second, exact to the sample: `start` of a connected sound is where it is entered, in the
+time of day that its file has; `offset` is where it is connected, in the time of its parent. A synchronized clip keeps
+the timecode of its picture. The camera's own sound is in it, switched off.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from fractions import Fraction
+
+from avmatch.media.info import MediaInfo
+from avmatch.timelines.markup import Places, Value, add, document
+from avmatch.timelines.shoot import Clip, Timeline
+
+VERSION = "1.10"
+_ROLE = "dialogue"
+
+
+def seconds(time: Fraction) -> str:
+    """A time as FCPXML writes it: 1001/24000s, 5s."""
+    return f"{time}s"
+
+
+def file_start(media: MediaInfo) -> Fraction:
+    """Where the file's own time begins. Linear timecode is no part of that: Final Cut refuses places it can't find."""
+    return Fraction(0) if media.start is None or media.start.source == "ltc" else media.start_seconds
+
+
+def fcpxml(timeline: Timeline, places: Places) -> bytes:
+    """The timeline as FCPXML."""
+    root = ET.Element("fcpxml", {"version": VERSION})
+    resources = _Resources(add(root, "resources"), places)
+    sequence_format = resources.format(timeline.rate, timeline.width, timeline.height)
+    for clip in timeline.clips:
+        resources.asset(clip.pair.video)
+        if clip.pair.audio is not None:
+            resources.asset(clip.pair.audio)
+    event = add(add(root, "library"), "event", name=timeline.name)
+    for clip in timeline.clips:
+        _clip(event, clip, timeline, resources, {})
+    project = add(event, "project", name=timeline.name)
+    sequence = add(
+        project,
+        "sequence",
+        format=sequence_format,
+        duration=seconds(timeline.num_frames / timeline.rate),
+        tcStart=seconds(timeline.start.seconds),
+        tcFormat=_tc_format(timeline.is_drop),
+        audioLayout="stereo",
+        audioRate="48k",
+    )
+    _spine(add(sequence, "spine"), timeline, resources)
+    return document(root, "<!DOCTYPE fcpxml>\n")
+
+
+class _Resources:
+    """Formats and assets, each once."""
+
+    def __init__(self, parent: ET.Element, places: Places) -> None:
+        self._parent, self._places = parent, places
+        self._formats: dict[tuple[Fraction, int, int], str] = {}
+        self._assets: dict[object, str] = {}
+
+    def _next(self) -> str:
+        return f"r{len(self._formats) + len(self._assets) + 1}"
+
+    def format(self, rate: Fraction, width: int, height: int) -> str:
+        """The id of a picture's format."""
+        key = (rate, width, height)
+        if key not in self._formats:
+            name = self._formats[key] = self._next()
+            add(self._parent, "format", id=name, frameDuration=seconds(1 / rate), width=width, height=height)
+        return self._formats[key]
+
+    def asset(self, media: MediaInfo) -> str:
+        """The id of a file."""
+        if media.path not in self._assets:
+            picture, sound = media.picture, media.sound
+            length = picture if picture is not None else sound
+            assert length is not None
+            attributes: dict[str, Value] = {}
+            if picture is not None:
+                attributes |= {"hasVideo": 1, "videoSources": 1}
+                attributes |= {"format": self.format(picture.rate, picture.width, picture.height)}
+            if sound is not None:
+                attributes |= {"hasAudio": 1, "audioSources": len(sound.channels)}
+                attributes |= {"audioChannels": sound.num_channels, "audioRate": sound.sample_rate_hz}
+            name = self._assets[media.path] = self._next()
+            asset = add(
+                self._parent,
+                "asset",
+                id=name,
+                name=media.path.stem,
+                start=seconds(file_start(media)),
+                duration=seconds(length.duration_seconds),
+                **attributes,
+            )
+            add(asset, "media-rep", kind="original-media", src=self._places.url(media.path))
+        return self._assets[media.path]
+
+
+def _spine(spine: ET.Element, timeline: Timeline, resources: _Resources) -> None:
+    """The first lane, with gaps; the clips of further lanes are connected to what lies below their beginning."""
+    position, start = 0, timeline.start.seconds
+    below: list[tuple[int, Fraction, ET.Element]] = []  # (first frame, its time in the element, the element)
+    for clip in timeline.lane(0):
+        at_frame = clip.picture.at_frame
+        if at_frame > position:
+            offset, length = start + position / timeline.rate, (at_frame - position) / timeline.rate
+            gap = add(spine, "gap", name="Gap", offset=seconds(offset), start="0s", duration=seconds(length))
+            below.append((position, Fraction(0), gap))
+        element = _clip(spine, clip, timeline, resources, {"offset": seconds(start + at_frame / timeline.rate)})
+        below.append((at_frame, file_start(clip.pair.video), element))
+        position = clip.picture.end_frame
+    for clip in timeline.clips:
+        if clip.lane:
+            at_frame = clip.picture.at_frame
+            first, time, parent = [item for item in below if item[0] <= at_frame][-1]
+            offset = time + (at_frame - first) / timeline.rate
+            element = _clip(parent, clip, timeline, resources, {"lane": clip.lane, "offset": seconds(offset)})
+            _reorder(parent, element)
+
+
+def _reorder(parent: ET.Element, element: ET.Element) -> None:
+    """Connected clips come before markers and what follows them."""
+    later = ("marker", "keyword", "sync-source", "metadata")
+    place = next((number for number, child in enumerate(parent) if child.tag in later), len(parent) - 1)
+    parent.remove(element)
+    parent.insert(place, element)
+
+
+def _clip(
+    parent: ET.Element, clip: Clip, timeline: Timeline, resources: _Resources, place: dict[str, Value]
+) -> ET.Element:
+    """A synchronized clip; a plain one where there is no sound to it."""
+    media = clip.pair.video
+    start, length = file_start(media), clip.picture.num_frames / timeline.rate
+    picture = clip.pair.picture
+    is_drop = media.start is not None and media.start.is_drop
+    common: dict[str, Value] = {
+        "name": clip.name,
+        "start": seconds(start),
+        "duration": seconds(length),
+        "format": resources.format(picture.rate, picture.width, picture.height),
+        "tcFormat": _tc_format(is_drop),
+    }
+    reference = {"ref": resources.asset(media)}
+    if clip.sound is None:
+        element = add(parent, "asset-clip", **reference, **place, **common)
+        _notes(element, clip, timeline, start)
+        return element
+    element = add(parent, "sync-clip", **place, **common)
+    inner = add(element, "asset-clip", **reference, offset=seconds(start), **common, audioRole=_ROLE)
+    at = (clip.sound.at_frame - clip.picture.at_frame) / timeline.rate
+    add(
+        inner,
+        "asset-clip",
+        ref=resources.asset(clip.sound.media),
+        lane=-1,
+        offset=seconds(start + at),
+        name=clip.sound.media.path.stem,
+        start=seconds(file_start(clip.sound.media) + clip.sound.begin_seconds),
+        duration=seconds(clip.sound.num_frames / timeline.rate),
+        enabled=0 if clip.is_muted else None,
+        srcEnable="audio",
+        audioRole=_ROLE,
+    )
+    _notes(element, clip, timeline, start)
+    if media.sound is not None:
+        _source(element, "storyline", is_active=False)
+    _source(element, "connected", is_active=True)
+    return element
+
+
+def _notes(element: ET.Element, clip: Clip, timeline: Timeline, start: Fraction) -> None:
+    """What `match` says of the clip, and a marker where a person should look."""
+    match = clip.pair.match
+    words = [f"pair {match.confidence:.2f}"]
+    if match.offset_seconds is not None:
+        words.append(f"offset {1000 * match.offset_seconds:+.1f} ms")
+    if match.offset_confidence is not None:
+        words.append(f"offset {match.offset_confidence:.2f} sure")
+    note = ET.Element("note")
+    note.text = ", ".join(words)
+    element.insert(0, note)
+    if clip.doubt:
+        frame = seconds(1 / timeline.rate)
+        add(element, "marker", start=seconds(start), duration=frame, value=clip.doubt)
+
+
+def _source(element: ET.Element, source: str, *, is_active: bool) -> None:
+    parent = add(element, "sync-source", sourceID=source)
+    add(parent, "audio-role-source", role=f"{_ROLE}.{_ROLE}-1", active=None if is_active else 0)
+
+
+def _tc_format(is_drop: bool) -> str:
+    return "DF" if is_drop else "NDF"

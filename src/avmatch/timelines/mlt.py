@@ -1,0 +1,168 @@
+"""MLT: a project that `melt` plays and Kdenlive and Shotcut open.
+
+Positions are whole frames of the profile. What a sound lacks to a frame is made up by a delay: it is entered at the
+next frame, and a filter holds it back until its time. FFmpeg's `adelay` would be the natural one, but inside MLT it
+moves by more than it is told; `compensationdelay`, which takes metres, is exact.
+"""
+
+from __future__ import annotations
+
+import math
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from fractions import Fraction
+
+from avmatch.timelines.markup import Places, Value, add, document
+from avmatch.timelines.shoot import Clip, Excerpt, Timeline
+
+_HD_HEIGHT = 720
+#: Of sound at 0 °C, as FFmpeg's filter has it: 1.85325 km/h for each of 643.95 knots.
+_METRES_PER_SECOND = Fraction("1.85325") * Fraction("643.95") / Fraction("3.6")
+
+
+def mlt(timeline: Timeline, places: Places) -> bytes:
+    """The timeline as an MLT project."""
+    root = ET.Element("mlt", {"LC_NUMERIC": "C", "version": "7.0.0", "producer": "main_bin", "title": timeline.name})
+    _profile(root, timeline)
+    pictures = {clip.pair.video.path: f"picture{number}" for number, clip in enumerate(timeline.clips)}
+    sounds: dict[object, str] = {}
+    for clip in timeline.clips:
+        _file(root, pictures[clip.pair.video.path], places.path(clip.pair.video.path), audio_index=-1)
+        if clip.sound is not None and clip.sound.media.path not in sounds:
+            name = sounds[clip.sound.media.path] = f"sound{len(sounds)}"
+            streams = clip.pair.sound.channels if clip.pair.sound is not None else ()
+            index = {"audio_index": "all"} if len(streams) > 1 else {}
+            _file(root, name, places.path(clip.sound.media.path), video_index=-1, **index)
+    _bin(root, [*pictures.values(), *sounds.values()])
+    _background(root, timeline.num_frames)
+    tracks: list[tuple[str, str]] = []
+    for number in range(timeline.num_lanes):
+        clips = timeline.lane(number)
+        _playlist(root, f"V{number + 1}", "video", [(clip.picture, pictures[clip.pair.video.path]) for clip in clips])
+        tracks.append((f"V{number + 1}", "audio"))
+    for number in range(timeline.num_lanes):
+        entries = [
+            (clip.sound, sounds[clip.sound.media.path]) for clip in timeline.lane(number) if clip.sound is not None
+        ]
+        _playlist(root, f"A{number + 1}", "audio", entries)
+        tracks.append((f"A{number + 1}", "both" if number else "video"))
+    _tractor(root, timeline, tracks)
+    return document(root)
+
+
+def _profile(root: ET.Element, timeline: Timeline) -> None:
+    display = Fraction(timeline.width, timeline.height) * timeline.pixel_aspect
+    add(
+        root,
+        "profile",
+        description=f"{timeline.width}x{timeline.height} {float(timeline.rate):g} fps",
+        width=timeline.width,
+        height=timeline.height,
+        progressive=1,
+        sample_aspect_num=timeline.pixel_aspect.numerator,
+        sample_aspect_den=timeline.pixel_aspect.denominator,
+        display_aspect_num=display.numerator,
+        display_aspect_den=display.denominator,
+        frame_rate_num=timeline.rate.numerator,
+        frame_rate_den=timeline.rate.denominator,
+        colorspace=709 if timeline.height >= _HD_HEIGHT else 601,
+    )
+
+
+def _properties(parent: ET.Element, properties: dict[str, Value]) -> None:
+    for name, value in properties.items():
+        add(parent, "property", value, name=name)
+
+
+def _file(root: ET.Element, name: str, path: str, **indices: Value) -> None:
+    producer = add(root, "producer", id=name)
+    _properties(producer, {"resource": path, "mlt_service": "avformat", "seekable": 1, **indices})
+
+
+def _bin(root: ET.Element, names: Sequence[str]) -> None:
+    """What Kdenlive and Shotcut list beside the timeline."""
+    playlist = add(root, "playlist", id="main_bin")
+    _properties(playlist, {"xml_retain": 1})
+    for name in dict.fromkeys(names):
+        add(playlist, "entry", producer=name)
+
+
+def _background(root: ET.Element, num_frames: int) -> None:
+    last = max(0, num_frames - 1)
+    black = add(root, "producer", id="black", **{"in": 0, "out": last})
+    _properties(
+        black,
+        {"length": num_frames, "eof": "pause", "resource": "black", "mlt_service": "color", "set.test_audio": 0},
+    )
+    add(add(root, "playlist", id="background"), "entry", producer="black", **{"in": 0, "out": last})
+
+
+def _playlist(root: ET.Element, name: str, kind: str, entries: Sequence[tuple[Excerpt, str]]) -> None:
+    playlist = add(root, "playlist", id=name)
+    _properties(playlist, {f"shotcut:{kind}": 1, "shotcut:name": name})
+    rate, position = _rate_of(root), 0
+    for excerpt, producer in entries:
+        at_frame, first, delay_frames = _entered(excerpt, rate, position)
+        if at_frame > position:
+            add(playlist, "blank", length=at_frame - position)
+        last = first + excerpt.end_frame - at_frame - 1
+        entry = add(playlist, "entry", producer=producer, **{"in": first, "out": last})
+        if delay_frames:
+            _delay(entry, delay_frames / rate)
+        position = excerpt.end_frame
+
+
+def _entered(excerpt: Excerpt, rate: Fraction, free_frame: int) -> tuple[int, int, Fraction]:
+    """(where a piece lies on the timeline, at which frame it is entered, by how many frames it is delayed).
+
+    A file that begins in the middle of a frame is played from its beginning where there is room: that is exact, while
+    FFmpeg's reader in MLT may enter a file up to half a frame late elsewhere.
+    """
+    exact = excerpt.begin_seconds * rate
+    if 0 < exact < 1 and excerpt.at_frame > free_frame:
+        return excerpt.at_frame - 1, 0, 1 - exact
+    first = math.ceil(exact)
+    return excerpt.at_frame, first, first - exact
+
+
+def _rate_of(root: ET.Element) -> Fraction:
+    profile = root.find("profile")
+    assert profile is not None
+    return Fraction(int(profile.attrib["frame_rate_num"]), int(profile.attrib["frame_rate_den"]))
+
+
+def _delay(entry: ET.Element, seconds: Fraction) -> None:
+    millimetres = round(1000 * seconds * _METRES_PER_SECOND)
+    metres, rest = divmod(millimetres, 1000)
+    distance = {"av.m": metres, "av.cm": rest // 10, "av.mm": rest % 10}
+    delay = add(entry, "filter")
+    _properties(
+        delay, {"mlt_service": "avfilter.compensationdelay", **distance, "av.temp": 0, "av.dry": 0, "av.wet": 1}
+    )
+
+
+def _tractor(root: ET.Element, timeline: Timeline, tracks: Sequence[tuple[str, str]]) -> None:
+    last = max(0, timeline.num_frames - 1)
+    tractor = add(root, "tractor", id="timeline", title=timeline.name, **{"in": 0, "out": last})
+    _properties(tractor, {"shotcut": 1, "shotcut:projectAudioChannels": max(2, timeline.num_channels)})
+    for clip in timeline.clips:
+        _marker(tractor, clip)
+    add(tractor, "track", producer="background")
+    for name, hidden in tracks:
+        add(tractor, "track", producer=name, hide=hidden)
+    for number, (name, _) in enumerate(tracks, start=1):
+        if name.startswith("A"):
+            mix = add(tractor, "transition", id=f"mix{number}")
+            _properties(mix, {"a_track": 0, "b_track": number, "mlt_service": "mix", "always_active": 1, "sum": 1})
+
+
+def _marker(tractor: ET.Element, clip: Clip) -> None:
+    """Shotcut's, where something should be looked at."""
+    if not clip.doubt:
+        return
+    markers = tractor.find("properties[@name='shotcut:markers']")
+    if markers is None:
+        markers = add(tractor, "properties", name="shotcut:markers")
+    marker = add(markers, "properties", name=str(len(markers)))
+    at_frame = clip.picture.at_frame
+    _properties(marker, {"text": f"{clip.name}: {clip.doubt}", "start": at_frame, "end": at_frame, "color": "#ffff00"})

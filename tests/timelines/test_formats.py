@@ -1,0 +1,225 @@
+"""Each format, read back by something that isn't its writer, says what is true of the shoot."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import xml.etree.ElementTree as ET
+from fractions import Fraction
+from pathlib import Path
+
+import pyarrow.parquet
+import pytest
+
+from avmatch.pipelines.export import export
+from timelines.conftest import CLIP_FRAMES, RECORDING_SECONDS, Shoot, True_
+from timelines.readers import Piece, Seen, read_ale, read_edl, read_fcpxml, read_otio, read_xmeml
+
+SAMPLE = Fraction(1, 48_000)
+
+
+def written(shoot: Shoot, to: str, tmp_path: Path) -> Path:
+    out = tmp_path / f"t.{to}"
+    export(shoot.folder, to, out)
+    return out
+
+
+def check_pieces(shoot: Shoot, seen: Seen, tolerance: Fraction, *, is_laid_out: bool = True) -> None:
+    """All clips are there, one after another, each with its sound where it belongs."""
+    videos = seen.of("V") if is_laid_out else [piece for piece in seen.pieces if piece.kind == "V"]
+    assert [piece.file for piece in videos] == [clip.video for clip in shoot.clips]
+    frame = 1 / shoot.rate
+    for number, (piece, clip) in enumerate(zip(videos, shoot.clips, strict=True)):
+        assert piece.at_seconds == (CLIP_FRAMES * number * frame if is_laid_out else 0)
+        assert piece.duration_seconds == CLIP_FRAMES * frame
+        assert piece.source_seconds == clip.video_start.seconds
+        sounds = [item for item in seen.pieces if item.kind == "A" and item.file == clip.audio]
+        assert bool(sounds) == (clip.audio is not None)
+        for sound in sounds:
+            check_sound(piece, clip, sound, frame, tolerance)
+    marks = ["check" in "".join(piece.markers) or "no recording" in "".join(piece.markers) for piece in videos]
+    assert marks == [False, True, False, True]
+
+
+def check_sound(picture: Piece, clip: True_, sound: Piece, frame: Fraction, tolerance: Fraction) -> None:
+    """What is heard at a time of the clip lies so much later in the recording as the offset says."""
+    at = sound.at_seconds - picture.at_seconds
+    error = (sound.source_seconds - clip.audio_start) - (at + clip.offset_seconds)
+    assert abs(error) <= tolerance, float(error)
+    begin, end = (
+        max(Fraction(0), -clip.offset_seconds),
+        min(CLIP_FRAMES * frame, RECORDING_SECONDS - clip.offset_seconds),
+    )
+    assert 0 <= at - begin < frame
+    assert 0 <= end - (at + sound.duration_seconds) < frame
+
+
+def test_otio(shoot: Shoot, tmp_path: Path) -> None:
+    seen = read_otio(written(shoot, "otio", tmp_path))
+    check_pieces(shoot, seen, SAMPLE / 2)
+    assert seen.channels == {clip.audio.name: clip.num_channels for clip in shoot.clips if clip.audio is not None}
+    for piece, clip in zip(seen.of("V"), shoot.clips, strict=True):
+        assert piece.file_start_seconds == clip.video_start.seconds
+    for piece in seen.of("A"):
+        assert piece.file_start_seconds == next(clip.audio_start for clip in shoot.clips if clip.audio == piece.file)
+
+
+def test_fcpxml(shoot: Shoot, tmp_path: Path) -> None:
+    project, event = read_fcpxml(written(shoot, "fcpxml", tmp_path))
+    check_pieces(shoot, project, SAMPLE / 2)
+    check_pieces(shoot, Seen(event.start_seconds, tuple(rebased(shoot, event))), SAMPLE / 2, is_laid_out=False)
+    wanted = {clip.audio.name: clip.num_channels for clip in shoot.clips if clip.audio is not None}
+    assert {name: num for name, num in project.channels.items() if num} == wanted
+    assert all(
+        piece.file_start_seconds == clip.video_start.seconds
+        for piece, clip in zip(project.of("V"), shoot.clips, strict=True)
+    )
+
+
+def rebased(shoot: Shoot, event: Seen) -> list[Piece]:
+    """A loose clip begins at its own `offset`, which is 0."""
+    assert [piece.file for piece in event.pieces if piece.kind == "V"] == [clip.video for clip in shoot.clips]
+    return list(event.pieces)
+
+
+def test_xmeml(shoot: Shoot, tmp_path: Path) -> None:
+    path = written(shoot, "xmeml", tmp_path)
+    seen = read_xmeml(path)
+    half_frame = 1 / shoot.rate / 2
+    # The adapter adds the file's start, which is a whole frame, to the place in the file.
+    in_file = [
+        Piece(**{**vars(piece), "source_seconds": piece.source_seconds - piece.file_start_seconds + start})
+        for piece in seen.pieces
+        if (start := file_start(shoot, piece)) is not None and piece.file_start_seconds is not None
+    ]
+    check_pieces(shoot, Seen(seen.start_seconds, tuple(in_file)), half_frame)
+    for clip in shoot.clips:
+        channels = [piece.channel for piece in seen.of("A") if piece.file == clip.audio]
+        assert sorted(channels) == ([] if clip.audio is None else list(range(1, clip.num_channels + 1)))
+    for piece in seen.pieces:
+        start = file_start(shoot, piece)
+        assert start is not None
+        assert piece.file_start_seconds is not None
+        assert 0 <= start - piece.file_start_seconds < 1 / shoot.rate
+    check_links(ET.fromstring(path.read_bytes()))
+    assert round(seen.start_seconds * shoot.rate) == hour_frames(shoot)
+
+
+def check_links(root: ET.Element) -> None:
+    """A clip's picture and the channels of its sound are linked with one another, at their places on the tracks."""
+    items = {item.attrib["id"]: item for item in root.iter("clipitem")}
+    places = {}
+    for kind in ("video", "audio"):
+        for track_number, track in enumerate(root.findall(f"sequence/media/{kind}/track"), start=1):
+            for number, item in enumerate(track.findall("clipitem"), start=1):
+                places[item.attrib["id"]] = (kind, track_number, number)
+    for item in items.values():
+        links = item.findall("link")
+        names = {link.findtext("linkclipref") for link in links}
+        assert item.attrib["id"] in names
+        for link in links:
+            name = link.findtext("linkclipref")
+            assert name in places
+            found = (
+                link.findtext("mediatype"),
+                int(link.findtext("trackindex", "0")),
+                int(link.findtext("clipindex", "0")),
+            )
+            assert places[name] == found
+            assert {other.findtext("linkclipref") for other in items[name].findall("link")} == names
+
+
+def file_start(shoot: Shoot, piece: Piece) -> Fraction | None:
+    starts = {clip.video: clip.video_start.seconds for clip in shoot.clips}
+    starts |= {clip.audio: clip.audio_start for clip in shoot.clips if clip.audio is not None}
+    return starts.get(piece.file)
+
+
+def hour_frames(shoot: Shoot) -> int:
+    """01:00:00:00 in frames."""
+    nominal = math.ceil(shoot.rate)
+    return 3_600 * nominal - (108 * nominal // 30 if shoot.is_drop else 0)
+
+
+def test_edl(shoot: Shoot, tmp_path: Path) -> None:
+    path = written(shoot, "edl", tmp_path)
+    text = path.read_text(encoding="utf-8")
+    assert f"FCM: {'DROP FRAME' if shoot.is_drop else 'NON-DROP FRAME'}" in text
+    timeline = read_edl(path, shoot.rate)
+    frame, first = 1 / shoot.rate, hour_frames(shoot)
+    tracks = {track.name: track for track in timeline.tracks}
+    assert list(tracks) == ["V", "A1", "A2"]
+    for name, track in tracks.items():
+        clips = [clip for clip in shoot.clips if name == "V" or clip.audio is not None]
+        seen = list(track.find_clips())
+        assert [clip.name for clip in seen] == [(clip.video if name == "V" else clip.audio).name for clip in clips]
+        zero = track.source_range.start_time.value if track.source_range else 0
+        for item, clip in zip(seen, clips, strict=True):
+            at = Fraction(track.range_of_child(item).start_time.value - zero) - first
+            source = Fraction(item.source_range.start_time.value)
+            picture_at = CLIP_FRAMES * shoot.clips.index(clip)
+            if name == "V":
+                assert (at, source) == (picture_at, clip.video_start.frame)
+            else:
+                error = (source * frame - clip.audio_start) - ((at - picture_at) * frame + clip.offset_seconds)
+                assert abs(error) <= frame / 2, float(error)
+    assert text.count("AUD   3    4") == 1
+    assert text.count("AUD   3") == 2
+    marked = [item.name for item in tracks["V"].find_clips() if item.markers]
+    # The reader knows locators without drop-frame only.
+    assert marked == ([] if shoot.is_drop else ["clip 1.mov", "clip 3.mov"])
+
+
+def test_ale(shoot: Shoot, tmp_path: Path) -> None:
+    clips = read_ale(written(shoot, "ale", tmp_path))
+    assert [clip.name for clip in clips] == [clip.video.stem for clip in shoot.clips]
+    for item, clip in zip(clips, shoot.clips, strict=True):
+        assert item.source_range.start_time.value == clip.video_start.frame
+        assert item.source_range.duration.value == CLIP_FRAMES
+        cells = item.metadata["ALE"]
+        if clip.audio is None:
+            assert cells["Soundroll"] == ""
+            continue
+        assert (cells["Soundroll"], cells["Sound Channels"]) == (clip.audio.stem, str(clip.num_channels))
+        offset = int(cells["Sound Offset Frames"]) + Fraction(int(cells["Sound Offset Subframes"]), 100)
+        assert abs(offset - clip.offset_seconds * shoot.rate) <= Fraction(1, 200) + shoot.rate * SAMPLE
+        sound = frames_of(cells["Sound TC"], shoot) + Fraction(int(cells["Sound Subframes"]), 100)
+        wanted = (clip.audio_start + clip.offset_seconds) * shoot.rate
+        assert abs(sound - wanted) <= Fraction(1, 200) + shoot.rate * SAMPLE
+
+
+def frames_of(label: str, shoot: Shoot) -> int:
+    """By OpenTimelineIO."""
+    import opentimelineio
+
+    assert (";" in label) == shoot.is_drop
+    return round(opentimelineio.opentime.from_timecode(label, float(shoot.rate)).value)
+
+
+def test_tables(shoot: Shoot, tmp_path: Path) -> None:
+    with written(shoot, "csv", tmp_path).open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    lines = [json.loads(line) for line in written(shoot, "jsonl", tmp_path).read_text(encoding="utf-8").splitlines()]
+    columns = pyarrow.parquet.read_table(written(shoot, "parquet", tmp_path)).to_pylist()
+    assert lines == columns
+    for row, line, clip in zip(rows, lines, shoot.clips, strict=True):
+        assert row == {name: "" if cell is None else str(cell) for name, cell in line.items()}
+        assert frames_of(line["video_timecode"], shoot) == clip.video_start.frame
+        assert line["video"] == str(clip.video)
+        if clip.audio is not None:
+            assert line["offset_samples"] == round(clip.offset_seconds * 48_000)
+            assert frames_of(line["audio_timecode"], shoot) == math.floor(clip.audio_start * shoot.rate)
+            at_clip = math.floor((clip.audio_start + Fraction(line["offset_samples"], 48_000)) * shoot.rate)
+            assert frames_of(line["audio_timecode_at_clip"], shoot) == at_clip
+    assert [bool(line["check"]) for line in lines] == [False, True, False, True]
+    assert [line["channels"] for line in lines] == [4, 3, 2, None]
+
+
+@pytest.mark.parametrize("to", ["otio", "fcpxml", "xmeml", "mlt", "csv"])
+def test_paths_can_be_relative(shoot: Shoot, tmp_path: Path, to: str) -> None:
+    out = shoot.folder.parent / f"t.{to}"
+    export(shoot.folder, to, out, paths="relative")
+    text = out.read_text(encoding="utf-8")
+    assert str(shoot.folder.parent) not in text
+    assert ("video/clip%200.mov" in text) or ("video/clip 0.mov" in text)

@@ -33,8 +33,15 @@ from clips import SHARED
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from avmatch.alignment.cuts import audio_between, between
-from avmatch.alignment.offset import OK_CONFIDENCE, UNRELATED_BELOW, estimate_offset
+from avmatch.alignment.cuts import audio_between, between, moved_audio
+from avmatch.alignment.offset import (
+    OK_CONFIDENCE,
+    UNRELATED_BELOW,
+    OffsetEstimate,
+    estimate_offset,
+    is_narrow,
+    offset_interval,
+)
 from avmatch.analysis.features import Analyser, analyse_all
 from avmatch.artifacts.model import WEIGHTS
 from avmatch.core.features import AudioFeatures, Embeddings, VideoFeatures
@@ -81,15 +88,13 @@ class Trial:
     path: str
     group: str
     late_seconds: float
-    offset_seconds: float | None
-    figures: PeakFigures | None
-    cue: str
+    estimate: OffsetEstimate
 
-
-def moved_audio(audio: AudioFeatures, seconds: float) -> AudioFeatures:
-    """On a clock that is ahead by so much."""
-    vectors = {name: _moved(one, seconds) for name, one in audio.embeddings.items()}
-    return replace(audio, start_seconds=audio.start_seconds + seconds, embeddings=vectors)
+    @property
+    def figures(self) -> PeakFigures:
+        """What the confidence is made of; of pairs for which no cue can tell, there are none."""
+        assert self.estimate.figures is not None
+        return self.estimate.figures
 
 
 def moved_video(video: VideoFeatures, seconds: float) -> VideoFeatures:
@@ -146,7 +151,7 @@ def pairs(
         others = [other for other in talk if other.group != piece.group]
         same = [other for other in talk if other.group == piece.group and other is not piece]
         yield from (("another voice", piece, other, 0.0) for other in some(others, 8))
-        yield from (("the same voice, another sentence", piece, other, 0.0) for other in some(same, 4))
+        yield from (("the same voice, another sentence", piece, other, 0.0) for other in some(same, 12))
         yield from (("an event's sound", piece, other, 0.0) for other in some(some_events, 6))
     for piece in some_events:
         yield from ((OWN, piece, piece, float(late)) for late in rng.uniform(-0.4, 0.4, 2))
@@ -176,18 +181,7 @@ def trials(work: Path, families: list[str]) -> list[Trial]:
         estimate = estimate_offset(
             cues[fold[piece.group]], piece.video, other.sound(late), max_offset_seconds=MAX_OFFSET_SECONDS
         )
-        found.append(
-            Trial(
-                piece.family,
-                kind,
-                piece.path,
-                piece.group,
-                late,
-                estimate.offset_seconds,
-                estimate.figures,
-                estimate.cue,
-            )
-        )
+        found.append(Trial(piece.family, kind, piece.path, piece.group, late, estimate))
     return found
 
 
@@ -209,17 +203,14 @@ class Fit:
         self.own = np.array([trial.kind == OWN for trial in chosen])
         self.groups = [trial.group for trial in chosen]
         zero = _zeros(chosen)
-        errors = [
-            np.inf if trial.offset_seconds is None else trial.offset_seconds - trial.late_seconds - zero[trial.path]
-            for trial in chosen
-        ]
+        errors = [(trial.estimate.offset_seconds or np.inf) - trial.late_seconds - zero[trial.path] for trial in chosen]
         self.right = self.own & (np.abs(errors) <= RIGHT_SECONDS)
-        terms = [trial.figures.terms() for trial in chosen if trial.figures is not None]
+        terms = [trial.figures.terms() for trial in chosen]
         if family == "talk":  # how impulsive a voice is isn't asked
             terms = [(*row[:3], 0.0) for row in terms]
         num = max(len(row) for row in terms)
         self._right_terms = np.array([[*row, *[0.0] * (num - len(row))] for row in terms])
-        heights = np.array([trial.figures.height for trial in chosen if trial.figures is not None])
+        heights = np.array([trial.figures.height for trial in chosen])
         self._belongs_terms = np.column_stack([self._right_terms[:, :3], heights, self._right_terms[:, 3]])
         self._weight = self._weights()
 
@@ -274,7 +265,11 @@ class Fit:
         """What is said of each kind of pairs."""
         right, belongs = self.cross_fitted("right"), self.cross_fitted("belongs")
         belongs = np.maximum(right, belongs)
-        ok = (right >= OK_CONFIDENCE) & (belongs >= UNRELATED_BELOW)
+        narrow = [
+            is_narrow(offset_interval(replace(trial.estimate, confidence=float(sure), belongs=float(own))))
+            for trial, sure, own in zip(self.trials, right, belongs, strict=True)
+        ]
+        ok = (right >= OK_CONFIDENCE) & (belongs >= UNRELATED_BELOW) & np.array(narrow)
         for kind in sorted(set(self.kinds)):
             inside = self.kinds == kind
             line = f"  {kind:40s} {inside.sum():5d}  ok {self._share(ok, inside)}"
@@ -317,8 +312,8 @@ def _zeros(chosen: list[Trial]) -> dict[str, float]:
     errors = defaultdict(list)
     for trial in chosen:
         errors[trial.path]
-        if trial.kind == OWN and trial.family == "talk" and trial.offset_seconds is not None:
-            errors[trial.path].append(trial.offset_seconds - trial.late_seconds)
+        if trial.kind == OWN and trial.family == "talk" and trial.estimate.offset_seconds is not None:
+            errors[trial.path].append(trial.estimate.offset_seconds - trial.late_seconds)
     medians = {path: float(np.median(found)) if found else 0.0 for path, found in errors.items()}
     return {path: zero if abs(zero) <= ZERO_SECONDS else 0.0 for path, zero in medians.items()}
 
@@ -329,11 +324,11 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="put the figures into the graphs that ship")
     parser.add_argument("--families", nargs="+", default=["talk", "events"], choices=["talk", "events"])
     given = parser.parse_args()
-    measured = [trial for trial in trials(given.work, given.families) if trial.figures is not None]
+    measured = [trial for trial in trials(given.work, given.families) if trial.estimate.figures is not None]
     for cue, family in (("lips", "talk"), ("events", "events")):
         if family not in given.families:
             continue
-        fit = Fit([trial for trial in measured if trial.cue == cue], family)
+        fit = Fit([trial for trial in measured if trial.estimate.cue == cue], family)
         print(f"\n{cue} decides: {len(fit.trials)} pairs")
         fit.report()
         numbers = fit.numbers()

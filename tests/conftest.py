@@ -11,6 +11,7 @@ import jaxtyping
 import pytest
 
 import runtime_types
+from shared_files import SHARED as SHARED_FOLDER
 
 jaxtyping.jaxtyped = runtime_types.jaxtyped  # before anything of avmatch is imported
 
@@ -22,7 +23,7 @@ os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
-SHARED = Path(os.environ.get("AVMATCH_SHARED", Path(__file__).parents[2] / "shared")) / "data"
+SHARED = SHARED_FOLDER / "data"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

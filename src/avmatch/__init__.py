@@ -46,7 +46,8 @@ __all__ = [
 
 if TYPE_CHECKING:
     from avmatch.core.errors import AvmatchError, MediaError, MissingExtraError, ModelError, UsageError
-    from avmatch.core.results import Candidate, Failure, FixResult, Match, MatchResult, SyncResult
+    from avmatch.core.matches import Candidate, Match, MatchResult
+    from avmatch.core.results import Failure, FixResult, SyncResult
     from avmatch.matching.decision import MatchSettings
     from avmatch.pipelines.classify import classify
     from avmatch.pipelines.export import ExportResult, export
@@ -61,7 +62,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "avmatch.core.errors": ("AvmatchError", "MediaError", "MissingExtraError", "ModelError", "UsageError"),
-    "avmatch.core.results": ("Candidate", "Failure", "FixResult", "Match", "MatchResult", "SyncResult"),
+    "avmatch.core.matches": ("Candidate", "Match", "MatchResult"),
+    "avmatch.core.results": ("Failure", "FixResult", "SyncResult"),
     "avmatch.matching.decision": ("MatchSettings",),
     "avmatch.pipelines.classify": ("classify",),
     "avmatch.pipelines.export": ("ExportResult", "export"),

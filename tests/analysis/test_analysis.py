@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import re
 import threading
 from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
@@ -309,10 +310,14 @@ def test_a_match_says_how_much_of_a_file_could_not_be_read(clips, cut_off, tmp_p
     assert whole in (0.0, half)  # that of the recording it gets, if any
     assert none is None
     share = f"{100 * half:.0f} %"
-    assert result.notes[-2:] == (
-        f"{cut_off}: {share} of its picture could not be read, and the rest was matched; copy the file again",
-        f"{cut_off}: {share} of its sound could not be read, and the rest was matched; copy the file again",
-    )
+    for kind, note in zip(("picture", "sound"), result.notes[-2:], strict=True):
+        said = re.fullmatch(
+            rf"{cut_off}: {share} of its {kind} \((\d\.\d) s\) could not be read, and the rest was matched; "
+            "copy the file again",
+            note,
+        )
+        assert said is not None, note
+        assert float(said[1]) == pytest.approx(2.0, abs=0.4)
     assert [failure.path for failure in result.failures] == [text]
 
 
@@ -321,6 +326,7 @@ def test_a_sync_says_how_much_of_a_file_could_not_be_read(clips, cut_off):
     assert whole.missing_share == 0.0
     assert half.missing_share == pytest.approx(0.5, abs=0.1)
     assert half.row()[SYNC_COLUMNS.index("missing")] == round(half.missing_share, 4)
+    assert (whole.damaged_seconds, half.damaged_seconds) == (0.0, pytest.approx(2.0, abs=0.4))
 
 
 def test_blocks_made_ahead_come_in_order_and_errors_where_they_are_wanted():

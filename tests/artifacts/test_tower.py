@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from avmatch.artifacts.model import open_graph
 from avmatch.artifacts.tower import AudioEncoder, TowerPair, VideoEncoder, load_pair
 from avmatch.core.errors import ModelError
 from avmatch.core.features import AudioSamples, VideoFrames
@@ -106,15 +107,26 @@ def test_a_pair_says_what_it_is(pair):
     assert pair.name == "tiny"
     assert (pair.video.description.height_px, pair.video.description.width_px) == (HEIGHT, WIDTH)
     assert (pair.audio.description.scale, pair.audio.description.baseline) == (1.0, 0.0)
-    assert pair.video.graph.fingerprint != pair.audio.graph.fingerprint
+    assert pair.video.fingerprint != pair.audio.fingerprint
 
 
-def test_the_fingerprint_follows_the_bytes(tmp_path, pair):
-    same = load_pair(write_pair(tmp_path))
-    assert same.video.graph.fingerprint == pair.video.graph.fingerprint
-    other = load_pair(write_pair(tmp_path, video=VIDEO | {"scale": 3.5}))
-    assert other.video.description.scale == 3.5
-    assert other.video.graph.fingerprint != pair.video.graph.fingerprint
+def test_the_fingerprint_follows_what_the_vectors_depend_on(tmp_path, pair):
+    assert load_pair(write_pair(tmp_path / "same")).video.fingerprint == pair.video.fingerprint
+    calibrated = load_pair(write_pair(tmp_path / "calibrated", video=VIDEO | {"scale": 3.5}))
+    assert calibrated.video.description.scale == 3.5
+    assert calibrated.video.fingerprint == pair.video.fingerprint
+    larger = load_pair(write_pair(tmp_path / "larger", video=VIDEO | {"height_px": 2 * HEIGHT}))
+    assert larger.video.graph.fingerprint == pair.video.graph.fingerprint
+    assert larger.video.fingerprint != pair.video.fingerprint
+
+
+def test_the_fingerprint_follows_the_weights(pair):
+    model = onnx.load(pair.video.graph.path)
+    matrix = 1.01 * onnx.numpy_helper.to_array(model.graph.initializer[1])
+    model.graph.initializer[1].CopyFrom(onnx.numpy_helper.from_array(matrix, "matrix"))
+    other = open_graph(pair.video.graph.path, model.SerializeToString())
+    assert other.metadata == pair.video.graph.metadata
+    assert other.fingerprint != pair.video.graph.fingerprint
 
 
 def test_frames_become_unit_vectors_at_their_ticks(pair):

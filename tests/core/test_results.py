@@ -14,19 +14,8 @@ from hypothesis import strategies as st
 
 from avmatch.core.clock import itu_verdict
 from avmatch.core.errors import MediaError, MissingExtraError
-from avmatch.core.results import (
-    CANDIDATE_COLUMNS,
-    FAILURE_COLUMNS,
-    MATCH_COLUMNS,
-    SYNC_COLUMNS,
-    Candidate,
-    Failure,
-    Match,
-    MatchResult,
-    Rival,
-    SyncResult,
-    csv_text,
-)
+from avmatch.core.matches import CANDIDATE_COLUMNS, MATCH_COLUMNS, Candidate, Match, MatchResult
+from avmatch.core.results import FAILURE_COLUMNS, SYNC_COLUMNS, Failure, Rival, SyncResult, csv_text
 
 PAIRED = Match("v/a.mp4", "s/1.wav", 0.98765, 12.345678, 0.12, "motion", "s/2.wav", 3.00004)
 ALONE = Match("v/b.mp4", None, 0.1, None, None, "")
@@ -167,6 +156,8 @@ def test_a_sync_result_is_one_line_of_json():
         ("missing", None),
         ("belongs", None),
         ("rivals_ms", []),
+        ("damaged_seconds", None),
+        ("streams", None),
     ]
 
 
@@ -175,18 +166,23 @@ def test_a_sync_result_tells_its_interval_and_its_drift():
         offset_interval_seconds=(0.08, 0.1614), drift_ppm=-412.34, drift_interval_ppm=(-500.0, -324.68)
     )
     record = json.loads(result.to_json())
-    assert list(record.values())[-8:-3] == [80.0, 161.4, -412.3, -500.0, -324.7]
+    assert list(record.values())[-10:-5] == [80.0, 161.4, -412.3, -500.0, -324.7]
 
 
 def test_a_sync_result_says_how_much_could_not_be_read():
-    assert json.loads(sync_result(missing_share=0.51239).to_json())["missing"] == 0.5124
+    record = json.loads(sync_result(missing_share=0.51239, damaged_seconds=2.0049).to_json())
+    assert (record["missing"], record["damaged_seconds"]) == (0.5124, 2.0)
+
+
+def test_a_sync_result_says_which_streams_were_used():
+    assert json.loads(sync_result(streams="audio stream 2 of 1, 2").to_json())["streams"] == "audio stream 2 of 1, 2"
 
 
 def test_a_sync_result_says_whether_it_belongs_and_where_else():
     result = sync_result(belongs=0.41239, rivals=(Rival(0.48, 0.3), Rival(-0.5204, 0.1)))
     record = json.loads(result.to_json())
     assert (record["belongs"], record["rivals_ms"]) == (0.4124, [480.0, -520.4])
-    assert result.row()[-2:] == (0.4124, "+480 -520")
+    assert result.row()[-4:-2] == (0.4124, "+480 -520")
 
 
 def test_a_failed_sync_has_neither_offset_nor_verdict():
@@ -211,8 +207,9 @@ def test_a_sync_result_writes_one_row(tmp_path):
     sync_result().to_csv(tmp_path / "sync.csv")
     assert (tmp_path / "sync.csv").read_text() == (
         "path,offset_ms,offset_frames,fps,confidence,cue,status,reason,verdict,"
-        "offset_low_ms,offset_high_ms,drift_ppm,drift_low_ppm,drift_high_ppm,missing,belongs,rivals_ms\n"
-        "a.mp4,120.0,3.0,25.0,0.8765,mouth,uncertain,low_confidence,in_sync,,,,,,,,\n"
+        "offset_low_ms,offset_high_ms,drift_ppm,drift_low_ppm,drift_high_ppm,missing,belongs,rivals_ms,"
+        "damaged_seconds,streams\n"
+        "a.mp4,120.0,3.0,25.0,0.8765,mouth,uncertain,low_confidence,in_sync,,,,,,,,,,\n"
     )
 
 

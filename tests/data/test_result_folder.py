@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from avmatch.core.errors import UsageError
-from avmatch.core.results import Candidate, Match, MatchResult
+from avmatch.core.matches import Candidate, Match, MatchResult
 from avmatch.data.result_folder import StoredMatch, check_only, read_result
 from avmatch.reports.output import write_match
 

@@ -1,14 +1,13 @@
 """Inputs that other tools read wrongly (shared/cases): each is measured as the plain film is, which gives +23 ms."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from avmatch.media.decode import decode_sound
 from avmatch.pipelines.sync import sync
+from shared_files import SHARED
 
-CASES = Path(__file__).parents[3] / "shared" / "cases"
+CASES = SHARED / "cases"
 pytestmark = pytest.mark.skipif(not CASES.exists(), reason="no folder shared/cases")
 
 

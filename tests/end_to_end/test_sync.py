@@ -12,7 +12,7 @@ from avmatch.media.mux import mux
 
 KEYS = ["path", "offset_ms", "offset_frames", "fps", "confidence", "cue", "status", "reason", "verdict"]
 KEYS += ["offset_low_ms", "offset_high_ms", "drift_ppm", "drift_low_ppm", "drift_high_ppm", "missing"]
-KEYS += ["belongs", "rivals_ms"]
+KEYS += ["belongs", "rivals_ms", "damaged_seconds", "streams"]
 RATE_HZ = 16_000
 PNG = b"\x89PNG"
 

@@ -4,7 +4,6 @@ import struct
 import subprocess
 import sys
 from fractions import Fraction
-from pathlib import Path
 
 import av
 import numpy as np
@@ -15,8 +14,9 @@ from avmatch.media.decode import decode_sound
 from avmatch.media.mux import mux
 from avmatch.media.repair import repair
 from data.make_data import FPS, pictures
+from shared_files import SHARED
 
-CASES = Path(__file__).parents[3] / "shared" / "cases"
+CASES = SHARED / "cases"
 TRIMMED, IPHONE = CASES / "07_trimmed_by_edit_list.mp4", CASES / "08_iphone_hvc1_metadata.mov"
 needs_cases = pytest.mark.skipif(not CASES.exists(), reason="no folder shared/cases")
 NAMES = ["MixL", "Boom", "Lav Anna & Ben", "Plant"]
@@ -92,7 +92,7 @@ def test_a_phones_clip_keeps_its_tags(tmp_path, how, suffix):
     sound, out = tmp_path / "sound.wav", tmp_path / f"out{suffix}"
     poly_wav(sound)
     if how == "fix":
-        assert repair(IPHONE, out, offset_seconds=0.3) == ()
+        assert repair(IPHONE, out, offset_seconds=0.3).notes == ()
     else:
         mux(IPHONE, sound, out, offset_seconds=0.1)
     with av.open(str(IPHONE)) as before, av.open(str(out)) as after:
@@ -111,7 +111,7 @@ def test_a_phones_clip_keeps_its_tags(tmp_path, how, suffix):
 
 @needs_cases
 def test_what_a_container_can_not_hold_is_named(tmp_path):
-    notes = repair(IPHONE, tmp_path / "out.mkv", offset_seconds=0.3)
+    notes = repair(IPHONE, tmp_path / "out.mkv", offset_seconds=0.3).notes
     assert notes == ("the timecode track becomes a tag: .mkv has none",)
     with av.open(str(tmp_path / "out.mkv")) as container:
         assert container.metadata["COM.APPLE.QUICKTIME.MAKE"] == "Apple"
@@ -246,7 +246,7 @@ def test_prores_keeps_its_kind_and_its_tracks(tmp_path, profile):
             if packet.size:
                 packet.stream = copies[packet.stream.index]
                 target.mux(packet)
-    assert repair(rewritten, tmp_path / "out.mov", offset_seconds=0.2) == (), name
+    assert repair(rewritten, tmp_path / "out.mov", offset_seconds=0.2).notes == (), name
     with av.open(str(tmp_path / "out.mov")) as after:
         assert after.streams.video[0].codec_context.codec_tag == tag
         assert [stream.codec_context.name for stream in after.streams.audio] == ["pcm_s16le"] * 2
@@ -266,7 +266,7 @@ def test_a_language_keeps_its_name_in_quicktimes_list(tmp_path):
             if packet.size:
                 packet.stream = copies[packet.stream.index]
                 target.mux(packet)
-    assert repair(german, tmp_path / "out.mov", offset_seconds=0.1) == ()
+    assert repair(german, tmp_path / "out.mov", offset_seconds=0.1).notes == ()
     with av.open(str(tmp_path / "out.mov")) as container:
         (sound,) = container.streams.audio
         assert (sound.metadata["language"], sound.metadata["name"]) == ("ger", "Boom")
@@ -300,14 +300,14 @@ def test_attachments_and_chapters_are_kept_or_named(media, tmp_path):
             if packet.size:
                 packet.stream = copies[packet.stream.index]
                 target.mux(packet)
-    assert repair(video, tmp_path / "same.mkv", offset_seconds=0.1) == ()
+    assert repair(video, tmp_path / "same.mkv", offset_seconds=0.1).notes == ()
     with av.open(str(tmp_path / "same.mkv")) as container:
         assert container.streams.attachments[0].data == b"of the day"
         assert [chapter["metadata"]["title"] for chapter in container.chapters()] == ["One"]
-    notes = repair(video, tmp_path / "out.mp4", offset_seconds=0.1)
+    notes = repair(video, tmp_path / "out.mp4", offset_seconds=0.1).notes
     assert notes == ("attachment stream 2 is left out: it can't be copied into .mp4",)
     with av.open(str(tmp_path / "out.mp4")) as container:
         assert container.metadata["location"] == "+52.5000+013.4000/"
         assert len(container.chapters()) == 1
-    again = repair(tmp_path / "out.mp4", tmp_path / "again.mp4", offset_seconds=0.1)
+    again = repair(tmp_path / "out.mp4", tmp_path / "again.mp4", offset_seconds=0.1).notes
     assert again == ()

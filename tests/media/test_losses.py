@@ -7,7 +7,7 @@ from avmatch.media import decode as decoder
 from avmatch.media import source
 from avmatch.media.decode import decode
 from avmatch.media.encode import write_audio, write_clip
-from avmatch.media.source import Losses
+from avmatch.media.source import Reading
 from data.make_data import FPS, clicks, pictures
 
 SECONDS = 4.0
@@ -32,11 +32,16 @@ def whole(tmp_path_factory):
     return folder
 
 
-def shares(path, **streams):
-    losses = Losses()
-    blocks = list(decode(path, losses=losses, **streams))
+def read(path, **streams):
+    reading = Reading()
+    blocks = list(decode(path, reading=reading, **streams))
     assert blocks
-    return losses.shares, blocks
+    return reading, blocks
+
+
+def shares(path, **streams):
+    reading, blocks = read(path, **streams)
+    return reading.shares, blocks
 
 
 def seconds(blocks):
@@ -47,7 +52,8 @@ def seconds(blocks):
 
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv", "made.mp4", "sound.flac", "sound.mp3"])
 def test_of_a_whole_file_nothing_is_missing(whole, name):
-    assert set(shares(whole / name)[0].values()) == {0.0}
+    reading, _ = read(whole / name)
+    assert set(reading.shares.values()) == set(reading.damaged_seconds.values()) == {0.0}
 
 
 @pytest.mark.parametrize("kept", [0.5, 0.8])
@@ -55,11 +61,12 @@ def test_of_a_whole_file_nothing_is_missing(whole, name):
 def test_of_a_file_cut_off_the_share_after_the_cut_is_missing(whole, tmp_path, name, kept):
     content = (whole / name).read_bytes()
     (tmp_path / name).write_bytes(content[: int(kept * len(content))])
-    found, blocks = shares(tmp_path / name)
+    found, blocks = read(tmp_path / name)
     for kind, length in zip(("video", "audio"), seconds(blocks), strict=True):
-        if kind in found:
-            assert found[kind] == pytest.approx(1.0 - length / SECONDS, abs=0.06)
-            assert 0.1 < found[kind] < 0.7
+        if kind in found.shares:
+            assert found.shares[kind] == pytest.approx(1.0 - length / SECONDS, abs=0.06)
+            assert 0.1 < found.shares[kind] < 0.7
+            assert found.damaged_seconds[kind] == pytest.approx(SECONDS - length, abs=0.25)
 
 
 def test_a_sound_that_is_shorter_than_its_picture_is_whole(tmp_path):
@@ -138,7 +145,9 @@ def test_packets_that_cannot_be_decoded_are_counted(whole, demuxed):
             yield Bad(packet) if packet.size and number % 2 else packet
 
     demuxed(every_second_is_bad)
-    assert shares(whole / "sound.flac")[0]["audio"] == pytest.approx(0.5, abs=0.02)
+    reading, _ = read(whole / "sound.flac")
+    assert reading.shares["audio"] == pytest.approx(0.5, abs=0.02)
+    assert reading.damaged_seconds["audio"] == pytest.approx(SECONDS / 2, abs=0.1)
 
 
 def test_too_many_of_them_end_the_file_and_what_follows_is_missing(whole, demuxed, monkeypatch):
@@ -152,3 +161,21 @@ def test_too_many_of_them_end_the_file_and_what_follows_is_missing(whole, demuxe
     found, blocks = shares(whole / "sound.flac")
     assert found["audio"] == pytest.approx(1.0 - seconds(blocks)[1] / SECONDS, abs=0.02)
     assert np.concatenate([block.data for block in blocks], axis=1).size
+
+
+def test_a_hole_in_a_broadcast_is_counted_in_seconds(whole, tmp_path):
+    """25 packets of 188 bytes out of the middle: none is said to be missing, but sound and pictures are."""
+    path = tmp_path / "hole.ts"
+    with av.open(str(whole / "clip.mp4")) as original, av.open(str(path), "w") as target:
+        copies = [target.add_stream_from_template(stream, opaque=True) for stream in original.streams]
+        for packet in original.demux():
+            if packet.dts is not None:
+                packet.stream = copies[packet.stream.index]
+                target.mux(packet)
+    assert read(path)[0].damaged_seconds == {"video": 0.0, "audio": 0.0}
+    content = path.read_bytes()
+    middle = len(content) // 188 // 2
+    path.write_bytes(content[: 188 * middle] + content[188 * (middle + 25) :])
+    reading, _ = read(path)
+    assert reading.damaged_seconds["audio"] == pytest.approx(0.5, abs=0.35)
+    assert 0.0 < reading.damaged_seconds["video"] < 0.5

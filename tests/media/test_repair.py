@@ -74,7 +74,7 @@ def check(video, out, offset_seconds):
 @pytest.mark.parametrize("name", ["good.mp4", "vfr.mkv", "late_audio.mp4", "late_picture.mkv", "rotated.mp4"])
 def test_an_offset_costs_the_sound_nothing(media, tmp_path, name, suffix, offset_seconds):
     out = tmp_path / f"out{suffix}"
-    assert repair(media / name, out, offset_seconds=offset_seconds) == ()
+    assert repair(media / name, out, offset_seconds=offset_seconds).notes == ()
     check(media / name, out, offset_seconds)
     own, moved = packets(media / name, "audio"), packets(out, "audio")
     assert moved == own[len(own) - len(moved) :]  # some may be missing in front, nothing is encoded again
@@ -122,7 +122,7 @@ def test_a_sound_that_leads_in_stays(media, tmp_path):
 )
 def test_every_container(tmp_path, picture_codec, sound_codec, source, suffix, note, offset_seconds):
     video, out = write(tmp_path / f"film{source}", picture_codec, sound_codec), tmp_path / f"out{suffix}"
-    assert "; ".join(repair(video, out, offset_seconds=offset_seconds)) == note
+    assert "; ".join(repair(video, out, offset_seconds=offset_seconds).notes) == note
     check(video, out, offset_seconds)
 
 
@@ -136,7 +136,7 @@ def test_a_drift_is_resampled_away(tmp_path, drift_ppm, offset_seconds):
     write_clip(
         video, (np.full((32, 32, 3), number % 256, np.uint8) for number in range(seconds * 2)), fps=2, audio=stereo
     )
-    notes = repair(video, out, offset_seconds=offset_seconds, drift_ppm=drift_ppm)
+    notes = repair(video, out, offset_seconds=offset_seconds, drift_ppm=drift_ppm).notes
     assert notes == ("the sound is encoded again as aac at 256 kbit/s: its drift is taken out",)
     assert packets(out) == packets(video)
     assert (probe(out).audio.num_channels, probe(out).audio.sample_rate_hz) == (2, 16000)
@@ -158,20 +158,22 @@ def test_a_lossless_sound_stays_lossless(tmp_path):
 def test_other_streams_stay_where_they_are(tmp_path):
     video = write(tmp_path / "film.mkv", "libx264", "aac", num_sounds=2, title="Täke 3", subtitle="hello")
     same, other = tmp_path / "out.mkv", tmp_path / "out.mp4"
-    assert repair(video, same, offset_seconds=0.3) == ()
+    assert repair(video, same, offset_seconds=0.3).notes == ()
     for number in (0, 1):  # all sounds of a take move together
         own, moved = packets(video, "audio", number), packets(same, "audio", number)
         assert moved == own[len(own) - len(moved) :]
         assert 13 < len(own) - len(moved) < 17
-    assert repair(video, tmp_path / "one.mkv", offset_seconds=0.3, track=1) == ("audio track 2 stays where it was",)
+    assert repair(video, tmp_path / "one.mkv", offset_seconds=0.3, track=1).notes == (
+        "audio track 2 stays where it was",
+    )
     assert packets(tmp_path / "one.mkv", "audio", 1) == packets(video, "audio", 1)
     assert packets(tmp_path / "one.mkv", "audio", 0) == packets(same, "audio", 0)
     assert packets(same, "subtitles") == [b"hello"]
     with av.open(str(same)) as container:
         assert [stream.type for stream in container.streams] == ["video", "audio", "audio", "subtitle"]
         assert container.metadata["title"] == "Täke 3"
-    notes = repair(video, other, offset_seconds=0.3)
-    assert notes == ("subtitle stream 3 is left out: it can't be copied into .mp4",)
+    notes = repair(video, other, offset_seconds=0.3).notes
+    assert notes == ("subtitle stream 3 becomes mov_text: .mp4 can't hold subrip",)
     check(video, other, 0.3)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from avmatch.core.results import Candidate, Match, MatchResult, Preview
+from avmatch.core.matches import Candidate, Match, MatchResult, Preview
 
 Build = Callable[..., MatchResult]
 JPEG = b"\xff\xd8\xff" + bytes(range(256)) + b"\xff\xd9"

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avmatch.core.results import Match
+from avmatch.core.matches import Match
 from avmatch.reports.page import matrix_picture, pooled
 
 

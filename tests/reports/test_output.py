@@ -8,15 +8,8 @@ import numpy as np
 import pytest
 
 from avmatch.core.errors import UsageError
-from avmatch.core.results import (
-    CANDIDATE_COLUMNS,
-    FAILURE_COLUMNS,
-    MATCH_COLUMNS,
-    SYNC_COLUMNS,
-    Failure,
-    Match,
-    SyncResult,
-)
+from avmatch.core.matches import CANDIDATE_COLUMNS, MATCH_COLUMNS, Match
+from avmatch.core.results import FAILURE_COLUMNS, SYNC_COLUMNS, Failure, SyncResult
 from avmatch.pipelines.delivery import write_sync
 from avmatch.reports.output import write_match
 
@@ -143,6 +136,6 @@ def test_sync_csv_has_one_row_a_file(tmp_path):
     write_sync([late, failed], tmp_path / "sync.csv", None)
     assert read_csv(tmp_path / "sync.csv") == [
         list(SYNC_COLUMNS),
-        ["a, b.mp4", "120.0", "3.0", "25.0", "0.9", "mouth", "ok", "", "in_sync", *[""] * 8],
-        ["c.mp4", "", "", "", "0.0", "", "failed", "no_audio", *[""] * 9],
+        ["a, b.mp4", "120.0", "3.0", "25.0", "0.9", "mouth", "ok", "", "in_sync", *[""] * 10],
+        ["c.mp4", "", "", "", "0.0", "", "failed", "no_audio", *[""] * 11],
     ]

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from avmatch.core.files import script_json
-from avmatch.core.results import Failure, Match, MatchResult, Preview
+from avmatch.core.matches import Match, MatchResult, Preview
+from avmatch.core.results import Failure
 from avmatch.reports.page import page_html
 
 HOSTILE = [

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from avmatch.core.results import Match, SyncResult
+from avmatch.core.matches import Match
+from avmatch.core.results import SyncResult
 from avmatch.reports.plots import plot_match, plot_sync
 
 LAGS = tuple(np.linspace(-1.0, 1.0, 81).tolist())

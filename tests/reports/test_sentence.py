@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from avmatch.core.results import FIX_COLUMNS, FixResult, Match, MatchResult, Rival, SyncResult
+from avmatch.core.matches import Match, MatchResult
+from avmatch.core.results import FIX_COLUMNS, FixResult, Rival, SyncResult
 from avmatch.reports.output import match_table
 from avmatch.reports.wording import (
     fix_sentence,

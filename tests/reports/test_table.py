@@ -5,7 +5,7 @@ import io
 import numpy as np
 from rich.console import Console
 
-from avmatch.core.results import Match, MatchResult
+from avmatch.core.matches import Match, MatchResult
 from avmatch.reports.output import match_table
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avmatch.core.results import Candidate
+from avmatch.core.matches import Candidate
 from avmatch.data.result_folder import StoredMatch
 from avmatch.media.info import MediaInfo, PictureInfo, SoundInfo
 from avmatch.media.timecode import STANDARD_RATES

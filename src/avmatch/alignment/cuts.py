@@ -1,4 +1,4 @@
-"""A part of a file's features, on its own clock."""
+"""A part of a file's features, on its own clock, and the same on another clock."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -42,6 +42,15 @@ def audio_between(audio: AudioFeatures, begin_seconds: float, end_seconds: float
         duration_seconds=len(flux) / BAND_RATE_HZ,
         embeddings=_vectors_between(audio.embeddings, begin_seconds, end_seconds),
     )
+
+
+def moved_audio(audio: AudioFeatures, seconds: float) -> AudioFeatures:
+    """The sound's features on a clock that is ahead by so much: it comes that much later."""
+    embeddings = {
+        name: replace(vectors, start_seconds=vectors.start_seconds + seconds)
+        for name, vectors in audio.embeddings.items()
+    }
+    return replace(audio, start_seconds=audio.start_seconds + seconds, embeddings=embeddings)
 
 
 def _track_between(track: MouthTrack, begin_seconds: float, end_seconds: float) -> MouthTrack:

@@ -53,8 +53,8 @@ EDGE_CONFIDENCE = 0.3
 #: Strokes at a steadier beat than this fit one period off as well: no such offset is to be acted on
 #: (benchmarks/rhythm.py).
 MOST_RHYTHM, RHYTHM_CONFIDENCE = 0.65, 0.6
-#: From this confidence on, an offset may be acted on.
-OK_CONFIDENCE = 0.8
+#: From this confidence on, an offset may be acted on, if its interval is no wider than this to either side.
+OK_CONFIDENCE, NARROW_SECONDS = 0.7, 0.12
 #: A sound that belongs with less than this probability is called unrelated.
 UNRELATED_BELOW = 0.1
 
@@ -106,7 +106,8 @@ def estimate_offset(
             reasons[cue.name] = reason
     if not usable:
         return OffsetEstimate(None, 0.0, "", lags, np.zeros(len(lags)), reasons)
-    peak = int((np.sum(curves, axis=0) + prior).argmax())
+    plain = np.sum(curves, axis=0)
+    peak = int((plain + prior).argmax())
     curves = [without_repetition(cue, nats, audio, lags) for cue, nats in zip(usable, curves, strict=True)]
     total = np.sum(curves, axis=0) + prior
     spoken = [place for place, cue in enumerate(usable) if looks_at_faces(cue)]
@@ -128,6 +129,8 @@ def estimate_offset(
     offset = float(lags[peak])
     if peak in (0, len(lags) - 1):
         confidence = min(confidence, EDGE_CONFIDENCE)
+    elif lags[1] - lags[0] < 1.5 * STEP_SECONDS:
+        offset = refined(plain, lags, _climbed(plain, peak))
     else:
         near = lags[peak] + FINE_LAGS
         near = near[(near >= lags[0] - 1e-9) & (near <= lags[-1] + 1e-9)]
@@ -178,6 +181,12 @@ def offset_interval(estimate: OffsetEstimate) -> tuple[float, float]:
     tails = (0.5 * (1.0 - COVERAGE), 0.5 * (1.0 + COVERAGE))
     low, high = np.interp(tails, cumulated / cumulated[-1], lags + 0.5 * step)
     return min(float(low), estimate.offset_seconds), max(float(high), estimate.offset_seconds)
+
+
+def is_narrow(interval_seconds: tuple[float, float]) -> bool:
+    """Whether an interval of offsets says enough to act on."""
+    low, high = interval_seconds
+    return high - low <= 2 * NARROW_SECONDS
 
 
 def calibrated(estimate: OffsetEstimate) -> Float[np.ndarray, " L"]:

@@ -13,15 +13,15 @@ Letters in shapes: L offsets.
 """
 
 import numpy as np
+import scipy.fft
 from jaxtyping import Float
 from scipy.ndimage import maximum_filter1d
-from scipy.signal import fftconvolve
 
 from avmatch.core.features import BAND_RATE_HZ, AudioFeatures
 from avmatch.core.results import Rival
 from avmatch.cues.evidence import Cue
 from avmatch.cues.learned import EmbeddingCue
-from avmatch.cues.synchrony import accent_series
+from avmatch.cues.synchrony import accent_series, remembered
 
 #: The main lobe ends where the autocorrelation first falls below this.
 LOBE_END = 0.2
@@ -34,6 +34,7 @@ LONGEST_PERIOD_SECONDS = 2.0
 LEAST_SHARE, MOST_RIVALS = 0.05, 5
 #: Offsets nearer than this to a better one are that one.
 NEAR_SECONDS = 0.12
+_COLUMNS = 16
 
 
 def without_repetition(
@@ -90,6 +91,7 @@ def rivals(
     return tuple(sorted(found, key=lambda rival: -rival.probability))
 
 
+@remembered
 def _onset_repetition(audio: AudioFeatures) -> Float[np.ndarray, " T"]:
     values = accent_series(audio).values.astype(np.float64)
     if not len(values):
@@ -101,7 +103,9 @@ def _onset_repetition(audio: AudioFeatures) -> Float[np.ndarray, " T"]:
 def _autocorrelation(values: Float[np.ndarray, "T D"]) -> Float[np.ndarray, " T"]:
     """Mean product of rows that lie 0, 1 … T − 1 ticks apart; beyond half the length too few are left to tell."""
     num = len(values)
-    products = np.zeros(num)
-    for column in values.T:  # one at a time: a long file has many ticks
-        products += fftconvolve(column, column[::-1])[num - 1 :]
+    size = scipy.fft.next_fast_len(2 * num, real=True)
+    power = np.zeros(size // 2 + 1)
+    for first in range(0, values.shape[1], _COLUMNS):  # some at a time: a long file has many ticks
+        power += (np.abs(scipy.fft.rfft(values[:, first : first + _COLUMNS], size, axis=0)) ** 2).sum(axis=1)
+    products = scipy.fft.irfft(power, size)[:num]
     return np.asarray(np.where(np.arange(num) < 0.75 * num, products / np.arange(num, 0, -1), 0.0))

@@ -31,8 +31,9 @@ from avmatch.frontends.faces import FaceDetector, LocatedFrame, YuNetDetector
 from avmatch.frontends.motion import MotionFrontEnd
 from avmatch.frontends.mouth import MouthFrontEnd
 from avmatch.frontends.sound import SoundFrontEnd
+from avmatch.media.choice import BEST, StreamChoice
 from avmatch.media.decode import decode
-from avmatch.media.source import Losses
+from avmatch.media.source import Reading
 
 THUMBNAIL_SIDE_PX = 160
 Side = Literal["video", "audio"]
@@ -64,6 +65,7 @@ class Analyser:
         models: learned towers to run as well.
         num_threads: decoder threads per file; 0 = as many as there are cores.
         face_detector: a YuNet network (frontends/faces.py); None = Haar cascades.
+        choice: which streams and channel of each file, where a person says so.
 
     Raises:
         UsageError: nothing can be written into `cache_dir`.
@@ -74,6 +76,7 @@ class Analyser:
     models: tuple[TowerPair, ...] = ()
     num_threads: int = 0
     face_detector: Path | None = None
+    choice: StreamChoice = BEST
 
     def __post_init__(self) -> None:
         if self.face_detector is not None:
@@ -139,11 +142,15 @@ class Analyser:
         if self.cache_dir is None or not Path(path).is_file():
             return {}
         settings: dict[Side, str] = {
-            "video": "+".join(pair.video.graph.fingerprint for pair in self.models),
-            "audio": "+".join(pair.audio.graph.fingerprint for pair in self.models),
+            "video": "+".join(pair.video.fingerprint for pair in self.models),
+            "audio": "+".join(pair.audio.fingerprint for pair in self.models),
         }
         if self.face_detector is not None:
             settings["video"] += f"/{store.content_hash(self.face_detector)}"
+        if self.choice.video is not None:
+            settings["video"] += f"/stream {self.choice.video}"
+        if self.choice.audio is not None or self.choice.channel is not None:
+            settings["audio"] += f"/stream {self.choice.audio}, channel {self.choice.channel}"
         content = store.content_hash(path)
         return {side: store.entry(self.cache_dir, content, side, made_by) for side, made_by in settings.items()}
 
@@ -151,9 +158,14 @@ class Analyser:
         detector = None if self.face_detector is None else YuNetDetector(self.face_detector)
         watcher = _PictureWatcher(self.models, detector) if "video" in sides else None
         listener = _SoundListener(self.models) if "audio" in sides else None
-        losses = Losses()
+        reading = Reading()
         blocks = decode(
-            path, video="video" in sides, audio="audio" in sides, num_threads=self.num_threads, losses=losses
+            path,
+            video="video" in sides,
+            audio="audio" in sides,
+            num_threads=self.num_threads,
+            choice=self.choice,
+            reading=reading,
         )
         for block in blocks if self.num_threads == 1 else ahead(blocks):
             if isinstance(block, VideoFrames) and watcher is not None:
@@ -162,9 +174,19 @@ class Analyser:
                 listener.push(block)
         found: Found = {}
         if watcher is not None and (video := watcher.finish()):
-            found["video"] = replace(video, missing_share=losses.shares["video"])
+            found["video"] = replace(
+                video,
+                missing_share=reading.shares["video"],
+                damaged_seconds=reading.damaged_seconds["video"],
+                used=reading.used["video"],
+            )
         if listener is not None and (audio := listener.finish()):
-            found["audio"] = replace(audio, missing_share=losses.shares["audio"])
+            found["audio"] = replace(
+                audio,
+                missing_share=reading.shares["audio"],
+                damaged_seconds=reading.damaged_seconds["audio"],
+                used=reading.used["audio"],
+            )
         return found
 
 

@@ -20,7 +20,7 @@ from avmatch.core.features import AudioFeatures, Embeddings, MouthTrack, VideoFe
 from avmatch.core.files import write_bytes_atomically
 
 #: Part of every name: raise it when a front end changes.
-FEATURES_VERSION = 8
+FEATURES_VERSION = 9
 #: Files up to this size are hashed whole, larger ones at evenly spaced places.
 HASH_WHOLE_BYTES = 64 << 20
 _NUM_PLACES, _PLACE_BYTES = 64, 1 << 20

@@ -68,6 +68,9 @@ class Description:
     input: str = ""
 
 
+#: Of a ModelProto, and the wire type of strings and messages.
+_METADATA_FIELD, _WITH_LENGTH = 14, 2
+
 D = TypeVar("D", bound=Description)
 
 
@@ -76,7 +79,7 @@ class Graph:
     """A loaded graph.
 
     Attributes:
-        fingerprint: follows its bytes.
+        fingerprint: follows what it computes: its bytes but for the description.
     """
 
     path: Path
@@ -150,7 +153,34 @@ def open_graph(path: Path, content: bytes | None = None) -> Graph:
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except _graph_errors() as error:
         raise ModelError(f"{path}: not an ONNX model that can be run ({_one_line(error)}); export it again") from error
-    return Graph(path, session, hashlib.blake2b(content, digest_size=8).hexdigest())
+    return Graph(path, session, hashlib.blake2b(_computing(content), digest_size=8).hexdigest())
+
+
+def _computing(content: bytes) -> bytes:
+    """A serialized ModelProto without its metadata: in protocol buffers, fields of a message stand one after another,
+    each as a key (field number · 8 + wire type), and then a number, or a length and so many bytes."""
+    kept, place = [], 0
+    while place < len(content):
+        begin = place
+        key, place = _varint(content, place)
+        number, place = _varint(content, place)
+        if key & 7 == _WITH_LENGTH:
+            place += number
+        if key >> 3 != _METADATA_FIELD:
+            kept.append(content[begin:place])
+    return b"".join(kept)
+
+
+def _varint(content: bytes, place: int) -> tuple[int, int]:
+    """Seven bits a byte, the lowest first, and the place after it."""
+    number = shift = 0
+    while place < len(content):
+        byte = content[place]
+        number |= (byte & 0x7F) << shift
+        shift, place = shift + 7, place + 1
+        if byte < 0x80:
+            break
+    return number, place
 
 
 def _graph_errors() -> tuple[type[Exception], ...]:

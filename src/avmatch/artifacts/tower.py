@@ -72,6 +72,7 @@ class TowerDescription(Description):
     scale: float = 1.0
     baseline: float = 0.0
     independent_seconds: float = 0.2
+    background_share: float = 0.0
     weight: float = 1.0
     mass_slope: float = 1.0
     contrast_slope: float = 0.0
@@ -122,6 +123,13 @@ class Tower:
 
     description: TowerDescription
     graph: Graph
+
+    @property
+    def fingerprint(self) -> str:
+        """Follows what its vectors depend on: the graph and its input, not what the vectors are taken for."""
+        told = self.description
+        made = (told.rate_hz, told.height_px, told.width_px, told.crop, told.num_mels, told.window_frames)
+        return "/".join(map(str, (self.graph.fingerprint, *made, told.distance)))
 
     def encode(self, inputs: Float32[np.ndarray, " t *rest"], num_ticks: int) -> Float32[np.ndarray, "T D"]:
         """Vectors for one stretch of `num_ticks`, of length 1 unless their distance is Euclidean.

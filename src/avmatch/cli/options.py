@@ -17,6 +17,11 @@ AudioCodec = Annotated[
     str, Option(help="The copies' sound: copy, pcm, flac, alac, aac, opus; auto keeps what the container can hold.")
 ]
 Only = Annotated[str, Option(help="sure: pairs whose match and offset have a confidence of 0.9 or more; or all.")]
+VideoStream = Annotated[
+    int | None, Option(help="The picture to use: a stream's number in the file, as ffprobe shows it, from 0 on.")
+]
+AudioStream = Annotated[int | None, Option(help="The sound to use: a stream's number in the file, from 0 on.")]
+Channel = Annotated[int | None, Option(help="The channel of the sound to use, from 1 on; default: those with sound.")]
 #: The same two in one, for commands with many options.
 CacheOrNone = Annotated[
     Path | None,
@@ -37,6 +42,14 @@ def print_results(results: Iterable[Any], sentence: Callable[[Any], str], *, as_
 
     for result in results:
         print(result.to_json() if as_json else f"{shown(result.path)}: {sentence(result)}", flush=True)
+
+
+def print_stream_notes(results: Iterable[Any]) -> None:
+    """On stderr: which streams were used, where there was a choice."""
+    from avmatch.reports.wording import stream_notes
+
+    for note in stream_notes(results):
+        print(note, file=sys.stderr)
 
 
 @contextmanager

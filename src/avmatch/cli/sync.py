@@ -7,13 +7,17 @@ from typer import Argument, Exit, Option
 
 from avmatch.cli.options import (
     AudioCodec,
+    AudioStream,
     Cache,
+    Channel,
     FaceDetector,
     MaxOffset,
     Model,
     NoCache,
+    VideoStream,
     cache_folder,
     print_results,
+    print_stream_notes,
     progress_bars,
 )
 
@@ -25,6 +29,9 @@ def sync(
     json: Annotated[bool, Option("--json", help="One JSON object a file instead of a sentence.")] = False,
     out: Annotated[Path | None, Option("-o", "--out", help="Also write a CSV.")] = None,
     plot: Annotated[Path | None, Option(help="PNG of the evidence; a folder for several files.")] = None,
+    video_stream: VideoStream = None,
+    audio_stream: AudioStream = None,
+    channel: Channel = None,
     model: Model = None,
     face_detector: FaceDetector = None,
     cache: Cache = None,
@@ -32,7 +39,7 @@ def sync(
 ) -> None:
     """Measure the offset between picture and sound; positive = the sound comes late."""
     from avmatch.pipelines import delivery
-    from avmatch.pipelines.sync import expand, sync_all
+    from avmatch.pipelines.sync import StreamChoice, expand, sync_all
     from avmatch.reports.wording import sync_sentence
 
     files = expand(paths)
@@ -45,9 +52,11 @@ def sync(
             model=model,
             face_detector=face_detector,
             cache_dir=cache_folder(cache, no_cache),
+            choice=StreamChoice(video_stream, audio_stream, channel),
             progress=progress,
         )
     print_results(results, sync_sentence, as_json=json)
+    print_stream_notes(results)
     delivery.write_sync(results, out, plot)
     if all(result.status == "failed" for result in results):
         raise Exit(1)
@@ -60,6 +69,9 @@ def fix(
     max_offset: MaxOffset = 1.0,
     tolerance: Annotated[float, Option(help="Leave files alone whose offset is within this many seconds.")] = 0.02,
     force: Annotated[bool, Option("--force", help="Also act on uncertain measurements.")] = False,
+    video_stream: VideoStream = None,
+    audio_stream: AudioStream = None,
+    channel: Channel = None,
     track: Annotated[int | None, Option(help="Move this audio track alone (1 is the first); default: all.")] = None,
     audio_codec: AudioCodec = "auto",
     json: Annotated[bool, Option("--json", help="One JSON object a file instead of a sentence.")] = False,
@@ -70,14 +82,18 @@ def fix(
 ) -> None:
     """Write copies in which picture and sound are together; the picture is copied bit for bit."""
     from avmatch.pipelines.fix import FixSettings, fix_all
-    from avmatch.pipelines.sync import expand
+    from avmatch.pipelines.sync import StreamChoice, expand
     from avmatch.reports.wording import fix_sentence
 
     folder = cache_folder(cache, no_cache)
-    settings = FixSettings(offset, tolerance, force, max_offset, model, folder, face_detector, audio_codec, track)
+    choice = StreamChoice(video_stream, audio_stream, channel)
+    settings = FixSettings(
+        offset, tolerance, force, max_offset, model, folder, face_detector, audio_codec, track, choice
+    )
     with progress_bars() as progress:
         results = fix_all(expand(paths, [out]), out, settings, progress=progress)
     print_results(results, fix_sentence, as_json=json)
+    print_stream_notes(result.was for result in results if result.was is not None)
     actions = {result.action for result in results}
     if "failed" in actions or actions <= {"refused"}:
         raise Exit(1)
@@ -87,6 +103,9 @@ def locate(
     path: Annotated[str, Argument(help="A video file with its sound.")],
     out: Annotated[Path, Option("-o", "--out", help="heat.mp4 for every frame, heat.png for one picture.")],
     max_offset: MaxOffset = 1.0,
+    video_stream: VideoStream = None,
+    audio_stream: AudioStream = None,
+    channel: Channel = None,
     model: Annotated[str | None, Option(help="A trained run or model folder of the recipe events.")] = None,
     cache: Cache = None,
     no_cache: NoCache = False,
@@ -94,6 +113,7 @@ def locate(
     """Draw where in the picture the sound comes from."""
     from avmatch.pipelines.locate import locate as draw
     from avmatch.pipelines.locate import located_line
+    from avmatch.pipelines.sync import StreamChoice
 
     with progress_bars() as progress:
         found = draw(
@@ -102,6 +122,7 @@ def locate(
             max_offset_seconds=max_offset,
             model=model,
             cache_dir=cache_folder(cache, no_cache),
+            choice=StreamChoice(video_stream, audio_stream, channel),
             progress=progress,
         )
     print(located_line(found))

@@ -156,6 +156,8 @@ class AudioFeatures:
         embeddings: unit vectors by model name.
         spectrum: (T, 16) mean log-mel power per band over an absolute floor, same clock; (0, 16) where it isn't known.
         missing_share: 0…1 of the stream that could not be read.
+        damaged_seconds: how much of it that is, with what is damaged, and gaps that silence was put into.
+        used: which stream and channels of the file it was made from, where there was a choice; else "".
     """
 
     start_seconds: float
@@ -167,6 +169,8 @@ class AudioFeatures:
     embeddings: Mapping[str, Embeddings] = field(default_factory=dict)
     spectrum: Float[np.ndarray, "U 16"] = field(default_factory=lambda: np.zeros((0, NUM_SPECTRUM_BANDS), np.float16))
     missing_share: float = 0.0
+    damaged_seconds: float = 0.0
+    used: str = ""
 
     def __post_init__(self) -> None:
         if self.flux.shape != self.level.shape or self.flux.ndim != 2:
@@ -192,6 +196,8 @@ class VideoFeatures:
         scratch: the features of the video's own sound, where it was asked for and there is one.
         embeddings: unit vectors by model name, of models that look at the whole picture.
         missing_share: 0…1 of the stream that could not be read.
+        damaged_seconds: how much of it that is, with what is damaged.
+        used: which stream of the file it was made from, where there was a choice; else "".
     """
 
     start_seconds: float
@@ -203,6 +209,8 @@ class VideoFeatures:
     scratch: AudioFeatures | None = None
     embeddings: Mapping[str, Embeddings] = field(default_factory=dict)
     missing_share: float = 0.0
+    damaged_seconds: float = 0.0
+    used: str = ""
 
     def __post_init__(self) -> None:
         if self.motion.ndim != 3:

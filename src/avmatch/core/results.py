@@ -1,4 +1,4 @@
-"""What the pipelines answer with: frozen, printable, and exportable.
+"""What the pipelines answer with: frozen, printable, and exportable. `match` has a file of its own (matches.py).
 
 Offsets follow the one convention of the project: positive means that the sound comes late.
 """
@@ -8,13 +8,10 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
-
-import numpy as np
-from jaxtyping import Float32
 
 from avmatch.core.clock import Verdict, frames_from_seconds, itu_verdict, milliseconds_from_seconds
 from avmatch.core.errors import MediaError, MissingExtraError, Reason, Stage
@@ -29,12 +26,11 @@ Progress = Callable[[str, int, int], None]
 Action = Literal["fixed", "in_sync", "refused", "failed"]
 Status = Literal["ok", "uncertain", "unrelated", "failed"]
 
-MATCH_COLUMNS = ("video", "audio", "confidence", "score", "offset_ms", "cue", "runner_up", "runner_up_score", "missing")
-CANDIDATE_COLUMNS = ("video", "rank", "audio", "score", "confidence", "offset_ms")
 FAILURE_COLUMNS = ("path", "stage", "message")
 SYNC_COLUMNS = tuple(
     "path offset_ms offset_frames fps confidence cue status reason verdict "
-    "offset_low_ms offset_high_ms drift_ppm drift_low_ppm drift_high_ppm missing belongs rivals_ms".split()
+    "offset_low_ms offset_high_ms drift_ppm drift_low_ppm drift_high_ppm missing belongs rivals_ms "
+    "damaged_seconds streams".split()
 )
 FIX_COLUMNS = tuple(
     "path out action was_ms was_drift_ppm is_ms is_drift_ppm removed_ms removed_drift_ppm message".split()
@@ -42,6 +38,8 @@ FIX_COLUMNS = tuple(
 
 #: From this share on, a remark says that a part of a file could not be read.
 NOTED_MISSING_SHARE = 0.01
+#: The same of parts that are damaged or missing, gaps in the sound included.
+NOTED_DAMAGED_SECONDS = 0.5
 Cell = str | float | int | None
 
 
@@ -62,133 +60,6 @@ class Failure:
     def row(self) -> tuple[Cell, ...]:
         """The cells under FAILURE_COLUMNS."""
         return (self.path, self.stage, self.message)
-
-
-@dataclass(frozen=True)
-class Match:
-    """What was decided for one video.
-
-    Attributes:
-        video: the path as the user named it.
-        audio: the recording that matches, or None.
-        confidence: probability in 0…1 that `audio` is right (without a match: of its best candidate).
-        score: fused score of the pair, in nats (log-likelihood ratio); comparable within a run.
-        offset_seconds: how late the sound is; None without a match.
-        cue: the name of the cue that decided, "" without a match.
-        runner_up: the next best audio for this video, or None.
-        runner_up_score: its fused score.
-        missing_share: 0…1 that could not be read, of the video or of `audio`; None for a video that can't be used.
-    """
-
-    video: str
-    audio: str | None
-    confidence: float
-    score: float | None
-    offset_seconds: float | None
-    cue: str
-    runner_up: str | None = None
-    runner_up_score: float | None = None
-    missing_share: float | None = None
-
-    def row(self) -> tuple[Cell, ...]:
-        """The cells under MATCH_COLUMNS."""
-        return (
-            self.video,
-            self.audio,
-            round(self.confidence, 4),
-            _rounded(self.score),
-            _offset_ms(self.offset_seconds),
-            self.cue,
-            self.runner_up,
-            _rounded(self.runner_up_score),
-            _rounded(self.missing_share),
-        )
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One audio considered for one video; rank 1 is the best."""
-
-    video: str
-    rank: int
-    audio: str
-    score: float
-    confidence: float
-    offset_seconds: float | None
-
-    def row(self) -> tuple[Cell, ...]:
-        """The cells under CANDIDATE_COLUMNS."""
-        return (
-            self.video,
-            self.rank,
-            self.audio,
-            _rounded(self.score),
-            round(self.confidence, 4),
-            _offset_ms(self.offset_seconds),
-        )
-
-
-@dataclass(frozen=True, repr=False)
-class Preview:
-    """What the report shows of one file.
-
-    Attributes:
-        duration_seconds: length of the stream that was used.
-        thumbnail_jpeg: a small picture of a video, or None.
-        peaks: about 200 values in 0…1, the loudness contour of an audio file; empty for a video.
-    """
-
-    duration_seconds: float
-    thumbnail_jpeg: bytes | None = None
-    peaks: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class MatchResult:
-    """Every decision of one `match` run.
-
-    Attributes:
-        matches: one per video, in the order of the input, failed videos included.
-        unmatched_audio: the usable audio files that no video got.
-        candidates: the best few audio files of each video, best first.
-        videos, audio: the paths of the similarity matrix's rows and columns (usable files only).
-        similarity: (videos, audio) fused scores in nats.
-        failures: the inputs that could not be used.
-        settings: cues and options of the run, as JSON can hold them.
-        notes: remarks for a person (lengths that differ, and the like).
-        previews: what a report shows of each usable file, by path.
-    """
-
-    matches: tuple[Match, ...]
-    unmatched_audio: tuple[str, ...]
-    candidates: tuple[Candidate, ...]
-    videos: tuple[str, ...]
-    audio: tuple[str, ...]
-    similarity: Float32[np.ndarray, "N M"]
-    failures: tuple[Failure, ...] = ()
-    settings: Mapping[str, object] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    previews: Mapping[str, Preview] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        expected = (len(self.videos), len(self.audio))
-        if self.similarity.shape != expected:
-            raise ValueError(f"similarity must have shape {expected}, got {self.similarity.shape}")
-
-    def __repr__(self) -> str:
-        paired = sum(match.audio is not None for match in self.matches)
-        return (
-            f"MatchResult({len(self.matches)} videos, {len(self.audio)} audio, {paired} paired, "
-            f"{len(self.failures)} failed)"
-        )
-
-    def to_csv(self, path: str | Path) -> None:
-        """Write matches.csv's content to `path`."""
-        write_text_atomically(Path(path), csv_text(MATCH_COLUMNS, (match.row() for match in self.matches)))
-
-    def to_frame(self) -> pandas.DataFrame:
-        """The matches as a pandas table with MATCH_COLUMNS. Raises MissingExtraError without pandas."""
-        return _frame(MATCH_COLUMNS, [match.row() for match in self.matches])
 
 
 @dataclass(frozen=True)
@@ -241,6 +112,9 @@ class SyncResult:
         missing_share: 0…1 that could not be read, of the picture or of the sound; None where neither could be used.
         belongs: probability in 0…1 that the sound belongs to the picture, whatever the offset; None when failed.
         rivals: other offsets that may be the right one, most probable first.
+        damaged_seconds: how much of the picture or of the sound is damaged or missing, gaps in the sound included; the
+            worse of the two; None where neither could be used.
+        streams: which streams and channels were used, in words, where there was a choice; else "".
     """
 
     path: str
@@ -260,6 +134,8 @@ class SyncResult:
     missing_share: float | None = None
     belongs: float | None = None
     rivals: tuple[Rival, ...] = ()
+    damaged_seconds: float | None = None
+    streams: str = ""
 
     def __repr__(self) -> str:
         offset = "None" if self.offset_seconds is None else f"{self.offset_seconds:+.3f} s"
@@ -268,7 +144,7 @@ class SyncResult:
     @property
     def offset_ms(self) -> float | None:
         """The offset in milliseconds."""
-        return _offset_ms(self.offset_seconds)
+        return offset_in_ms(self.offset_seconds)
 
     @property
     def offset_frames(self) -> float | None:
@@ -288,23 +164,25 @@ class SyncResult:
             self.path,
             self.offset_ms,
             self.offset_frames,
-            _rounded(self.fps, 3),
+            rounded(self.fps, 3),
             round(self.confidence, 4),
             self.cue,
             self.status,
             self.reason,
             self.verdict,
-            *(_offset_ms(bound) for bound in self.offset_interval_seconds or (None, None)),
-            *(_rounded(ppm, 1) for ppm in (self.drift_ppm, *(self.drift_interval_ppm or (None, None)))),
-            _rounded(self.missing_share),
-            _rounded(self.belongs),
-            " ".join(f"{_offset_ms(rival.offset_seconds):+.0f}" for rival in self.rivals) or None,
+            *(offset_in_ms(bound) for bound in self.offset_interval_seconds or (None, None)),
+            *(rounded(ppm, 1) for ppm in (self.drift_ppm, *(self.drift_interval_ppm or (None, None)))),
+            rounded(self.missing_share),
+            rounded(self.belongs),
+            " ".join(f"{offset_in_ms(rival.offset_seconds):+.0f}" for rival in self.rivals) or None,
+            rounded(self.damaged_seconds, 2),
+            self.streams or None,
         )
 
     def to_json(self) -> str:
         """One JSON object on one line, with the keys SYNC_COLUMNS, and `speakers` where there are several faces."""
         record: dict[str, object] = dict(zip(SYNC_COLUMNS, self.row(), strict=True))
-        record["rivals_ms"] = [_offset_ms(rival.offset_seconds) for rival in self.rivals]
+        record["rivals_ms"] = [offset_in_ms(rival.offset_seconds) for rival in self.rivals]
         if any(speaker.num_faces > 1 for speaker in self.speakers):
             record["speakers"] = [asdict(speaker) for speaker in self.speakers if speaker.num_faces > 1]
         return json.dumps(record)
@@ -315,7 +193,7 @@ class SyncResult:
 
     def to_frame(self) -> pandas.DataFrame:
         """The result as a pandas table of one row. Raises MissingExtraError without pandas."""
-        return _frame(SYNC_COLUMNS, [self.row()])
+        return table_of(SYNC_COLUMNS, [self.row()])
 
 
 @dataclass(frozen=True, repr=False)
@@ -350,10 +228,10 @@ class FixResult:
             self.path,
             self.out,
             self.action,
-            *((None, None) if self.was is None else (self.was.offset_ms, _rounded(self.was.drift_ppm, 1))),
-            *((None, None) if self.now is None else (self.now.offset_ms, _rounded(self.now.drift_ppm, 1))),
-            _offset_ms(self.removed_seconds),
-            _rounded(self.removed_ppm, 1),
+            *((None, None) if self.was is None else (self.was.offset_ms, rounded(self.was.drift_ppm, 1))),
+            *((None, None) if self.now is None else (self.now.offset_ms, rounded(self.now.drift_ppm, 1))),
+            offset_in_ms(self.removed_seconds),
+            rounded(self.removed_ppm, 1),
             self.message,
         )
 
@@ -371,7 +249,8 @@ def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
     return buffer.getvalue()
 
 
-def _frame(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> pandas.DataFrame:
+def table_of(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> pandas.DataFrame:
+    """A pandas table. Raises MissingExtraError without pandas."""
     try:
         import pandas
     except ImportError as error:
@@ -379,9 +258,11 @@ def _frame(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> pandas.Dat
     return pandas.DataFrame.from_records(list(rows), columns=list(columns))
 
 
-def _rounded(value: float | None, digits: int = 4) -> float | None:
+def rounded(value: float | None, digits: int = 4) -> float | None:
+    """A cell of a number."""
     return None if value is None else round(value, digits)
 
 
-def _offset_ms(seconds: float | None) -> float | None:
+def offset_in_ms(seconds: float | None) -> float | None:
+    """A cell of an offset."""
     return None if seconds is None else milliseconds_from_seconds(seconds)

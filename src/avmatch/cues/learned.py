@@ -4,7 +4,9 @@
     vectors of the sound                          ┴ sum of cosines at every lag → nats → faces put together
 
 A model is a pair of ONNX towers (artifacts/tower.py) that give (T, D) unit vectors at one stated rate. The mean cosine
-similarity over the overlap, times a scale stated in the model's description, is its evidence per independent step. Of
+similarity over the overlap, times a scale stated in the model's description, is its evidence per independent step. A
+model finds some pictures and some sounds alike whatever they say, and others unlike: a part of what a pair shows at all
+offsets about those in question, its background, is subtracted (z-norm of speaker verification, within the pair). Of
 faces that are there at the same time one speaks, nobody knows which, and every ten seconds it may be another; those
 after one another add up.
 
@@ -32,6 +34,8 @@ SHARED_SECONDS = 0.3
 TURN_SECONDS = 10.0
 #: A sound with less voice than this has none; pauses up to twice as long as PAUSE_SECONDS belong to what is said.
 LEAST_VOICE_SECONDS, PAUSE_SECONDS = 0.12, 0.5
+#: The background of a pair is what it shows up to so far beyond the offsets asked for.
+BACKGROUND_SECONDS = 1.5
 #: Sums of cosines that are held at once.
 BLOCK_VALUES = 2_000_000
 
@@ -45,6 +49,7 @@ class EmbeddingCue:
         scale: nats per independent step and unit of (similarity − baseline).
         baseline: the mean similarity of pairs that don't match.
         independent_seconds: how far apart steps must be to count as independent.
+        background_share: how much of a pair's own background is subtracted, 0…1.
         looks_at: "picture", or "mouth" of each face.
         voice: gives the probability of a voice, TICK_RATE_HZ a second from the first band tick on; where it hears none
             (nor within PAUSE_SECONDS) nothing is compared. None = every sound counts.
@@ -57,6 +62,7 @@ class EmbeddingCue:
     looks_at: str = "picture"
     calibration: Calibration = CALIBRATION
     voice: Callable[[AudioFeatures], Float32[np.ndarray, " T"]] | None = None
+    background_share: float = 0.0
 
     @property
     def name(self) -> str:
@@ -132,10 +138,15 @@ class EmbeddingCue:
         rate_hz = tracks[0].rate_hz
         moving = [_stream(item, 1.0) for item in tracks]
         sounding = [_stream(item, -self.baseline) for item in sounds]
-        first = int(np.floor(lags_seconds.min() * rate_hz)) - 3
-        last = int(np.ceil(lags_seconds.max() * rate_hz)) + 3
+        about = BACKGROUND_SECONDS if self.background_share else 0.0
+        first = int(np.floor((lags_seconds.min() - about) * rate_hz)) - 3
+        last = int(np.ceil((lags_seconds.max() + about) * rate_hz)) + 3
         products = sliding_products(moving, sounding, first, last)
         excess = np.where(_overlaps(moving, sounding, first, last) > 0, products, 0.0)
+        if self.background_share:
+            both = sliding_products([_there(item) for item in tracks], [_there(item) for item in sounds], first, last)
+            background = excess.sum(axis=2) / np.maximum(both.sum(axis=2), 1.0)
+            excess -= self.background_share * background[..., None] * both
         # A stream begins up to half a tick before or after the tick that it is put on.
         early, late = (
             np.array([item.start_seconds * rate_hz - round(item.start_seconds * rate_hz) for item in items])
@@ -188,8 +199,14 @@ def _end_seconds(track: Embeddings) -> float:
 
 def _stream(item: Embeddings, constant: float) -> Stream:
     """Its vectors with one more dimension: the product of both sides' is the baseline, where both have a vector."""
-    there = constant * np.any(item.data != 0.0, axis=1)
-    return Stream(np.column_stack([item.data, there]).astype(np.float32), round(item.start_seconds * item.rate_hz))
+    there = _there(item)
+    return Stream(np.column_stack([item.data, constant * there.vectors]).astype(np.float32), there.begin)
+
+
+def _there(item: Embeddings) -> Stream:
+    """1 where it has a vector."""
+    there = np.any(item.data != 0.0, axis=1)[:, None]
+    return Stream(there.astype(np.float32), round(item.start_seconds * item.rate_hz))
 
 
 def _overlaps(

@@ -16,7 +16,7 @@ from typing import Literal, get_args
 
 from avmatch.core.clock import seconds_from_milliseconds
 from avmatch.core.errors import UsageError
-from avmatch.core.results import Candidate
+from avmatch.core.matches import Candidate
 from avmatch.data.manifest import Row, read_table
 from avmatch.data.paths import listed_path
 

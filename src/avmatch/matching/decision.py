@@ -26,7 +26,7 @@ from jaxtyping import Bool, Float, Float64, Int
 from scipy.special import expit
 
 from avmatch.core.errors import UsageError
-from avmatch.core.results import Candidate, Match, MatchResult
+from avmatch.core.matches import Candidate, Match, MatchResult
 from avmatch.matching import assignment
 from avmatch.matching.fusion import Scores
 

@@ -5,7 +5,7 @@ score of a pair is the evidence with the unknown offset averaged out, log Σ_o p
 the offsets; the offset is where nats and prior together are highest, refined by a parabola through the peak. Blocks of
 videos and chunks of offsets keep memory bounded.
 
-Letters in shapes: N videos, M audio files, L offsets.
+Letters in shapes: N videos, M audio files, L offsets, C cues.
 """
 
 from collections.abc import Sequence
@@ -48,12 +48,14 @@ class Scores:
         offset_seconds: (N, M) where the evidence is strongest; NaN where whole clips were compared.
         deciding: (N, M) index into `cue_names` of the cue that contributed most; -1 where none could tell.
         cue_names: the names of the cues.
+        parts: (C, N, M) what each cue says of the pair at that offset, in weighted nats.
     """
 
     nats: Float32[np.ndarray, "N M"]
     offset_seconds: Float32[np.ndarray, "N M"]
     deciding: Int[np.ndarray, "N M"]
     cue_names: tuple[str, ...]
+    parts: Float32[np.ndarray, "C N M"]
 
 
 def fused_scores(
@@ -72,6 +74,7 @@ def fused_scores(
         offset_seconds=np.zeros(shape, np.float32),
         deciding=np.full(shape, -1),
         cue_names=tuple(cue.name for cue in cues),
+        parts=np.zeros((len(cues), *shape), np.float32),
     )
     chunks = [slice(begin, begin + CHUNK_LAGS) for begin in range(0, len(lags_seconds), CHUNK_LAGS)]
     width = min(CHUNK_LAGS, len(lags_seconds))
@@ -111,6 +114,7 @@ def _take_chunk(
     best[better] = height[better]
     scores.offset_seconds[block][better] = refined_peaks(posterior, peak, lags_seconds)[better]
     scores.deciding[block][better] = deciding[better]
+    scores.parts[:, block][:, better] = at_peak[:, better]
 
 
 def refined_peaks(

@@ -1,17 +1,24 @@
 """Which of a file's streams are its picture and its sound.
 
 The picture is FFmpeg's best: no cover, no thumbnail. The sound is the one that a player would choose, of the picture's
-own programme in a broadcast, no commentary and no description for the blind; a track that holds nothing is passed
-over for one that does.
+own programme in a broadcast, no commentary and no description for the blind; a track that holds nothing, or timecode
+alone, is passed over for one that holds more. A person may say otherwise (`StreamChoice`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
 import av
 import av.container
+import av.stream
 import numpy as np
 from av.stream import Discard, Disposition
 
+from avmatch.core.errors import MediaError, UsageError
+from avmatch.media.ltc import read_ltc
 from avmatch.media.samples import channels
 from avmatch.media.source import opened
 
@@ -27,10 +34,63 @@ _OTHER_SOUNDS = (
 #: A track whose peak stays below the first, while another's is above the second, holds nothing.
 _SILENT_PEAK, _SOUNDING_PEAK = 1e-4, 1e-2
 _LISTEN_SECONDS = 60.0
+#: So much of what sounds says whether it is timecode.
+_TIMECODE_SECONDS = 1.0
 
 
-def video_stream(container: av.container.InputContainer) -> av.VideoStream | None:
-    """The best moving picture."""
+@dataclass(frozen=True)
+class StreamChoice:
+    """What of a file is used, where a person says so.
+
+    Attributes:
+        video, audio: the number of a stream in its file, from 0 on, as ffprobe shows it; None = the best.
+        channel: of the sound, from 1 on; None = those that hold something.
+
+    Raises:
+        UsageError: there are no such numbers.
+    """
+
+    video: int | None = None
+    audio: int | None = None
+    channel: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, number, least in (("video", self.video, 0), ("audio", self.audio, 0), ("channel", self.channel, 1)):
+            if number is not None and number < least:
+                kind = "channels" if name == "channel" else f"{name} streams"
+                raise UsageError(f"{kind} are counted from {least} on, got {number}")
+
+
+BEST = StreamChoice()
+
+
+def check_streams(paths: Sequence[str], choice: StreamChoice, *, video: bool = True, audio: bool = True) -> None:
+    """Raises UsageError if a file lacks what is asked for; ask before hours of measuring.
+
+    A file that can't be read is passed over: whoever decodes it says what is wrong.
+
+    Args:
+        video, audio: what is used of these files.
+    """
+    if choice == BEST:
+        return
+    for path in paths:
+        try:
+            with opened(path) as container:
+                if video and choice.video is not None:
+                    video_stream(container, choice.video)
+                if audio and (choice.audio is not None or choice.channel is not None):
+                    check_channel(audio_stream(container, choice.audio), choice.channel)
+        except MediaError:
+            continue
+
+
+def video_stream(container: av.container.InputContainer, number: int | None = None) -> av.VideoStream | None:
+    """The best moving picture, or the one that is asked for. Raises UsageError if that isn't there."""
+    if number is not None:
+        stream = _numbered(container, number, "video")
+        assert isinstance(stream, av.VideoStream)
+        return stream
     moving = [
         stream
         for stream in container.streams.video
@@ -42,8 +102,12 @@ def video_stream(container: av.container.InputContainer) -> av.VideoStream | Non
     return next((stream for stream in moving if best is not None and stream.index == best.index), moving[0])
 
 
-def audio_stream(container: av.container.InputContainer) -> av.AudioStream | None:
-    """The sound that belongs to the picture."""
+def audio_stream(container: av.container.InputContainer, number: int | None = None) -> av.AudioStream | None:
+    """The sound that belongs to the picture, or the one that is asked for. Raises UsageError if that isn't there."""
+    if number is not None:
+        stream = _numbered(container, number, "audio")
+        assert isinstance(stream, av.AudioStream)
+        return stream
     streams = [stream for stream in container.streams.audio if stream.codec_context is not None]
     if len(streams) < 2:
         return next(iter(streams), None)
@@ -51,11 +115,60 @@ def audio_stream(container: av.container.InputContainer) -> av.AudioStream | Non
     if container.format.name == "mpegts":
         best = container.streams.best("audio", related=video_stream(container))
         ordered.sort(key=lambda stream: best is None or stream.index != best.index)
+    peaks: dict[int, float] = {}
     for stream in ordered:
-        peak = _peak(container, stream.index)
-        if peak >= _SILENT_PEAK:
-            return stream if stream is ordered[0] or peak >= _SOUNDING_PEAK else ordered[0]
-    return ordered[0]
+        peak = peaks[stream.index] = _peak(container, stream.index)
+        if peak >= (_SILENT_PEAK if stream is ordered[0] else _SOUNDING_PEAK):
+            return stream
+    first = ordered[0]
+    return first if peaks[first.index] > 0.0 else max(ordered, key=lambda stream: peaks[stream.index])
+
+
+def _numbered(container: av.container.InputContainer, number: int, kind: str) -> av.stream.Stream:
+    if number < len(container.streams) and container.streams[number].type == kind:
+        stream: av.stream.Stream = container.streams[number]
+        if getattr(stream, "codec_context", None) is not None:
+            return stream
+    path = container.name.removeprefix("file:")
+    raise UsageError(f"{path}: stream {number} is no {kind} that can be decoded; it has {_listed(container)}")
+
+
+def _listed(container: av.container.InputContainer) -> str:
+    return "; ".join(f"{stream.index}: {_described(stream)}" for stream in container.streams) or "none"
+
+
+def _described(stream: av.stream.Stream) -> str:
+    """ "audio pcm_s16le, 2 channels, ita, Boom"."""
+    context = getattr(stream, "codec_context", None)
+    parts = [stream.type if context is None else f"{stream.type} {context.name}"]
+    if isinstance(stream, av.VideoStream) and context is not None:
+        parts.append(f"{stream.width}×{stream.height}")
+    if isinstance(stream, av.AudioStream) and context is not None:
+        parts.append(_num_channels(stream))
+    tags = {key.lower(): value for key, value in stream.metadata.items()}
+    parts += [tags[key] for key in ("language", "title", "name") if tags.get(key) not in (None, "und")]
+    return ", ".join(parts)
+
+
+def _num_channels(stream: av.AudioStream) -> str:
+    num = stream.codec_context.layout.nb_channels
+    return f"{num} channel{'s' if num != 1 else ''}"
+
+
+def check_channel(stream: av.AudioStream | None, channel: int | None) -> None:
+    """Raises UsageError if a sound has no such channel."""
+    if stream is not None and channel is not None and channel > stream.codec_context.layout.nb_channels:
+        path = Path(stream.container.name.removeprefix("file:"))
+        raise UsageError(
+            f"{path}: there is no channel {channel}; audio stream {stream.index} has {_num_channels(stream)}"
+        )
+
+
+def used_words(stream: av.stream.Stream, channels_used: str = "") -> str:
+    """Which stream is used, and which channels of it, where there was a choice; else ""."""
+    numbers = [other.index for other in stream.container.streams if other.type == stream.type]
+    words = [f"{stream.type} stream {stream.index} of {', '.join(map(str, numbers))}"] if len(numbers) > 1 else []
+    return ", ".join([*words, *([channels_used] if channels_used else [])])
 
 
 def _rank(stream: av.AudioStream) -> tuple[bool, bool]:
@@ -64,18 +177,30 @@ def _rank(stream: av.AudioStream) -> tuple[bool, bool]:
 
 
 def _peak(container: av.container.InputContainer, number: int) -> float:
-    """The largest sample of a track's first minute; where it is loud, of as much as it takes to know."""
-    peak = 0.0
-    with opened(container.name.removeprefix("file:")) as second:
+    """The largest sample of a track's first minute; where it is loud, of as much as it takes to know.
+
+    That of timecode counts for nothing.
+    """
+    peak, sounding = 0.0, list[np.ndarray]()
+    try:
+        for frame in _first_frames(container.name.removeprefix("file:"), number):
+            data = channels(frame)
+            peak = max(peak, float(np.abs(data).max(initial=0.0)))
+            if peak >= _SOUNDING_PEAK and all(len(data) == len(other) for other in sounding):
+                sounding.append(data)
+                if sum(part.shape[1] for part in sounding) >= _TIMECODE_SECONDS * frame.sample_rate:
+                    joined = np.concatenate(sounding, axis=1)
+                    return 0.0 if all(read_ltc(row, frame.sample_rate) for row in joined) else peak
+    except (av.FFmpegError, ValueError, KeyError):  # whoever decodes it says what is wrong
+        return peak
+    return peak
+
+
+def _first_frames(path: str, number: int) -> Iterator[av.AudioFrame]:
+    with opened(path) as second:
         for stream in second.streams:
             stream.discard = Discard.default if stream.index == number else Discard.all
-        try:
-            for frame in second.decode(second.streams[number]):
-                if not isinstance(frame, av.AudioFrame) or (frame.time or 0.0) > _LISTEN_SECONDS:
-                    break
-                peak = max(peak, float(np.abs(channels(frame)).max(initial=0.0)))
-                if peak >= _SOUNDING_PEAK:
-                    break
-        except (av.FFmpegError, ValueError, KeyError):  # whoever decodes it says what is wrong
-            return peak
-    return peak
+        for frame in second.decode(second.streams[number]):
+            if not isinstance(frame, av.AudioFrame) or (frame.time or 0.0) > _LISTEN_SECONDS:
+                return
+            yield frame

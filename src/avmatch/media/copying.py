@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 import av
 import av.container
 import av.stream
+from av.subtitles.stream import SubtitleStream
 
 from avmatch.core.errors import MediaError
 from avmatch.media.source import opened
@@ -51,6 +52,12 @@ _QUICKTIME_CODES = dict(
         "kat:geo bod:tib mya:bur msa:may cym:wel eus:baq"
     ).split()
 )
+#: Subtitles that these muxers write in a form that can be read again; the others refuse what they can't.
+_SUBTITLES_TAKEN = {
+    "mpegts": {"dvb_subtitle", "dvb_teletext", "hdmv_pgs_subtitle"},
+    "vob": {"dvd_subtitle"},
+    "avi": set(),
+}
 #: Data streams that a muxer takes, by the name of their codec.
 _DATA_TAKEN = {"mov": {"bin_data"}, "mp4": {"bin_data"}, "mpegts": {"klv", "timed_id3", "smpte_2038", "scte_35"}}
 
@@ -125,19 +132,26 @@ def take_stream(
         ValueError: the container can't hold it.
     """
     is_mov = target.format.name in MOV_FAMILY
-    if stream.type == "data" and (_is_chapters(stream, source) or (is_mov and "timecode" in stream.metadata)):
+    if stream.type == "data" and (_is_chapters(stream, source) or (is_mov and is_timecode(stream))):
         return None
-    if stream.type == "attachment" and target.format.name != "matroska":
-        raise ValueError(stream.type)
-    if stream.type == "data" and getattr(stream, "name", None) not in _DATA_TAKEN.get(target.format.name, ()):
-        raise ValueError(stream.type)
-    if stream.type not in ("video", "audio", "subtitle", "data", "attachment"):
+    if not _takes(target.format.name, stream):
         raise ValueError(stream.type)
     copy = target.add_stream_from_template(stream, opaque=True)
     take_stream_tags(stream, copy, target)
     if isinstance(stream, av.VideoStream) and isinstance(copy, av.VideoStream):
         _take_picture(stream, copy, source, is_mov=is_mov)
     return copy
+
+
+def _takes(muxer: str, stream: av.stream.Stream) -> bool:
+    """Whether a muxer takes a stream, as far as it doesn't say so itself."""
+    if stream.type == "attachment":
+        return muxer == "matroska"
+    if stream.type == "data":
+        return getattr(stream, "name", None) in _DATA_TAKEN.get(muxer, ())
+    if isinstance(stream, SubtitleStream) and muxer in _SUBTITLES_TAKEN:
+        return stream.codec_context.codec.canonical_name in _SUBTITLES_TAKEN[muxer]
+    return stream.type in ("video", "audio", "subtitle")
 
 
 def take_stream_tags(stream: av.stream.Stream, copy: av.stream.Stream, target: av.container.OutputContainer) -> None:
@@ -169,6 +183,11 @@ def _take_picture(
     code = next(iter(timecodes(source)), None)
     if code is not None and not _timecode(copy.metadata):
         copy.metadata["timecode"] = code
+
+
+def is_timecode(stream: av.stream.Stream) -> bool:
+    """Whether a track holds timecode and nothing else: one sample. Sony's `rtmd` has it among much else."""
+    return stream.type == "data" and "timecode" in stream.metadata and len(stream.index_entries) <= 1
 
 
 def _is_chapters(stream: av.stream.Stream, source: av.container.InputContainer) -> bool:

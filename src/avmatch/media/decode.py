@@ -2,7 +2,7 @@
 
 Times are presentation times of the container, from the file's beginning: streams that start apart, edit lists, encoder
 priming (FFmpeg trims what the container declares) and varying frame rates are all in them. Memory is bounded:
-frames come in blocks of at most 32, sound in blocks of about a second.
+frames come in blocks of at most 32, sound in blocks of about a second, five seconds late where it has several channels.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from avmatch.core.clock import samples_from_seconds, seconds_from_samples
 from avmatch.core.errors import MediaError, Reason
 from avmatch.core.features import AudioSamples, ColourFrames, VideoFrames
 from avmatch.media import choice, source
-from avmatch.media.samples import CHUNK_SAMPLES, Downmix, audio_frames, channels
+from avmatch.media.choice import BEST, StreamChoice
+from avmatch.media.downmix import Downmix
+from avmatch.media.samples import CHUNK_SAMPLES, Raised, audio_frames, channels
 from avmatch.media.steady import SteadyTimes
 
 BLOCK_FRAMES = 32
@@ -46,7 +48,8 @@ def decode(
     max_side_px: int = _MAX_SIDE_PX,
     sample_rate_hz: int = _SOUND_RATE_HZ,
     num_threads: int = 0,
-    losses: source.Losses | None = None,
+    choice: StreamChoice = BEST,
+    reading: source.Reading | None = None,
 ) -> Iterator[VideoFrames | AudioSamples]:
     """Decode picture and sound of a file in one pass.
 
@@ -54,17 +57,19 @@ def decode(
         path: any file that FFmpeg reads.
         video, audio: which streams are wanted; with both, what exists is given.
         max_side_px: frames are shrunk until their longer side has at most this many pixels.
-        sample_rate_hz: sound is mixed to mono (mean of the channels) and resampled to this rate.
+        sample_rate_hz: sound is mixed to mono (downmix.py) and resampled to this rate.
         num_threads: decoder threads; 0 = as many as there are cores.
-        losses: learns how much of the file could not be read.
+        choice: which streams and channel, where a person says so.
+        reading: learns how much of the file could not be read, and which streams were used.
 
     Yields:
         VideoFrames and AudioSamples in the order of the file, each kind in order of time.
 
     Raises:
         MediaError: the file can't be read, or has nothing of what is wanted.
+        UsageError: it lacks the stream or the channel that is asked for.
     """
-    blocks = _decoded(path, video, audio, max_side_px, sample_rate_hz, num_threads, losses)
+    blocks = _decoded(path, video, audio, max_side_px, sample_rate_hz, num_threads, choice, reading)
     return cast("Iterator[VideoFrames | AudioSamples]", blocks)
 
 
@@ -86,15 +91,15 @@ def _decoded(
     max_side_px: int = _MAX_SIDE_PX,
     sample_rate_hz: int | None = _SOUND_RATE_HZ,
     num_threads: int = 0,
-    losses: source.Losses | None = None,
+    wanted: StreamChoice = BEST,
+    reading: source.Reading | None = None,
     is_colour: bool = False,
-    sound_number: int | None = None,
 ) -> Iterator[_Block]:
+    reading = reading or source.Reading()
     with source.opened(path) as container:
-        picture = choice.video_stream(container) if video else None
-        sound = choice.audio_stream(container) if audio else None
-        if sound_number is not None:
-            sound = cast("av.AudioStream", container.streams[sound_number])
+        picture = choice.video_stream(container, wanted.video) if video else None
+        sound = choice.audio_stream(container, wanted.audio) if audio else None
+        choice.check_channel(sound, wanted.channel)
         if picture is None and sound is None:
             raise _missing(path, video=video, audio=audio)
         new_clock = partial(source.StreamClock, source.origin_seconds(container), [0.0], [])
@@ -104,14 +109,19 @@ def _decoded(
             picture.codec_context.thread_count = num_threads
             fps = float(picture.average_rate or picture.guessed_rate or 25.0)
             sinks[picture.index] = _PictureSink(new_clock(), max_side_px, fps, is_colour)
+            reading.used["video"] = choice.used_words(picture)
         if sound is not None:
-            sinks[sound.index] = _SoundSink(new_clock(), sample_rate_hz)
-        yield from _checked(path, _blocks(container, sinks, losses or source.Losses(), new_clock))
+            is_exact = sound.codec_context.codec.canonical_name.startswith("pcm_f")
+            sinks[sound.index] = sink = _SoundSink(new_clock(), sample_rate_hz, wanted.channel, is_exact, reading)
+        yield from _checked(path, _blocks(container, sinks, reading, new_clock))
+        if sound is not None:
+            reading.used["audio"] = choice.used_words(sound, sink.channels_used())
 
 
-def read_audio(path: str | Path, *, sample_rate_hz: int = 16000) -> AudioSamples:
-    """The whole sound of a file, mono. Raises MediaError as `decode` does."""
-    blocks = [*cast("Iterator[AudioSamples]", decode(path, video=False, sample_rate_hz=sample_rate_hz))]
+def read_audio(path: str | Path, *, sample_rate_hz: int = 16000, choice: StreamChoice = BEST) -> AudioSamples:
+    """The whole sound of a file, mono. Raises MediaError and UsageError as `decode` does."""
+    found = decode(path, video=False, sample_rate_hz=sample_rate_hz, choice=choice)
+    blocks = [*cast("Iterator[AudioSamples]", found)]
     data = np.concatenate([block.data for block in blocks], axis=1)
     return AudioSamples(data, sample_rate_hz, blocks[0].pts_seconds)
 
@@ -122,7 +132,9 @@ def decode_sound(path: str | Path, number: int | None = None) -> Iterator[AudioS
     Args:
         number: the stream's, in the file; None = the one that a player would choose.
     """
-    return cast("Iterator[AudioSamples]", _decoded(path, video=False, sample_rate_hz=None, sound_number=number))
+    return cast(
+        "Iterator[AudioSamples]", _decoded(path, video=False, sample_rate_hz=None, wanted=StreamChoice(audio=number))
+    )
 
 
 def _missing(path: str | Path, *, video: bool, audio: bool) -> MediaError:
@@ -162,7 +174,7 @@ def _converting() -> Iterator[None]:
 def _blocks(
     container: av.container.InputContainer,
     sinks: dict[int, _PictureSink | _SoundSink],
-    losses: source.Losses,
+    reading: source.Reading,
     new_clock: Callable[[], source.StreamClock],
 ) -> Iterator[_Block]:
     others: dict[int, source.StreamClock] = {}  # of streams that aren't wanted: they show how far the file has come
@@ -171,12 +183,12 @@ def _blocks(
         try:
             packet = next(packets, None)
         except av.FFmpegError:  # the file ends in the middle, or worse: keep what came before
-            losses.has_failed = True
+            reading.has_failed = True
             packet = None
-        if packet is None or losses.has_failed:
+        if packet is None or reading.has_failed:
             break
         if packet.size:
-            losses.count(packet)
+            reading.count(packet)
         if packet.stream.index not in sinks:
             if packet.pts is not None and packet.time_base and packet.stream.type in ("video", "audio"):
                 clock = others.setdefault(packet.stream.index, new_clock())
@@ -185,13 +197,13 @@ def _blocks(
         try:
             frames = packet.decode()
         except av.FFmpegError:
-            losses.has_failed = losses.count_bad(packet) > MAX_BAD_PACKETS
+            reading.has_failed = reading.count_bad(packet) > MAX_BAD_PACKETS
             continue
         for frame in frames:
             yield from sinks[packet.stream.index].take(frame)  # type: ignore[arg-type]  # subtitles were not asked for
     for sink in sinks.values():
         yield from sink.flush()
-    losses.finish(container, sinks)
+    reading.finish(container, sinks)
 
 
 @dataclass
@@ -261,29 +273,43 @@ def _upright(frame: av.VideoFrame, picture: UInt8[np.ndarray, "H W *colours"]) -
 
 @dataclass
 class _SoundSink:
-    """Mono at `sample_rate_hz`; where that is None, all channels at the source's own rate."""
+    """Mono at `sample_rate_hz`; where that is None, all channels at the source's own rate.
+
+    Attributes:
+        is_exact: samples are floating-point numbers as they were recorded, however small.
+    """
 
     clock: source.StreamClock
     sample_rate_hz: int | None
+    channel: int | None
+    is_exact: bool
+    reading: source.Reading
     _resampler: av.AudioResampler | None = None
     _source_rate_hz: int = 0
     _start_seconds: float | None = None
     _taken_seconds: float = 0.0  # how much of the source's time has been taken
-    _downmix: Downmix = field(default_factory=Downmix)
+    _downmix: Downmix | None = None
+    _raised: Raised | None = None
     _steady: SteadyTimes[np.ndarray] = field(default_factory=lambda: SteadyTimes())
     _pending: list[np.ndarray] = field(default_factory=list)
     _num_pending: int = 0
     _num_yielded: int = 0
+
+    def __post_init__(self) -> None:
+        if self.is_exact and self.sample_rate_hz is not None:
+            self._raised = Raised(self.sample_rate_hz)
+
+    def channels_used(self) -> str:
+        """Which channels, in words; "" where all are."""
+        return "" if self._downmix is None or self._downmix.mix is None else self._downmix.mix.words()
 
     def take(self, frame: av.AudioFrame) -> Iterator[AudioSamples]:
         with _converting():
             data = channels(frame)
         if not data.size or not _MIN_RATE_HZ <= frame.sample_rate <= _MAX_RATE_HZ:
             return
-        if self.sample_rate_hz is not None:
-            data = self._downmix.mix(data)
         if frame.sample_rate != self._source_rate_hz:
-            yield from self.flush()
+            yield from self._end_stretch()
             self._source_rate_hz = frame.sample_rate
             if self.sample_rate_hz is not None:
                 self._resampler = av.AudioResampler("fltp", "mono", self.sample_rate_hz)
@@ -296,12 +322,22 @@ class _SoundSink:
             yield from self._placed(piece, gap)
 
     def flush(self) -> Iterator[AudioSamples]:
+        yield from self._end_stretch()
+        for data in () if self._raised is None else self._raised.flush():
+            yield from self._kept(data)
+        if self._num_pending:
+            yield self._block()
+
+    def _end_stretch(self) -> Iterator[AudioSamples]:
+        """The source's rate ends here."""
         for piece, gap in self._steady.flush():
             yield from self._placed(piece, gap)
+        for data in () if self._downmix is None else self._downmix.flush():
+            yield from self._resampled(data)
         if self._resampler is not None:
-            self._keep(self._resampler.resample(None))
+            yield from self._levelled(self._resampler.resample(None))
             self._resampler = None
-        if self._num_pending:
+        elif self._num_pending:
             yield self._block()
 
     @property
@@ -318,27 +354,41 @@ class _SoundSink:
         """Silence in front where there is a gap; samples whose time has passed already are cut off."""
         num = samples_from_seconds(abs(gap_seconds), self._source_rate_hz)
         self._taken_seconds += gap_seconds
+        self.reading.gap_seconds += max(0.0, gap_seconds)
         for begin in range(0, num if gap_seconds > 0 else 0, CHUNK_SAMPLES):  # so that blocks stay small
-            yield from self._fed(np.zeros((len(data), min(CHUNK_SAMPLES, num - begin)), np.float32))
-        yield from self._fed(data[:, num:] if gap_seconds < 0 else data)
+            yield from self._mixed(np.zeros((len(data), min(CHUNK_SAMPLES, num - begin)), np.float32))
+        yield from self._mixed(data[:, num:] if gap_seconds < 0 else data)
 
-    def _fed(self, data: Float32[np.ndarray, "C S"]) -> Iterator[AudioSamples]:
-        self._feed(data)
+    def _mixed(self, data: Float32[np.ndarray, "C S"]) -> Iterator[AudioSamples]:
+        """One channel of many, resampled; or as it is."""
+        if self.sample_rate_hz is None:
+            yield from self._kept(data)
+            return
+        shape = len(data), self._source_rate_hz
+        if self._downmix is None or (self._downmix.num_channels, self._downmix.sample_rate_hz) != shape:
+            for mono in () if self._downmix is None else self._downmix.flush():
+                yield from self._resampled(mono)
+            channel = None if self.channel is None else min(self.channel, len(data))
+            self._downmix = Downmix(len(data), self._source_rate_hz, channel)
+        for mono in self._downmix.push(data):
+            yield from self._resampled(mono)
+
+    def _resampled(self, data: Float32[np.ndarray, "1 S"]) -> Iterator[AudioSamples]:
+        assert self._resampler is not None
+        for frame in audio_frames(data, self._source_rate_hz, "mono"):
+            yield from self._levelled(self._resampler.resample(frame))
+
+    def _levelled(self, frames: list[av.AudioFrame]) -> Iterator[AudioSamples]:
+        for frame in frames:
+            data = frame.to_ndarray()
+            for part in (data,) if self._raised is None else self._raised.push(data):
+                yield from self._kept(part)
+
+    def _kept(self, data: Float32[np.ndarray, "C S"]) -> Iterator[AudioSamples]:
+        self._pending.append(data)
+        self._num_pending += data.shape[1]
         if self._num_pending >= BLOCK_SECONDS * self._rate_hz:
             yield self._block()
-
-    def _feed(self, data: Float32[np.ndarray, "C S"]) -> None:
-        if self._resampler is None:
-            self._pending.append(data)
-            self._num_pending += data.shape[1]
-            return
-        for frame in audio_frames(data, self._source_rate_hz, "mono"):
-            self._keep(self._resampler.resample(frame))
-
-    def _keep(self, frames: list[av.AudioFrame]) -> None:
-        for frame in frames:
-            self._pending.append(frame.to_ndarray())
-            self._num_pending += frame.samples
 
     def _block(self) -> AudioSamples:
         num_channels = self._pending[0].shape[0]

@@ -153,7 +153,8 @@ def _frame(word: Int[np.ndarray, " 80"]) -> _Address | None:
     ]
     if any(value >= limit for value, limit in zip(values, _LIMITS, strict=True)):
         return None
-    return _Address(*values, drop_frame=bool(word[_DROP_FRAME_BIT]))
+    frames, seconds, minutes, hours = values
+    return _Address(frames, seconds, minutes, hours, bool(word[_DROP_FRAME_BIT]))
 
 
 def _fitted(frames: list[_Address], starts: Float[np.ndarray, " N"], sample_rate_hz: int) -> Ltc | None:

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 
 import av
 import av.container
 import av.stream
+from av.subtitles.stream import SubtitleStream
 
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.features import AudioSamples
@@ -29,6 +30,7 @@ from avmatch.media.decode import decode_sound
 from avmatch.media.editlist import end_track
 from avmatch.media.raw_sound import raw_blocks
 from avmatch.media.source import opened, origin_seconds
+from avmatch.media.subtitles import Converted
 from avmatch.media.wav import channel_names
 
 _DISK_ERRORS = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO, errno.EROFS)
@@ -55,7 +57,7 @@ def mux(video: Path, audio: Path, out: Path, *, offset_seconds: float, audio_cod
         MediaError: an input can't be read, or the container can't hold the streams (stage "mux").
     """
     notes: list[str] = []
-    with remuxed(video, out, originals=(video, audio), overwrite=_is_muxed(out), notes=notes) as copy:
+    with remuxed(video, out, (video, audio), notes, overwrite=_is_muxed(out)) as copy:
         copying.take_tags(copy.source, copy.target)
         _mark(copy.target)
         pictures = {stream.index for stream in copy.source.streams.video}
@@ -67,13 +69,13 @@ def mux(video: Path, audio: Path, out: Path, *, offset_seconds: float, audio_cod
             begin = start_seconds(copy.picture)
             shift = origin_seconds(copy.source) - offset_seconds
             plan = tracks.plan_sound(sound, recorder, copy.target, audio_codec)
-            track, stream = sound_track(copy.target, audio, sound, plan, begin, shift)
-            _describe(stream, audio, sound)
+            track, streams = sound_track(copy.target, audio, sound, plan, begin, shift)
+            _describe(streams, audio, sound)
             copies |= copy.streams({stream.index for stream in copy.source.streams} - pictures, notes)
             for own in copy.source.streams.audio:
                 if own.index in copies:
                     copies[own.index].disposition = own.disposition & ~av.stream.Disposition.default
-            packets = copying.timed_packets(copy.source, [copy.source.streams[index] for index in copies], copy.target)
+            packets = copy.packets(copies)
             copy_with([track], packets, copy.picture, copies, copy.target, lambda packet: packet.pts, is_cut=True)
         copy.copies = copies
     return tuple(([plan.note] if plan.note else []) + notes)
@@ -86,13 +88,16 @@ def _mark(target: av.container.OutputContainer) -> None:
     target.metadata[key] = f"{comment} {MUXED_BY}".strip()
 
 
-def _describe(stream: av.stream.Stream, audio: Path, sound: av.AudioStream) -> None:
-    """The tags of the new track: what the recorder says of its sound and of its channels."""
-    stream.disposition = av.stream.Disposition.default
-    stream.metadata.update(copying.kept_tags(sound.metadata))
-    if names := channel_names(audio):
-        stream.metadata.setdefault("title", ", ".join(names))
-        stream.metadata["handler_name"] = stream.metadata["title"]
+def _describe(streams: Sequence[av.stream.Stream], audio: Path, sound: av.AudioStream) -> None:
+    """The tags of the new track, or tracks: what the recorder says of its sound and of its channels."""
+    names = channel_names(audio)
+    for number, stream in enumerate(streams):
+        stream.disposition = av.stream.Disposition.default if number == 0 else av.stream.Disposition(0)
+        stream.metadata.update(copying.kept_tags(sound.metadata))
+        own = names[tracks.MOST_CHANNELS * number :][: tracks.MOST_CHANNELS] if len(streams) > 1 else names
+        if own:
+            stream.metadata.setdefault("title", ", ".join(own))
+            stream.metadata["handler_name"] = stream.metadata["title"]
 
 
 def sound_track(
@@ -103,8 +108,8 @@ def sound_track(
     begin_seconds: float,
     shift_seconds: float,
     change: Callable[[Iterator[AudioSamples]], Iterator[AudioSamples]] = iter,
-) -> tuple[tracks.Track, av.stream.Stream]:
-    """A new track, and its stream.
+) -> tuple[tracks.Track, Sequence[av.stream.Stream]]:
+    """A new track, and its stream; or streams, where one can't hold all channels.
 
     Args:
         shift_seconds: how much later the sound comes than by its file's own clock, from that file's beginning.
@@ -116,16 +121,16 @@ def sound_track(
         assert isinstance(source, av.container.InputContainer)
         packets = copying.timed_packets(source, [sound], target, are_moved=True)
         shift_seconds -= origin_seconds(source)
-        return tracks.PacketTrack(target, packets, {sound.index: stream}, begin_seconds, shift_seconds), stream
+        return tracks.PacketTrack(target, packets, {sound.index: stream}, begin_seconds, shift_seconds), [stream]
     if plan.how == "rows":
         raw = tracks.RawWriter(target, sound, begin_seconds)
         blocks = tracks.on_picture_clock(raw_blocks(path, sound.index), begin_seconds, shift_seconds)
-        return tracks.SampleTrack(raw, blocks, begin_seconds), raw.stream
+        return tracks.SampleTrack(raw, blocks, begin_seconds), [raw.stream]
     samples = change(decode_sound(path, sound.index))
     first = next(samples)
     writer = tracks.encoded(target, sound, plan.codec, first, begin_seconds)
     blocks = tracks.on_picture_clock(chain([first], samples), begin_seconds, shift_seconds)
-    return tracks.SampleTrack(writer, blocks, begin_seconds), writer.stream
+    return tracks.SampleTrack(writer, blocks, begin_seconds), writer.streams
 
 
 class Remuxed:
@@ -145,6 +150,7 @@ class Remuxed:
     ) -> None:
         self.source, self.picture, self.target = source, picture, target
         self.copies: dict[int, av.stream.Stream] = {}
+        self._converters: dict[int, Converted] = {}
 
     def streams(self, wanted: set[int], notes: list[str]) -> dict[int, av.stream.Stream]:
         """Copies of streams, by their numbers; what the container can't hold goes to `notes`."""
@@ -157,26 +163,58 @@ class Remuxed:
             except ValueError:
                 if stream.index == self.picture.index:
                     raise
-                suffix = Path(self.target.name).suffix
-                kind = f"{stream.type} stream {stream.index}"
-                if "timecode" in stream.metadata and self.target.format.name == "matroska":
-                    notes.append(f"the timecode track becomes a tag: {suffix} has none")
-                else:
-                    notes.append(f"{kind} is left out: it can't be copied into {suffix}")
-                continue
+                copy = self._converted(stream, notes)
             if copy is not None:
                 copies[stream.index] = copy
         return copies
 
+    def _converted(self, stream: av.stream.Stream, notes: list[str]) -> av.stream.Stream | None:
+        """A stream for subtitles in another form; None, and a note, for whatever else the container can't hold."""
+        with suppress(ValueError):
+            if isinstance(stream, SubtitleStream):
+                self._converters[stream.index] = converter = Converted(stream, self.target)
+                notes.append(converter.note)
+                return converter.stream
+        suffix = Path(self.target.name).suffix
+        if copying.is_timecode(stream) and self.target.format.name == "matroska":
+            notes.append(f"the timecode track becomes a tag: {suffix} has none")
+            return None
+        name = stream.metadata.get("handler_name") if stream.type == "data" else None
+        kind = f"{stream.type} stream {stream.index}" + (f" ({name})" if name else "")
+        notes.append(f"{kind} is left out: it can't be copied into {suffix}")
+        return None
+
+    def packets(self, numbers: Iterable[int]) -> Iterator[copying.Packet]:
+        """The packets of these streams of the source, as the new file takes them (copying.timed_packets)."""
+        streams = [stream for stream in self.source.streams if stream.index in set(numbers)]
+        for packet in copying.timed_packets(self.source, streams, self.target):
+            converter = self._converters.get(packet.stream.index)
+            yield from [packet] if converter is None else converter.take(packet)
+
+    def lost_subtitles(self) -> Iterator[str]:
+        """A line for each stream of which subtitles couldn't be converted."""
+        for number, converter in self._converters.items():
+            if converter.num_lost:
+                yield f"{converter.num_lost} subtitles of stream {number} are left out: their text can't be read"
+
 
 @contextmanager
 def remuxed(
-    video: Path, out: Path, *, originals: tuple[Path, ...], notes: list[str], overwrite: bool = False
+    video: Path,
+    out: Path,
+    originals: tuple[Path, ...],
+    notes: list[str],
+    number: int | None = None,
+    *,
+    overwrite: bool = False,
 ) -> Iterator[Remuxed]:
     """A new file, which appears whole or not at all; what is different in it goes to `notes`.
 
+    Args:
+        number: the video stream by whose time the sounds are put; None = the best.
+
     Raises:
-        UsageError: `out` is one of the originals.
+        UsageError: `out` is one of the originals, or there is no such video stream.
         FileExistsError: `out` exists, and isn't to be overwritten.
         MediaError: an input can't be read, or the container can't hold the streams (stage "mux").
     """
@@ -186,7 +224,7 @@ def remuxed(
         raise taken(out)
     try:
         with opened(video, "mux") as source, atomic_path(out, overwrite=overwrite) as temporary:
-            picture = video_stream(source)
+            picture = video_stream(source, number)
             if picture is None:
                 raise MediaError(video, "there is no picture in it to copy", stage="mux", reason="no_video")
             with copying.created(source, video, out, temporary) as target:
@@ -202,13 +240,14 @@ def remuxed(
                 if end is not None and not end_track(temporary, pairs[stream.index], end):
                     message = "an edit list hides its end, and the copy has none; cut it with an editor first"
                     raise MediaError(video, message, stage="mux", reason="unsupported")
-            notes.extend(differences(source, temporary, pairs))
+            notes.extend((*copy.lost_subtitles(), *differences(source, temporary, pairs)))
     except (av.FFmpegError, ValueError) as error:
         if isinstance(error, MediaError | UsageError):
             raise
         if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
             raise OSError(error.errno, os.strerror(error.errno), str(out)) from error
-        message = f"can't be muxed into {out.suffix} ({error}); convert the video, or name the copy .mov or .mkv"
+        detail = getattr(error, "strerror", None) or error
+        message = f"can't be muxed into {out.suffix} ({detail}); convert the video, or name the copy .mov or .mkv"
         raise MediaError(video, message, stage="mux", reason="unsupported") from error
 
 

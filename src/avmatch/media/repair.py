@@ -11,8 +11,9 @@ All sounds of a take are moved, unless one is asked for; subtitles and attachmen
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from itertools import chain
@@ -33,6 +34,19 @@ from avmatch.media.source import opened, origin_seconds
 _RATE_SCALE = 1000
 
 
+@dataclass(frozen=True)
+class Repaired:
+    """What became of a copy.
+
+    Attributes:
+        notes: what a person should know of it: a sound encoded again, streams left out.
+        numbers: of the original's streams → of their copies.
+    """
+
+    notes: tuple[str, ...]
+    numbers: Mapping[int, int]
+
+
 def repair(
     video: Path,
     out: Path,
@@ -41,7 +55,8 @@ def repair(
     drift_ppm: float = 0.0,
     audio_codec: str = "auto",
     track: int | None = None,
-) -> tuple[str, ...]:
+    picture: int | None = None,
+) -> Repaired:
     """Write a copy of `video` whose sound comes `offset_seconds` earlier, and no longer drifts.
 
     Args:
@@ -51,17 +66,15 @@ def repair(
         drift_ppm: by how much it comes later and later (alignment/drift.py); not zero = the sound is resampled.
         audio_codec: how the sound is kept, one of tracks.SOUND_CODECS.
         track: the number of the audio track that is moved, from 1 on; None = all of them.
-
-    Returns:
-        What a person should know of the copy: a sound encoded again, streams left out.
+        picture: the number of the video stream that the offset was measured by; None = the best.
 
     Raises:
-        UsageError: `out` is the original, or there is no such codec or track.
+        UsageError: `out` is the original, or there is no such codec, track or picture.
         FileExistsError: `out` exists; nothing is overwritten.
         MediaError: the file can't be read, or the container can't hold the streams (stage "mux").
     """
     notes: list[str] = []
-    with ExitStack() as opened_files, mux.remuxed(video, out, originals=(video,), notes=notes) as copy:
+    with ExitStack() as opened_files, mux.remuxed(video, out, (video,), notes, picture) as copy:
         sounds = _moving(video, copy.source, track)
         _refuse_silence(copy.source, video, offset_seconds)
         copying.take_tags(copy.source, copy.target)
@@ -84,15 +97,14 @@ def repair(
             new, made = mux.sound_track(
                 copy.target, video, own, plans[stream.index], origin, origin - offset_seconds, steady
             )
-            copying.take_stream_tags(stream, made, copy.target)
+            for part in made:
+                copying.take_stream_tags(stream, part, copy.target)
             running.append(new)
-            copy.copies[stream.index] = made
+            copy.copies[stream.index] = made[0]
         copy.copies |= copies
         notes[:0] = _sound_notes(copy.source, plans)
-        others = [stream for stream in copy.source.streams if stream.index in copies]
-        packets = copying.timed_packets(copy.source, others, copy.target)
-        mux.copy_with(running, packets, copy.picture, copies, copy.target, _decoding_ticks, is_cut=False)
-    return tuple(notes)
+        mux.copy_with(running, copy.packets(copies), copy.picture, copies, copy.target, _decoding_ticks, is_cut=False)
+    return Repaired(tuple(notes), {index: stream.index for index, stream in copy.copies.items()})
 
 
 def _moving(video: Path, source: av.container.InputContainer, track: int | None) -> list[av.AudioStream]:

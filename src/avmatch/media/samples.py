@@ -51,31 +51,38 @@ def channels(frame: av.AudioFrame) -> Float32[np.ndarray, "C S"]:
     return finite
 
 
-#: A mix of less than this share of its channels' energy is one in which they cancel out.
-_CANCELLED_SHARE = 0.1
+#: A sound that stays below −60 dBFS for a minute is raised until its peak is at −20 dBFS.
+_QUIET_PEAK, _RAISED_PEAK, _QUIET_SECONDS = 1e-3, 0.1, 60.0
 
 
 @dataclass
-class Downmix:
-    """All channels → one: their mean; where that cancels out (a channel of opposite polarity), the loudest of them.
+class Raised:
+    """A sound whose samples are exact however quiet they are (float), raised if all of it is quiet.
 
-    Attributes:
-        energies: of each channel so far, and of the mean.
+    What is loud enough passes at once, and from then on everything does. Digital silence stays silence.
     """
 
-    _energies: Float32[np.ndarray, C] | None = field(default=None, repr=False)
-    _mean_energy: float = 0.0
+    sample_rate_hz: int
+    _gain: float | None = None
+    _peak: float = 0.0
+    _waiting: list[np.ndarray] = field(default_factory=list, repr=False)
+    _num_waiting: int = 0
 
-    def mix(self, data: Float32[np.ndarray, "C S"]) -> Float32[np.ndarray, "1 S"]:
-        """The next samples as one channel."""
-        mean: Float32[np.ndarray, "1 S"] = data.mean(axis=0, keepdims=True, dtype=np.float32)
-        if len(data) == 1:
-            return mean
-        energies = np.einsum("cs,cs->c", data, data)
-        known = self._energies is not None and len(self._energies) == len(data)
-        self._energies = self._energies + energies if known and self._energies is not None else energies
-        self._mean_energy = (self._mean_energy if known else 0.0) + float(np.vdot(mean, mean))
-        if self._mean_energy >= _CANCELLED_SHARE * float(self._energies.max()) / len(data):
-            return mean
-        loudest = int(self._energies.argmax())
-        return data[loudest : loudest + 1]
+    def push(self, data: Float32[np.ndarray, "1 S"]) -> Iterator[Float32[np.ndarray, "1 S"]]:
+        """Take the next samples; what is decided by now."""
+        self._peak = max(self._peak, float(np.abs(data).max(initial=0.0)))
+        self._waiting.append(data)
+        self._num_waiting += data.shape[1]
+        is_known = self._gain is not None or self._peak >= _QUIET_PEAK
+        if is_known or self._num_waiting >= _QUIET_SECONDS * self.sample_rate_hz:
+            yield from self.flush()
+
+    def flush(self) -> Iterator[Float32[np.ndarray, "1 S"]]:
+        """Nothing more comes."""
+        if 0.0 < self._peak < _QUIET_PEAK:
+            self._gain = _RAISED_PEAK / self._peak
+        elif self._peak:
+            self._gain = 1.0
+        gain = np.float32(1.0 if self._gain is None else self._gain)
+        waiting, self._waiting, self._num_waiting = self._waiting, [], 0
+        yield from (part * gain if gain != 1.0 else part for part in waiting)

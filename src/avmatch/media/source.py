@@ -4,7 +4,7 @@ A media file may be a playlist in disguise that names other files or addresses. 
 protocol alone, and only with demuxers that read a single file.
 
 Its timestamps can't be trusted either: parts may be joined end to end, stamps come out of nowhere (`StreamClock`). And
-some of it may not be readable: packets that can't be decoded, a file that ends too early (`Losses`).
+some of it may not be readable: packets that can't be decoded, a file that ends too early (`Reading`).
 """
 
 from __future__ import annotations
@@ -149,6 +149,7 @@ class _Extent:
 
     num_packets: int = 0
     num_bad: int = 0
+    num_damaged: int = 0
     begin: float = float("inf")
     end: float = float("-inf")
 
@@ -158,15 +159,21 @@ class _Extent:
 
 
 @dataclass
-class Losses:
-    """Counts what can't be read of a file while it is decoded.
+class Reading:
+    """What is learned of a file while it is decoded: what can't be read of it, and which streams are used.
 
     Attributes:
-        shares: 0…1 of each kind of stream, "video" and "audio", once all of it has been decoded.
+        shares: 0…1 that can't be read of each kind of stream, "video" and "audio", once all of it has been decoded.
+        damaged_seconds: the same in seconds, with what the demuxer calls damaged, and gaps in the sound.
+        used: which stream of each kind, and which channels, where there was a choice; else "".
+        gap_seconds: silence that was put into gaps of the sound.
         has_failed: reading ended with an error. Only then, or where the header tells it, is a length reliable.
     """
 
     shares: dict[str, float] = field(default_factory=dict)
+    damaged_seconds: dict[str, float] = field(default_factory=dict)
+    used: dict[str, str] = field(default_factory=dict)
+    gap_seconds: float = 0.0
     has_failed: bool = False
     _extents: dict[int, _Extent] = field(default_factory=dict)
 
@@ -174,13 +181,16 @@ class Losses:
         """A packet has been read."""
         extent = self._extents.setdefault(packet.stream.index, _Extent())
         extent.num_packets += 1
+        extent.num_damaged += packet.is_corrupt
         if packet.pts is not None:
             extent.begin = min(extent.begin, packet.pts)
             extent.end = max(extent.end, packet.pts + (packet.duration or 0))
 
     def count_bad(self, packet: av.Packet[Any]) -> int:
         """A packet can't be decoded. Returns how many couldn't so far."""
-        self._extents.setdefault(packet.stream.index, _Extent()).num_bad += 1
+        extent = self._extents.setdefault(packet.stream.index, _Extent())
+        extent.num_bad += 1
+        extent.num_damaged += not packet.is_corrupt
         return sum(extent.num_bad for extent in self._extents.values())
 
     def finish(self, container: av.container.InputContainer, indices: Iterable[int]) -> None:
@@ -188,12 +198,18 @@ class Losses:
         for stream in (container.streams[index] for index in indices):
             extent = self._extents.get(stream.index, _Extent())
             bad = min(1.0, extent.num_bad / max(extent.num_packets, 1))
-            self.shares[stream.type] = 1.0 - (1.0 - bad) * (1.0 - self._early_share(container, stream, extent))
+            early, length = self._early(container, stream, extent)
+            self.shares[stream.type] = 1.0 - (1.0 - bad) * (1.0 - early / length if early else 1.0)
+            damaged = min(1.0, extent.num_damaged / max(extent.num_packets, 1)) * extent.seconds(stream)
+            gaps = self.gap_seconds if stream.type == "audio" else 0.0  # where packets can't be decoded, there is one
+            self.damaged_seconds[stream.type] = early + max(damaged, gaps)
 
-    def _early_share(self, container: av.container.InputContainer, stream: av.stream.Stream, extent: _Extent) -> float:
-        """How much is missing at the end, by the stream's length, or else by that of the file."""
+    def _early(
+        self, container: av.container.InputContainer, stream: av.stream.Stream, extent: _Extent
+    ) -> tuple[float, float]:
+        """How many seconds are missing at the end, and of how many, by the stream's length or that of the file."""
         if not self.has_failed and container.format.name not in _TRUE_LENGTHS:
-            return 0.0
+            return 0.0, 0.0
         if stream.duration and stream.time_base:
             length, read = float(stream.duration * stream.time_base), extent.seconds(stream)
         else:
@@ -201,4 +217,4 @@ class Losses:
             read = max((found.seconds(container.streams[index]) for index, found in self._extents.items()), default=0.0)
         missing = length - read
         is_whole = missing <= max(EARLY_SECONDS, 2.0 * read / max(extent.num_packets, 1))
-        return 0.0 if is_whole else missing / length
+        return (0.0, length) if is_whole else (missing, length)

@@ -10,7 +10,7 @@ least 128 kbit/s a channel, and the plan says so.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -20,7 +20,7 @@ import av
 import av.container
 import av.stream
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float32, UInt8
 
 from avmatch.core.clock import samples_from_seconds
 from avmatch.core.errors import MediaError, UsageError
@@ -43,6 +43,9 @@ _AAC_LAYOUTS = ("mono", "stereo", "3.0", "4.0", "5.0", "5.1", "6.1", "7.1")
 _OPUS_LAYOUTS = ("mono", "stereo", "3.0", "quad", "5.0", "5.1", "6.1", "7.1")
 _LAYOUTS = {"alac": _ALAC_LAYOUTS, "aac": _AAC_LAYOUTS, "libopus": _OPUS_LAYOUTS, "ac3": _AAC_LAYOUTS[:6]}
 _LOSSY = ("aac", "libopus", "ac3")
+#: More channels than these encoders take at once become several tracks.
+MOST_CHANNELS = 8
+_SPLIT = ("alac", "flac", "aac", "libopus")
 
 
 @dataclass(frozen=True)
@@ -123,8 +126,7 @@ def _encoder(sound: av.AudioStream, target: av.container.OutputContainer, wanted
         return "pcm_s16le"
     if holds(target, pcm) and (_is_lossless(name) or not holds(target, name)):
         return pcm
-    num_channels = sound.codec_context.layout.nb_channels
-    if _is_lossless(name) and holds(target, "alac") and num_channels <= len(_ALAC_LAYOUTS):
+    if _is_lossless(name) and holds(target, "alac"):
         return "alac"
     return next((codec for codec in ("aac", "opus", "ac3") if holds(target, codec)), "aac").replace("opus", "libopus")
 
@@ -155,6 +157,9 @@ def _encoding_note(sound: av.AudioStream, codec: str, name: str, reason: str, *,
         detail = f" at {bit_rate(sound) // 1000} kbit/s"
         if (rate := rate_for(codec, sound.codec_context.sample_rate)) != sound.codec_context.sample_rate:
             detail += f" and {rate} Hz"
+    num_channels = sound.codec_context.layout.nb_channels
+    if codec in _SPLIT and num_channels > MOST_CHANNELS:
+        detail += f" in {-(-num_channels // MOST_CHANNELS)} tracks of up to {MOST_CHANNELS} channels"
     again = "encoded" if name.startswith("pcm") else "encoded again"
     return f"the sound is {again} as {codec.removeprefix('lib')}{detail}: {reason}"
 
@@ -167,15 +172,21 @@ def bit_rate(sound: av.AudioStream) -> int:
 
 def encoded(
     target: av.container.OutputContainer, sound: av.AudioStream, codec: str, first: AudioSamples, begin_seconds: float
-) -> SoundWriter:
-    """A new track for samples such as `first`."""
-    num_channels = len(first.data)
-    layout, kind = _layout(sound, codec, num_channels), None
+) -> SplitWriter:
+    """A new track for samples such as `first`, or several where one can't hold all channels."""
+    kind = None
     if codec in ("flac", "alac"):
         narrow = sound.codec_context.format.packed.name in ("s16", "u8")
         kind = {"flac": ("s16", "s32"), "alac": ("s16p", "s32p")}[codec][not narrow]
-    rate_hz, bits = first.sample_rate_hz, bit_rate(sound) if codec in _LOSSY else None
-    return SoundWriter(target, codec, num_channels, rate_hz, begin_seconds, bits, layout, kind)
+    rate_hz, num_all = first.sample_rate_hz, len(first.data)
+    most = MOST_CHANNELS if codec in _SPLIT else num_all
+    writers = []
+    for begin in range(0, num_all, most):
+        num_channels = min(most, num_all - begin)
+        bits = bit_rate(sound) * num_channels // num_all if codec in _LOSSY else None
+        layout = _layout(sound, codec, num_channels)
+        writers.append(SoundWriter(target, codec, num_channels, rate_hz, begin_seconds, bits, layout, kind))
+    return SplitWriter(writers, most)
 
 
 def _layout(sound: av.AudioStream, codec: str, num_channels: int) -> str:
@@ -201,6 +212,24 @@ class Writer(Protocol):
 
     def close(self) -> None:
         """There are no more."""
+
+
+class SplitWriter:
+    """Tracks that share the channels among them, in their order."""
+
+    def __init__(self, writers: Sequence[SoundWriter], num_channels: int) -> None:
+        self.streams = [writer.stream for writer in writers]
+        self._writers, self._num_channels = writers, num_channels
+
+    def write(self, data: Float32[np.ndarray, "C S"]) -> None:
+        """Take samples of all channels."""
+        for number, writer in enumerate(self._writers):
+            writer.write(data[self._num_channels * number :][: self._num_channels])
+
+    def close(self) -> None:
+        """There are no more."""
+        for writer in self._writers:
+            writer.close()
 
 
 class RawWriter:

@@ -10,7 +10,8 @@ import numpy as np
 
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.files import write_array_atomically, write_text_atomically
-from avmatch.core.results import MATCH_COLUMNS, SYNC_COLUMNS, Failure, MatchResult, Progress, SyncResult, csv_text
+from avmatch.core.matches import MATCH_COLUMNS, MatchResult
+from avmatch.core.results import SYNC_COLUMNS, Failure, Progress, SyncResult, csv_text
 from avmatch.data.inputs import MEDIA_SUFFIXES
 from avmatch.data.std2022 import FEATURE_SUFFIX
 from avmatch.matching.galleries import NORMALISATIONS

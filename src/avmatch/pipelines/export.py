@@ -17,7 +17,8 @@ from avmatch.analysis.features import analyse_all
 from avmatch.core.clock import MILLISECONDS_PER_SECOND
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.files import write_bytes_atomically
-from avmatch.core.results import Candidate, Failure, Progress
+from avmatch.core.matches import Candidate
+from avmatch.core.results import Failure, Progress
 from avmatch.data.inputs import FEATURE_SUFFIXES, MEDIA_SUFFIXES
 from avmatch.data.result_folder import StoredMatch, StoredResult, check_only, read_result
 from avmatch.media.info import MediaInfo, read_info

@@ -7,13 +7,14 @@ Originals are never touched, and nothing that exists is overwritten.
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.files import taken
 from avmatch.core.results import FixResult, Progress, SyncResult
-from avmatch.media.repair import repair
+from avmatch.media.choice import BEST, StreamChoice, check_streams
+from avmatch.media.repair import Repaired, repair
 from avmatch.media.tracks import check_sound_codec
 from avmatch.pipelines.delivery import targets
 from avmatch.pipelines.sync import DEFAULT_MAX_OFFSET_SECONDS, sync_all
@@ -34,6 +35,7 @@ class FixSettings:
         max_offset_seconds, model, cache_dir, face_detector: as for `sync`.
         audio_codec: how the sound is kept, one of media.tracks.SOUND_CODECS.
         track: the number of the audio track that is moved, from 1 on; None = all tracks of the take.
+        choice: the streams and the channel that are measured; the picture is also that which the sound is moved by.
 
     Raises:
         UsageError: an offset or a tolerance out of range.
@@ -48,6 +50,7 @@ class FixSettings:
     face_detector: Path | None = None
     audio_codec: str = "auto"
     track: int | None = None
+    choice: StreamChoice = BEST
 
     def __post_init__(self) -> None:
         if self.offset_seconds is not None and not abs(self.offset_seconds) <= MAX_KNOWN_SECONDS:
@@ -81,6 +84,7 @@ def fix_all(
 ) -> tuple[FixResult, ...]:
     """`fix` for many files; the results come in the order of `paths`. Several files need a folder."""
     settings = settings or FixSettings()
+    check_streams(paths, settings.choice)
     places = _places(paths, Path(out))
     measured: Sequence[SyncResult | None] = [None] * len(paths)
     if settings.offset_seconds is None:
@@ -100,6 +104,7 @@ def _measure(paths: Sequence[str], settings: FixSettings, progress: Progress | N
         model=settings.model,
         face_detector=settings.face_detector,
         cache_dir=settings.cache_dir,
+        choice=settings.choice,
         progress=progress,
     )
 
@@ -138,13 +143,14 @@ def _fixed(path: str, target: Path, was: SyncResult | None, settings: FixSetting
     try:
         if os.path.lexists(target):
             raise taken(target)
-        notes = repair(
+        made = repair(
             Path(path),
             target,
             offset_seconds=offset,
             drift_ppm=drift or 0.0,
             audio_codec=settings.audio_codec,
             track=settings.track,
+            picture=settings.choice.video,
         )
     except FileExistsError:  # before, or since a moment ago
         message = str(taken(target))
@@ -153,6 +159,15 @@ def _fixed(path: str, target: Path, was: SyncResult | None, settings: FixSetting
     except OSError as error:
         message = f"{target} can't be written ({error.strerror or error})"
     else:
-        now = None if was is None else _measure([str(target)], settings)[0]
-        return FixResult(path, "fixed", str(target), was, now, offset, drift, "; ".join(notes))
+        now = None if was is None else _measure([str(target)], _of_the_copy(settings, made))[0]
+        return FixResult(path, "fixed", str(target), was, now, offset, drift, "; ".join(made.notes))
     return FixResult(path, "failed", was=was, message=message)
+
+
+def _of_the_copy(settings: FixSettings, made: Repaired) -> FixSettings:
+    """The same streams, by the numbers that they have in the copy."""
+    video, audio = (
+        None if number is None else made.numbers.get(number)
+        for number in (settings.choice.video, settings.choice.audio)
+    )
+    return replace(settings, choice=replace(settings.choice, video=video, audio=audio))

@@ -21,6 +21,7 @@ from avmatch.core.features import TICK_RATE_HZ, VideoFeatures, VideoFrames
 from avmatch.core.files import taken, write_bytes_atomically
 from avmatch.core.results import Progress
 from avmatch.frontends.motion import GRID
+from avmatch.media.choice import BEST, StreamChoice, check_streams
 from avmatch.media.decode import decode, read_audio
 from avmatch.media.encode import write_clip
 from avmatch.pipelines.models import models_with
@@ -63,12 +64,13 @@ def locate(
     max_offset_seconds: float = 1.0,
     model: str | Path | None = None,
     cache_dir: Path | None = None,
+    choice: StreamChoice = BEST,
     progress: Progress | None = None,
 ) -> Located:
     """Draw where the sound comes from, over every frame (.mp4, .mov, .mkv) or as one picture (.png, .jpg).
 
     Raises:
-        UsageError: another suffix, `out` is there already, or a range that `sync` refuses.
+        UsageError: another suffix, `out` is there already, a range that `sync` refuses, or streams that aren't there.
         ModelError: the model isn't one for any sound.
         MediaError: the file can't be used.
     """
@@ -79,10 +81,11 @@ def locate(
     if target.exists():
         raise UsageError(str(taken(target)))
     check_range(max_offset_seconds)
+    check_streams([str(path)], choice)
     models = models_with(model)
     if models.events is None:
         raise ModelError("no model for any sound takes part, so places can't be found; give one with --model")
-    video, audio = Analyser(cache_dir, models.towers).both(str(path))
+    video, audio = Analyser(cache_dir, models.towers, choice=choice).both(str(path))
     if not video.motion.any():
         raise _no_motion(str(path), video)
     found, _ = measure(cues_for(models), video, audio, max_offset_seconds)
@@ -90,9 +93,9 @@ def locate(
     nats = heat(models.events, video, audio, offset_seconds)
     shares = np.clip(nats / HOT_NATS, 0.0, 1.0)
     if is_picture:
-        _write_picture(str(path), target, video, _hottest(shares))
+        _write_picture(str(path), choice, target, video, _hottest(shares))
     else:
-        _write_clip(str(path), target, video, shares, progress)
+        _write_clip(str(path), choice, target, video, shares, progress)
     mean = nats.mean(axis=0)
     row, column = divmod(int(mean.argmax()), GRID)
     place = (column + 0.5) / GRID, (row + 0.5) / GRID
@@ -118,10 +121,12 @@ def _hottest(shares: Float32[np.ndarray, "T G"]) -> Float32[np.ndarray, "g g"]:
     return np.asarray(mean * (shares.max() / max(float(mean.max()), 1e-6)), np.float32).reshape(GRID, GRID)
 
 
-def _write_picture(path: str, target: Path, video: VideoFeatures, cells: Float32[np.ndarray, "g g"]) -> None:
+def _write_picture(
+    path: str, choice: StreamChoice, target: Path, video: VideoFeatures, cells: Float32[np.ndarray, "g g"]
+) -> None:
     """Over a frame from the middle of the first minute."""
     middle_seconds = video.start_seconds + min(video.duration_seconds, 60.0) / 2
-    frames = _frames(path)
+    frames = _frames(path, choice)
     picture, time_seconds = next(frames)
     while time_seconds < middle_seconds:
         picture, time_seconds = next(frames, (picture, middle_seconds))
@@ -130,23 +135,28 @@ def _write_picture(path: str, target: Path, video: VideoFeatures, cells: Float32
 
 
 def _write_clip(
-    path: str, target: Path, video: VideoFeatures, shares: Float32[np.ndarray, "T G"], progress: Progress | None
+    path: str,
+    choice: StreamChoice,
+    target: Path,
+    video: VideoFeatures,
+    shares: Float32[np.ndarray, "T G"],
+    progress: Progress | None,
 ) -> None:
     times: list[float] = []
     total = max(1, round(video.fps * video.duration_seconds))
 
     def drawn() -> Iterator[UInt8[np.ndarray, "H W 3"]]:
-        for number, (picture, time_seconds) in enumerate(_frames(path), start=1):
+        for number, (picture, time_seconds) in enumerate(_frames(path, choice), start=1):
             tick = round((time_seconds - video.start_seconds) * TICK_RATE_HZ)
             times.append(time_seconds)
             yield heated(picture, shares[min(max(tick, 0), len(shares) - 1)].reshape(GRID, GRID))
             if progress is not None:
                 progress("draw", min(number, total), total)
 
-    write_clip(target, drawn(), fps=video.fps, audio=read_audio(path), frame_times_seconds=times)
+    write_clip(target, drawn(), fps=video.fps, audio=read_audio(path, choice=choice), frame_times_seconds=times)
 
 
-def _frames(path: str) -> Iterator[tuple[UInt8[np.ndarray, "H W"], float]]:
-    for block in decode(path, audio=False):
+def _frames(path: str, choice: StreamChoice) -> Iterator[tuple[UInt8[np.ndarray, "H W"], float]]:
+    for block in decode(path, audio=False, choice=choice):
         if isinstance(block, VideoFrames):
             yield from zip(block.data, block.pts_seconds.tolist(), strict=True)

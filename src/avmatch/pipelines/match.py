@@ -23,7 +23,8 @@ from avmatch.artifacts.model import CLIP_TOWERS, Model
 from avmatch.artifacts.tower import ClipTower, load_clip_towers
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.features import TICK_RATE_HZ, AudioFeatures, VideoFeatures
-from avmatch.core.results import NOTED_MISSING_SHARE, Failure, Match, MatchResult, Preview, Progress
+from avmatch.core.matches import Match, MatchResult, Preview
+from avmatch.core.results import NOTED_DAMAGED_SECONDS, NOTED_MISSING_SHARE, Failure, Progress
 from avmatch.cues.evidence import Cue
 from avmatch.cues.mouth import looks_at_faces
 from avmatch.cues.recording import DurationCue, ScratchCue
@@ -169,7 +170,7 @@ def _match_features(videos: Paths, audios: Paths, settings: MatchSettings, model
     description = towers.video.description
     nats = np.float32(description.scale) * (video_vectors @ audio_vectors.T - np.float32(description.baseline))
     unknown = np.full(nats.shape, np.nan, np.float32)
-    scores = Scores(nats, unknown, np.zeros(nats.shape, np.int64), (towers.name,))
+    scores = Scores(nats, unknown, np.zeros(nats.shape, np.int64), (towers.name,), nats[None])
     result = decide(video_paths, usable_videos, usable_audio, scores, _posterior(nats), settings)
     return replace(result, failures=(*video_failures, *audio_failures))
 
@@ -235,6 +236,8 @@ def _notes(
             )
     yield from _damages(video_features)
     yield from _damages(audio_features)
+    yield from _streams(video_features, "videos")
+    yield from _streams(audio_features, "recordings")
 
 
 def _missing(
@@ -246,12 +249,25 @@ def _missing(
 
 
 def _damages(features: Mapping[str, VideoFeatures] | Mapping[str, AudioFeatures]) -> Iterator[str]:
-    """A remark on each file of which a part is missing."""
+    """A remark on each file of which a part is missing or damaged."""
     for path, item in features.items():
+        kind = "picture" if isinstance(item, VideoFeatures) else "sound"
         if item.missing_share >= NOTED_MISSING_SHARE:
-            kind = "picture" if isinstance(item, VideoFeatures) else "sound"
             share = f"{max(1, min(99, round(100 * item.missing_share)))} %"
-            yield f"{path}: {share} of its {kind} could not be read, and the rest was matched; copy the file again"
+            part = f"{share} of its {kind} ({item.damaged_seconds:.1f} s)"
+            yield f"{path}: {part} could not be read, and the rest was matched; copy the file again"
+        elif item.damaged_seconds >= NOTED_DAMAGED_SECONDS:
+            yield f"{path}: {item.damaged_seconds:.1f} s of its {kind} are damaged or missing; copy the file again"
+
+
+def _streams(features: Mapping[str, VideoFeatures] | Mapping[str, AudioFeatures], files: str) -> Iterator[str]:
+    """Which stream of each file was used, where there was a choice; the same is said once."""
+    paths: dict[str, list[str]] = {}
+    for path, item in features.items():
+        paths.setdefault(item.used, []).append(path)
+    for used, using in paths.items():
+        if used:
+            yield f"{using[0] if len(using) == 1 else f'{len(using)} {files}'}: used {used}"
 
 
 def _previews(

@@ -127,5 +127,12 @@ def _cue(tower: TowerDescription) -> EmbeddingCue:
     )
     voice = _shipped_voice(VOICE) if tower.crop == "mouth" else None
     return EmbeddingCue(
-        tower.model, tower.scale, tower.baseline, tower.independent_seconds, tower.crop, calibration, voice
+        tower.model,
+        tower.scale,
+        tower.baseline,
+        tower.independent_seconds,
+        tower.crop,
+        calibration,
+        voice,
+        tower.background_share,
     )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from avmatch.alignment.cuts import audio_between, moved_audio
 from avmatch.alignment.drift import Drift, estimate_drift, without_drift
 from avmatch.alignment.offset import (
     OK_CONFIDENCE,
@@ -14,6 +15,7 @@ from avmatch.alignment.offset import (
     OffsetEstimate,
     calibrated,
     estimate_offset,
+    is_narrow,
     offset_interval,
 )
 from avmatch.alignment.rivals import rivals
@@ -25,9 +27,13 @@ from avmatch.core.results import Failure, Progress, Speaker, Status, SyncResult
 from avmatch.cues.evidence import Cue
 from avmatch.cues.learned import EmbeddingCue
 from avmatch.data.inputs import list_videos
+from avmatch.media.choice import BEST, check_streams
+from avmatch.media.choice import StreamChoice as StreamChoice
 from avmatch.pipelines.models import Models, face_cues, models_with, motion_cues
 
 DEFAULT_MAX_OFFSET_SECONDS = 1.0
+#: Of a recording so much more is looked at than can lie under the picture: it may run at another pace.
+MARGIN_SECONDS, MARGIN_SHARE = 5.0, 0.5
 _REMEDIES: dict[Reason, str] = {
     "static_picture": "nothing moves in the picture, so there is nothing to compare the sound with",
     "silence": "the sound is silent",
@@ -47,6 +53,7 @@ def sync(
     model: str | Path | None = None,
     face_detector: Path | None = None,
     cache_dir: Path | None = None,
+    choice: StreamChoice = BEST,
 ) -> SyncResult:
     """Measure how late a file's own sound comes, or the sound of `audio` against its picture.
 
@@ -57,9 +64,10 @@ def sync(
         model: a learned cue's towers (artifacts/tower.py): a run, an exported folder, or the name of a shipped model.
         face_detector: a YuNet network as ONNX; None = OpenCV's Haar cascades.
         cache_dir: where features are kept between runs; None = nowhere.
+        choice: which streams and channel, where they aren't to be the best; with `audio` its sound stream and channel.
 
     Raises:
-        UsageError: the range is not a positive number of seconds up to an hour.
+        UsageError: the range is not a positive number of seconds up to an hour, or a file lacks what `choice` says.
         ModelError: the model or the face detector can't be used.
         MediaError: never; a file that can't be used gives status "failed" and says why.
     """
@@ -70,6 +78,7 @@ def sync(
         model=model,
         face_detector=face_detector,
         cache_dir=cache_dir,
+        choice=choice,
     )
     return result
 
@@ -82,22 +91,23 @@ def sync_all(
     model: str | Path | None = None,
     face_detector: Path | None = None,
     cache_dir: Path | None = None,
+    choice: StreamChoice = BEST,
     progress: Progress | None = None,
 ) -> tuple[SyncResult, ...]:
     """`sync` for many files at once; the results come in the order of `paths`."""
     check_range(max_offset_seconds)
+    check_streams(paths, choice, audio=audio is None)
+    check_streams([] if audio is None else [str(audio)], choice, video=False)
     models = models_with(model)
-    analyser = Analyser(cache_dir, models.towers, num_threads=1 if len(paths) > 1 else 0, face_detector=face_detector)
+    num_threads = 1 if len(paths) > 1 else 0
+    analyser = Analyser(cache_dir, models.towers, num_threads, face_detector, choice)
     other = None if audio is None else analyse_all(analyser.audio, [str(audio)], "audio")[0]
     if isinstance(other, Failure):
         return tuple(_failed(path, other.reason, f"{other.path}: {other.message}") for path in paths)
 
     def measured(path: str) -> SyncResult:
         video, sound = analyser.both(path) if other is None else (analyser.video(path), other)
-        cues = cues_for(models)
-        result = _result(path, video, *measure(cues, video, sound, max_offset_seconds))
-        missing = max(video.missing_share, sound.missing_share)
-        return replace(result, speakers=_speakers(cues, video, sound, result), missing_share=missing)
+        return measured_pair(cues_for(models), path, video, sound, max_offset_seconds)
 
     answers = analyse_all(measured, paths, "files", progress)
     return tuple(
@@ -110,6 +120,56 @@ def check_range(max_offset_seconds: float) -> None:
     """Raises UsageError if offsets can't be searched that far."""
     if not 0.0 < max_offset_seconds <= 3600.0:
         raise UsageError(f"max_offset_seconds must be above 0 and at most 3600, got {max_offset_seconds}")
+
+
+def measured_pair(
+    cues: Sequence[Cue],
+    path: str,
+    video: VideoFeatures,
+    sound: AudioFeatures,
+    max_offset_seconds: float,
+    near_seconds: float = 0.0,
+) -> SyncResult:
+    """What is said of a picture and a sound: the one answer of `sync` and of `match` for a pair.
+
+    Args:
+        path: what the result is called.
+        near_seconds: offsets up to `max_offset_seconds` away from this one are searched.
+    """
+    around = moved_audio(_near(sound, video, max_offset_seconds, near_seconds), -near_seconds)
+    result = _result(path, video, *measure(cues, video, around, max_offset_seconds))
+    found = replace(
+        result,
+        speakers=_speakers(cues, video, around, result),
+        missing_share=max(video.missing_share, sound.missing_share),
+        damaged_seconds=max(video.damaged_seconds, sound.damaged_seconds),
+        streams="; ".join(filter(None, (video.used, sound.used))),
+    )
+    return _later(found, near_seconds) if near_seconds else found
+
+
+def _near(sound: AudioFeatures, video: VideoFeatures, max_offset_seconds: float, near_seconds: float) -> AudioFeatures:
+    """The part of a long recording that can be heard with a picture, and some more."""
+    length = video.duration_seconds
+    more = max_offset_seconds + MARGIN_SECONDS + MARGIN_SHARE * length
+    begin, end = video.start_seconds + near_seconds - more, video.start_seconds + near_seconds + length + more
+    if begin <= sound.start_seconds and sound.start_seconds + sound.duration_seconds <= end:
+        return sound
+    return audio_between(sound, begin, end)
+
+
+def _later(result: SyncResult, seconds: float) -> SyncResult:
+    """The same of a sound that comes so much later."""
+    if result.offset_seconds is None or result.offset_interval_seconds is None:
+        return result
+    low, high = result.offset_interval_seconds
+    return replace(
+        result,
+        offset_seconds=result.offset_seconds + seconds,
+        offset_interval_seconds=(low + seconds, high + seconds),
+        lags_seconds=tuple(lag + seconds for lag in result.lags_seconds),
+        rivals=tuple(replace(rival, offset_seconds=rival.offset_seconds + seconds) for rival in result.rivals),
+    )
 
 
 def measure(
@@ -157,9 +217,10 @@ def _result(path: str, video: VideoFeatures, estimate: OffsetEstimate, drift: Dr
         # The first cue looks at the whole picture; a face that is missing says little.
         reason: Reason = next(iter(estimate.reasons.values()), "static_picture")
         return _failed(path, reason, _REMEDIES.get(reason, "no cue finds an offset"))
-    status, doubt = _status(estimate)
     low, high = offset_interval(estimate)
     slack = 0.0 if drift is None else drift.start_error_seconds
+    interval = (low - slack, high + slack)
+    status, doubt = _status(estimate, interval)
     return SyncResult(
         path=path,
         offset_seconds=estimate.offset_seconds,
@@ -171,7 +232,7 @@ def _result(path: str, video: VideoFeatures, estimate: OffsetEstimate, drift: Dr
         lags_seconds=tuple(estimate.lags_seconds.tolist()),
         curve=tuple(estimate.nats.tolist()),
         message="" if doubt is None else _REMEDIES[doubt],
-        offset_interval_seconds=(low - slack, high + slack),
+        offset_interval_seconds=interval,
         drift_ppm=None if drift is None else drift.drift_ppm,
         drift_interval_ppm=None if drift is None else drift.interval_ppm,
         belongs=estimate.belongs,
@@ -179,8 +240,9 @@ def _result(path: str, video: VideoFeatures, estimate: OffsetEstimate, drift: Dr
     )
 
 
-def _status(estimate: OffsetEstimate) -> tuple[Status, Reason | None]:
+def _status(estimate: OffsetEstimate, interval_seconds: tuple[float, float]) -> tuple[Status, Reason | None]:
     """How sure it is, and why not."""
     if estimate.belongs is not None and estimate.belongs < UNRELATED_BELOW:
         return "unrelated", "foreign_sound"
-    return ("ok", None) if estimate.confidence >= OK_CONFIDENCE else ("uncertain", "low_confidence")
+    sure = estimate.confidence >= OK_CONFIDENCE and is_narrow(interval_seconds)
+    return ("ok", None) if sure else ("uncertain", "low_confidence")

@@ -14,7 +14,8 @@ from rich.text import Text
 import avmatch
 from avmatch.core.errors import UsageError
 from avmatch.core.files import strict_json, write_array_atomically, write_text_atomically
-from avmatch.core.results import CANDIDATE_COLUMNS, FAILURE_COLUMNS, MATCH_COLUMNS, Match, MatchResult, csv_text
+from avmatch.core.matches import CANDIDATE_COLUMNS, MATCH_COLUMNS, Match, MatchResult
+from avmatch.core.results import FAILURE_COLUMNS, csv_text
 from avmatch.reports.page import page_html
 from avmatch.reports.wording import NOTHING, is_doubtful, lateness, shortened
 

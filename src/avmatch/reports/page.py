@@ -20,7 +20,7 @@ from jaxtyping import Float32
 
 import avmatch
 from avmatch.core.files import script_json, strict_json
-from avmatch.core.results import Match, MatchResult, Preview
+from avmatch.core.matches import Match, MatchResult, Preview
 from avmatch.reports import wording
 
 #: More cells than this a side are pooled.

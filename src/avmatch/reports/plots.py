@@ -20,7 +20,8 @@ from jaxtyping import Float, Int, UInt8
 
 from avmatch.core.clock import ACCEPTED_SECONDS, UNNOTICED_SECONDS, milliseconds_from_seconds
 from avmatch.core.files import atomic_path, write_text_atomically
-from avmatch.core.results import Cell, MatchResult, SyncResult, csv_text
+from avmatch.core.matches import MatchResult
+from avmatch.core.results import Cell, SyncResult, csv_text
 from avmatch.metrics.classes import Reliability
 from avmatch.reports.page import matrix_picture
 from avmatch.reports.wording import folder_and_name, shortened, sync_sentence

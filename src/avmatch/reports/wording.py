@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 
 from avmatch.core.clock import Verdict, milliseconds_from_seconds
-from avmatch.core.results import NOTED_MISSING_SHARE, Failure, FixResult, SyncResult
+from avmatch.core.results import NOTED_DAMAGED_SECONDS, NOTED_MISSING_SHARE, Failure, FixResult, SyncResult
 
 NOTHING = "—"
 #: Pairs below this confidence are marked for a second look.
@@ -111,6 +111,13 @@ def sync_sentence(result: SyncResult) -> str:
     return _with_message(f"{sentence} — uncertain (confidence {result.confidence:.2f}{others})", result)
 
 
+def stream_notes(results: Iterable[SyncResult]) -> Iterator[str]:
+    """Which streams of a file were used, where there was a choice."""
+    for result in results:
+        if result.streams:
+            yield f"{shown(result.path)}: used {shown(result.streams)} (--video-stream, --audio-stream, --channel)"
+
+
 def fix_sentence(result: FixResult) -> str:
     """What was measured, what was done, and what is measured now."""
     if result.action == "failed":
@@ -197,8 +204,10 @@ def _speaker_clause(result: SyncResult) -> str:
 
 
 def _missing_clause(result: SyncResult) -> str:
-    share = result.missing_share or 0.0
-    return f"; {percent(share)} of the file could not be read" if share >= NOTED_MISSING_SHARE else ""
+    share, seconds = result.missing_share or 0.0, result.damaged_seconds or 0.0
+    if share >= NOTED_MISSING_SHARE:
+        return f"; {percent(share)} of the file could not be read"
+    return f"; {seconds:.1f} s of it are damaged or missing" if seconds >= NOTED_DAMAGED_SECONDS else ""
 
 
 def _with_message(sentence: str, result: SyncResult) -> str:

@@ -19,7 +19,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TypeVar
 
-from avmatch.core.results import Candidate
+from avmatch.core.matches import Candidate
 from avmatch.data.result_folder import StoredMatch
 from avmatch.media.info import MediaInfo, PictureInfo, SoundInfo
 from avmatch.media.timecode import Timecode, parse_timecode, timecode_at

@@ -1,0 +1,147 @@
+"""What `match` answers with: frozen, printable, and exportable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float32
+
+from avmatch.core.files import write_text_atomically
+from avmatch.core.results import Cell, Failure, csv_text, offset_in_ms, rounded, table_of
+
+if TYPE_CHECKING:
+    import pandas
+
+MATCH_COLUMNS = ("video", "audio", "confidence", "score", "offset_ms", "cue", "runner_up", "runner_up_score", "missing")
+CANDIDATE_COLUMNS = ("video", "rank", "audio", "score", "confidence", "offset_ms")
+
+
+@dataclass(frozen=True)
+class Match:
+    """What was decided for one video.
+
+    Attributes:
+        video: the path as the user named it.
+        audio: the recording that matches, or None.
+        confidence: probability in 0…1 that `audio` is right (without a match: of its best candidate).
+        score: fused score of the pair, in nats (log-likelihood ratio); comparable within a run.
+        offset_seconds: how late the sound is; None without a match.
+        cue: the name of the cue that decided, "" without a match.
+        runner_up: the next best audio for this video, or None.
+        runner_up_score: its fused score.
+        missing_share: 0…1 that could not be read, of the video or of `audio`; None for a video that can't be used.
+    """
+
+    video: str
+    audio: str | None
+    confidence: float
+    score: float | None
+    offset_seconds: float | None
+    cue: str
+    runner_up: str | None = None
+    runner_up_score: float | None = None
+    missing_share: float | None = None
+
+    def row(self) -> tuple[Cell, ...]:
+        """The cells under MATCH_COLUMNS."""
+        return (
+            self.video,
+            self.audio,
+            round(self.confidence, 4),
+            rounded(self.score),
+            offset_in_ms(self.offset_seconds),
+            self.cue,
+            self.runner_up,
+            rounded(self.runner_up_score),
+            rounded(self.missing_share),
+        )
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One audio considered for one video; rank 1 is the best."""
+
+    video: str
+    rank: int
+    audio: str
+    score: float
+    confidence: float
+    offset_seconds: float | None
+
+    def row(self) -> tuple[Cell, ...]:
+        """The cells under CANDIDATE_COLUMNS."""
+        return (
+            self.video,
+            self.rank,
+            self.audio,
+            rounded(self.score),
+            round(self.confidence, 4),
+            offset_in_ms(self.offset_seconds),
+        )
+
+
+@dataclass(frozen=True, repr=False)
+class Preview:
+    """What the report shows of one file.
+
+    Attributes:
+        duration_seconds: length of the stream that was used.
+        thumbnail_jpeg: a small picture of a video, or None.
+        peaks: about 200 values in 0…1, the loudness contour of an audio file; empty for a video.
+    """
+
+    duration_seconds: float
+    thumbnail_jpeg: bytes | None = None
+    peaks: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MatchResult:
+    """Every decision of one `match` run.
+
+    Attributes:
+        matches: one per video, in the order of the input, failed videos included.
+        unmatched_audio: the usable audio files that no video got.
+        candidates: the best few audio files of each video, best first.
+        videos, audio: the paths of the similarity matrix's rows and columns (usable files only).
+        similarity: (videos, audio) fused scores in nats.
+        failures: the inputs that could not be used.
+        settings: cues and options of the run, as JSON can hold them.
+        notes: remarks for a person (lengths that differ, and the like).
+        previews: what a report shows of each usable file, by path.
+    """
+
+    matches: tuple[Match, ...]
+    unmatched_audio: tuple[str, ...]
+    candidates: tuple[Candidate, ...]
+    videos: tuple[str, ...]
+    audio: tuple[str, ...]
+    similarity: Float32[np.ndarray, "N M"]
+    failures: tuple[Failure, ...] = ()
+    settings: Mapping[str, object] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    previews: Mapping[str, Preview] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        expected = (len(self.videos), len(self.audio))
+        if self.similarity.shape != expected:
+            raise ValueError(f"similarity must have shape {expected}, got {self.similarity.shape}")
+
+    def __repr__(self) -> str:
+        paired = sum(match.audio is not None for match in self.matches)
+        return (
+            f"MatchResult({len(self.matches)} videos, {len(self.audio)} audio, {paired} paired, "
+            f"{len(self.failures)} failed)"
+        )
+
+    def to_csv(self, path: str | Path) -> None:
+        """Write matches.csv's content to `path`."""
+        write_text_atomically(Path(path), csv_text(MATCH_COLUMNS, (match.row() for match in self.matches)))
+
+    def to_frame(self) -> pandas.DataFrame:
+        """The matches as a pandas table with MATCH_COLUMNS. Raises MissingExtraError without pandas."""
+        return table_of(MATCH_COLUMNS, [match.row() for match in self.matches])

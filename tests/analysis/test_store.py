@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from avmatch.analysis import store
+from avmatch.core import files
 from avmatch.core.features import AudioFeatures, Embeddings, MouthTrack, VideoFeatures
 
 RNG = np.random.default_rng(0)
@@ -184,9 +185,9 @@ def test_the_version_is_part_of_the_name(tmp_path, monkeypatch):
     assert store.entry(tmp_path, "aa11", "video", "") != before
 
 
-@pytest.mark.parametrize("whole_bytes", [store.HASH_WHOLE_BYTES, 1 << 20], ids=["whole", "at places"])
+@pytest.mark.parametrize("whole_bytes", [files.HASH_WHOLE_BYTES, 1 << 20], ids=["whole", "at places"])
 def test_content_is_told_by_size_and_bytes(tmp_path, monkeypatch, whole_bytes):
-    monkeypatch.setattr(store, "HASH_WHOLE_BYTES", whole_bytes)
+    monkeypatch.setattr(files, "HASH_WHOLE_BYTES", whole_bytes)
     content = np.random.default_rng(1).bytes(3 << 20)
     variants = (content, content[:-1], content[:-1] + b"?", b"?" + content[1:], content[: 1 << 19])
     hashes = []

@@ -19,7 +19,7 @@ def ball(tmp_path_factory, avmatch):
     avmatch("synth", folder, "--scenes", 1, "--duration", 6, "--kind", "balls", "--seed", 3)
     (_film,), (_sound,) = ((folder / side).iterdir() for side in ("videos", "audio"))
     avmatch("match", folder / "videos", folder / "audio", "-o", folder / "out", "--mux", folder / "muxed", "--no-cache")
-    (whole,) = (folder / "muxed").iterdir()
+    (whole,) = (folder / "muxed").glob("*.mp4")
     return whole
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.features import VideoFrames
+from avmatch.media import copying
 from avmatch.media.decode import decode, decode_sound, read_audio
 from avmatch.media.encode import write_audio, write_clip
 from avmatch.media.mux import mux
@@ -199,7 +200,72 @@ def test_only_results_of_an_earlier_mux_are_replaced(media, tmp_path, suffix):
         with pytest.raises(FileExistsError, match="exists already; move it, or name another place"):
             mux(*arguments, offset_seconds=0.0)
         assert out.read_bytes() == content
-    assert [path.name for path in tmp_path.iterdir()] == [out.name]
+    assert {path.name for path in tmp_path.iterdir()} == {out.name, ".avmatch-muxed"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["remuxed", "a byte", "renamed", "another's name", "its list is gone", "its list is cut off", "a link"],
+)
+def test_what_became_of_a_result_since_is_not_replaced(media, tmp_path, change):
+    """`ffmpeg -c copy` keeps tags and packets, and is another's work all the same."""
+    out = tmp_path / "out.mkv"
+    arguments = (media / "silent_video.mp4", media / "good.wav")
+    mux(*arguments, out, offset_seconds=0.0)
+    if change == "remuxed":
+        with av.open(str(out)) as source, av.open(str(tmp_path / "new.mkv"), "w") as target:
+            target.metadata.update(source.metadata)
+            copies = [target.add_stream_from_template(stream, opaque=True) for stream in source.streams]
+            for packet in source.demux():
+                if packet.size:
+                    packet.stream = copies[packet.stream.index]
+                    target.mux(packet)
+        (tmp_path / "new.mkv").replace(out)
+    elif change == "a byte":
+        content = bytearray(out.read_bytes())
+        content[-10] ^= 1
+        out.write_bytes(content)
+    elif change == "renamed":
+        out = out.rename(tmp_path / "kept.mkv")
+    elif change == "another's name":
+        mux(*arguments, tmp_path / "other.mkv", offset_seconds=0.5)
+        (tmp_path / "other.mkv").replace(out)
+    elif change == "its list is gone":
+        (tmp_path / ".avmatch-muxed").unlink()
+    elif change == "its list is cut off":
+        path = tmp_path / ".avmatch-muxed"
+        path.write_bytes(path.read_bytes()[:20])
+    else:
+        out.rename(tmp_path / "real.mkv")
+        out.symlink_to("real.mkv")
+    before = out.read_bytes()
+    with pytest.raises(FileExistsError, match="exists already; move it, or name another place"):
+        mux(*arguments, out, offset_seconds=0.3)
+    assert out.read_bytes() == before
+
+
+def test_a_result_that_changes_while_it_is_replaced_is_kept(media, tmp_path, monkeypatch):
+    out = tmp_path / "out.mkv"
+    arguments = (media / "silent_video.mp4", media / "good.wav", out)
+    mux(*arguments, offset_seconds=0.0)
+    timed_packets = copying.timed_packets
+
+    def packets_and_a_file(*given, **keywords):
+        out.write_bytes(b"theirs")
+        yield from timed_packets(*given, **keywords)
+
+    monkeypatch.setattr("avmatch.media.copying.timed_packets", packets_and_a_file)
+    with pytest.raises(FileExistsError, match="exists already"):
+        mux(*arguments, offset_seconds=0.3)
+    assert out.read_bytes() == b"theirs"
+
+
+def test_a_folder_with_results_may_be_moved(media, tmp_path):
+    arguments = (media / "silent_video.mp4", media / "good.wav")
+    mux(*arguments, tmp_path / "first" / "out.mkv", offset_seconds=0.0)
+    (tmp_path / "first").rename(tmp_path / "second")
+    mux(*arguments, tmp_path / "second" / "out.mkv", offset_seconds=0.3)
+    assert lateness_seconds(read_audio(tmp_path / "second" / "out.mkv")) == pytest.approx(-0.3, abs=0.001)
 
 
 def test_a_link_that_leads_nowhere_is_not_replaced(media, tmp_path):

@@ -17,31 +17,14 @@ from typing import Any
 import numpy as np
 
 from avmatch.core.features import AudioFeatures, Embeddings, MouthTrack, VideoFeatures
+from avmatch.core.files import content_hash as content_hash
 from avmatch.core.files import write_bytes_atomically
 
 #: Part of every name: raise it when a front end changes.
 FEATURES_VERSION = 9
-#: Files up to this size are hashed whole, larger ones at evenly spaced places.
-HASH_WHOLE_BYTES = 64 << 20
-_NUM_PLACES, _PLACE_BYTES = 64, 1 << 20
 _KINDS: dict[str, Any] = {kind.__name__: kind for kind in (AudioFeatures, Embeddings, MouthTrack, VideoFeatures)}
 #: What numpy, zipfile and json raise on files that are cut short, altered, or something else.
 _DAMAGES = (OSError, EOFError, ValueError, TypeError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
-
-
-def content_hash(path: str | Path) -> str:
-    """A name for a file's content: BLAKE2 over its size and bytes (64 places of 1 MiB of a large file)."""
-    file = Path(path)
-    size = file.stat().st_size
-    digest = hashlib.blake2b(str(size).encode(), digest_size=16)
-    with file.open("rb") as stream:
-        if size <= HASH_WHOLE_BYTES:
-            digest.update(stream.read())
-        else:
-            for place in range(_NUM_PLACES):
-                stream.seek(place * (size - _PLACE_BYTES) // (_NUM_PLACES - 1))
-                digest.update(stream.read(_PLACE_BYTES))
-    return digest.hexdigest()
 
 
 def entry(folder: Path, content: str, kind: str, settings: str) -> Path:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
@@ -23,7 +23,7 @@ from av.subtitles.stream import SubtitleStream
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.features import AudioSamples
 from avmatch.core.files import atomic_path, taken
-from avmatch.media import copying, tracks
+from avmatch.media import copying, outputs, tracks
 from avmatch.media.choice import audio_stream, video_stream
 from avmatch.media.comparison import differences
 from avmatch.media.decode import decode_sound
@@ -34,8 +34,6 @@ from avmatch.media.subtitles import Converted
 from avmatch.media.wav import channel_names
 
 _DISK_ERRORS = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO, errno.EROFS)
-#: The end of the comment in every muxed file, by which a later run knows what it may replace.
-MUXED_BY = "muxed by avmatch"
 
 
 def mux(video: Path, audio: Path, out: Path, *, offset_seconds: float, audio_codec: str = "auto") -> tuple[str, ...]:
@@ -57,9 +55,8 @@ def mux(video: Path, audio: Path, out: Path, *, offset_seconds: float, audio_cod
         MediaError: an input can't be read, or the container can't hold the streams (stage "mux").
     """
     notes: list[str] = []
-    with remuxed(video, out, (video, audio), notes, overwrite=_is_muxed(out)) as copy:
+    with remuxed(video, out, (video, audio), notes, replaces_own=True) as copy:
         copying.take_tags(copy.source, copy.target)
-        _mark(copy.target)
         pictures = {stream.index for stream in copy.source.streams.video}
         copies = copy.streams(pictures, notes)
         with opened(audio, "mux") as recorder:
@@ -79,13 +76,6 @@ def mux(video: Path, audio: Path, out: Path, *, offset_seconds: float, audio_cod
             copy_with([track], packets, copy.picture, copies, copy.target, lambda packet: packet.pts, is_cut=True)
         copy.copies = copies
     return tuple(([plan.note] if plan.note else []) + notes)
-
-
-def _mark(target: av.container.OutputContainer) -> None:
-    """Say in the comment that `mux` made the file, behind what is said there already."""
-    key = next((key for key in target.metadata if key.lower() == "comment"), "comment")
-    comment = target.metadata.get(key, "").removesuffix(MUXED_BY).strip()
-    target.metadata[key] = f"{comment} {MUXED_BY}".strip()
 
 
 def _describe(streams: Sequence[av.stream.Stream], audio: Path, sound: av.AudioStream) -> None:
@@ -206,24 +196,22 @@ def remuxed(
     notes: list[str],
     number: int | None = None,
     *,
-    overwrite: bool = False,
+    replaces_own: bool = False,
 ) -> Iterator[Remuxed]:
     """A new file, which appears whole or not at all; what is different in it goes to `notes`.
 
     Args:
         number: the video stream by whose time the sounds are put; None = the best.
+        replaces_own: what an earlier run wrote is replaced (outputs.py), and this is put to the list.
 
     Raises:
         UsageError: `out` is one of the originals, or there is no such video stream.
-        FileExistsError: `out` exists, and isn't to be overwritten.
+        FileExistsError: `out` exists, and isn't to be replaced.
         MediaError: an input can't be read, or the container can't hold the streams (stage "mux").
     """
-    if out.exists() and any(out.samefile(original) for original in originals if original.exists()):
-        raise UsageError(f"{out}: this would overwrite an original; choose another folder for the muxed files")
-    if os.path.lexists(out) and not overwrite:
-        raise taken(out)
+    is_there = _check_place(out, originals, replaces_own=replaces_own)
     try:
-        with opened(video, "mux") as source, atomic_path(out, overwrite=overwrite) as temporary:
+        with opened(video, "mux") as source, atomic_path(out, overwrite=is_there) as temporary:
             picture = video_stream(source, number)
             if picture is None:
                 raise MediaError(video, "there is no picture in it to copy", stage="mux", reason="no_video")
@@ -235,12 +223,13 @@ def remuxed(
                 yield copy
                 pairs = {index: stream.index for index, stream in copy.copies.items()}
                 is_mov = target.format.name in copying.MOV_FAMILY
-            for stream in source.streams.video if is_mov else ():
-                end = copying.hidden_end_seconds(source, stream) if stream.index in pairs else None
-                if end is not None and not end_track(temporary, pairs[stream.index], end):
-                    message = "an edit list hides its end, and the copy has none; cut it with an editor first"
-                    raise MediaError(video, message, stage="mux", reason="unsupported")
+            if is_mov:
+                _hide_ends(video, source, temporary, pairs)
             notes.extend((*copy.lost_subtitles(), *differences(source, temporary, pairs)))
+            if is_there and not outputs.is_own(out):  # it was changed meanwhile
+                raise taken(out)
+            if replaces_own:
+                outputs.record(out, temporary)
     except (av.FFmpegError, ValueError) as error:
         if isinstance(error, MediaError | UsageError):
             raise
@@ -251,13 +240,24 @@ def remuxed(
         raise MediaError(video, message, stage="mux", reason="unsupported") from error
 
 
-def _is_muxed(path: Path) -> bool:
-    """Whether a file is there that `mux` wrote, in a container that can say so."""
-    try:
-        with opened(path) as container:
-            return any(value.endswith(MUXED_BY) for value in container.metadata.values())
-    except MediaError:
+def _check_place(out: Path, originals: tuple[Path, ...], *, replaces_own: bool) -> bool:
+    """Whether a file is there that may be replaced. Raises as `remuxed` does where one may not."""
+    if out.exists() and any(out.samefile(original) for original in originals if original.exists()):
+        raise UsageError(f"{out}: this would overwrite an original; choose another folder for the muxed files")
+    if not os.path.lexists(out):
         return False
+    if not (replaces_own and outputs.is_own(out)):
+        raise taken(out)
+    return True
+
+
+def _hide_ends(video: Path, source: av.container.InputContainer, copy: Path, pairs: Mapping[int, int]) -> None:
+    """What the source's edit lists hide at the end stays hidden."""
+    for stream in source.streams.video:
+        end = copying.hidden_end_seconds(source, stream) if stream.index in pairs else None
+        if end is not None and not end_track(copy, pairs[stream.index], end):
+            message = "an edit list hides its end, and the copy has none; cut it with an editor first"
+            raise MediaError(video, message, stage="mux", reason="unsupported")
 
 
 def copy_with(

@@ -78,7 +78,6 @@ def repair(
         sounds = _moving(video, copy.source, track)
         _refuse_silence(copy.source, video, offset_seconds)
         copying.take_tags(copy.source, copy.target)
-        _take_off_mark(copy.target)
         moving = {stream.index for stream in sounds}
         why = "its drift is taken out" if drift_ppm else ""
         plans = {
@@ -117,16 +116,6 @@ def _moving(video: Path, source: av.container.InputContainer, track: int | None)
     if not 1 <= track <= len(source.streams.audio):
         raise UsageError(f"{video}: there is no audio track {track}; it has {len(source.streams.audio)}")
     return [source.streams.audio[track - 1]]
-
-
-def _take_off_mark(target: av.container.OutputContainer) -> None:
-    """A copy isn't the result of `mux`, which a later `mux` may replace."""
-    comment = target.metadata.get("comment", target.metadata.get("COMMENT", ""))
-    if comment.endswith(mux.MUXED_BY):
-        for key in ("comment", "COMMENT"):
-            target.metadata.pop(key, None)
-        if rest := comment.removesuffix(mux.MUXED_BY).strip():
-            target.metadata["comment"] = rest
 
 
 def _sound_notes(source: av.container.InputContainer, plans: dict[int, tracks.SoundPlan]) -> list[str]:

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from paired import student_interval
-from scipy.stats import binom, bootstrap, ttest_1samp
+from scipy.stats import binom, binomtest, bootstrap, ttest_1samp
 
 from avmatch.core.errors import UsageError
-from avmatch.metrics.intervals import Interval, bootstrap_interval
+from avmatch.metrics.intervals import Interval, bootstrap_interval, exact_share_of, median_of
 
 VALUES = np.random.default_rng(3).exponential(size=80)
 
@@ -91,3 +91,50 @@ def test_with_groups_of_one_it_is_the_plain_bootstrap():
 def test_one_group_has_no_interval():
     with pytest.raises(UsageError, match="an interval by groups needs two or more of them, got 1"):
         bootstrap_interval(VALUES, 0, group=np.zeros(len(VALUES), int))
+
+
+def named(numbers):
+    return [f"recording {number}" for number in numbers]
+
+
+@pytest.mark.parametrize("num_hits", [0, 3, 20, 60])
+def test_the_exact_share_is_scipys(num_hits):
+    ours = exact_share_of(np.arange(60) < num_hits, named(range(60)))
+    theirs = binomtest(num_hits, 60).proportion_ci(method="exact")
+    assert ours.share == num_hits / 60
+    # One trial fewer, as the variance is estimated from them, where it is.
+    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=0.003)
+
+
+def test_alike_trials_of_one_recording_count_once():
+    hits = np.arange(30) < 6
+    once = exact_share_of(hits, named(range(30)))
+    often = exact_share_of(np.repeat(hits, 10), named(np.repeat(range(30), 10)))
+    assert (often.low, often.high) == pytest.approx((once.low, once.high), abs=1e-9)
+    assert often.num_trials == 300
+
+
+def test_nothing_wrong_in_two_recordings_says_little():
+    share = exact_share_of(np.zeros(200, bool), named(np.repeat(range(2), 100)))
+    assert (share.share, share.low) == (0.0, 0.0)
+    assert share.high == pytest.approx(binomtest(0, 2).proportion_ci().high)
+
+
+def test_the_exact_share_covers():
+    rng = np.random.default_rng(0)
+    covered = []
+    for _ in range(300):
+        of_group = rng.beta(2, 8, 25)  # recordings differ
+        share = exact_share_of(rng.random(200) < np.repeat(of_group, 8), named(np.repeat(range(25), 8)))
+        covered.append(share.low <= 0.2 <= share.high)
+    assert np.mean(covered) >= 0.92
+
+
+def test_the_median_is_scipys():
+    ours = median_of(VALUES, named(range(80)), 0, draws=4000)
+    theirs = bootstrap(
+        (VALUES,), np.median, n_resamples=4000, method="percentile", rng=np.random.default_rng(1)
+    ).confidence_interval
+    assert ours.median == np.median(VALUES)
+    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=0.05)
+    assert median_of(VALUES, named([0] * 80), 0).low is None

@@ -6,6 +6,8 @@ Every file is decoded once, streaming; what the cache has is not decoded at all.
 Failure, and the others go on.
 """
 
+from __future__ import annotations
+
 import os
 import tempfile
 import threading
@@ -111,9 +113,17 @@ class Analyser:
         found = self._analyse(path, "video", "audio")
         return _there(path, found, VideoFeatures), _there(path, found, AudioFeatures)
 
+    def watcher(self) -> PictureWatcher:
+        """Takes frames that are at hand and gives their features, as those of a file."""
+        return PictureWatcher(self.models, None if self.face_detector is None else YuNetDetector(self.face_detector))
+
+    def listener(self) -> SoundListener:
+        """Takes samples that are at hand and gives their features, as those of a file."""
+        return SoundListener(self.models)
+
     def _analyse(self, path: str, *sides: Side) -> Found:
         """Look into the cache, decode what is missing, and keep it."""
-        entries = self._entries(path)
+        entries = self.entries(path)
         kept = {side: features for side in sides if entries and (features := store.load(entries[side]))}
         missing = [side for side in sides if side not in kept]
         if not missing:
@@ -137,8 +147,8 @@ class Analyser:
         except OSError as error:
             warnings.warn(f"{self.cache_dir}: features can't be kept there ({error.strerror or error})", stacklevel=2)
 
-    def _entries(self, path: str) -> dict[Side, Path]:
-        """Where the features of each side are kept; nowhere without a cache."""
+    def entries(self, path: str) -> dict[Side, Path]:
+        """Where the features of each side of a file are kept (analysis/store.py); nowhere without a cache."""
         if self.cache_dir is None or not Path(path).is_file():
             return {}
         settings: dict[Side, str] = {
@@ -155,9 +165,8 @@ class Analyser:
         return {side: store.entry(self.cache_dir, content, side, made_by) for side, made_by in settings.items()}
 
     def _decode(self, path: str, sides: Sequence[Side]) -> Found:
-        detector = None if self.face_detector is None else YuNetDetector(self.face_detector)
-        watcher = _PictureWatcher(self.models, detector) if "video" in sides else None
-        listener = _SoundListener(self.models) if "audio" in sides else None
+        watcher = self.watcher() if "video" in sides else None
+        listener = self.listener() if "audio" in sides else None
         reading = Reading()
         blocks = decode(
             path,
@@ -257,7 +266,7 @@ class _OneThreadEach:
 one_thread_each = _OneThreadEach()
 
 
-class _PictureWatcher:
+class PictureWatcher:
     """All front ends of the picture, fed with the same frames."""
 
     def __init__(self, models: Sequence[TowerPair], detector: FaceDetector | None) -> None:
@@ -315,7 +324,7 @@ class _PictureWatcher:
         )
 
 
-class _SoundListener:
+class SoundListener:
     """All front ends of the sound, fed with the same samples."""
 
     def __init__(self, models: Sequence[TowerPair]) -> None:

@@ -91,10 +91,14 @@ def write_clip(
             sound.close()
 
 
-def write_audio(path: Path, audio: AudioSamples) -> None:
-    """Write a sound; the codec follows the suffix (AUDIO_CODECS). Raises UsageError for an unknown suffix."""
+def write_audio(path: Path, audio: AudioSamples, *, bit_rate_bps: int | None = None) -> None:
+    """Write a sound; the codec follows the suffix (AUDIO_CODECS). Raises UsageError for an unknown suffix.
+
+    Args:
+        bit_rate_bps: of a lossy codec; None = hardly any loss.
+    """
     with _created(path) as container:
-        sound = _sound_writer(container, path, audio)
+        sound = _sound_writer(container, path, audio, bit_rate_bps)
         sound.write(audio.data)
         sound.close()
 
@@ -115,12 +119,14 @@ def _even(path: Path, pixels: UInt8[np.ndarray, "H W 3"]) -> tuple[int, int]:
     return height, width
 
 
-def _sound_writer(container: av.container.OutputContainer, path: Path, audio: AudioSamples) -> SoundWriter:
+def _sound_writer(
+    container: av.container.OutputContainer, path: Path, audio: AudioSamples, bit_rate_bps: int | None = None
+) -> SoundWriter:
     codec, num_channels = AUDIO_CODECS[path.suffix.lower()], len(audio.data)
     if num_channels not in (1, 2, 6):
         raise UsageError(f"{path}: can write 1, 2 or 6 channels, got {num_channels}")
-    bit_rate = None if codec.startswith(("pcm", "flac")) else 64_000 * num_channels + 64_000  # hardly any loss
-    return SoundWriter(container, codec, num_channels, audio.sample_rate_hz, audio.pts_seconds, bit_rate)
+    high = None if codec.startswith(("pcm", "flac")) else 64_000 * num_channels + 64_000  # hardly any loss
+    return SoundWriter(container, codec, num_channels, audio.sample_rate_hz, audio.pts_seconds, bit_rate_bps or high)
 
 
 def rate_for(codec: str, sample_rate_hz: int) -> int:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.optimize import linear_sum_assignment
 from scipy.special import logit
 
 from avmatch.matching.assignment import many_to_one, one_to_one
@@ -41,6 +42,31 @@ def test_what_lies_above_the_threshold_has_the_largest_sum(confidence, threshold
     above = np.maximum(logit(confidence) - logit(threshold), 0.0)
     assert (confidence[paired, partner[paired]] >= threshold).all()
     assert above[paired, partner[paired]].sum() == pytest.approx(best_sum(above), abs=1e-6)
+
+
+#: Larger ones, in which few pairs are probable: most files are linked to one or two others, or to none.
+sparse_matrices = st.tuples(st.integers(1, 12), st.integers(1, 12), st.integers(0, 2**32 - 1)).map(
+    lambda drawn: np.random.default_rng(drawn[2]).beta(0.3, 1.5, drawn[:2])
+)
+
+
+@given(sparse_matrices, st.floats(0.05, 0.95))
+def test_parts_solved_one_by_one_are_the_answer_of_the_whole(confidence, threshold):
+    """Against the dense problem over all files at once: random numbers have one best answer."""
+    gain = np.maximum(logit(confidence.clip(1e-12, 1 - 1e-12)) - logit(threshold), 0.0)
+    rows, columns = linear_sum_assignment(-gain)
+    expected = np.full(len(confidence), -1)
+    made = confidence[rows, columns] >= threshold
+    expected[rows[made]] = columns[made]
+    np.testing.assert_array_equal(one_to_one(confidence, min_confidence=threshold), expected)
+
+
+@given(sparse_matrices)
+def test_a_complete_one_is_the_answer_of_the_whole(confidence):
+    rows, columns = linear_sum_assignment(-logit(confidence.clip(1e-12, 1 - 1e-12)))
+    expected = np.full(len(confidence), -1)
+    expected[rows] = columns
+    np.testing.assert_array_equal(one_to_one(confidence, complete=True), expected)
 
 
 def test_the_sum_counts_and_not_each_video_on_its_own():

@@ -5,12 +5,19 @@ is worth nothing, so a pair less probable than that is never made (Kuhn, "The Hu
 problem", 1955, solved by scipy). Log-odds come from calibrated confidences (confidence.py): unlike raw scores they
 compare a pair with the other pairs of its video and of its sound.
 
-Letters in shapes: N videos, M audio files.
+Pairs that may be made link few files: what isn't linked, however indirectly, is solved on its own, so that time and
+memory follow the number of such pairs and not N · M. Only where every file must be served is it one problem.
+
+Letters in shapes: N videos, M audio files, E pairs that may be made.
 """
+
+from collections.abc import Iterator
 
 import numpy as np
 from jaxtyping import Float, Float64, Int
 from scipy.optimize import linear_sum_assignment
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from scipy.special import logit
 
 #: A pair is reported when it is at least this probable: to look at a doubtful pair, marked as such, costs about half of
@@ -32,13 +39,30 @@ def one_to_one(
     partner = np.full(confidence.shape[0], -1)
     if not confidence.size:
         return partner
-    gain = _log_odds(confidence)
-    if not complete:
-        gain = np.maximum(gain - _log_odds(np.array([min_confidence])), 0.0)
-    rows, columns = linear_sum_assignment(-gain)
-    keep = (confidence[rows, columns] >= min_confidence) | complete
-    partner[rows[keep]] = columns[keep]
+    if complete:
+        rows, columns = linear_sum_assignment(_log_odds(confidence), maximize=True)
+        partner[rows] = columns
+        return partner
+    for rows, columns in _linked(*np.nonzero(confidence >= min_confidence), confidence.shape):
+        among = confidence[np.ix_(rows, columns)]
+        gain = np.maximum(_log_odds(among) - _log_odds(np.array([min_confidence])), 0.0)
+        chosen, given = linear_sum_assignment(gain, maximize=True)
+        keep = among[chosen, given] >= min_confidence
+        partner[rows[chosen[keep]]] = columns[given[keep]]
     return partner
+
+
+def _linked(
+    rows: Int[np.ndarray, " E"], columns: Int[np.ndarray, " E"], shape: tuple[int, int]
+) -> Iterator[tuple[Int[np.ndarray, " n"], Int[np.ndarray, " m"]]]:
+    """The videos and the sounds of each connected component of a bipartite graph with these edges."""
+    num_videos, num_files = shape[0], sum(shape)
+    edges = coo_array((np.ones(len(rows), bool), (rows, num_videos + columns)), (num_files, num_files))
+    _, component = connected_components(edges, directed=False)
+    touched = np.unique(np.concatenate([rows, num_videos + columns]))
+    touched = touched[np.argsort(component[touched], kind="stable")]
+    for files in np.split(touched, np.flatnonzero(np.diff(component[touched])) + 1) if touched.size else ():
+        yield files[files < num_videos], files[files >= num_videos] - num_videos
 
 
 def many_to_one(

@@ -61,13 +61,13 @@ def xmeml(timeline: Timeline, places: Places) -> bytes:
 
 
 def _items(timeline: Timeline) -> Iterator[_Item]:
-    number = 0
+    number, most_channels = 0, timeline.num_channels
     counts: Counter[tuple[bool, int]] = Counter()
     for clip in timeline.clips:
         num_channels = clip.pair.sound.num_channels if clip.sound is not None and clip.pair.sound is not None else 0
         for channel in range(num_channels + 1):
             number += 1
-            track = clip.lane * timeline.num_channels + channel if channel else clip.lane + 1
+            track = clip.lane * most_channels + channel if channel else clip.lane + 1
             counts[channel > 0, track] += 1
             excerpt = clip.sound if channel and clip.sound is not None else clip.picture
             yield _Item(clip, excerpt, track, channel, f"clipitem-{number}", counts[channel > 0, track])

@@ -3,11 +3,18 @@
 import csv
 import json
 import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from avmatch.core.errors import UsageError
+from avmatch.core.matches import Match
+from avmatch.core.results import SyncResult
 from avmatch.data.inputs import list_videos
+from avmatch.data.layouts import read_pair_list
+from avmatch.media.mux import mux
+from avmatch.pipelines import robustness as pipeline
 from avmatch.pipelines.robustness import robustness
 from avmatch.reports.robustness import COLUMNS
 
@@ -82,7 +89,7 @@ def test_it_says_what_was_found(measured):
 
 def test_nothing_is_left_behind_and_nothing_else_is_touched(measured):
     assert {path.name for path in measured.iterdir() if path.suffix != ".txt"} == {
-        *("cells", "robustness.csv", "robustness.json", "robustness.png")
+        *("cells", "zeros.json", "robustness.csv", "robustness.json", "robustness.png")
     }
     assert (measured / "mine.txt").read_text() == "not yours"
 
@@ -150,6 +157,29 @@ def test_pictures_are_degraded_too(again):
     for trial, other in zip(clean, slow, strict=True):
         assert trial["video"] == other["video"]
         assert trial["sync_confidence"] != other["sync_confidence"]
+
+
+@pytest.mark.parametrize(("said", "status", "zero"), [(0.06, "ok", 0.06), (0.06, "uncertain", 0.0), (0.3, "ok", 0.0)])
+def test_the_zero_of_a_files_own_sound_is_where_sync_finds_it(
+    scenes, features, tmp_path, monkeypatch, said, status, zero
+):
+    monkeypatch.setattr(pipeline, "sync", lambda path, **_: SyncResult(path, said, 25.0, 0.95, "lips", status))
+    monkeypatch.setattr(pipeline, "match", lambda *_, **__: SimpleNamespace(matches=_matches(scenes, tmp_path)))
+    for number, pair in enumerate(read_pair_list(scenes)):
+        mux(Path(pair.video), Path(pair.audio), tmp_path / "clips" / f"{number}.mp4", offset_seconds=0.0)
+    robustness(tmp_path / "clips", tmp_path / "own", ["clean"], cache_dir=features)
+    assert set(json.loads((tmp_path / "own/zeros.json").read_text())["zeros"].values()) == {zero}
+    trials = json.loads((tmp_path / "own/cells/clean.json").read_text())["trials"]
+    moved = [said - zero - trial["error_seconds"] for trial in trials]
+    assert max(map(abs, moved)) <= 0.4
+    assert len(set(moved)) == 3
+    robustness(scenes, tmp_path / "listed", ["clean"], cache_dir=features)
+    assert set(json.loads((tmp_path / "listed/zeros.json").read_text())["zeros"].values()) == {0.0}
+
+
+def _matches(scenes, folder):
+    videos = [pair.video for pair in read_pair_list(scenes)] + list(map(str, (folder / "clips").glob("*.mp4")))
+    return tuple(Match(video, None, 0.0, None, None, "") for video in videos)
 
 
 def test_what_cannot_be_measured_is_said(avmatch, scenes, features, tmp_path):

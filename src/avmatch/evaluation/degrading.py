@@ -15,10 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
+from avmatch.alignment.cuts import moved_audio
 from avmatch.analysis import store
 from avmatch.analysis.features import Analyser, PictureWatcher, analyse_all
 from avmatch.core.errors import MediaError, UsageError
-from avmatch.core.features import AudioFeatures, AudioSamples, VideoFrames
+from avmatch.core.features import AudioSamples, VideoFrames
 from avmatch.core.files import write_bytes_atomically
 from avmatch.core.results import Failure, Progress
 from avmatch.data.manifest import Clip
@@ -102,7 +103,7 @@ class DegradedClips:
         cell_cache, target = self._cached(cell), replace(self.analyser, cache_dir=folder)
         for item in self.items:
             _link(*(self._entry(one, item.clip.video, "video") for one in (cell_cache, target)))
-            sound = _later(cell_cache.audio(item.clip.audio), item.moved_seconds)
+            sound = moved_audio(cell_cache.audio(item.clip.audio), item.moved_seconds)
             store.save(self._entry(target, item.clip.audio, "audio"), sound)
         return folder
 
@@ -228,12 +229,6 @@ def usable_items(
             kept |= {answer.video_content: answer, answer.audio_content: answer}
     failures = tuple(answer for answer in answers if isinstance(answer, Failure))
     return tuple(dict.fromkeys(kept.values())), failures, tuple(notes)
-
-
-def _later(sound: AudioFeatures, seconds: float) -> AudioFeatures:
-    """The features of the same sound, `seconds` later."""
-    vectors = {name: replace(one, start_seconds=one.start_seconds + seconds) for name, one in sound.embeddings.items()}
-    return replace(sound, start_seconds=sound.start_seconds + seconds, embeddings=vectors)
 
 
 def _blocks(sound: AudioSamples) -> Iterator[AudioSamples]:

@@ -14,8 +14,8 @@ from avmatch.metrics.intervals import Middle, Share, exact_share_of, median_of
 
 #: A pair or an offset with this confidence, or more, is taken for granted by who reads it.
 SURE_CONFIDENCE = 0.9
-#: An offset counts as right when it is at most this far off: clips as they are have no better zero.
-TOLERANCE_SECONDS = 0.125
+#: An offset counts as right when it is at most this far off, as the confidence of `sync` promises.
+TOLERANCE_SECONDS = 0.1
 
 
 @dataclass(frozen=True)

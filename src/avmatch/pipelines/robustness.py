@@ -7,20 +7,26 @@ for their cache that holds degraded ones (evaluation/degrading.py).
 
 `match` has all clips in its gallery, and doesn't look at durations, which no degradation changes. Of a foreign sound
 the own recordings are missing from it: the clips are halved, and the pictures of each half meet the sounds of the
-other. For `sync` each sound is moved by a known amount: where clips are in sync as they are, an answer that knows
-nothing would be right.
+other. For `sync` each sound is moved by a known amount: where clips are in sync, an answer that knows nothing would be
+right.
+
+A file's own sound is as late as its source left it. Its zero is where `sync` finds it as it is, if that is ok and at
+most ZERO_WITHIN_SECONDS away; errors are those of the shift between two copies. Of lists of pictures and recordings the
+offset is taken as the list says.
 
     OUT/robustness.csv, .json, .png    the figures
     OUT/cells/NAME.json                what was said of every clip; a cell that is there isn't measured again
+    OUT/zeros.json                     the zero of every clip
     OUT/.avmatch-work                  decoded sounds and features, until the run ends
 """
 
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import avmatch
 from avmatch.analysis import store
@@ -44,6 +50,8 @@ from avmatch.reports.robustness import figures_csv, figures_json, plot_figures
 
 #: Sounds are moved by up to this much either way before `sync` measures them.
 MOST_MOVED_SECONDS = 0.4
+#: Where a clip is said to be in sync, a zero further away is none.
+ZERO_WITHIN_SECONDS = 0.25
 SEED = 0
 WORK = ".avmatch-work"
 _SETTINGS = MatchSettings(use_duration=False)
@@ -74,6 +82,7 @@ class _Run:
     degraded: DegradedClips
     model: str | Path | None
     made_by: str
+    zeros: Mapping[str, float]
 
 
 def robustness(
@@ -111,7 +120,8 @@ def robustness(
         notes += tuple(f"{cell.name}: left out, since no clip shows a face" for cell in cells if cell.needs_face)
         cells = tuple(cell for cell in cells if not cell.needs_face)
     made_by = _made_by(items, model)
-    run = _Run(DegradedClips(items, analyser, work / made_by, SEED), model, made_by)
+    run = _Run(DegradedClips(items, analyser, work / made_by, SEED), model, made_by, {})
+    run = replace(run, zeros=_zeros(run, folder / "zeros.json"))
     found = tuple(_cell_figures(cell, trials) for cell, trials in _measured(run, cells, folder / "cells", progress))
     write_text_atomically(folder / "robustness.csv", figures_csv(found))
     write_text_atomically(folder / "robustness.json", figures_json(found, _described(run, data)))
@@ -138,9 +148,27 @@ def _made_by(items: Sequence[Item], model: str | Path | None) -> str:
     """Follows from all that the cells depend on: clips, models, and this program."""
     folders = [open_model(name).folder for name in (*sorted(shipped_models()), *([] if model is None else [model]))]
     graphs = [store.content_hash(path) for place in folders for path in sorted(place.rglob("*.onnx"))]
-    facts = [avmatch.__version__, store.FEATURES_VERSION, SEED, asdict(_SETTINGS), graphs]
+    settings = [SEED, MOST_MOVED_SECONDS, ZERO_WITHIN_SECONDS, asdict(_SETTINGS)]
+    facts = [avmatch.__version__, store.FEATURES_VERSION, settings, graphs]
     clips = [[item.content, item.clip.path, item.clip.group, item.clip.offset_seconds] for item in items]
     return hashlib.blake2b(json.dumps([facts, clips]).encode(), digest_size=8).hexdigest()
+
+
+def _zeros(run: _Run, place: Path) -> dict[str, float]:
+    """By how much the sound of each clip is late as it is, by its picture's path; kept."""
+    record = _record(run, place)
+    if record is not None and isinstance(kept := record.get("zeros"), dict):
+        return kept
+    zeros = {item.clip.video: item.clip.offset_seconds for item in run.degraded.items}
+    cache = run.degraded.analyser.cache_dir
+    assert cache is not None
+    own = [(item, item) for item in run.degraded.items if item.clip.video == item.clip.audio]
+    for video, found in _synced(run, own, cache).items():
+        offset = found.offset_seconds
+        if found.status == "ok" and offset is not None and abs(offset - zeros[video]) <= ZERO_WITHIN_SECONDS:
+            zeros[video] = round(offset, _DIGITS)
+    _keep(run, place, {"zeros": zeros})
+    return zeros
 
 
 def _measured(
@@ -152,8 +180,8 @@ def _measured(
     for done, cell in enumerate(cells, start=1):
         if kept[cell] is None:
             trials = _trials(run, cell, progress)
-            record = {"made_by": run.made_by, "cell": cell.name, "trials": [_rounded(trial) for trial in trials]}
-            write_text_atomically(folder / f"{cell.file_name}.json", strict_json(record, indent=1) + "\n")
+            record = {"cell": cell.name, "trials": [_rounded(trial) for trial in trials]}
+            _keep(run, folder / f"{cell.file_name}.json", record)
             run.degraded.forget(cell)
         if progress is not None:
             progress("cells", done, len(cells))
@@ -162,11 +190,24 @@ def _measured(
 
 def _kept(run: _Run, cell: Cell, folder: Path) -> list[Trial] | None:
     """The trials of an earlier run on the same clips with the same models; None where there are none."""
+    record = _record(run, folder / f"{cell.file_name}.json")
     try:
-        record = json.loads((folder / f"{cell.file_name}.json").read_text(encoding="utf-8"))
-        return [Trial(**trial) for trial in record["trials"]] if record["made_by"] == run.made_by else None
-    except (OSError, ValueError, KeyError, TypeError):
+        return None if record is None else [Trial(**trial) for trial in record["trials"]]
+    except (KeyError, TypeError):
         return None
+
+
+def _keep(run: _Run, place: Path, record: Mapping[str, object]) -> None:
+    write_text_atomically(place, strict_json({"made_by": run.made_by, **record}, indent=1) + "\n")
+
+
+def _record(run: _Run, place: Path) -> dict[str, Any] | None:
+    """What `_keep` wrote of the same clips with the same models; None where there is nothing."""
+    try:
+        record = json.loads(place.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return record if isinstance(record, dict) and record.get("made_by") == run.made_by else None
 
 
 def _rounded(trial: Trial) -> dict[str, object]:
@@ -187,7 +228,7 @@ def _trials(run: _Run, cell: Cell, progress: Progress | None) -> list[Trial]:
     _check_untouched(run, cell)
     counted = [item for item in items if item.has_face or not cell.needs_face]
     return [
-        _trial(item, matches[item.clip.video], measured[item.clip.video], is_foreign=cell.is_foreign)
+        _trial(run, item, matches[item.clip.video], measured[item.clip.video], is_foreign=cell.is_foreign)
         for item in counted
     ]
 
@@ -248,8 +289,8 @@ def _halves(items: Sequence[Item]) -> tuple[tuple[list[Item], list[Item]], tuple
     return (first, second), (second, first)
 
 
-def _trial(item: Item, found: Match, measured: SyncResult, *, is_foreign: bool) -> Trial:
-    truth = item.clip.offset_seconds + item.moved_seconds
+def _trial(run: _Run, item: Item, found: Match, measured: SyncResult, *, is_foreign: bool) -> Trial:
+    truth = run.zeros[item.clip.video] + item.moved_seconds
     offset = measured.offset_seconds
     return Trial(
         video=item.clip.video,

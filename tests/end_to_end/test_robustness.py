@@ -163,7 +163,9 @@ def test_pictures_are_degraded_too(again):
 def test_the_zero_of_a_files_own_sound_is_where_sync_finds_it(
     scenes, features, tmp_path, monkeypatch, said, status, zero
 ):
-    monkeypatch.setattr(pipeline, "sync", lambda path, **_: SyncResult(path, said, 25.0, 0.95, "lips", status))
+    monkeypatch.setattr(
+        pipeline, "sync_all", lambda paths, **_: [SyncResult(path, said, 25.0, 0.95, "lips", status) for path in paths]
+    )
     monkeypatch.setattr(pipeline, "match", lambda *_, **__: SimpleNamespace(matches=_matches(scenes, tmp_path)))
     for number, pair in enumerate(read_pair_list(scenes)):
         mux(Path(pair.video), Path(pair.audio), tmp_path / "clips" / f"{number}.mp4", offset_seconds=0.0)

@@ -45,7 +45,7 @@ from avmatch.metrics.robustness import CellFigures, Trial, figures
 from avmatch.pipelines.delivery import check_folders
 from avmatch.pipelines.match import match
 from avmatch.pipelines.models import models_with
-from avmatch.pipelines.sync import sync
+from avmatch.pipelines.sync import sync_all
 from avmatch.reports.robustness import figures_csv, figures_json, plot_figures
 
 #: Sounds are moved by up to this much either way before `sync` measures them.
@@ -244,16 +244,17 @@ def _matches(run: _Run, videos: Sequence[Item], sounds: Sequence[Item], cache: P
 
 
 def _synced(run: _Run, pairs: Sequence[tuple[Item, Item]], cache: Path) -> dict[str, SyncResult]:
-    """Of each picture with the sound of another item, or its own."""
+    """What `sync` says of each picture with the sound of another item, or its own."""
     sounds = {picture.clip.video: sound.clip.audio for picture, sound in pairs}
+    own = [video for video, audio in sounds.items() if video == audio]
+    found = dict(zip(own, sync_all(own, model=run.model, cache_dir=cache), strict=True))
 
     def measure(video: str) -> SyncResult:
-        audio = None if sounds[video] == video else sounds[video]
-        return sync(video, audio=audio, model=run.model, cache_dir=cache)
+        (answer,) = sync_all([video], audio=sounds[video], model=run.model, cache_dir=cache)
+        return answer
 
-    answers = analyse_all(measure, list(sounds), "offsets")
-    found = {}
-    for video, answer in zip(sounds, answers, strict=True):
+    others = [video for video in sounds if video not in found]
+    for video, answer in zip(others, analyse_all(measure, others, "offsets"), strict=True):
         if isinstance(answer, Failure):
             raise UsageError(f"{video}: {answer.message}; run again, what is done is kept")
         found[video] = answer

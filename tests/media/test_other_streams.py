@@ -201,3 +201,37 @@ def test_so_do_they_when_a_codec_is_asked_for(tmp_path, wanted):
     with av.open(str(out)) as container:
         found = [stream.codec_context.layout.nb_channels for stream in container.streams.audio]
     assert found == [8, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("own", "suffix", "codec", "note"),
+    [
+        (
+            "flac",
+            ".mov",
+            "pcm_s16le",
+            "audio stream 1 is encoded again as pcm_s16le without loss: .mov can't hold flac",
+        ),
+        ("pcm_s16le", ".mp4", "alac", "audio stream 1 is encoded as alac without loss: .mp4 can't hold pcm_s16le"),
+        ("libopus", ".mov", "pcm_s24le", "audio stream 1 is encoded again as pcm_s24le"),
+    ],
+)
+@pytest.mark.parametrize("how", ["fix", "mux"])
+def test_an_own_sound_that_the_container_can_not_hold_stays_where_it_was(tmp_path, own, suffix, codec, note, how):
+    video, out = film(tmp_path / "film.mkv", sounds=(own, "mp2")), tmp_path / f"out{suffix}"
+    if how == "fix":
+        notes = repair(video, out, offset_seconds=0.1, track=2).notes
+    else:
+        poly_wav(tmp_path / "sound.wav")
+        notes = mux(video, tmp_path / "sound.wav", out, offset_seconds=0.1)
+    assert any(said.startswith(note) for said in notes), notes
+    with av.open(str(out)) as container:
+        number = next(stream.index for stream in container.streams.audio if stream.metadata.get("language") == "ita")
+        assert container.streams[number].codec_context.name == codec
+    before, after = (
+        np.concatenate([block.data for block in decode_sound(path, stream)], axis=1)
+        for path, stream in ((video, 1), (out, number))
+    )
+    num = min(before.shape[1], after.shape[1])
+    assert abs(before.shape[1] - after.shape[1]) <= 1024
+    np.testing.assert_allclose(before[:, :num], after[:, :num], atol=0.0 if own != "libopus" else 1e-6)

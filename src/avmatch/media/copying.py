@@ -139,7 +139,7 @@ def take_stream(
     copy = target.add_stream_from_template(stream, opaque=True)
     take_stream_tags(stream, copy, target)
     if isinstance(stream, av.VideoStream) and isinstance(copy, av.VideoStream):
-        _take_picture(stream, copy, source, is_mov=is_mov)
+        _take_picture(stream, copy, source, target)
     return copy
 
 
@@ -168,19 +168,22 @@ def take_stream_tags(stream: av.stream.Stream, copy: av.stream.Stream, target: a
 
 
 def _take_picture(
-    stream: av.VideoStream, copy: av.VideoStream, source: av.container.InputContainer, *, is_mov: bool
+    stream: av.VideoStream,
+    copy: av.VideoStream,
+    source: av.container.InputContainer,
+    target: av.container.OutputContainer,
 ) -> None:
     if stream.average_rate:
         copy.codec_context.framerate = stream.average_rate
     if stream.sample_aspect_ratio:
         copy.codec_context.sample_aspect_ratio = stream.sample_aspect_ratio
-    if not is_mov:
-        return
-    if source.format.name.startswith("mov"):
-        copy.codec_context.codec_tag = stream.codec_context.codec_tag
-    elif stream.codec_context.name == "hevc":
+    codec, muxer = stream.codec_context.name, target.format.name
+    is_mov = muxer in MOV_FAMILY
+    if (is_mov and source.format.name.startswith("mov")) or (codec == "prores" and (is_mov or muxer == "matroska")):
+        copy.codec_context.codec_tag = stream.codec_context.codec_tag  # that of ProRes says how many bits it has
+    elif is_mov and codec == "hevc":
         copy.codec_context.codec_tag = "hvc1"  # QuickTime plays no other
-    code = next(iter(timecodes(source)), None)
+    code = next(iter(timecodes(source)), None) if is_mov else None
     if code is not None and not _timecode(copy.metadata):
         copy.metadata["timecode"] = code
 

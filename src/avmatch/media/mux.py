@@ -69,12 +69,11 @@ def mux(video: Path, audio: Path, out: Path, *, offset_seconds: float, audio_cod
             track, streams = sound_track(copy.target, audio, sound, plan, begin, shift)
             _describe(streams, audio, sound)
             copies |= copy.streams({stream.index for stream in copy.source.streams} - pictures, notes)
+            copy.copies |= copies
             for own in copy.source.streams.audio:
-                if own.index in copies:
-                    copies[own.index].disposition = own.disposition & ~av.stream.Disposition.default
-            packets = copy.packets(copies)
-            copy_with([track], packets, copy.picture, copies, copy.target, lambda packet: packet.pts, is_cut=True)
-        copy.copies = copies
+                if own.index in copy.copies:
+                    copy.copies[own.index].disposition = own.disposition & ~av.stream.Disposition.default
+            copy_with(copy, [track, *copy.encoded], copies, lambda packet: packet.pts, cut=track)
     return tuple(([plan.note] if plan.note else []) + notes)
 
 
@@ -130,6 +129,7 @@ class Remuxed:
         source, picture: the original, and the picture that is copied.
         target: the new file.
         copies: streams of the source, by number → their copies.
+        encoded: sounds that the container can't hold as they are, and that stay where they were.
     """
 
     def __init__(
@@ -140,13 +140,17 @@ class Remuxed:
     ) -> None:
         self.source, self.picture, self.target = source, picture, target
         self.copies: dict[int, av.stream.Stream] = {}
+        self.encoded: list[tracks.Track] = []
         self._converters: dict[int, Converted] = {}
 
     def streams(self, wanted: set[int], notes: list[str]) -> dict[int, av.stream.Stream]:
-        """Copies of streams, by their numbers; what the container can't hold goes to `notes`."""
+        """Copies of streams, by their numbers; what the container can't hold goes to `notes`.
+
+        Sounds that it can't hold as they are become `encoded` and are no part of the answer.
+        """
         copies = {}
         for stream in self.source.streams:
-            if stream.index not in wanted:
+            if stream.index not in wanted or (isinstance(stream, av.AudioStream) and self._encodes(stream, notes)):
                 continue
             try:
                 copy = copying.take_stream(stream, self.source, self.target)
@@ -157,6 +161,26 @@ class Remuxed:
             if copy is not None:
                 copies[stream.index] = copy
         return copies
+
+    def _encodes(self, sound: av.AudioStream, notes: list[str]) -> bool:
+        """Whether a sound that stays where it was is encoded, because the container can't hold it."""
+        if sound.codec_context is None:
+            return False
+        if copying.holds(self.target, sound.codec_context.codec.canonical_name, self.source.format.name):
+            return False
+        path, origin = Path(self.source.name.removeprefix("file:")), origin_seconds(self.source)
+        try:
+            plan = tracks.plan_sound(sound, self.source, self.target)
+            track, made = sound_track(self.target, path, sound, plan, origin, origin)
+        except MediaError as error:  # it is damaged, or has too many channels
+            notes.append(f"audio stream {sound.index} is left out: {error.message}")
+            return True
+        for stream in made:
+            copying.take_stream_tags(sound, stream, self.target)
+        self.encoded.append(track)
+        self.copies[sound.index] = made[0]
+        notes.append(plan.note.replace("the sound", f"audio stream {sound.index}", 1))
+        return True
 
     def _converted(self, stream: av.stream.Stream, notes: list[str]) -> av.stream.Stream | None:
         """A stream for subtitles in another form; None, and a note, for whatever else the container can't hold."""
@@ -235,8 +259,9 @@ def remuxed(
             raise
         if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
             raise OSError(error.errno, os.strerror(error.errno), str(out)) from error
-        detail = getattr(error, "strerror", None) or error
-        message = f"can't be muxed into {out.suffix} ({detail}); convert the video, or name the copy .mov or .mkv"
+        detail = (getattr(error, "log", None) or ("", "", getattr(error, "strerror", None) or str(error)))[-1].strip()
+        others = " or ".join(suffix for suffix in (".mov", ".mkv") if suffix != out.suffix)
+        message = f"can't be muxed into {out.suffix} ({detail}); convert the video, or name the copy {others}"
         raise MediaError(video, message, stage="mux", reason="unsupported") from error
 
 
@@ -261,25 +286,27 @@ def _hide_ends(video: Path, source: av.container.InputContainer, copy: Path, pai
 
 
 def copy_with(
+    copy: Remuxed,
     sounds: Sequence[tracks.Track],
-    packets: Iterator[copying.Packet],
-    picture: av.VideoStream,
     copies: dict[int, av.stream.Stream],
-    target: av.container.OutputContainer,
     ticks_of: Callable[[copying.Packet], int | None],
-    *,
-    is_cut: bool,
+    cut: tracks.Track | None = None,
 ) -> None:
-    """Copy the packets, and write the sounds as far as the picture has come, by the ticks of its packets."""
-    for packet in packets:
+    """Copy the packets, and write the sounds as far as the picture has come, by the ticks of its packets.
+
+    Args:
+        copies: streams of the source whose packets are copied, by number.
+        cut: the sound that ends where the picture does.
+    """
+    for packet in copy.packets(copies):
         ticks, base = ticks_of(packet), packet.time_base
-        if packet.stream.index == picture.index and ticks is not None and base is not None:
+        if packet.stream.index == copy.picture.index and ticks is not None and base is not None:
             for sound in sounds:
                 sound.write_until(float((ticks + (packet.duration or 0)) * base))
         packet.stream = copies[packet.stream.index]
-        target.mux(packet)
+        copy.target.mux(packet)
     for sound in sounds:
-        sound.close(is_cut=is_cut)
+        sound.close(is_cut=sound is cut)
 
 
 def start_seconds(stream: av.VideoStream) -> float:

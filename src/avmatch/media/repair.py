@@ -102,7 +102,7 @@ def repair(
             copy.copies[stream.index] = made[0]
         copy.copies |= copies
         notes[:0] = _sound_notes(copy.source, plans)
-        mux.copy_with(running, copy.packets(copies), copy.picture, copies, copy.target, _decoding_ticks, is_cut=False)
+        mux.copy_with(copy, [*running, *copy.encoded], copies, _decoding_ticks)
     return Repaired(tuple(notes), {index: stream.index for index, stream in copy.copies.items()})
 
 

@@ -386,6 +386,29 @@ def row(copy: Copy) -> str:
     return f"{head}| {'<br>'.join(copy.same)} | {said} |"
 
 
+def matrix(made: list[Copy]) -> list[str]:
+    """Originals × containers: what is kept, and what is said, by number."""
+    said: dict[str, int] = {}
+
+    def cell(copy: Copy) -> str:
+        if copy.refused:
+            return "refused"
+        notes = [re.sub(r" (stream|track) \d+", r" \1", note) for note in copy.notes]
+        marks = [str(said.setdefault(note, len(said) + 1)) for note in dict.fromkeys(notes)]
+        return f"kept ({', '.join(marks)})" if marks else "kept"
+
+    lines = ["| original | its own | MOV | MP4 | MKV |", "|---|---|---|---|---|"]
+    for name in dict.fromkeys(copy.original for copy in made):
+        own = ORIGINALS[name][0]
+        cells = {copy.out.suffix: "" for copy in made if copy.original == name}
+        for suffix in cells:
+            both = [cell(copy) for copy in made if copy.original == name and copy.out.suffix == suffix]
+            cells[suffix] = both[0] if both[0] == both[1] else f"fix {both[0]}; mux {both[1]}"
+        columns = [cells[own], *("as its own" if suffix == own else cells[suffix] for suffix in TARGETS)]
+        lines.append(f"| {name.replace('_', ', ')} ({own}) | {' | '.join(columns)} |")
+    return [*lines, "", *(f"{number}. {note}" for note, number in said.items())]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
@@ -394,22 +417,22 @@ def main() -> None:
     if missing := [program for program in ("ffmpeg", "ffprobe") if shutil.which(program) is None]:
         sys.exit(f"{' and '.join(missing)} can't be found; install FFmpeg (apt install ffmpeg, brew install ffmpeg)")
     asked.out.mkdir(parents=True, exist_ok=True)
-    rows, reasons, num_unexplained = [], dict[str, set[str]](), 0
+    made, reasons, num_unexplained = list[Copy](), dict[str, set[str]](), 0
     for copy in copies(asked.only, asked.out):
         unexplained = copy.unexplained()
         num_unexplained += len(unexplained)
         print(f"{copy.original} {copy.how} {copy.out.suffix}: {copy.refused or '; '.join(copy.same)}", flush=True)
         for line in unexplained:
             print(f"  NOT EXPLAINED: {line}   notes: {copy.notes}", flush=True)
-        rows.append(row(copy))
+        made.append(copy)
         for line in copy.differences:
             if reason := explanation(line, copy.notes):
                 reasons.setdefault(reason, set()).add(re.sub(r"^(\w+) \d+", r"\1", line))
     head = ["| original | how | into | the same | said |", "|---|---|---|---|---|"]
     listed = [f"- {reason}: {'; '.join(sorted(lines)[:6])}" for reason, lines in sorted(reasons.items())]
-    text = "\n".join([*head, *rows, "", "## Differences, and why", "", *listed, ""])
+    text = "\n".join([*matrix(made), "", *head, *map(row, made), "", "## Differences, and why", "", *listed, ""])
     (asked.out / "copies.md").write_text(text, encoding="utf-8")
-    print(f"{len(rows)} copies, {num_unexplained} differences that nobody explains; {asked.out / 'copies.md'}")
+    print(f"{len(made)} copies, {num_unexplained} differences that nobody explains; {asked.out / 'copies.md'}")
     sys.exit(1 if num_unexplained else 0)
 
 

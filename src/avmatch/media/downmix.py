@@ -33,6 +33,8 @@ _ALIVE_SHARE, _ALIVE_RISE = 0.3, 0.9
 #: From this correlation on a channel runs against another.
 _AGAINST = -0.3
 _LTC_SECONDS = 1.0
+#: The least power of a frame with timecode, by that of the strongest.
+_LTC_STEADINESS = 0.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,11 +111,12 @@ class _Statistics:
     def add(self, data: Float32[np.ndarray, "C S"]) -> None:
         """The next stretch."""
         steps = np.diff(data, axis=1)
-        self.products += (steps @ steps.T).astype(np.float64)
+        self.products += np.inner(steps, steps)
         size = max(1, round(_FRAME_SECONDS * self.sample_rate_hz))
         num = steps.shape[1] // size
         frames = steps[:, : num * size].reshape(len(data), num, size)
         powers = np.einsum("cfs,cfs->cf", frames, frames) / size
+        self._look_for_timecode(data, powers)
         powers = powers[:, powers.any(axis=0)]  # gaps are filled with silence
         places = (10.0 * np.log10(powers + 1e-20) - _LOWEST_DB) * _STEPS_PER_DB
         places = np.clip(places, 0, self.counts.shape[1] - 1).astype(np.int64)
@@ -121,9 +124,14 @@ class _Statistics:
             counts += np.bincount(found, minlength=len(counts))
         self.powers += powers.sum(axis=1)
         self.num_frames += powers.shape[1]
-        end = data[:, -round(_LTC_SECONDS * self.sample_rate_hz) :]
-        for number in np.flatnonzero(~self.has_timecode):
-            self.has_timecode[number] = read_ltc(end[number], self.sample_rate_hz) is not None
+
+    def _look_for_timecode(self, data: Float32[np.ndarray, "C S"], powers: Float32[np.ndarray, "C F"]) -> None:
+        """In the last second; only where the power stays the same, as that of timecode does."""
+        last = powers[:, -round(_LTC_SECONDS / _FRAME_SECONDS) :]
+        steady = last.min(axis=1, initial=np.inf) > _LTC_STEADINESS * last.max(axis=1, initial=0.0)
+        for number in np.flatnonzero(steady & ~self.has_timecode):
+            end = data[number, -round(_LTC_SECONDS * self.sample_rate_hz) :]
+            self.has_timecode[number] = read_ltc(end, self.sample_rate_hz) is not None
 
     def mix(self) -> ChannelMix:
         """What is best by all that is known."""

@@ -13,7 +13,6 @@ import numpy as np
 from avmatch.media.timecode import Timecode
 
 RATE_HZ = 48_000
-NTSC = {23.976: Fraction(24000, 1001), 29.97: Fraction(30000, 1001), 59.94: Fraction(60000, 1001)}
 OLD_COLUMNS = "video audio confidence score offset_ms cue runner_up runner_up_score missing".split()
 COLUMNS = [*OLD_COLUMNS, "offset_confidence", "offset_low_ms", "offset_high_ms", "why"]
 
@@ -135,3 +134,62 @@ def write_result(folder: Path, rows: list[Row], *, columns: list[str] = COLUMNS,
                 writer.writerow([row.video, 2, row.audio.with_name("other.wav"), 1.0, 0.01, 0.0])
     (folder / "similarity.json").write_text('{"settings": {"many": true}}' if many else "{}", encoding="utf-8")
     return folder
+
+
+OFFSETS_MS = (123.4, -77.0, 0.0)
+CLIP_FRAMES, RECORDING_SECONDS = 48, Fraction(4)
+
+
+@dataclass(frozen=True)
+class KnownClip:
+    """What is true of one clip.
+
+    Attributes:
+        video, audio: the files; None = no recording.
+        rate: of the clip.
+        video_start, audio_start: source timecode in seconds since midnight.
+        offset_seconds: how late the sound is.
+        num_channels: of the recording.
+    """
+
+    video: Path
+    audio: Path | None
+    rate: Fraction
+    video_start: Timecode
+    audio_start: Fraction
+    offset_seconds: Fraction
+    num_channels: int
+
+
+@dataclass(frozen=True)
+class Shoot:
+    """A result folder and the truth of its clips."""
+
+    folder: Path
+    clips: tuple[KnownClip, ...]
+    rate: Fraction
+    is_drop: bool
+
+
+def make_shoot(folder: Path, rate: Fraction, is_drop: bool) -> Shoot:
+    """Three clips of one rate with recordings at known offsets, one doubtful, and a clip without a recording."""
+    clips, rows = [], []
+    for number, offset_ms in enumerate((*OFFSETS_MS, None)):
+        offset = Fraction(str(offset_ms or 0)) / 1000
+        start = Timecode(round(rate * 36_000) + 7 * number, rate, is_drop)
+        video = write_clip(folder / "video" / f"clip {number}.mov", rate, num_frames=CLIP_FRAMES, timecode=start)
+        samples = round((36_010 + Fraction(number, 7)) * 48_000)
+        audio = None
+        if offset_ms is not None:
+            audio = write_recording(
+                folder / "audio" / f"rec {number}.wav",
+                float(24 / rate + offset),
+                duration_seconds=float(RECORDING_SECONDS),
+                num_channels=4 - number,
+                time_reference=samples,
+                label_rate=rate,
+                is_drop=is_drop,
+            )
+        clips.append(KnownClip(video, audio, rate, start, Fraction(samples, 48_000), offset, 4 - number))
+        rows.append(Row(video, audio, offset_ms, offset_confidence=0.5 if number == 1 else 0.99))
+    return Shoot(write_result(folder / "OUT", rows), tuple(clips), rate, is_drop)

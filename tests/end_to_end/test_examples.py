@@ -1,5 +1,6 @@
 """The examples run as they stand."""
 
+import csv
 import subprocess
 import sys
 from pathlib import Path
@@ -31,3 +32,29 @@ def test_match_folder(drums, tmp_path):
 
 def test_worst_offsets(drums):
     assert run("worst_offsets.py", drums / "videos").endswith("0 of 2 files could be measured with confidence\n")
+
+
+@pytest.mark.slow
+def test_make_shoot(tmp_path):
+    """The editor's path: a shoot, its match, a timeline of every clip, and each format can be written."""
+    assert "3 clips and their recordings" in run("make_shoot.py", tmp_path / "SHOOT", 3)
+    result = avmatch.match(
+        tmp_path / "SHOOT" / "camera", tmp_path / "SHOOT" / "sound", avmatch.MatchSettings(complete=True)
+    )
+    avmatch.write_match(result, tmp_path / "OUT")
+    exported = avmatch.export(tmp_path / "OUT", "csv")
+    assert (exported.num_clips, exported.num_sounds, exported.failures) == (3, 3, ())
+    with exported.paths[0].open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["clip"] for row in rows] == ["A001", "B002", "C003"]
+    assert [row["video_timecode_from"] for row in rows] == ["timecode", "timecode", ""]
+    assert {row["audio_timecode_from"] for row in rows} == {"time reference"}
+    assert {row["channels"] for row in rows} == {"4"}
+    # Recorder and cameras show the same time of day: a frame, and what match is wrong by.
+    for row in rows[:2]:
+        assert abs(frames(row["audio_timecode_at_clip"]) - frames(row["video_timecode"])) <= 3
+
+
+def frames(label):
+    hours, minutes, seconds, frame = map(int, label.split(":"))
+    return ((hours * 60 + minutes) * 60 + seconds) * 24 + frame

@@ -13,8 +13,8 @@ import pyarrow.parquet
 import pytest
 
 from avmatch.pipelines.export import export
-from timelines.conftest import CLIP_FRAMES, RECORDING_SECONDS, Shoot, True_
-from timelines.readers import Piece, Seen, read_ale, read_edl, read_fcpxml, read_otio, read_xmeml
+from shoots import CLIP_FRAMES, RECORDING_SECONDS, KnownClip, Shoot
+from timeline_readers import Piece, Seen, read_ale, read_edl, read_fcpxml, read_otio, read_xmeml
 
 SAMPLE = Fraction(1, 48_000)
 
@@ -42,7 +42,7 @@ def check_pieces(shoot: Shoot, seen: Seen, tolerance: Fraction, *, is_laid_out: 
     assert marks == [False, True, False, True]
 
 
-def check_sound(picture: Piece, clip: True_, sound: Piece, frame: Fraction, tolerance: Fraction) -> None:
+def check_sound(picture: Piece, clip: KnownClip, sound: Piece, frame: Fraction, tolerance: Fraction) -> None:
     """What is heard at a time of the clip lies so much later in the recording as the offset says."""
     at = sound.at_seconds - picture.at_seconds
     error = (sound.source_seconds - clip.audio_start) - (at + clip.offset_seconds)

@@ -77,6 +77,7 @@ class SoundInfo:
         channels: how many each stream has.
         names: what the recorder calls the channels; () where it doesn't say.
         bits: bits a sample, 0 where the codec has none.
+        indices: the streams' numbers in the file.
     """
 
     sample_rate_hz: int
@@ -85,6 +86,7 @@ class SoundInfo:
     channels: tuple[int, ...]
     names: tuple[str, ...] = ()
     bits: int = 0
+    indices: tuple[int, ...] = (0,)
 
     @property
     def num_channels(self) -> int:
@@ -198,6 +200,7 @@ def _sound(container: av.container.InputContainer, origin_seconds: Fraction) -> 
         tuple(stream.codec_context.layout.nb_channels for stream in streams),
         tuple(channel_names(file)),
         _bits(first),
+        tuple(stream.index for stream in streams),
     )
 
 

@@ -2,22 +2,22 @@
 
 Positions are whole frames of the profile. What a sound lacks to a frame is made up by a delay: it is entered at the
 next frame, and a filter holds it back until its time. FFmpeg's `adelay` would be the natural one, but inside MLT it
-moves by more than it is told; `compensationdelay`, which takes metres, is exact.
+moves by more than it is told; an echo without the sound itself is exact.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from fractions import Fraction
+from pathlib import Path
 
 from avmatch.timelines.markup import Places, Value, add, document
 from avmatch.timelines.shoot import Clip, Excerpt, Timeline
 
 _HD_HEIGHT = 720
-#: Of sound at 0 °C, as FFmpeg's filter has it: 1.85325 km/h for each of 643.95 knots.
-_METRES_PER_SECOND = Fraction("1.85325") * Fraction("643.95") / Fraction("3.6")
 
 
 def mlt(timeline: Timeline, places: Places) -> bytes:
@@ -25,29 +25,40 @@ def mlt(timeline: Timeline, places: Places) -> bytes:
     root = ET.Element("mlt", {"LC_NUMERIC": "C", "version": "7.0.0", "producer": "main_bin", "title": timeline.name})
     _profile(root, timeline)
     pictures = {clip.pair.video.path: f"picture{number}" for number, clip in enumerate(timeline.clips)}
-    sounds: dict[object, str] = {}
-    for clip in timeline.clips:
-        _file(root, pictures[clip.pair.video.path], places.path(clip.pair.video.path), audio_index=-1)
-        if clip.sound is not None and clip.sound.media.path not in sounds:
-            name = sounds[clip.sound.media.path] = f"sound{len(sounds)}"
-            streams = clip.pair.sound.channels if clip.pair.sound is not None else ()
-            index = {"audio_index": "all"} if len(streams) > 1 else {}
-            _file(root, name, places.path(clip.sound.media.path), video_index=-1, **index)
+    for path, name in pictures.items():
+        _file(root, name, places.path(path), audio_index=-1)
+    sounds = _sounds(root, timeline, places)
     _bin(root, [*pictures.values(), *sounds.values()])
     _background(root, timeline.num_frames)
     tracks: list[tuple[str, str]] = []
-    for number in range(timeline.num_lanes):
-        clips = timeline.lane(number)
-        _playlist(root, f"V{number + 1}", "video", [(clip.picture, pictures[clip.pair.video.path]) for clip in clips])
-        tracks.append((f"V{number + 1}", "audio"))
-    for number in range(timeline.num_lanes):
-        entries = [
-            (clip.sound, sounds[clip.sound.media.path]) for clip in timeline.lane(number) if clip.sound is not None
-        ]
-        _playlist(root, f"A{number + 1}", "audio", entries)
-        tracks.append((f"A{number + 1}", "both" if number else "video"))
+    for lane in range(timeline.num_lanes):
+        pieces = [(clip.picture, pictures[clip.pair.video.path]) for clip in timeline.lane(lane)]
+        tracks.append((f"V{lane + 1}", "audio"))
+        _playlist(root, tracks[-1][0], "video", pieces)
+    num_streams = 1 + max((stream for _, stream in sounds), default=0)
+    for lane, stream in itertools.product(range(timeline.num_lanes), range(num_streams)):
+        heard = [clip.sound for clip in timeline.lane(lane) if clip.sound is not None]
+        pieces = [(piece, sounds[piece.media.path, stream]) for piece in heard if (piece.media.path, stream) in sounds]
+        tracks.append((f"A{lane * num_streams + stream + 1}", "both" if lane else "video"))
+        _playlist(root, tracks[-1][0], "audio", pieces)
     _tractor(root, timeline, tracks)
     return document(root)
+
+
+def _sounds(root: ET.Element, timeline: Timeline, places: Places) -> dict[tuple[Path, int], str]:
+    """A producer for each stream of each recording: MLT can read all at once, but makes noise of 24 bits then."""
+    names: dict[tuple[Path, int], str] = {}
+    for clip in timeline.clips:
+        if clip.sound is None or clip.pair.sound is None:
+            continue
+        indices = clip.pair.sound.indices
+        for stream, index in enumerate(indices):
+            key = clip.sound.media.path, stream
+            if key not in names:
+                names[key] = f"sound{len(names)}"
+                chosen: dict[str, Value] = {"audio_index": index} if len(indices) > 1 else {}
+                _file(root, names[key], places.path(key[0]), video_index=-1, **chosen)
+    return names
 
 
 def _profile(root: ET.Element, timeline: Timeline) -> None:
@@ -132,13 +143,13 @@ def _rate_of(root: ET.Element) -> Fraction:
 
 
 def _delay(entry: ET.Element, seconds: Fraction) -> None:
-    millimetres = round(1000 * seconds * _METRES_PER_SECOND)
-    metres, rest = divmod(millimetres, 1000)
-    distance = {"av.m": metres, "av.cm": rest // 10, "av.mm": rest % 10}
-    delay = add(entry, "filter")
-    _properties(
-        delay, {"mlt_service": "avfilter.compensationdelay", **distance, "av.temp": 0, "av.dry": 0, "av.wet": 1}
-    )
+    echo: dict[str, Value] = {
+        "av.in_gain": 0,
+        "av.out_gain": 1,
+        "av.delays": f"{float(1000 * seconds):.4f}",
+        "av.decays": 1,
+    }
+    _properties(add(entry, "filter"), {"mlt_service": "avfilter.aecho", **echo})
 
 
 def _tractor(root: ET.Element, timeline: Timeline, tracks: Sequence[tuple[str, str]]) -> None:

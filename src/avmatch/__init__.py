@@ -48,11 +48,11 @@ if TYPE_CHECKING:
     from avmatch.core.errors import AvmatchError, MediaError, MissingExtraError, ModelError, UsageError
     from avmatch.core.matches import Candidate, Match, MatchResult
     from avmatch.core.results import Failure, FixResult, SyncResult
-    from avmatch.matching.decision import MatchSettings
+    from avmatch.matching.settings import MatchSettings
+    from avmatch.pipelines.answers import match
     from avmatch.pipelines.classify import classify
     from avmatch.pipelines.export import ExportResult, export
     from avmatch.pipelines.fix import FixSettings, fix, fix_all
-    from avmatch.pipelines.match import match
     from avmatch.pipelines.sync import sync, sync_all
     from avmatch.reports.output import write_match
     from avmatch.reports.plots import plot_match, plot_sync
@@ -64,11 +64,11 @@ _HOMES = {
     "avmatch.core.errors": ("AvmatchError", "MediaError", "MissingExtraError", "ModelError", "UsageError"),
     "avmatch.core.matches": ("Candidate", "Match", "MatchResult"),
     "avmatch.core.results": ("Failure", "FixResult", "SyncResult"),
-    "avmatch.matching.decision": ("MatchSettings",),
+    "avmatch.matching.settings": ("MatchSettings",),
+    "avmatch.pipelines.answers": ("match",),
     "avmatch.pipelines.classify": ("classify",),
     "avmatch.pipelines.export": ("ExportResult", "export"),
     "avmatch.pipelines.fix": ("FixSettings", "fix", "fix_all"),
-    "avmatch.pipelines.match": ("match",),
     "avmatch.pipelines.sync": ("sync", "sync_all"),
     "avmatch.synth": ("SynthConfig", "synthesise"),
     "avmatch.reports.output": ("write_match",),

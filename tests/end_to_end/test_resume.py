@@ -1,5 +1,8 @@
 """Kill −9 in the middle and start again: the same result, and nothing half-written."""
 
+import signal
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -71,3 +74,48 @@ def test_killed_while_it_writes(avmatch, command, clips, cache, matched, table, 
             assert content == (matched / file).read_bytes(), file
     avmatch(*arguments)
     assert_same_tables(table, tmp_path, matched)
+
+
+#: Runs `match` and writes its files, one video a block; dies when the stage has got so far.
+_DYING = """
+import os, signal, sys
+from pathlib import Path
+from avmatch import match, write_match
+from avmatch.matching import fusion
+fusion.BLOCK_VALUES = 1
+videos, audio, out, cache, stage, num = sys.argv[1:]
+def progress(name, done, total):
+    if name == stage and done == int(num):
+        os.kill(os.getpid(), signal.SIGKILL)
+write_match(match(videos, audio, cache_dir=Path(cache), progress=progress), out)
+"""
+
+
+@pytest.fixture(scope="session")
+def usable(avmatch, once):
+    """Five scenes, and what an undisturbed `match` writes for them."""
+
+    def fill(folder):
+        avmatch("synth", folder, "--scenes", 5, "--duration", 4, "--extra-audio", 1)
+        arguments = ("-o", folder / "out", "--cache", folder / "cache")
+        avmatch("match", folder / "videos", folder / "audio", *arguments, fresh=True)
+
+    return once("usable", fill)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("stage", "num"), [("videos", 2), ("audio", 3), ("pairs", 2)])
+def test_resumed_files_are_the_same_byte_for_byte(avmatch, usable, environment, tmp_path, stage, num):
+    out, cache = tmp_path / "out", tmp_path / "cache"
+    inputs = (usable / "videos", usable / "audio")
+    words = [sys.executable, "-c", _DYING, *map(str, (*inputs, out, cache, stage, num))]
+    died = subprocess.run(words, env=environment, capture_output=True, check=False, timeout=300)
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    assert entries(cache)
+    assert not out.exists()
+    avmatch("match", *inputs, "-o", out, "--cache", cache, fresh=True)
+    assert results(out) == results(usable / "out")
+    answer = next((cache / "answers").glob("*.npz"))
+    avmatch("match", *inputs, "-o", tmp_path / "again", "--cache", cache)
+    assert results(tmp_path / "again") == results(out)
+    assert answer.stat().st_mtime_ns == next((cache / "answers").glob("*.npz")).stat().st_mtime_ns

@@ -15,13 +15,12 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
 import cv2
 import numpy as np
-import platformdirs
 from jaxtyping import UInt8
 
 from avmatch.analysis import store
@@ -53,11 +52,6 @@ Answer = TypeVar("Answer")
 Item = TypeVar("Item")
 
 
-def default_cache_dir() -> Path:
-    """Where features are kept by default."""
-    return Path(platformdirs.user_cache_dir("avmatch"))
-
-
 @dataclass(frozen=True)
 class Analyser:
     """How files are turned into features.
@@ -68,6 +62,7 @@ class Analyser:
         num_threads: decoder threads per file; 0 = as many as there are cores.
         face_detector: a YuNet network (frontends/faces.py); None = Haar cascades.
         choice: which streams and channel of each file, where a person says so.
+        contents: the content hashes of files, where they are known already.
 
     Raises:
         UsageError: nothing can be written into `cache_dir`.
@@ -79,6 +74,7 @@ class Analyser:
     num_threads: int = 0
     face_detector: Path | None = None
     choice: StreamChoice = BEST
+    contents: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.face_detector is not None:
@@ -161,7 +157,7 @@ class Analyser:
             settings["video"] += f"/stream {self.choice.video}"
         if self.choice.audio is not None or self.choice.channel is not None:
             settings["audio"] += f"/stream {self.choice.audio}, channel {self.choice.channel}"
-        content = store.content_hash(path)
+        content = self.contents.get(path) or store.content_hash(path)
         return {side: store.entry(self.cache_dir, content, side, made_by) for side, made_by in settings.items()}
 
     def _decode(self, path: str, sides: Sequence[Side]) -> Found:

@@ -1,4 +1,4 @@
-"""Features on disk: one .npz a file, named by the content it was made from and by how it was made.
+"""Features and answers on disk: one .npz each, named by the content it was made from and by how it was made.
 
 No pickle: arrays and a JSON text, in which each array is called by its name. A file that can't be read back counts as
 absent and is made again.
@@ -12,19 +12,30 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+import platformdirs
 
-from avmatch.core.features import AudioFeatures, Embeddings, MouthTrack, VideoFeatures
+from avmatch.core import features, matches, results
+from avmatch.core.features import AudioFeatures, VideoFeatures
 from avmatch.core.files import content_hash as content_hash
 from avmatch.core.files import write_bytes_atomically
+from avmatch.core.matches import MatchResult
 
 #: Part of every name: raise it when a front end changes.
 FEATURES_VERSION = 9
-_KINDS: dict[str, Any] = {kind.__name__: kind for kind in (AudioFeatures, Embeddings, MouthTrack, VideoFeatures)}
+_KINDS: dict[str, Any] = {
+    name: kind for nouns in (features, matches, results) for name, kind in vars(nouns).items() if is_dataclass(kind)
+}
+Kept = TypeVar("Kept")
 #: What numpy, zipfile and json raise on files that are cut short, altered, or something else.
 _DAMAGES = (OSError, EOFError, ValueError, TypeError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
+
+
+def default_cache_dir() -> Path:
+    """Where features and answers are kept by default."""
+    return Path(platformdirs.user_cache_dir("avmatch"))
 
 
 def entry(folder: Path, content: str, kind: str, settings: str) -> Path:
@@ -33,10 +44,10 @@ def entry(folder: Path, content: str, kind: str, settings: str) -> Path:
     return folder / content[:2] / f"{content}-{kind}-{key}.npz"
 
 
-def save(path: Path, features: VideoFeatures | AudioFeatures) -> None:
-    """Write features, whole or not at all."""
+def save(path: Path, made: VideoFeatures | AudioFeatures | MatchResult) -> None:
+    """Write features or an answer, whole or not at all."""
     arrays: list[np.ndarray] = []
-    text = json.dumps(_packed(features, arrays))
+    text = json.dumps(_packed(made, arrays))
     buffer = io.BytesIO()
     np.savez(buffer, *arrays, json=np.array(text))
     write_bytes_atomically(path, buffer.getvalue())
@@ -44,13 +55,19 @@ def save(path: Path, features: VideoFeatures | AudioFeatures) -> None:
 
 def load(path: Path) -> VideoFeatures | AudioFeatures | None:
     """Read features back; None if there are none, or they are damaged."""
+    found = read(path, object)
+    return found if isinstance(found, VideoFeatures | AudioFeatures) else None
+
+
+def read(path: Path, kind: type[Kept]) -> Kept | None:
+    """Read back what is of this kind; None if there is none, or it is damaged."""
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             arrays = dict(stored)
         found = _unpacked(json.loads(str(arrays["json"])), arrays)
     except _DAMAGES:
         return None
-    return found if isinstance(found, VideoFeatures | AudioFeatures) else None
+    return found if isinstance(found, kind) else None
 
 
 def _packed(value: object, arrays: list[np.ndarray]) -> object:

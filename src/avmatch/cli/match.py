@@ -35,11 +35,9 @@ def match(
     """Match each video to its audio, and write tables and a report."""
     from rich.console import Console
 
-    from avmatch.matching.decision import MatchSettings
+    from avmatch.matching.settings import MatchSettings
     from avmatch.pipelines import delivery
-    from avmatch.pipelines.export import check_export
-    from avmatch.pipelines.export import export as write_timeline
-    from avmatch.pipelines.match import match as run
+    from avmatch.pipelines.answers import match as run
     from avmatch.reports.output import match_table, write_match
     from avmatch.reports.wording import remark_lines
 
@@ -49,6 +47,8 @@ def match(
     delivery.check_output(matrix, "--matrix", "similarity.npy")
     delivery.check_folders(out, mux)
     if export is not None:
+        from avmatch.pipelines.export import check_export
+
         check_export(export, None, out)
     with progress_bars() as progress:
         result = run(
@@ -74,6 +74,8 @@ def match(
     for line in remark_lines(result.notes, result.failures):
         print(line, file=sys.stderr)
     if export is not None and result.videos:
+        from avmatch.pipelines.export import export as write_timeline
+
         print_export(write_timeline(out, export))
     if not result.videos or not result.audio or any(failure.stage == "mux" for failure in result.failures):
         raise Exit(1)

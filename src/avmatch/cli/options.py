@@ -31,7 +31,7 @@ CacheOrNone = Annotated[
 
 def cache_folder(cache: Path | None, no_cache: bool = False) -> Path | None:
     """Where features are kept; None = nowhere."""
-    from avmatch.analysis.features import default_cache_dir
+    from avmatch.analysis.store import default_cache_dir
 
     return None if no_cache or cache == Path("none") else cache or default_cache_dir()
 

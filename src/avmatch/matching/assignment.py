@@ -20,9 +20,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.special import logit
 
-#: A pair is reported when it is at least this probable: to look at a doubtful pair, marked as such, costs about half of
-#: what a right one saves.
-MIN_CONFIDENCE = 0.35
+from avmatch.matching.settings import MIN_CONFIDENCE
+
 _TINY = 1e-12
 
 
@@ -43,7 +42,8 @@ def one_to_one(
         rows, columns = linear_sum_assignment(_log_odds(confidence), maximize=True)
         partner[rows] = columns
         return partner
-    for rows, columns in _linked(*np.nonzero(confidence >= min_confidence), confidence.shape):
+    possible, shape = np.argwhere(confidence >= min_confidence), confidence.shape
+    for rows, columns in _linked(possible[:, 0], possible[:, 1], (shape[0], shape[1])):
         among = confidence[np.ix_(rows, columns)]
         gain = np.maximum(_log_odds(among) - _log_odds(np.array([min_confidence])), 0.0)
         chosen, given = linear_sum_assignment(gain, maximize=True)

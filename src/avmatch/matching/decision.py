@@ -25,10 +25,10 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64, Int
 from scipy.special import expit
 
-from avmatch.core.errors import UsageError
 from avmatch.core.matches import Candidate, Match, MatchResult
 from avmatch.matching import assignment
 from avmatch.matching.fusion import Scores
+from avmatch.matching.settings import MatchSettings as MatchSettings
 
 #: What pairs that don't match usually score (nats), and with which weight, in items, that counts in small galleries.
 USUAL_MEDIAN, USUAL_SPREAD, USUAL_WEIGHT = 0.6, 1.2, 10.0
@@ -101,37 +101,6 @@ def _best_other(values: Float64[np.ndarray, "N M"]) -> Float64[np.ndarray, "N M"
 def _damped(values: Float64[np.ndarray, "N M"]) -> Float64[np.ndarray, "N M"]:
     """Sign-preserving logarithm: a lead of hundred isn't ten times as sure as one of ten."""
     return np.sign(values) * np.log1p(np.abs(values))
-
-
-@dataclass(frozen=True)
-class MatchSettings:
-    """What a run was asked for.
-
-    Attributes:
-        max_offset_seconds: offsets up to this are searched (one-to-one work).
-        min_confidence: a pair less probable than this is no pair.
-        complete: force a match for every video; confidences stay as they are.
-        many: one recording may serve several videos, each placed at its own offset inside it.
-        use_duration: let similar lengths count, weakly.
-        use_scratch: let the videos' own sound count.
-        top_k: candidates kept per video.
-    """
-
-    max_offset_seconds: float = 0.5
-    min_confidence: float = assignment.MIN_CONFIDENCE
-    complete: bool = False
-    many: bool = False
-    use_duration: bool = True
-    use_scratch: bool = False
-    top_k: int = 10
-
-    def __post_init__(self) -> None:
-        if not 0.0 <= self.max_offset_seconds <= 3600.0:
-            raise UsageError(f"max_offset_seconds must be in 0…3600, got {self.max_offset_seconds}")
-        if not 0.0 <= self.min_confidence <= 1.0:
-            raise UsageError(f"min_confidence must be in 0…1, got {self.min_confidence}")
-        if self.top_k < 1:
-            raise UsageError(f"top_k must be at least 1, got {self.top_k}")
 
 
 def decide(

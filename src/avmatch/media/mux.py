@@ -44,7 +44,7 @@ def mux(video: Path, audio: Path, out: Path, *, offset_seconds: float, audio_cod
         audio: the sound, from any file.
         out: the new file, in the clip's container where the suffix is the same.
         offset_seconds: how late the sound comes (audio time = picture time + offset); it is moved earlier by this.
-        audio_codec: one of tracks.SOUND_CODECS.
+        audio_codec: one of sound_codecs.SOUND_CODECS.
 
     Returns:
         What is different in the copy, a line each.

@@ -64,7 +64,7 @@ def repair(
         out: the new file, in the original's container where the suffix is the same.
         offset_seconds: how late the sound comes at the picture's beginning.
         drift_ppm: by how much it comes later and later (alignment/drift.py); not zero = the sound is resampled.
-        audio_codec: how the sound is kept, one of tracks.SOUND_CODECS.
+        audio_codec: how the sound is kept, one of sound_codecs.SOUND_CODECS.
         track: the number of the audio track that is moved, from 1 on; None = all of them.
         picture: the number of the video stream that the offset was measured by; None = the best.
 

@@ -23,15 +23,14 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from avmatch.core.clock import samples_from_seconds
-from avmatch.core.errors import MediaError, UsageError
+from avmatch.core.errors import MediaError
 from avmatch.core.features import AudioSamples
 from avmatch.media.copying import Packet, holds
 from avmatch.media.encode import SoundWriter, rate_for
 from avmatch.media.raw_sound import RawBlock
+from avmatch.media.sound_codecs import check_sound_codec
 from avmatch.media.steady import JUMP_SECONDS, SteadyTimes
 
-#: What a user can ask for; "auto" keeps what can be kept.
-SOUND_CODECS = ("auto", "copy", "pcm", "flac", "alac", "aac", "opus")
 BIT_RATE_A_CHANNEL = 128_000
 _LOSSLESS = frozenset({"flac", "alac", "wavpack", "tta", "ape", "mlp", "truehd", "als", "shorten"})
 _CUT_PCM = re.compile(r"pcm_(u8|[sf](16|24|32|64)(le|be))")
@@ -63,12 +62,6 @@ class SoundPlan:
     note: str = ""
 
 
-def check_sound_codec(name: str) -> None:
-    """Raises UsageError if there is no such codec."""
-    if name not in SOUND_CODECS:
-        raise UsageError(f"no audio codec {name!r}; there are {', '.join(SOUND_CODECS)}")
-
-
 def plan_sound(
     sound: av.AudioStream,
     source: av.container.InputContainer,
@@ -80,7 +73,7 @@ def plan_sound(
     """How a sound is best brought into a container.
 
     Args:
-        wanted: one of SOUND_CODECS.
+        wanted: one of sound_codecs.SOUND_CODECS.
         why: the samples change, for this reason, so that they must be encoded.
 
     Raises:

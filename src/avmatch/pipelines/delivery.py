@@ -12,12 +12,9 @@ from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.files import write_array_atomically, write_text_atomically
 from avmatch.core.matches import MATCH_COLUMNS, MatchResult
 from avmatch.core.results import SYNC_COLUMNS, Failure, Progress, SyncResult, csv_text
-from avmatch.data.inputs import MEDIA_SUFFIXES
-from avmatch.data.std2022 import FEATURE_SUFFIX
+from avmatch.data.inputs import FEATURE_SUFFIXES, MEDIA_SUFFIXES
 from avmatch.matching.galleries import NORMALISATIONS
-from avmatch.media.mux import mux
-from avmatch.media.tracks import check_sound_codec as check_sound_codec
-from avmatch.reports.plots import plot_sync
+from avmatch.media.sound_codecs import check_sound_codec as check_sound_codec
 
 
 def write_matrix(result: MatchResult, path: str | Path, normalise: str = "sinkhorn") -> None:
@@ -66,8 +63,10 @@ def mux_matches(
     Raises:
         UsageError: features were matched, which have no picture to write.
     """
+    from avmatch.media.mux import mux
+
     pairs = [(item, item.audio) for item in result.matches if item.audio is not None]
-    if any(Path(path).suffix.lower() == FEATURE_SUFFIX for path in result.videos):
+    if any(Path(path).suffix.lower() in FEATURE_SUFFIXES for path in result.videos):
         raise UsageError(f"{videos}: features have no picture to write; leave out --mux")
     places = targets([item.video for item, _ in pairs], videos, folder)
     used = (*result.videos, *result.audio, *(failure.path for failure in result.failures))
@@ -151,6 +150,8 @@ def write_sync(results: Sequence[SyncResult], table: Path | None, plot: Path | N
         write_text_atomically(table, csv_text(SYNC_COLUMNS, (result.row() for result in results)))
     if plot is None:
         return
+    from avmatch.reports.plots import plot_sync
+
     if len(results) == 1 and not plot.is_dir():
         plot_sync(results[0], plot)
         return

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from importlib import metadata
 
-from avmatch.analysis.features import default_cache_dir
+from avmatch.analysis.store import default_cache_dir
 from avmatch.artifacts.model import shipped_models
 from avmatch.core.errors import version_line
 from avmatch.media.probe import codec_report, library_versions

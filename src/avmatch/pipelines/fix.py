@@ -15,7 +15,7 @@ from avmatch.core.files import taken
 from avmatch.core.results import FixResult, Progress, SyncResult
 from avmatch.media.choice import BEST, StreamChoice, check_streams
 from avmatch.media.repair import Repaired, repair
-from avmatch.media.tracks import check_sound_codec
+from avmatch.media.sound_codecs import check_sound_codec
 from avmatch.pipelines.delivery import targets
 from avmatch.pipelines.sync import DEFAULT_MAX_OFFSET_SECONDS, sync_all
 
@@ -33,7 +33,7 @@ class FixSettings:
         tolerance_seconds: a file that is this close to being together is left as it is.
         force: act on uncertain measurements, too; where the sound isn't the picture's, only `offset_seconds` acts.
         max_offset_seconds, model, cache_dir, face_detector: as for `sync`.
-        audio_codec: how the sound is kept, one of media.tracks.SOUND_CODECS.
+        audio_codec: how the sound is kept, one of media.sound_codecs.SOUND_CODECS.
         track: the number of the audio track that is moved, from 1 on; None = all tracks of the take.
         choice: the streams and the channel that are measured; the picture is also that which the sound is moved by.
 

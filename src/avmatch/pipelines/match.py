@@ -9,8 +9,7 @@ take the arrays as they are.
     load → encode → similarity → decide
 """
 
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -28,20 +27,15 @@ from avmatch.core.results import NOTED_DAMAGED_SECONDS, NOTED_MISSING_SHARE, Fai
 from avmatch.cues.evidence import Cue
 from avmatch.cues.mouth import looks_at_faces
 from avmatch.cues.recording import DurationCue, ScratchCue
-from avmatch.data.inputs import MEDIA_SUFFIXES, list_audio, list_videos, unknown_files
 from avmatch.matching.decision import MatchSettings, confidences, decide
 from avmatch.matching.fusion import Scores, any_offset, fused_scores, usual_offsets
+from avmatch.pipelines.arguments import Paths, left_out, listed, video_and_audio_paths
 from avmatch.pipelines.models import Models, face_cues, models_with, motion_cues, open_for_match
 
 #: Offsets are tried this far apart in one-to-one work: lips agree with the voice for ±60 ms only.
 LAG_STEP_SECONDS = 0.02
 
-Paths = str | Path | Sequence[str | Path]
 Features = TypeVar("Features", VideoFeatures, AudioFeatures)
-
-
-#: So many files of unknown kinds are named.
-_MAX_NAMED = 10
 
 
 def match(
@@ -53,35 +47,23 @@ def match(
     face_detector: Path | None = None,
     cache_dir: Path | None = None,
     leave_out: Sequence[Path] = (),
+    contents: Mapping[str, str] | None = None,
     num_workers: int = 0,
     progress: Progress | None = None,
 ) -> MatchResult:
-    """Say which audio belongs to which video.
+    """Say which audio belongs to which video, as answers.match does, from the features on; no answer is kept.
 
     Args:
-        videos, audios: a folder, a glob, a file, a CSV/Parquet manifest with a `path` column, or a list of files.
-        settings: what to search and how to decide.
-        model: a learned cue's towers: a run, an exported folder, or the name of a model that ships. With towers over
-            clip features (artifacts/tower.py), `videos` and `audios` hold `.npy` files of such features.
-        face_detector: a YuNet network as ONNX; None = OpenCV's Haar cascades.
-        cache_dir: where features are kept between runs; None = nowhere.
-        leave_out: folders inside `videos` or `audios` that aren't searched, such as those of earlier results.
-        num_workers: files analysed at once; 0 = one a core.
-        progress: called with (stage, done, total).
-
-    Raises:
-        UsageError: an argument names nothing, or a setting is out of range.
-        ModelError: the model or the face detector can't be used.
+        contents: the content hashes of files, where they are known already.
     """
     settings = settings or MatchSettings()
     opened = None if model is None else open_for_match(model)
     if opened is not None and opened.kind == CLIP_TOWERS:
         return _match_features(videos, audios, settings, opened)
     models = models_with(opened)
-    analyser = Analyser(cache_dir, models.towers, num_threads=1, face_detector=face_detector)
+    analyser = Analyser(cache_dir, models.towers, 1, face_detector, contents=contents or {})
     watch = analyser.video_with_scratch if settings.use_scratch else analyser.video
-    video_paths = _listed(videos, list_videos, leave_out)
-    audio_paths = _without(_listed(audios, list_audio, leave_out), video_paths)
+    video_paths, audio_paths = video_and_audio_paths(videos, audios, leave_out)
     video_answers = analyse_all(watch, video_paths, "videos", progress, num_workers)
     audio_answers = analyse_all(analyser.audio, audio_paths, "audio", progress, num_workers)
     video_features, audio_features = _usable(video_paths, video_answers), _usable(audio_paths, audio_answers)
@@ -92,7 +74,7 @@ def match(
     scores = fused_scores(cues, *videos_and_audio, lags, prior, progress=progress)
     faces = [place for place, cue in enumerate(cues) if looks_at_faces(cue)]
     confidence = confidences(scores.nats, np.isin(scores.deciding, faces), shared=settings.many)
-    notes = (*_left_out((videos, audios), leave_out), *_notes(video_features, audio_features, settings))
+    notes = (*left_out((videos, audios), leave_out), *_notes(video_features, audio_features, settings))
     result = decide(video_paths, tuple(video_features), tuple(audio_features), scores, confidence, settings)
     return replace(
         result,
@@ -116,38 +98,10 @@ def cues_for(settings: MatchSettings, models: Models) -> tuple[Cue, ...]:
     return tuple(cues)
 
 
-def _without(audio_paths: tuple[str, ...], video_paths: tuple[str, ...]) -> tuple[str, ...]:
-    """The recordings that aren't among the videos as well, where a folder holds both; all, if none would be left."""
-    videos = set(map(os.path.realpath, video_paths))
-    return tuple(path for path in audio_paths if os.path.realpath(path) not in videos) or audio_paths
-
-
 def _failures(answers: Iterable[object]) -> tuple[Failure, ...]:
     """What couldn't be used; a file that fails as a video and as a recording counts once."""
     failures = [answer for answer in answers if isinstance(answer, Failure)]
     return tuple({(failure.path, failure.message): failure for failure in failures}.values())
-
-
-def _left_out(arguments: Iterable[Paths], folders: Sequence[Path]) -> Iterator[str]:
-    """A note for each folder of results inside the arguments: why its files aren't among the input."""
-    roots = [Path(argument).resolve() for argument in arguments if isinstance(argument, str | Path)]
-    for folder in folders:
-        inside = any(root.is_dir() and root in folder.resolve().parents for root in roots)
-        if inside and (num := sum(path.suffix.lower() in MEDIA_SUFFIXES for path in folder.rglob("*"))):
-            yield f"{folder}: {num} media files there are taken for results of an earlier run, and left out"
-    for argument in dict.fromkeys(argument for argument in arguments if isinstance(argument, str | Path)):
-        if unknown := unknown_files(argument, folders):
-            names = ", ".join(Path(path).name for path in unknown[:_MAX_NAMED])
-            more = f" and {len(unknown) - _MAX_NAMED} more" if len(unknown) > _MAX_NAMED else ""
-            yield f"{argument}: not tried, because their suffix isn't that of a media file: {names}{more}"
-
-
-def _listed(argument: Paths, lister: Callable[..., tuple[str, ...]], *leave_out: Sequence[Path]) -> tuple[str, ...]:
-    if isinstance(argument, str | Path):
-        return lister(argument, *leave_out)
-    if not argument:
-        raise UsageError("an empty list of files was given")
-    return tuple(dict.fromkeys(os.fspath(path) for path in argument))
 
 
 def _match_features(videos: Paths, audios: Paths, settings: MatchSettings, model: Model) -> MatchResult:
@@ -164,7 +118,7 @@ def _match_features(videos: Paths, audios: Paths, settings: MatchSettings, model
             "or match the media files themselves"
         )
     towers = load_clip_towers(model)
-    video_paths, audio_paths = _listed(videos, list_features), _listed(audios, list_features)
+    video_paths, audio_paths = listed(videos, list_features), listed(audios, list_features)
     usable_videos, video_vectors, video_failures = _encoded(towers.video, video_paths)
     usable_audio, audio_vectors, audio_failures = _encoded(towers.audio, audio_paths)
     description = towers.video.description

@@ -1,0 +1,40 @@
+"""What `match` is asked for."""
+
+from dataclasses import dataclass
+
+from avmatch.core.errors import UsageError
+
+#: A pair is reported when it is at least this probable: to look at a doubtful pair, marked as such, costs about half of
+#: what a right one saves.
+MIN_CONFIDENCE = 0.35
+
+
+@dataclass(frozen=True)
+class MatchSettings:
+    """What a run was asked for.
+
+    Attributes:
+        max_offset_seconds: offsets up to this are searched (one-to-one work).
+        min_confidence: a pair less probable than this is no pair.
+        complete: force a match for every video; confidences stay as they are.
+        many: one recording may serve several videos, each placed at its own offset inside it.
+        use_duration: let similar lengths count, weakly.
+        use_scratch: let the videos' own sound count.
+        top_k: candidates kept per video.
+    """
+
+    max_offset_seconds: float = 0.5
+    min_confidence: float = MIN_CONFIDENCE
+    complete: bool = False
+    many: bool = False
+    use_duration: bool = True
+    use_scratch: bool = False
+    top_k: int = 10
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.max_offset_seconds <= 3600.0:
+            raise UsageError(f"max_offset_seconds must be in 0…3600, got {self.max_offset_seconds}")
+        if not 0.0 <= self.min_confidence <= 1.0:
+            raise UsageError(f"min_confidence must be in 0…1, got {self.min_confidence}")
+        if self.top_k < 1:
+            raise UsageError(f"top_k must be at least 1, got {self.top_k}")

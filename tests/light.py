@@ -15,9 +15,18 @@ with tempfile.TemporaryDirectory() as folder:
     result = avmatch.match(clips / "videos", clips / "audio")
     video, audio = next((item.video, item.audio) for item in result.matches if item.audio)
     offset = avmatch.sync(video, audio=audio)
+    avmatch.write_match(result, clips / "result")
+    timelines = [avmatch.export(clips / "result", name) for name in ("fcpxml", "xmeml", "edl", "ale", "mlt", "csv")]
+    try:
+        avmatch.export(clips / "result", "otio")
+    except avmatch.MissingExtraError as error:
+        print(error)
+    else:
+        raise AssertionError("OpenTimelineIO is no part of a bare install")
 print(result)
 print(offset)
 assert len(result.matches) == 3, result
+assert all(timeline.num_clips == 3 for timeline in timelines), timelines
 assert offset.status != "failed", offset
 assert {"lips", "events"} <= set(result.settings["cues"]), result.settings
 heavy = {"torch", "pandas", "pyarrow", "tensorflow", "jax"} & set(sys.modules)

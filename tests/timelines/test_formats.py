@@ -12,8 +12,18 @@ from pathlib import Path
 import pyarrow.parquet
 import pytest
 
+from avmatch.media.timecode import Timecode
 from avmatch.pipelines.export import export
-from shoots import CLIP_FRAMES, RECORDING_SECONDS, KnownClip, Shoot
+from shoots import (
+    CLIP_FRAMES,
+    RECORDING_SECONDS,
+    KnownClip,
+    Row,
+    Shoot,
+    write_clip,
+    write_recording,
+    write_result,
+)
 from timeline_readers import Piece, Seen, read_ale, read_edl, read_fcpxml, read_otio, read_xmeml
 
 SAMPLE = Fraction(1, 48_000)
@@ -223,3 +233,65 @@ def test_paths_can_be_relative(shoot: Shoot, tmp_path: Path, to: str) -> None:
     text = out.read_text(encoding="utf-8")
     assert str(shoot.folder.parent) not in text
     assert ("video/clip%200.mov" in text) or ("video/clip 0.mov" in text)
+
+
+READERS = {"otio": read_otio, "fcpxml": lambda path: read_fcpxml(path)[0], "xmeml": read_xmeml}
+
+
+@pytest.mark.parametrize("to", list(READERS))
+def test_several_clips_on_one_recording(tmp_path: Path, to: str) -> None:
+    """They stand as they lie in it; the sound of the same moment is heard once."""
+    rate, frame = Fraction(24), Fraction(1, 24)
+    audio = write_recording(tmp_path / "long.wav", 1.0, duration_seconds=30.0)
+    starts_ms = (20_000.0, 3_000.0, 3_500.0, 4_010.0, 9_000.0)
+    rows = [
+        Row(write_clip(tmp_path / f"v{number}.mov", rate, num_frames=48), audio, start_ms)
+        for number, start_ms in enumerate(starts_ms)
+    ]
+    result = export(write_result(tmp_path / "OUT", rows, many=True), to, tmp_path / f"t.{to}")
+    assert result.notes[-1] == "clips of the same moment lie above one another on 3 tracks; the upper ones are muted"
+    seen = READERS[to](result.paths[0])
+    videos = {piece.file.stem: piece for piece in seen.of("V")}
+    assert len(videos) == len(rows)
+    for row in rows:
+        wanted = Fraction(str(row.offset_ms)) / 1000 - 3
+        assert abs(videos[row.video.stem].at_seconds - wanted) <= frame / 2
+    sounds = seen.of("A")
+    assert len(sounds) == len(rows)
+    starts = {
+        piece.at_seconds: Fraction(str(row.offset_ms)) / 1000 for row in rows for piece in [videos[row.video.stem]]
+    }
+    for piece in sounds:
+        assert piece.file == audio
+        assert abs(piece.source_seconds - starts[piece.at_seconds]) <= (frame / 2 if to == "xmeml" else SAMPLE / 2)
+    if to != "xmeml":  # its adapter doesn't read what is switched off
+        assert sum(piece.is_on for piece in sounds) == 3
+    else:
+        root = ET.fromstring(result.paths[0].read_bytes())
+        items = root.findall("sequence/media/audio/track/clipitem")
+        assert [item.findtext("enabled") for item in items].count("FALSE") == 2
+
+
+@pytest.mark.parametrize("to", list(READERS))
+def test_rates_can_be_mixed(tmp_path: Path, to: str) -> None:
+    """Each clip is entered at its own first frame, cut at frames of the timeline, and its sound keeps to it."""
+    rows = []
+    for number, text in enumerate(("25", "25", "24000/1001", "60000/1001", "50", "30")):
+        rate = Fraction(text)
+        start = Timecode(round(rate * 3600), rate)
+        video = write_clip(tmp_path / f"v{number}.mov", rate, num_frames=70, timecode=start)
+        rows.append(Row(video, write_recording(tmp_path / f"a{number}.wav", 0.5), 110.0))
+    seen = READERS[to](export(write_result(tmp_path / "OUT", rows), to, tmp_path / f"t.{to}").paths[0])
+    at_frame = 0
+    for piece, sound, row in zip(seen.of("V"), seen.of("A"), rows, strict=True):
+        assert (piece.file, sound.file) == (row.video, row.audio)
+        assert piece.at_seconds == sound.at_seconds == Fraction(at_frame, 25)
+        assert piece.source_seconds == piece.file_start_seconds
+        assert abs(sound.source_seconds - Fraction(110, 1000)) <= (Fraction(1, 50) if to == "xmeml" else SAMPLE / 2)
+        assert sound.duration_seconds == Fraction(math.floor(piece_seconds(row) * 25), 25)
+        at_frame += math.floor(piece_seconds(row) * 25)
+
+
+def piece_seconds(row: Row) -> Fraction:
+    """How long a clip of 70 frames is."""
+    return 70 / Fraction(("25", "25", "24000/1001", "60000/1001", "50", "30")[int(row.video.stem[1:])])

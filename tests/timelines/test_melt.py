@@ -107,6 +107,27 @@ def test_many_clips_on_one_recording(tmp_path: Path) -> None:
     assert np.abs(sound).max() < 0.95 * 2**15
 
 
+def test_rates_can_be_mixed(tmp_path: Path) -> None:
+    """At 25 frames a second: what was seen at 0.8 s is seen within a frame of it, and heard then."""
+    rows = []
+    for number, text in enumerate(("25", "25", "24000/1001", "60000/1001", "30")):
+        rate = Fraction(text)
+        flash = round(Fraction(4, 5) * rate)
+        video = write_clip(tmp_path / f"v{number}.mov", rate, num_frames=round(2 * rate), flash_frame=flash)
+        rows.append(Row(video, write_recording(tmp_path / f"a{number}.wav", float(flash / rate) - 0.1), -100.0))
+    project = tmp_path / "t.mlt"
+    export(write_result(tmp_path / "OUT", rows), "mlt", project)
+    frames, sound = rendered(project, tmp_path / "t.mkv", 2)
+    at_frame = 0
+    for row, text in zip(rows, ("25", "25", "24000/1001", "60000/1001", "30"), strict=True):
+        rate = Fraction(text)
+        truth = at_frame / 25 + float(round(Fraction(4, 5) * rate) / rate)
+        near = frames[round(25 * truth) - 1 : round(25 * truth) + 2]
+        assert near.max() > 60, row.video
+        assert abs(click_seconds(sound.max(axis=0), truth) - truth) <= 0.001
+        at_frame += int(round(2 * rate) / rate * 25)
+
+
 @pytest.mark.parametrize("name", ["a & b", "ü – 漢字", "100 %", 'it\'s "so"', "<tag>", "#1", "q?uery", "a=b;c", "x:y"])
 def test_names(tmp_path: Path, name: str) -> None:
     rate = Fraction(25)

@@ -10,7 +10,7 @@ from avmatch.core.errors import version_line
 from avmatch.media.probe import codec_report, library_versions
 
 _LIBRARIES = ("numpy", "scipy", "av", "opencv-python-headless", "onnxruntime", "matplotlib")
-_OPTIONAL = {"pyarrow": "parquet", "pandas": "pandas", "torch": "train"}
+_OPTIONAL = {"pyarrow": "parquet", "pandas": "pandas", "opentimelineio": "edit", "torch": "train"}
 
 
 def diagnosis() -> Iterator[str]:

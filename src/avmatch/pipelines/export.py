@@ -200,6 +200,6 @@ def _notes(timeline: Timeline, kind: Format) -> Iterator[str]:
             rate = f"{float(clip.pair.picture.rate):.5g}"
             yield f"{clip.pair.video.path.name}: its frame rate varies; editors take it for {rate} frames a second"
     if timeline.num_lanes > 1:
-        yield f"{timeline.num_lanes} clips show the same moment: they lie above one another, the upper ones muted"
+        yield f"clips of the same moment lie above one another on {timeline.num_lanes} tracks; the upper ones are muted"
     if checks := sum(bool(clip.doubt) for clip in timeline.clips):
         yield f"{checks} of {len(timeline.clips)} clips are marked to check"

@@ -63,7 +63,7 @@ class _Writer:
 
     def _track_metadata(self, is_audio: bool) -> dict[str, Any]:
         kinds = {1: "Mono", 2: "Stereo"}
-        num = self._timeline.num_channels
+        num = max(1, self._timeline.num_channels)
         audio = {"Audio Type": kinds.get(num, f"Adaptive {num}"), "SoloOn": False} if is_audio else {}
         return {"Resolve_OTIO": {"Locked": False, **audio}}
 

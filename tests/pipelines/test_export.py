@@ -47,7 +47,26 @@ def test_the_file_lies_in_the_result_by_default(tmp_path: Path, to: str) -> None
     avmatch.export(folder, to)  # again, over itself
     assert path.read_bytes() == first
     after = {path.name: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert after.pop(".avmatch-timelines")
     assert after == before | {path.name: first}
+
+
+def test_an_editors_work_is_never_replaced(tmp_path: Path) -> None:
+    """Shotcut saves into the project that it opened."""
+    folder = write_result(tmp_path / "OUT", rows_of(tmp_path, 1))
+    (path,) = avmatch.export(folder, "mlt").paths
+    edited = path.read_bytes().replace(b"</mlt>", b"<!-- cut --></mlt>")
+    path.write_bytes(edited)
+    for out in (None, path):
+        with pytest.raises(UsageError, match="is not what `avmatch export` wrote"):
+            avmatch.export(folder, "mlt", out)
+    (tmp_path / "mine.otio").write_text("{}", encoding="utf-8")
+    (tmp_path / "link.otio").symlink_to(tmp_path / "mine.otio")
+    for name in ("mine.otio", "link.otio"):
+        with pytest.raises(UsageError, match="is there already"):
+            avmatch.export(folder, "otio", tmp_path / name)
+    assert path.read_bytes() == edited
+    assert (tmp_path / "mine.otio").read_text(encoding="utf-8") == "{}"
 
 
 def test_only_sure_pairs(tmp_path: Path) -> None:
@@ -97,7 +116,7 @@ def test_clips_of_several_rates(tmp_path: Path) -> None:
         assert names == [f"timeline.{to}", f"timeline_29.97fps.{to}", f"timeline_60fps.{to}"]
         avmatch.export(folder, to)  # again, over its own
     (folder / "timeline_60fps.edl").write_text("notes of mine", encoding="utf-8")
-    with pytest.raises(UsageError, match="lies where the clips of 60 frames a second would go"):
+    with pytest.raises(UsageError, match="timeline_60fps"):
         avmatch.export(folder, "edl")
     assert (folder / "timeline_60fps.edl").read_text(encoding="utf-8") == "notes of mine"
 

@@ -28,11 +28,11 @@ FEATURE_SUFFIXES = frozenset({".npy"})
 #: What lies beside recordings and is none.
 SIDECAR_SUFFIXES = frozenset(
     (
-        ".aaf .ale .asd .ass .aup3 .bak .bdm .bim .bmp .bup .cif .cpf .cpi .csv .ctg .cube .dat .db .dng .doc .docx"
-        " .drp .edl .fcpxml .heic .html .idx .ifo .inf .info .ini .jpeg .jpg .json .jsonl .lnk .log .md .md5 .mhl .mpl"
-        " .npy .npz .onnx .otio .parquet .pdf .pek .pkf .png .ppn .prproj .ptx .py .reapeaks .rmd .rsv .rtf .sav .sfk"
-        " .sha1 .sha256 .sidx .smi .srt .sub .tdt .thm .thumb .tid .tif .tiff .tsv .txt .url .vtt .webp .wfm .xls"
-        " .xlsx .xml .xmp .yaml .yml .zip"
+        ".aaf .ale .asd .ass .aup3 .bak .bdm .bim .bmp .bup .cif .cpf .cpi .csv .ctg .cube .dat .db .dng .doc"
+        " .docx .drp .edl .fcpxml .heic .html .idx .ifo .inf .info .ini .jpeg .jpg .json .jsonl .kdenlive .lnk"
+        " .log .md .md5 .mhl .mlt .mpl .npy .npz .onnx .otio .parquet .pdf .pek .pkf .png .ppn .prproj .ptx .py"
+        " .reapeaks .rmd .rsv .rtf .sav .sfk .sha1 .sha256 .sidx .smi .srt .sub .tdt .thm .thumb .tid .tif .tiff"
+        " .tsv .txt .url .vtt .webp .wfm .xls .xlsx .xml .xmp .yaml .yml .zip"
     ).split()
 )
 #: So many missing files in a row, and a list is taken relative to the wrong folder.

@@ -16,20 +16,21 @@ from pathlib import Path
 from avmatch.core.files import content_hash
 
 LIST_NAME = ".avmatch-muxed"
+TIMELINE_LIST_NAME = ".avmatch-timelines"
 
 
-def is_own(path: Path) -> bool:
+def is_own(path: Path, list_name: str = LIST_NAME) -> bool:
     """Whether a file is there, and is what an earlier run wrote under this name."""
     if path.is_symlink() or not path.is_file():
         return False
-    hashes = [digest for digest, name in _entries(path.with_name(LIST_NAME)) if name == path.name]
+    hashes = [digest for digest, name in _entries(path.with_name(list_name)) if name == path.name]
     return bool(hashes) and content_hash(path) in hashes
 
 
-def record(path: Path, written: Path) -> None:
+def record(path: Path, written: Path, list_name: str = LIST_NAME) -> None:
     """Put what was written to the list, before it takes its name."""
     line = json.dumps([content_hash(written), path.name]) + "\n"
-    descriptor = os.open(path.with_name(LIST_NAME), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    descriptor = os.open(path.with_name(list_name), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     with os.fdopen(descriptor, "ab") as file:
         file.write(line.encode())
 

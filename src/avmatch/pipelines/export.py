@@ -8,6 +8,7 @@ can't be read becomes a Failure, and the rest goes on. Files appear whole or not
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,11 +17,12 @@ from pathlib import Path
 from avmatch.analysis.features import analyse_all
 from avmatch.core.clock import MILLISECONDS_PER_SECOND
 from avmatch.core.errors import MediaError, UsageError
-from avmatch.core.files import write_bytes_atomically
+from avmatch.core.files import atomic_path
 from avmatch.core.matches import Candidate
 from avmatch.core.results import Failure, Progress
 from avmatch.data.inputs import FEATURE_SUFFIXES, MEDIA_SUFFIXES
 from avmatch.data.result_folder import StoredMatch, StoredResult, check_only, read_result
+from avmatch.media import outputs
 from avmatch.media.info import MediaInfo, read_info
 from avmatch.timelines.formats import Format, format_named
 from avmatch.timelines.markup import Places
@@ -73,7 +75,8 @@ def export(
         progress: called with (stage, done, total).
 
     Raises:
-        UsageError: there is no such format or result, nothing to write, or no place for it.
+        UsageError: there is no such format or result, nothing to write, or no place for it: only what an export wrote
+            and nobody changed since is replaced.
         MissingExtraError: the format needs a library that is not installed.
     """
     kind, target = check_export(to, out, result, paths=paths)
@@ -88,9 +91,9 @@ def export(
     parts = [pairs] if kind.has_rates else by_rate(pairs)
     name = stored.folder.resolve().name or "timeline"
     timelines = [lay_out(name, part, is_many=stored.is_many and kind.has_lanes) for part in parts]
-    files = [target, *(_of_rate(target, timeline, kind) for timeline in timelines[1:])]
+    files = [target, *(_of_rate(target, timeline) for timeline in timelines[1:])]
     for timeline, file in zip(timelines, files, strict=True):
-        write_bytes_atomically(file, kind.document(timeline, Places(file.parent, paths == "relative")))
+        _write(file, kind.document(timeline, Places(file.parent, paths == "relative")))
     clips = [clip for timeline in timelines for clip in timeline.clips]
     return ExportResult(
         tuple(files),
@@ -120,8 +123,25 @@ def check_export(
         raise UsageError(f"--out {target}: has the name of a media file; name a file such as timeline{kind.suffix}")
     if target.name in _RESULT_FILES and target.parent.resolve() == Path(result).resolve():
         raise UsageError(f"--out {target}: this would overwrite the result itself; choose another name")
+    _check_free(target)
     kind.check()
     return kind, target
+
+
+def _check_free(target: Path) -> None:
+    """Raises UsageError if a file is there that no export wrote, or that somebody changed since: an editor's work."""
+    if os.path.lexists(target) and not outputs.is_own(target, outputs.TIMELINE_LIST_NAME):
+        raise UsageError(
+            f"{target}: is there already, and is not what `avmatch export` wrote (or was changed since); move it, or "
+            "name another file with `avmatch export … -o`"
+        )
+
+
+def _write(target: Path, content: bytes) -> None:
+    with atomic_path(target) as temporary:
+        temporary.write_bytes(content)
+        _check_free(target)
+        outputs.record(target, temporary, outputs.TIMELINE_LIST_NAME)
 
 
 def _pairs(
@@ -172,17 +192,10 @@ def _nothing(folder: Path, failures: Sequence[Failure]) -> str:
     return f"{folder}: none of its clips can be used.{first}"
 
 
-def _of_rate(target: Path, timeline: Timeline, kind: Format) -> Path:
-    """Where the clips of a further rate go.
-
-    Raises:
-        UsageError: a file that is no such list lies there.
-    """
+def _of_rate(target: Path, timeline: Timeline) -> Path:
+    """Where the clips of a further rate go. Raises UsageError if something else lies there."""
     file = target.with_name(f"{target.stem}_{float(timeline.rate):.5g}fps{target.suffix}")
-    if file.exists() and not kind.is_own(file):
-        raise UsageError(
-            f"{file}: lies where the clips of {float(timeline.rate):.5g} frames a second would go; move it"
-        )
+    _check_free(file)
     return file
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from avmatch.core.errors import UsageError
@@ -30,7 +29,6 @@ class Format:
         has_lanes: clips of the same moment can lie above one another; else all stand one after another.
         has_rates: clips of several rates can stand in one file; else each rate has its own.
         counts_frames: what a sound lacks to a frame is lost, counted from the file's beginning or as a time of day.
-        head: what its files begin with, where several are written.
         check: raises MissingExtraError where a library is not installed.
     """
 
@@ -40,13 +38,7 @@ class Format:
     has_lanes: bool = True
     has_rates: bool = True
     counts_frames: Literal["", "in file", "of day"] = ""
-    head: bytes = b""
     check: Callable[[], object] = lambda: None
-
-    def is_own(self, file: Path) -> bool:
-        """Whether a file is of this format."""
-        with file.open("rb") as stream:
-            return stream.read(len(self.head)) == self.head
 
 
 FORMATS = {
@@ -55,8 +47,8 @@ FORMATS = {
         Format("otio", ".otio", otio, check=check_otio),
         Format("fcpxml", ".fcpxml", fcpxml),
         Format("xmeml", ".xml", xmeml, counts_frames="in file"),
-        Format("edl", ".edl", edl, has_lanes=False, has_rates=False, counts_frames="of day", head=b"TITLE:"),
-        Format("ale", ".ale", ale, has_lanes=False, has_rates=False, head=b"Heading"),
+        Format("edl", ".edl", edl, has_lanes=False, has_rates=False, counts_frames="of day"),
+        Format("ale", ".ale", ale, has_lanes=False, has_rates=False),
         Format("mlt", ".mlt", mlt),
         Format("csv", ".csv", csv),
         Format("parquet", ".parquet", parquet, check=check_parquet),

@@ -159,7 +159,7 @@ def test_pictures_are_degraded_too(again):
         assert trial["sync_confidence"] != other["sync_confidence"]
 
 
-@pytest.mark.parametrize(("said", "status", "zero"), [(0.06, "ok", 0.06), (0.06, "uncertain", 0.0), (0.3, "ok", 0.0)])
+@pytest.mark.parametrize(("said", "status", "zero"), [(0.06, "ok", 0.06), (0.06, "uncertain", None), (0.3, "ok", None)])
 def test_the_zero_of_a_files_own_sound_is_where_sync_finds_it(
     scenes, features, tmp_path, monkeypatch, said, status, zero
 ):
@@ -172,11 +172,12 @@ def test_the_zero_of_a_files_own_sound_is_where_sync_finds_it(
     robustness(tmp_path / "clips", tmp_path / "own", ["clean"], cache_dir=features)
     assert set(json.loads((tmp_path / "own/zeros.json").read_text())["zeros"].values()) == {zero}
     trials = json.loads((tmp_path / "own/cells/clean.json").read_text())["trials"]
-    moved = [said - zero - trial["error_seconds"] for trial in trials]
+    moved = [said - (zero or 0.0) - trial["error_seconds"] for trial in trials]
+    assert {trial["is_shift"] for trial in trials} == {zero is not None}
     assert max(map(abs, moved)) <= 0.4
     assert len(set(moved)) == 3
     robustness(scenes, tmp_path / "listed", ["clean"], cache_dir=features)
-    assert set(json.loads((tmp_path / "listed/zeros.json").read_text())["zeros"].values()) == {0.0}
+    assert set(json.loads((tmp_path / "listed/zeros.json").read_text())["zeros"].values()) == {None}
 
 
 def _matches(scenes, folder):

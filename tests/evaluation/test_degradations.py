@@ -118,3 +118,11 @@ def test_clips_of_the_same_content_count_once(clips, tmp_path):
     assert [item.clip.video for item in items] == [first.video]
     assert [failure.path for failure in failures] == [str(tmp_path / "text.mp4")]
     assert notes == (f"{twin}: left out, since {first.video} has the same content",)
+
+
+def test_a_clip_that_is_too_long_to_be_degraded_says_so(clips, tmp_path, monkeypatch):
+    monkeypatch.setattr(degrading, "LONGEST_SECONDS", 1.0)
+    items, failures, _ = usable_items(read_pair_list(clips), Analyser(tmp_path), 0, 0.4)
+    assert items == ()
+    assert len(failures) == 3
+    assert all("is longer than 1 s" in failure.message and failure.reason == "unsupported" for failure in failures)

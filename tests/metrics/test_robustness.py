@@ -34,5 +34,11 @@ def test_every_offset_of_a_foreign_sound_is_wrong():
     assert figures([replace(foreign, audio="x.wav", confidence=0.9)]).pairs_wrong_sure.share == 1.0
 
 
+def test_a_shift_is_known_better_than_a_zero():
+    late = replace(RIGHT, error_seconds=0.1)
+    assert figures([late]).right_of_ok.share == 1.0
+    assert figures([replace(late, is_shift=True)]).right_of_ok.share == 0.0
+
+
 def test_without_an_ok_there_is_no_share_of_it():
     assert figures([replace(RIGHT, status="uncertain")]).right_of_ok is None

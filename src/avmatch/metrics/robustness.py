@@ -14,8 +14,10 @@ from avmatch.metrics.intervals import Middle, Share, exact_share_of, median_of
 
 #: A pair or an offset with this confidence, or more, is taken for granted by who reads it.
 SURE_CONFIDENCE = 0.9
-#: An offset counts as right when it is at most this far off, as the confidence of `sync` promises.
-TOLERANCE_SECONDS = 0.1
+#: A shift between two copies of a clip counts as right when it is at most this far off, …
+SHIFT_TOLERANCE_SECONDS = 0.08
+#: … and an offset of files as they are, whose sources have zeros of their own, when it is at most this far off.
+TOLERANCE_SECONDS = 0.125
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Trial:
         status, sync_confidence, belongs: what `sync` says of its sound.
         offset_seconds: what was measured; None when failed.
         error_seconds: how far that is off; None when failed, and of a foreign sound.
+        is_shift: whether that is the error of the shift between two copies of the clip, or of files as they are.
     """
 
     video: str
@@ -43,6 +46,7 @@ class Trial:
     belongs: float | None
     offset_seconds: float | None
     error_seconds: float | None
+    is_shift: bool = False
 
     @property
     def is_wrong_and_sure(self) -> bool:
@@ -52,7 +56,8 @@ class Trial:
     @property
     def is_off(self) -> bool:
         """Whether acting on the offset would be wrong."""
-        return self.error_seconds is None or abs(self.error_seconds) > TOLERANCE_SECONDS
+        tolerance = SHIFT_TOLERANCE_SECONDS if self.is_shift else TOLERANCE_SECONDS
+        return self.error_seconds is None or abs(self.error_seconds) > tolerance
 
     @property
     def is_off_and_sure(self) -> bool:

@@ -11,8 +11,8 @@ other. For `sync` each sound is moved by a known amount: where clips are in sync
 right.
 
 A file's own sound is as late as its source left it. Its zero is where `sync` finds it as it is, if that is ok and at
-most ZERO_WITHIN_SECONDS away; errors are those of the shift between two copies. Of lists of pictures and recordings the
-offset is taken as the list says.
+most ZERO_WITHIN_SECONDS away; its errors are those of the shift between two copies. Otherwise, and of lists of pictures
+and recordings, the offset is taken as the list says.
 
     OUT/robustness.csv, .json, .png    the figures
     OUT/cells/NAME.json                what was said of every clip; a cell that is there isn't measured again
@@ -82,7 +82,7 @@ class _Run:
     degraded: DegradedClips
     model: str | Path | None
     made_by: str
-    zeros: Mapping[str, float]
+    zeros: Mapping[str, float | None]
 
 
 def robustness(
@@ -154,18 +154,19 @@ def _made_by(items: Sequence[Item], model: str | Path | None) -> str:
     return hashlib.blake2b(json.dumps([facts, clips]).encode(), digest_size=8).hexdigest()
 
 
-def _zeros(run: _Run, place: Path) -> dict[str, float]:
-    """By how much the sound of each clip is late as it is, by its picture's path; kept."""
+def _zeros(run: _Run, place: Path) -> dict[str, float | None]:
+    """Where `sync` finds the own sound of each clip, by its picture's path; None where it doesn't; kept."""
     record = _record(run, place)
     if record is not None and isinstance(kept := record.get("zeros"), dict):
         return kept
-    zeros = {item.clip.video: item.clip.offset_seconds for item in run.degraded.items}
+    said = {item.clip.video: item.clip.offset_seconds for item in run.degraded.items}
+    zeros: dict[str, float | None] = dict.fromkeys(said)
     cache = run.degraded.analyser.cache_dir
     assert cache is not None
     own = [(item, item) for item in run.degraded.items if item.clip.video == item.clip.audio]
     for video, found in _synced(run, own, cache).items():
         offset = found.offset_seconds
-        if found.status == "ok" and offset is not None and abs(offset - zeros[video]) <= ZERO_WITHIN_SECONDS:
+        if found.status == "ok" and offset is not None and abs(offset - said[video]) <= ZERO_WITHIN_SECONDS:
             zeros[video] = round(offset, _DIGITS)
     _keep(run, place, {"zeros": zeros})
     return zeros
@@ -291,7 +292,8 @@ def _halves(items: Sequence[Item]) -> tuple[tuple[list[Item], list[Item]], tuple
 
 
 def _trial(run: _Run, item: Item, found: Match, measured: SyncResult, *, is_foreign: bool) -> Trial:
-    truth = run.zeros[item.clip.video] + item.moved_seconds
+    zero = run.zeros[item.clip.video]
+    truth = (item.clip.offset_seconds if zero is None else zero) + item.moved_seconds
     offset = measured.offset_seconds
     return Trial(
         video=item.clip.video,
@@ -304,6 +306,7 @@ def _trial(run: _Run, item: Item, found: Match, measured: SyncResult, *, is_fore
         belongs=measured.belongs,
         offset_seconds=offset,
         error_seconds=None if is_foreign or offset is None else offset - truth,
+        is_shift=zero is not None,
     )
 
 

@@ -46,6 +46,8 @@ GRID_SECONDS = 10.0
 SHORTEST_SECONDS, LONGEST_SECONDS = 10.0, 60.0
 #: Files shorter than this are too short to find a drift.
 MIN_SECONDS = 40.0
+#: Those shorter than this are never cut up, and those shorter than MIN_SECONDS into stretches of this length.
+LEAST_SECONDS, SHORT_STRETCH_SECONDS = 16.0, 5.0
 #: Stretches that a line needs.
 MIN_STRETCHES = 3
 #: A film run at 1000/1001 of its speed makes 1000 ppm; worse clocks are not clocks.
@@ -78,19 +80,54 @@ class Drift:
     start_error_seconds: float
 
 
-def estimate_drift(
+@dataclass(frozen=True, eq=False)
+class Stretches:
+    """A picture cut into stretches, and what they say.
+
+    Attributes:
+        parts: (W,) the stretches.
+        times_seconds: (W,) their middles, from the picture's beginning on.
+        lags_seconds: (L,) the offsets tried.
+        curves: (W, L) nats.
+        log_prior: (L,) each one's part of the prior over offsets.
+    """
+
+    parts: tuple[VideoFeatures, ...]
+    times_seconds: Float[np.ndarray, " W"]
+    lags_seconds: Float[np.ndarray, " L"]
+    curves: Float[np.ndarray, "W L"]
+    log_prior: Float[np.ndarray, " L"]
+
+
+def cut_up(
     cues: Sequence[Cue], video: VideoFeatures, audio: AudioFeatures, *, max_offset_seconds: float
-) -> Drift | None:
-    """The drift between picture and sound; None where none is found."""
-    if min(video.duration_seconds, audio.duration_seconds) < MIN_SECONDS:
-        return None
+) -> Stretches | None:
+    """The stretches of a picture and their curves; None where it is too short to have several."""
     parts = stretches(video)
-    if len(parts) < MIN_STRETCHES:
+    if min(video.duration_seconds, audio.duration_seconds) < LEAST_SECONDS or len(parts) < MIN_STRETCHES:
         return None
     lags = offset_lags(max_offset_seconds)
-    curves = np.stack([_nats(cues, part, audio, lags) for part in parts])
     times = np.array([part.start_seconds + 0.5 * part.duration_seconds for part in parts]) - video.start_seconds
-    line = _best_line(curves + log_prior(lags, max_offset_seconds) / len(parts), times, lags)
+    curves = np.stack([_nats(cues, part, audio, lags) for part in parts])
+    return Stretches(tuple(parts), times, lags, curves, log_prior(lags, max_offset_seconds) / len(parts))
+
+
+def estimate_drift(
+    cues: Sequence[Cue],
+    video: VideoFeatures,
+    audio: AudioFeatures,
+    *,
+    max_offset_seconds: float,
+    cut: Stretches | None = None,
+) -> Drift | None:
+    """The drift between picture and sound; None where none is found. `cut`: if the picture is cut up already."""
+    if min(video.duration_seconds, audio.duration_seconds) < MIN_SECONDS:
+        return None
+    cut = cut or cut_up(cues, video, audio, max_offset_seconds=max_offset_seconds)
+    if cut is None:
+        return None
+    parts, times, lags, curves = cut.parts, cut.times_seconds, cut.lags_seconds, cut.curves
+    line = _best_line(curves + cut.log_prior, times, lags)
     expected = line[0] + line[1] * times
     near = [offset + NEAR_LAGS for offset in expected]
     peaks = [_peak(_nats(cues, part, audio, at), at) for part, at in zip(parts, near, strict=True)]
@@ -127,10 +164,12 @@ def stretches(video: VideoFeatures) -> list[VideoFeatures]:
     """The picture cut into pieces on the grid of the cues' windows."""
     whole = round(video.duration_seconds / NUM_STRETCHES / GRID_SECONDS) * GRID_SECONDS
     length = min(max(whole, SHORTEST_SECONDS), LONGEST_SECONDS)
+    if video.duration_seconds < MIN_SECONDS:
+        length = SHORT_STRETCH_SECONDS
     first = int(video.start_seconds // length)
     last = int((video.start_seconds + video.duration_seconds) // length)
     parts = [between(video, index * length, (index + 1) * length) for index in range(first, last + 1)]
-    return [part for part in parts if part.duration_seconds > 0.5 * SHORTEST_SECONDS]
+    return [part for part in parts if part.duration_seconds > 0.5 * min(length, SHORTEST_SECONDS)]
 
 
 def _nats(

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from avmatch.core.clock import itu_verdict
 from avmatch.core.errors import MediaError, MissingExtraError
 from avmatch.core.matches import CANDIDATE_COLUMNS, MATCH_COLUMNS, Candidate, Match, MatchResult
-from avmatch.core.results import FAILURE_COLUMNS, SYNC_COLUMNS, Failure, Rival, SyncResult, csv_text
+from avmatch.core.results import FAILURE_COLUMNS, SYNC_COLUMNS, Failure, Piece, Rival, SyncResult, csv_text
 
 PAIRED = Match("v/a.mp4", "s/1.wav", 0.98765, 12.345678, 0.12, "motion", "s/2.wav", 3.00004)
 ALONE = Match("v/b.mp4", None, 0.1, None, None, "")
@@ -183,6 +183,32 @@ def test_a_sync_result_says_whether_it_belongs_and_where_else():
     record = json.loads(result.to_json())
     assert (record["belongs"], record["rivals_ms"]) == (0.4124, [480.0, -520.4])
     assert result.row()[-4:-2] == (0.4124, "+480 -520")
+
+
+def test_a_sync_result_tells_its_pieces_where_there_are_any():
+    assert "pieces" not in json.loads(sync_result().to_json())
+    first = Piece(0.02, 17.0, -0.0561, (-0.0979, -0.0155))
+    covered = sync_result(pieces=(first,))
+    spliced = sync_result(pieces=(first, Piece(17.0, 39.58, 0.3464, (0.3066, 0.388), (15.8, 17.06))))
+    assert (covered.is_spliced, spliced.is_spliced) == (False, True)
+    assert json.loads(spliced.to_json())["pieces"] == [
+        {
+            "begin_seconds": 0.02,
+            "end_seconds": 17.0,
+            "offset_ms": -56.1,
+            "offset_low_ms": -97.9,
+            "offset_high_ms": -15.5,
+        },
+        {
+            "begin_seconds": 17.0,
+            "begin_low_seconds": 15.8,
+            "begin_high_seconds": 17.06,
+            "end_seconds": 39.58,
+            "offset_ms": 346.4,
+            "offset_low_ms": 306.6,
+            "offset_high_ms": 388.0,
+        },
+    ]
 
 
 def test_a_failed_sync_has_neither_offset_nor_verdict():

@@ -126,7 +126,9 @@ def test_every_container(tmp_path, picture_codec, sound_codec, source, suffix, n
     check(video, out, offset_seconds)
 
 
-@pytest.mark.parametrize(("drift_ppm", "offset_seconds"), [(1000.0, 0.2), (-400.0, -0.1), (120.0, 0.0)])
+@pytest.mark.parametrize(
+    ("drift_ppm", "offset_seconds"), [(1000.0, 0.2), (-400.0, -0.1), (120.0, 0.0), (-40000.0, 0.3)]
+)
 def test_a_drift_is_resampled_away(tmp_path, drift_ppm, offset_seconds):
     """Clicks once a second, each heard where the definition puts it, are heard on the second in the copy."""
     video, out, seconds = tmp_path / "film.mkv", tmp_path / "out.mkv", 130

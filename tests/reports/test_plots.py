@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from avmatch.core.matches import Match
-from avmatch.core.results import SyncResult
+from avmatch.core.results import Piece, SyncResult
 from avmatch.reports.plots import plot_match, plot_sync
 
 LAGS = tuple(np.linspace(-1.0, 1.0, 81).tolist())
@@ -50,6 +50,16 @@ def test_no_offset_is_marked_of_a_sound_that_is_not_of_this_picture(tmp_path):
         plot_sync(replace(doubtful, status=status, belongs=0.03), tmp_path / "sync.png")
         pictures.append(columns_of(picture(tmp_path / "sync.png"), DOUBT_BGR).size)
     assert pictures[0] > 0 == pictures[1]
+
+
+def test_every_offset_of_a_spliced_sound_is_marked(tmp_path):
+    pieces = (Piece(0.0, 20.0, -0.4, (-0.44, -0.36)), Piece(20.0, 60.0, 0.5, (0.46, 0.54), (19.0, 21.0)))
+    spliced = replace(sync_result(0.5), status="uncertain", reason="splice", pieces=pieces)
+    plot_sync(spliced, tmp_path / "sync.png")
+    marked = columns_of(picture(tmp_path / "sync.png"), DOUBT_BGR)
+    assert marked.max() - marked.min() > 200
+    plot_sync(replace(spliced, pieces=pieces[1:]), tmp_path / "sync.png")
+    assert np.ptp(columns_of(picture(tmp_path / "sync.png"), DOUBT_BGR)) < 20
 
 
 def test_failed_sync_has_a_picture_too(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from avmatch.core.matches import Match, MatchResult
-from avmatch.core.results import FIX_COLUMNS, FixResult, Rival, SyncResult
+from avmatch.core.results import FIX_COLUMNS, FixResult, Piece, Rival, SyncResult
 from avmatch.reports.output import match_table
 from avmatch.reports.wording import (
     fix_sentence,
@@ -46,6 +46,42 @@ def test_sentence_with_an_interval_and_a_drift():
     )
     together = SyncResult("c.mp4", 0.004, 25.0, 0.9, "mouth", "ok", offset_interval_seconds=(-0.03, 0.04))
     assert sync_sentence(together) == "picture and sound are together (+4 ms, 95 % -30 to +40 ms)"
+
+
+def test_sentence_of_a_speed_names_it():
+    fast = SyncResult(
+        "c.mp4", 0.004, 25.0, 0.9, "lips", "ok", drift_ppm=-40000.0, drift_interval_ppm=(-40400.0, -39600.0)
+    )
+    assert sync_sentence(fast) == (
+        "picture and sound are together (+4 ms); "
+        "it runs 25/24 too fast (as a PAL speed-up makes it), a drift of -40000 ppm"
+    )
+    fixed = FixResult("c.mp4", "fixed", "out.mp4", fast, replace(fast, drift_ppm=None), 0.004, -40000.0)
+    assert "was +0.004 s and runs 25/24 too fast (as a PAL speed-up makes it), is now +0.004 s" in fix_sentence(fixed)
+
+
+PIECES = (Piece(0.0, 83.4, 0.04, (0.0, 0.08)), Piece(83.4, 3700.0, 0.54, (0.5, 0.58), (82.0, 84.1)))
+
+
+def test_sentence_of_a_sound_that_jumps():
+    spliced = SyncResult(
+        "c.mp4", 0.54, 25.0, 0.99, "lips", "uncertain", "splice", message="cut the file there", pieces=PIECES
+    )
+    jumps = "the sound jumps from +40 ms to +540 ms at 1:23.40 (95 % 1:22.00 to 1:24.10)"
+    assert sync_sentence(spliced) == f"{jumps}: cut the file there"
+    refused = FixResult("c.mp4", "refused", was=spliced, message="cut the file there")
+    assert fix_sentence(refused) == f"{jumps}: nothing written; cut the file there"
+    third = Piece(3700.0, 3800.0, -0.2, (-0.2, -0.2), (3699.0, 3701.0))
+    again = replace(spliced, pieces=(*PIECES, third))
+    assert f"{jumps}, to -200 ms at 1:01:40.00 (95 % 1:01:39.00 to 1:01:41.00)" in sync_sentence(again)
+
+
+def test_sentence_of_a_sound_that_covers_a_part():
+    found = SyncResult("c.mp4", 0.04, 25.0, 0.9, "mouth", "ok", pieces=PIECES[:1])
+    assert sync_sentence(found) == (
+        "the sound comes 40 ms (1.0 frames) late; viewers do not notice; "
+        "the picture has sound from 0:00.00 to 1:23.40 only, where it was measured"
+    )
 
 
 def test_sentence_of_a_file_that_is_damaged():

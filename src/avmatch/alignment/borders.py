@@ -48,12 +48,12 @@ class Border:
     Attributes:
         end_seconds: the first offset ends here, …
         begin_seconds: … and the second begins here.
-        begin_interval_seconds: the 95 % interval of that.
+        begin_interval_seconds: the 95 % interval of that; None where nothing is known of it.
     """
 
     end_seconds: float
     begin_seconds: float
-    begin_interval_seconds: tuple[float, float]
+    begin_interval_seconds: tuple[float, float] | None
 
 
 def find_border(

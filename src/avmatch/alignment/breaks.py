@@ -32,8 +32,9 @@ LEAST_JUMP_SECONDS = 0.06
 JUMP_NATS, STEP_NATS, CLOCK_PPM = 3.0, 0.5, 300.0
 #: By how much a path with jumps must be better than a drift.
 MORE_THAN_DRIFT_NATS = 2.0
-#: What both sides of a break must say against one common offset, and each side of its own offset.
-LEAST_GAIN_NATS, LEAST_CONFIDENCE = 8.0, 0.5
+#: What both sides of a break must say against one common offset: by their stretches before it is looked at closely, and
+#: as a whole; and how sure each side must be of its own offset.
+ROUGH_GAIN_NATS, LEAST_GAIN_NATS, LEAST_CONFIDENCE = 3.0, 6.0, 0.5
 #: Peaks of stretches scatter by this much.
 BLUR_SECONDS = 0.02
 
@@ -44,13 +45,13 @@ class Part:
 
     Attributes:
         begin_seconds, end_seconds: on the picture's clock.
-        begin_interval_seconds: its beginning lies in it with a probability of 95 %.
+        begin_interval_seconds: its beginning lies in it with a probability of 95 %; None for the picture's beginning.
         estimate: its offset.
     """
 
     begin_seconds: float
     end_seconds: float
-    begin_interval_seconds: tuple[float, float]
+    begin_interval_seconds: tuple[float, float] | None
     estimate: OffsetEstimate
 
 
@@ -160,8 +161,8 @@ def _clear(cut: Stretches, groups: list[range]) -> list[range]:
     """Without the borders whose two sides would as well have one offset."""
     while len(groups) > 1:
         totals = [cut.curves[group].sum(axis=0) for group in groups]
-        gains = [float(a.max() + b.max() - (a + b).max()) for a, b in pairwise(totals)]
-        if min(gains) >= LEAST_GAIN_NATS:
+        gains = [_gain(*both) for both in pairwise(totals)]
+        if min(gains) >= ROUGH_GAIN_NATS:
             break
         groups = _joined(groups, int(np.argmin(gains)))
     return groups
@@ -184,7 +185,7 @@ def _measured(
     begin, end = video.start_seconds, video.start_seconds + len(video.motion) / TICK_RATE_HZ
 
     def parts(borders: Sequence[Border]) -> tuple[Part, ...]:
-        begins = [Border(begin, begin, (begin, begin)), *borders]
+        begins = [Border(begin, begin, None), *borders]
         ends = [*(border.end_seconds for border in borders), end]
         return tuple(
             Part(
@@ -199,25 +200,33 @@ def _measured(
         )
 
     starts = [cut.parts[group.start].start_seconds for group in groups[1:]]
-    rough = parts([Border(start, start, (start, start)) for start in starts])
+    rough = parts([Border(start, start, None) for start in starts])
     if _weakest(rough) is not None:
         return rough
     borders = []
     for group, before, after in zip(groups[1:], rough, rough[1:], strict=False):
-        assert before.estimate.offset_seconds is not None and after.estimate.offset_seconds is not None
         offsets = before.estimate.offset_seconds, after.estimate.offset_seconds
+        assert offsets[0] is not None
+        assert offsets[1] is not None
         first, last = cut.parts[group.start - 1], cut.parts[group.start]
         span = first.start_seconds, last.start_seconds + last.duration_seconds
-        borders.append(find_border(cues, video, audio, offsets, span))
+        borders.append(find_border(cues, video, audio, (offsets[0], offsets[1]), span))
     return parts(borders)
 
 
 def _weakest(parts: Sequence[Part]) -> int | None:
     """The border after this part isn't to be believed; None if all are."""
-    sure = [part.estimate.confidence for part in parts]
-    for number, (before, after) in enumerate(pairwise(parts)):
-        first, second = before.estimate.offset_seconds, after.estimate.offset_seconds
+    for number, (before, after) in enumerate(pairwise(part.estimate for part in parts)):
+        first, second = before.offset_seconds, after.offset_seconds
         if first is None or second is None or abs(second - first) < LEAST_JUMP_SECONDS:
             return number
+        if _gain(before.nats, after.nats) < LEAST_GAIN_NATS:
+            return number
+    sure = [part.estimate.confidence for part in parts]
     least = int(np.argmin(sure))
     return None if sure[least] >= LEAST_CONFIDENCE else min(least, len(parts) - 2)
+
+
+def _gain(before: Float[np.ndarray, " L"], after: Float[np.ndarray, " L"]) -> float:
+    """By how much two offsets are better than one."""
+    return float(before.max() + after.max() - (before + after).max())

@@ -37,7 +37,11 @@ def sync(
     cache: Cache = None,
     no_cache: NoCache = False,
 ) -> None:
-    """Measure the offset between picture and sound; positive = the sound comes late."""
+    """Measure the offset between picture and sound; positive = the sound comes late.
+
+    In files of 16 s or more also where it jumps (a camera or recorder was paused, a splice), in those of 40 s or more
+    how it drifts; other speeds (25/24, 44.1/48, 24/18 …) are tried where no offset is found.
+    """
     from avmatch.pipelines import delivery
     from avmatch.pipelines.sync import StreamChoice, expand, sync_all
     from avmatch.reports.wording import sync_sentence

@@ -31,6 +31,7 @@ Reason = Literal[
     "no_voice",
     "low_confidence",
     "foreign_sound",
+    "splice",
     "unsupported",
 ]
 

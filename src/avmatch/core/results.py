@@ -9,7 +9,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -90,13 +90,54 @@ class Rival:
     probability: float
 
 
+@dataclass(frozen=True)
+class Piece:
+    """A part of a picture, and by how much its sound is late.
+
+    Attributes:
+        begin_seconds, end_seconds: on the picture's clock.
+        offset_seconds: how late the sound comes there.
+        offset_interval_seconds: the offset lies in it with a probability of 95 %.
+        begin_interval_seconds: the beginning lies in it with a probability of 95 %; None for the picture's beginning.
+    """
+
+    begin_seconds: float
+    end_seconds: float
+    offset_seconds: float
+    offset_interval_seconds: tuple[float, float]
+    begin_interval_seconds: tuple[float, float] | None = None
+
+    def later(self, seconds: float) -> Piece:
+        """The same of a sound that comes so much later."""
+        low, high = self.offset_interval_seconds
+        return replace(
+            self, offset_seconds=self.offset_seconds + seconds, offset_interval_seconds=(low + seconds, high + seconds)
+        )
+
+    def record(self) -> dict[str, object]:
+        """As JSON can hold it: times in seconds, offsets in milliseconds."""
+        record: dict[str, object] = {"begin_seconds": round(self.begin_seconds, 3)}
+        if self.begin_interval_seconds is not None:
+            record["begin_low_seconds"], record["begin_high_seconds"] = (
+                round(at, 3) for at in self.begin_interval_seconds
+            )
+        low, high = self.offset_interval_seconds
+        return record | {
+            "end_seconds": round(self.end_seconds, 3),
+            "offset_ms": offset_in_ms(self.offset_seconds),
+            "offset_low_ms": offset_in_ms(low),
+            "offset_high_ms": offset_in_ms(high),
+        }
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class SyncResult:
     """The offset between a picture and its sound.
 
     Attributes:
         path: the argument unchanged, or the file found below it.
-        offset_seconds: how late the sound comes, where it drifts at the picture's beginning; None when failed.
+        offset_seconds: how late the sound comes, where it drifts at the picture's beginning, where it jumps in the
+            longest piece; None when failed.
         fps: frames a second of the picture (the mean, where it varies); None when failed.
         confidence: probability in 0…1 that the sound belongs to the picture and the offset is right within 100 ms.
         cue: the name of the cue that decided; "" when failed.
@@ -115,6 +156,8 @@ class SyncResult:
         damaged_seconds: how much of the picture or of the sound is damaged or missing, gaps in the sound included; the
             worse of the two; None where neither could be used.
         streams: which streams and channels were used, in words, where there was a choice; else "".
+        pieces: where the offset jumps, the parts of the picture with their offsets; a single one where the sound covers
+            only a part of the picture; empty where one offset holds throughout.
     """
 
     path: str
@@ -136,6 +179,7 @@ class SyncResult:
     rivals: tuple[Rival, ...] = ()
     damaged_seconds: float | None = None
     streams: str = ""
+    pieces: tuple[Piece, ...] = ()
 
     def __repr__(self) -> str:
         offset = "None" if self.offset_seconds is None else f"{self.offset_seconds:+.3f} s"
@@ -152,6 +196,11 @@ class SyncResult:
         if self.offset_seconds is None or self.fps is None:
             return None
         return round(frames_from_seconds(self.offset_seconds, self.fps), 2) + 0.0  # −0.0 becomes 0.0
+
+    @property
+    def is_spliced(self) -> bool:
+        """Whether the offset jumps, so that no one shift puts picture and sound together."""
+        return len(self.pieces) > 1
 
     @property
     def verdict(self) -> Verdict | None:
@@ -180,11 +229,14 @@ class SyncResult:
         )
 
     def to_json(self) -> str:
-        """One JSON object on one line, with the keys SYNC_COLUMNS, and `speakers` where there are several faces."""
+        """One JSON object on one line, with the keys SYNC_COLUMNS; `speakers` where there are several faces, and
+        `pieces` where one offset doesn't hold throughout."""
         record: dict[str, object] = dict(zip(SYNC_COLUMNS, self.row(), strict=True))
         record["rivals_ms"] = [offset_in_ms(rival.offset_seconds) for rival in self.rivals]
         if any(speaker.num_faces > 1 for speaker in self.speakers):
             record["speakers"] = [asdict(speaker) for speaker in self.speakers if speaker.num_faces > 1]
+        if self.pieces:
+            record["pieces"] = [piece.record() for piece in self.pieces]
         return json.dumps(record)
 
     def to_csv(self, path: str | Path) -> None:

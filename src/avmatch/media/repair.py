@@ -84,6 +84,8 @@ def repair(
             stream.index: tracks.plan_sound(stream, copy.source, copy.target, audio_codec, why=why) for stream in sounds
         }
         origin = origin_seconds(copy.source)
+        # It is taken out after the drift, in a sound that is that much shorter or longer.
+        shift_seconds = origin - offset_seconds / (1.0 + drift_ppm * 1e-6)
         steady = partial(_steady, begin_seconds=mux.start_seconds(copy.picture) - origin, drift_ppm=drift_ppm)
         running: list[tracks.Track] = []
         copies: dict[int, av.stream.Stream] = {}
@@ -93,9 +95,7 @@ def repair(
                 continue
             own = opened_files.enter_context(opened(video, "mux")).streams[stream.index]
             assert isinstance(own, av.AudioStream)
-            new, made = mux.sound_track(
-                copy.target, video, own, plans[stream.index], origin, origin - offset_seconds, steady
-            )
+            new, made = mux.sound_track(copy.target, video, own, plans[stream.index], origin, shift_seconds, steady)
             for part in made:
                 copying.take_stream_tags(stream, part, copy.target)
             running.append(new)

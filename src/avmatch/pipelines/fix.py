@@ -31,7 +31,8 @@ class FixSettings:
     Attributes:
         offset_seconds: take this offset out of every file without measuring it; None = measure.
         tolerance_seconds: a file that is this close to being together is left as it is.
-        force: act on uncertain measurements, too; where the sound isn't the picture's, only `offset_seconds` acts.
+        force: act on uncertain measurements, too; where the sound isn't the picture's, or its offset jumps, only
+            `offset_seconds` acts.
         max_offset_seconds, model, cache_dir, face_detector: as for `sync`.
         audio_codec: how the sound is kept, one of media.sound_codecs.SOUND_CODECS.
         track: the number of the audio track that is moved, from 1 on; None = all tracks of the take.
@@ -128,13 +129,18 @@ def _doubt(was: SyncResult | None) -> str:
     return f"the offset lies between {low:+.3f} and {high:+.3f} s, so there may be none"
 
 
+def _is_one_shift(was: SyncResult) -> bool:
+    """Whether a shift, and taking a drift out, could put it together at all."""
+    return was.status != "unrelated" and not was.is_spliced
+
+
 def _fixed(path: str, target: Path, was: SyncResult | None, settings: FixSettings) -> FixResult:
     if was is not None and was.offset_seconds is None:
         return FixResult(path, "failed", was=was, message=was.message)
     offset = settings.offset_seconds if was is None else was.offset_seconds
     drift = None if was is None else was.drift_ppm
     assert offset is not None
-    if was is not None and (was.status == "unrelated" or (was.status != "ok" and not settings.force)):
+    if was is not None and (not _is_one_shift(was) or (was.status != "ok" and not settings.force)):
         return FixResult(path, "refused", was=was, message=was.message)
     if drift is None and abs(offset) <= settings.tolerance_seconds:
         return FixResult(path, "in_sync", was=was)

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from avmatch.alignment.measurement import measure
 from avmatch.alignment.offset import OK_CONFIDENCE
 from avmatch.analysis.features import Analyser
 from avmatch.core.errors import MediaError, ModelError, UsageError
@@ -25,7 +26,7 @@ from avmatch.media.choice import BEST, StreamChoice, check_streams
 from avmatch.media.decode import decode, read_audio
 from avmatch.media.encode import write_clip
 from avmatch.pipelines.models import models_with
-from avmatch.pipelines.sync import check_range, cues_for, measure
+from avmatch.pipelines.sync import check_range, cues_for
 from avmatch.reports.plots import heated
 from avmatch.reports.wording import shown
 from avmatch.systems.events.runtime import heat
@@ -88,7 +89,7 @@ def locate(
     video, audio = Analyser(cache_dir, models.towers, choice=choice).both(str(path))
     if not video.motion.any():
         raise _no_motion(str(path), video)
-    found, _ = measure(cues_for(models), video, audio, max_offset_seconds)
+    found = measure(cues_for(models), video, audio, max_offset_seconds=max_offset_seconds).estimate
     offset_seconds = (found.offset_seconds or 0.0) if found.confidence >= OK_CONFIDENCE else 0.0
     nats = heat(models.events, video, audio, offset_seconds)
     shares = np.clip(nats / HOT_NATS, 0.0, 1.0)

@@ -1,6 +1,6 @@
 """Measure the offset between a picture and its sound.
 
-decode → front end → curves over offsets → does it drift? → one offset, how sure, and what viewers would say
+decode → front end → curves over offsets → does it drift, or jump? → one offset, how sure, what viewers would say
 """
 
 from collections.abc import Sequence
@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from avmatch.alignment.cuts import audio_between, moved_audio
-from avmatch.alignment.drift import Drift, estimate_drift, without_drift
+from avmatch.alignment.drift import MILLIONTH, without_drift
+from avmatch.alignment.measurement import Measurement, measure
 from avmatch.alignment.offset import (
     OK_CONFIDENCE,
     UNRELATED_BELOW,
     OffsetEstimate,
     calibrated,
-    estimate_offset,
     is_narrow,
     offset_interval,
 )
@@ -41,6 +41,7 @@ _REMEDIES: dict[Reason, str] = {
     "no_face": "there is no face in the picture",
     "no_voice": "nobody speaks in the sound",
     "low_confidence": "several offsets fit about equally well; a longer clip, or one with distinct events, helps",
+    "splice": "one shift can't put it together; cut the file there and treat its parts one by one",
     "foreign_sound": "another recording, a dubbed or off-screen voice, or music over it; give its own sound (--audio)",
 }
 
@@ -137,7 +138,7 @@ def measured_pair(
         near_seconds: offsets up to `max_offset_seconds` away from this one are searched.
     """
     around = moved_audio(_near(sound, video, max_offset_seconds, near_seconds), -near_seconds)
-    result = _result(path, video, *measure(cues, video, around, max_offset_seconds))
+    result = _result(path, video, measure(cues, video, around, max_offset_seconds=max_offset_seconds))
     found = replace(
         result,
         speakers=_speakers(cues, video, around, result),
@@ -169,17 +170,8 @@ def _later(result: SyncResult, seconds: float) -> SyncResult:
         offset_interval_seconds=(low + seconds, high + seconds),
         lags_seconds=tuple(lag + seconds for lag in result.lags_seconds),
         rivals=tuple(replace(rival, offset_seconds=rival.offset_seconds + seconds) for rival in result.rivals),
+        pieces=tuple(piece.later(seconds) for piece in result.pieces),
     )
-
-
-def measure(
-    cues: Sequence[Cue], video: VideoFeatures, sound: AudioFeatures, max_offset_seconds: float
-) -> tuple[OffsetEstimate, Drift | None]:
-    """The offset at the picture's beginning, and the drift where one can be measured."""
-    drift = estimate_drift(cues, video, sound, max_offset_seconds=max_offset_seconds)
-    if drift is not None:
-        sound = without_drift(sound, drift.drift_ppm, video.start_seconds)
-    return estimate_offset(cues, video, sound, max_offset_seconds=max_offset_seconds), drift
 
 
 def expand(arguments: Sequence[str], leave_out: Sequence[Path] = ()) -> list[str]:
@@ -203,16 +195,19 @@ def _speakers(
     looking = [cue for cue in cues if isinstance(cue, EmbeddingCue) and cue.looks_at == "mouth"]
     if not looking or result.offset_seconds is None:
         return ()
+    offset_seconds = result.offset_seconds
     if result.drift_ppm is not None:
         sound = without_drift(sound, result.drift_ppm, video.start_seconds)
-    return speakers(looking[0], video, sound, result.offset_seconds)
+        offset_seconds /= 1.0 + result.drift_ppm * MILLIONTH
+    return speakers(looking[0], video, sound, offset_seconds)
 
 
 def _failed(path: str, reason: Reason, message: str) -> SyncResult:
     return SyncResult(path, None, None, 0.0, "", "failed", reason, message=message)
 
 
-def _result(path: str, video: VideoFeatures, estimate: OffsetEstimate, drift: Drift | None) -> SyncResult:
+def _result(path: str, video: VideoFeatures, found: Measurement) -> SyncResult:
+    estimate, drift = found.estimate, found.drift
     if estimate.offset_seconds is None:
         # The first cue looks at the whole picture; a face that is missing says little.
         reason: Reason = next(iter(estimate.reasons.values()), "static_picture")
@@ -221,6 +216,8 @@ def _result(path: str, video: VideoFeatures, estimate: OffsetEstimate, drift: Dr
     slack = 0.0 if drift is None else drift.start_error_seconds
     interval = (low - slack, high + slack)
     status, doubt = _status(estimate, interval)
+    if len(found.pieces) > 1:
+        status, doubt = "uncertain", "splice"
     return SyncResult(
         path=path,
         offset_seconds=estimate.offset_seconds,
@@ -237,6 +234,7 @@ def _result(path: str, video: VideoFeatures, estimate: OffsetEstimate, drift: Dr
         drift_interval_ppm=None if drift is None else drift.interval_ppm,
         belongs=estimate.belongs,
         rivals=rivals(estimate.lags_seconds, calibrated(estimate), estimate.offset_seconds),
+        pieces=found.pieces,
     )
 
 

@@ -24,7 +24,7 @@ from avmatch.core.matches import MatchResult
 from avmatch.core.results import Cell, SyncResult, csv_text
 from avmatch.metrics.classes import Reliability
 from avmatch.reports.page import matrix_picture
-from avmatch.reports.wording import folder_and_name, shortened, sync_sentence
+from avmatch.reports.wording import clock_time, folder_and_name, shortened, sync_sentence
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,8 +67,8 @@ def plot_sync(result: SyncResult, path: str | Path) -> None:
     figure = new_figure((9.0, 4.2))
     axes = figure.subplots()
     name = shortened(folder_and_name(result.path)[1], 80)
-    # What to do about a foreign sound is for the command line; here its probability has to fit.
-    said = replace(result, message="") if result.status == "unrelated" else result
+    # What to do about a foreign sound, or a splice, is for the command line; here the figures have to fit.
+    said = replace(result, message="", reason=None) if result.status == "unrelated" or result.is_spliced else result
     set_head(axes, name, shortened(sync_sentence(said), 120))
     if result.curve:
         _draw_curve(axes, result)
@@ -133,6 +133,11 @@ def _draw_curve(axes: Axes, result: SyncResult) -> None:
         colour = ACCENT if result.status == "ok" else _DOUBT
         label = f"chosen: {result.offset_ms:+.0f} ms"
         axes.axvline(result.offset_ms, color=colour, linewidth=1.6, label=label)
+    for piece in result.pieces if result.is_spliced else ():
+        if piece.offset_seconds != result.offset_seconds:
+            offset_ms = milliseconds_from_seconds(piece.offset_seconds)
+            label = f"from {clock_time(piece.begin_seconds)} on: {offset_ms:+.0f} ms"
+            axes.axvline(offset_ms, color=_DOUBT, linewidth=1.6, label=label)
     if len(lags_ms) > 1:
         axes.set_xlim(min(lags_ms), max(lags_ms))
     axes.set_xlabel("offset of the sound (ms), positive = late", color=MUTED)

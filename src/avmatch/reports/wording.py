@@ -9,7 +9,8 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 
 from avmatch.core.clock import Verdict, milliseconds_from_seconds
-from avmatch.core.results import NOTED_DAMAGED_SECONDS, NOTED_MISSING_SHARE, Failure, FixResult, SyncResult
+from avmatch.core.results import NOTED_DAMAGED_SECONDS, NOTED_MISSING_SHARE, Failure, FixResult, Piece, SyncResult
+from avmatch.core.speeds import speed_words
 
 NOTHING = "—"
 #: Pairs below this confidence are marked for a second look.
@@ -100,8 +101,10 @@ def sync_sentence(result: SyncResult) -> str:
         return _with_message(f"no offset found{_why(result)}{_missing_clause(result)}", result)
     if result.status == "unrelated":
         return _with_message(f"{_foreign(result)}{_missing_clause(result)}", result)
+    if result.is_spliced:
+        return _with_message(f"{_splice_clause(result)}{_missing_clause(result)}", result)
     sentence = _offset_clause(result, result.offset_seconds) + _drift_clause(result) + _speaker_clause(result)
-    sentence += _missing_clause(result)
+    sentence += _covered_clause(result) + _missing_clause(result)
     if result.status != "uncertain":
         return sentence
     rivals = " or ".join(f"{milliseconds_from_seconds(rival.offset_seconds):+.0f}" for rival in result.rivals)
@@ -126,6 +129,8 @@ def fix_sentence(result: FixResult) -> str:
         return f"{_state('is', result.was, 0.0)}; close enough, nothing written"
     if result.was is not None and result.was.status == "unrelated" and result.action == "refused":
         return f"{_foreign(result.was)}: nothing written; --offset moves it all the same"
+    if result.was is not None and result.was.is_spliced and result.action == "refused":
+        return f"{_splice_clause(result.was)}: nothing written; {shown(result.message)}"
     if result.action == "refused":
         confidence = 0.0 if result.was is None else result.was.confidence
         return (
@@ -149,7 +154,9 @@ def _state(verb: str, result: SyncResult | None, known_seconds: float) -> str:
         return f"{verb} {known_seconds:+.3f} s"
     if result.offset_seconds is None:
         return f"{verb} unknown"
+    speed = _speed(result)
     drift = "" if result.drift_ppm is None else f" and drifts by {result.drift_ppm:+.0f} ppm"
+    drift = f" and runs {speed}" if speed else drift
     doubt = " (uncertain)" if result.status == "uncertain" and verb == "is now" else ""
     return f"{verb} {result.offset_seconds:+.3f} s{drift}{doubt}"
 
@@ -181,10 +188,53 @@ def _interval(result: SyncResult) -> str:
 def _drift_clause(result: SyncResult) -> str:
     if result.drift_ppm is None:
         return ""
+    if speed := _speed(result):
+        return f"; it runs {speed}, a drift of {result.drift_ppm:+.0f} ppm"
     direction = "later and later" if result.drift_ppm > 0 else "earlier and earlier"
     return (
         f"; it drifts, {direction} by {abs(result.drift_ppm):.0f} ppm ({abs(result.drift_ppm) * 0.06:.1f} ms a minute)"
     )
+
+
+def _speed(result: SyncResult) -> str:
+    """The speed that the drift is, in words; "" where there is none."""
+    if result.drift_ppm is None or result.drift_interval_ppm is None:
+        return ""
+    return speed_words(result.drift_ppm, result.drift_interval_ppm)
+
+
+def _splice_clause(result: SyncResult) -> str:
+    """ "the sound jumps from +40 to +540 ms at 1:23.40 (95 % 1:22.00 to 1:24.10)"."""
+    offsets = [f"{milliseconds_from_seconds(piece.offset_seconds):+.0f}" for piece in result.pieces]
+    jumps = [
+        f"to {offset} ms at {clock_time(piece.begin_seconds)}{_begin_interval(piece)}"
+        for offset, piece in zip(offsets[1:], result.pieces[1:], strict=True)
+    ]
+    return f"the sound jumps from {offsets[0]} ms {', '.join(jumps)}"
+
+
+def _begin_interval(piece: Piece) -> str:
+    if piece.begin_interval_seconds is None:
+        return ""
+    low, high = piece.begin_interval_seconds
+    return f" (95 % {clock_time(low)} to {clock_time(high)})"
+
+
+def _covered_clause(result: SyncResult) -> str:
+    """Where the picture has a sound, if not everywhere."""
+    if len(result.pieces) != 1:
+        return ""
+    (piece,) = result.pieces
+    begin, end = clock_time(piece.begin_seconds), clock_time(piece.end_seconds)
+    return f"; the picture has sound from {begin} to {end} only, where it was measured"
+
+
+def clock_time(seconds: float) -> str:
+    """ "1:23.40", "1:02:03.40"."""
+    minutes, rest = divmod(round(max(seconds, 0.0) * 100), 6000)
+    hours, minutes = divmod(minutes, 60)
+    head = f"{hours}:{minutes:02d}" if hours else f"{minutes}"
+    return f"{head}:{rest // 100:02d}.{rest % 100:02d}"
 
 
 def _speaker_clause(result: SyncResult) -> str:

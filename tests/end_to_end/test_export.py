@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,9 @@ def test_match_writes_a_timeline(drums: Path, tmp_path: Path, avmatch) -> None:
         matches = list(csv.DictReader(file))
     assert [row["offset_ms"] for row in rows] == [row["offset_ms"] for row in matches]
     assert [row["audio"] for row in rows] == [str(drums / row["audio"]) for row in matches]
+    lines = avmatch("match", "videos", "audio", "-o", tmp_path / "OUT", "--export", "csv", "--json", cwd=drums)
+    assert [json.loads(line)["video"] for line in lines.stdout.splitlines()] == [row["video"] for row in matches]
+    assert "timeline.csv: 2 of 2 clips" in lines.stderr
     again = avmatch("export", tmp_path / "OUT", "--to", "fcpxml", cwd=drums)
     assert "timeline.fcpxml: 2 of 2 clips with their sound" in again.stdout
     # In another folder the relative paths lead nowhere, and the message says so.

@@ -188,6 +188,7 @@ def test_ale(shoot: Shoot, tmp_path: Path) -> None:
         assert item.source_range.start_time.value == clip.video_start.frame
         assert item.source_range.duration.value == CLIP_FRAMES
         cells = item.metadata["ALE"]
+        assert cells["Tracks"] == "V"  # of the clip itself, which is silent
         if clip.audio is None:
             assert cells["Soundroll"] == ""
             continue

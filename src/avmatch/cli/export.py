@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 from typer import Argument, Option
 
@@ -29,11 +29,11 @@ def export(
     print_export(exported)
 
 
-def print_export(exported: "ExportResult") -> None:
-    """What was written, and on stderr what a person should know of it."""
+def print_export(exported: "ExportResult", file: TextIO | None = None) -> None:
+    """What was written, to stdout or `file`; and on stderr what a person should know of it."""
     from avmatch.reports.wording import remark_lines, shown
 
     sounds = f"{exported.num_sounds} of {exported.num_clips} clips with their sound"
-    print(f"{', '.join(shown(str(path)) for path in exported.paths)}: {sounds}")
+    print(f"{', '.join(shown(str(path)) for path in exported.paths)}: {sounds}", file=file)
     for line in remark_lines(map(shown, exported.notes), exported.failures):
         print(line, file=sys.stderr)

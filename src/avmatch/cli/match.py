@@ -76,6 +76,6 @@ def match(
     if export is not None and result.videos:
         from avmatch.pipelines.export import export as write_timeline
 
-        print_export(write_timeline(out, export))
+        print_export(write_timeline(out, export), sys.stderr if json else None)
     if not result.videos or not result.audio or any(failure.stage == "mux" for failure in result.failures):
         raise Exit(1)

@@ -63,7 +63,7 @@ def _row(clip: Clip, timeline: Timeline, places: Places, reels: Reels) -> list[s
     num_frames = clip.pair.picture.num_frames
     begin = media.start_seconds
     start, end = (timecode_at(time, rate, is_drop=is_drop) for time in (begin, begin + num_frames / rate))
-    channels = 0 if clip.pair.sound is None else clip.pair.sound.num_channels
+    channels = 0 if media.sound is None else media.sound.num_channels  # the clip's own
     tracks = "V" + "".join(f"A{number}" for number in range(1, channels + 1))
     cells = [clip.name, tracks, start, end, timecode_at(num_frames / rate, rate), rate_text(rate)]
     cells += [reels.name(clip.picture), places.path(media.path), *_sound_cells(clip, timeline, places, is_drop=is_drop)]

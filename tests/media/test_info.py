@@ -36,6 +36,30 @@ def test_source_timecode_of_clips(tmp_path: Path, name: str, rate: Fraction, cod
     assert (info.start.seconds, info.start.is_drop, info.start.source) == (code.seconds, is_drop, "timecode")
 
 
+def test_a_timecode_that_counts_every_other_frame(tmp_path: Path) -> None:
+    """As cameras at 59.94 write it; FFmpeg writes none, so the file is changed afterwards."""
+    rate = Fraction(60000, 1001)
+    path = write_clip(tmp_path / "a.mov", rate, timecode=Timecode(215_784 + 20, rate, True))
+    content = path.read_bytes()
+    entry = next(
+        place for place in range(len(content)) if content[place : place + 4] == b"tmcd" and is_entry(content, place)
+    )
+    number_at = content.index((215_784 + 20).to_bytes(4, "big"))
+    changed = bytearray(content)
+    changed[entry + 24 : entry + 29] = (2002).to_bytes(4, "big") + bytes([30])
+    changed[number_at : number_at + 4] = (107_892 + 10).to_bytes(4, "big")
+    path.write_bytes(changed)
+    start = read_info(path).start
+    assert start is not None
+    assert (start.seconds, start.rate, start.is_drop) == (Timecode(107_902, NTSC_30, True).seconds, NTSC_30, True)
+    assert start.seconds == Timecode(215_804, rate, True).seconds
+
+
+def is_entry(content: bytes, place: int) -> bool:
+    """Whether a sample description is there: 60000 and 1001."""
+    return content[place + 20 : place + 28] == (60_000).to_bytes(4, "big") + (1001).to_bytes(4, "big")
+
+
 def test_a_clip_without_timecode_starts_at_0(tmp_path: Path) -> None:
     info = read_info(write_clip(tmp_path / "a.mp4", Fraction(50)))
     assert info.start is None

@@ -21,6 +21,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from avmatch.core.errors import MediaError
+from avmatch.media.boxes import timecode_rate
 from avmatch.media.choice import video_stream
 from avmatch.media.copying import timecodes
 from avmatch.media.ltc import read_ltc
@@ -228,7 +229,9 @@ def _start(
 ) -> SourceTime | None:
     """A timecode track or tag; or the time reference of a recorder."""
     if picture is not None:
-        codes = (parse_timecode(label, picture.rate) for label in timecodes(container))
+        counted = timecode_rate(file) if container.format.name.startswith("mov") else None
+        rate = picture.rate if counted is None else standard_rate(counted)
+        codes = (parse_timecode(label, rate) for label in timecodes(container))
         if (code := next((code for code in codes if code is not None), None)) is not None:
             return SourceTime(code.seconds, code.rate, code.is_drop, "timecode")
     if sound is None:

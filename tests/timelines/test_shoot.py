@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,8 +12,10 @@ from hypothesis import strategies as st
 
 from avmatch.core.matches import Candidate
 from avmatch.data.result_folder import StoredMatch
-from avmatch.media.info import MediaInfo, PictureInfo, SoundInfo
+from avmatch.media.info import MediaInfo, PictureInfo, SoundInfo, SourceTime
 from avmatch.media.timecode import STANDARD_RATES
+from avmatch.timelines.formats import FORMATS
+from avmatch.timelines.markup import Places
 from avmatch.timelines.shoot import Pair, lay_out
 
 RATE_HZ = 48_000
@@ -97,6 +100,17 @@ def test_the_rate_of_most_clips_counts() -> None:
     timeline = lay_out("t", [a_pair(0.0, rate, num_frames=50) for rate in rates])
     assert timeline.rate == 24
     assert [clip.picture.num_frames for clip in timeline.clips] == [48, 50, 50, 24]
+
+
+def test_a_timecode_with_drop_frame_on_a_picture_without(tmp_path: Path) -> None:
+    """A file's timecode may count at another rate than its picture."""
+    pair = a_pair(0.0)
+    start = SourceTime(Fraction(3600), Fraction(30000, 1001), True, "timecode")
+    timeline = lay_out("t", [replace(pair, video=replace(pair.video, start=start))])
+    assert not timeline.is_drop
+    assert str(timeline.label(25)) == "01:00:01:00"
+    for form in FORMATS.values():
+        assert form.document(timeline, Places(tmp_path))
 
 
 def test_many_clips_of_one_recording_stand_as_they_lie_in_it() -> None:

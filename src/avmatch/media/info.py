@@ -35,6 +35,8 @@ _VARIES = Fraction(1, 1000)
 #: Of a rate that varies, the usual rate that is meant is nearer than this.
 _MEANT = Fraction(1, 8)
 _LISTEN_SECONDS = 2
+#: Frames a second outside of these are a damaged header.
+_LEAST_RATE, _MOST_RATE = 1, 1000
 #: Rounding of FFmpeg's clock, which counts microseconds.
 _CLOCK_SECONDS = Fraction(1, 100_000)
 Source = Literal["timecode", "time reference", "ltc"]
@@ -158,12 +160,11 @@ def read_info(path: str | Path) -> MediaInfo:
 def _picture(
     container: av.container.InputContainer, stream: av.VideoStream, origin_seconds: Fraction
 ) -> PictureInfo | None:
-    found = _rate(stream)
-    if found is None:
+    found, context = _rate(stream), stream.codec_context
+    if found is None or not _LEAST_RATE <= found[0] <= _MOST_RATE or not (context.width and context.height):
         return None
     rate, is_variable = found
     num_frames = round(_duration(container, stream, origin_seconds) * rate) or stream.frames
-    context = stream.codec_context
     return PictureInfo(
         rate,
         max(1, num_frames),
@@ -188,7 +189,9 @@ def _rate(stream: av.VideoStream) -> tuple[Fraction, bool] | None:
 
 
 def _sound(container: av.container.InputContainer, origin_seconds: Fraction) -> SoundInfo | None:
-    streams = [stream for stream in container.streams.audio if stream.codec_context is not None]
+    streams = [
+        stream for stream in container.streams.audio if stream.codec_context and stream.codec_context.sample_rate
+    ]
     if not streams:
         return None
     first = streams[0]

@@ -22,7 +22,7 @@ from typing import TypeVar
 from avmatch.core.matches import Candidate
 from avmatch.data.result_folder import StoredMatch
 from avmatch.media.info import MediaInfo, PictureInfo, SoundInfo
-from avmatch.media.timecode import Timecode, parse_timecode, timecode_at
+from avmatch.media.timecode import Timecode, can_drop, parse_timecode, timecode_at
 
 T = TypeVar("T")
 
@@ -215,7 +215,7 @@ def lay_out(name: str, pairs: Sequence[Pair], *, is_many: bool = False) -> Timel
     """
     rate = _most(pair.picture.rate for pair in pairs)
     at_rate = [pair for pair in pairs if pair.picture.rate == rate]
-    is_drop = _most(pair.video.start is not None and pair.video.start.is_drop for pair in at_rate)
+    is_drop = can_drop(rate) and _most(pair.video.start is not None and pair.video.start.is_drop for pair in at_rate)
     width, height, aspect = _most(
         (item.width, item.height, item.pixel_aspect) for item in (pair.picture for pair in pairs)
     )

@@ -207,11 +207,11 @@ class Fit:
         self.right = self.own & (np.abs(errors) <= RIGHT_SECONDS)
         terms = [trial.figures.terms() for trial in chosen]
         if family == "talk":  # how impulsive a voice is isn't asked
-            terms = [(*row[:3], 0.0) for row in terms]
+            terms = [(*row[:3], 0.0, row[4]) for row in terms]
         num = max(len(row) for row in terms)
         self._right_terms = np.array([[*row, *[0.0] * (num - len(row))] for row in terms])
         heights = np.array([trial.figures.height for trial in chosen])
-        self._belongs_terms = np.column_stack([self._right_terms[:, :3], heights, self._right_terms[:, 3]])
+        self._belongs_terms = np.column_stack([self._right_terms[:, :3], heights, self._right_terms[:, 3:5]])
         self._weight = self._weights()
 
     def _weights(self) -> np.ndarray:
@@ -226,7 +226,8 @@ class Fit:
 
     def fitted(self, what: str, rows: np.ndarray) -> np.ndarray:
         """Slopes, and the constant last. Those of figures can't be negative; of classes they are held near zero."""
-        terms, wanted = (self._right_terms, self.right) if what == "right" else (self._belongs_terms, self.own)
+        terms, wanted = self._question(what)
+        rows = rows & self.own if what == "offset" else rows
         design = np.column_stack([terms, np.ones(len(terms))])[rows]
         scale = np.maximum(design.std(axis=0), 1e-6)
         scale[-1] = 1.0
@@ -234,7 +235,7 @@ class Fit:
         ridge = np.full(design.shape[1], RIDGE)
         ridge[-1] = 0.0
         if what == "right":
-            ridge[4:-1] = events.CLASS_RIDGE
+            ridge[5:-1] = events.CLASS_RIDGE
 
         def loss(slopes: np.ndarray) -> tuple[float, np.ndarray]:
             odds = design / scale @ slopes
@@ -242,10 +243,16 @@ class Fit:
             slope = (weight * (expit(odds) - good)) @ (design / scale) + 2 * ridge * slopes
             return float(value), slope
 
-        num = 4 if what == "right" else 5
-        bounds = [(0.0, None)] * num + [(None, None)] * (design.shape[1] - num)
+        num = 4 if what == "right" else 5  # after them comes unevenness
+        bounds = [(0.0, None)] * num + [(None, 0.0)] + [(None, None)] * (design.shape[1] - num - 1)
         found = minimize(loss, np.zeros(design.shape[1]), jac=True, method="L-BFGS-B", bounds=bounds)
         return np.asarray(found.x / scale)
+
+    def _question(self, what: str) -> tuple[np.ndarray, np.ndarray]:
+        """What is known of each pair, and what is asked: "right", "belongs", or "offset", of true pairs alone."""
+        return (self._right_terms if what == "right" else self._belongs_terms), (
+            self.own if what == "belongs" else self.right
+        )
 
     def cross_fitted(self, what: str) -> np.ndarray:
         """Probabilities, each by what was fitted on other recordings."""
@@ -255,7 +262,7 @@ class Fit:
         parts = np.array([part[group] for group in self.groups])
         found = np.zeros(len(parts))
         for number in range(FOLDS):
-            terms = self._right_terms if what == "right" else self._belongs_terms
+            terms, _ = self._question(what)
             slopes = self.fitted(what, parts != number)
             inside = parts == number
             found[inside] = expit(terms[inside] @ slopes[:-1] + slopes[-1])
@@ -263,11 +270,11 @@ class Fit:
 
     def report(self) -> None:
         """What is said of each kind of pairs."""
-        right, belongs = self.cross_fitted("right"), self.cross_fitted("belongs")
+        right, belongs, offset = (self.cross_fitted(what) for what in ("right", "belongs", "offset"))
         belongs = np.maximum(right, belongs)
         narrow = [
-            is_narrow(offset_interval(replace(trial.estimate, confidence=float(sure), belongs=float(own))))
-            for trial, sure, own in zip(self.trials, right, belongs, strict=True)
+            is_narrow(offset_interval(replace(trial.estimate, offset_confidence=float(sure))))
+            for trial, sure in zip(self.trials, offset, strict=True)
         ]
         ok = (right >= OK_CONFIDENCE) & (belongs >= UNRELATED_BELOW) & np.array(narrow)
         for kind in sorted(set(self.kinds)):
@@ -277,17 +284,22 @@ class Fit:
             if kind.endswith(OWN) and (ok & inside).any():
                 line += f"  right of ok {self._share(self.right, ok & inside)}"
             print(line)
-        for name, said, truth in (("confidence", right, self.right), ("belongs", belongs, self.own)):
+        questions = (
+            ("confidence", right, self.right, self._weight),
+            ("belongs", belongs, self.own, self._weight),
+            ("offset", offset, self.right, self._weight * self.own),
+        )
+        for name, said, truth, weight in questions:
             edges = np.array([0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0])
             bins = np.clip(np.searchsorted(edges, said, side="right") - 1, 0, len(edges) - 2)
-            cells = [bins == number for number in range(len(edges) - 1)]
+            cells = [(bins == number) & (weight > 0) for number in range(len(edges) - 1)]
             found = [
-                f"{np.average(said[cell], weights=self._weight[cell]):.2f} → "
-                f"{np.average(truth[cell], weights=self._weight[cell]):.2f} ({cell.sum()})"
+                f"{np.average(said[cell], weights=weight[cell]):.2f} → "
+                f"{np.average(truth[cell], weights=weight[cell]):.2f} ({cell.sum()})"
                 for cell in cells
                 if cell.any()
             ]
-            error = sum(abs(self._weight[cell] @ (said[cell] - truth[cell])) for cell in cells) / self._weight.sum()
+            error = sum(abs(weight[cell] @ (said[cell] - truth[cell])) for cell in cells) / weight.sum()
             print(f"  {name}: said → true (pairs): {', '.join(found)}; ECE {error:.3f}")
 
     def _share(self, values: np.ndarray, inside: np.ndarray) -> str:
@@ -298,12 +310,15 @@ class Fit:
     def numbers(self) -> dict[str, object]:
         """What a description holds, fitted on all."""
         everything = np.ones(len(self.trials), bool)
-        right, belongs = (self.fitted(what, everything).round(4).tolist() for what in ("right", "belongs"))
-        names = ("mass_slope", "contrast_slope", "half_slope", "strokes_slope")
+        right, belongs, offset = (
+            self.fitted(what, everything).round(4).tolist() for what in ("right", "belongs", "offset")
+        )
+        names = ("mass_slope", "contrast_slope", "half_slope", "strokes_slope", "uneven_slope")
         return dict(zip(names, right, strict=False)) | {
-            "class_slopes": right[4:-1],
+            "class_slopes": right[5:-1],
             "intercept": right[-1],
             "belongs_slopes": belongs,
+            "offset_slopes": offset,
         }
 
 

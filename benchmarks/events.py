@@ -226,7 +226,7 @@ def reliability(name: str, confidence: np.ndarray, good: np.ndarray) -> None:
 def calibrate(cues: list[Cue], folds: list[Part], folder: Path) -> None:
     """Write into the model what fits all folds."""
     *slopes, intercept = calibrated(np.concatenate(trials(cues, folds))).round(4).tolist()
-    names = ("mass_slope", "contrast_slope", "half_slope", "strokes_slope")
+    names = ("mass_slope", "contrast_slope", "half_slope", "strokes_slope", "uneven_slope")
     changes = dict(zip(names, slopes, strict=False)) | {"class_slopes": slopes[len(names) :], "intercept": intercept}
     print(f"calibration: {changes}")
     for side in ("video", "audio"):

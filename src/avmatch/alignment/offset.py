@@ -5,11 +5,12 @@ are rarer than small ones. Their softmax over the offsets tried is the posterior
 parabola. What a cue only has because the sound repeats itself doesn't count (rivals.py).
 
 Offsets come after belonging. There are three hypotheses about a picture and a sound: it belongs at this offset, it
-belongs and nothing tells when, it is foreign (another voice, dubbing, music laid over, no cause in the picture). Two
-logistic maps (Platt, 1999) for the cue that decides, fitted on true and foreign pairs of development clips, half of
-each, turn five figures into frequencies: the posterior mass within ±80 ms of the peak, how far the peak stands out,
-whether both halves of the picture agree with it, how impulsive the sound is and what the event seems to be, or how high
-the peak is. One gives `belongs`, the other `confidence`: that it belongs and the offset is right.
+belongs and nothing tells when, it is foreign (another voice, dubbing, music laid over, no cause in the picture).
+Logistic maps (Platt, 1999) for the cue that decides, fitted on true and foreign pairs of development clips, half of
+each, turn figures into frequencies: the posterior mass within ±80 ms of the peak, how far the peak stands out, whether
+both halves of the picture agree with it, how impulsive the sound is and what the event seems to be, or how evenly face
+and voice agree, and how high the peak is. One gives `belongs`, another `confidence`: that it belongs and the offset is
+right. A third, fitted on true pairs alone, says how probable the offset is if the sound belongs.
 
 Where there are a face and a voice, the cue that compares them decides; else the one that stands out most.
 
@@ -31,7 +32,7 @@ from avmatch.alignment.cuts import halves
 from avmatch.alignment.rivals import rhythm, without_repetition
 from avmatch.core.errors import Reason
 from avmatch.core.features import AudioFeatures, VideoFeatures
-from avmatch.cues.evidence import Cue, NamingCue, PeakFigures
+from avmatch.cues.evidence import Cue, NamingCue, PeakFigures, SteadyCue
 from avmatch.cues.mouth import looks_at_faces
 from avmatch.frontends.event_signals import strokes
 
@@ -71,6 +72,7 @@ class OffsetEstimate:
         reasons: why each silent cue was silent, by cue name.
         figures: what the confidence was made of; None if no cue could tell.
         belongs: probability that the sound belongs to the picture, whatever the offset; None where it isn't known.
+        offset_confidence: probability that the offset is right if the sound belongs to the picture.
     """
 
     offset_seconds: float | None
@@ -81,6 +83,7 @@ class OffsetEstimate:
     reasons: dict[str, Reason]
     figures: PeakFigures | None = None
     belongs: float | None = None
+    offset_confidence: float = 0.0
 
 
 def offset_lags(max_offset_seconds: float) -> Float[np.ndarray, " L"]:
@@ -120,15 +123,22 @@ def estimate_offset(
         strokes=strokes(audio.flux),
         classes=deciding.classes(video, audio) if isinstance(deciding, NamingCue) else (),
         height=float(total[peak] - prior[peak]),
+        unevenness=deciding.unevenness(video, audio, float(lags[peak])) if isinstance(deciding, SteadyCue) else 0.0,
     )
-    confidence, belongs = deciding.calibration.probability(figures), deciding.calibration.belongs(figures)
+    calibration = deciding.calibration
+    confidence, belongs, right = (
+        judge(figures) for judge in (calibration.probability, calibration.belongs, calibration.offset)
+    )
     if belongs is not None:
         belongs = max(belongs, confidence)
+    if right is None:
+        right = confidence / (belongs or 1.0)
+    most = 1.0
     if not spoken and rhythm(audio) > MOST_RHYTHM:
-        confidence = min(confidence, RHYTHM_CONFIDENCE)
+        most = RHYTHM_CONFIDENCE
     offset = float(lags[peak])
     if peak in (0, len(lags) - 1):
-        confidence = min(confidence, EDGE_CONFIDENCE)
+        most = min(most, EDGE_CONFIDENCE)
     elif lags[1] - lags[0] < 1.5 * STEP_SECONDS:
         offset = refined(plain, lags, _climbed(plain, peak))
     else:
@@ -136,7 +146,8 @@ def estimate_offset(
         near = near[(near >= lags[0] - 1e-9) & (near <= lags[-1] + 1e-9)]
         fine = np.sum([weighted_nats(cue, video, audio, near)[0] for cue in usable], axis=0)
         offset = refined(fine, near, _climbed(fine, int(np.abs(near - lags[peak]).argmin())))
-    return OffsetEstimate(offset, confidence, deciding.name, lags, total, reasons, figures, belongs)
+    confidence, right = min(confidence, most), min(right, most)
+    return OffsetEstimate(offset, confidence, deciding.name, lags, total, reasons, figures, belongs, right)
 
 
 def log_prior(lags: Float[np.ndarray, " L"], max_offset_seconds: float) -> Float[np.ndarray, " L"]:
@@ -194,7 +205,7 @@ def calibrated(estimate: OffsetEstimate) -> Float[np.ndarray, " L"]:
     lags, posterior = estimate.lags_seconds, softmax(estimate.nats) + 1e-12
     assert estimate.offset_seconds is not None
     near = np.abs(lags - estimate.offset_seconds) <= TOLERANCE_SECONDS + 0.5 * float(lags[1] - lags[0])
-    right = estimate.confidence / (estimate.belongs or 1.0)
+    right = estimate.offset_confidence
     share = np.where(near, right / posterior[near].sum(), 0.0) * posterior
     share[~near] = (1.0 - right) / max(posterior[~near].sum(), 1e-300) * posterior[~near]
     return np.asarray(share)

@@ -10,7 +10,7 @@ cut around the mouth of a face (frontends/mouth.py); an audio tower takes float3
 log-mel at 100 a second, T' = T · 100 / rate_hz, so `rate_hz` divides 100, or with the input "mfcc" (1, T', 13)
 coefficients (frontends/sound.py). Both give (1, T, D). Optional keys `scale`, `baseline` and `independent_seconds` say
 how similarity becomes evidence (cues/learned.py), `weight`, `mass_slope`, `contrast_slope`, `half_slope`, `intercept`
-and `belongs_slopes` how far that may be believed (cues/evidence.py).
+`belongs_slopes` and `offset_slopes` how far that may be believed (cues/evidence.py).
 
 Vectors are scaled to length 1, and their product is what counts, unless the key `distance` is "euclidean": then they
 stay as they are (SyncNets). `window_frames` says how many frames, those around its tick, a vector depends on.
@@ -77,8 +77,10 @@ class TowerDescription(Description):
     mass_slope: float = 1.0
     contrast_slope: float = 0.0
     half_slope: float = 0.0
+    uneven_slope: float = 0.0
     intercept: float = 0.0
     belongs_slopes: tuple[float, ...] = ()
+    offset_slopes: tuple[float, ...] = ()
     distance: str = "cosine"
     window_frames: int = 1
 
@@ -127,9 +129,9 @@ class Tower:
     @property
     def fingerprint(self) -> str:
         """Follows what its vectors depend on: the graph and its input, not what the vectors are taken for."""
-        told = self.description
-        made = (told.rate_hz, told.height_px, told.width_px, told.crop, told.num_mels, told.window_frames)
-        return "/".join(map(str, (self.graph.fingerprint, *made, told.distance)))
+        described = self.description
+        made = (described.rate_hz, described.height_px, described.width_px, described.crop, described.num_mels)
+        return "/".join(map(str, (self.graph.fingerprint, *made, described.window_frames, described.distance)))
 
     def encode(self, inputs: Float32[np.ndarray, " t *rest"], num_ticks: int) -> Float32[np.ndarray, "T D"]:
         """Vectors for one stretch of `num_ticks`, of length 1 unless their distance is Euclidean.

@@ -16,8 +16,11 @@ from avmatch.core.results import Cell, Failure, csv_text, offset_in_ms, rounded,
 if TYPE_CHECKING:
     import pandas
 
-MATCH_COLUMNS = ("video", "audio", "confidence", "score", "offset_ms", "cue", "runner_up", "runner_up_score", "missing")
-CANDIDATE_COLUMNS = ("video", "rank", "audio", "score", "confidence", "offset_ms")
+MATCH_COLUMNS = (
+    *("video", "audio", "confidence", "score", "offset_ms", "cue", "runner_up", "runner_up_score", "missing"),
+    *("offset_confidence", "offset_low_ms", "offset_high_ms", "why"),
+)
+CANDIDATE_COLUMNS = ("video", "rank", "audio", "score", "confidence", "offset_ms", "belongs", "why")
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,9 @@ class Match:
         runner_up: the next best audio for this video, or None.
         runner_up_score: its fused score.
         missing_share: 0…1 that could not be read, of the video or of `audio`; None for a video that can't be used.
+        offset_confidence: probability in 0…1 that the offset is right, if the pair is; None where it isn't known.
+        offset_interval_seconds: 95 % interval of the offset, if the pair is right; None where there is none.
+        why: what the decision rests on, in a few words.
     """
 
     video: str
@@ -45,6 +51,9 @@ class Match:
     runner_up: str | None = None
     runner_up_score: float | None = None
     missing_share: float | None = None
+    offset_confidence: float | None = None
+    offset_interval_seconds: tuple[float, float] | None = None
+    why: str = ""
 
     def row(self) -> tuple[Cell, ...]:
         """The cells under MATCH_COLUMNS."""
@@ -58,12 +67,21 @@ class Match:
             self.runner_up,
             rounded(self.runner_up_score),
             rounded(self.missing_share),
+            rounded(self.offset_confidence),
+            *(offset_in_ms(bound) for bound in self.offset_interval_seconds or (None, None)),
+            self.why,
         )
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One audio considered for one video; rank 1 is the best."""
+    """One audio considered for one video; rank 1 is the best.
+
+    Attributes:
+        belongs: probability in 0…1 that the two belong together by their own evidence, whatever else is there; None
+            where it wasn't measured.
+        why: what each cue says of the pair.
+    """
 
     video: str
     rank: int
@@ -71,6 +89,8 @@ class Candidate:
     score: float
     confidence: float
     offset_seconds: float | None
+    belongs: float | None = None
+    why: str = ""
 
     def row(self) -> tuple[Cell, ...]:
         """The cells under CANDIDATE_COLUMNS."""
@@ -81,6 +101,8 @@ class Candidate:
             rounded(self.score),
             round(self.confidence, 4),
             offset_in_ms(self.offset_seconds),
+            rounded(self.belongs),
+            self.why,
         )
 
 

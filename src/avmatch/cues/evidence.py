@@ -57,6 +57,8 @@ class PeakFigures:
         strokes: how much the sound consists of single strokes (frontends/event_signals.py); 0 = not at all.
         classes: probability of each named class that picture and sound may be of; empty where that isn't known.
         height: the evidence at the peak, in nats, without the prior over offsets.
+        unevenness: deviation over time of what the cue compares at that offset; 0 = not known. What only shares some
+            words with the picture agrees in some places and disagrees in others.
     """
 
     mass: float
@@ -65,6 +67,7 @@ class PeakFigures:
     strokes: float = 0.0
     classes: tuple[float, ...] = ()
     height: float = 0.0
+    unevenness: float = 0.0
 
     def terms(self) -> tuple[float, ...]:
         """What the slopes of a Calibration are multiplied with, in their order."""
@@ -73,6 +76,7 @@ class PeakFigures:
             self.contrast,
             _log_odds(self.weaker_half, _LEAST_HALF),
             self.strokes,
+            self.unevenness,
             *self.classes,
         )
 
@@ -83,11 +87,13 @@ class Calibration:
 
     Attributes:
         weight: nats are multiplied by this before cues are added up.
-        mass_slope, contrast_slope, half_slope, strokes_slope, intercept: log-odds that the sound belongs to the picture
-            and that the offset is right = mass_slope · logit(mass) + contrast_slope · contrast
-            + half_slope · logit(weaker half) + strokes_slope · strokes + Σ class_slopes · classes + intercept.
+        mass_slope, contrast_slope, half_slope, strokes_slope, uneven_slope, intercept: log-odds that the sound belongs
+            to the picture and that the offset is right = mass_slope · logit(mass) + contrast_slope · contrast
+            + half_slope · logit(weaker half) + strokes_slope · strokes + uneven_slope · unevenness
+            + Σ class_slopes · classes + intercept.
         belongs_slopes: the same that it belongs, whatever the offset: slopes of logit(mass), contrast,
-            logit(weaker half), height and strokes, and the constant. Empty where it wasn't measured.
+            logit(weaker half), height, strokes and unevenness, and the constant. Empty where it wasn't measured.
+        offset_slopes: the same that the offset is right where it belongs.
     """
 
     weight: float = 1.0
@@ -96,23 +102,36 @@ class Calibration:
     intercept: float = 0.0
     half_slope: float = 0.0
     strokes_slope: float = 0.0
+    uneven_slope: float = 0.0
     class_slopes: tuple[float, ...] = ()
     belongs_slopes: tuple[float, ...] = ()
+    offset_slopes: tuple[float, ...] = ()
 
     def belongs(self, figures: PeakFigures) -> float | None:
         """The frequency with which sounds with such figures belonged to their pictures; None where it isn't known."""
-        if not self.belongs_slopes:
-            return None
-        *slopes, constant = self.belongs_slopes
-        mass, contrast, half, strokes = figures.terms()[:4]
-        return float(expit(np.dot(slopes, (mass, contrast, half, figures.height, strokes)) + constant))
+        return _frequency(self.belongs_slopes, figures)
+
+    def offset(self, figures: PeakFigures) -> float | None:
+        """The frequency with which offsets with such figures were right where the sounds belonged to their pictures;
+        None where it isn't known."""
+        return _frequency(self.offset_slopes, figures)
 
     def probability(self, figures: PeakFigures) -> float:
         """The frequency with which offsets with such figures were right."""
-        slopes = (self.mass_slope, self.contrast_slope, self.half_slope, self.strokes_slope, *self.class_slopes)
+        slopes = (
+            *(self.mass_slope, self.contrast_slope, self.half_slope, self.strokes_slope, self.uneven_slope),
+            *self.class_slopes,
+        )
         terms = figures.terms()
         num = min(len(slopes), len(terms))  # classes may be unknown, or not have been asked for
         return float(expit(np.dot(slopes[:num], terms[:num]) + self.intercept))
+
+
+def _frequency(slopes: tuple[float, ...], figures: PeakFigures) -> float | None:
+    if not slopes:
+        return None
+    mass, contrast, half, strokes, unevenness = figures.terms()[:5]
+    return float(expit(np.dot(slopes, (mass, contrast, half, figures.height, strokes, unevenness, 1.0))))
 
 
 def _log_odds(share: float, least: float) -> float:
@@ -141,3 +160,11 @@ class NamingCue(Cue, Protocol):
 
     def classes(self, video: VideoFeatures, audio: AudioFeatures) -> tuple[float, ...]:
         """Probability of each named class that picture and sound may be of; empty where it can't tell."""
+
+
+@runtime_checkable
+class SteadyCue(Cue, Protocol):
+    """A cue that knows how evenly picture and sound agree over time."""
+
+    def unevenness(self, video: VideoFeatures, audio: AudioFeatures, offset_seconds: float) -> float:
+        """See PeakFigures; 0 where it can't tell."""

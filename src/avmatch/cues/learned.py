@@ -36,6 +36,8 @@ TURN_SECONDS = 10.0
 LEAST_VOICE_SECONDS, PAUSE_SECONDS = 0.12, 0.5
 #: The background of a pair is what it shows up to so far beyond the offsets asked for.
 BACKGROUND_SECONDS = 1.5
+#: A deviation of fewer cosines isn't one.
+LEAST_TICKS = 6
 #: Sums of cosines that are held at once.
 BLOCK_VALUES = 2_000_000
 
@@ -115,6 +117,15 @@ class EmbeddingCue:
         found: Float32[np.ndarray, " K"] = self._nats(faces, [sound], np.array([offset_seconds]))[:, 0, 0]
         return found
 
+    def unevenness(self, video: VideoFeatures, audio: AudioFeatures, offset_seconds: float) -> float:
+        """Deviation of the cosines at one offset, of the face that is there longest while something is said (see
+        SteadyCue)."""
+        sound = self._sound(audio)
+        if not isinstance(sound, Embeddings):
+            return 0.0
+        cosines = max((_cosines(track, sound, offset_seconds) for track in self._tracks(video)), key=len, default=())
+        return float(np.std(cosines)) if len(cosines) >= LEAST_TICKS else 0.0
+
     def _tracks(self, video: VideoFeatures) -> list[Embeddings]:
         """The vectors of its faces, or those of the whole picture as the only ones."""
         sources = video.mouths if self.looks_at == "mouth" else (video,)
@@ -156,6 +167,16 @@ class EmbeddingCue:
         per_tick = self.scale / (self.independent_seconds * rate_hz)
         nats: Float32[np.ndarray, "K M L"] = (per_tick * _between(excess, places)).astype(np.float32)
         return nats
+
+
+def _cosines(track: Embeddings, sound: Embeddings, offset_seconds: float) -> Float[np.ndarray, " T"]:
+    """Tick by tick of the track, where the sound has a vector."""
+    seconds = track.start_seconds + np.arange(len(track.data)) / track.rate_hz + offset_seconds
+    at = np.rint((seconds - sound.start_seconds) * sound.rate_hz).astype(int)
+    inside = np.flatnonzero((at >= 0) & (at < len(sound.data)))
+    vectors = sound.data[at[inside]]
+    cosines = (track.data[inside].astype(np.float64) * vectors).sum(axis=1)
+    return np.asarray(cosines[np.any(vectors != 0.0, axis=1)])
 
 
 def at_once(tracks: Sequence[Embeddings]) -> Iterator[list[int]]:

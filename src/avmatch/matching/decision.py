@@ -36,6 +36,8 @@ USUAL_PAIRS = 30.0
 #: In small galleries a rival is assumed that scores like this.
 USUAL_RIVAL = 1.2
 MIN_SPREAD = 0.02
+#: Cues that say less than this aren't named among the reasons.
+_LEAST_NATS = 0.05
 #: Weights of score, lead in the row, lead in the column, log gallery size, and the constant (benchmarks/calibrate.py):
 #: where a face decided, and elsewhere.
 FACE_WEIGHTS = (0.273, 1.241, 0.720, -0.348, 1.234)
@@ -161,6 +163,7 @@ class _Table:
             cue=self._cue(row, chosen) if chosen >= 0 else "",
             runner_up=None if runner_up is None else self.audio_paths[runner_up],
             runner_up_score=None if runner_up is None else float(self.scores.nats[row, runner_up]),
+            why=self._decision(row, best, runner_up if chosen >= 0 else _second(others)),
         )
 
     def candidates(self, path: str, row: int, top_k: int) -> list[Candidate]:
@@ -173,6 +176,7 @@ class _Table:
                 score=float(self.scores.nats[row, column]),
                 confidence=float(self.confidence[row, column]),
                 offset_seconds=self._offset(row, column),
+                why=self._evidence(row, column),
             )
             for rank, column in enumerate(self._ranked(row)[:top_k], start=1)
         ]
@@ -186,6 +190,23 @@ class _Table:
         seconds = float(self.scores.offset_seconds[row, column])
         return None if np.isnan(seconds) else seconds
 
+    def _decision(self, row: int, best: int | None, second: int | None) -> str:
+        """What speaks for the best candidate, and the score of the next."""
+        if best is None:
+            return "there is no recording to compare with"
+        next_best = "" if second is None else f"; next best {self.scores.nats[row, second]:.1f}"
+        return f"{self._evidence(row, best)}{next_best}"
+
+    def _evidence(self, row: int, column: int) -> str:
+        """The score of each cue at the pair's offset, the largest first."""
+        parts = zip(self.scores.cue_names, self.scores.parts[:, row, column].tolist(), strict=True)
+        known = sorted(((nats, name) for name, nats in parts if abs(nats) >= _LEAST_NATS), reverse=True)
+        return ", ".join(f"{name} {nats:.1f}" for nats, name in known) or "no cue can tell"
+
     def _cue(self, row: int, column: int) -> str:
         index = int(self.scores.deciding[row, column])
         return self.scores.cue_names[index] if index >= 0 else "none"
+
+
+def _second(others: Sequence[int]) -> int | None:
+    return others[1] if len(others) > 1 else None

@@ -22,6 +22,8 @@ from avmatch.cues.evidence import Cue
 BLOCK_VALUES = 16_000_000
 #: Bound on the offsets tried at once.
 CHUNK_LAGS = 2048
+#: A place inside a long recording is known when it is known to this.
+NEAR_SECONDS = 1.0
 #: In one-to-one work most recordings were started and cut together: half of the prior is within this of zero.
 USUAL_OFFSET_SECONDS = 0.06
 _USUAL_SHARE = 0.5
@@ -49,6 +51,7 @@ class Scores:
         deciding: (N, M) index into `cue_names` of the cue that contributed most; -1 where none could tell.
         cue_names: the names of the cues.
         parts: (C, N, M) what each cue says of the pair at that offset, in weighted nats.
+        place_share: (N, M) of the probability over all offsets, that within NEAR_SECONDS of this one.
     """
 
     nats: Float32[np.ndarray, "N M"]
@@ -56,6 +59,7 @@ class Scores:
     deciding: Int[np.ndarray, "N M"]
     cue_names: tuple[str, ...]
     parts: Float32[np.ndarray, "C N M"]
+    place_share: Float32[np.ndarray, "N M"]
 
 
 def fused_scores(
@@ -75,6 +79,7 @@ def fused_scores(
         deciding=np.full(shape, -1),
         cue_names=tuple(cue.name for cue in cues),
         parts=np.zeros((len(cues), *shape), np.float32),
+        place_share=np.zeros(shape, np.float32),  # until all offsets were tried, nats within NEAR_SECONDS
     )
     chunks = [slice(begin, begin + CHUNK_LAGS) for begin in range(0, len(lags_seconds), CHUNK_LAGS)]
     width = min(CHUNK_LAGS, len(lags_seconds))
@@ -89,6 +94,7 @@ def fused_scores(
             _take_chunk(scores, block, best, curves, lags_seconds[chunk], log_prior[chunk])
         if progress is not None:
             progress("pairs", block.stop, len(videos))
+    np.exp(np.minimum(scores.place_share - scores.nats, 0.0), out=scores.place_share)
     return scores
 
 
@@ -115,6 +121,21 @@ def _take_chunk(
     scores.offset_seconds[block][better] = refined_peaks(posterior, peak, lags_seconds)[better]
     scores.deciding[block][better] = deciding[better]
     scores.parts[:, block][:, better] = at_peak[:, better]
+    scores.place_share[block][better] = _near(posterior, whole, lags_seconds[peak], lags_seconds)[better]
+
+
+def _near(
+    posterior: Float32[np.ndarray, "n M l"],
+    whole: Float32[np.ndarray, "n M"],
+    at_seconds: Float[np.ndarray, "n M"],
+    lags_seconds: Float[np.ndarray, " l"],
+) -> Float32[np.ndarray, "n M"]:
+    """The part of `whole` within NEAR_SECONDS of a peak, in nats."""
+    if np.ptp(lags_seconds) <= NEAR_SECONDS:
+        return whole
+    near = np.abs(lags_seconds - at_seconds[..., None]) <= NEAR_SECONDS
+    height = posterior.max(axis=2)
+    return np.asarray(height + np.log((np.exp(posterior - height[..., None]) * near).sum(axis=2)), np.float32)
 
 
 def refined_peaks(

@@ -31,6 +31,9 @@ from avmatch.matching.decision import MatchSettings, confidences, decide
 from avmatch.matching.fusion import Scores, any_offset, fused_scores, usual_offsets
 from avmatch.pipelines.arguments import Paths, left_out, listed, video_and_audio_paths
 from avmatch.pipelines.models import Models, face_cues, models_with, motion_cues, open_for_match
+from avmatch.pipelines.pairs import Pair, measured_pairs, with_offset
+from avmatch.pipelines.sync import DEFAULT_MAX_OFFSET_SECONDS
+from avmatch.pipelines.sync import cues_for as sync_cues_for
 
 #: Offsets are tried this far apart in one-to-one work: lips agree with the voice for ±60 ms only.
 LAG_STEP_SECONDS = 0.02
@@ -76,10 +79,21 @@ def match(
     confidence = confidences(scores.nats, np.isin(scores.deciding, faces), shared=settings.many)
     notes = (*left_out((videos, audios), leave_out), *_notes(video_features, audio_features, settings))
     result = decide(video_paths, tuple(video_features), tuple(audio_features), scores, confidence, settings)
+    pairs = tuple(Pair(item.video, item.audio, item.offset_seconds or 0.0) for item in result.matches if item.audio)
+    reach = max(DEFAULT_MAX_OFFSET_SECONDS, settings.max_offset_seconds)
+    sync_cues = (*sync_cues_for(models), *(cue for cue in cues if isinstance(cue, ScratchCue)))
+    measured = measured_pairs(
+        pairs, sync_cues, video_features, audio_features, reach, num_workers=num_workers, progress=progress
+    )
+    by_video = {pair.video: answer for pair, answer in measured.items()}
     return replace(
         result,
         matches=tuple(
-            replace(item, missing_share=_missing(item, video_features, audio_features)) for item in result.matches
+            replace(
+                with_offset(item, by_video.get(item.video)),
+                missing_share=_missing(item, video_features, audio_features),
+            )
+            for item in result.matches
         ),
         failures=_failures((*video_answers, *audio_answers)),
         notes=notes,
@@ -124,7 +138,7 @@ def _match_features(videos: Paths, audios: Paths, settings: MatchSettings, model
     description = towers.video.description
     nats = np.float32(description.scale) * (video_vectors @ audio_vectors.T - np.float32(description.baseline))
     unknown = np.full(nats.shape, np.nan, np.float32)
-    scores = Scores(nats, unknown, np.zeros(nats.shape, np.int64), (towers.name,), nats[None])
+    scores = Scores(nats, unknown, np.zeros(nats.shape, np.int64), (towers.name,), nats[None], np.ones_like(nats))
     result = decide(video_paths, usable_videos, usable_audio, scores, _posterior(nats), settings)
     return replace(result, failures=(*video_failures, *audio_failures))
 

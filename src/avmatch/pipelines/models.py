@@ -123,7 +123,9 @@ def _cue(tower: TowerDescription) -> EmbeddingCue:
         tower.contrast_slope,
         tower.intercept,
         tower.half_slope,
+        uneven_slope=tower.uneven_slope,
         belongs_slopes=tower.belongs_slopes,
+        offset_slopes=tower.offset_slopes,
     )
     voice = _shipped_voice(VOICE) if tower.crop == "mouth" else None
     return EmbeddingCue(

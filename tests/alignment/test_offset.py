@@ -201,7 +201,7 @@ def test_no_offset_has_no_interval():
 
 def test_belonging_is_a_question_of_its_own():
     """How high the peak is tells whether the sound belongs; it can't be less probable than a right offset."""
-    asked = Calibration(half_slope=1.0, belongs_slopes=(0.0, 0.0, 0.0, 0.5, 0.0, -3.0))
+    asked = Calibration(half_slope=1.0, belongs_slopes=(0.0, 0.0, 0.0, 0.5, 0.0, 0.0, -3.0))
     high, low, unknown = (
         estimate(cue)
         for cue in (

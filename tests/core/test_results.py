@@ -70,15 +70,26 @@ def test_rows_fit_their_columns():
         "runner_up": "s/2.wav",
         "runner_up_score": 3.0,
         "missing": None,
+        "offset_confidence": None,
+        "offset_low_ms": None,
+        "offset_high_ms": None,
+        "why": "",
     }
-    assert replace(PAIRED, missing_share=0.51239).row()[-1] == 0.5124
-    assert dict(zip(CANDIDATE_COLUMNS, Candidate("v", 2, "s", 1.00006, 0.5, -0.04).row(), strict=True)) == {
+    more = {"missing_share": 0.51239, "offset_confidence": 0.98765, "offset_interval_seconds": (0.1, 0.14)}
+    row = dict(zip(MATCH_COLUMNS, replace(PAIRED, **more, why="lips 4.1; next best 1.2").row(), strict=True))
+    assert row["missing"] == 0.5124
+    assert (row["offset_confidence"], row["offset_low_ms"], row["offset_high_ms"]) == (0.9877, 100.0, 140.0)
+    assert row["why"] == "lips 4.1; next best 1.2"
+    candidate = Candidate("v", 2, "s", 1.00006, 0.5, -0.04, 0.12344, "lips 1.0")
+    assert dict(zip(CANDIDATE_COLUMNS, candidate.row(), strict=True)) == {
         "video": "v",
         "rank": 2,
         "audio": "s",
         "score": 1.0001,
         "confidence": 0.5,
         "offset_ms": -40.0,
+        "belongs": 0.1234,
+        "why": "lips 1.0",
     }
     error = MediaError("x.mov", "it is empty", stage="open", reason="unreadable")
     failure = Failure.from_error(error)
@@ -102,9 +113,10 @@ def test_any_name_survives_the_csv(cell):
 def test_a_match_result_writes_a_row_for_every_video(tmp_path):
     match_result().to_csv(tmp_path / "matches.csv")
     assert (tmp_path / "matches.csv").read_text() == (
-        "video,audio,confidence,score,offset_ms,cue,runner_up,runner_up_score,missing\n"
-        "v/a.mp4,s/1.wav,0.9877,12.3457,120.0,motion,s/2.wav,3.0,\n"
-        "v/b.mp4,,0.1,,,,,,\n"
+        "video,audio,confidence,score,offset_ms,cue,runner_up,runner_up_score,missing,"
+        "offset_confidence,offset_low_ms,offset_high_ms,why\n"
+        "v/a.mp4,s/1.wav,0.9877,12.3457,120.0,motion,s/2.wav,3.0,,,,,\n"
+        "v/b.mp4,,0.1,,,,,,,,,,\n"
     )
 
 

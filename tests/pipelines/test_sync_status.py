@@ -47,7 +47,7 @@ def pair(tmp_path_factory):
     ],
 )
 def test_the_status_follows_from_both_probabilities(monkeypatch, pair, height, constant, status, reason):
-    calibration = Calibration(1.0, 1.0, 0.0, -2.0, belongs_slopes=(0.0, 0.0, 0.0, 0.5, 0.0, constant))
+    calibration = Calibration(1.0, 1.0, 0.0, -2.0, belongs_slopes=(0.0, 0.0, 0.0, 0.5, 0.0, 0.0, constant))
     monkeypatch.setattr(pipeline, "cues_for", lambda _: (Bump(height, calibration),))
     video, audio = pair
     found = pipeline.sync(video, audio=audio)
@@ -93,7 +93,7 @@ def test_fix_leaves_a_sound_alone_whose_offset_jumps(monkeypatch, tmp_path, nois
 
 @pytest.mark.parametrize("force", [False, True])
 def test_fix_leaves_a_sound_alone_that_is_not_of_this_picture(monkeypatch, tmp_path, noise_clip, force):
-    calibration = Calibration(1.0, 1.0, 0.0, -6.0, belongs_slopes=(0.0, 0.0, 0.0, 0.0, 0.0, -5.0))
+    calibration = Calibration(1.0, 1.0, 0.0, -6.0, belongs_slopes=(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, -5.0))
     monkeypatch.setattr(pipeline, "cues_for", lambda _: (Bump(3.0, calibration),))
     result = fix(noise_clip, tmp_path / "out.mp4", FixSettings(force=force))
     assert (result.action, result.was.status) == ("refused", "unrelated")

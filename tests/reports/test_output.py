@@ -47,7 +47,7 @@ def test_tables_have_their_headers_and_rows(build, tmp_path):
     write_match(result, tmp_path)
     matches = read_csv(tmp_path / "matches.csv")
     assert matches[0] == list(MATCH_COLUMNS)
-    expected = ["v/clip 0.mp4", "a/take 1.wav", "0.3333", "5.0", "120.0", "motion", "a/take 0.wav", "-2.0", ""]
+    expected = ["v/clip 0.mp4", "a/take 1.wav", "0.3333", "5.0", "120.0", "motion", "a/take 0.wav", "-2.0", *[""] * 5]
     assert matches[1] == expected
     assert read_csv(tmp_path / "unmatched_audio.csv") == [["audio"], ["a/extra.wav"]]
     assert read_csv(tmp_path / "candidates.csv")[0] == list(CANDIDATE_COLUMNS)

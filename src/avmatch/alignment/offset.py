@@ -32,7 +32,7 @@ from avmatch.alignment.cuts import halves
 from avmatch.alignment.rivals import rhythm, without_repetition
 from avmatch.core.errors import Reason
 from avmatch.core.features import AudioFeatures, VideoFeatures
-from avmatch.cues.evidence import Cue, NamingCue, PeakFigures, SteadyCue
+from avmatch.cues.evidence import Calibration, Cue, NamingCue, PeakFigures, SteadyCue
 from avmatch.cues.mouth import looks_at_faces
 from avmatch.frontends.event_signals import strokes
 
@@ -125,29 +125,42 @@ def estimate_offset(
         height=float(total[peak] - prior[peak]),
         unevenness=deciding.unevenness(video, audio, float(lags[peak])) if isinstance(deciding, SteadyCue) else 0.0,
     )
-    calibration = deciding.calibration
-    confidence, belongs, right = (
-        judge(figures) for judge in (calibration.probability, calibration.belongs, calibration.offset)
-    )
-    if belongs is not None:
-        belongs = max(belongs, confidence)
-    if right is None:
-        right = confidence / (belongs or 1.0)
-    most = 1.0
-    if not spoken and rhythm(audio) > MOST_RHYTHM:
-        most = RHYTHM_CONFIDENCE
+    most = 1.0 if spoken or rhythm(audio) <= MOST_RHYTHM else RHYTHM_CONFIDENCE
     offset = float(lags[peak])
     if peak in (0, len(lags) - 1):
         most = min(most, EDGE_CONFIDENCE)
-    elif lags[1] - lags[0] < 1.5 * STEP_SECONDS:
-        offset = refined(plain, lags, _climbed(plain, peak))
     else:
-        near = lags[peak] + FINE_LAGS
-        near = near[(near >= lags[0] - 1e-9) & (near <= lags[-1] + 1e-9)]
-        fine = np.sum([weighted_nats(cue, video, audio, near)[0] for cue in usable], axis=0)
-        offset = refined(fine, near, _climbed(fine, int(np.abs(near - lags[peak]).argmin())))
-    confidence, right = min(confidence, most), min(right, most)
-    return OffsetEstimate(offset, confidence, deciding.name, lags, total, reasons, figures, belongs, right)
+        offset = _finest(usable, video, audio, lags, plain, peak)
+    return _judged(OffsetEstimate(offset, most, deciding.name, lags, total, reasons, figures), deciding.calibration)
+
+
+def _finest(
+    cues: Sequence[Cue],
+    video: VideoFeatures,
+    audio: AudioFeatures,
+    lags: Float[np.ndarray, " L"],
+    nats: Float[np.ndarray, " L"],
+    peak: int,
+) -> float:
+    """The offset of the highest evidence about a peak, in fine steps and by a parabola."""
+    if lags[1] - lags[0] < 1.5 * STEP_SECONDS:
+        return refined(nats, lags, _climbed(nats, peak))
+    near = lags[peak] + FINE_LAGS
+    near = near[(near >= lags[0] - 1e-9) & (near <= lags[-1] + 1e-9)]
+    fine = np.sum([weighted_nats(cue, video, audio, near)[0] for cue in cues], axis=0)
+    return refined(fine, near, _climbed(fine, int(np.abs(near - lags[peak]).argmin())))
+
+
+def _judged(estimate: OffsetEstimate, calibration: Calibration) -> OffsetEstimate:
+    """How sure it is, by its figures; `estimate.confidence` is the most that may come out."""
+    assert estimate.figures is not None
+    most, confidence = estimate.confidence, calibration.probability(estimate.figures)
+    belongs, offset = calibration.belongs(estimate.figures), calibration.offset(estimate.figures)
+    if belongs is not None:
+        belongs = max(belongs, confidence)
+    if offset is None:
+        offset = confidence / (belongs or 1.0)
+    return replace(estimate, confidence=min(confidence, most), belongs=belongs, offset_confidence=min(offset, most))
 
 
 def log_prior(lags: Float[np.ndarray, " L"], max_offset_seconds: float) -> Float[np.ndarray, " L"]:

@@ -17,7 +17,7 @@ def match(
     max_offset: MaxOffset = 0.5,
     many: Annotated[bool, Option("--many", help="One recording may cover several videos.")] = False,
     complete: Annotated[bool, Option("--complete", help="Give every file a match, however unsure.")] = False,
-    min_confidence: Annotated[float, Option(help="Pairs below this confidence are not made.")] = 0.35,
+    min_confidence: Annotated[float, Option(help="Pairs below this confidence are not made.")] = 0.5,
     no_duration: Annotated[bool, Option("--no-duration", help="Ignore the files' durations.")] = False,
     use_scratch: Annotated[bool, Option("--use-scratch", help="Use the videos' own sound as well.")] = False,
     model: Model = None,

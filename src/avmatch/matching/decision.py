@@ -26,6 +26,7 @@ from jaxtyping import Bool, Float, Float64, Int
 from scipy.special import expit
 
 from avmatch.core.matches import Candidate, Match, MatchResult
+from avmatch.cues.evidence import PeakFigures
 from avmatch.matching import assignment
 from avmatch.matching.fusion import Scores
 from avmatch.matching.settings import MatchSettings as MatchSettings
@@ -40,8 +41,17 @@ MIN_SPREAD = 0.02
 _LEAST_NATS = 0.05
 #: Weights of score, lead in the row, lead in the column, log gallery size, and the constant (benchmarks/calibrate.py):
 #: where a face decided, and elsewhere.
-FACE_WEIGHTS = (0.273, 1.241, 0.720, -0.348, 1.234)
-WEIGHTS = (1.310, 0.754, 0.891, -0.606, -0.222)
+FACE_WEIGHTS = (1.149, 0.682, 1.081, -0.168, -2.792)
+WEIGHTS = (1.515, 0.509, 0.703, -0.567, -0.867)
+#: The same, and of logit(mass), contrast, logit(weaker half), height, strokes and unevenness of its own best offset
+#: (cues/evidence.py), and the constant (benchmarks/confidence.py).
+FACE_MEASURED_WEIGHTS = (0.0, 0.502, 1.008, -0.289, 0.136, 0.255, 0.279, 0.114, 0.461, -14.817, -0.064)
+MEASURED_WEIGHTS = (0.908, 0.459, 0.450, -0.620, 0.0, 0.0, 0.667, 0.956, 0.0, 0.0, 0.012)
+
+
+#: How many of the pairs that looked best were right in the galleries of the fit, and how many files' worth that counts.
+USUAL_SHARE, USUAL_FILES = 0.373, 8.0
+_EM_ROUNDS = 30
 
 
 def confidences(
@@ -54,9 +64,13 @@ def confidences(
         by_face: (N, M) whether a cue that looks at faces contributed most; None = nowhere.
         shared: a recording may serve several videos, so the lead over other videos says nothing.
     """
-    if not nats.size:
-        return np.zeros(nats.shape)
-    found = figures(nats, shared=shared)
+    return by_gallery(figures(nats, shared=shared), by_face)
+
+
+def by_gallery(
+    found: Float64[np.ndarray, "N M 4"], by_face: Bool[np.ndarray, "N M"] | None = None
+) -> Float64[np.ndarray, "N M"]:
+    """The same from the figures of each pair."""
     log_odds = found @ WEIGHTS[:-1] + WEIGHTS[-1]
     if by_face is not None:
         log_odds = np.where(by_face, found @ FACE_WEIGHTS[:-1] + FACE_WEIGHTS[-1], log_odds)
@@ -64,9 +78,38 @@ def confidences(
     return probability
 
 
+def measured_confidence(gallery: Float64[np.ndarray, " 4"], peak: PeakFigures, by_face: bool) -> float:
+    """Probability in 0…1 that a pair is right, by its figures in the gallery and by those of its own best offset."""
+    weights = FACE_MEASURED_WEIGHTS if by_face else MEASURED_WEIGHTS
+    mass, contrast, half, strokes, unevenness = peak.terms()[:5]
+    own = (mass, _damped(contrast), half, _damped(peak.height), strokes, unevenness)
+    return float(expit(np.dot(weights, (*gallery.tolist(), *own, 1.0))))
+
+
+def matched_share(confidence: Float64[np.ndarray, " P"]) -> float:
+    """The share of a gallery's files that have a match there, by the confidences of the pairs that look best.
+
+    Expectation maximisation (Saerens, Latinne and Decaestecker, "Adjusting the outputs of a classifier to new a priori
+    probabilities", 2002), with USUAL_FILES of the usual share, so that a small gallery doesn't say much.
+    """
+    share = USUAL_SHARE
+    for _ in range(_EM_ROUNDS):
+        expected = float(adapted(confidence, share).sum())
+        share = (expected + USUAL_FILES * USUAL_SHARE) / (len(confidence) + USUAL_FILES)
+    return share
+
+
+def adapted(confidence: Float64[np.ndarray, "*shape"], share: float) -> Float64[np.ndarray, "*shape"]:
+    """Confidences where another share of the files than usual has a match."""
+    ratio = share / (1.0 - share) * (1.0 - USUAL_SHARE) / USUAL_SHARE
+    return np.asarray(confidence * ratio / (confidence * ratio + 1.0 - confidence))
+
+
 def figures(nats: Float[np.ndarray, "N M"], *, shared: bool = False) -> Float64[np.ndarray, "N M 4"]:
     """What the confidence of each pair is made of: score, lead in the row, lead in the column, log size."""
     scores = np.asarray(nats, np.float64)
+    if not scores.size:
+        return np.zeros((*scores.shape, 4))
     median, spread = _unmatched(scores)
     units = (scores - median) / spread
     rival = (USUAL_RIVAL - median) / spread
@@ -100,9 +143,15 @@ def _best_other(values: Float64[np.ndarray, "N M"]) -> Float64[np.ndarray, "N M"
     return others
 
 
-def _damped(values: Float64[np.ndarray, "N M"]) -> Float64[np.ndarray, "N M"]:
+def _damped(values: Float64[np.ndarray, "*shape"] | float) -> Float64[np.ndarray, "*shape"]:
     """Sign-preserving logarithm: a lead of hundred isn't ten times as sure as one of ten."""
-    return np.sign(values) * np.log1p(np.abs(values))
+    return np.asarray(np.sign(values) * np.log1p(np.abs(values)))
+
+
+def partners(confidence: Float64[np.ndarray, "N M"], settings: MatchSettings) -> Int[np.ndarray, " N"]:
+    """The audio of each video under these settings, or -1."""
+    assign = assignment.many_to_one if settings.many else assignment.one_to_one
+    return assign(confidence, min_confidence=settings.min_confidence, complete=settings.complete)
 
 
 def decide(
@@ -120,8 +169,7 @@ def decide(
         videos, audios: the usable files, the rows and columns of `scores`.
         confidence: the probability that each pair is right.
     """
-    assign = assignment.many_to_one if settings.many else assignment.one_to_one
-    partner = assign(confidence, min_confidence=settings.min_confidence, complete=settings.complete)
+    partner = partners(confidence, settings)
     rows = {path: row for row, path in enumerate(videos)}
     taken = set(partner.tolist())
     table = _Table(scores, confidence, partner, tuple(audios))

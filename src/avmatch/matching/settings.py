@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 from avmatch.core.errors import UsageError
 
-#: A pair is reported when it is at least this probable: to look at a doubtful pair, marked as such, costs about half of
-#: what a right one saves.
-MIN_CONFIDENCE = 0.35
+#: A pair is made when it is more probable than not.
+MIN_CONFIDENCE = 0.5
 
 
 @dataclass(frozen=True)

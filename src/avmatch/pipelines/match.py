@@ -27,12 +27,11 @@ from avmatch.core.results import NOTED_DAMAGED_SECONDS, NOTED_MISSING_SHARE, Fai
 from avmatch.cues.evidence import Cue
 from avmatch.cues.mouth import looks_at_faces
 from avmatch.cues.recording import DurationCue, ScratchCue
-from avmatch.matching.decision import MatchSettings, confidences, decide
+from avmatch.matching.decision import MatchSettings, by_gallery, decide, figures
 from avmatch.matching.fusion import Scores, any_offset, fused_scores, usual_offsets
 from avmatch.pipelines.arguments import Paths, left_out, listed, video_and_audio_paths
 from avmatch.pipelines.models import Models, face_cues, models_with, motion_cues, open_for_match
-from avmatch.pipelines.pairs import Pair, measured_pairs, with_offset
-from avmatch.pipelines.sync import DEFAULT_MAX_OFFSET_SECONDS
+from avmatch.pipelines.pairs import PairJudge, with_measured
 from avmatch.pipelines.sync import cues_for as sync_cues_for
 
 #: Offsets are tried this far apart in one-to-one work: lips agree with the voice for ±60 ms only.
@@ -76,27 +75,27 @@ def match(
     videos_and_audio = tuple(video_features.values()), tuple(audio_features.values())
     scores = fused_scores(cues, *videos_and_audio, lags, prior, progress=progress)
     faces = [place for place, cue in enumerate(cues) if looks_at_faces(cue)]
-    confidence = confidences(scores.nats, np.isin(scores.deciding, faces), shared=settings.many)
-    notes = (*left_out((videos, audios), leave_out), *_notes(video_features, audio_features, settings))
-    result = decide(video_paths, tuple(video_features), tuple(audio_features), scores, confidence, settings)
-    pairs = tuple(Pair(item.video, item.audio, item.offset_seconds or 0.0) for item in result.matches if item.audio)
-    reach = max(DEFAULT_MAX_OFFSET_SECONDS, settings.max_offset_seconds)
-    sync_cues = (*sync_cues_for(models), *(cue for cue in cues if isinstance(cue, ScratchCue)))
-    measured = measured_pairs(
-        pairs, sync_cues, video_features, audio_features, reach, num_workers=num_workers, progress=progress
+    gallery = figures(scores.nats, shared=settings.many)
+    judge = PairJudge(
+        (*sync_cues_for(models), *(cue for cue in cues if isinstance(cue, ScratchCue))),
+        *videos_and_audio,
+        scores,
+        gallery,
+        settings,
+        num_workers,
+        progress,
     )
-    by_video = {pair.video: answer for pair, answer in measured.items()}
+    confidence = judge.settled(by_gallery(gallery, np.isin(scores.deciding, faces)))
+    result = with_measured(
+        decide(video_paths, tuple(video_features), tuple(audio_features), scores, confidence, settings), judge
+    )
     return replace(
         result,
         matches=tuple(
-            replace(
-                with_offset(item, by_video.get(item.video)),
-                missing_share=_missing(item, video_features, audio_features),
-            )
-            for item in result.matches
+            replace(item, missing_share=_missing(item, video_features, audio_features)) for item in result.matches
         ),
         failures=_failures((*video_answers, *audio_answers)),
-        notes=notes,
+        notes=(*left_out((videos, audios), leave_out), *_notes(video_features, audio_features, settings)),
         previews=_previews(video_features, audio_features),
     )
 

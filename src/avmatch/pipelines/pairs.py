@@ -1,70 +1,139 @@
 """The pairs that `match` makes, measured as `sync` measures them: one answer for one pair.
 
-`match` looks for an offset only to tell pairs apart. What it says of a pair's offset is what `sync` says of the video
-with that recording, in the same range: by the same cues, with the same zero, interval and probability. In a recording
-that covers several videos, the place that `match` found is the middle of that range.
+    confidence by the gallery → assignment → the pairs made are measured → confidence by both → assignment …
+
+To tell pairs apart `match` looks at all of them, quickly. What it says of the offset of a pair that it makes is what
+`sync` says of that video with that recording, in the same range: by the same cues, with the same zero, interval and
+probability. In a recording that covers several videos, the place that `match` found is the middle of that range.
+
+What is found there also says whether the pair belongs together at all, whatever the rest of the gallery: the pair's
+confidence is judged anew with it, and by how many of the files seem to have a match at all. Files that are free again
+are assigned again, until every pair made was measured.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
-from avmatch.alignment.offset import UNRELATED_BELOW
+import numpy as np
+from jaxtyping import Float64, Int
+
 from avmatch.analysis.features import analyse_all
 from avmatch.core.features import AudioFeatures, VideoFeatures
-from avmatch.core.matches import Match
-from avmatch.core.results import Failure, Progress, SyncResult
+from avmatch.core.matches import Candidate, Match, MatchResult
+from avmatch.core.results import Failure, Progress
 from avmatch.cues.evidence import Cue
-from avmatch.pipelines.sync import DEFAULT_MAX_OFFSET_SECONDS, measured_pair
+from avmatch.cues.mouth import looks_at_faces
+from avmatch.matching.decision import USUAL_SHARE, MatchSettings, adapted, matched_share, measured_confidence, partners
+from avmatch.matching.fusion import Scores
+from avmatch.pipelines.sync import DEFAULT_MAX_OFFSET_SECONDS, Measured, measured_pair
+
+#: Pairs less probable than this by the gallery aren't measured; and how often is assigned, at most.
+LEAST_CONFIDENCE, MOST_ROUNDS = 1e-6, 6
 
 
-@dataclass(frozen=True)
-class Pair:
-    """A video, a recording, and the offset at which `match` found them."""
+class Pair(NamedTuple):
+    """A video's row and a recording's column."""
 
-    video: str
-    audio: str
-    offset_seconds: float
+    row: int
+    column: int
 
 
-def measured_pairs(
-    pairs: Sequence[Pair],
-    cues: Sequence[Cue],
-    videos: Mapping[str, VideoFeatures],
-    audios: Mapping[str, AudioFeatures],
-    max_offset_seconds: float = DEFAULT_MAX_OFFSET_SECONDS,
-    *,
-    num_workers: int = 0,
-    progress: Progress | None = None,
-) -> dict[Pair, SyncResult]:
-    """What `sync` says of each pair; a pair for which that fails is left out."""
-    by_name = {str(number): pair for number, pair in enumerate(pairs)}
+@dataclass(frozen=True, eq=False)
+class PairJudge:
+    """Measures pairs, each once, and says how probable they are.
 
-    def measured(name: str) -> SyncResult:
-        pair = by_name[name]
-        near = 0.0 if abs(pair.offset_seconds) <= max_offset_seconds else float(round(pair.offset_seconds))
-        return measured_pair(cues, pair.video, videos[pair.video], audios[pair.audio], max_offset_seconds, near)
+    Attributes:
+        cues: those of `sync`.
+        videos, audios: the features, in the order of the rows and columns.
+        scores: of all pairs, in the gallery.
+        gallery: (N, M, 4) what the confidence by the gallery is made of (matching/decision.py).
+        measured: what was measured so far.
+    """
 
-    answers = analyse_all(measured, list(by_name), "offsets", progress, num_workers)
-    return {
-        pair: answer
-        for pair, answer in zip(pairs, answers, strict=True)
-        if not isinstance(answer, Failure) and answer.offset_seconds is not None
-    }
+    cues: Sequence[Cue]
+    videos: Sequence[VideoFeatures]
+    audios: Sequence[AudioFeatures]
+    scores: Scores
+    gallery: Float64[np.ndarray, "N M 4"]
+    settings: MatchSettings
+    num_workers: int = 0
+    progress: Progress | None = None
+    measured: dict[Pair, Measured] = field(default_factory=dict)
+
+    def settled(self, confidence: Float64[np.ndarray, "N M"]) -> Float64[np.ndarray, "N M"]:
+        """The confidences by the gallery, but those of the pairs that are made with them by both."""
+        found, share = confidence.copy(), USUAL_SHARE
+        least = replace(self.settings, min_confidence=min(LEAST_CONFIDENCE, self.settings.min_confidence))
+        tried: set[Pair] = set()
+        for number in range(MOST_ROUNDS):
+            made = _pairs(partners(adapted(found, share), self.settings if number else least))
+            new = [pair for pair in made if pair not in tried]
+            if not new:
+                break
+            tried.update(new)
+            for pair, measured in self._measure(new).items():
+                self.measured[pair] = measured
+                if measured.estimate.figures is not None:
+                    figures = self.gallery[pair.row, pair.column]
+                    found[pair] = measured_confidence(figures, measured.estimate.figures, self._by_face(measured))
+            if number == 0:
+                share = matched_share(np.array([found[pair] for pair in made]))
+        return adapted(found, share)
+
+    def _measure(self, pairs: Sequence[Pair]) -> dict[Pair, Measured]:
+        """What `sync` says of each; a pair for which it can't be asked is left out."""
+        reach = max(DEFAULT_MAX_OFFSET_SECONDS, self.settings.max_offset_seconds)
+        by_name = {str(number): pair for number, pair in enumerate(pairs)}
+
+        def measured(name: str) -> Measured:
+            row, column = by_name[name]
+            place = float(self.scores.offset_seconds[row, column])
+            near = 0.0 if abs(place) <= reach else float(round(place))
+            return measured_pair(self.cues, name, self.videos[row], self.audios[column], reach, near)
+
+        answers = analyse_all(measured, list(by_name), "offsets", self.progress, self.num_workers)
+        return {pair: found for pair, found in zip(pairs, answers, strict=True) if not isinstance(found, Failure)}
+
+    def _by_face(self, found: Measured) -> bool:
+        return any(cue.name == found.estimate.cue and looks_at_faces(cue) for cue in self.cues)
 
 
-def with_offset(match: Match, measured: SyncResult | None) -> Match:
-    """A match with what `sync` says of its offset; one that it can't measure keeps the offset that `match` assumed."""
+def with_measured(result: MatchResult, judge: PairJudge) -> MatchResult:
+    """The decisions, with what was measured of the pairs: their offsets, and whether they belong by themselves."""
+    rows = {path: row for row, path in enumerate(result.videos)}
+    columns = {path: column for column, path in enumerate(result.audio)}
+
+    def found(video: str, audio: str | None) -> tuple[Measured | None, float]:
+        if audio is None or video not in rows:
+            return None, 1.0
+        pair = Pair(rows[video], columns[audio])
+        return judge.measured.get(pair), float(judge.scores.place_share[pair])
+
+    return replace(
+        result,
+        matches=tuple(_with_offset(item, *found(item.video, item.audio)) for item in result.matches),
+        candidates=tuple(_with_belongs(item, found(item.video, item.audio)[0]) for item in result.candidates),
+    )
+
+
+def _pairs(partner: Int[np.ndarray, " N"]) -> list[Pair]:
+    return [Pair(row, column) for row, column in enumerate(partner.tolist()) if column >= 0]
+
+
+def _with_offset(match: Match, found: Measured | None, place_share: float) -> Match:
+    """A match that `sync` can't measure keeps the offset that `match` assumes, which nothing speaks for."""
     if match.audio is None:
         return match
-    if measured is None or measured.belongs is None:
-        confidence = 0.0 if measured is None else measured.confidence
-    else:
-        confidence = measured.confidence / max(measured.belongs, UNRELATED_BELOW)
-    if measured is None:
-        return replace(match, offset_confidence=confidence)
+    if found is None or found.result.offset_seconds is None:
+        return replace(match, offset_confidence=0.0 if match.offset_seconds is not None else None)
     return replace(
         match,
-        offset_seconds=measured.offset_seconds,
-        offset_confidence=min(confidence, 1.0),
-        offset_interval_seconds=measured.offset_interval_seconds,
+        offset_seconds=found.result.offset_seconds,
+        offset_confidence=place_share * found.estimate.offset_confidence,
+        offset_interval_seconds=found.result.offset_interval_seconds,
     )
+
+
+def _with_belongs(candidate: Candidate, found: Measured | None) -> Candidate:
+    return candidate if found is None else replace(candidate, belongs=found.result.belongs)

@@ -4,7 +4,7 @@ decode → front end → curves over offsets → does it drift, or jump? → one
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from avmatch.alignment.cuts import audio_between, moved_audio
@@ -108,7 +108,7 @@ def sync_all(
 
     def measured(path: str) -> SyncResult:
         video, sound = analyser.both(path) if other is None else (analyser.video(path), other)
-        return measured_pair(cues_for(models), path, video, sound, max_offset_seconds)
+        return measured_pair(cues_for(models), path, video, sound, max_offset_seconds).result
 
     answers = analyse_all(measured, paths, "files", progress)
     return tuple(
@@ -123,6 +123,14 @@ def check_range(max_offset_seconds: float) -> None:
         raise UsageError(f"max_offset_seconds must be above 0 and at most 3600, got {max_offset_seconds}")
 
 
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What is said of a pair, and what it rests on."""
+
+    result: SyncResult
+    estimate: OffsetEstimate
+
+
 def measured_pair(
     cues: Sequence[Cue],
     path: str,
@@ -130,7 +138,7 @@ def measured_pair(
     sound: AudioFeatures,
     max_offset_seconds: float,
     near_seconds: float = 0.0,
-) -> SyncResult:
+) -> Measured:
     """What is said of a picture and a sound: the one answer of `sync` and of `match` for a pair.
 
     Args:
@@ -138,7 +146,8 @@ def measured_pair(
         near_seconds: offsets up to `max_offset_seconds` away from this one are searched.
     """
     around = moved_audio(_near(sound, video, max_offset_seconds, near_seconds), -near_seconds)
-    result = _result(path, video, measure(cues, video, around, max_offset_seconds=max_offset_seconds))
+    measurement = measure(cues, video, around, max_offset_seconds=max_offset_seconds)
+    result = _result(path, video, measurement)
     found = replace(
         result,
         speakers=_speakers(cues, video, around, result),
@@ -146,7 +155,7 @@ def measured_pair(
         damaged_seconds=max(video.damaged_seconds, sound.damaged_seconds),
         streams="; ".join(filter(None, (video.used, sound.used))),
     )
-    return _later(found, near_seconds) if near_seconds else found
+    return Measured(_later(found, near_seconds) if near_seconds else found, measurement.estimate)
 
 
 def _near(sound: AudioFeatures, video: VideoFeatures, max_offset_seconds: float, near_seconds: float) -> AudioFeatures:

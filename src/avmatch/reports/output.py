@@ -33,7 +33,7 @@ def match_table(result: MatchResult) -> Table:
     table = Table(caption=caption, caption_justify="left")
     for heading in ("video", "audio"):
         table.add_column(heading, overflow="fold")
-    for heading in ("confidence", "sound"):
+    for heading in ("confidence", "sound", "sure of it"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("cue", no_wrap=True)
     table.add_column("runner-up", overflow="fold", style="dim")
@@ -55,13 +55,14 @@ def _cells(match: Match, usable: bool, video_folder: str, audio_folder: str) -> 
     video = _name(match.video, video_folder)
     if not usable:
         # The reason stands in errors.csv; a confidence of nothing would only mislead.
-        return video, Text("could not be used", style="red"), *(Text(NOTHING) for _ in range(4))
+        return video, Text("could not be used", style="red"), *(Text(NOTHING) for _ in range(5))
     confidence = NOTHING if match.audio is None else f"{match.confidence:.2f}"
     return (
         video,
         _name(match.audio, audio_folder),
         Text(f"? {confidence}", style=_DOUBT_STYLE) if _to_check(match) else Text(confidence),
         Text(lateness(match.offset_seconds)),
+        Text(NOTHING if match.offset_confidence is None else f"{match.offset_confidence:.2f}"),
         Text(match.cue or NOTHING),
         _name(match.runner_up, audio_folder),
     )

@@ -75,6 +75,17 @@ def lateness(offset_seconds: float | None) -> str:
     return f"{amount} {'late' if offset_seconds > 0 else 'early'}"
 
 
+def offset_certainty(confidence: float | None, interval_seconds: tuple[float, float] | None) -> str:
+    """How sure an offset is, as in "97 % sure: +20 … +60 ms"; empty where that isn't known."""
+    if confidence is None:
+        return ""
+    said = f"{percent(confidence)} sure"
+    if interval_seconds is None:
+        return said
+    low, high = (milliseconds_from_seconds(bound) for bound in interval_seconds)
+    return f"{said}: {low:+.0f} … {high:+.0f} ms"
+
+
 def is_doubtful(confidence: float) -> bool:
     """Whether a decision deserves a second look; an unknown confidence does."""
     return not confidence >= DOUBTFUL_BELOW

@@ -13,7 +13,7 @@ galleries of 2 to 120:
 - the lead over the best other video of the same audio,
 - the size of the gallery.
 
-Where a face decided, they count otherwise: one that leads by little is right more often than an impact that does.
+Where a face decided, they count otherwise.
 
 Letters in shapes: N videos, M audio files.
 """

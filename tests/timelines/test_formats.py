@@ -9,6 +9,8 @@ import xml.etree.ElementTree as ET
 from fractions import Fraction
 from pathlib import Path
 
+import av
+import numpy as np
 import pyarrow.parquet
 import pytest
 
@@ -79,12 +81,39 @@ def test_fcpxml(shoot: Shoot, tmp_path: Path) -> None:
     project, event = read_fcpxml(written(shoot, "fcpxml", tmp_path))
     check_pieces(shoot, project, SAMPLE / 2)
     check_pieces(shoot, Seen(event.start_seconds, tuple(rebased(shoot, event))), SAMPLE / 2, is_laid_out=False)
+    root = ET.fromstring((tmp_path / "t.fcpxml").read_bytes())
+    assert len(root.findall("library/event/sync-clip")) == sum(clip.audio is not None for clip in shoot.clips)
     wanted = {clip.audio.name: clip.num_channels for clip in shoot.clips if clip.audio is not None}
     assert {name: num for name, num in project.channels.items() if num} == wanted
     assert all(
         piece.file_start_seconds == clip.video_start.seconds
         for piece, clip in zip(project.of("V"), shoot.clips, strict=True)
     )
+
+
+def test_the_cameras_own_sound_is_switched_off(tmp_path: Path) -> None:
+    """In Final Cut's clip it is there and inactive; in the project it is left out, so that nothing sounds twice."""
+    path = tmp_path / "camera.mkv"
+    with av.open(str(path), "w") as container:
+        picture, sound = container.add_stream("mpeg4", rate=25), container.add_stream("pcm_s16le", rate=48_000)
+        picture.width, picture.height = 64, 36
+        sound.codec_context.layout = "mono"
+        for number in range(25):
+            frame = av.VideoFrame.from_ndarray(np.full((36, 64, 3), 90, np.uint8), "rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(picture.encode(frame))
+        hiss = av.AudioFrame.from_ndarray(np.ones((1, 48_000), np.int16), "s16", "mono")
+        hiss.sample_rate, hiss.pts = 48_000, 0
+        for stream, last in ((sound, hiss), (sound, None), (picture, None)):
+            container.mux(stream.encode(last))
+    rows = [Row(path, write_recording(tmp_path / "a.wav", 0.5), 20.0), Row(path, None, None)]
+    out = export(write_result(tmp_path / "OUT", rows), "fcpxml", tmp_path / "t.fcpxml").paths[0]
+    read_fcpxml(out)
+    root = ET.fromstring(out.read_bytes())
+    with_sound, alone = root.findall(".//spine/asset-clip")
+    assert (with_sound.get("srcEnable"), alone.get("srcEnable")) == ("video", None)
+    sources = {item.get("sourceID"): item[0].get("active") for item in root.iter("sync-source")}
+    assert sources == {"storyline": "0", "connected": None}
 
 
 def rebased(shoot: Shoot, event: Seen) -> list[Piece]:

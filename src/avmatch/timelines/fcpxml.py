@@ -1,8 +1,8 @@
-"""FCPXML 1.10: Final Cut Pro and Resolve. A library with one event: the synchronized clips, and a project of them.
+"""FCPXML 1.10: Final Cut Pro and Resolve. A library with one event: the synchronized clips, and a project of the same.
 
 All times are fractions of a second, exact to the sample: `start` of a connected sound is where it is entered, in the
 time of day that its file has; `offset` is where it is connected, in the time of its parent. A synchronized clip keeps
-the timecode of its picture. The camera's own sound is in it, switched off.
+the timecode of its picture, and the camera's own sound, switched off; in the project that is left out.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from avmatch.media.info import MediaInfo
 from avmatch.timelines.markup import Places, Value, add, document
-from avmatch.timelines.shoot import Clip, Timeline
+from avmatch.timelines.shoot import Clip, Excerpt, Timeline
 
 VERSION = "1.10"
 _ROLE = "dialogue"
@@ -39,7 +39,7 @@ def fcpxml(timeline: Timeline, places: Places) -> bytes:
             resources.asset(clip.pair.audio)
     event = add(add(root, "library"), "event", name=timeline.name)
     for clip in timeline.clips:
-        _clip(event, clip, timeline, resources, {})
+        _synchronized(event, clip, timeline, resources, {})
     project = add(event, "project", name=timeline.name)
     sequence = add(
         project,
@@ -102,7 +102,10 @@ class _Resources:
 
 
 def _spine(spine: ET.Element, timeline: Timeline, resources: _Resources) -> None:
-    """The first lane, with gaps; the clips of further lanes are connected to what lies below their beginning."""
+    """The first lane, with gaps; the clips of further lanes are connected to what lies below their beginning.
+
+    What is connected can't have something connected itself, unless it is a synchronized clip.
+    """
     position, start = 0, timeline.start.seconds
     below: list[tuple[int, Fraction, ET.Element]] = []  # (first frame, its time in the element, the element)
     for clip in timeline.lane(0):
@@ -111,7 +114,7 @@ def _spine(spine: ET.Element, timeline: Timeline, resources: _Resources) -> None
             offset, length = start + position / timeline.rate, (at_frame - position) / timeline.rate
             gap = add(spine, "gap", name="Gap", offset=seconds(offset), start="0s", duration=seconds(length))
             below.append((position, Fraction(0), gap))
-        element = _clip(spine, clip, timeline, resources, {"offset": seconds(start + at_frame / timeline.rate)})
+        element = _plain(spine, clip, timeline, resources, {"offset": seconds(start + at_frame / timeline.rate)})
         below.append((at_frame, file_start(clip.pair.video), element))
         position = clip.picture.end_frame
     for clip in timeline.clips:
@@ -119,7 +122,7 @@ def _spine(spine: ET.Element, timeline: Timeline, resources: _Resources) -> None
             at_frame = clip.picture.at_frame
             first, time, parent = [item for item in below if item[0] <= at_frame][-1]
             offset = time + (at_frame - first) / timeline.rate
-            element = _clip(parent, clip, timeline, resources, {"lane": clip.lane, "offset": seconds(offset)})
+            element = _synchronized(parent, clip, timeline, resources, {"lane": clip.lane, "offset": seconds(offset)})
             _reorder(parent, element)
 
 
@@ -131,50 +134,71 @@ def _reorder(parent: ET.Element, element: ET.Element) -> None:
     parent.insert(place, element)
 
 
-def _clip(
+def _synchronized(
     parent: ET.Element, clip: Clip, timeline: Timeline, resources: _Resources, place: dict[str, Value]
 ) -> ET.Element:
     """A synchronized clip; a plain one where there is no sound to it."""
-    media = clip.pair.video
-    start, length = file_start(media), clip.picture.num_frames / timeline.rate
-    picture = clip.pair.picture
-    is_drop = media.start is not None and media.start.is_drop
-    common: dict[str, Value] = {
-        "name": clip.name,
-        "start": seconds(start),
-        "duration": seconds(length),
-        "format": resources.format(picture.rate, picture.width, picture.height),
-        "tcFormat": _tc_format(is_drop),
-    }
-    reference = {"ref": resources.asset(media)}
     if clip.sound is None:
-        element = add(parent, "asset-clip", **reference, **place, **common)
-        _notes(element, clip, timeline, start)
-        return element
+        return _plain(parent, clip, timeline, resources, place)
+    media, common = clip.pair.video, _common(clip, timeline, resources)
     element = add(parent, "sync-clip", **place, **common)
-    inner = add(element, "asset-clip", **reference, offset=seconds(start), **common, audioRole=_ROLE)
-    at = (clip.sound.at_frame - clip.picture.at_frame) / timeline.rate
-    add(
-        inner,
-        "asset-clip",
-        ref=resources.asset(clip.sound.media),
-        lane=-1,
-        offset=seconds(start + at),
-        name=clip.sound.media.path.stem,
-        start=seconds(file_start(clip.sound.media) + clip.sound.begin_seconds),
-        duration=seconds(clip.sound.num_frames / timeline.rate),
-        enabled=0 if clip.is_muted else None,
-        srcEnable="audio",
-        audioRole=_ROLE,
-    )
-    _notes(element, clip, timeline, start)
+    start = file_start(media)
+    inner = add(element, "asset-clip", ref=resources.asset(media), offset=seconds(start), **common, audioRole=_ROLE)
+    _connect(inner, clip, clip.sound, timeline, resources)
+    _notes(element, clip, timeline)
     if media.sound is not None:
         _source(element, "storyline", is_active=False)
     _source(element, "connected", is_active=True)
     return element
 
 
-def _notes(element: ET.Element, clip: Clip, timeline: Timeline, start: Fraction) -> None:
+def _plain(
+    parent: ET.Element, clip: Clip, timeline: Timeline, resources: _Resources, place: dict[str, Value]
+) -> ET.Element:
+    """A clip with its sound connected, which all programs know; the camera's own sound is left out then."""
+    media = clip.pair.video
+    is_replaced = clip.sound is not None and media.sound is not None
+    source = {"srcEnable": "video"} if is_replaced else {}
+    element = add(
+        parent, "asset-clip", ref=resources.asset(media), **place, **_common(clip, timeline, resources), **source
+    )
+    if clip.sound is not None:
+        _connect(element, clip, clip.sound, timeline, resources)
+    _notes(element, clip, timeline)
+    return element
+
+
+def _common(clip: Clip, timeline: Timeline, resources: _Resources) -> dict[str, Value]:
+    """What a clip says of its picture, whatever element it is."""
+    media, picture = clip.pair.video, clip.pair.picture
+    return {
+        "name": clip.name,
+        "start": seconds(file_start(media)),
+        "duration": seconds(clip.picture.num_frames / timeline.rate),
+        "format": resources.format(picture.rate, picture.width, picture.height),
+        "tcFormat": _tc_format(media.start is not None and media.start.is_drop),
+    }
+
+
+def _connect(element: ET.Element, clip: Clip, sound: Excerpt, timeline: Timeline, resources: _Resources) -> None:
+    """The sound, below the picture."""
+    at = (sound.at_frame - clip.picture.at_frame) / timeline.rate
+    add(
+        element,
+        "asset-clip",
+        ref=resources.asset(sound.media),
+        lane=-1,
+        offset=seconds(file_start(clip.pair.video) + at),
+        name=sound.media.path.stem,
+        start=seconds(file_start(sound.media) + sound.begin_seconds),
+        duration=seconds(sound.num_frames / timeline.rate),
+        enabled=0 if clip.is_muted else None,
+        srcEnable="audio",
+        audioRole=_ROLE,
+    )
+
+
+def _notes(element: ET.Element, clip: Clip, timeline: Timeline) -> None:
     """What `match` says of the clip, and a marker where a person should look."""
     match = clip.pair.match
     words = [f"pair {match.confidence:.2f}"]
@@ -186,8 +210,8 @@ def _notes(element: ET.Element, clip: Clip, timeline: Timeline, start: Fraction)
     note.text = ", ".join(words)
     element.insert(0, note)
     if clip.doubt:
-        frame = seconds(1 / timeline.rate)
-        add(element, "marker", start=seconds(start), duration=frame, value=clip.doubt)
+        start, frame = seconds(file_start(clip.pair.video)), seconds(1 / timeline.rate)
+        add(element, "marker", start=start, duration=frame, value=clip.doubt)
 
 
 def _source(element: ET.Element, source: str, *, is_active: bool) -> None:

@@ -189,7 +189,7 @@ def test_in_mp4_the_sound_is_lossless_and_said_so(tmp_path):
     video, out = film(tmp_path / "film.mp4", sounds=("aac",)), tmp_path / "out.mp4"
     notes = mux(video, sound, out, offset_seconds=0.0)
     assert notes == ("the sound is encoded as alac without loss: .mp4 can't hold pcm_s24le",)
-    data = np.concatenate([block.data for block in decode_sound(out)], axis=1)
+    data = np.concatenate([block.data for block in decode_sound(out, 1)], axis=1)
     signed = rows.reshape(-1, 4, 3).astype(np.int32)
     values = (signed[..., 0] | signed[..., 1] << 8 | signed[..., 2] << 16) << 8 >> 8
     np.testing.assert_array_equal(data.T * 2**23, values[: data.shape[1]])

@@ -3,6 +3,7 @@
 from fractions import Fraction
 
 import av
+import av.stream
 import numpy as np
 import pytest
 
@@ -114,12 +115,60 @@ def test_numbers_are_checked_before_anything_is_measured_and_broken_files_are_pa
     check_streams([str(take)], StreamChoice(audio=7, channel=9), audio=False)
 
 
-@pytest.mark.parametrize("first", [LTC, np.stack([LTC, -LTC]), TONE * 0], ids=["timecode", "timecode twice", "silence"])
+BEATS = (TONE * (np.arange(len(TONE)) // 6000 % 4 == 0)).astype(np.float32)
+HUM = (0.4 * np.sign(np.sin(2 * np.pi * 60 / RATE_HZ * np.arange(len(TONE))))).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [LTC, np.stack([LTC, -LTC]), TONE * 0, NOISE * np.float32(0.002), NOISE, HUM, TONE],
+    ids=["timecode", "timecode twice", "silence", "noise of an input", "noise", "hum", "tone"],
+)
 def test_a_track_with_nothing_to_hear_is_passed_over(tmp_path, first):
-    path = write(tmp_path / "take.mov", sounds=(first, TONE))
+    path = write(tmp_path / "take.mov", sounds=(first, BEATS))
     said, _, sound = used(path)
     assert said["audio"] == "audio stream 2 of 1, 2"
-    assert np.abs(sound).max() == pytest.approx(0.5, abs=0.01)
+    assert np.abs(sound).max() == pytest.approx(0.5, abs=0.02)
+
+
+def test_a_track_with_something_to_hear_is_not(tmp_path):
+    path = write(tmp_path / "take.mov", sounds=(BEATS / 8 + NOISE / 30, BEATS))
+    assert used(path)[0]["audio"] == "audio stream 1 of 1, 2"
+
+
+@pytest.mark.parametrize(("sound", "number"), [(NOISE, 2), (TONE * 0, 1)])
+def test_a_commentary_is_taken_only_where_nothing_else_is_to_be_heard(tmp_path, sound, number):
+    path = write(tmp_path / "film.mkv", sounds=(BEATS, sound))
+    with av.open(str(path)) as original, av.open(str(tmp_path / "marked.mkv"), "w") as target:
+        copies = [target.add_stream_from_template(stream, opaque=True) for stream in original.streams]
+        copies[1].disposition = av.stream.Disposition.comment
+        for packet in original.demux():
+            if packet.size:
+                packet.stream = copies[packet.stream.index]
+                target.mux(packet)
+    assert used(tmp_path / "marked.mkv")[0]["audio"] == f"audio stream {number} of 1, 2"
+
+
+@pytest.mark.parametrize("every", [1000, 25], ids=["one picture", "one a second"])
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".mov"])
+def test_a_cover_or_a_slate_is_no_film_whatever_its_flag_and_size(tmp_path, every, suffix):
+    path = tmp_path / f"film{suffix}"
+    with av.open(str(path), "w") as container:
+        cover, picture = container.add_stream("mjpeg", rate=25), container.add_stream("libx264", rate=25)
+        cover.width, cover.height, cover.pix_fmt = 320, 240, "yuvj420p"
+        picture.width, picture.height, picture.pix_fmt = 64, 48, "yuv420p"
+        cover.disposition, picture.disposition = av.stream.Disposition.default, av.stream.Disposition(0)
+        for number in range(25 * SECONDS):
+            for stream, wanted in ((cover, number % every == 0), (picture, True)):
+                if wanted:
+                    shape = (stream.height, stream.width, 3)
+                    frame = av.VideoFrame.from_ndarray(np.full(shape, 9 + number, np.uint8), "rgb24")
+                    frame.pts, frame.time_base = number, Fraction(1, 25)
+                    container.mux(stream.encode(frame))
+        for stream in (cover, picture):
+            container.mux(stream.encode(None))
+    block = next(decode(path))
+    assert block.data.shape[1:] == (48, 64)
 
 
 def test_timecode_is_taken_where_there_is_nothing_else(tmp_path):

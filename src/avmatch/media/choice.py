@@ -2,12 +2,13 @@
 
 The picture is FFmpeg's best: no cover, no thumbnail. The sound is the one that a player would choose, of the picture's
 own programme in a broadcast, no commentary and no description for the blind; a track that holds nothing, or timecode
-alone, is passed over for one that holds more. A person may say otherwise (`StreamChoice`).
+alone, or hum or hiss, is passed over for one that holds more. A person may say otherwise (`StreamChoice`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import numpy as np
 from av.stream import Discard, Disposition
 
 from avmatch.core.errors import MediaError, UsageError
-from avmatch.media.ltc import read_ltc
+from avmatch.media.downmix import rise
 from avmatch.media.samples import channels
 from avmatch.media.source import opened
 
@@ -31,11 +32,13 @@ _OTHER_SOUNDS = (
     | Disposition.karaoke
     | Disposition.non_diegetic
 )
-#: A track whose peak stays below the first, while another's is above the second, holds nothing.
+#: Of so many pictures a moving one has this share.
+_ENOUGH_PICTURES, _MOVING_SHARE = 100, 0.1
+#: A track whose peak stays below the first is silent; from the second on it sounds.
 _SILENT_PEAK, _SOUNDING_PEAK = 1e-4, 1e-2
-_LISTEN_SECONDS = 60.0
-#: So much of what sounds says whether it is timecode.
-_TIMECODE_SECONDS = 1.0
+#: A track that rises this far is as good as any; below the second it hums or hisses.
+_LIVELY_RISE, _DULL_RISE = 0.9, 0.3
+_LISTEN_SECONDS, _HEARD_SECONDS = 60.0, 6.0
 
 
 @dataclass(frozen=True)
@@ -91,15 +94,27 @@ def video_stream(container: av.container.InputContainer, number: int | None = No
         stream = _numbered(container, number, "video")
         assert isinstance(stream, av.VideoStream)
         return stream
-    moving = [
+    pictures = [
         stream
         for stream in container.streams.video
         if not stream.disposition & _STILLS and stream.codec_context is not None
     ]
-    if len(moving) < 2:
-        return next(iter(moving), None)
+    if len(pictures) < 2:
+        return next(iter(pictures), None)
+    moving = _moving(container, pictures)
     best = container.streams.best("video")
     return next((stream for stream in moving if best is not None and stream.index == best.index), moving[0])
+
+
+def _moving(container: av.container.InputContainer, pictures: Sequence[av.VideoStream]) -> list[av.VideoStream]:
+    """Those with pictures enough in the file's first seconds: a cover or a slate may bear any flag."""
+    counts = dict.fromkeys((stream.index for stream in pictures), 0)
+    with opened(container.name.removeprefix("file:")) as second, suppress(av.FFmpegError):
+        for packet in second.demux([second.streams[number] for number in counts]):
+            counts[packet.stream.index] += bool(packet.size)
+            if max(counts.values()) >= _ENOUGH_PICTURES:
+                break
+    return [stream for stream in pictures if counts[stream.index] >= _MOVING_SHARE * max(counts.values())]
 
 
 def audio_stream(container: av.container.InputContainer, number: int | None = None) -> av.AudioStream | None:
@@ -115,13 +130,22 @@ def audio_stream(container: av.container.InputContainer, number: int | None = No
     if container.format.name == "mpegts":
         best = container.streams.best("audio", related=video_stream(container))
         ordered.sort(key=lambda stream: best is None or stream.index != best.index)
-    peaks: dict[int, float] = {}
+    proper = [stream for stream in ordered if not stream.disposition & _OTHER_SOUNDS]
+    chosen, has_sound = _liveliest(container, proper or ordered)
+    return chosen if has_sound or len(proper) in (0, len(ordered)) else _liveliest(container, ordered)[0]
+
+
+def _liveliest(
+    container: av.container.InputContainer, ordered: Sequence[av.AudioStream]
+) -> tuple[av.AudioStream, bool]:
+    """The first track that is as good as any, and whether there is something to hear on it."""
+    heard: list[_Heard] = []
     for stream in ordered:
-        peak = peaks[stream.index] = _peak(container, stream.index)
-        if peak >= (_SILENT_PEAK if stream is ordered[0] else _SOUNDING_PEAK):
-            return stream
-    first = ordered[0]
-    return first if peaks[first.index] > 0.0 else max(ordered, key=lambda stream: peaks[stream.index])
+        heard.append(_heard(container, stream.index))
+        if heard[-1].is_sounding and heard[-1].rise >= _LIVELY_RISE:
+            return stream, True
+    place = max(range(len(ordered)), key=lambda place: (*heard[place].worth, -place))
+    return ordered[place], heard[place].worth[2]
 
 
 def _numbered(container: av.container.InputContainer, number: int, kind: str) -> av.stream.Stream:
@@ -176,24 +200,43 @@ def _rank(stream: av.AudioStream) -> tuple[bool, bool]:
     return bool(stream.disposition & _OTHER_SOUNDS), not stream.disposition & Disposition.default
 
 
-def _peak(container: av.container.InputContainer, number: int) -> float:
-    """The largest sample of a track's first minute; where it is loud, of as much as it takes to know.
+@dataclass(frozen=True)
+class _Heard:
+    """What a track sounds like.
 
-    That of timecode counts for nothing.
+    Attributes:
+        peak: its largest sample.
+        rise: how far it rises above its floor (downmix.py); 0 for timecode.
     """
-    peak, sounding = 0.0, list[np.ndarray]()
-    try:
+
+    peak: float = 0.0
+    rise: float = 0.0
+
+    @property
+    def is_sounding(self) -> bool:
+        """Whether it is no silence, nor the noise of an input without a microphone."""
+        return self.peak >= _SOUNDING_PEAK
+
+    @property
+    def worth(self) -> tuple[bool, bool, bool]:
+        """More for what is rather heard."""
+        return self.rise > 0.0, self.rise >= _DULL_RISE and self.is_sounding, self.peak >= _SILENT_PEAK
+
+
+def _heard(container: av.container.InputContainer, number: int) -> _Heard:
+    """By some seconds from where it begins to sound, in its first minute."""
+    peak, sounding, rate = 0.0, list[np.ndarray](), 0
+    with suppress(av.FFmpegError, ValueError, KeyError):  # whoever decodes it says what is wrong
         for frame in _first_frames(container.name.removeprefix("file:"), number):
-            data = channels(frame)
+            data, rate = channels(frame), frame.sample_rate
             peak = max(peak, float(np.abs(data).max(initial=0.0)))
-            if peak >= _SOUNDING_PEAK and all(len(data) == len(other) for other in sounding):
+            if peak > 0.0 and all(len(data) == len(other) for other in sounding[:1]):
                 sounding.append(data)
-                if sum(part.shape[1] for part in sounding) >= _TIMECODE_SECONDS * frame.sample_rate:
-                    joined = np.concatenate(sounding, axis=1)
-                    return 0.0 if all(read_ltc(row, frame.sample_rate) for row in joined) else peak
-    except (av.FFmpegError, ValueError, KeyError):  # whoever decodes it says what is wrong
-        return peak
-    return peak
+            if sum(part.shape[1] for part in sounding) >= _HEARD_SECONDS * rate:
+                if peak >= _SOUNDING_PEAK:
+                    break
+                del sounding[: len(sounding) // 2]  # it may become louder
+    return _Heard(peak, rise(np.concatenate(sounding, axis=1), rate)) if sounding else _Heard()
 
 
 def _first_frames(path: str, number: int) -> Iterator[av.AudioFrame]:

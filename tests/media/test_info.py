@@ -98,6 +98,21 @@ def test_samples_counted_at_another_rate(tmp_path: Path) -> None:
     assert info.start_seconds == 60
 
 
+@pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+def test_pictures_that_are_shown_on_their_side(tmp_path: Path, degrees: int) -> None:
+    source = write_clip(tmp_path / "a.mp4", Fraction(30), size=(128, 72))
+    with av.open(str(source)) as clip, av.open(str(tmp_path / "b.mp4"), "w") as turned:
+        copy = turned.add_stream_from_template(clip.streams.video[0])
+        copy.set_display_rotation(degrees)
+        for packet in clip.demux(video=0):
+            if packet.size:
+                packet.stream = copy
+                turned.mux(packet)
+    picture = read_info(tmp_path / "b.mp4").picture
+    assert picture is not None
+    assert (picture.width, picture.height) == ((72, 128) if degrees in (90, 270) else (128, 72))
+
+
 def test_a_rate_that_varies(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     stamps = np.cumsum(rng.choice([30, 33, 37, 41], 90)).tolist()

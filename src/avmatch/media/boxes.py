@@ -46,6 +46,19 @@ def timecode_rate(path: Path) -> Fraction | None:
     return None
 
 
+def is_turned(path: Path) -> bool:
+    """Whether the first picture of a MOV or MP4 is shown on its side, as telephones store it."""
+    with path.open("rb") as file:
+        for begin, end in _inside(file, (b"moov", b"trak"), 0, path.stat().st_size):
+            handlers = [place for place, _ in _inside(file, (b"mdia", b"hdlr"), begin, end)]
+            if not handlers or number_at(file, handlers[0] + 8, 4) != int.from_bytes(b"vide", "big"):
+                continue
+            for header, _ in boxes(file, b"tkhd", begin, end):
+                matrix = header + (52 if number_at(file, header, 1) == 1 else 40)
+                return number_at(file, matrix, 4) == 0 and number_at(file, matrix + 4, 4) != 0
+    return False
+
+
 def _inside(file: BinaryIO, kinds: tuple[bytes, ...], begin: int, end: int) -> Iterator[tuple[int, int]]:
     """The contents of the innermost of boxes that lie in one another."""
     if not kinds:

@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from avmatch.core.errors import MediaError
-from avmatch.media.boxes import timecode_rate
+from avmatch.media.boxes import is_turned, timecode_rate
 from avmatch.media.choice import video_stream
 from avmatch.media.copying import timecodes
 from avmatch.media.ltc import read_ltc
@@ -50,7 +50,7 @@ class PictureInfo:
         rate: frames a second; the nearest usual rate where it varies.
         num_frames: how many there are at that rate.
         begin_seconds: when the first is shown.
-        width, height: in pixels, as stored.
+        width, height: in pixels, as shown: turned, where the file says so.
         pixel_aspect: width of a pixel divided by its height.
         is_variable: the rate varies.
     """
@@ -165,15 +165,10 @@ def _picture(
         return None
     rate, is_variable = found
     num_frames = round(_duration(container, stream, origin_seconds) * rate) or stream.frames
-    return PictureInfo(
-        rate,
-        max(1, num_frames),
-        _begin(stream, origin_seconds),
-        context.width,
-        context.height,
-        Fraction(stream.sample_aspect_ratio or 1),
-        is_variable,
-    )
+    size, aspect = (context.width, context.height), Fraction(stream.sample_aspect_ratio or 1)
+    if container.format.name.startswith("mov") and is_turned(Path(container.name.removeprefix("file:"))):
+        size, aspect = size[::-1], 1 / aspect
+    return PictureInfo(rate, max(1, num_frames), _begin(stream, origin_seconds), *size, aspect, is_variable)
 
 
 def _rate(stream: av.VideoStream) -> tuple[Fraction, bool] | None:

@@ -260,6 +260,15 @@ def test_a_result_that_changes_while_it_is_replaced_is_kept(media, tmp_path, mon
     assert out.read_bytes() == b"theirs"
 
 
+@pytest.mark.parametrize("before", [b"", b"x", b'["1a0c", "out.mkv', b'[1, 2, 3]\n{"a": 1}\n5\nnull\n\xff\xfe'])
+def test_a_list_that_is_cut_off_or_none_is_gone_on_with(media, tmp_path, before):
+    arguments = (media / "silent_video.mp4", media / "good.wav", tmp_path / "out.mkv")
+    (tmp_path / ".avmatch-muxed").write_bytes(before)
+    for offset_seconds in (0.0, 0.3):
+        mux(*arguments, offset_seconds=offset_seconds)
+    assert lateness_seconds(read_audio(tmp_path / "out.mkv")) == pytest.approx(-0.3, abs=0.001)
+
+
 def test_a_folder_with_results_may_be_moved(media, tmp_path):
     arguments = (media / "silent_video.mp4", media / "good.wav")
     mux(*arguments, tmp_path / "first" / "out.mkv", offset_seconds=0.0)

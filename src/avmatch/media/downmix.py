@@ -21,13 +21,15 @@ from jaxtyping import Bool, Float, Float32, Float64, Int
 from avmatch.media.ltc import read_ltc
 
 CHUNK_SECONDS = 5.0
+#: So many numbers wait at most, where there are very many channels.
+_MOST_WAITING = 1 << 22
 _FRAME_SECONDS = 0.02
 #: Of the lower of the two bands, where thuds are heard beneath hiss.
 _LOW_RATE_HZ = 6000
 _FADE_SECONDS = 0.5
 _FLOOR_SHARE = 0.1
 #: Powers are counted by decibels from here on; a sample of 1 has 0 dB.
-_LOWEST_DB, _HIGHEST_DB, _STEPS_PER_DB = -200.0, 60.0, 4
+_LOWEST_DB, _HIGHEST_DB, _STEPS_PER_DB = -200.0, 120.0, 4
 #: A floor that lies further below the mean than this says no more.
 _MOST_RISE = 1e4
 #: A channel that rises by this share of the best, or by this much, is alive.
@@ -222,7 +224,7 @@ class Downmix:
         else:
             self._waiting.append(data)
             self._num_waiting += data.shape[1]
-            if self._num_waiting >= CHUNK_SECONDS * self.sample_rate_hz:
+            if self._num_waiting >= min(CHUNK_SECONDS * self.sample_rate_hz, _MOST_WAITING / self.num_channels):
                 yield self._mixed()
 
     def flush(self) -> Iterator[Float32[np.ndarray, "1 S"]]:

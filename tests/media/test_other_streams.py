@@ -235,3 +235,18 @@ def test_an_own_sound_that_the_container_can_not_hold_stays_where_it_was(tmp_pat
     num = min(before.shape[1], after.shape[1])
     assert abs(before.shape[1] - after.shape[1]) <= 1024
     np.testing.assert_allclose(before[:, :num], after[:, :num], atol=0.0 if own != "libopus" else 1e-6)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_sound_that_nobody_knows_is_left_out_and_not_said_to_stay(tmp_path, suffix):
+    """As telephones write it beside the one that everybody knows: in a codec of their own."""
+    video = film(tmp_path / "film.mp4", sounds=("aac", "aac"))
+    content = bytearray(video.read_bytes())
+    for name in (b"mp4a", b"esds"):
+        place = content.rindex(name)
+        content[place : place + 4] = b"apac"
+    video.write_bytes(content)
+    notes = repair(video, tmp_path / f"out{suffix}", offset_seconds=0.1).notes
+    assert notes == (f"audio stream 2 is left out: it can't be copied into {suffix}",)
+    with av.open(str(tmp_path / f"out{suffix}")) as container:
+        assert [stream.type for stream in container.streams] == ["video", "audio"]

@@ -101,7 +101,7 @@ def repair(
             running.append(new)
             copy.copies[stream.index] = made[0]
         copy.copies |= copies
-        notes[:0] = _sound_notes(copy.source, plans)
+        notes[:0] = _sound_notes(copy, plans)
         mux.copy_with(copy, [*running, *copy.encoded], copies, _decoding_ticks)
     return Repaired(tuple(notes), {index: stream.index for index, stream in copy.copies.items()})
 
@@ -118,13 +118,13 @@ def _moving(video: Path, source: av.container.InputContainer, track: int | None)
     return [source.streams.audio[track - 1]]
 
 
-def _sound_notes(source: av.container.InputContainer, plans: dict[int, tracks.SoundPlan]) -> list[str]:
+def _sound_notes(copy: mux.Remuxed, plans: dict[int, tracks.SoundPlan]) -> list[str]:
     """What a person should know of the sounds: those that are encoded, and those that stay where they were."""
-    many = len(source.streams.audio) > 1
+    many = len(copy.source.streams.audio) > 1
     notes = []
-    for number, stream in enumerate(source.streams.audio, start=1):
+    for number, stream in enumerate(copy.source.streams.audio, start=1):
         if stream.index not in plans:
-            notes.append(f"audio track {number} stays where it was")
+            notes += [f"audio track {number} stays where it was"] if stream.index in copy.copies else []
         elif note := plans[stream.index].note:
             notes.append(note.replace("the sound", f"audio track {number}", 1) if many else note)
     return notes

@@ -10,9 +10,10 @@ import pytest
 import avmatch as package
 
 COLUMNS = {
-    "matches.csv": "video,audio,confidence,score,offset_ms,cue,runner_up,runner_up_score,missing",
+    "matches.csv": "video,audio,confidence,score,offset_ms,cue,runner_up,runner_up_score,missing,"
+    "offset_confidence,offset_low_ms,offset_high_ms,why",
     "unmatched_audio.csv": "audio",
-    "candidates.csv": "video,rank,audio,score,confidence,offset_ms",
+    "candidates.csv": "video,rank,audio,score,confidence,offset_ms,belongs,why",
     "errors.csv": "path,stage,message",
 }
 FILES = {*COLUMNS, "similarity.npy", "similarity.json", "report.html"}

@@ -83,17 +83,31 @@ class PairJudge:
 
     def _measure(self, pairs: Sequence[Pair]) -> dict[Pair, Measured]:
         """What `sync` says of each; a pair for which it can't be asked is left out."""
-        reach = max(DEFAULT_MAX_OFFSET_SECONDS, self.settings.max_offset_seconds)
         by_name = {str(number): pair for number, pair in enumerate(pairs)}
 
         def measured(name: str) -> Measured:
-            row, column = by_name[name]
-            place = float(self.scores.offset_seconds[row, column])
-            near = 0.0 if abs(place) <= reach else float(round(place))
-            return measured_pair(self.cues, name, self.videos[row], self.audios[column], reach, near)
+            pair = by_name[name]
+            video, audio = self.videos[pair.row], self.audios[pair.column]
+            return measured_pair(self.cues, name, video, audio, self._reach, self._near(pair))
 
         answers = analyse_all(measured, list(by_name), "offsets", self.progress, self.num_workers)
         return {pair: found for pair, found in zip(pairs, answers, strict=True) if not isinstance(found, Failure)}
+
+    @property
+    def _reach(self) -> float:
+        return max(DEFAULT_MAX_OFFSET_SECONDS, self.settings.max_offset_seconds)
+
+    def _near(self, pair: Pair) -> float:
+        """Where the offset of a pair is looked for: about 0, but in a recording that is long enough for several videos
+        about the place that was found, to a second."""
+        place = float(self.scores.offset_seconds[pair])
+        longer = self.audios[pair.column].duration_seconds - self.videos[pair.row].duration_seconds
+        return 0.0 if abs(place) <= self._reach or longer <= self._reach else float(round(place))
+
+    def place_share(self, pair: Pair) -> float:
+        """How probable it is that the video lies about the place where its offset was looked for."""
+        is_there = abs(float(self.scores.offset_seconds[pair]) - self._near(pair)) <= self._reach
+        return float(self.scores.place_share[pair]) if is_there else 1.0
 
     def _by_face(self, found: Measured) -> bool:
         return any(cue.name == found.estimate.cue and looks_at_faces(cue) for cue in self.cues)
@@ -108,7 +122,7 @@ def with_measured(result: MatchResult, judge: PairJudge) -> MatchResult:
         if audio is None or video not in rows:
             return None, 1.0
         pair = Pair(rows[video], columns[audio])
-        return judge.measured.get(pair), float(judge.scores.place_share[pair])
+        return judge.measured.get(pair), judge.place_share(pair)
 
     return replace(
         result,

@@ -250,3 +250,59 @@ def test_a_sound_that_nobody_knows_is_left_out_and_not_said_to_stay(tmp_path, su
     assert notes == (f"audio stream 2 is left out: it can't be copied into {suffix}",)
     with av.open(str(tmp_path / f"out{suffix}")) as container:
         assert [stream.type for stream in container.streams] == ["video", "audio"]
+
+
+def with_cover(path):
+    """A film with a cover, and a picture of 16 × 16 that it is."""
+    options = {"movflags": "+faststart"} if path.suffix == ".mp4" else {}
+    plain = film(path.with_name("plain.mkv"), sounds=("aac",))
+    encoder = av.CodecContext.create("mjpeg", "w")
+    encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = 16, 16, "yuvj420p", Fraction(1, 25)
+    (packet,) = encoder.encode(av.VideoFrame.from_ndarray(np.full((16, 16, 3), 90, np.uint8), "rgb24"))
+    content = bytes(packet)
+    with av.open(str(plain)) as original, av.open(str(path), "w", container_options=options) as target:
+        copies = {stream.index: target.add_stream_from_template(stream, opaque=True) for stream in original.streams}
+        if path.suffix == ".mkv":
+            target.add_attachment("cover.jpg", "image/jpeg", content)
+        else:
+            cover = target.add_stream("mjpeg", rate=25)
+            cover.width, cover.height, cover.pix_fmt = 16, 16, "yuvj420p"
+            cover.disposition = av.stream.Disposition.attached_pic
+            packet = av.Packet(content)
+            packet.stream, packet.pts, packet.dts, packet.time_base = cover, 0, 0, Fraction(1, 25)
+            target.mux(packet)
+        for packet in original.demux():
+            if packet.size:
+                packet.stream = copies[packet.stream.index]
+                target.mux(packet)
+    return path, content
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "note"),
+    [
+        (".mp4", ".mp4", ""),
+        (".mp4", ".mkv", ""),
+        (".mkv", ".mkv", ""),
+        (".mkv", ".mp4", ""),
+        (".mp4", ".mov", "video stream 2 is left out: it can't be copied into .mov"),
+        (".mkv", ".ts", "video stream 2 is left out: it can't be copied into .ts"),
+    ],
+)
+@pytest.mark.parametrize("how", ["fix", "mux"])
+def test_a_cover_stays_a_cover(tmp_path, before, after, note, how):
+    video, content = with_cover(tmp_path / f"film{before}")
+    out = tmp_path / f"out{after}"
+    if how == "fix":
+        notes = repair(video, out, offset_seconds=0.1).notes
+    else:
+        poly_wav(tmp_path / "sound.wav")
+        notes = mux(video, tmp_path / "sound.wav", out, offset_seconds=0.1)
+    assert [said for said in notes if "video" in said] == ([note] if note else [])
+    with av.open(str(out)) as container:
+        covers = [s for s in container.streams.video if s.disposition & av.stream.Disposition.attached_pic]
+        assert len(container.streams.video) == 1 + len(covers)
+        if note:
+            assert not covers
+            return
+        assert [bytes(packet) for packet in container.demux(covers[0]) if packet.size] == [content]

@@ -13,7 +13,9 @@ from avmatch.media.copying import OWN_TAGS, kept_tags, timecodes
 from avmatch.media.source import opened
 
 #: Names that only one container has, or that say how a track was stored.
-_PACKAGING = frozenset({"handler_name", "vendor_id", "duration", "number_of_bytes", "number_of_frames", "bps"})
+_PACKAGING = frozenset(
+    {"handler_name", "vendor_id", "duration", "number_of_bytes", "number_of_frames", "bps", "filename", "mimetype"}
+)
 #: Tags that containers write in a form of their own.
 _REWRITTEN = frozenset({"creation_time", "language", "date", "location", "location-eng"})
 _SAME_NAMES = {"name": "title"}

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 import av
 import av.container
 import av.stream
+from av.stream import Disposition
 from av.subtitles.stream import SubtitleStream
 
 from avmatch.core.errors import MediaError
@@ -58,6 +59,8 @@ _SUBTITLES_TAKEN = {
     "vob": {"dvd_subtitle"},
     "avi": set(),
 }
+#: What a cover is called in MKV, by its codec.
+_COVERS = {"png": ("cover.png", "image/png"), "bmp": ("cover.bmp", "image/bmp")}
 #: Data streams that a muxer takes, by the name of their codec.
 _DATA_TAKEN = {"mov": {"bin_data"}, "mp4": {"bin_data"}, "mpegts": {"klv", "timed_id3", "smpte_2038", "scte_35"}}
 
@@ -136,11 +139,26 @@ def take_stream(
         return None
     if not _takes(target.format.name, stream):
         raise ValueError(stream.type)
+    if is_cover(stream) and target.format.name == "matroska":
+        name, kind = _COVERS.get(stream.codec_context.name, ("cover.jpg", "image/jpeg"))
+        tags = stream.metadata
+        target.add_attachment(tags.get("filename", name), tags.get("mimetype", kind), _cover(stream, source))
+        return None
     copy = target.add_stream_from_template(stream, opaque=True)
     take_stream_tags(stream, copy, target)
     if isinstance(stream, av.VideoStream) and isinstance(copy, av.VideoStream):
         _take_picture(stream, copy, source, target)
     return copy
+
+
+def is_cover(stream: av.stream.Stream) -> bool:
+    """Whether it is a picture of the file as a whole, which MP4 keeps among its tags and MKV as an attachment."""
+    return stream.type == "video" and bool(stream.disposition & Disposition.attached_pic)
+
+
+def _cover(stream: av.stream.Stream, source: av.container.InputContainer) -> bytes:
+    with opened(source.name.removeprefix("file:"), "mux") as second:
+        return next((bytes(packet) for packet in second.demux(second.streams[stream.index]) if packet.size), b"")
 
 
 def _takes(muxer: str, stream: av.stream.Stream) -> bool:
@@ -149,6 +167,8 @@ def _takes(muxer: str, stream: av.stream.Stream) -> bool:
         return muxer == "matroska"
     if stream.type == "data":
         return getattr(stream, "name", None) in _DATA_TAKEN.get(muxer, ())
+    if is_cover(stream):
+        return muxer == "matroska" or (muxer in MOV_FAMILY and muxer != "mov")
     if isinstance(stream, SubtitleStream) and muxer in _SUBTITLES_TAKEN:
         return stream.codec_context.codec.canonical_name in _SUBTITLES_TAKEN[muxer]
     return stream.type in ("video", "audio", "subtitle")

@@ -57,7 +57,7 @@ def mux(video: Path, audio: Path, out: Path, *, offset_seconds: float, audio_cod
     notes: list[str] = []
     with remuxed(video, out, (video, audio), notes, replaces_own=True) as copy:
         copying.take_tags(copy.source, copy.target)
-        pictures = {stream.index for stream in copy.source.streams.video}
+        pictures = {stream.index for stream in copy.source.streams.video if not copying.is_cover(stream)}
         copies = copy.streams(pictures, notes)
         with opened(audio, "mux") as recorder:
             sound = audio_stream(recorder)

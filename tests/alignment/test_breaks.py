@@ -108,7 +108,7 @@ def test_several_jumps_are_told_apart():
         Ticks(lambda times: 0.1 + 1000e-6 * times),
         Ticks(lambda times: 0.1 - 1400e-6 * times),
         Ticks(lambda times: 0.0 * times + 0.3, silent=(20.0, 50.0)),
-        Ticks(steps((0.0, 0.1), (30.0, 0.14))),
+        Ticks(steps((0.0, 0.1), (30.0, 0.17))),
     ],
     ids=["one", "scatter", "faint", "clock", "drift", "fast", "silence", "less than scatter"],
 )

@@ -43,8 +43,8 @@ class Event:
     calibration: Calibration = PLAIN
 
     def curves(self, videos, audios, lags_seconds):
-        nats = np.array([self._nats(part, audios[0], lags_seconds) for part in videos], np.float32)
-        return Curves(nats[:, None], (None,) * len(videos), (None,))
+        nats = [[self._nats(part, sound, lags_seconds) for sound in audios] for part in videos]
+        return Curves(np.array(nats, np.float32), (None,) * len(videos), (None,) * len(audios))
 
     def _nats(self, part, sound, lags_seconds):
         shown = part.motion[:, 0, 0].astype(float)

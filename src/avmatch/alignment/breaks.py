@@ -10,8 +10,9 @@ what the search for a drift has computed anyway.
 Letters in shapes: W stretches, L offsets.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -27,14 +28,14 @@ from avmatch.core.features import TICK_RATE_HZ, AudioFeatures, VideoFeatures
 from avmatch.cues.evidence import Cue
 
 #: Jumps smaller than this are scatter.
-LEAST_JUMP_SECONDS = 0.06
+LEAST_JUMP_SECONDS = 0.09
 #: What a jump costs the path, and a change by one step (clocks drift by no more than this).
 JUMP_NATS, STEP_NATS, CLOCK_PPM = 3.0, 0.5, 300.0
 #: By how much a path with jumps must be better than a drift.
 MORE_THAN_DRIFT_NATS = 2.0
 #: What both sides of a break must say against one common offset: by their stretches before it is looked at closely, and
 #: as a whole; and how sure each side must be of its own offset.
-ROUGH_GAIN_NATS, LEAST_GAIN_NATS, LEAST_CONFIDENCE = 3.0, 6.0, 0.5
+ROUGH_GAIN_NATS, LEAST_GAIN_NATS, LEAST_CONFIDENCE = 2.0, 4.0, 0.5
 #: Peaks of stretches scatter by this much.
 BLUR_SECONDS = 0.02
 
@@ -73,8 +74,16 @@ def find_parts(
     if not len(cut.curves):
         return ()
     groups = _clear(cut, _groups(cut, drift))
+
+    @lru_cache
+    def offset_between(begin_seconds: float, end_seconds: float) -> OffsetEstimate:
+        part = between(video, begin_seconds, end_seconds)
+        return estimate_offset(cues, part, audio, max_offset_seconds=max_offset_seconds)
+
     while len(groups) > 1:
-        parts = _measured(cues, video, audio, cut, groups, max_offset_seconds)
+        parts = _measured(cues, video, audio, cut, groups, offset_between)
+        if max(part.estimate.confidence for part in parts) < LEAST_CONFIDENCE:
+            break
         weak = _weakest(parts)
         if weak is None:
             return parts
@@ -179,7 +188,7 @@ def _measured(
     audio: AudioFeatures,
     cut: Stretches,
     groups: list[range],
-    max_offset_seconds: float,
+    offset_between: Callable[[float, float], OffsetEstimate],
 ) -> tuple[Part, ...]:
     """Each group's offset, first from whole stretches, and once more when it is known where it begins and ends."""
     begin, end = video.start_seconds, video.start_seconds + len(video.motion) / TICK_RATE_HZ
@@ -188,15 +197,8 @@ def _measured(
         begins = [Border(begin, begin, None), *borders]
         ends = [*(border.end_seconds for border in borders), end]
         return tuple(
-            Part(
-                border.begin_seconds,
-                until,
-                border.begin_interval_seconds,
-                estimate_offset(
-                    cues, between(video, border.begin_seconds, until), audio, max_offset_seconds=max_offset_seconds
-                ),
-            )
-            for border, until in zip(begins, ends, strict=True)
+            Part(at.begin_seconds, until, at.begin_interval_seconds, offset_between(at.begin_seconds, until))
+            for at, until in zip(begins, ends, strict=True)
         )
 
     starts = [cut.parts[group.start].start_seconds for group in groups[1:]]

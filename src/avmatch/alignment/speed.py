@@ -9,19 +9,22 @@ from dataclasses import replace
 
 import numpy as np
 
-from avmatch.alignment.cuts import between
+from avmatch.alignment.cuts import audio_between, between
 from avmatch.alignment.drift import MILLIONTH, Drift, estimate_drift, without_drift
-from avmatch.alignment.offset import OffsetEstimate, estimate_offset, offset_lags, weighted_nats
+from avmatch.alignment.offset import WIDE_SECONDS, OffsetEstimate, estimate_offset, offset_lags
 from avmatch.core.features import AudioFeatures, VideoFeatures
 from avmatch.core.speeds import SPEEDS
 from avmatch.cues.evidence import Cue
 
 #: Shorter pictures show too little of a speed.
 LEAST_SECONDS = 12.0
-#: Speeds are tried on so much of the picture.
-TRIED_SECONDS = 30.0
-#: What the offset must be under the speed, as there are many, and by how much better than without one, in nats.
-LEAST_CONFIDENCE, LEAST_GAIN_NATS = 0.9, 10.0
+#: Speeds are tried on so much of the picture, at every fourth offset: 40 ms, a tick of the picture, apart.
+TRIED_SECONDS, LAG_STEPS = 30.0, 4
+#: Of sound before and after it.
+MARGIN_SECONDS = 1.0
+#: By how much a speed must be better than none, in nats: in the middle of the picture, and in all of it; and how sure
+#: its offset must be, as there are many speeds.
+ROUGH_GAIN_NATS, LEAST_GAIN_NATS, LEAST_CONFIDENCE = 5.0, 10.0, 0.9
 #: What the slope isn't known better than: so much at either end of the picture.
 SLACK_SECONDS = 0.04
 
@@ -35,22 +38,19 @@ def find_speed(
     *,
     max_offset_seconds: float,
 ) -> tuple[OffsetEstimate, Drift] | None:
-    """The offset at the picture's beginning and the drift of a sound that runs at another speed; None if it doesn't.
+    """The offset at the picture's beginning and the drift of a sound that runs at another speed.
+
+    None if it doesn't, or if offsets are searched so far away that this would take long.
 
     Args:
         origin_seconds: the picture's beginning, of which `video` may be a part.
         plain_nats: the evidence for the best offset, or offsets, without any.
     """
-    if min(video.duration_seconds, audio.duration_seconds) < LEAST_SECONDS:
+    if min(video.duration_seconds, audio.duration_seconds) < LEAST_SECONDS or max_offset_seconds > WIDE_SECONDS:
         return None
-    middle = video.start_seconds + 0.5 * video.duration_seconds
-    part = between(video, middle - 0.5 * TRIED_SECONDS, middle + 0.5 * TRIED_SECONDS)
-    lags = offset_lags(max_offset_seconds)
-    heights = {}
-    for ppm in (speed.drift_ppm(is_sound_fast=is_fast) for speed in SPEEDS for is_fast in (True, False)):
-        steady = without_drift(audio, ppm, origin_seconds)
-        heights[ppm] = float(np.sum([weighted_nats(cue, part, steady, lags)[0] for cue in cues], axis=0).max())
-    ppm = max(heights, key=heights.__getitem__)
+    ppm = _likeliest(cues, video, audio, origin_seconds, max_offset_seconds)
+    if ppm is None:
+        return None
     steady = without_drift(audio, ppm, origin_seconds)
     rest = estimate_drift(cues, video, steady, max_offset_seconds=max_offset_seconds)
     if rest is not None:
@@ -67,3 +67,22 @@ def find_speed(
     slack = SLACK_SECONDS / video.duration_seconds / MILLIONTH
     low, high = (-slack, slack) if rest is None else (bound - rest.drift_ppm for bound in rest.interval_ppm)
     return found, Drift(ppm, (ppm + low, ppm + high), 0.0 if rest is None else rest.start_error_seconds)
+
+
+def _likeliest(
+    cues: Sequence[Cue], video: VideoFeatures, audio: AudioFeatures, origin_seconds: float, max_offset_seconds: float
+) -> float | None:
+    """The drift of the speed under which the middle of the picture agrees best with the sound, at any offset.
+
+    None if it agrees about as well as it is.
+    """
+    drifts = [0.0] + [speed.drift_ppm(is_sound_fast=is_fast) for speed in SPEEDS for is_fast in (True, False)]
+    middle = video.start_seconds + 0.5 * video.duration_seconds
+    begin, end = middle - 0.5 * TRIED_SECONDS, middle + 0.5 * TRIED_SECONDS
+    reach = max_offset_seconds + MARGIN_SECONDS
+    sounds = [audio_between(without_drift(audio, ppm, origin_seconds), begin - reach, end + reach) for ppm in drifts]
+    lags = offset_lags(max_offset_seconds)[::LAG_STEPS]
+    curves = [cue.calibration.weight * cue.curves([between(video, begin, end)], sounds, lags).nats[0] for cue in cues]
+    plain, *heights = np.sum(curves, axis=0).max(axis=1).tolist()
+    best = int(np.argmax(heights))
+    return None if heights[best] < plain + ROUGH_GAIN_NATS else drifts[1 + best]

@@ -311,3 +311,33 @@ def test_attachments_and_chapters_are_kept_or_named(media, tmp_path):
         assert len(container.chapters()) == 1
     again = repair(tmp_path / "out.mp4", tmp_path / "again.mp4", offset_seconds=0.1).notes
     assert again == ()
+
+
+@pytest.mark.parametrize(
+    ("suffix", "note"), [(".mkv", ""), (".ts", "video stream 0 is turned by 0 degrees, no longer by -90")]
+)
+def test_which_side_is_up_is_kept_or_named(media, tmp_path, suffix, note):
+    out = tmp_path / f"out{suffix}"
+    notes = [said for said in repair(media / "rotated.mp4", out, offset_seconds=0.1).notes if "turned" in said]
+    assert notes == ([note] if note else [])
+    with av.open(str(out)) as container:
+        assert next(container.decode(video=0)).rotation == (0 if note else -90)
+
+
+@pytest.mark.parametrize("suffix", [".mov", ".mp4", ".mkv", ".ts"])
+def test_the_shape_of_pixels_is_kept_or_named(tmp_path, suffix):
+    """The container has it, and the codec doesn't."""
+    video = tmp_path / "film.mov"
+    with av.open(str(film(tmp_path / "plain.mkv", sounds=("aac",)))) as source, av.open(str(video), "w") as target:
+        copies = [target.add_stream_from_template(stream, opaque=True) for stream in source.streams]
+        copies[0].codec_context.sample_aspect_ratio = Fraction(4, 3)
+        for packet in source.demux():
+            if packet.size:
+                packet.stream = copies[packet.stream.index]
+                target.mux(packet)
+    notes = repair(video, tmp_path / f"out{suffix}", offset_seconds=0.1).notes
+    with av.open(str(video)) as before, av.open(str(tmp_path / f"out{suffix}")) as after:
+        shapes = [container.streams.video[0].sample_aspect_ratio for container in (before, after)]
+    assert shapes == [Fraction(4, 3), Fraction(4, 3) if suffix in (".mov", ".mp4") else None]
+    wanted = [] if shapes[1] else ["video stream 0 has pixels of the shape 1, no longer 4/3"]
+    assert [said for said in notes if "pixels" in said] == wanted

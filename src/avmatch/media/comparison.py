@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import av
@@ -19,6 +20,7 @@ _PACKAGING = frozenset(
 #: Tags that containers write in a form of their own.
 _REWRITTEN = frozenset({"creation_time", "language", "date", "location", "location-eng"})
 _SAME_NAMES = {"name": "title"}
+_COLOURS, _UNSPECIFIED = ("color_primaries", "color_trc", "colorspace"), 2
 
 
 def differences(source: av.container.InputContainer, copy: Path, pairs: Mapping[int, int]) -> Iterator[str]:
@@ -62,6 +64,8 @@ def _stream_differences(
         before, after = (stream.codec_context and stream.codec_context.codec_tag for stream in (own, new))
         if before != after and made.format.name.startswith("mov"):
             yield f"{name} is tagged {after}, no longer {before}"
+    if isinstance(own, av.VideoStream) and isinstance(new, av.VideoStream) and own.codec_context and new.codec_context:
+        yield from _picture_differences(own, new, source, made)
     if own.type == new.type == "audio":
         yield from _layout_difference(own, new, name)
     ignored = _PACKAGING | OWN_TAGS | {"timecode", "creation_time"}
@@ -69,6 +73,33 @@ def _stream_differences(
     lost = [key for key in lost if not (key == "language" and own.metadata[key] in ("und", "eng"))]
     if lost:
         yield f"{name} loses the tag{'s' if len(lost) > 1 else ''} {', '.join(sorted(lost))}"
+
+
+def _picture_differences(
+    own: av.VideoStream, new: av.VideoStream, source: av.container.InputContainer, made: av.container.InputContainer
+) -> Iterator[str]:
+    """How a picture is to be shown: its colours, the shape of its pixels, and which side is up."""
+    name = f"video stream {own.index}"
+    before, after = own.codec_context, new.codec_context
+    lost = [key for key in _COLOURS if getattr(before, key) not in (_UNSPECIFIED, getattr(after, key))]
+    if lost:
+        yield f"{name} loses {', '.join(lost)}"
+    shapes = [stream.sample_aspect_ratio or 1 for stream in (own, new)]
+    if shapes[0] != shapes[1]:
+        yield f"{name} has pixels of the shape {shapes[1]}, no longer {shapes[0]}"
+    if made.format.name.startswith(("mov", "matroska")):  # which have a place for that
+        return
+    turns = [_rotation(container.name, stream.index) for container, stream in ((source, own), (made, new))]
+    if turns[0] != turns[1]:
+        yield f"{name} is turned by {turns[1]} degrees, no longer by {turns[0]}"
+
+
+def _rotation(path: str, number: int) -> int:
+    """By how many degrees a picture is turned when it is shown."""
+    with opened(path.removeprefix("file:"), "mux") as container, suppress(av.FFmpegError):
+        for frame in container.decode(container.streams[number]):
+            return frame.rotation if isinstance(frame, av.VideoFrame) else 0
+    return 0
 
 
 def _layout_difference(own: av.stream.Stream, new: av.stream.Stream, name: str) -> Iterator[str]:

@@ -155,6 +155,23 @@ class Cue(Protocol):
 
 
 @runtime_checkable
+class TimelessCue(Cue, Protocol):
+    """A cue that says the same of a pair at every offset."""
+
+    @property
+    def is_timeless(self) -> bool:
+        """True."""
+
+
+@runtime_checkable
+class RoughCue(Cue, Protocol):
+    """A cue that has a cheaper form."""
+
+    def rough(self) -> Cue:
+        """A cue whose nats are close to these, for a first look at large galleries."""
+
+
+@runtime_checkable
 class NamingCue(Cue, Protocol):
     """A cue that also names what the event is."""
 

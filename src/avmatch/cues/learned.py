@@ -14,7 +14,7 @@ Letters in shapes: K faces of all videos (or the N videos themselves), M audio f
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -38,6 +38,8 @@ LEAST_VOICE_SECONDS, PAUSE_SECONDS = 0.12, 0.5
 BACKGROUND_SECONDS = 1.5
 #: A deviation of fewer cosines isn't one.
 LEAST_TICKS = 6
+#: Dimensions of vectors at a first look, found from every so many vectors.
+ROUGH_DIMENSIONS, SAMPLE_STEP = 48, 8
 #: Sums of cosines that are held at once.
 BLOCK_VALUES = 2_000_000
 
@@ -52,6 +54,7 @@ class EmbeddingCue:
         baseline: the mean similarity of pairs that don't match.
         independent_seconds: how far apart steps must be to count as independent.
         background_share: how much of a pair's own background is subtracted, 0…1.
+        num_dimensions: vectors are compared in so many principal dimensions of the sounds; None = as they are.
         looks_at: "picture", or "mouth" of each face.
         voice: gives the probability of a voice, TICK_RATE_HZ a second from the first band tick on; where it hears none
             (nor within PAUSE_SECONDS) nothing is compared. None = every sound counts.
@@ -65,6 +68,11 @@ class EmbeddingCue:
     calibration: Calibration = CALIBRATION
     voice: Callable[[AudioFeatures], Float32[np.ndarray, " T"]] | None = None
     background_share: float = 0.0
+    num_dimensions: int | None = None
+
+    def rough(self) -> "EmbeddingCue":
+        """See RoughCue."""
+        return replace(self, num_dimensions=ROUGH_DIMENSIONS)
 
     @property
     def name(self) -> str:
@@ -78,7 +86,10 @@ class EmbeddingCue:
         sounds = [self._sound(audio) for audio in audios]
         columns = [number for number, sound in enumerate(sounds) if isinstance(sound, Embeddings)]
         tracks = [track for faces in turns for track in faces]
-        of_tracks = self._nats(tracks, [sound for sound in sounds if isinstance(sound, Embeddings)], lags_seconds)
+        heard = [sound for sound in sounds if isinstance(sound, Embeddings)]
+        if self.num_dimensions is not None and tracks and heard:
+            tracks, heard = in_principal(tracks, heard, self.num_dimensions)
+        of_tracks = self._nats(tracks, heard, lags_seconds)
         nats = np.zeros((len(videos), len(audios), len(lags_seconds)), np.float32)
         first = 0
         for row, faces in enumerate(turns):
@@ -177,6 +188,19 @@ def _cosines(track: Embeddings, sound: Embeddings, offset_seconds: float) -> Flo
     vectors = sound.data[at[inside]]
     cosines = (track.data[inside].astype(np.float64) * vectors).sum(axis=1)
     return np.asarray(cosines[np.any(vectors != 0.0, axis=1)])
+
+
+def in_principal(
+    tracks: Sequence[Embeddings], sounds: Sequence[Embeddings], num: int
+) -> tuple[list[Embeddings], list[Embeddings]]:
+    """Vectors in the principal dimensions of the sounds': products with sounds stay nearly what they are."""
+    some = np.concatenate([sound.data[::SAMPLE_STEP] for sound in sounds]).astype(np.float32)
+    _, vectors = np.linalg.eigh(some.T @ some)
+
+    def reduced(item: Embeddings) -> Embeddings:
+        return replace(item, data=item.data.astype(np.float32) @ vectors[:, -num:])
+
+    return [reduced(item) for item in tracks], [reduced(item) for item in sounds]
 
 
 def at_once(tracks: Sequence[Embeddings]) -> Iterator[list[int]]:

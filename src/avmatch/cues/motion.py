@@ -80,12 +80,12 @@ class Signal:
     Attributes:
         worth: what the nats are multiplied by.
         series: of a sound.
-        nats: (M, L) of a window, with the prior weights of its sources, and some sounds.
+        nats: (M, L) of a window, with the prior weights of its sources, and all sounds, some at a time.
     """
 
     worth: float
     series: Callable[[AudioFeatures], Series]
-    nats: Callable[[VideoWindow, Float[np.ndarray, " S"], AudioWindows], Float32[np.ndarray, "M L"]]
+    nats: Callable[[VideoWindow, Float[np.ndarray, " S"], Sequence[AudioWindows]], Float32[np.ndarray, "M L"]]
 
 
 def windowed_curves(
@@ -95,15 +95,17 @@ def windowed_curves(
     windows: Callable[[VideoFeatures], list[Weighted]],
     signals: Sequence[Signal],
     latency_seconds: float = 0.0,
+    apart_seconds: float = 1 / TICK_RATE_HZ,
 ) -> Curves:
     """The nats of all windows of a video and all signals added; in close-ups of faces they are worth less.
 
     Args:
         latency_seconds: where the signals of what is in sync are found.
+        apart_seconds: evidence at offsets no farther apart than this is interpolated.
     """
     video_reasons = tuple(video_reason(video) for video in videos)
     audio_reasons = tuple(audio_reason(audio) for audio in audios)
-    lags, between = thinned(lags_seconds)
+    lags, between = thinned(lags_seconds, apart_seconds)
     later = lags + latency_seconds
     nats = np.zeros((len(videos), len(audios), len(lags)), np.float32)
     usable = [number for number, reason in enumerate(audio_reasons) if reason is None]
@@ -117,9 +119,7 @@ def windowed_curves(
             blocks = in_blocks(audio_windows([signal.series(audios[number]) for number in usable], index, later))
             for number, (window, weights) in members:
                 worth = np.float32(signal.worth * close_up_worth(videos[number]))
-                nats[number][usable] += worth * np.concatenate(
-                    [signal.nats(window, weights, block) for block in blocks]
-                )
+                nats[number][usable] += worth * signal.nats(window, weights, blocks)
     return Curves(between(nats), video_reasons, audio_reasons)
 
 
@@ -130,12 +130,16 @@ def _windows(video: VideoFeatures) -> list[Weighted]:
 
 
 def window_nats(
-    window: VideoWindow, weights: Float[np.ndarray, " C"], sounds: AudioWindows
+    window: VideoWindow, weights: Float[np.ndarray, " C"], blocks: Sequence[AudioWindows]
 ) -> Float32[np.ndarray, "M L"]:
     """The channels' nats added, each with its most probable cells summed out."""
-    per_signal = correlation_nats(window, sounds)
-    per_channel = (TEMPER * per_signal).reshape(-1, len(weights), *per_signal.shape[1:])
-    return np.sum([log_mean_exp(nats, weights) for nats in per_channel], axis=0)
+
+    def added(sounds: AudioWindows) -> Float32[np.ndarray, "m L"]:
+        per_signal = correlation_nats(window, sounds)
+        per_channel = (TEMPER * per_signal).reshape(-1, len(weights), *per_signal.shape[1:])
+        return np.sum([log_mean_exp(nats, weights) for nats in per_channel], axis=0)
+
+    return np.concatenate([added(sounds) for sounds in blocks])
 
 
 def motion_series(video: VideoFeatures) -> tuple[Series, Float[np.ndarray, " C"]]:

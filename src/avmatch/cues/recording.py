@@ -14,6 +14,7 @@ as in `synchrony.py`. Where there is scratch sound, it all but decides.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float, Float32
@@ -36,6 +37,7 @@ class DurationCue:
 
     calibration: Calibration = DURATION_CALIBRATION
     name: str = "duration"
+    is_timeless: ClassVar[bool] = True
 
     def curves(self, videos: Sequence[VideoFeatures], audios: Sequence[AudioFeatures], lags_seconds: Lags) -> Curves:
         """Evidence for every pair at every offset (see Cue)."""

@@ -132,12 +132,28 @@ class VideoWindow:
         signals: (H, WINDOW_TICKS) zero mean and unit norm over the ticks covered, zero elsewhere.
         covered: (WINDOW_TICKS,) 1 where the video has a tick.
         autocorrelation: (H, K).
+        mixing: (H, R) where `signals` are the R components that they are nearly made of (`in_components`).
     """
 
     index: int
-    signals: Float32[np.ndarray, "H T"]
+    signals: Float32[np.ndarray, "R T"]
     covered: Float32[np.ndarray, " T"]
     autocorrelation: Float[np.ndarray, "H K"]
+    mixing: Float32[np.ndarray, "H R"] | None = None
+
+    def products(self, ticks: Float32[np.ndarray, "n T"]) -> Float32[np.ndarray, "H n"]:
+        """The sums of products of each of the H signals with each of the others."""
+        if self.mixing is None:
+            return self.signals @ ticks.T
+        return self.mixing @ (ticks @ self.signals.T).T  # the faster order where components are few
+
+    def in_components(self, num: int) -> "VideoWindow":
+        """Nearly the same: its signals as mixtures of their first principal components, with unit norm again."""
+        energy, vectors = np.linalg.eigh(self.signals @ self.signals.T)
+        mixing = vectors[:, -num:]
+        norm = np.sqrt(np.maximum(mixing**2 @ energy[-num:], 0.0))[:, None]
+        unit = np.where(norm > 1e-3, mixing / np.maximum(norm, 1e-3), 0.0)
+        return VideoWindow(self.index, mixing.T @ self.signals, self.covered, self.autocorrelation, unit)
 
 
 def video_windows(series: Series) -> list[VideoWindow]:
@@ -232,7 +248,7 @@ def correlation_nats(video: VideoWindow, sounds: AudioWindows) -> Float32[np.nda
     num_sounds, num_lags, ticks = sounds.shifted.shape
     overlap, scale = sounds.under(video.covered)
     # The picture's signals have no mean, so that of the sounds needn't be taken off.
-    nats = (video.signals @ sounds.shifted.reshape(-1, ticks).T).reshape(-1, num_sounds, num_lags)
+    nats = video.products(sounds.shifted.reshape(-1, ticks)).reshape(-1, num_sounds, num_lags)
     inflation = 1.0 + 2.0 * video.autocorrelation @ sounds.autocorrelation.T
     kept = 1.0 - LOST_TICKS / float(video.covered.sum())
     nats *= scale
@@ -246,14 +262,14 @@ def correlation_nats(video: VideoWindow, sounds: AudioWindows) -> Float32[np.nda
 
 
 def thinned(
-    lags_seconds: Float[np.ndarray, " L"],
+    lags_seconds: Float[np.ndarray, " L"], apart_seconds: float = 1 / TICK_RATE_HZ
 ) -> tuple[Float[np.ndarray, " l"], Callable[[Float32[np.ndarray, "N M l"]], Float32[np.ndarray, "N M L"]]]:
-    """Every second lag where that is still a tick apart or less, and what fills in the others.
+    """Every second lag where these are still so far apart or less, and what fills in the others.
 
     Signals with ticks of 40 ms make curves so smooth that cubic interpolation loses nothing.
     """
     fine = len(lags_seconds) > 5 and len(lags_seconds) % 2 == 1
-    if not fine or lags_seconds[2] - lags_seconds[0] > 1.001 / TICK_RATE_HZ:
+    if not fine or lags_seconds[2] - lags_seconds[0] > 1.001 * apart_seconds:
         return lags_seconds, lambda nats: nats
 
     def filled(nats: Float32[np.ndarray, "N M l"]) -> Float32[np.ndarray, "N M L"]:
@@ -273,7 +289,8 @@ def log_mean_exp(
     """log Σ_h w_h · exp(nats_h): one of the H signals is tied to the sound, with prior w."""
     share = (weights / max(float(weights.sum()), 1e-12)).astype(np.float32)
     peak = nats.max(axis=0)
-    terms = np.exp(nats - peak)
+    terms = nats - peak
+    np.exp(terms, out=terms)
     return np.log(np.tensordot(share, terms, axes=1) + 1e-30) + peak
 
 

@@ -8,8 +8,9 @@ videos and chunks of offsets keep memory bounded.
 Letters in shapes: N videos, M audio files, L offsets, C cues.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from jaxtyping import Float, Float32, Int
@@ -27,6 +28,8 @@ NEAR_SECONDS = 1.0
 #: In one-to-one work most recordings were started and cut together: half of the prior is within this of zero.
 USUAL_OFFSET_SECONDS = 0.06
 _USUAL_SHARE = 0.5
+#: Some rows or columns.
+Place = slice | int | Int[np.ndarray, " n"]
 
 
 def usual_offsets(lags_seconds: Float[np.ndarray, " L"]) -> Float[np.ndarray, " L"]:
@@ -72,56 +75,91 @@ def fused_scores(
     progress: Progress | None = None,
 ) -> Scores:
     """Score every pair. `log_prior` is over the offsets (usual_offsets, any_offset) and sums to one in probability."""
-    shape = (len(videos), len(audios))
-    scores = Scores(
+    scores = no_scores(cues, (len(videos), len(audios)))
+    step = max(1, BLOCK_VALUES // max(1, len(audios) * min(CHUNK_LAGS, len(lags_seconds))))
+    for begin in range(0, len(videos), step):
+        rows = slice(begin, min(begin + step, len(videos)))
+        block = scores_of_block(cues, videos[rows], audios, lags_seconds, log_prior)
+        put(scores, block, rows, slice(None))
+        if progress is not None:
+            progress("pairs", rows.stop, len(videos))
+    return scores
+
+
+def no_scores(cues: Sequence[Cue], shape: tuple[int, int]) -> Scores:
+    """Scores to be filled in."""
+    return Scores(
         nats=np.full(shape, -np.inf, np.float32),
         offset_seconds=np.zeros(shape, np.float32),
-        deciding=np.full(shape, -1),
+        deciding=np.full(shape, -1, np.int8),
         cue_names=tuple(cue.name for cue in cues),
         parts=np.zeros((len(cues), *shape), np.float32),
-        place_share=np.zeros(shape, np.float32),  # until all offsets were tried, nats within NEAR_SECONDS
+        place_share=np.zeros(shape, np.float32),
     )
-    chunks = [slice(begin, begin + CHUNK_LAGS) for begin in range(0, len(lags_seconds), CHUNK_LAGS)]
-    width = min(CHUNK_LAGS, len(lags_seconds))
-    step = max(1, BLOCK_VALUES // max(1, len(audios) * width))
-    for begin in range(0, len(videos), step):
-        block = slice(begin, min(begin + step, len(videos)))
-        best = np.full((block.stop - begin, len(audios)), -np.inf, np.float32)
-        for chunk in chunks:
-            curves = [
-                cue.calibration.weight * cue.curves(videos[block], audios, lags_seconds[chunk]).nats for cue in cues
-            ]
-            _take_chunk(scores, block, best, curves, lags_seconds[chunk], log_prior[chunk])
-        if progress is not None:
-            progress("pairs", block.stop, len(videos))
+
+
+def put(scores: Scores, block: Scores, rows: Place, columns: Place) -> None:
+    """Fill in what is known of some videos and sounds."""
+    scores.nats[rows, columns] = block.nats
+    scores.offset_seconds[rows, columns] = block.offset_seconds
+    scores.deciding[rows, columns] = block.deciding
+    scores.place_share[rows, columns] = block.place_share
+    for whole, part in zip(scores.parts, block.parts, strict=True):
+        whole[rows, columns] = part
+
+
+def scores_of_block(
+    cues: Sequence[Cue],
+    videos: Sequence[VideoFeatures],
+    audios: Sequence[AudioFeatures],
+    lags_seconds: Float[np.ndarray, " L"],
+    log_prior: Float[np.ndarray, " L"],
+    known: Mapping[int, Float32[np.ndarray, "N M"]] = MappingProxyType({}),
+) -> Scores:
+    """Score every pair, all curves at once.
+
+    Args:
+        known: weighted nats of cues (by their places) that are the same at every offset and needn't be asked.
+    """
+    scores = no_scores(cues, (len(videos), len(audios)))
+    best = np.full(scores.nats.shape, -np.inf, np.float32)
+    for begin in range(0, len(lags_seconds), CHUNK_LAGS):
+        chunk = slice(begin, begin + CHUNK_LAGS)
+        lags = lags_seconds[chunk]
+        curves = [
+            np.broadcast_to(known[place][..., None], (*best.shape, len(lags)))
+            if place in known
+            else cue.calibration.weight * cue.curves(videos, audios, lags).nats
+            for place, cue in enumerate(cues)
+        ]
+        _take_chunk(scores, best, curves, lags, log_prior[chunk])
     np.exp(np.minimum(scores.place_share - scores.nats, 0.0), out=scores.place_share)
     return scores
 
 
 def _take_chunk(
     scores: Scores,
-    block: slice,
     best: Float32[np.ndarray, "n M"],
     curves: Sequence[Float32[np.ndarray, "n M l"]],
     lags_seconds: Float[np.ndarray, " l"],
     log_prior: Float[np.ndarray, " l"],
 ) -> None:
-    """Fold a chunk of offsets into a block's scores, offsets and deciding cues."""
+    """Fold a chunk of offsets into a block's scores, offsets and deciding cues, and nats near these offsets."""
     posterior = curves[0] + log_prior.astype(np.float32)
     for curve in curves[1:]:
         posterior += curve
     peak = posterior.argmax(axis=2)
     height = np.take_along_axis(posterior, peak[..., None], axis=2)[..., 0]
     whole = height + np.log(np.exp(posterior - height[..., None]).sum(axis=2))
-    scores.nats[block] = np.logaddexp(scores.nats[block], whole)
+    np.logaddexp(scores.nats, whole, out=scores.nats)
     better = height > best
     at_peak = np.stack([np.take_along_axis(curve, peak[..., None], axis=2)[..., 0] for curve in curves])
     deciding = np.where(np.abs(at_peak).max(axis=0) > 0.0, at_peak.argmax(axis=0), -1)
     best[better] = height[better]
-    scores.offset_seconds[block][better] = refined_peaks(posterior, peak, lags_seconds)[better]
-    scores.deciding[block][better] = deciding[better]
-    scores.parts[:, block][:, better] = at_peak[:, better]
-    scores.place_share[block][better] = _near(posterior, whole, lags_seconds[peak], lags_seconds)[better]
+    scores.offset_seconds[better] = refined_peaks(posterior, peak, lags_seconds)[better]
+    scores.deciding[better] = deciding[better]
+    scores.parts[:, better] = at_peak[:, better]
+    scores.place_share[better] = _near(posterior, whole, lags_seconds[peak], lags_seconds)[better]
 
 
 def _near(

@@ -29,6 +29,7 @@ from avmatch.cues.mouth import looks_at_faces
 from avmatch.cues.recording import DurationCue, ScratchCue
 from avmatch.matching.decision import MatchSettings, by_gallery, decide, figures
 from avmatch.matching.fusion import Scores, any_offset, fused_scores, usual_offsets
+from avmatch.matching.shortlist import gallery_scores
 from avmatch.pipelines.arguments import Paths, left_out, listed, video_and_audio_paths
 from avmatch.pipelines.models import Models, face_cues, models_with, motion_cues, open_for_match
 from avmatch.pipelines.pairs import PairJudge, with_measured
@@ -73,7 +74,8 @@ def match(
     lags = _lags(audio_features, settings)
     prior = any_offset(lags) if settings.many else usual_offsets(lags)
     videos_and_audio = tuple(video_features.values()), tuple(audio_features.values())
-    scores = fused_scores(cues, *videos_and_audio, lags, prior, progress=progress)
+    score = fused_scores if settings.many else gallery_scores
+    scores = score(cues, *videos_and_audio, lags, prior, progress=progress)
     faces = [place for place, cue in enumerate(cues) if looks_at_faces(cue)]
     gallery = figures(scores.nats, shared=settings.many)
     judge = PairJudge(

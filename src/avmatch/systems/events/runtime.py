@@ -32,7 +32,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 from jaxtyping import Float, Float32
@@ -64,6 +64,8 @@ _LEAST_CHANCE = float(np.finfo(np.float32).tiny)
 _AS_THEY_ARE = Calibration()
 INPUTS = {"video": "motion", "audio": "bands"}
 KIND, CLASSES = "kind", "classes"
+#: Of the sources of a picture at a first look.
+ROUGH_COMPONENTS = 8
 #: Of the window of `heat`.
 WINDOW_SECONDS = 3.0
 #: Below this, a window's signal is noise of what was flattened.
@@ -126,6 +128,15 @@ class EventModel:
         """The accents of every cell of the picture."""
         return self._run(self.video, "video", event_signals.cell_signals(video.motion))
 
+    @cached_property
+    def sound_series(self) -> Callable[[AudioFeatures], list[Series]]:
+        """The accents as series, kept as long as the sound."""
+        return remembered(self._sound_series)
+
+    def _sound_series(self, audio: AudioFeatures) -> list[Series]:
+        start_seconds = audio.start_seconds - event_signals.EARLY_SECONDS
+        return [Series(start_seconds, BAND_RATE_HZ, signal[:, None]) for signal in self.sound_accents(audio)]
+
     def sound_accents(self, audio: AudioFeatures) -> Float32[np.ndarray, "K U"]:
         """The accents, on the clock of `sound_signals`."""
         return self._run(self.audio, "audio", event_signals.sound_signals(audio.flux, audio.level))
@@ -169,9 +180,20 @@ def load_event_model(model: str | Path | Model) -> EventModel:
 
 @dataclass(frozen=True, eq=False)
 class EventCue:
-    """Evidence from accents."""
+    """Evidence from accents.
+
+    Attributes:
+        num_components: the sources of a picture are taken for mixtures of so many signals; None = as they are.
+        apart_seconds: evidence at offsets no farther apart than this is interpolated.
+    """
 
     model: EventModel
+    num_components: int | None = None
+    apart_seconds: float = 1 / TICK_RATE_HZ
+
+    def rough(self) -> "EventCue":
+        """See RoughCue."""
+        return replace(self, num_components=ROUGH_COMPONENTS, apart_seconds=2 / TICK_RATE_HZ)
 
     @property
     def name(self) -> str:
@@ -197,18 +219,10 @@ class EventCue:
             Signal(weight, partial(self._sound_accent, accent), partial(self._nats, accent))
             for accent, weight in enumerate(self.model.description.weights)
         ]
-        return windowed_curves(videos, audios, lags_seconds, self._windows, signals)
-
-    @cached_property
-    def _accents(self) -> Callable[[AudioFeatures], list[Series]]:
-        return remembered(self._sound_series)
-
-    def _sound_series(self, audio: AudioFeatures) -> list[Series]:
-        start_seconds = audio.start_seconds - event_signals.EARLY_SECONDS
-        return [Series(start_seconds, BAND_RATE_HZ, signal[:, None]) for signal in self.model.sound_accents(audio)]
+        return windowed_curves(videos, audios, lags_seconds, self._windows, signals, apart_seconds=self.apart_seconds)
 
     def _sound_accent(self, accent: int, audio: AudioFeatures) -> Series:
-        return self._accents(audio)[accent]
+        return self.model.sound_series(audio)[accent]
 
     def _windows(self, video: VideoFeatures) -> list[Weighted]:
         accents, priors = self.model.picture_accents(video)
@@ -217,13 +231,20 @@ class EventCue:
         return [(window, priors) for window in video_windows(series)]
 
     def _nats(
-        self, accent: int, window: VideoWindow, priors: Float[np.ndarray, " S"], sounds: AudioWindows
+        self, accent: int, window: VideoWindow, priors: Float[np.ndarray, " S"], blocks: Sequence[AudioWindows]
     ) -> Float32[np.ndarray, "M L"]:
         """Of one accent, its most probable sources summed out."""
         part = slice(accent * len(priors), (accent + 1) * len(priors))
         own = replace(window, signals=window.signals[part], autocorrelation=window.autocorrelation[part])
-        temper = np.float32(self.model.description.temper)
-        return log_mean_exp(temper * correlation_nats(own, sounds), priors)
+        if self.num_components is not None:
+            own = own.in_components(self.num_components)
+
+        def added(sounds: AudioWindows) -> Float32[np.ndarray, "m L"]:
+            nats = correlation_nats(own, sounds)
+            nats *= np.float32(self.model.description.temper)
+            return log_mean_exp(nats, priors)
+
+        return np.concatenate([added(sounds) for sounds in blocks])
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,6 +254,7 @@ class KindCue:
     model: EventModel
     calibration: Calibration = _AS_THEY_ARE
     name: str = "kind"
+    is_timeless: ClassVar[bool] = True
 
     @cached_property
     def _sound_kind(self) -> Callable[[AudioFeatures], Kind | None]:

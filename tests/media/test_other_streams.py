@@ -306,3 +306,27 @@ def test_a_cover_stays_a_cover(tmp_path, before, after, note, how):
             assert not covers
             return
         assert [bytes(packet) for packet in container.demux(covers[0]) if packet.size] == [content]
+
+
+#: What holds which subtitles that are pictures.
+KEPT = {".mkv": (b"S_HDMV/PGS\0", b"S_VOBSUB\0\0\0", b"S_DVBSUB\0\0\0"), ".mp4": (b"S_VOBSUB\0\0\0",)}
+KEPT |= {".ts": (b"S_DVBSUB\0\0\0",), ".mov": ()}
+
+
+@pytest.mark.parametrize("code", KEPT[".mkv"])
+@pytest.mark.parametrize("suffix", KEPT)
+def test_subtitles_that_are_pictures_are_kept_as_they_are_or_named(clip, tmp_path, code, suffix):
+    video, out = with_subtitles(clip, tmp_path / "film.mkv", "subrip"), tmp_path / f"out{suffix}"
+    content = video.read_bytes()
+    assert content.count(b"S_TEXT/UTF8") == 1
+    video.write_bytes(content.replace(b"S_TEXT/UTF8", code))
+    notes = repair(video, out, offset_seconds=0.1).notes
+    with av.open(str(video)) as before, av.open(str(out)) as after:
+        assert "data" not in {stream.type for stream in after.streams}
+        own, new = (
+            [stream.codec_context.codec.canonical_name for stream in container.streams.subtitles]
+            for container in (before, after)
+        )
+    is_kept = code in KEPT[suffix]
+    assert new == (own if is_kept else [])
+    assert is_kept == (f"subtitle stream 2 is left out: it can't be copied into {suffix}" not in notes)

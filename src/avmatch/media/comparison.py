@@ -60,13 +60,16 @@ def _stream_differences(
     made: av.container.InputContainer,
 ) -> Iterator[str]:
     name = f"{own.type} stream {own.index}"
+    if own.type != new.type:
+        yield f"{name} is read as {new.type} from the copy"
+        return
     if own.type == "video" and source.format.name == made.format.name:
         before, after = (stream.codec_context and stream.codec_context.codec_tag for stream in (own, new))
         if before != after and made.format.name.startswith("mov"):
             yield f"{name} is tagged {after}, no longer {before}"
     if isinstance(own, av.VideoStream) and isinstance(new, av.VideoStream) and own.codec_context and new.codec_context:
         yield from _picture_differences(own, new, source, made)
-    if own.type == new.type == "audio":
+    if own.type == "audio":
         yield from _layout_difference(own, new, name)
     ignored = _PACKAGING | OWN_TAGS | {"timecode", "creation_time"}
     lost = [key for key in _lost(own.metadata, new.metadata) if key.lower() not in ignored and "-" not in key]

@@ -55,7 +55,7 @@ _QUICKTIME_CODES = dict(
 )
 #: Subtitles that these muxers write in a form that can be read again; the others refuse what they can't.
 _SUBTITLES_TAKEN = {
-    "mpegts": {"dvb_subtitle", "dvb_teletext", "hdmv_pgs_subtitle"},
+    "mpegts": {"dvb_subtitle", "dvb_teletext"},
     "vob": {"dvd_subtitle"},
     "avi": set(),
 }

@@ -30,6 +30,8 @@ from avmatch.frontends.motion import MOTION_CHANNELS
 CONTEXT_SECONDS = 8.0
 #: Places that are tried at once, and how far below the best one another is looked at more closely, in nats.
 NUM_PLACES, CLOSE_NATS = 40, 8.0
+#: How far apart places are at last; evidence changes little in between.
+CLOSE_STEP_SECONDS, MOST_LOOKS = 0.2, 3
 #: How often a cut shows in the picture, in the sound, and in neither.
 SHOWS_IN_PICTURE, SHOWS_IN_SOUND, SHOWS_NOWHERE = 0.45, 0.45, 0.1
 #: How far a tick stands out is counted in what one tick in a hundred does; nats of that, and the most that count.
@@ -67,11 +69,13 @@ def find_border(
     missing = max(0.0, offsets_seconds[0] - offsets_seconds[1])
     low, high = span_seconds[0], span_seconds[1] - missing
     context = low - CONTEXT_SECONDS, span_seconds[1] + CONTEXT_SECONDS
-    for _ in range(2):
+    for _ in range(MOST_LOOKS):
         places = np.linspace(low, max(high, low + 1.0 / TICK_RATE_HZ), NUM_PLACES)
         nats = _two_sided(cues, video, audio, offsets_seconds, places, context)
         near = places[nats >= nats.max() - CLOSE_NATS]
         step = places[1] - places[0]
+        if step <= CLOSE_STEP_SECONDS:
+            break
         low, high = max(low, near[0] - step), min(high, near[-1] + step)
         context = low - CONTEXT_SECONDS, high + missing + CONTEXT_SECONDS
     first = np.ceil((places[0] - video.start_seconds) * TICK_RATE_HZ)

@@ -32,6 +32,7 @@ import numpy as np
 from clips import SHARED
 from scipy.optimize import minimize
 from scipy.special import expit
+from scipy.stats import binomtest
 
 from avmatch.alignment.cuts import audio_between, between, moved_audio
 from avmatch.alignment.offset import (
@@ -147,7 +148,7 @@ def pairs(
         return [candidates[number] for number in rng.permutation(len(candidates))[:num]]
 
     for piece in talk:
-        yield from ((OWN, piece, piece, float(late)) for late in rng.uniform(-0.4, 0.4, 3))
+        yield from ((OWN, piece, piece, float(late)) for late in rng.uniform(-0.4, 0.4, 5))
         others = [other for other in talk if other.group != piece.group]
         same = [other for other in talk if other.group == piece.group and other is not piece]
         yield from (("another voice", piece, other, 0.0) for other in some(others, 8))
@@ -204,7 +205,8 @@ class Fit:
         self.groups = [trial.group for trial in chosen]
         zero = _zeros(chosen)
         errors = [(trial.estimate.offset_seconds or np.inf) - trial.late_seconds - zero[trial.path] for trial in chosen]
-        self.right = self.own & (np.abs(errors) <= RIGHT_SECONDS)
+        self._errors = np.array(errors)
+        self.right = self.own & (np.abs(self._errors) <= RIGHT_SECONDS)
         terms = [trial.figures.terms() for trial in chosen]
         if family == "talk":  # how impulsive a voice is isn't asked
             terms = [(*row[:3], 0.0, row[4]) for row in terms]
@@ -277,6 +279,7 @@ class Fit:
             for trial, sure in zip(self.trials, offset, strict=True)
         ]
         ok = (right >= OK_CONFIDENCE) & (belongs >= UNRELATED_BELOW) & np.array(narrow)
+        self._report_intervals(offset)
         for kind in sorted(set(self.kinds)):
             inside = self.kinds == kind
             line = f"  {kind:40s} {inside.sum():5d}  ok {self._share(ok, inside)}"
@@ -301,6 +304,21 @@ class Fit:
             ]
             error = sum(abs(weight[cell] @ (said[cell] - truth[cell])) for cell in cells) / weight.sum()
             print(f"  {name}: said → true (pairs): {', '.join(found)}; ECE {error:.3f}")
+
+    def _report_intervals(self, offset: np.ndarray) -> None:
+        """How often the 95 % interval of the one copy of a clip holds its shift against the others."""
+        covers, lengths = [], []
+        for trial, sure, own, error in zip(self.trials, offset, self.own, self._errors, strict=True):
+            if own and np.isfinite(error) and trial.estimate.offset_seconds is not None:
+                low, high = offset_interval(replace(trial.estimate, offset_confidence=float(sure)))
+                truth = trial.estimate.offset_seconds - error
+                covers.append(low <= truth <= high)
+                lengths.append(high - low)
+        interval = binomtest(sum(covers), len(covers)).proportion_ci()
+        print(
+            f"  intervals: {100 * np.mean(covers):.1f} % [{100 * interval.low:.1f}, {100 * interval.high:.1f}] of "
+            f"{len(covers)} hold the shift; median width {1000 * np.median(lengths):.0f} ms"
+        )
 
     def _share(self, values: np.ndarray, inside: np.ndarray) -> str:
         groups = [group for group, counts in zip(self.groups, inside, strict=True) if counts]

@@ -30,7 +30,7 @@ class Measurement:
 
     Attributes:
         estimate: the offset at the picture's beginning; where there are several, that of the longest piece.
-        drift: how it grows, where that can be told.
+        drift: how it grows, where that is known.
         pieces: the parts of the picture with their offsets; a single one if the sound covers only a part of the
             picture, and none if one offset holds throughout.
     """

@@ -10,7 +10,7 @@
     dropped_frames        10 to 50 % of the frames lost, at random
     frame_rate            the picture as cameras with other rates have it
     missing_face          faces hidden in the picture, or not found by the detector
-    foreign_sound         the sound of another clip; the own one isn't there
+    foreign_sound         the sound of another clip; its own is missing
 
 Chance is a clip's own: the same noise at every level, and in every run.
 

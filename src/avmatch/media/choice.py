@@ -89,7 +89,7 @@ def check_streams(paths: Sequence[str], choice: StreamChoice, *, video: bool = T
 
 
 def video_stream(container: av.container.InputContainer, number: int | None = None) -> av.VideoStream | None:
-    """The best moving picture, or the one that is asked for. Raises UsageError if that isn't there."""
+    """The best moving picture, or the one that is asked for. Raises UsageError if the file lacks it."""
     if number is not None:
         stream = _numbered(container, number, "video")
         assert isinstance(stream, av.VideoStream)
@@ -118,7 +118,7 @@ def _moving(container: av.container.InputContainer, pictures: Sequence[av.VideoS
 
 
 def audio_stream(container: av.container.InputContainer, number: int | None = None) -> av.AudioStream | None:
-    """The sound that belongs to the picture, or the one that is asked for. Raises UsageError if that isn't there."""
+    """The sound that belongs to the picture, or the one that is asked for. Raises UsageError if the file lacks it."""
     if number is not None:
         stream = _numbered(container, number, "audio")
         assert isinstance(stream, av.AudioStream)

@@ -33,7 +33,7 @@ _HYSTERESIS = 0.4
 _LEAST_SHARE = 0.8
 _LEAST_FRAMES = 3
 _RATES = (Fraction(24000, 1001), Fraction(24), Fraction(25), Fraction(30000, 1001), Fraction(30))
-#: A recorder's clock is no worse; more is a tape at another speed, whose rate can't be told.
+#: A recorder's clock is no worse; more is a tape at another speed, whose rate isn't known.
 _MAX_SPEED_ERROR = 0.02
 _DAY_SECONDS = 24 * 3600
 _SILENT_PEAK = 1e-4
@@ -70,7 +70,7 @@ def read_ltc(samples: Float[np.ndarray, " S"], sample_rate_hz: int) -> Ltc | Non
     """The timecode of one channel; None if it carries none.
 
     Three whole frames that follow one another are enough, so 0.2 s; give a second or more, because 23.976 and 24 are
-    told apart by how long frames last, to 0.05 %. Noise 20 dB below does no harm.
+    distinguished by how long frames last, to 0.05 %. Noise 20 dB below does no harm.
 
     Args:
         samples: one channel, at any level and polarity, played forward.

@@ -28,7 +28,7 @@ class Trial:
         video: its picture.
         group: trials of one recording share it.
         audio: the recording that it was given, or None.
-        is_right: whether that is its own; None where its own isn't there.
+        is_right: whether that is its own; None where its own is missing.
         confidence: of that pair; 0 without one.
         status, sync_confidence, belongs: what `sync` says of its sound.
         offset_seconds: what was measured; None when failed.

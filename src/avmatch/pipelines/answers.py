@@ -4,7 +4,7 @@
 
 The name holds everything that an answer depends on: the files by their paths and contents, the settings, the model and
 the face detector by their contents, the remarks on what was left out, and the program itself by its code and weights.
-So whatever changes, the answer is made anew, from the features of the files that are still the same. An answer in which
+So whatever changes, the answer is computed again, from the features of the files that are still the same. An answer in which
 a file failed isn't kept: it may have failed for a reason that passes.
 
 Nothing that decodes or computes is imported before it is needed: reading an answer back takes less time than that.
@@ -114,7 +114,7 @@ def _question(
     face_detector: Path | None,
     leave_out: Sequence[Path],
 ) -> _Question | None:
-    """What is asked; None where a file or a model can't be told by its content."""
+    """What is asked; None where a file or a model has no content to go by."""
     try:
         video_paths, audio_paths = video_and_audio_paths(videos, audios, leave_out)
         paths = list(dict.fromkeys((*video_paths, *audio_paths)))

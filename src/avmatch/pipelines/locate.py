@@ -71,7 +71,7 @@ def locate(
     """Draw where the sound comes from, over every frame (.mp4, .mov, .mkv) or as one picture (.png, .jpg).
 
     Raises:
-        UsageError: another suffix, `out` is there already, a range that `sync` refuses, or streams that aren't there.
+        UsageError: another suffix, `out` is there already, a range that `sync` refuses, or streams that the file lacks.
         ModelError: the model isn't one for any sound.
         MediaError: the file can't be used.
     """

@@ -94,7 +94,7 @@ def _only(frames: VideoFrames, kept: Bool[np.ndarray, " T"]) -> VideoFrames:
 
 
 def _box(track: MouthTrack, time_seconds: float) -> Float[np.ndarray, " 4"] | None:
-    """Where a face is: left, top, right and bottom as shares of the picture; None where it isn't there."""
+    """Where a face is: left, top, right and bottom as shares of the picture; None where there is none."""
     times = track.pts_seconds
     if not len(times) or not times[0] - TRACK_SLACK_SECONDS <= time_seconds <= times[-1] + TRACK_SLACK_SECONDS:
         return None

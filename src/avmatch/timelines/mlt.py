@@ -2,7 +2,7 @@
 
 Positions are whole frames of the profile. What a sound lacks to a frame is made up by a delay: it is entered at the
 next frame, and a filter holds it back until its time. FFmpeg's `adelay` would be the natural one, but inside MLT it
-moves by more than it is told; an echo without the sound itself is exact.
+moves by more than it is asked to; an echo without the sound itself is exact.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
 
 The name holds everything that an answer depends on: the files by their paths and contents, the settings, the model and
 the face detector by their contents, the remarks on what was left out, and the program itself by its code and weights.
-So whatever changes, the answer is computed again, from the features of the files that are still the same. An answer in which
-a file failed isn't kept: it may have failed for a reason that passes.
+So whatever changes, the answer is computed again, from the features of the files that are still the same. An answer in
+which a file failed isn't kept: it may have failed for a reason that passes.
 
 Nothing that decodes or computes is imported before it is needed: reading an answer back takes less time than that.
 """

@@ -32,7 +32,7 @@ from avmatch.matching.fusion import Scores, any_offset, fused_scores, usual_offs
 from avmatch.matching.shortlist import gallery_scores
 from avmatch.pipelines.arguments import Paths, left_out, listed, video_and_audio_paths
 from avmatch.pipelines.models import Models, face_cues, models_with, motion_cues, open_for_match
-from avmatch.pipelines.pairs import PairJudge, with_measured
+from avmatch.pipelines.pairs import PairJudge, jump_notes, with_measured
 from avmatch.pipelines.sync import cues_for as sync_cues_for
 
 #: Offsets are tried this far apart in one-to-one work: lips agree with the voice for ±60 ms only.
@@ -97,7 +97,11 @@ def match(
             replace(item, missing_share=_missing(item, video_features, audio_features)) for item in result.matches
         ),
         failures=_failures((*video_answers, *audio_answers)),
-        notes=(*left_out((videos, audios), leave_out), *_notes(video_features, audio_features, settings)),
+        notes=(
+            *left_out((videos, audios), leave_out),
+            *_notes(video_features, audio_features, settings),
+            *jump_notes(result, judge),
+        ),
         previews=_previews(video_features, audio_features),
     )
 

@@ -11,7 +11,7 @@ confidence is judged anew with it, and by how many of the files seem to have a m
 are assigned again, until every pair made was measured.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -27,6 +27,7 @@ from avmatch.cues.mouth import looks_at_faces
 from avmatch.matching.decision import USUAL_SHARE, MatchSettings, adapted, matched_share, measured_confidence, partners
 from avmatch.matching.fusion import Scores
 from avmatch.pipelines.sync import DEFAULT_MAX_OFFSET_SECONDS, Measured, measured_pair
+from avmatch.reports.wording import jumps_in_words
 
 #: Pairs less probable than this by the gallery aren't measured; and how often is assigned, at most.
 LEAST_CONFIDENCE, MOST_ROUNDS = 1e-6, 6
@@ -129,6 +130,18 @@ def with_measured(result: MatchResult, judge: PairJudge) -> MatchResult:
         matches=tuple(_with_offset(item, *found(item.video, item.audio)) for item in result.matches),
         candidates=tuple(_with_belongs(item, found(item.video, item.audio)[0]) for item in result.candidates),
     )
+
+
+def jump_notes(result: MatchResult, judge: PairJudge) -> Iterator[str]:
+    """A remark on each pair made whose offset jumps: no one offset, and no `mux`, puts all of it together."""
+    rows = {path: row for row, path in enumerate(result.videos)}
+    columns = {path: column for column, path in enumerate(result.audio)}
+    for item in result.matches:
+        if item.audio is None or item.video not in rows:
+            continue
+        found = judge.measured.get(Pair(rows[item.video], columns[item.audio]))
+        if found is not None and found.result.is_spliced:
+            yield f"{item.video} with {item.audio}: {jumps_in_words(found.result)}; one offset fits a part of it only"
 
 
 def _pairs(partner: Int[np.ndarray, " N"]) -> list[Pair]:

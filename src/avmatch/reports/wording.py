@@ -113,7 +113,7 @@ def sync_sentence(result: SyncResult) -> str:
     if result.status == "unrelated":
         return _with_message(f"{_foreign(result)}{_missing_clause(result)}", result)
     if result.is_spliced:
-        return _with_message(f"{_splice_clause(result)}{_missing_clause(result)}", result)
+        return _with_message(f"{jumps_in_words(result)}{_missing_clause(result)}", result)
     sentence = _offset_clause(result, result.offset_seconds) + _drift_clause(result) + _speaker_clause(result)
     sentence += _covered_clause(result) + _missing_clause(result)
     if result.status != "uncertain":
@@ -141,7 +141,7 @@ def fix_sentence(result: FixResult) -> str:
     if result.was is not None and result.was.status == "unrelated" and result.action == "refused":
         return f"{_foreign(result.was)}: nothing written; --offset moves it all the same"
     if result.was is not None and result.was.is_spliced and result.action == "refused":
-        return f"{_splice_clause(result.was)}: nothing written; {shown(result.message)}"
+        return f"{jumps_in_words(result.was)}: nothing written; {shown(result.message)}"
     if result.action == "refused":
         confidence = 0.0 if result.was is None else result.was.confidence
         return (
@@ -214,8 +214,8 @@ def _speed(result: SyncResult) -> str:
     return speed_words(result.drift_ppm, result.drift_interval_ppm)
 
 
-def _splice_clause(result: SyncResult) -> str:
-    """ "the sound jumps from +40 to +540 ms at 1:23.40 (95 % 1:22.00 to 1:24.10)"."""
+def jumps_in_words(result: SyncResult) -> str:
+    """Of a sound whose offset jumps: "the sound jumps from +40 to +540 ms at 1:23.40 (95 % 1:22.00 to 1:24.10)"."""
     offsets = [f"{milliseconds_from_seconds(piece.offset_seconds):+.0f}" for piece in result.pieces]
     jumps = [
         f"to {offset} ms at {clock_time(piece.begin_seconds)}{_begin_interval(piece)}"

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Bool, Float, Float32
 from scipy.ndimage import maximum_filter1d
 
 from avmatch.core.errors import Reason
@@ -163,12 +163,13 @@ class EmbeddingCue:
         about = BACKGROUND_SECONDS if self.background_share else 0.0
         first = int(np.floor((lags_seconds.min() - about) * rate_hz)) - 3
         last = int(np.ceil((lags_seconds.max() + about) * rate_hz)) + 3
-        products = sliding_products(moving, sounding, first, last)
-        excess = np.where(_overlaps(moving, sounding, first, last) > 0, products, 0.0)
+        excess = sliding_products(moving, sounding, first, last)
+        excess[~_overlap(moving, sounding, first, last)] = 0.0
         if self.background_share:
             both = sliding_products([_there(item) for item in tracks], [_there(item) for item in sounds], first, last)
             background = excess.sum(axis=2) / np.maximum(both.sum(axis=2), 1.0)
-            excess -= self.background_share * background[..., None] * both
+            both *= (self.background_share * background)[..., None]
+            excess -= both
         # A stream begins up to half a tick before or after the tick that it is put on.
         early, late = (
             np.array([item.start_seconds * rate_hz - round(item.start_seconds * rate_hz) for item in items])
@@ -198,7 +199,7 @@ def in_principal(
     _, vectors = np.linalg.eigh(some.T @ some)
 
     def reduced(item: Embeddings) -> Embeddings:
-        return replace(item, data=item.data.astype(np.float32) @ vectors[:, -num:])
+        return replace(item, data=(item.data.astype(np.float32) @ vectors[:, -num:]).astype(np.float16))
 
     return [reduced(item) for item in tracks], [reduced(item) for item in sounds]
 
@@ -254,15 +255,15 @@ def _there(item: Embeddings) -> Stream:
     return Stream(there.astype(np.float32), round(item.start_seconds * item.rate_hz))
 
 
-def _overlaps(
+def _overlap(
     videos: Sequence[Stream], audios: Sequence[Stream], first_lag: int, last_lag: int
-) -> Float32[np.ndarray, "K M L"]:
-    """How many ticks both have at each lag."""
+) -> Bool[np.ndarray, "K M L"]:
+    """Whether both have a tick in common at each lag."""
     lags = np.arange(first_lag, last_lag + 1)
     begin, end = (np.array([getattr(video, name) for video in videos])[:, None, None] for name in ("begin", "end"))
     other, until = (np.array([getattr(audio, name) for audio in audios])[None, :, None] for name in ("begin", "end"))
-    ticks = np.minimum(end, until - lags) - np.maximum(begin, other - lags)
-    return np.maximum(ticks, 0).astype(np.float32)
+    # Both last a tick at least: neither ends before the other begins.
+    return (end > other - lags) & (until - lags > begin)
 
 
 def _between(values: Float32[np.ndarray, "K M L"], places: Float[np.ndarray, "K M l"]) -> Float[np.ndarray, "K M l"]:

@@ -38,6 +38,8 @@ TEMPER = 0.4
 #: In clips that are in sync the voice comes this much after the lips move for it.
 LATENCY_SECONDS = 0.04
 MIN_TRACK_SECONDS = 0.5
+#: So many sounds are read at every offset at once.
+BLOCK_SOUNDS = 512
 _SMOOTHING_SECONDS = 0.03
 _LOUDNESS_EXPONENT = 0.25
 _FLOOR = 1e-4
@@ -59,15 +61,17 @@ class MouthCue:
         nats = np.zeros((len(videos), len(audios), len(lags_seconds)), np.float32)
         usable = [number for number, reason in enumerate(audio_reasons) if reason is None]
         by_window = sorted(_by_window(tracks).items()) if usable else []
-        sounds = [[voice(audios[number]) for number in usable] for _, voice in PAIRS] if by_window else []
-        for index, members in by_window:
-            shifted = [audio_windows(signals, index, lags_seconds + LATENCY_SECONDS) for signals in sounds]
-            windows = [window for faces in members.values() for window in faces]
-            nats_of = dict(zip(map(id, windows), _window_nats(windows, shifted), strict=True))
-            for number, tracked in members.items():
-                for faces in at_once(tracked):
-                    per_face = np.stack([nats_of[id(window)] for window in faces])
-                    nats[number][usable] += log_mean_exp(per_face, np.ones(len(faces)))
+        for begin in range(0, len(usable), BLOCK_SOUNDS):
+            some = usable[begin : begin + BLOCK_SOUNDS]
+            sounds = [[voice(audios[number]) for number in some] for _, voice in PAIRS] if by_window else []
+            for index, members in by_window:
+                shifted = [audio_windows(signals, index, lags_seconds + LATENCY_SECONDS) for signals in sounds]
+                windows = [window for faces in members.values() for window in faces]
+                nats_of = dict(zip(map(id, windows), _window_nats(windows, shifted), strict=True))
+                for number, tracked in members.items():
+                    for faces in at_once(tracked):
+                        per_face = np.stack([nats_of[id(window)] for window in faces])
+                        nats[number][some] += log_mean_exp(per_face, np.ones(len(faces)))
         video_reasons: tuple[Reason | None, ...] = tuple(None if found else "no_face" for found in tracks)
         return Curves(nats, video_reasons, audio_reasons)
 

@@ -20,6 +20,8 @@ from avmatch.frontends.sound import LOG_FLOOR
 
 #: A picture that has no sound for at least so long at its beginning or its end is measured where it has one.
 LEAST_SILENCE_SECONDS = 2.0
+#: In wider ranges than this no jumps are looked for: among so many offsets any stretch finds one that it likes.
+JUMPS_WITHIN_SECONDS = 30.0
 #: Band ticks whose mean logarithm is no further above the floor are digitally silent.
 SILENT_NATS = 0.05
 
@@ -91,7 +93,9 @@ def _measured(
     """`measure` of a part of a picture that begins at `origin_seconds`, where drifts have no effect yet."""
     cut = cut_up(cues, video, audio, max_offset_seconds=max_offset_seconds)
     drift = estimate_drift(cues, video, audio, max_offset_seconds=max_offset_seconds, cut=cut)
-    parts = () if cut is None else find_parts(cues, video, audio, cut, drift, max_offset_seconds=max_offset_seconds)
+    parts: tuple[Part, ...] = ()
+    if cut is not None and max_offset_seconds <= JUMPS_WITHIN_SECONDS:
+        parts = find_parts(cues, video, audio, cut, drift, max_offset_seconds=max_offset_seconds)
     if parts:
         estimate, drift = max(parts, key=lambda part: part.end_seconds - part.begin_seconds).estimate, None
     else:

@@ -188,11 +188,16 @@ def trials(work: Path, families: list[str]) -> list[Trial]:
 
 def fold_cues(work: Path, fold: int) -> tuple[Cue, ...]:
     """The cues of `sync`, with the model of `events` that hasn't seen a fold."""
+    models = fold_models(work, fold)
+    return (*motion_cues(models, apart=True), *face_cues(models.towers))
+
+
+def fold_models(work: Path, fold: int) -> Models:
+    """What ships, but with the model of `events` that hasn't seen a fold; made where it is missing."""
     run = work / f"fold-{fold}"
     ready = (run / "model" / "video.onnx").is_file()
     model = events.load_event_model(run) if ready else events.trained(work, fold, events.packed(work))
-    models = Models(models_with(None).towers, model)
-    return (*motion_cues(models, apart=True), *face_cues(models.towers))
+    return Models(models_with(None).towers, model)
 
 
 class Fit:

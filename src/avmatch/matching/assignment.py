@@ -2,7 +2,7 @@
 
 The assignment maximises the sum of the pairs' log-odds, over those of a pair that is just probable enough; not to pair
 is worth nothing, so a pair less probable than that is never made (Kuhn, "The Hungarian method for the assignment
-problem", 1955, solved by scipy). Log-odds come from calibrated confidences (confidence.py): unlike raw scores they
+problem", 1955, solved by scipy). Log-odds come from calibrated confidences (decision.py): unlike raw scores they
 compare a pair with the other pairs of its video and of its sound.
 
 Pairs that may be made link few files: what isn't linked, however indirectly, is solved on its own, so that time and

@@ -5,15 +5,17 @@
 Nats alone don't say: among a hundred sentences of one speaker every pair scores high, among a hundred bouncing balls
 the right one scores low and still stands alone. So each video's scores are first measured in units of its non-matching
 scores (median and spread to the ninth decile, shrunk to usual values where there are few), and four figures of a pair
-are mapped to a frequency by logistic regression, fitted on development clips and synthetic ones in
-galleries of 2 to 120:
+are mapped to a frequency by logistic regression, fitted on development clips in galleries of 2 to 2,000 in which none,
+some or all of the matches are missing (benchmarks/confidence.py):
 
 - the score,
 - the lead over the best other audio of the same video,
 - the lead over the best other video of the same audio,
 - the size of the gallery.
 
-Where a face decided, they count otherwise.
+Where a face decided, they count otherwise. That is the first stage, which all pairs go through. The pairs that it
+would make are then measured as `sync` does it, and a second map takes the figures of their own best offset as well.
+Both assume the usual share of files that have a match; how many of this gallery seem to have one moves them.
 
 Letters in shapes: N videos, M audio files.
 """
@@ -39,18 +41,16 @@ USUAL_RIVAL = 1.2
 MIN_SPREAD = 0.02
 #: Cues that say less than this aren't named among the reasons.
 _LEAST_NATS = 0.05
-#: Weights of score, lead in the row, lead in the column, log gallery size, and the constant (benchmarks/calibrate.py):
-#: where a face decided, and elsewhere.
-FACE_WEIGHTS = (1.149, 0.682, 1.081, -0.168, -2.792)
-WEIGHTS = (1.515, 0.509, 0.703, -0.567, -0.867)
+#: Weights of score, lead in the row, lead in the column, log gallery size, and the constant: where a face decided, and
+#: elsewhere (benchmarks/confidence.py, as all that follow).
+FACE_WEIGHTS = (1.419, 0.770, 1.204, -0.443, -2.669)
+WEIGHTS = (0.380, 1.009, 1.083, -0.590, 0.209)
 #: The same, and of logit(mass), contrast, logit(weaker half), height, strokes and unevenness of its own best offset
-#: (cues/evidence.py), and the constant (benchmarks/confidence.py).
-FACE_MEASURED_WEIGHTS = (0.0, 0.502, 1.008, -0.289, 0.136, 0.255, 0.279, 0.114, 0.461, -14.817, -0.064)
-MEASURED_WEIGHTS = (0.908, 0.459, 0.450, -0.620, 0.0, 0.0, 0.667, 0.956, 0.0, 0.0, 0.012)
-
-
+#: (cues/evidence.py), and the constant.
+FACE_MEASURED_WEIGHTS = (0.000, 0.535, 1.039, -0.541, 0.111, 0.000, 0.276, 0.708, 0.184, -16.332, 0.894)
+MEASURED_WEIGHTS = (0.100, 0.733, 0.798, -0.648, 0.000, 0.000, 0.733, 1.133, 0.000, 0.000, 0.709)
 #: How many of the pairs that looked best were right in the galleries of the fit, and how many files' worth that counts.
-USUAL_SHARE, USUAL_FILES = 0.373, 8.0
+USUAL_SHARE, USUAL_FILES = 0.374, 8.0
 _EM_ROUNDS = 30
 
 
@@ -81,9 +81,14 @@ def by_gallery(
 def measured_confidence(gallery: Float64[np.ndarray, " 4"], peak: PeakFigures, by_face: bool) -> float:
     """Probability in 0…1 that a pair is right, by its figures in the gallery and by those of its own best offset."""
     weights = FACE_MEASURED_WEIGHTS if by_face else MEASURED_WEIGHTS
+    return float(expit(measured_terms(gallery, peak) @ weights[:-1] + weights[-1]))
+
+
+def measured_terms(gallery: Float64[np.ndarray, " 4"], peak: PeakFigures) -> Float64[np.ndarray, " 10"]:
+    """What that is made of."""
     mass, contrast, half, strokes, unevenness = peak.terms()[:5]
-    own = (mass, _damped(contrast), half, _damped(peak.height), strokes, unevenness)
-    return float(expit(np.dot(weights, (*gallery.tolist(), *own, 1.0))))
+    own = (mass, float(_damped(contrast)), half, float(_damped(peak.height)), strokes, unevenness)
+    return np.array([*gallery, *own])
 
 
 def matched_share(confidence: Float64[np.ndarray, " P"]) -> float:

@@ -150,7 +150,9 @@ def _take_chunk(
         posterior += curve
     peak = posterior.argmax(axis=2)
     height = np.take_along_axis(posterior, peak[..., None], axis=2)[..., 0]
-    whole = height + np.log(np.exp(posterior - height[..., None]).sum(axis=2))
+    shares = posterior - height[..., None]
+    whole = height + np.log(np.exp(shares, out=shares).sum(axis=2))
+    del shares
     np.logaddexp(scores.nats, whole, out=scores.nats)
     better = height > best
     at_peak = np.stack([np.take_along_axis(curve, peak[..., None], axis=2)[..., 0] for curve in curves])

@@ -34,7 +34,7 @@ CLOSE_NATS, CLOSE_SHARE = 1.5, 0.5
 #: Every so many offsets are tried at first.
 STRIDE = 2
 #: Bound on a block of (videos, audio, offsets), of which every worker holds one, and on its sounds.
-_BLOCK_VALUES, _MOST_SOUNDS = 5_000_000, 2048
+_BLOCK_VALUES, _MOST_SOUNDS = 3_500_000, 2048
 
 
 def gallery_scores(

@@ -6,11 +6,11 @@ begin together with them or up to 0.4 s apart:
 
     talk 4 s, 2 s, 1 s    pieces of so many seconds
     events, mixed         pieces of 5 s of one fold; the same and a fifth of the people
-    made                  2,000 pieces of people and one fold, cropped, shifted and perturbed (noise on vectors and
+    made                  700 pieces of people and one fold, cropped, shifted and perturbed (noise on vectors and
                           signals). Two of one clip aren't foreign: their score is that with another clip's sound
     synth                 scenes that were made (`avmatch synth`)
 
-Galleries of 2 to 48 (of `made` 300 to 2,000) are drawn, with none, a third, half or all of the partners missing on both
+Galleries of 2 to 48 (of `made` 300 to 700) are drawn, with none, a third, half or all of the partners missing on both
 sides. They are assigned as `match` does it at first, and the pairs are measured as `sync` does it; of large galleries
 those of 60 videos. Scores and measured pairs stay in WORK/confidence: delete it after a change of features or models.
 """
@@ -47,10 +47,10 @@ from avmatch.synth import SynthConfig, synthesise
 from matching import LAGS_SECONDS
 
 MISSING = {"none": 0.0, "a third": 1 / 3, "half": 0.5, "all": 1.0}
-SIZES, LARGE_SIZES = (2, 3, 5, 8, 12, 20, 30, 48), (300, 600, 1200, 2000)
+SIZES, LARGE_SIZES = (2, 3, 5, 8, 12, 20, 30, 48), (300, 450, 700)
 #: Galleries of each part of a family for each share that is missing; of the large ones, one of each size.
-NUM_GALLERIES = {"talk 4 s": 20, "talk 2 s": 20, "talk 1 s": 20, "events": 5, "mixed": 5, "made": 4, "synth": 10}
-NUM_MADE, NUM_VIDEOS, NUM_SYNTH = 2000, 60, 60
+NUM_GALLERIES = {"talk 4 s": 20, "talk 2 s": 20, "talk 1 s": 20, "events": 5, "mixed": 5, "made": 3, "synth": 10}
+NUM_MADE, NUM_VIDEOS, NUM_SYNTH = 700, 60, 60
 MOST_NOISE, MOST_LATE_SECONDS = 0.5, 0.4
 
 

@@ -29,6 +29,22 @@ def export(
     print_export(exported)
 
 
+def check_timeline(to: str | None, result: Path) -> None:
+    """Raises UsageError if `match --export` can't write such a timeline into the folder of its result."""
+    if to is not None:
+        from avmatch.pipelines.export import check_export
+
+        check_export(to, None, result)
+
+
+def print_timeline(to: str | None, result: Path, file: TextIO | None) -> None:
+    """Write the timeline of `match --export`, if one is asked for, and print what was written."""
+    if to is not None:
+        from avmatch.pipelines.export import export as write
+
+        print_export(write(result, to), file)
+
+
 def print_export(exported: "ExportResult", file: TextIO | None = None) -> None:
     """What was written, to stdout or `file`; and on stderr what a person should know of it."""
     from avmatch.reports.wording import remark_lines, shown

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from typer import Argument, Exit, Option
 
-from avmatch.cli.export import print_export
+from avmatch.cli.export import check_timeline, print_timeline
 from avmatch.cli.options import AudioCodec, Cache, FaceDetector, MaxOffset, Model, NoCache, cache_folder, progress_bars
 
 
@@ -46,10 +46,7 @@ def match(
     delivery.check_sound_codec(audio_codec)
     delivery.check_output(matrix, "--matrix", "similarity.npy")
     delivery.check_folders(out, mux)
-    if export is not None:
-        from avmatch.pipelines.export import check_export
-
-        check_export(export, None, out)
+    check_timeline(export, out)
     with progress_bars() as progress:
         result = run(
             videos,
@@ -73,9 +70,7 @@ def match(
         print(f"{delivery.summary(result)}; the report is {report}")
     for line in remark_lines(result.notes, result.failures):
         print(line, file=sys.stderr)
-    if export is not None and result.videos:
-        from avmatch.pipelines.export import export as write_timeline
-
-        print_export(write_timeline(out, export), sys.stderr if json else None)
+    if result.videos:
+        print_timeline(export, out, sys.stderr if json else None)
     if not result.videos or not result.audio or any(failure.stage == "mux" for failure in result.failures):
         raise Exit(1)

@@ -70,27 +70,12 @@ def match(
     video_answers = analyse_all(watch, video_paths, "videos", progress, num_workers)
     audio_answers = analyse_all(analyser.audio, audio_paths, "audio", progress, num_workers)
     video_features, audio_features = _usable(video_paths, video_answers), _usable(audio_paths, audio_answers)
-    cues = cues_for(settings, models)
-    lags = _lags(audio_features, settings)
-    prior = any_offset(lags) if settings.many else usual_offsets(lags)
-    videos_and_audio = tuple(video_features.values()), tuple(audio_features.values())
-    score = fused_scores if settings.many else gallery_scores
-    scores = score(cues, *videos_and_audio, lags, prior, progress=progress)
-    faces = [place for place, cue in enumerate(cues) if looks_at_faces(cue)]
-    gallery = figures(scores.nats, shared=settings.many)
-    judge = PairJudge(
-        (*sync_cues_for(models), *(cue for cue in cues if isinstance(cue, ScratchCue))),
-        *videos_and_audio,
-        scores,
-        gallery,
-        settings,
-        num_workers,
-        progress,
+    judge = _judge(
+        models, tuple(video_features.values()), tuple(audio_features.values()), settings, num_workers, progress
     )
-    confidence = judge.settled(by_gallery(gallery, np.isin(scores.deciding, faces)))
-    result = with_measured(
-        decide(video_paths, tuple(video_features), tuple(audio_features), scores, confidence, settings), judge
-    )
+    confidence = judge.settled()
+    decided = decide(video_paths, tuple(video_features), tuple(audio_features), judge.scores, confidence, settings)
+    result = with_measured(decided, judge)
     return replace(
         result,
         matches=tuple(
@@ -104,6 +89,27 @@ def match(
         ),
         previews=_previews(video_features, audio_features),
     )
+
+
+def _judge(
+    models: Models,
+    videos: tuple[VideoFeatures, ...],
+    audios: tuple[AudioFeatures, ...],
+    settings: MatchSettings,
+    num_workers: int,
+    progress: Progress | None,
+) -> PairJudge:
+    """Score every pair, and make ready to measure those that are made."""
+    cues = cues_for(settings, models)
+    lags = _lags(audios, settings)
+    prior = any_offset(lags) if settings.many else usual_offsets(lags)
+    score = fused_scores if settings.many else gallery_scores
+    scores = score(cues, videos, audios, lags, prior, progress=progress)
+    measuring = (*sync_cues_for(models), *(cue for cue in cues if isinstance(cue, ScratchCue)))
+    faces = [place for place, cue in enumerate(cues) if looks_at_faces(cue)]
+    gallery = figures(scores.nats, shared=settings.many)
+    confidence = by_gallery(gallery, np.isin(scores.deciding, faces))
+    return PairJudge(measuring, videos, audios, scores, gallery, confidence, settings, num_workers, progress)
 
 
 def cues_for(settings: MatchSettings, models: Models) -> tuple[Cue, ...]:
@@ -185,12 +191,12 @@ def _usable(paths: Sequence[str], answers: Sequence[Features | Failure]) -> dict
     return {path: item for path, item in zip(paths, answers, strict=True) if not isinstance(item, Failure)}
 
 
-def _lags(audio_features: Mapping[str, AudioFeatures], settings: MatchSettings) -> Float[np.ndarray, " L"]:
+def _lags(audios: Sequence[AudioFeatures], settings: MatchSettings) -> Float[np.ndarray, " L"]:
     """One-to-one: ± the range. Many: wherever a video can lie inside the longest recording."""
     if not settings.many:
         steps = int(np.ceil(settings.max_offset_seconds / LAG_STEP_SECONDS))
         return np.arange(-steps, steps + 1) * LAG_STEP_SECONDS
-    longest = max((audio.duration_seconds for audio in audio_features.values()), default=0.0)
+    longest = max((audio.duration_seconds for audio in audios), default=0.0)
     return np.arange(-TICK_RATE_HZ, int(longest * TICK_RATE_HZ) + 1) / TICK_RATE_HZ
 
 

@@ -49,6 +49,7 @@ class PairJudge:
         videos, audios: the features, in the order of the rows and columns.
         scores: of all pairs, in the gallery.
         gallery: (N, M, 4) what the confidence by the gallery is made of (matching/decision.py).
+        by_gallery: (N, M) that confidence.
         measured: what was measured so far.
     """
 
@@ -57,14 +58,15 @@ class PairJudge:
     audios: Sequence[AudioFeatures]
     scores: Scores
     gallery: Float64[np.ndarray, "N M 4"]
+    by_gallery: Float64[np.ndarray, "N M"]
     settings: MatchSettings
     num_workers: int = 0
     progress: Progress | None = None
     measured: dict[Pair, Measured] = field(default_factory=dict)
 
-    def settled(self, confidence: Float64[np.ndarray, "N M"]) -> Float64[np.ndarray, "N M"]:
+    def settled(self) -> Float64[np.ndarray, "N M"]:
         """The confidences by the gallery, but those of the pairs that are made with them by both."""
-        found, share = confidence.copy(), USUAL_SHARE
+        found, share = self.by_gallery.copy(), USUAL_SHARE
         least = replace(self.settings, min_confidence=min(LEAST_CONFIDENCE, self.settings.min_confidence))
         tried: set[Pair] = set()
         for number in range(MOST_ROUNDS):

@@ -116,11 +116,19 @@ def _playlist(root: ET.Element, name: str, kind: str, entries: Sequence[tuple[Ex
         at_frame, first, delay_frames = _entered(excerpt, rate, position)
         if at_frame > position:
             add(playlist, "blank", length=at_frame - position)
-        last = first + excerpt.end_frame - at_frame - 1
+        last = min(first + excerpt.end_frame - at_frame, max(_num_frames(excerpt, rate), first + 1)) - 1
         entry = add(playlist, "entry", producer=producer, **{"in": first, "out": last})
         if delay_frames:
             _delay(entry, delay_frames / rate)
-        position = excerpt.end_frame
+        position = at_frame + last - first + 1
+
+
+def _num_frames(excerpt: Excerpt, rate: Fraction) -> int:
+    """How many frames MLT counts in a file: it would shorten an entry that goes beyond, and so move what follows."""
+    sound = excerpt.media.sound
+    if sound is None or excerpt.media.picture is not None:
+        return math.ceil(excerpt.begin_seconds * rate) + excerpt.num_frames
+    return math.floor(Fraction(sound.num_samples, sound.sample_rate_hz) * rate + Fraction(1, 2))
 
 
 def _entered(excerpt: Excerpt, rate: Fraction, free_frame: int) -> tuple[int, int, Fraction]:

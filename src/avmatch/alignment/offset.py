@@ -131,7 +131,8 @@ def estimate_offset(
         most = min(most, EDGE_CONFIDENCE)
     else:
         offset = _finest(usable, video, audio, lags, plain, peak)
-    return _judged(OffsetEstimate(offset, most, deciding.name, lags, total, reasons, figures), deciding.calibration)
+    found = OffsetEstimate(offset, 0.0, deciding.name, lags, total, reasons, figures)
+    return _judged(found, figures, deciding.calibration, most)
 
 
 def _finest(
@@ -151,11 +152,13 @@ def _finest(
     return refined(fine, near, _climbed(fine, int(np.abs(near - lags[peak]).argmin())))
 
 
-def _judged(estimate: OffsetEstimate, calibration: Calibration) -> OffsetEstimate:
-    """How sure it is, by its figures; `estimate.confidence` is the most that may come out."""
-    assert estimate.figures is not None
-    most, confidence = estimate.confidence, calibration.probability(estimate.figures)
-    belongs, offset = calibration.belongs(estimate.figures), calibration.offset(estimate.figures)
+def _judged(estimate: OffsetEstimate, figures: PeakFigures, calibration: Calibration, most: float) -> OffsetEstimate:
+    """How sure it is, by its figures, and no surer than `most` of the offset."""
+    confidence, belongs, offset = (
+        calibration.probability(figures),
+        calibration.belongs(figures),
+        calibration.offset(figures),
+    )
     if belongs is not None:
         belongs = max(belongs, confidence)
     if offset is None:
@@ -191,7 +194,7 @@ def peak_figures(
 
 def offset_interval(estimate: OffsetEstimate) -> tuple[float, float]:
     """The middle 95 % of the calibrated posterior, if the sound belongs to the picture: near the peak it holds as much
-    as the confidence says.
+    as `offset_confidence` says.
 
     Raises:
         ValueError: there is no offset to be sure of.

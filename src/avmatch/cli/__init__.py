@@ -16,6 +16,7 @@ from avmatch.cli.evaluate import evaluate
 from avmatch.cli.export import export
 from avmatch.cli.match import match
 from avmatch.cli.rename import rename
+from avmatch.cli.review import review
 from avmatch.cli.robustness import robustness
 from avmatch.cli.sync import fix, locate, sync
 from avmatch.cli.synth import synth
@@ -27,7 +28,7 @@ app = Typer(
     pretty_exceptions_enable=False,
     help="Match silent video to audio, measure and repair audio–video sync.",
 )
-for command in (match, export, rename, sync, fix, locate, classify, collide, robustness, train):
+for command in (match, review, export, rename, sync, fix, locate, classify, collide, robustness, train):
     app.command()(command)
 app.add_typer(evaluate, name="evaluate")
 app.command()(synth)

@@ -9,7 +9,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
@@ -100,9 +100,12 @@ def read_result(folder: str | Path) -> StoredResult:
     _, rows = read_table(place / MATCHES, ("video", "audio", "confidence"))
     return StoredResult(
         place,
-        tuple(map(_match, rows)),
-        tuple(map(_candidate, _optional(place / CANDIDATES, "video", "rank", "audio", "score", "confidence"))),
-        tuple(_path(row["audio"]) for row in _optional(place / UNMATCHED, "audio")),
+        tuple(match_of(row, located) for row in rows),
+        tuple(
+            candidate_of(row, located)
+            for row in _optional(place / CANDIDATES, "video", "rank", "audio", "score", "confidence")
+        ),
+        tuple(located(row["audio"]) for row in _optional(place / UNMATCHED, "audio")),
         _settings(place / DESCRIPTION),
     )
 
@@ -115,28 +118,31 @@ def check_only(text: str) -> Only:
     raise UsageError(f"--only {text}: there are {' and '.join(get_args(Only))}")
 
 
-def _match(row: Row) -> StoredMatch:
+def match_of(row: Row, path: Callable[[str], str]) -> StoredMatch:
+    """A row of matches.csv; `path` makes a path of a cell (`located`, `named`). Raises UsageError, naming the row."""
     if not row["video"]:
         raise row.error("`video` is empty; every row needs a file there")
     low, high = (_seconds(row, column) for column in ("offset_low_ms", "offset_high_ms"))
     return StoredMatch(
-        video=_path(row["video"]),
-        audio=_path(row["audio"]) if row["audio"] else None,
+        video=path(row["video"]),
+        audio=path(row["audio"]) if row["audio"] else None,
         confidence=_share(row, "confidence") or 0.0,
         offset_seconds=_seconds(row, "offset_ms"),
         cue=row.get("cue"),
         offset_confidence=_share(row, "offset_confidence"),
         offset_interval_seconds=None if low is None or high is None else (low, high),
         why=row.get("why"),
-        runner_up=_path(row.get("runner_up")) if row.get("runner_up") else None,
+        runner_up=path(row.get("runner_up")) if row.get("runner_up") else None,
     )
 
 
-def _candidate(row: Row) -> Candidate:
+def candidate_of(row: Row, path: Callable[[str], str]) -> Candidate:
+    """A row of candidates.csv, likewise."""
     rank, score = (row.number_in(column, math.isfinite, "a number") for column in ("rank", "score"))
     confidence = _share(row, "confidence") or 0.0
-    audio = _path(row["audio"])
-    return Candidate(_path(row["video"]), int(rank or 0), audio, score or 0.0, confidence, _seconds(row, "offset_ms"))
+    offset, belongs = _seconds(row, "offset_ms"), _share(row, "belongs")
+    video, audio = path(row["video"]), path(row["audio"])
+    return Candidate(video, int(rank or 0), audio, score or 0.0, confidence, offset, belongs, row.get("why"))
 
 
 def _share(row: Row, column: str) -> float | None:
@@ -148,10 +154,14 @@ def _seconds(row: Row, column: str) -> float | None:
     return None if milliseconds is None else seconds_from_milliseconds(milliseconds)
 
 
-def _path(text: str) -> str:
+def named(text: str) -> str:
+    """The path in a cell, with the bytes that are no UTF-8."""
+    return _ESCAPED_BYTE.sub(lambda found: chr(0xDC00 + int(found[1], 16)), text)
+
+
+def located(text: str) -> str:
     """The file that a cell names, as the disk has it; as it is written, if there is none."""
-    name = _ESCAPED_BYTE.sub(lambda found: chr(0xDC00 + int(found[1], 16)), text)
-    return os.fspath(listed_path(Path(), name))
+    return os.fspath(listed_path(Path(), named(text)))
 
 
 def _optional(path: Path, *needed: str) -> list[Row]:

@@ -1,0 +1,11 @@
+"""The review in a browser: a server on this machine only, for one result.
+
+    guard.py     who may ask: this machine, with the token, from our own page
+    ranges.py    which bytes of a file a request asks for (RFC 9110)
+    files.py     a file as a response
+    records.py   nouns as JSON
+    routes.py    what is asked and answered; media.py the same of pictures and sounds
+    server.py    a port, a token, and the server
+
+docs/review.md is the contract with the page, which lies in page/.
+"""

@@ -1,0 +1,220 @@
+"""What the page asks, and what it is answered (docs/review.md).
+
+Whatever reads or writes a file runs in a thread, so that no request waits for another one's disk.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from importlib import resources
+from mimetypes import guess_type
+from pathlib import Path
+from typing import get_args
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+import avmatch
+from avmatch.core.decisions import Kind
+from avmatch.core.errors import AvmatchError
+from avmatch.data.decision_store import ConflictError
+from avmatch.pipelines.review import Request as Wanted
+from avmatch.pipelines.review import Review, TakenError
+from avmatch.pipelines.review_board import Board, folded
+from avmatch.reports.wording import folder_and_name, shown
+from avmatch.web import records
+from avmatch.web.answers import Refused, StrictJSON, body_of, number, on_refused, on_status
+from avmatch.web.files import FilePart, opened
+from avmatch.web.records import Record
+
+PAGE = Path(str(resources.files("avmatch.web").joinpath("page")))
+_MOST_ROWS, _MANY = 500, 1_000_000_000
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class Pages:
+    """The routes of one review.
+
+    Args:
+        review: it.
+    """
+
+    def __init__(self, review: Review) -> None:
+        self.review = review
+
+    def routes(self) -> list[Route]:
+        """All of them."""
+        return [
+            Route("/", self.page),
+            Route("/page/{name:path}", self.page),
+            Route("/api/result", self.result),
+            Route("/api/queue", self.queue),
+            Route("/api/clips/{name}", self.clip),
+            Route("/api/recordings", self.recordings),
+            Route("/api/decisions", self.decide, methods=["POST"]),
+            Route("/api/undo", partial(self.turn, again=False), methods=["POST"]),
+            Route("/api/redo", partial(self.turn, again=True), methods=["POST"]),
+        ]
+
+    async def page(self, request: Request) -> Response:
+        """A file of the page, which is part of the program."""
+        name = request.path_params.get("name", "index.html")
+        file = (PAGE / name).resolve()
+        if not file.is_relative_to(PAGE.resolve()) or not file.is_file() or "\0" in name:
+            raise Refused(404, "not_found", "the page has no such file")
+        kind = guess_type(file.name)[0] or "application/octet-stream"
+        return FilePart(opened(file), f"{kind}; charset=utf-8" if kind.startswith("text/") else kind)
+
+    async def result(self, _: Request) -> Response:
+        """State, and what the result is."""
+        return StrictJSON(await run_in_threadpool(self._result))
+
+    def _result(self) -> Record:
+        board, tables = self.review.board(), self.review.tables
+        return {
+            **records.state_record(board),
+            "name": shown(self.review.folder.resolve().name),
+            "folder": shown(str(self.review.folder.resolve())),
+            "version": avmatch.__version__,
+            "is_many": tables.is_many,
+            "num_recordings": len(tables.recordings),
+            "num_unmatched": sum(path not in board.holders for path in tables.recordings),
+            "settings": dict(tables.settings),
+            "cues": sorted({row.match.cue for row in board.rows} - {""}),
+            "devices": sorted({ruling.device for ruling in board.decided.rulings.values()} - {""}),
+            "notes": [],
+            "solve": {"state": "idle", "stage": "", "done": 0, "total": 0, "message": "", "changed": 0},
+        }
+
+    async def queue(self, request: Request) -> Response:
+        """Some rows of a listing."""
+        section = request.query_params.get("section", "check")
+        begin = number(request, "offset", 0, _MANY)
+        limit = number(request, "limit", 100, _MOST_ROWS)
+        filters = [request.query_params.get(name, "")[:200] for name in ("search", "cue", "device")]
+
+        def found() -> Record:
+            board = self.review.board()
+            rows = board.listing(section, *filters)
+            return {
+                "revision": board.decided.decisions.revision,
+                "total": len(rows),
+                "offset": begin,
+                "rows": [records.row_record(row, board) for row in rows[begin : begin + limit]],
+            }
+
+        return StrictJSON(await run_in_threadpool(found))
+
+    async def clip(self, request: Request) -> Response:
+        """All of one clip."""
+        return StrictJSON(await run_in_threadpool(self._clip, request.path_params["name"]))
+
+    def _clip(self, name: str) -> Record:
+        row, board, tables = self.review.row(name), self.review.board(), self.review.tables
+        return {
+            **records.row_record(row, board),
+            "message": shown(tables.errors.get(row.video, "")),
+            "candidates": [records.candidate_record(item, board) for item in tables.candidates(row.video)],
+        }
+
+    async def recordings(self, request: Request) -> Response:
+        """Some of all recordings."""
+        begin, limit = number(request, "offset", 0, _MANY), number(request, "limit", 100, _MOST_ROWS)
+        wanted = folded(request.query_params.get("search", "")[:200])
+
+        def found() -> Record:
+            board = self.review.board()
+            paths = [path for path in self.review.tables.recordings if wanted in folded(folder_and_name(path)[1])]
+            rows = [
+                {
+                    **records.file_record(path, board),
+                    "clips": records.clip_names(board.holders.get(path, ())),
+                }
+                for path in paths[begin : begin + limit]
+            ]
+            return {"total": len(paths), "offset": begin, "rows": rows}
+
+        return StrictJSON(await run_in_threadpool(found))
+
+    async def decide(self, request: Request) -> Response:
+        """A decision; the answer comes when it is on the disk."""
+        wanted = _wanted(await body_of(request))
+        return StrictJSON(await run_in_threadpool(self._decided, wanted))
+
+    def _decided(self, wanted: Wanted) -> Record:
+        try:
+            board = self.review.decide(wanted)
+        except ConflictError as error:
+            board = self.review.board()
+            current = records.subject_record(board, self.review.path(wanted.subject))
+            raise Refused(409, "conflict", str(error), current=current, **records.state_record(board)) from error
+        except TakenError as error:
+            holder = records.row_record(error.holder, self.review.board())
+            raise Refused(409, "conflict", str(error), holder=holder) from error
+        return self._changed(board, (self.review.path(wanted.subject),))
+
+    async def turn(self, request: Request, *, again: bool) -> Response:
+        """Undo, or redo."""
+        revision = _whole(await body_of(request), "revision")
+        return StrictJSON(await run_in_threadpool(self._turned, revision, again))
+
+    def _turned(self, revision: int, again: bool) -> Record:
+        try:
+            paths = self.review.undo(revision, again=again)
+        except ConflictError as error:
+            raise Refused(409, "conflict", str(error), **records.state_record(self.review.board())) from error
+        if paths is None:
+            raise Refused(404, "not_found", "there is nothing to redo" if again else "there is nothing to undo")
+        return self._changed(self.review.board(), paths)
+
+    def _changed(self, board: Board, paths: tuple[str, ...]) -> Record:
+        """The answer to a change; the last of `paths` is what it was about."""
+        subject: Mapping[str, object] = records.subject_record(board, paths[-1]) if paths else {"subject": None}
+        return {**records.state_record(board), **subject}
+
+
+def application(review: Review) -> Starlette:
+    """The routes, with errors as answers; not yet guarded."""
+    ours = (Refused, AvmatchError, FileNotFoundError, Exception)
+    return Starlette(
+        routes=Pages(review).routes(),
+        exception_handlers={HTTPException: on_status, **dict.fromkeys(ours, on_refused)},
+    )
+
+
+def _wanted(body: Mapping[str, object]) -> Wanted:
+    """A decision as it is asked for. Raises Refused."""
+    kind = _text(body, "kind")
+    known = next((name for name in get_args(Kind) if name == kind), None)
+    if known is None:
+        raise Refused(400, "bad_request", f"kind must be one of {', '.join(get_args(Kind))}, got {(kind or '')[:20]!r}")
+    offset = body.get("offset_seconds")
+    if offset is not None and (isinstance(offset, bool) or not isinstance(offset, int | float)):
+        raise Refused(400, "bad_request", "offset_seconds must be a number, or null")
+    return Wanted(
+        subject=_text(body, "subject") or "",
+        revision=_whole(body, "revision"),
+        kind=known,
+        recording=_text(body, "recording"),
+        offset_seconds=None if offset is None else float(offset),
+        own_offset=body.get("own_offset") is True,
+        text=_text(body, "device" if known == "device" else "text") or "",
+        is_taking=body.get("take") is True,
+    )
+
+
+def _text(body: Mapping[str, object], name: str) -> str | None:
+    value = body.get(name)
+    if value is not None and not isinstance(value, str):
+        raise Refused(400, "bad_request", f"{name} must be text")
+    return value
+
+
+def _whole(body: Mapping[str, object], name: str) -> int:
+    value = body.get(name)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise Refused(400, "bad_request", f"{name} must be a whole number")
+    return value

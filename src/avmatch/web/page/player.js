@@ -29,7 +29,6 @@ export class Player {
     this.speed = 1;
     this.recording = null;
     this.offsetSeconds = 0;
-    this.numCorrections = 0;
     video.muted = true;
     for (const name of ["pause", "waiting", "seeking", "emptied", "ended"]) video.addEventListener(name, () => this.#silence());
     for (const name of ["play", "pause", "ended", "ratechange"]) video.addEventListener(name, () => this.onState());
@@ -179,7 +178,6 @@ export class Player {
     const error = this.#chain.positionAt(now) - this.#clock.mediaAt(now) - this.offsetSeconds;
     if (Math.abs(error) < TOLERANCE_SECONDS || now - this.#checkedSeconds < 0.5) return;
     this.#checkedSeconds = now;
-    this.numCorrections += 1;
     this.#reschedule();
   }
 

@@ -5,16 +5,21 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from avmatch.cli.options import Cache, cache_folder
+
 
 def review(
     result: Annotated[Path, Argument(help="The folder that `match` wrote.")],
     port: Annotated[int, Option(help="The port of 127.0.0.1; 0 takes any free one.")] = 0,
     no_browser: Annotated[bool, Option("--no-browser", help="Only print the address.")] = False,
+    cache: Cache = None,
 ) -> None:
     """Show a match result in the browser: watch the doubtful first, decide, solve again. Ends with Ctrl-C."""
+    from avmatch.analysis.store import default_cache_dir
     from avmatch.web.server import serve
 
     def say(address: str) -> None:
         print(address, flush=True)
 
-    serve(result, port=port, browser=not no_browser, say=say)
+    folder = cache_folder(cache) or default_cache_dir()
+    serve(result, folder, port=port, browser=not no_browser, say=say)

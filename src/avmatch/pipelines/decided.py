@@ -86,7 +86,7 @@ def _by_path(ruling: Ruling, path_of: Mapping[str, str]) -> Ruling:
 
 
 def _contents(store: DecisionStore, paths: Sequence[str], wanted: set[str]) -> dict[str, str]:
-    """Those of `paths` whose content is wanted; a file that isn't there any more has what it had."""
+    """Those of `paths` whose content is wanted; a file that is gone has what it had."""
     known = store.known_files() if wanted else {}
     found = {}
     for path in paths:

@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, Response
 from avmatch.core.errors import AvmatchError, MediaError, UsageError, bug_message
 from avmatch.core.files import strict_json
 from avmatch.pipelines.review import NotListedError
+from avmatch.pipelines.shelf import BusyError, NotReadyError
 
 #: Decisions are small.
 MOST_BODY_BYTES = 64 << 10
@@ -46,6 +47,12 @@ async def on_refused(_: Request, error: Exception) -> Response:
     """An error that we raised on purpose."""
     if isinstance(error, Refused):
         return failed(error.status, error.code, error.message, **error.more)
+    if isinstance(error, NotReadyError):
+        return StrictJSON(
+            {"error": {"code": "not_ready", "message": str(error), "share": error.share}}, 503, {"retry-after": "1"}
+        )
+    if isinstance(error, BusyError):
+        return failed(429, "busy", str(error))
     if isinstance(error, NotListedError):
         return failed(404, "not_found", str(error))
     if isinstance(error, MediaError):

@@ -22,12 +22,14 @@ from avmatch.core.decisions import Kind
 from avmatch.core.errors import AvmatchError
 from avmatch.data.decision_store import ConflictError
 from avmatch.pipelines.review import Request as Wanted
-from avmatch.pipelines.review import Review, TakenError
+from avmatch.pipelines.review import Review, TakenError, on_disk
 from avmatch.pipelines.review_board import Board, folded
+from avmatch.pipelines.review_media import ReviewMedia
 from avmatch.reports.wording import folder_and_name, shown
 from avmatch.web import records
 from avmatch.web.answers import Refused, StrictJSON, body_of, number, on_refused, on_status
 from avmatch.web.files import FilePart, opened
+from avmatch.web.media import MediaPages, picture_record
 from avmatch.web.records import Record
 
 PAGE = Path(str(resources.files("avmatch.web").joinpath("page")))
@@ -40,10 +42,11 @@ class Pages:
 
     Args:
         review: it.
+        media: what is made of its files.
     """
 
-    def __init__(self, review: Review) -> None:
-        self.review = review
+    def __init__(self, review: Review, media: ReviewMedia) -> None:
+        self.review, self.media = review, media
 
     def routes(self) -> list[Route]:
         """All of them."""
@@ -117,6 +120,7 @@ class Pages:
         return {
             **records.row_record(row, board),
             "message": shown(tables.errors.get(row.video, "")),
+            "picture": picture_record(name, self.media.picture_state(on_disk(row.video))),
             "candidates": [records.candidate_record(item, board) for item in tables.candidates(row.video)],
         }
 
@@ -176,11 +180,11 @@ class Pages:
         return {**records.state_record(board), **subject}
 
 
-def application(review: Review) -> Starlette:
+def application(review: Review, media: ReviewMedia) -> Starlette:
     """The routes, with errors as answers; not yet guarded."""
     ours = (Refused, AvmatchError, FileNotFoundError, Exception)
     return Starlette(
-        routes=Pages(review).routes(),
+        routes=[*Pages(review, media).routes(), *MediaPages(review, media).routes()],
         exception_handlers={HTTPException: on_status, **dict.fromkeys(ours, on_refused)},
     )
 

@@ -13,10 +13,11 @@ _LOOPBACK = "127.0.0.1"
 _BACKLOG = 2048
 
 
-def serve(folder: Path, *, port: int = 0, browser: bool = True, say: Callable[[str], None]) -> None:
+def serve(folder: Path, cache_dir: Path, *, port: int = 0, browser: bool = True, say: Callable[[str], None]) -> None:
     """Show the result in `folder` until Ctrl-C.
 
     Args:
+        cache_dir: where features and proxies are kept.
         port: of 127.0.0.1; 0 = any that is free.
         browser: open the page.
         say: called with the address, before anything else.
@@ -33,8 +34,9 @@ def serve(folder: Path, *, port: int = 0, browser: bool = True, say: Callable[[s
     except ImportError as error:
         raise MissingExtraError("starlette and uvicorn", "review", "avmatch review") from error
     from avmatch.pipelines.review import Review
+    from avmatch.pipelines.review_media import ReviewMedia
 
-    review = Review(folder)
+    review, media = Review(folder), ReviewMedia(cache_dir / "review")
     try:
         with _listening(port) as listener:
             number = listener.getsockname()[1]
@@ -44,7 +46,7 @@ def serve(folder: Path, *, port: int = 0, browser: bool = True, say: Callable[[s
             if browser:
                 webbrowser.open(address)
             config = uvicorn.Config(
-                Guard(application(review), token, number),
+                Guard(application(review, media), token, number),
                 log_level="error",
                 access_log=False,
                 server_header=False,
@@ -53,6 +55,7 @@ def serve(folder: Path, *, port: int = 0, browser: bool = True, say: Callable[[s
             )
             uvicorn.Server(config).run(sockets=[listener])
     finally:
+        media.close()
         review.close()
 
 

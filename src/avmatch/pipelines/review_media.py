@@ -32,7 +32,7 @@ from avmatch.pipelines.shelf import Make, Share, Shelf
 
 #: A piece of sound, and a waveform, are at most so long and so fine.
 MOST_SECONDS, MOST_BINS = 120.0, 4000
-#: How long whoever asks waits for a picture and for a sound before he is told to come again.
+#: how long whoever asks waits for a picture and for a sound, before the answer is to come again.
 PICTURE_WAIT_SECONDS, SOUND_WAIT_SECONDS = 20.0, 10.0
 _HIGHEST = 127
 State = Literal["ready", "to make", "making", "failed"]

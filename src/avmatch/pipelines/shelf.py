@@ -19,7 +19,7 @@ from avmatch.core.errors import AvmatchError, MediaError
 from avmatch.core.files import atomic_path
 
 MOST_BYTES = 4 << 30
-#: So many wait at most; whoever asks for more is told to come again.
+#: so many wait at most; who asks for more has to come again.
 _MOST_WAITING = 64
 Share = Callable[[float], None]
 Make = Callable[[Path, Share], None]

@@ -3,6 +3,7 @@
 from mimetypes import guess_type
 from pathlib import Path
 
+import anyio
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,6 +17,9 @@ from avmatch.web.answers import StrictJSON, number, seconds
 from avmatch.web.files import FilePart, opened
 from avmatch.web.records import Record
 
+#: So many wait for what is being made in threads; the others wait without.
+_MOST_THREADS = 8
+
 
 class MediaPages:
     """The routes that give what is seen and heard.
@@ -27,6 +31,7 @@ class MediaPages:
 
     def __init__(self, review: Review, media: ReviewMedia) -> None:
         self.review, self.media = review, media
+        self._limit = anyio.CapacityLimiter(_MOST_THREADS)
 
     def routes(self) -> list[Route]:
         """All of them."""
@@ -47,7 +52,7 @@ class MediaPages:
             state = self.media.picture_state(on_disk(self.review.video(name)), start=True)
             return picture_record(name, state)
 
-        return StrictJSON(await run_in_threadpool(found))
+        return StrictJSON(await anyio.to_thread.run_sync(found, limiter=self._limit))
 
     async def picture(self, request: Request) -> Response:
         """A picture, or a part of it."""
@@ -56,7 +61,7 @@ class MediaPages:
             file = self.media.picture(on_disk(self.review.video(request.path_params["name"])))
             return FilePart(opened(file), _media_type(file))
 
-        return await run_in_threadpool(found)
+        return await anyio.to_thread.run_sync(found, limiter=self._limit)
 
     async def thumbnail(self, request: Request) -> Response:
         """A small picture."""
@@ -65,7 +70,7 @@ class MediaPages:
             file = self.media.thumbnail(on_disk(self.review.video(request.path_params["name"])))
             return FilePart(opened(file), "image/jpeg", "private, max-age=3600")
 
-        return await run_in_threadpool(found)
+        return await anyio.to_thread.run_sync(found, limiter=self._limit)
 
     async def sound(self, request: Request) -> Response:
         """A piece of a sound."""
@@ -74,7 +79,8 @@ class MediaPages:
         def found() -> bytes:
             return self.media.piece(on_disk(self.review.path(request.path_params["name"])), begin, length)
 
-        return Response(await run_in_threadpool(found), media_type="audio/wav")
+        content = await anyio.to_thread.run_sync(found, limiter=self._limit)
+        return Response(content, media_type="audio/wav")
 
     async def recording(self, request: Request) -> Response:
         """All of one recording, and where in it clips lie."""
@@ -122,7 +128,7 @@ class MediaPages:
                 "high": wave.peaks[:, 1].tolist(),
             }
 
-        return StrictJSON(await run_in_threadpool(found))
+        return StrictJSON(await anyio.to_thread.run_sync(found, limiter=self._limit))
 
 
 def picture_record(name: str, state: PictureState) -> Record:

@@ -24,10 +24,13 @@ from avmatch.data.decision_store import ConflictError
 from avmatch.pipelines.review import Request as Wanted
 from avmatch.pipelines.review import Review, TakenError, on_disk
 from avmatch.pipelines.review_board import Board, folded
+from avmatch.pipelines.review_evidence import ReviewEvidence
 from avmatch.pipelines.review_media import ReviewMedia
 from avmatch.reports.wording import folder_and_name, shown
 from avmatch.web import records
 from avmatch.web.answers import Refused, StrictJSON, body_of, number, on_refused, on_status
+from avmatch.web.events import Events
+from avmatch.web.evidence import EvidencePages
 from avmatch.web.files import FilePart, opened
 from avmatch.web.media import MediaPages, picture_record
 from avmatch.web.records import Record
@@ -46,7 +49,7 @@ class Pages:
     """
 
     def __init__(self, review: Review, media: ReviewMedia) -> None:
-        self.review, self.media = review, media
+        self.review, self.media, self.events = review, media, Events()
 
     def routes(self) -> list[Route]:
         """All of them."""
@@ -57,6 +60,7 @@ class Pages:
             Route("/api/queue", self.queue),
             Route("/api/clips/{name}", self.clip),
             Route("/api/recordings", self.recordings),
+            Route("/api/events", self.listen),
             Route("/api/decisions", self.decide, methods=["POST"]),
             Route("/api/undo", partial(self.turn, again=False), methods=["POST"]),
             Route("/api/redo", partial(self.turn, again=True), methods=["POST"]),
@@ -88,7 +92,6 @@ class Pages:
             "settings": dict(tables.settings),
             "cues": sorted({row.match.cue for row in board.rows} - {""}),
             "devices": sorted({ruling.device for ruling in board.decided.rulings.values()} - {""}),
-            "notes": [],
             "solve": {"state": "idle", "stage": "", "done": 0, "total": 0, "message": "", "changed": 0},
         }
 
@@ -177,14 +180,24 @@ class Pages:
     def _changed(self, board: Board, paths: tuple[str, ...]) -> Record:
         """The answer to a change; the last of `paths` is what it was about."""
         subject: Mapping[str, object] = records.subject_record(board, paths[-1]) if paths else {"subject": None}
-        return {**records.state_record(board), **subject}
+        state = records.state_record(board)
+        self.events.say("state", {**state, "subject": subject["subject"]})
+        return {**state, **subject}
+
+    async def listen(self, _: Request) -> Response:
+        """What changes, as it changes."""
+        return self.events.response()
 
 
-def application(review: Review, media: ReviewMedia) -> Starlette:
+def application(review: Review, media: ReviewMedia, evidence: ReviewEvidence) -> Starlette:
     """The routes, with errors as answers; not yet guarded."""
     ours = (Refused, AvmatchError, FileNotFoundError, Exception)
     return Starlette(
-        routes=[*Pages(review, media).routes(), *MediaPages(review, media).routes()],
+        routes=[
+            *Pages(review, media).routes(),
+            *MediaPages(review, media).routes(),
+            *EvidencePages(review, evidence).routes(),
+        ],
         exception_handlers={HTTPException: on_status, **dict.fromkeys(ours, on_refused)},
     )
 

@@ -19,6 +19,8 @@ def match(
     complete: Annotated[bool, Option("--complete", help="Give every file a match, however unsure.")] = False,
     min_confidence: Annotated[float, Option(help="Pairs below this confidence are not made.")] = 0.5,
     no_duration: Annotated[bool, Option("--no-duration", help="Ignore the files' durations.")] = False,
+    no_clock: Annotated[bool, Option("--no-clock", help="Ignore timecode and file times.")] = False,
+    no_order: Annotated[bool, Option("--no-order", help="Ignore the order of the files.")] = False,
     use_scratch: Annotated[bool, Option("--use-scratch", help="Use the videos' own sound as well.")] = False,
     model: Model = None,
     matrix: Annotated[Path | None, Option(help="Also write the videos × audio similarity here, as .npy.")] = None,
@@ -41,7 +43,17 @@ def match(
     from avmatch.reports.output import match_table, write_match
     from avmatch.reports.wording import remark_lines
 
-    settings = MatchSettings(max_offset, min_confidence, complete, many, not no_duration, use_scratch, top_k)
+    settings = MatchSettings(
+        max_offset,
+        min_confidence,
+        complete,
+        many,
+        not no_duration,
+        use_scratch,
+        top_k,
+        use_clock=not no_clock,
+        use_order=not no_order,
+    )
     delivery.check_normalisation(normalise)
     delivery.check_sound_codec(audio_codec)
     delivery.check_output(matrix, "--matrix", "similarity.npy")

@@ -9,7 +9,7 @@ Letters in shapes: N videos, M audio files, L offsets, C cues.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -106,6 +106,19 @@ def put(scores: Scores, block: Scores, rows: Place, columns: Place) -> None:
     scores.place_share[rows, columns] = block.place_share
     for whole, part in zip(scores.parts, block.parts, strict=True):
         whole[rows, columns] = part
+
+
+def with_evidence(scores: Scores, name: str, nats: Float32[np.ndarray, "N M"]) -> Scores:
+    """The scores with another cue that says the same of a pair at every offset."""
+    parts = np.concatenate([scores.parts, nats[None]])
+    deciding = np.where(nats > np.maximum(scores.parts.max(axis=0, initial=0.0), 0.0), len(parts) - 1, scores.deciding)
+    return replace(
+        scores,
+        nats=scores.nats + nats,
+        deciding=deciding,
+        cue_names=(*scores.cue_names, name),
+        parts=parts,
+    )
 
 
 def scores_of_block(

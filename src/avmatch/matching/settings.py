@@ -20,6 +20,8 @@ class MatchSettings:
         use_duration: let similar lengths count, weakly.
         use_scratch: let the videos' own sound count.
         top_k: candidates kept per video.
+        use_clock: let the clocks of cameras and recorders count, where they turn out to run side by side.
+        use_order: let the order of their files count, where it turns out to be the same.
     """
 
     max_offset_seconds: float = 0.5
@@ -29,6 +31,8 @@ class MatchSettings:
     use_duration: bool = True
     use_scratch: bool = False
     top_k: int = 10
+    use_clock: bool = True
+    use_order: bool = True
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.max_offset_seconds <= 3600.0:

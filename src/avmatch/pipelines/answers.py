@@ -125,7 +125,8 @@ def _question(
     except (OSError, UsageError):  # whoever makes the answer says what is wrong
         return None
     notes = list(left_out((videos, audios), leave_out))
-    named = [str(model), others, asdict(settings), video_paths, audio_paths, notes]
+    changed = [int(Path(path).stat().st_mtime) for path in paths] if settings.use_clock else []
+    named = [str(model), others, asdict(settings), video_paths, audio_paths, notes, changed]
     return _Question(contents, states, strict_json(named))
 
 

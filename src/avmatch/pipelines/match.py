@@ -9,7 +9,7 @@ take the arrays as they are.
     load → encode → similarity → decide
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -23,13 +23,16 @@ from avmatch.artifacts.tower import ClipTower, load_clip_towers
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.features import TICK_RATE_HZ, AudioFeatures, VideoFeatures
 from avmatch.core.matches import Match, MatchResult, Preview
+from avmatch.core.origins import Origin
 from avmatch.core.results import NOTED_DAMAGED_SECONDS, NOTED_MISSING_SHARE, Failure, Progress
 from avmatch.cues.evidence import Cue
 from avmatch.cues.mouth import looks_at_faces
 from avmatch.cues.recording import DurationCue, ScratchCue
 from avmatch.matching.decision import MatchSettings, by_gallery, decide, figures
 from avmatch.matching.fusion import Scores, any_offset, fused_scores, usual_offsets
+from avmatch.matching.shoot import with_shoot
 from avmatch.matching.shortlist import gallery_scores
+from avmatch.media.origins import read_origin, with_devices
 from avmatch.pipelines.arguments import Paths, left_out, listed, video_and_audio_paths
 from avmatch.pipelines.models import Models, face_cues, models_with, motion_cues, open_for_match
 from avmatch.pipelines.pairs import PairJudge, jump_notes, with_measured
@@ -70,8 +73,9 @@ def match(
     video_answers = analyse_all(watch, video_paths, "videos", progress, num_workers)
     audio_answers = analyse_all(analyser.audio, audio_paths, "audio", progress, num_workers)
     video_features, audio_features = _usable(video_paths, video_answers), _usable(audio_paths, audio_answers)
-    judge = _judge(
-        models, tuple(video_features.values()), tuple(audio_features.values()), settings, num_workers, progress
+    origins = _origins(tuple(video_features), tuple(audio_features), settings, num_workers)
+    judge, learned = _judge(
+        models, tuple(video_features.values()), tuple(audio_features.values()), origins, settings, num_workers, progress
     )
     confidence = judge.settled()
     decided = decide(video_paths, tuple(video_features), tuple(audio_features), judge.scores, confidence, settings)
@@ -85,6 +89,7 @@ def match(
         notes=(
             *left_out((videos, audios), leave_out),
             *_notes(video_features, audio_features, settings),
+            *learned,
             *jump_notes(result, judge),
         ),
         previews=_previews(video_features, audio_features),
@@ -95,11 +100,12 @@ def _judge(
     models: Models,
     videos: tuple[VideoFeatures, ...],
     audios: tuple[AudioFeatures, ...],
+    origins: tuple[tuple[Origin, ...], tuple[Origin, ...]],
     settings: MatchSettings,
     num_workers: int,
     progress: Progress | None,
-) -> PairJudge:
-    """Score every pair, and make ready to measure those that are made."""
+) -> tuple[PairJudge, tuple[str, ...]]:
+    """Score every pair, and make ready to measure those that are made; and remarks on what the shoot knows."""
     cues = cues_for(settings, models)
     lags = _lags(audios, settings)
     prior = any_offset(lags) if settings.many else usual_offsets(lags)
@@ -107,9 +113,27 @@ def _judge(
     scores = score(cues, videos, audios, lags, prior, progress=progress)
     measuring = (*sync_cues_for(models), *(cue for cue in cues if isinstance(cue, ScratchCue)))
     faces = [place for place, cue in enumerate(cues) if looks_at_faces(cue)]
+    by_face = np.isin(scores.deciding, faces)
+    scores, learned = with_shoot(scores, by_face, *origins, settings)
     gallery = figures(scores.nats, shared=settings.many)
-    confidence = by_gallery(gallery, np.isin(scores.deciding, faces))
-    return PairJudge(measuring, videos, audios, scores, gallery, confidence, settings, num_workers, progress)
+    confidence = by_gallery(gallery, by_face)
+    judge = PairJudge(measuring, videos, audios, scores, gallery, confidence, settings, num_workers, progress)
+    return judge, learned
+
+
+def _origins(
+    videos: Sequence[str], audios: Sequence[str], settings: MatchSettings, num_workers: int
+) -> tuple[tuple[Origin, ...], tuple[Origin, ...]]:
+    """Where the files come from; nothing is read where nothing is to count."""
+    read: Callable[[str], Origin] = read_origin if settings.use_clock else Origin
+    if not (settings.use_clock or settings.use_order):
+        return tuple(map(Origin, videos)), tuple(map(Origin, audios))
+    found = [
+        Origin(path) if isinstance(answer, Failure) else answer
+        for paths in (videos, audios)
+        for path, answer in zip(paths, analyse_all(read, paths, "headers", None, num_workers), strict=True)
+    ]
+    return with_devices(found[: len(videos)]), with_devices(found[len(videos) :])
 
 
 def cues_for(settings: MatchSettings, models: Models) -> tuple[Cue, ...]:

@@ -1,0 +1,97 @@
+"""What the whole shoot knows of each pair: its clocks and its order, learned from pairs that the content is sure of.
+
+    scores by content → sure pairs → clocks, order (cues/clock.py, cues/order.py) → scores with them → sure pairs …
+
+Order follows from time, so it isn't asked of a camera and a recorder whose clocks speak. Where nothing is consistent
+the scores stay as they are.
+
+Letters in shapes: N videos, M audio files, S sure pairs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from avmatch.core.origins import Origin
+from avmatch.cues.clock import ClockFit, clock_nats
+from avmatch.cues.order import order_nats
+from avmatch.matching.decision import by_gallery, figures, partners
+from avmatch.matching.fusion import Scores, with_evidence
+from avmatch.matching.settings import MatchSettings
+
+#: Pairs at least so probable by the gallery are learned from; and so often, each time with what was learned before.
+SURE_CONFIDENCE, NUM_ROUNDS = 0.9, 2
+
+
+def with_shoot(
+    scores: Scores,
+    by_face: Bool[np.ndarray, "N M"],
+    videos: Sequence[Origin],
+    audios: Sequence[Origin],
+    settings: MatchSettings,
+) -> tuple[Scores, tuple[str, ...]]:
+    """The scores with the evidence of clocks and of order, where there is any; and remarks on what was learned.
+
+    Args:
+        by_face: where a cue that looks at faces contributed most.
+        videos, audios: where the files of the rows and columns come from.
+    """
+    found = scores
+    notes: tuple[str, ...] = ()
+    if not scores.nats.size or not (settings.use_clock or settings.use_order):
+        return scores, ()
+    for _ in range(NUM_ROUNDS):
+        sure = _sure_pairs(found, by_face, settings)
+        found, notes = _learned(scores, videos, audios, sure, settings)
+        if found is scores:
+            break
+    return found, notes
+
+
+def _sure_pairs(scores: Scores, by_face: Bool[np.ndarray, "N M"], settings: MatchSettings) -> Int[np.ndarray, "S 2"]:
+    """Rows and columns."""
+    confidence = by_gallery(figures(scores.nats, shared=settings.many), by_face)
+    partner = partners(confidence, replace(settings, min_confidence=SURE_CONFIDENCE, complete=False))
+    (rows,) = np.nonzero(partner >= 0)
+    return np.stack([rows, partner[rows]], axis=1)
+
+
+def _learned(
+    scores: Scores,
+    videos: Sequence[Origin],
+    audios: Sequence[Origin],
+    sure: Int[np.ndarray, "S 2"],
+    settings: MatchSettings,
+) -> tuple[Scores, tuple[str, ...]]:
+    """The scores with what these pairs say of clocks and of order."""
+    notes: list[str] = []
+    by_time = np.zeros(scores.nats.shape, bool)
+    found = scores
+    if settings.use_clock:
+        nats, fits = clock_nats(videos, audios, scores.offset_seconds, sure)
+        if fits:
+            by_time = nats != 0.0
+            found = with_evidence(found, "clock", nats)
+            notes += map(_clock_note, fits)
+    if settings.use_order:
+        nats, orders = order_nats(videos, audios, sure)
+        nats = np.where(by_time, np.float32(0.0), nats)
+        if nats.any():
+            found = with_evidence(found, "order", nats)
+            notes += [f"files follow one another: {order}" for order in orders]
+    return found, tuple(notes)
+
+
+def _clock_note(fit: ClockFit) -> str:
+    line = fit.lines[0]
+    seconds = round(abs(line.ahead_seconds))
+    days, rest = divmod(seconds, 24 * 60 * 60)
+    length = f"{days} d " * bool(days) + f"{rest // 3600}:{rest // 60 % 60:02d}:{rest % 60:02d}"
+    agreeing = round(sum(line.share for line in fit.lines) * (fit.num_sure + 2))
+    drift = f", drifting by {1e6 * line.drift:+.0f} ppm" if abs(line.drift) >= 20e-6 else ""
+    return (
+        f"clocks: {fit.recorder} ({fit.sources[1]}) is {length} {'ahead of' if line.ahead_seconds >= 0 else 'behind'} "
+        f"{fit.camera} ({fit.sources[0]}){drift}, by {agreeing} of {fit.num_sure} pairs"
+    )

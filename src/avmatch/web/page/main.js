@@ -6,7 +6,7 @@ import { byId, element, toast } from "./dom.js";
 import { listenToKeys } from "./keyboard.js";
 import { Queue } from "./queue.js";
 import { Stage } from "./stage.js";
-import { counted, doneText } from "./wording.js";
+import { counted, doneText, stepText } from "./wording.js";
 
 const NUDGES = { "[": -0.01, "]": 0.01, "{": -0.001, "}": 0.001 };
 
@@ -79,7 +79,7 @@ class Review {
       .map(([, count, text, tone]) => element("li", { class: tone }, element("b", {}, (count ?? 0).toLocaleString("en")), ` ${text}`)));
     for (const [id, entry] of [["undo", undo], ["redo", redo]]) {
       byId(id).disabled = !entry;
-      byId(id).title = entry ? `${id}: ${entry.name} ${doneText(entry.kind)}` : `nothing to ${id}`;
+      byId(id).title = entry ? `${id} ${stepText(entry)}` : `nothing to ${id}`;
     }
   }
 
@@ -143,9 +143,13 @@ class Review {
   async #took(row, advance) {
     this.stage.update(row);
     const next = await this.queue.replace(row);
-    if (!advance) return;
+    if (advance) await this.#advance(row, next);
+    await this.queue.reload(); // a recording that one clip gets, another one loses
+  }
+
+  async #advance(row, next) {
     if (next) this.queue.choose(next);
-    else if (row.section === "decided" && !this.state.counts.check) this.queue.choose(row, { focus: false });
+    else if (row.section === "decided" && !this.state.counts.check) this.choose(null);
     else await this.queue.move(1);
   }
 
@@ -165,9 +169,10 @@ class Review {
   }
 
   accept() {
-    const { choice, offsetSeconds, isOwnOffset } = this.stage;
-    if (!choice) return;
-    this.decide("accept", { recording: choice.recording.id, offset_seconds: offsetSeconds, own_offset: isOwnOffset }, { advance: true });
+    const { clip, choice, offsetSeconds, isOwnOffset } = this.stage;
+    if (!clip) return; // nothing is seen of it yet
+    if (!choice) this.decide("none", {}, { advance: true });
+    else this.decide("accept", { recording: choice.recording.id, offset_seconds: offsetSeconds, own_offset: isOwnOffset }, { advance: true });
   }
 
   pin() {
@@ -197,7 +202,7 @@ class Review {
   async again(name) {
     await this.#deciding;
     if (!this.state[name]) return;
-    const said = `${name === "undo" ? "Undone" : "Done again"}: ${this.state[name].name} ${doneText(this.state[name].kind)}.`;
+    const said = `${name === "undo" ? "Undone" : "Done again"}: ${stepText(this.state[name])}.`;
     try {
       const answer = await api[name](this.state.revision);
       this.setState(answer);

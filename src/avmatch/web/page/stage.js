@@ -108,8 +108,9 @@ export class Stage {
     await this.choose(this.choices.find((choice) => choice.recording.id === recording.id));
   }
 
+  // None where the result says that there is no match: whoever presses Enter unseen agrees with the result.
   #proposed() {
-    return this.choices.find((choice) => choice.recording.id === this.row.recording?.id) ?? this.choices[0] ?? null;
+    return this.choices.find((choice) => choice.recording.id === this.row.recording?.id) ?? null;
   }
 
   async chooseNumber(number) {
@@ -118,11 +119,14 @@ export class Stage {
 
   async choose(choice) {
     this.choice = choice ?? null;
+    this.offsetSeconds = choice?.offsetSeconds ?? null;
     this.listensToOwn = false;
     this.#drawChoices();
     this.#writeRuling();
-    if (!choice) return this.timing.clear();
-    this.offsetSeconds = choice.offsetSeconds;
+    if (!choice) {
+      this.timing.clear();
+      return this.#applySound();
+    }
     const clip = this.clip;
     try {
       const sound = await this.#soundOf(choice.recording.id);
@@ -144,6 +148,7 @@ export class Stage {
   }
 
   #applySound() {
+    if (!this.clip) return;
     const begin = this.clip?.picture?.begin_seconds ?? 0;
     const place = begin + (this.offsetSeconds ?? 0);
     if (this.listensToOwn) {
@@ -152,10 +157,10 @@ export class Stage {
     } else {
       this.player.setSound(this.choice?.sound ?? null, place);
     }
-    this.screen.setPair({ clip: this.row.id, recording: this.choice?.recording.id, offsetSeconds: this.offsetSeconds ?? 0 });
     for (const other of this.choices.slice(0, MAX_CHOICES)) {
       other.sound?.prefetch(this.player.video.currentTime + begin + (other.offsetSeconds ?? 0));
     }
+    this.screen.setPair(this.choice && { clip: this.row.id, recording: this.choice.recording.id, offsetSeconds: this.offsetSeconds ?? 0 });
   }
 
   listenToOwn() {
@@ -244,14 +249,17 @@ export class Stage {
     const id = choice?.recording.id;
     const decided = row ? rulingText(row) : "";
     byId("reopen").hidden = decided === "";
-    byId("accept").disabled = !choice;
+    byId("accept").disabled = !row;
     byId("none").disabled = !row;
+    byId("accept").firstChild.textContent = row && !choice ? "Accept: no match " : "Accept ";
     setPressed(byId("pin"), row !== null && id !== undefined && row.ruling.pinned === id);
     setPressed(byId("forbid"), row !== null && row.ruling.forbidden.includes(id));
     byId("reset").disabled = !this.isOwnOffset || (choice?.measuredSeconds ?? null) === null;
     byId("offset").classList.toggle("own", this.isOwnOffset);
     if (row && document.activeElement !== byId("note")) byId("note").value = row.ruling.note;
-    byId("ruling").textContent = [decided && `Decided: ${decided}.`, row?.change && changeText(row.change)].filter(Boolean).join(" ");
+    const words = [decided && `Decided: ${decided}.`, row?.change && changeText(row.change)];
+    if (row && !choice && !decided) words.push(`Proposed: no match.${this.choices.length ? " Choose a recording to hear it." : ""}`);
+    byId("ruling").textContent = words.filter(Boolean).join(" ");
   }
 }
 

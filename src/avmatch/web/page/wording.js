@@ -60,6 +60,20 @@ const DONE = {
 
 export const doneText = (kind) => DONE[kind] ?? kind;
 
+const STEPS = {
+  accept: "accepting",
+  none: "“no match” for",
+  pin: "pinning",
+  forbid: "forbidding a pair of",
+  allow: "allowing a pair of",
+  reopen: "reopening",
+  note: "the note on",
+  device: "the device of",
+};
+
+// "accepting C0012.MP4": what undo and redo are about.
+export const stepText = ({ kind, name }) => `${STEPS[kind] ?? kind} ${name ?? "a file that is gone"}`;
+
 // What a row says of its ruling in one word or two; "" where nothing was decided.
 export function rulingText(row) {
   const { verdict, own_offset: own } = row.ruling;

@@ -21,6 +21,7 @@ def match(
     no_duration: Annotated[bool, Option("--no-duration", help="Ignore the files' durations.")] = False,
     no_clock: Annotated[bool, Option("--no-clock", help="Ignore timecode and file times.")] = False,
     no_order: Annotated[bool, Option("--no-order", help="Ignore the order of the files.")] = False,
+    no_latency: Annotated[bool, Option("--no-latency", help="Let pairs share no offset.")] = False,
     use_scratch: Annotated[bool, Option("--use-scratch", help="Use the videos' own sound as well.")] = False,
     model: Model = None,
     matrix: Annotated[Path | None, Option(help="Also write the videos × audio similarity here, as .npy.")] = None,
@@ -53,6 +54,7 @@ def match(
         top_k,
         use_clock=not no_clock,
         use_order=not no_order,
+        use_latency=not no_latency,
     )
     delivery.check_normalisation(normalise)
     delivery.check_sound_codec(audio_codec)

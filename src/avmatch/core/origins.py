@@ -20,8 +20,10 @@ class Origin:
         path: the file.
         device: a key that files of one camera or recorder share.
         times_seconds: when its first frame or sample was, by each clock that says so. Clocks are as wrong as they are.
+        is_known: whether the header or the name speaks of that device; else files are only from the same folder.
     """
 
     path: str
     device: str = ""
     times_seconds: Mapping[TimeSource, float] = field(default_factory=lambda: MappingProxyType({}))
+    is_known: bool = False

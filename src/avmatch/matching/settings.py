@@ -22,6 +22,7 @@ class MatchSettings:
         top_k: candidates kept per video.
         use_clock: let the clocks of cameras and recorders count, where they turn out to run side by side.
         use_order: let the order of their files count, where it turns out to be the same.
+        use_latency: let pairs of one camera and one recorder share what their offsets have in common.
     """
 
     max_offset_seconds: float = 0.5
@@ -33,6 +34,7 @@ class MatchSettings:
     top_k: int = 10
     use_clock: bool = True
     use_order: bool = True
+    use_latency: bool = True
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.max_offset_seconds <= 3600.0:

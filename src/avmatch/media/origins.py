@@ -6,6 +6,7 @@ of as many devices as files, and then count for nothing. So the finest of four k
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -76,7 +77,8 @@ def with_devices(origins: Sequence[Origin]) -> tuple[Origin, ...]:
         3,
     )
     return tuple(
-        Origin(origin.path, key[finest], origin.times_seconds) for origin, key in zip(origins, keys, strict=True)
+        replace(origin, device=key[finest], is_known=finest < 2 or bool(origin.device))
+        for origin, key in zip(origins, keys, strict=True)
     )
 
 

@@ -125,7 +125,7 @@ def _question(
     except (OSError, UsageError):  # whoever makes the answer says what is wrong
         return None
     notes = list(left_out((videos, audios), leave_out))
-    changed = [int(Path(path).stat().st_mtime) for path in paths] if settings.use_clock else []
+    changed = [int(Path(path).stat().st_mtime) for path in paths] if settings.use_clock or settings.use_order else []
     named = [str(model), others, asdict(settings), video_paths, audio_paths, notes, changed]
     return _Question(contents, states, strict_json(named))
 

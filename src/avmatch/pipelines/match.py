@@ -36,6 +36,7 @@ from avmatch.media.origins import read_origin, with_devices
 from avmatch.pipelines.arguments import Paths, left_out, listed, video_and_audio_paths
 from avmatch.pipelines.models import Models, face_cues, models_with, motion_cues, open_for_match
 from avmatch.pipelines.pairs import PairJudge, jump_notes, with_measured
+from avmatch.pipelines.shoot import with_latency
 from avmatch.pipelines.sync import cues_for as sync_cues_for
 
 #: Offsets are tried this far apart in one-to-one work: lips agree with the voice for ±60 ms only.
@@ -79,7 +80,9 @@ def match(
     )
     confidence = judge.settled()
     decided = decide(video_paths, tuple(video_features), tuple(audio_features), judge.scores, confidence, settings)
-    result = with_measured(decided, judge)
+    result, shared = with_measured(decided, judge), ()
+    if settings.use_latency:
+        result, shared = with_latency(result, judge, *origins)
     return replace(
         result,
         matches=tuple(
@@ -90,6 +93,7 @@ def match(
             *left_out((videos, audios), leave_out),
             *_notes(video_features, audio_features, settings),
             *learned,
+            *shared,
             *jump_notes(result, judge),
         ),
         previews=_previews(video_features, audio_features),
@@ -125,8 +129,8 @@ def _origins(
     videos: Sequence[str], audios: Sequence[str], settings: MatchSettings, num_workers: int
 ) -> tuple[tuple[Origin, ...], tuple[Origin, ...]]:
     """Where the files come from; nothing is read where nothing is to count."""
-    read: Callable[[str], Origin] = read_origin if settings.use_clock else Origin
-    if not (settings.use_clock or settings.use_order):
+    read: Callable[[str], Origin] = read_origin if settings.use_clock or settings.use_latency else Origin
+    if not (settings.use_clock or settings.use_order or settings.use_latency):
         return tuple(map(Origin, videos)), tuple(map(Origin, audios))
     found = [
         Origin(path) if isinstance(answer, Failure) else answer

@@ -80,9 +80,8 @@ def match(
     )
     confidence = judge.settled()
     decided = decide(video_paths, tuple(video_features), tuple(audio_features), judge.scores, confidence, settings)
-    result, shared = with_measured(decided, judge), ()
-    if settings.use_latency:
-        result, shared = with_latency(result, judge, *origins)
+    result = with_measured(decided, judge)
+    result, shared = with_latency(result, judge, *origins) if settings.use_latency else (result, ())
     return replace(
         result,
         matches=tuple(

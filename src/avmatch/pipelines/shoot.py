@@ -74,7 +74,7 @@ def _drift_ppm(judge: PairJudge, pairs: Sequence[Pair]) -> float | None:
 
 
 def _note(camera: str, recorder: str, latency: Latency, drift_ppm: float | None) -> str:
-    late = f"{milliseconds_from_seconds(latency.seconds):+.0f} ms"
+    late = f"{latency.seconds:+.3f} s"
     against = " against timecode" if latency.by_timecode else ""
     drift = "" if drift_ppm is None else f", drifting by {drift_ppm:+.0f} ppm"
     return (

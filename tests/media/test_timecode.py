@@ -65,6 +65,25 @@ def test_a_time_has_the_label_of_the_frame_that_is_there() -> None:
     assert str(timecode_at(Fraction(86_400 + 1), Fraction(25))) == "00:00:01:00"  # the next day
 
 
+@pytest.mark.parametrize(
+    ("rate", "last"),
+    [
+        (Fraction(25), "23:59:59:24"),
+        (NTSC_24, "23:59:59:23"),  # 86,486 s after the first label
+        (NTSC_30, "23:59:59:29"),
+        (NTSC_30, "23:59:59;29"),  # 86,399.9 s after it
+        (NTSC_60, "23:59:59;59"),
+    ],
+)
+def test_labels_start_over_behind_the_last_one(rate: Fraction, last: str) -> None:
+    code = parse_timecode(last, rate)
+    assert code is not None
+    assert str(timecode_at(code.seconds, rate, is_drop=code.is_drop)) == last
+    following = (code.frame + 1) / rate
+    assert timecode_at(following, rate, is_drop=code.is_drop) == Timecode(0, rate, code.is_drop)
+    assert timecode_at(following + 5 / rate, rate, is_drop=code.is_drop) == Timecode(5, rate, code.is_drop)
+
+
 @pytest.mark.parametrize("label", ["", "1:2:3:4", "00:00:00:25", "00:61:00:00", "aa:00:00:00", "00:00:00"])
 def test_what_is_no_label_says_nothing(label: str) -> None:
     assert parse_timecode(label, Fraction(25)) is None

@@ -22,7 +22,7 @@ STANDARD_RATES = tuple(
 )
 _NEAR = Fraction(1, 5000)  # 23.976 and 24 differ by 1/1000
 _LABEL = re.compile(r"(\d\d):(\d\d):(\d\d)([:;.,])(\d\d\d?)")
-_SECONDS_PER_DAY = 24 * 60 * 60
+_MINUTES_PER_DAY = 24 * 60
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,16 @@ def parse_timecode(label: str, rate: Fraction) -> Timecode | None:
 
 
 def timecode_at(seconds: Fraction, rate: Fraction, *, is_drop: bool = False) -> Timecode:
-    """The label of the frame that is there at a time since midnight; after 24 hours it starts over."""
-    return Timecode(math.floor(seconds % _SECONDS_PER_DAY * rate), rate, is_drop and can_drop(rate))
+    """The label of the frame that is there at a time since midnight; after the last of a day's labels it starts over."""
+    is_drop = is_drop and can_drop(rate)
+    return Timecode(math.floor(seconds * rate) % frames_a_day(rate, is_drop=is_drop), rate, is_drop)
+
+
+def frames_a_day(rate: Fraction, *, is_drop: bool) -> int:
+    """How many labels there are before they start over: at 23.976 they last 86.4 s longer than a day."""
+    base = nominal(rate)
+    dropped = base // 15 * (_MINUTES_PER_DAY - _MINUTES_PER_DAY // 10) if is_drop else 0
+    return 60 * _MINUTES_PER_DAY * base - dropped
 
 
 def nominal(rate: Fraction) -> int:

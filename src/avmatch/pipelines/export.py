@@ -9,7 +9,6 @@ can't be read becomes a Failure, and the rest goes on. Files appear whole or not
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ from avmatch.data.result_folder import StoredMatch, StoredResult, check_only, re
 from avmatch.media import outputs
 from avmatch.media.info import MediaInfo, read_info
 from avmatch.timelines.formats import Format, format_named
-from avmatch.timelines.markup import Places
+from avmatch.timelines.markup import Places, is_writable
 from avmatch.timelines.shoot import Pair, Timeline, by_rate, lay_out, rounding_frames
 
 PATHS = ("absolute", "relative")
@@ -33,8 +32,6 @@ PATHS = ("absolute", "relative")
 _RESULT_FILES = frozenset(
     "matches.csv candidates.csv unmatched_audio.csv errors.csv similarity.json similarity.npy report.html".split()
 )
-#: What no project file can hold in a name: control characters, and bytes that are not UTF-8.
-_UNWRITABLE = frozenset({"Cc", "Cs"})
 
 
 @dataclass(frozen=True)
@@ -178,8 +175,8 @@ def _candidates(match: StoredMatch, candidates: dict[str, list[Candidate]]) -> t
 
 
 def _info(path: str) -> MediaInfo:
-    if any(unicodedata.category(character) in _UNWRITABLE for character in path):
-        message = "its name has characters that no project file can hold; rename it"
+    if not is_writable(os.path.abspath(path)):  # noqa: PTH100
+        message = "its path has characters that no project file can hold; rename it"
         raise MediaError(path, message, stage="open", reason="unsupported")
     if not Path(path).exists():
         message = "the file is missing; put it back, or run this in the folder where `avmatch match` ran"

@@ -68,7 +68,7 @@ def _row(clip: Clip, timeline: Timeline, places: Places, reels: Reels) -> list[s
     cells = [clip.name, tracks, start, end, timecode_at(num_frames / rate, rate), rate_text(rate)]
     cells += [reels.name(clip.picture), places.path(media.path), *_sound_cells(clip, timeline, places, is_drop=is_drop)]
     cells += [f"{clip.pair.match.confidence:.2f}", clip.doubt]
-    return [" ".join(str(cell).split()) for cell in cells]
+    return list(map(str, cells))
 
 
 def _sound_cells(clip: Clip, timeline: Timeline, places: Places, *, is_drop: bool) -> list[object]:

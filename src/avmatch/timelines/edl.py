@@ -17,6 +17,8 @@ from avmatch.timelines.shoot import Clip, Excerpt, Timeline
 #: Most systems take names of reels up to this length; letters, digits, dots, dashes and underscores.
 MAX_REEL_LETTERS = 32
 _NOT_IN_REELS = re.compile(r"[^A-Za-z0-9_.-]+")
+#: Black, and a source without timecode.
+_RESERVED_REELS = frozenset({"bl", "ax"})
 
 
 def edl(timeline: Timeline, places: Places) -> bytes:
@@ -38,7 +40,7 @@ def edl(timeline: Timeline, places: Places) -> bytes:
 
 
 class Reels:
-    """Names for files that a list can hold, a file one name."""
+    """Names for files that a list can hold, a file one name; capitals alone don't distinguish them."""
 
     def __init__(self) -> None:
         self._names: dict[object, str] = {}
@@ -48,8 +50,9 @@ class Reels:
         path = excerpt.media.path
         if path not in self._names:
             stem = _NOT_IN_REELS.sub("_", path.stem).strip("_") or "REEL"
-            taken, name, number = set(self._names.values()), stem[:MAX_REEL_LETTERS], 2
-            while name in taken:
+            taken = _RESERVED_REELS | {name.lower() for name in self._names.values()}
+            name, number = stem[:MAX_REEL_LETTERS], 2
+            while name.lower() in taken:
                 tail = f"_{number}"
                 name, number = f"{stem[: MAX_REEL_LETTERS - len(tail)]}{tail}", number + 1
             self._names[path] = name

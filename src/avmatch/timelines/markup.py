@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from fractions import Fraction
@@ -10,6 +11,19 @@ from pathlib import Path
 from urllib.parse import quote
 
 Value = str | int | Fraction | bool
+#: What no project file can hold: control characters, ends of lines, halves of characters (bytes that are not UTF-8), and
+#: the two that XML 1.0 leaves out.
+_UNWRITABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+
+
+def is_writable(text: str) -> bool:
+    """Whether every format can hold a text as it is."""
+    return _UNWRITABLE.search(text) is None
+
+
+def writable(text: str) -> str:
+    """The text with � for what no project file can hold."""
+    return _UNWRITABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 @dataclass(frozen=True)
@@ -28,9 +42,20 @@ class Places:
         """The file's path."""
         absolute = os.path.abspath(file)  # noqa: PTH100  links stay as they are
         if not self.is_relative:
-            return absolute
+            return writable(absolute)
+        relative = self._relative(absolute)
+        return writable(
+            f"./{relative}" if ":" in Path(relative).parts[0] else relative
+        )  # else "x:" would be a protocol
+
+    def _relative(self, absolute: str) -> str:
+        """From the document's folder on; where that is reached by a link, "..", which leads back from its own place."""
         relative = os.path.relpath(absolute, self.folder.absolute())
-        return f"./{relative}" if ":" in Path(relative).parts[0] else relative  # else "x:" would be a protocol
+        own = os.path.realpath(self.folder)
+        if os.path.realpath(os.path.join(own, relative)) == os.path.realpath(absolute):  # noqa: PTH118
+            return relative
+        folder, name = os.path.split(absolute)
+        return os.path.relpath(os.path.join(os.path.realpath(folder), name), own)  # noqa: PTH118
 
     def url(self, file: Path, host: str = "") -> str:
         """The file's address: file://… or relative, with percent signs for what an address can't hold."""

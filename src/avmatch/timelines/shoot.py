@@ -23,6 +23,7 @@ from avmatch.core.matches import Candidate
 from avmatch.data.result_folder import StoredMatch
 from avmatch.media.info import MediaInfo, PictureInfo, SoundInfo
 from avmatch.media.timecode import Timecode, can_drop, parse_timecode, timecode_at
+from avmatch.timelines.markup import writable
 
 T = TypeVar("T")
 
@@ -73,7 +74,7 @@ class Pair:
             best = f"; the best candidate is {_candidate(self.candidates[0])}" if self.candidates else ""
             return f"no recording found{best}"
         if self.audio is None:
-            return f"its recording {Path(self.match.audio).name} is missing"
+            return f"its recording {writable(Path(self.match.audio).name)} is missing"
         if self.match.is_sure:
             return ""
         words = [f"check: pair {self.match.confidence:.2f}"]
@@ -87,7 +88,7 @@ class Pair:
 
 
 def _candidate(item: Candidate) -> str:
-    return f"{Path(item.audio).name} ({item.confidence:.2f})"
+    return f"{writable(Path(item.audio).name)} ({item.confidence:.2f})"
 
 
 @dataclass(frozen=True)
@@ -226,7 +227,7 @@ def lay_out(name: str, pairs: Sequence[Pair], *, is_many: bool = False) -> Timel
         clips += placed
         at_frame = max(clip.picture.end_frame for clip in placed)
     numbered = tuple(replace(clip, number=number) for number, clip in enumerate(clips, start=1))
-    return Timeline(name, rate, is_drop, numbered, width, height, aspect)
+    return Timeline(writable(name), rate, is_drop, numbered, width, height, aspect)
 
 
 def _most(values: Iterable[T]) -> T:

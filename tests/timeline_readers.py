@@ -146,16 +146,19 @@ _FCPXML_RULES: dict[str, tuple[str, str, str]] = {
         "duration",
     ),
     "sync-clip": (
-        "(note )?((spine|sync-clip|asset-clip|clip|gap) )*((marker|keyword) )*(sync-source )*(metadata )?",
+        "(note )?(conform-rate )?((spine|sync-clip|asset-clip|clip|gap) )*((marker|keyword) )*(sync-source )*"
+        "(metadata )?",
         "lane offset name start duration enabled format audioStart audioDuration tcStart tcFormat modDate",
         "duration",
     ),
     "asset-clip": (
-        "(note )?((spine|sync-clip|asset-clip|clip) )*((marker|keyword) )*(audio-channel-source )*(metadata )?",
+        "(note )?(conform-rate )?((spine|sync-clip|asset-clip|clip) )*((marker|keyword) )*(audio-channel-source )*"
+        "(metadata )?",
         "ref lane offset name start duration enabled srcEnable audioStart audioDuration format tcStart tcFormat "
         "modDate audioRole videoRole",
         "ref",
     ),
+    "conform-rate": ("", "scaleEnabled srcFrameRate frameSampling", ""),
     "sync-source": ("(audio-role-source )*", "sourceID", "sourceID"),
     "audio-role-source": ("", "role start duration enabled active", "role"),
     "marker": ("", "start duration value completed note", "start value"),
@@ -165,6 +168,8 @@ _FCPXML_VALUES = {
     "lane": r"-?[1-9]\d*",
     "enabled": "0|1",
     "active": "0|1",
+    "scaleEnabled": "0|1",
+    "srcFrameRate": "23.98|24|25|29.97|30|60|47.95|48|50|59.94",
     "tcFormat": "DF|NDF",
     "srcEnable": "all|audio|video",
     "sourceID": "storyline|connected",
@@ -193,6 +198,37 @@ def check_fcpxml(root: ET.Element) -> None:
             assert name not in element.attrib or element.attrib[name] in ids
 
 
+def check_fcpxml_frames(root: ET.Element) -> None:
+    """AssertionError names what doesn't lie on a frame of what holds it: Final Cut moves that, and warns.
+
+    A sound that is entered between two frames is allowed. Times have denominators of 32 bits.
+    """
+    frames = {item.attrib["id"]: fcpxml_seconds(item.attrib["frameDuration"]) for item in root.iter("format")}
+    for element in root.iter():
+        for name, value in element.attrib.items():
+            if name in ("start", "offset", "duration", "tcStart"):
+                assert fcpxml_seconds(value).denominator < 2**31, (element.tag, name, value)
+    for sequence in root.iter("sequence"):
+        zero = fcpxml_seconds(sequence.get("tcStart"))
+        for item in sequence.find("spine") or ():
+            _check_frames(item, zero, frames[sequence.attrib["format"]], frames)
+    event = root.find("library/event")
+    for item in event if event is not None else ():
+        if item.tag != "project":
+            _check_frames(item, Fraction(0), frames[item.attrib["format"]], frames)
+
+
+def _check_frames(element: ET.Element, zero: Fraction, frame: Fraction, frames: dict[str, Fraction]) -> None:
+    """`zero` lies on a frame of what holds the element."""
+    start = fcpxml_seconds(element.get("start"))
+    assert ((fcpxml_seconds(element.get("offset", f"{zero}s")) - zero) / frame).denominator == 1, element.attrib
+    assert (fcpxml_seconds(element.attrib["duration"]) / frame).denominator == 1, element.attrib
+    own = frames[element.attrib["format"]] if element.tag == "sync-clip" else frame
+    for child in element:
+        if child.tag in ("asset-clip", "sync-clip", "gap"):
+            _check_frames(child, start, own, frames)
+
+
 def fcpxml_seconds(text: str | None) -> Fraction:
     """A time: 5s, 1001/24000s."""
     return Fraction((text or "0s").removesuffix("s"))
@@ -202,6 +238,7 @@ def read_fcpxml(path: Path) -> tuple[Seen, Seen]:
     """(the project, the event's clips, each as if it began at 0)."""
     root = ET.fromstring(path.read_bytes())
     check_fcpxml(root)
+    check_fcpxml_frames(root)
     assets = {asset.attrib["id"]: asset for asset in root.iter("asset")}
     channels = {
         path_of(asset.find("media-rep").attrib["src"]).name: int(asset.get("audioChannels", 0))  # type: ignore[union-attr]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import xml.etree.ElementTree as ET
 from fractions import Fraction
 from pathlib import Path
@@ -107,7 +106,7 @@ def test_relative_paths_hold_behind_links(tmp_path: Path) -> None:
     for folder in (result, link):
         path = Places(folder, is_relative=True).path(item.video)
         assert path == "../v.mov"
-        assert os.path.samefile(folder / path, item.video)
+        assert (folder / path).samefile(item.video)
     media = tmp_path / "shoot" / "media"  # a link that both lie behind, and one that only the media lie behind
     media.parent.symlink_to(tmp_path / "far" / "away" / "shoot")
     assert Places(tmp_path / "shoot" / "OUT", is_relative=True).path(tmp_path / "shoot" / "v.mov") == "../v.mov"

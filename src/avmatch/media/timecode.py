@@ -85,7 +85,7 @@ def parse_timecode(label: str, rate: Fraction) -> Timecode | None:
 
 
 def timecode_at(seconds: Fraction, rate: Fraction, *, is_drop: bool = False) -> Timecode:
-    """The label of the frame that is there at a time since midnight; after the last of a day's labels it starts over."""
+    """The label of the frame that is there at a time since midnight; behind the last label of a day they start over."""
     is_drop = is_drop and can_drop(rate)
     return Timecode(math.floor(seconds * rate) % frames_a_day(rate, is_drop=is_drop), rate, is_drop)
 

@@ -2,20 +2,26 @@
 
 All times are fractions of a second, exact to the sample: `start` of a connected sound is where it is entered, in the
 time of day that its file has; `offset` is where it is connected, in the time of its parent. A synchronized clip keeps
-the timecode of its picture, and the camera's own sound, switched off; in the project that is left out.
+the timecode and the frames of its picture, and the camera's own sound, switched off; in the project that is left out.
+Where a clip has another rate than the project, Final Cut would play it faster or slower, and so apart from its sound
+(23.976, 24 and 25 for one another); `conform-rate` says not to.
 """
 
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from fractions import Fraction
 
-from avmatch.media.info import MediaInfo
+from avmatch.media.info import MediaInfo, PictureInfo
+from avmatch.media.timecode import STANDARD_RATES
 from avmatch.timelines.markup import Places, Value, add, document
-from avmatch.timelines.shoot import Clip, Excerpt, Timeline
+from avmatch.timelines.shoot import Clip, Excerpt, Timeline, lay_out
 
 VERSION = "1.10"
 _ROLE = "dialogue"
+#: How `conform-rate` calls the rates that it knows.
+_RATES = dict(zip(STANDARD_RATES, "23.98 24 25 29.97 30 47.95 48 50 59.94 60".split(), strict=False))
 
 
 def seconds(time: Fraction) -> str:
@@ -32,14 +38,15 @@ def fcpxml(timeline: Timeline, places: Places) -> bytes:
     """The timeline as FCPXML."""
     root = ET.Element("fcpxml", {"version": VERSION})
     resources = _Resources(add(root, "resources"), places)
-    sequence_format = resources.format(timeline.rate, timeline.width, timeline.height)
+    sequence_format = resources.format(timeline.rate, timeline.width, timeline.height, timeline.pixel_aspect)
     for clip in timeline.clips:
         resources.asset(clip.pair.video)
         if clip.pair.audio is not None:
             resources.asset(clip.pair.audio)
     event = add(add(root, "library"), "event", name=timeline.name)
     for clip in timeline.clips:
-        _synchronized(event, clip, timeline, resources, {})
+        alone = lay_out(clip.name, [clip.pair])
+        _synchronized(event, alone.clips[0], alone, resources, {})
     project = add(event, "project", name=timeline.name)
     sequence = add(
         project,
@@ -60,19 +67,27 @@ class _Resources:
 
     def __init__(self, parent: ET.Element, places: Places) -> None:
         self._parent, self._places = parent, places
-        self._formats: dict[tuple[Fraction, int, int], str] = {}
+        self._formats: dict[tuple[Fraction, int, int, Fraction], str] = {}
         self._assets: dict[object, str] = {}
 
     def _next(self) -> str:
         return f"r{len(self._formats) + len(self._assets) + 1}"
 
-    def format(self, rate: Fraction, width: int, height: int) -> str:
+    def format(self, rate: Fraction, width: int, height: int, pixel_aspect: Fraction) -> str:
         """The id of a picture's format."""
-        key = (rate, width, height)
+        key = (rate, width, height, pixel_aspect)
         if key not in self._formats:
             name = self._formats[key] = self._next()
-            add(self._parent, "format", id=name, frameDuration=seconds(1 / rate), width=width, height=height)
+            pixels: dict[str, Value] = {}
+            if pixel_aspect != 1:
+                pixels = {"paspH": pixel_aspect.numerator, "paspV": pixel_aspect.denominator}
+            frame = seconds(1 / rate)
+            add(self._parent, "format", id=name, frameDuration=frame, width=width, height=height, **pixels)
         return self._formats[key]
+
+    def picture(self, picture: PictureInfo) -> str:
+        """The id of a file's picture's format."""
+        return self.format(picture.rate, picture.width, picture.height, picture.pixel_aspect)
 
     def asset(self, media: MediaInfo) -> str:
         """The id of a file."""
@@ -83,7 +98,7 @@ class _Resources:
             attributes: dict[str, Value] = {}
             if picture is not None:
                 attributes |= {"hasVideo": 1, "videoSources": 1}
-                attributes |= {"format": self.format(picture.rate, picture.width, picture.height)}
+                attributes |= {"format": self.picture(picture)}
             if sound is not None:
                 attributes |= {"hasAudio": 1, "audioSources": len(sound.channels)}
                 attributes |= {"audioChannels": sound.num_channels, "audioRate": sound.sample_rate_hz}
@@ -137,14 +152,24 @@ def _reorder(parent: ET.Element, element: ET.Element) -> None:
 def _synchronized(
     parent: ET.Element, clip: Clip, timeline: Timeline, resources: _Resources, place: dict[str, Value]
 ) -> ET.Element:
-    """A synchronized clip; a plain one where there is no sound to it."""
+    """A synchronized clip, which has the rate of its picture inside; a plain one where there is no sound to it."""
     if clip.sound is None:
         return _plain(parent, clip, timeline, resources, place)
-    media, common = clip.pair.video, _common(clip, timeline, resources)
-    element = add(parent, "sync-clip", **place, **common)
-    start = file_start(media)
-    inner = add(element, "asset-clip", ref=resources.asset(media), offset=seconds(start), **common, audioRole=_ROLE)
-    _connect(inner, clip, clip.sound, timeline, resources)
+    media, within = clip.pair.video, lay_out(clip.name, [clip.pair])
+    own = replace(within.clips[0], lane=clip.lane)
+    element = add(parent, "sync-clip", **place, **_common(clip, timeline, resources))
+    _conform(element, clip, timeline)
+    start = seconds(file_start(media))
+    inner = add(
+        element,
+        "asset-clip",
+        ref=resources.asset(media),
+        offset=start,
+        **_common(own, within, resources),
+        audioRole=_ROLE,
+    )
+    if own.sound is not None:
+        _connect(inner, own, own.sound, within, resources)
     _notes(element, clip, timeline)
     if media.sound is not None:
         _source(element, "storyline", is_active=False)
@@ -162,6 +187,7 @@ def _plain(
     element = add(
         parent, "asset-clip", ref=resources.asset(media), **place, **_common(clip, timeline, resources), **source
     )
+    _conform(element, clip, timeline)
     if clip.sound is not None:
         _connect(element, clip, clip.sound, timeline, resources)
     _notes(element, clip, timeline)
@@ -175,9 +201,16 @@ def _common(clip: Clip, timeline: Timeline, resources: _Resources) -> dict[str, 
         "name": clip.name,
         "start": seconds(file_start(media)),
         "duration": seconds(clip.picture.num_frames / timeline.rate),
-        "format": resources.format(picture.rate, picture.width, picture.height),
+        "format": resources.picture(picture),
         "tcFormat": _tc_format(media.start is not None and media.start.is_drop),
     }
+
+
+def _conform(element: ET.Element, clip: Clip, timeline: Timeline) -> None:
+    """At another rate than the timeline's: play it at its own speed."""
+    rate = clip.pair.picture.rate
+    if rate != timeline.rate:
+        add(element, "conform-rate", scaleEnabled=0, srcFrameRate=_RATES.get(rate))
 
 
 def _connect(element: ET.Element, clip: Clip, sound: Excerpt, timeline: Timeline, resources: _Resources) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 Value = str | int | Fraction | bool
-#: What no project file can hold: control characters, ends of lines, halves of characters (bytes that are not UTF-8), and
-#: the two that XML 1.0 leaves out.
+#: What no project file can hold: control characters, ends of lines, bytes that are not UTF-8 (which Python keeps as
+#: halves of characters), and the two that XML 1.0 leaves out.
 _UNWRITABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 
 

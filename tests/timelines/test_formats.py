@@ -325,3 +325,23 @@ def test_rates_can_be_mixed(tmp_path: Path, to: str) -> None:
 def piece_seconds(row: Row) -> Fraction:
     """How long a clip of 70 frames is."""
     return 70 / Fraction(("25", "25", "24000/1001", "60000/1001", "50", "30")[int(row.video.stem[1:])])
+
+
+@pytest.mark.parametrize("to", ["edl", "ale"])
+def test_a_file_keeps_its_way_of_counting(tmp_path: Path, to: str) -> None:
+    """Drop-frame clips in a list without, and the other way round: found again by the label that the file shows."""
+    rate = Fraction(30000, 1001)
+    rows = []
+    for number, is_drop in enumerate((True, False, True)):
+        start = Timecode(108_000 * 10 + number, rate, is_drop)
+        video = write_clip(tmp_path / f"v{number}.mov", rate, num_frames=30, timecode=start)
+        samples = round((36_000 * Fraction(1001, 1000)) * 48_000)
+        audio = write_recording(
+            tmp_path / f"a{number}.wav", 0.5, time_reference=samples, label_rate=rate, is_drop=not is_drop
+        )
+        rows.append(Row(video, audio, 0.0))
+    text = export(write_result(tmp_path / "OUT", rows), to).paths[0].read_text(encoding="utf-8")
+    labels = {"10:00:36;00": 2, "10:00:00:01": 1, "10:00:36;02": 1, "10:00:00:00": 2}  # v0 and a1, v1, v2, a0 and a2
+    assert {label: text.count(label) for label in labels} == labels
+    if to == "edl":
+        assert len(list(read_edl(tmp_path / "OUT" / "timeline.edl", rate).find_clips())) == 6

@@ -13,7 +13,7 @@ from fractions import Fraction
 from avmatch.media.timecode import timecode_at
 from avmatch.timelines.edl import Reels, sub_frames
 from avmatch.timelines.markup import Places
-from avmatch.timelines.shoot import Clip, Timeline
+from avmatch.timelines.shoot import Clip, Timeline, is_drop_in
 
 COLUMNS = (
     "Name",
@@ -59,25 +59,25 @@ def rate_text(rate: Fraction) -> str:
 
 def _row(clip: Clip, timeline: Timeline, places: Places, reels: Reels) -> list[str]:
     rate, media = timeline.rate, clip.pair.video
-    is_drop = timeline.is_drop if media.start is None else media.start.is_drop
+    is_drop = is_drop_in(media, timeline)
     num_frames = clip.pair.picture.num_frames
     begin = media.start_seconds
     start, end = (timecode_at(time, rate, is_drop=is_drop) for time in (begin, begin + num_frames / rate))
     channels = 0 if media.sound is None else media.sound.num_channels  # the clip's own
     tracks = "V" + "".join(f"A{number}" for number in range(1, channels + 1))
     cells = [clip.name, tracks, start, end, timecode_at(num_frames / rate, rate), rate_text(rate)]
-    cells += [reels.name(clip.picture), places.path(media.path), *_sound_cells(clip, timeline, places, is_drop=is_drop)]
+    cells += [reels.name(clip.picture), places.path(media.path), *_sound_cells(clip, timeline, places)]
     cells += [f"{clip.pair.match.confidence:.2f}", clip.doubt]
     return list(map(str, cells))
 
 
-def _sound_cells(clip: Clip, timeline: Timeline, places: Places, *, is_drop: bool) -> list[object]:
+def _sound_cells(clip: Clip, timeline: Timeline, places: Places) -> list[object]:
     audio, sound, lag = clip.pair.audio, clip.pair.sound, clip.pair.lag_seconds
     if audio is None or sound is None or lag is None:
         return [""] * 7
     exact = (audio.start_seconds + lag) * timeline.rate
     hundredths = round(100 * exact)
     frame = math.floor(Fraction(hundredths, 100))
-    code = timecode_at(frame / timeline.rate, timeline.rate, is_drop=is_drop)
+    code = timecode_at(frame / timeline.rate, timeline.rate, is_drop=is_drop_in(audio, timeline))
     frames, rest = sub_frames(lag * timeline.rate)
     return [audio.path.stem, places.path(audio.path), code, hundredths - 100 * frame, frames, rest, sound.num_channels]

@@ -1,7 +1,8 @@
 """CMX 3600 edit decision lists: Avid and everyone. The sequence, a clip's picture and its sound an event each.
 
-Everything is whole frames of one rate. What a sound lacks to a frame stands in a comment, in hundredths of a frame. The
-first two channels are in the event, further ones in the line AUD below it.
+Everything is whole frames of one rate, but a file's timecode is drop-frame where the file says so, as on its label.
+What a sound lacks to a frame stands in a comment, in hundredths of a frame. The first two channels are in the event,
+further ones in the line AUD below it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from fractions import Fraction
 
 from avmatch.media.timecode import timecode_at
 from avmatch.timelines.markup import Places
-from avmatch.timelines.shoot import Clip, Excerpt, Timeline
+from avmatch.timelines.shoot import Clip, Excerpt, Timeline, is_drop_in
 
 #: Most systems take names of reels up to this length; letters, digits, dots, dashes and underscores.
 MAX_REEL_LETTERS = 32
@@ -62,7 +63,8 @@ class Reels:
 def _event(number: int, reels: Reels, channels: str, excerpt: Excerpt, timeline: Timeline) -> str:
     source = round(excerpt.source_seconds * timeline.rate)
     ends = (source, source + excerpt.num_frames)
-    times = [str(timecode_at(frame / timeline.rate, timeline.rate, is_drop=timeline.is_drop)) for frame in ends]
+    is_drop = is_drop_in(excerpt.media, timeline)
+    times = [str(timecode_at(frame / timeline.rate, timeline.rate, is_drop=is_drop)) for frame in ends]
     times += [str(timeline.label(frame)) for frame in (excerpt.at_frame, excerpt.end_frame)]
     return f"{number:03d}  {reels.name(excerpt):8} {channels:5} C        {' '.join(times)}"
 

@@ -280,6 +280,13 @@ def label_of(media: MediaInfo, seconds: Fraction, timeline: Timeline) -> Timecod
     return timecode_at(time, rate, is_drop=timeline.is_drop and rate == timeline.rate)
 
 
+def is_drop_in(media: MediaInfo, timeline: Timeline) -> bool:
+    """Whether a file's timecode is drop-frame at the timeline's rate: as the file says, or else the timeline."""
+    start = media.start
+    says = timeline.is_drop if start is None or start.rate is None else start.is_drop
+    return says and can_drop(timeline.rate)
+
+
 def by_rate(pairs: Sequence[Pair]) -> list[list[Pair]]:
     """The clips of each rate, the most frequent first, for formats that hold one rate."""
     rates = Counter(pair.picture.rate for pair in pairs)

@@ -16,7 +16,21 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 MEASURED = ("retrieval", "sync", "match", "words", "classify", "probe")
 COMMANDS = (
-    *("", "match", "review", "export", "rename", "sync", "fix", "locate", "classify", "collide", "robustness", "train"),
+    *(
+        "",
+        "match",
+        "review",
+        "solve",
+        "export",
+        "rename",
+        "sync",
+        "fix",
+        "locate",
+        "classify",
+        "collide",
+        "robustness",
+        "train",
+    ),
     "evaluate",
     *(f"evaluate {name}" for name in MEASURED),
     *("synth", "doctor"),

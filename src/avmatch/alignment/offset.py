@@ -56,6 +56,8 @@ EDGE_CONFIDENCE = 0.3
 MOST_RHYTHM, RHYTHM_CONFIDENCE = 0.65, 0.6
 #: From this confidence on, an offset may be acted on, if its interval is no wider than this to either side.
 OK_CONFIDENCE, NARROW_SECONDS = 0.7, 0.12
+#: No offset is impossible.
+_LEAST_SHARE = 1e-12
 #: A sound that belongs with less than this probability is called unrelated.
 UNRELATED_BELOW = 0.1
 
@@ -225,6 +227,29 @@ def calibrated(estimate: OffsetEstimate) -> Float[np.ndarray, " L"]:
     share = np.where(near, right / posterior[near].sum(), 0.0) * posterior
     share[~near] = (1.0 - right) / max(posterior[~near].sum(), 1e-300) * posterior[~near]
     return np.asarray(share)
+
+
+def with_prior(
+    estimate: OffsetEstimate, usual: Float[np.ndarray, " L"], known: Float[np.ndarray, " L"]
+) -> OffsetEstimate:
+    """The estimate where more is known of the offset than usually.
+
+    Args:
+        usual: the log prior that the estimate was made with.
+        known: the log prior that holds.
+    """
+    if estimate.offset_seconds is None:
+        return estimate
+    lags = estimate.lags_seconds
+    nats = np.log(calibrated(estimate) + _LEAST_SHARE) - usual + known
+    peak = int(nats.argmax())
+    right = _mass(lags, nats, peak)
+    belongs = estimate.belongs
+    confidence = estimate.confidence if belongs is None else max(estimate.confidence, belongs * right)
+    offset = estimate.offset_seconds
+    if abs(lags[peak] - offset) > float(lags[1] - lags[0]):
+        offset = refined(nats, lags, peak)
+    return replace(estimate, offset_seconds=offset, nats=nats, offset_confidence=right, confidence=confidence)
 
 
 def _climbed(nats: Float[np.ndarray, " L"], place: int) -> int:

@@ -18,6 +18,7 @@ from avmatch.cli.match import match
 from avmatch.cli.rename import rename
 from avmatch.cli.review import review
 from avmatch.cli.robustness import robustness
+from avmatch.cli.solve import solve
 from avmatch.cli.sync import fix, locate, sync
 from avmatch.cli.synth import synth
 from avmatch.cli.train import train
@@ -28,7 +29,7 @@ app = Typer(
     pretty_exceptions_enable=False,
     help="Match silent video to audio, measure and repair audio–video sync.",
 )
-for command in (match, review, export, rename, sync, fix, locate, classify, collide, robustness, train):
+for command in (match, review, solve, export, rename, sync, fix, locate, classify, collide, robustness, train):
     app.command()(command)
 app.add_typer(evaluate, name="evaluate")
 app.command()(synth)

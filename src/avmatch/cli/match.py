@@ -7,7 +7,17 @@ from typing import Annotated
 from typer import Argument, Exit, Option
 
 from avmatch.cli.export import check_timeline, print_timeline
-from avmatch.cli.options import AudioCodec, Cache, FaceDetector, MaxOffset, Model, NoCache, cache_folder, progress_bars
+from avmatch.cli.options import (
+    AudioCodec,
+    Cache,
+    Decisions,
+    FaceDetector,
+    MaxOffset,
+    Model,
+    NoCache,
+    cache_folder,
+    progress_bars,
+)
 
 
 def match(
@@ -28,6 +38,7 @@ def match(
     normalise: Annotated[str, Option(help="How --matrix is normalised: sinkhorn, csls or raw.")] = "sinkhorn",
     mux: Annotated[Path | None, Option(help="Also mux matches into here; replaces only muxed files.")] = None,
     audio_codec: AudioCodec = "auto",
+    decisions: Decisions = None,
     export: Annotated[str | None, Option(help="Also write OUT/timeline in this format (`avmatch export`).")] = None,
     top_k: Annotated[int, Option(help="Candidates listed for each video.")] = 10,
     json: Annotated[bool, Option("--json", help="One JSON object a video instead of the table.")] = False,
@@ -69,6 +80,7 @@ def match(
             model=model,
             face_detector=face_detector,
             cache_dir=cache_folder(cache, no_cache),
+            decisions=decisions,
             leave_out=[folder for folder in (out, mux) if folder is not None],
             progress=progress,
         )

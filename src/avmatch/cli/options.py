@@ -17,6 +17,9 @@ AudioCodec = Annotated[
     str, Option(help="The copies' sound: copy, pcm, flac, alac, aac, opus; auto keeps what the container can hold.")
 ]
 Only = Annotated[str, Option(help="sure: pairs whose match and offset have a confidence of 0.9 or more; or all.")]
+Decisions = Annotated[
+    Path | None, Option(help="What was decided in a review (decisions.sqlite). [default of solve: the result's own]")
+]
 VideoStream = Annotated[
     int | None, Option(help="The picture to use: a stream's number in the file, as ffprobe shows it, from 0 on.")
 ]

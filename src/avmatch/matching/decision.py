@@ -30,6 +30,7 @@ from scipy.special import expit
 from avmatch.core.matches import Candidate, Match, MatchResult
 from avmatch.cues.evidence import PeakFigures
 from avmatch.matching import assignment
+from avmatch.matching.constraints import Constraints
 from avmatch.matching.fusion import Scores
 from avmatch.matching.settings import MatchSettings as MatchSettings
 
@@ -52,6 +53,7 @@ MEASURED_WEIGHTS = (0.133, 0.850, 0.783, -0.358, 0.000, 0.000, 0.667, 0.711, 0.0
 #: How many of the pairs that looked best were right in the galleries of the fit, and how many files' worth that counts.
 USUAL_SHARE, USUAL_FILES = 0.369, 8.0
 _EM_ROUNDS = 30
+NOTHING_GIVEN = Constraints()
 
 
 def confidences(
@@ -153,10 +155,21 @@ def _damped(values: Float64[np.ndarray, "*shape"] | float) -> Float64[np.ndarray
     return np.asarray(np.sign(values) * np.log1p(np.abs(values)))
 
 
-def partners(confidence: Float64[np.ndarray, "N M"], settings: MatchSettings) -> Int[np.ndarray, " N"]:
-    """The audio of each video under these settings, or -1."""
+def partners(
+    confidence: Float64[np.ndarray, "N M"], settings: MatchSettings, given: Constraints = NOTHING_GIVEN
+) -> Int[np.ndarray, " N"]:
+    """The audio of each video under these settings, or -1.
+
+    Args:
+        given: what a person decided; `confidence` knows it already (Constraints.with_confidence).
+    """
     assign = assignment.many_to_one if settings.many else assignment.one_to_one
-    return assign(confidence, min_confidence=settings.min_confidence, complete=settings.complete)
+    partner = assign(confidence, min_confidence=settings.min_confidence, complete=settings.complete)
+    if settings.complete and given and confidence.size:
+        shape = (confidence.shape[0], confidence.shape[1])
+        is_closed = given.closed(shape, shared=settings.many)[np.arange(len(partner)), partner]
+        partner = np.where(is_closed, -1, partner)
+    return partner
 
 
 def decide(
@@ -166,6 +179,7 @@ def decide(
     scores: Scores,
     confidence: Float64[np.ndarray, "N M"],
     settings: MatchSettings,
+    given: Constraints = NOTHING_GIVEN,
 ) -> MatchResult:
     """Give every listed video its match, or none.
 
@@ -173,8 +187,9 @@ def decide(
         listed: the videos that were asked for, in the order of the answer.
         videos, audios: the usable files, the rows and columns of `scores`.
         confidence: the probability that each pair is right.
+        given: what a person decided.
     """
-    partner = partners(confidence, settings)
+    partner = partners(confidence, settings, given)
     rows = {path: row for row, path in enumerate(videos)}
     taken = set(partner.tolist())
     table = _Table(scores, confidence, partner, tuple(audios))

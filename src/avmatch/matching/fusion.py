@@ -29,7 +29,10 @@ NEAR_SECONDS = 1.0
 USUAL_OFFSET_SECONDS = 0.06
 _USUAL_SHARE = 0.5
 #: Some rows or columns.
-Place = slice | int | Int[np.ndarray, " n"]
+Place = slice | int | Int[np.ndarray, " n"] | Int[np.ndarray, "n 1"]
+#: What the weights of cues are multiplied with, by name; 1 for those that aren't there (accepted.py).
+Factors = Mapping[str, float]
+NO_FACTORS: Factors = MappingProxyType({})
 
 
 def usual_offsets(lags_seconds: Float[np.ndarray, " L"]) -> Float[np.ndarray, " L"]:
@@ -42,6 +45,11 @@ def usual_offsets(lags_seconds: Float[np.ndarray, " L"]) -> Float[np.ndarray, " 
 def any_offset(lags_seconds: Float[np.ndarray, " L"]) -> Float[np.ndarray, " L"]:
     """Log prior over offsets: all equal."""
     return np.full(len(lags_seconds), -np.log(len(lags_seconds)))
+
+
+def weight_of(cue: Cue, factors: Factors) -> float:
+    """What a cue's nats are multiplied with: its own calibration, and what this shoot makes of it."""
+    return cue.calibration.weight * factors.get(cue.name, 1.0)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -72,6 +80,7 @@ def fused_scores(
     lags_seconds: Float[np.ndarray, " L"],
     log_prior: Float[np.ndarray, " L"],
     *,
+    factors: Factors = NO_FACTORS,
     progress: Progress | None = None,
 ) -> Scores:
     """Score every pair. `log_prior` is over the offsets (usual_offsets, any_offset) and sums to one in probability."""
@@ -79,7 +88,7 @@ def fused_scores(
     step = max(1, BLOCK_VALUES // max(1, len(audios) * min(CHUNK_LAGS, len(lags_seconds))))
     for begin in range(0, len(videos), step):
         rows = slice(begin, min(begin + step, len(videos)))
-        block = scores_of_block(cues, videos[rows], audios, lags_seconds, log_prior)
+        block = scores_of_block(cues, videos[rows], audios, lags_seconds, log_prior, factors=factors)
         put(scores, block, rows, slice(None))
         if progress is not None:
             progress("pairs", rows.stop, len(videos))
@@ -128,6 +137,8 @@ def scores_of_block(
     lags_seconds: Float[np.ndarray, " L"],
     log_prior: Float[np.ndarray, " L"],
     known: Mapping[int, Float32[np.ndarray, "N M"]] = MappingProxyType({}),
+    *,
+    factors: Factors = NO_FACTORS,
 ) -> Scores:
     """Score every pair, all curves at once.
 
@@ -142,7 +153,7 @@ def scores_of_block(
         curves = [
             np.broadcast_to(known[place][..., None], (*best.shape, len(lags)))
             if place in known
-            else cue.calibration.weight * cue.curves(videos, audios, lags).nats
+            else weight_of(cue, factors) * cue.curves(videos, audios, lags).nats
             for place, cue in enumerate(cues)
         ]
         _take_chunk(scores, best, curves, lags, log_prior[chunk])

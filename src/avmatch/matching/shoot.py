@@ -17,7 +17,8 @@ from jaxtyping import Bool, Int
 from avmatch.core.origins import Origin
 from avmatch.cues.clock import ClockFit, clock_nats
 from avmatch.cues.order import order_nats
-from avmatch.matching.decision import by_gallery, figures, partners
+from avmatch.matching.constraints import Constraints
+from avmatch.matching.decision import NOTHING_GIVEN, by_gallery, figures, partners
 from avmatch.matching.fusion import Scores, with_evidence
 from avmatch.matching.settings import MatchSettings
 
@@ -31,28 +32,34 @@ def with_shoot(
     videos: Sequence[Origin],
     audios: Sequence[Origin],
     settings: MatchSettings,
+    given: Constraints = NOTHING_GIVEN,
 ) -> tuple[Scores, tuple[str, ...]]:
     """The scores with the evidence of clocks and of order, where there is any; and remarks on what was learned.
 
     Args:
         by_face: where a cue that looks at faces contributed most.
         videos, audios: where the files of the rows and columns come from.
+        given: what a person decided; pairs that are made so are sure.
     """
     found = scores
     notes: tuple[str, ...] = ()
     if not scores.nats.size or not (settings.use_clock or settings.use_order):
         return scores, ()
     for _ in range(NUM_ROUNDS):
-        sure = _sure_pairs(found, by_face, settings)
+        sure = _sure_pairs(found, by_face, settings, given)
         found, notes = _learned(scores, videos, audios, sure, settings)
         if found is scores:
             break
     return found, notes
 
 
-def _sure_pairs(scores: Scores, by_face: Bool[np.ndarray, "N M"], settings: MatchSettings) -> Int[np.ndarray, "S 2"]:
+def _sure_pairs(
+    scores: Scores, by_face: Bool[np.ndarray, "N M"], settings: MatchSettings, given: Constraints
+) -> Int[np.ndarray, "S 2"]:
     """Rows and columns."""
     confidence = by_gallery(figures(scores.nats, shared=settings.many), by_face)
+    if given:
+        confidence = given.with_confidence(confidence, shared=settings.many)
     partner = partners(confidence, replace(settings, min_confidence=SURE_CONFIDENCE, complete=False))
     (rows,) = np.nonzero(partner >= 0)
     return np.stack([rows, partner[rows]], axis=1)

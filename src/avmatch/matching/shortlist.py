@@ -22,7 +22,16 @@ from scipy.special import logsumexp
 from avmatch.core.features import AudioFeatures, VideoFeatures
 from avmatch.core.results import Progress
 from avmatch.cues.evidence import Cue, RoughCue, TimelessCue
-from avmatch.matching.fusion import Scores, fused_scores, no_scores, put, scores_of_block
+from avmatch.matching.fusion import (
+    NO_FACTORS,
+    Factors,
+    Scores,
+    fused_scores,
+    no_scores,
+    put,
+    scores_of_block,
+    weight_of,
+)
 
 #: With more pairs than of so many files on either side, pairs are shortlisted.
 USUAL_FILES = 300
@@ -44,12 +53,13 @@ def gallery_scores(
     lags_seconds: Float[np.ndarray, " L"],
     log_prior: Float[np.ndarray, " L"],
     *,
+    factors: Factors = NO_FACTORS,
     progress: Progress | None = None,
 ) -> Scores:
     """Scores of every pair as `fused_scores` has them; in large galleries of those that don't lead only nearly."""
     if len(videos) * len(audios) <= USUAL_FILES**2:
-        return fused_scores(cues, videos, audios, lags_seconds, log_prior, progress=progress)
-    scores = rough_scores(cues, videos, audios, lags_seconds, log_prior, progress=progress)
+        return fused_scores(cues, videos, audios, lags_seconds, log_prior, factors=factors, progress=progress)
+    scores = rough_scores(cues, videos, audios, lags_seconds, log_prior, factors=factors, progress=progress)
     listed = shortlist(scores.nats)
     timeless = [place for place, cue in enumerate(cues) if isinstance(cue, TimelessCue)]
 
@@ -57,7 +67,7 @@ def gallery_scores(
         (columns,) = np.nonzero(listed[row])
         known = {place: scores.parts[place, row, columns][None] for place in timeless}
         sounds = [audios[column] for column in columns.tolist()]
-        exact = scores_of_block(cues, [videos[row]], sounds, lags_seconds, log_prior, known)
+        exact = scores_of_block(cues, [videos[row]], sounds, lags_seconds, log_prior, known, factors=factors)
         put(scores, exact, slice(row, row + 1), columns)
 
     _side_by_side(refine, range(len(videos)), lambda row: row + 1, "leaders", len(videos), progress)
@@ -71,6 +81,7 @@ def rough_scores(
     lags_seconds: Float[np.ndarray, " L"],
     log_prior: Float[np.ndarray, " L"],
     *,
+    factors: Factors = NO_FACTORS,
     progress: Progress | None = None,
 ) -> Scores:
     """Nearly what `fused_scores` gives, for much less."""
@@ -78,7 +89,7 @@ def rough_scores(
     lags, prior = thinned_offsets(lags_seconds, log_prior)
     scores = no_scores(rough, (len(videos), len(audios)))
     known = {
-        place: cue.calibration.weight * cue.curves(videos, audios, lags[:1]).nats[..., 0]
+        place: weight_of(cue, factors) * cue.curves(videos, audios, lags[:1]).nats[..., 0]
         for place, cue in enumerate(cues)
         if isinstance(cue, TimelessCue)
     }
@@ -89,7 +100,7 @@ def rough_scores(
         for first in range(0, len(audios), _MOST_SOUNDS):
             columns = slice(first, first + _MOST_SOUNDS)
             some = {place: nats[rows, columns] for place, nats in known.items()}
-            block = scores_of_block(rough, videos[rows], audios[columns], lags, prior, some)
+            block = scores_of_block(rough, videos[rows], audios[columns], lags, prior, some, factors=factors)
             put(scores, block, rows, columns)
 
     begins = range(0, len(videos), step)

@@ -25,8 +25,10 @@ from avmatch.core.errors import UsageError
 from avmatch.core.files import strict_json
 from avmatch.core.matches import MatchResult
 from avmatch.core.results import Progress
+from avmatch.data.decision_store import DECISIONS, DecisionStore
 from avmatch.matching.settings import MatchSettings
 from avmatch.pipelines.arguments import Paths, left_out, video_and_audio_paths
+from avmatch.pipelines.decided import Decided, decided
 
 #: Of the package, what answers depend on.
 _PROGRAM = ("*.py", "*.onnx")
@@ -41,6 +43,7 @@ def match(
     face_detector: Path | None = None,
     cache_dir: Path | None = None,
     leave_out: Sequence[Path] = (),
+    decisions: Path | None = None,
     num_workers: int = 0,
     progress: Progress | None = None,
 ) -> MatchResult:
@@ -54,15 +57,18 @@ def match(
         face_detector: a YuNet network as ONNX; None = OpenCV's Haar cascades.
         cache_dir: where features and answers are kept between runs; None = nowhere.
         leave_out: folders inside `videos` or `audios` that aren't searched, such as those of earlier results.
+        decisions: what a person decided of these files in a review: the file that `avmatch review` keeps.
         num_workers: files analysed at once; 0 = one a core.
         progress: called with (stage, done, total).
 
     Raises:
-        UsageError: an argument names nothing, or a setting is out of range.
+        UsageError: an argument names nothing, a setting is out of range, or the decisions can't be read.
         ModelError: the model or the face detector can't be used.
     """
     settings = settings or MatchSettings()
-    before = None if cache_dir is None else _question(videos, audios, settings, model, face_detector, leave_out)
+    found = None if decisions is None else decided_of(decisions, videos, audios, leave_out)
+    asked = (videos, audios, settings, model, face_detector, leave_out, found)
+    before = None if cache_dir is None else _question(*asked)
     place = None if cache_dir is None or before is None else before.place(cache_dir)
     if place is not None and (answer := store.read(place, MatchResult)):
         return answer
@@ -77,12 +83,29 @@ def match(
         cache_dir=cache_dir,
         leave_out=leave_out,
         contents={} if before is None else before.contents,
+        decided=found,
         num_workers=num_workers,
         progress=progress,
     )
     if place is not None and before is not None and not result.failures and before.states == _states(before.contents):
         _keep(place, result)
     return result
+
+
+def decided_of(decisions: Path, videos: Paths, audios: Paths, leave_out: Sequence[Path] = ()) -> Decided:
+    """What a person decided of these files.
+
+    Raises:
+        UsageError: there is no such file of decisions, or an argument names nothing.
+    """
+    if not decisions.is_file():
+        raise UsageError(f"{decisions}: no such file; give the {DECISIONS} of a result that `avmatch review` showed")
+    video_paths, audio_paths = video_and_audio_paths(videos, audios, leave_out)
+    store = DecisionStore(decisions)
+    try:
+        return decided(store, list(dict.fromkeys((*video_paths, *audio_paths))))
+    finally:
+        store.close()
 
 
 @dataclass(frozen=True)
@@ -113,6 +136,7 @@ def _question(
     model: str | Path | None,
     face_detector: Path | None,
     leave_out: Sequence[Path],
+    decided: Decided | None,
 ) -> _Question | None:
     """What is asked; None where a file or a model has no content to go by."""
     try:
@@ -126,7 +150,8 @@ def _question(
         return None
     notes = list(left_out((videos, audios), leave_out))
     changed = [int(Path(path).stat().st_mtime) for path in paths] if settings.use_clock or settings.use_order else []
-    named = [str(model), others, asdict(settings), video_paths, audio_paths, notes, changed]
+    ruled = [] if decided is None else [[path, asdict(ruling)] for path, ruling in sorted(decided.rulings.items())]
+    named = [str(model), others, asdict(settings), video_paths, audio_paths, notes, changed, *ruled]
     return _Question(contents, states, strict_json(named))
 
 

@@ -28,12 +28,14 @@ from avmatch.core.results import NOTED_DAMAGED_SECONDS, NOTED_MISSING_SHARE, Fai
 from avmatch.cues.evidence import Cue
 from avmatch.cues.mouth import looks_at_faces
 from avmatch.cues.recording import DurationCue, ScratchCue
+from avmatch.matching.constraints import Constraints
 from avmatch.matching.decision import MatchSettings, by_gallery, decide, figures
-from avmatch.matching.fusion import Scores, any_offset, fused_scores, usual_offsets
+from avmatch.matching.fusion import Scores
 from avmatch.matching.shoot import with_shoot
-from avmatch.matching.shortlist import gallery_scores
 from avmatch.media.origins import read_origin, with_devices
 from avmatch.pipelines.arguments import Paths, left_out, listed, video_and_audio_paths
+from avmatch.pipelines.decided import Decided
+from avmatch.pipelines.lessons import Lessons, learned_factors, lessons_of, scored, with_decided
 from avmatch.pipelines.models import Models, face_cues, models_with, motion_cues, open_for_match
 from avmatch.pipelines.pairs import PairJudge, jump_notes, with_measured
 from avmatch.pipelines.shoot import with_latency
@@ -55,6 +57,7 @@ def match(
     cache_dir: Path | None = None,
     leave_out: Sequence[Path] = (),
     contents: Mapping[str, str] | None = None,
+    decided: Decided | None = None,
     num_workers: int = 0,
     progress: Progress | None = None,
 ) -> MatchResult:
@@ -62,11 +65,12 @@ def match(
 
     Args:
         contents: the content hashes of files, where they are known already.
+        decided: what a person decided of the files in a review.
     """
     settings = settings or MatchSettings()
     opened = None if model is None else open_for_match(model)
     if opened is not None and opened.kind == CLIP_TOWERS:
-        return _match_features(videos, audios, settings, opened)
+        return _match_features(videos, audios, settings, opened, decided or Decided())
     models = models_with(opened)
     analyser = Analyser(cache_dir, models.towers, 1, face_detector, contents=contents or {})
     watch = analyser.video_with_scratch if settings.use_scratch else analyser.video
@@ -74,19 +78,30 @@ def match(
     video_answers = analyse_all(watch, video_paths, "videos", progress, num_workers)
     audio_answers = analyse_all(analyser.audio, audio_paths, "audio", progress, num_workers)
     video_features, audio_features = _usable(video_paths, video_answers), _usable(audio_paths, audio_answers)
-    origins = _origins(tuple(video_features), tuple(audio_features), settings, num_workers)
+    videos_there, audios_there = tuple(video_features), tuple(audio_features)
+    origins = _origins(videos_there, audios_there, settings, decided or Decided(), num_workers)
+    known = lessons_of(decided or Decided(), *origins, many=settings.many)
     judge, learned = _judge(
-        models, tuple(video_features.values()), tuple(audio_features.values()), origins, settings, num_workers, progress
+        models,
+        tuple(video_features.values()),
+        tuple(audio_features.values()),
+        origins,
+        settings,
+        known,
+        num_workers,
+        progress,
     )
     confidence = judge.settled()
-    decided = decide(video_paths, tuple(video_features), tuple(audio_features), judge.scores, confidence, settings)
-    result = with_measured(decided, judge)
+    made = decide(video_paths, videos_there, audios_there, judge.scores, confidence, settings, known.given)
+    result = with_measured(made, judge)
     result, shared = with_latency(result, judge, *origins) if settings.use_latency else (result, ())
+    result = with_decided(result, known)
     return replace(
         result,
         matches=tuple(
             replace(item, missing_share=_missing(item, video_features, audio_features)) for item in result.matches
         ),
+        settings={**result.settings, **_named(model=model, face_detector=face_detector)},
         failures=_failures((*video_answers, *audio_answers)),
         notes=(
             *left_out((videos, audios), leave_out),
@@ -105,38 +120,67 @@ def _judge(
     audios: tuple[AudioFeatures, ...],
     origins: tuple[tuple[Origin, ...], tuple[Origin, ...]],
     settings: MatchSettings,
+    known: Lessons,
     num_workers: int,
     progress: Progress | None,
 ) -> tuple[PairJudge, tuple[str, ...]]:
     """Score every pair, and make ready to measure those that are made; and remarks on what the shoot knows."""
     cues = cues_for(settings, models)
-    lags = _lags(audios, settings)
-    prior = any_offset(lags) if settings.many else usual_offsets(lags)
-    score = fused_scores if settings.many else gallery_scores
-    scores = score(cues, videos, audios, lags, prior, progress=progress)
+    lags = _lags(audios, settings, known.farthest_seconds)
+    known = replace(known, factors=learned_factors(known, cues, videos, audios, lags, many=settings.many))
+    scores = scored(known, cues, videos, audios, lags, settings, progress)
     measuring = (*sync_cues_for(models), *(cue for cue in cues if isinstance(cue, ScratchCue)))
     faces = [place for place, cue in enumerate(cues) if looks_at_faces(cue)]
     by_face = np.isin(scores.deciding, faces)
-    scores, learned = with_shoot(scores, by_face, *origins, settings)
-    gallery = figures(scores.nats, shared=settings.many)
+    scores, learned = with_shoot(scores, by_face, *origins, settings, known.given)
+    gallery, given, shape = _figures(scores, known.given, settings), known.given, (len(videos), len(audios))
     confidence = by_gallery(gallery, by_face)
-    judge = PairJudge(measuring, videos, audios, scores, gallery, confidence, settings, num_workers, progress)
+    judge = PairJudge(
+        measuring,
+        videos,
+        audios,
+        scores,
+        gallery,
+        given.with_confidence(confidence, shared=settings.many) if given and all(shape) else confidence,
+        settings,
+        num_workers,
+        progress,
+        given,
+        lambda pair: known.offsets_of(pair.row, pair.column),
+    )
     return judge, learned
 
 
+def _figures(scores: Scores, given: Constraints, settings: MatchSettings) -> Float64[np.ndarray, "N M 4"]:
+    """What confidences are made of: only what is still to decide is a gallery."""
+    if not given:
+        return figures(scores.nats, shared=settings.many)
+    shape = (scores.nats.shape[0], scores.nats.shape[1])
+    rows, columns = given.left(shape, shared=settings.many)
+    nats = given.without_forbidden(scores.nats)[np.ix_(rows, columns)]
+    return given.with_figures(figures(nats, shared=settings.many), shape, shared=settings.many)
+
+
 def _origins(
-    videos: Sequence[str], audios: Sequence[str], settings: MatchSettings, num_workers: int
+    videos: Sequence[str], audios: Sequence[str], settings: MatchSettings, decided: Decided, num_workers: int
 ) -> tuple[tuple[Origin, ...], tuple[Origin, ...]]:
     """Where the files come from; nothing is read where nothing is to count."""
     read: Callable[[str], Origin] = read_origin if settings.use_clock or settings.use_latency else Origin
     if not (settings.use_clock or settings.use_order or settings.use_latency):
-        return tuple(map(Origin, videos)), tuple(map(Origin, audios))
+        return _labelled(map(Origin, videos), decided), _labelled(map(Origin, audios), decided)
     found = [
         Origin(path) if isinstance(answer, Failure) else answer
         for paths in (videos, audios)
         for path, answer in zip(paths, analyse_all(read, paths, "headers", None, num_workers), strict=True)
     ]
-    return with_devices(found[: len(videos)]), with_devices(found[len(videos) :])
+    of_videos, of_audios = with_devices(found[: len(videos)]), with_devices(found[len(videos) :])
+    return _labelled(of_videos, decided), _labelled(of_audios, decided)
+
+
+def _labelled(origins: Iterable[Origin], decided: Decided) -> tuple[Origin, ...]:
+    """The origins, with the devices that a person named."""
+    named = ((item, decided.device(item.path)) for item in origins)
+    return tuple(replace(item, device=device, is_known=True) if device else item for item, device in named)
 
 
 def cues_for(settings: MatchSettings, models: Models) -> tuple[Cue, ...]:
@@ -150,13 +194,20 @@ def cues_for(settings: MatchSettings, models: Models) -> tuple[Cue, ...]:
     return tuple(cues)
 
 
+def _named(**files: str | Path | None) -> dict[str, str]:
+    """The models that were given, so that the same can be asked again."""
+    return {name: str(file) for name, file in files.items() if file is not None}
+
+
 def _failures(answers: Iterable[object]) -> tuple[Failure, ...]:
     """What couldn't be used; a file that fails as a video and as a recording counts once."""
     failures = [answer for answer in answers if isinstance(answer, Failure)]
     return tuple({(failure.path, failure.message): failure for failure in failures}.values())
 
 
-def _match_features(videos: Paths, audios: Paths, settings: MatchSettings, model: Model) -> MatchResult:
+def _match_features(
+    videos: Paths, audios: Paths, settings: MatchSettings, model: Model, decided: Decided
+) -> MatchResult:
     """Say which audio clip belongs to which video clip, by their features (T, F) and towers over them.
 
     Raises:
@@ -177,7 +228,10 @@ def _match_features(videos: Paths, audios: Paths, settings: MatchSettings, model
     nats = np.float32(description.scale) * (video_vectors @ audio_vectors.T - np.float32(description.baseline))
     unknown = np.full(nats.shape, np.nan, np.float32)
     scores = Scores(nats, unknown, np.zeros(nats.shape, np.int64), (towers.name,), nats[None], np.ones_like(nats))
-    result = decide(video_paths, usable_videos, usable_audio, scores, _posterior(nats), settings)
+    known = lessons_of(decided, tuple(map(Origin, usable_videos)), tuple(map(Origin, usable_audio)), many=False)
+    confidence = known.given.with_confidence(_posterior(nats), shared=False) if known.given else _posterior(nats)
+    made = decide(video_paths, usable_videos, usable_audio, scores, confidence, settings, known.given)
+    result = with_decided(made, known)
     return replace(result, failures=(*video_failures, *audio_failures))
 
 
@@ -218,10 +272,11 @@ def _usable(paths: Sequence[str], answers: Sequence[Features | Failure]) -> dict
     return {path: item for path, item in zip(paths, answers, strict=True) if not isinstance(item, Failure)}
 
 
-def _lags(audios: Sequence[AudioFeatures], settings: MatchSettings) -> Float[np.ndarray, " L"]:
-    """One-to-one: ± the range. Many: wherever a video can lie inside the longest recording."""
+def _lags(audios: Sequence[AudioFeatures], settings: MatchSettings, farthest_seconds: float) -> Float[np.ndarray, " L"]:
+    """One-to-one: ± the range, or as far as offsets are known to lie. Many: wherever a video can lie inside the longest
+    recording."""
     if not settings.many:
-        steps = int(np.ceil(settings.max_offset_seconds / LAG_STEP_SECONDS))
+        steps = int(np.ceil(max(settings.max_offset_seconds, farthest_seconds) / LAG_STEP_SECONDS))
         return np.arange(-steps, steps + 1) * LAG_STEP_SECONDS
     longest = max((audio.duration_seconds for audio in audios), default=0.0)
     return np.arange(-TICK_RATE_HZ, int(longest * TICK_RATE_HZ) + 1) / TICK_RATE_HZ

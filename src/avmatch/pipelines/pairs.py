@@ -11,7 +11,7 @@ confidence is judged anew with it, and by how many of the files seem to have a m
 are assigned again, until every pair made was measured.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -24,9 +24,18 @@ from avmatch.core.matches import Candidate, Match, MatchResult
 from avmatch.core.results import Failure, Progress
 from avmatch.cues.evidence import Cue
 from avmatch.cues.mouth import looks_at_faces
-from avmatch.matching.decision import USUAL_SHARE, MatchSettings, adapted, matched_share, measured_confidence, partners
+from avmatch.matching.constraints import Constraints
+from avmatch.matching.decision import (
+    NOTHING_GIVEN,
+    USUAL_SHARE,
+    MatchSettings,
+    adapted,
+    matched_share,
+    measured_confidence,
+    partners,
+)
 from avmatch.matching.fusion import Scores
-from avmatch.pipelines.sync import DEFAULT_MAX_OFFSET_SECONDS, Measured, measured_pair
+from avmatch.pipelines.sync import DEFAULT_MAX_OFFSET_SECONDS, Measured, expecting, measured_pair
 from avmatch.reports.wording import jumps_in_words
 
 #: Pairs less probable than this by the gallery aren't measured; and how often is assigned, at most.
@@ -40,6 +49,10 @@ class Pair(NamedTuple):
     column: int
 
 
+def _no_offsets(_: Pair) -> Sequence[float]:
+    return ()
+
+
 @dataclass(frozen=True, eq=False)
 class PairJudge:
     """Measures pairs, each once, and says how probable they are.
@@ -50,6 +63,8 @@ class PairJudge:
         scores: of all pairs, in the gallery.
         gallery: (N, M, 4) what the confidence by the gallery is made of (matching/decision.py).
         by_gallery: (N, M) that confidence.
+        given: what a person decided; `by_gallery` knows it already.
+        accepted_seconds: the offsets that a further pair of these two files may be expected at.
         measured: what was measured so far.
     """
 
@@ -62,6 +77,8 @@ class PairJudge:
     settings: MatchSettings
     num_workers: int = 0
     progress: Progress | None = None
+    given: Constraints = NOTHING_GIVEN
+    accepted_seconds: Callable[[Pair], Sequence[float]] = _no_offsets
     measured: dict[Pair, Measured] = field(default_factory=dict)
 
     def settled(self) -> Float64[np.ndarray, "N M"]:
@@ -70,18 +87,18 @@ class PairJudge:
         least = replace(self.settings, min_confidence=min(LEAST_CONFIDENCE, self.settings.min_confidence))
         tried: set[Pair] = set()
         for number in range(MOST_ROUNDS):
-            made = _pairs(partners(adapted(found, share), self.settings if number else least))
-            new = [pair for pair in made if pair not in tried]
+            made = _pairs(partners(adapted(found, share), self.settings if number else least, self.given))
+            new = [pair for pair in made if pair not in tried and not self._is_known(pair)]
             if not new:
                 break
             tried.update(new)
             for pair, measured in self._measure(new).items():
                 self.measured[pair] = measured
-                if measured.estimate.figures is not None:
+                if measured.estimate.figures is not None and pair.row not in self.given.made:
                     figures = self.gallery[pair.row, pair.column]
                     found[pair] = measured_confidence(figures, measured.estimate.figures, self._by_face(measured))
             if number == 0:
-                share = matched_share(np.array([found[pair] for pair in made]))
+                share = matched_share(np.array([found[pair] for pair in made if pair.row not in self.given.made]))
         return adapted(found, share)
 
     def _measure(self, pairs: Sequence[Pair]) -> dict[Pair, Measured]:
@@ -91,7 +108,8 @@ class PairJudge:
         def measured(name: str) -> Measured:
             pair = by_name[name]
             video, audio = self.videos[pair.row], self.audios[pair.column]
-            return measured_pair(self.cues, name, video, audio, self._reach, self._near(pair))
+            found = measured_pair(self.cues, name, video, audio, self._reach, self._near(pair))
+            return expecting(found, self.accepted_seconds(pair))
 
         answers = analyse_all(measured, list(by_name), "offsets", self.progress, self.num_workers)
         return {pair: found for pair, found in zip(pairs, answers, strict=True) if not isinstance(found, Failure)}
@@ -111,6 +129,10 @@ class PairJudge:
         """How probable it is that the video lies about the place where its offset was looked for."""
         is_there = abs(float(self.scores.offset_seconds[pair]) - self._near(pair)) <= self._reach
         return float(self.scores.place_share[pair]) if is_there else 1.0
+
+    def _is_known(self, pair: Pair) -> bool:
+        """Whether a person found its offset right."""
+        return self.given.accepted.get(pair.row) is not None
 
     def _by_face(self, found: Measured) -> bool:
         return any(cue.name == found.estimate.cue and looks_at_faces(cue) for cue in self.cues)

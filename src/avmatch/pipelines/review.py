@@ -8,12 +8,13 @@ Files have opaque names here, made of their paths as the result has them; what i
 import hashlib
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from avmatch.core.decisions import Decision, Kind
 from avmatch.core.errors import UsageError
+from avmatch.data.changes import Answer, read_changes
 from avmatch.data.decision_store import DECISIONS, DecisionStore
 from avmatch.data.result_folder import MATCHES, located
 from avmatch.data.result_tables import ResultTables, read_tables
@@ -54,10 +55,11 @@ class Request:
 
 @dataclass(frozen=True)
 class Listed:
-    """A result's tables, and the names of its files."""
+    """A result's tables, what it said before the last solve, and the names of its files."""
 
     tables: ResultTables
     stamp: tuple[int, int]
+    before: Mapping[str, Answer] = field(default_factory=dict)
 
     @cached_property
     def videos(self) -> Mapping[str, str]:
@@ -115,7 +117,7 @@ class Review:
             key = (listed.stamp, state.revision)
             if self._board is None or self._board[0] != key:
                 found = decided(self.store, listed.paths)
-                self._board = key, board(listed.tables, found)
+                self._board = key, board(listed.tables, found, listed.before)
             return self._board[1]
 
     def video(self, name: str) -> str:
@@ -187,7 +189,7 @@ class Review:
 
     def _read(self) -> Listed:
         stamp = _stamp(self.folder)
-        return Listed(read_tables(self.folder), stamp)
+        return Listed(read_tables(self.folder), stamp, read_changes(self.folder))
 
 
 def clip_id(path: str) -> str:

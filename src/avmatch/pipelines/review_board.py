@@ -16,6 +16,7 @@ from typing import Literal, get_args
 
 from avmatch.core.decisions import Ruling
 from avmatch.core.errors import UsageError
+from avmatch.data.changes import Answer
 from avmatch.data.result_folder import SURE_CONFIDENCE, StoredMatch
 from avmatch.data.result_tables import ResultTables
 from avmatch.pipelines.decided import Decided
@@ -23,15 +24,6 @@ from avmatch.reports.wording import folder_and_name
 
 Section = Literal["check", "sure", "decided", "failed"]
 Listing = Literal["check", "sure", "decided", "failed", "changed", "all"]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a result says of a clip."""
-
-    recording: str | None
-    offset_seconds: float | None
-    confidence: float
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from avmatch.analysis.features import Analyser
 from avmatch.core.features import TICK_RATE_HZ, AudioFeatures, MouthTrack, VideoFeatures
 from avmatch.core.results import SyncResult
 from avmatch.cues.learned import EmbeddingCue
+from avmatch.data.result_tables import ResultTables
 from avmatch.frontends.motion import GRID
 from avmatch.pipelines.locate import HOT_NATS
 from avmatch.pipelines.models import Models, models_with
@@ -108,6 +109,19 @@ class ReviewEvidence:
     def _read(self, path: Path, side: str, _: int) -> VideoFeatures | AudioFeatures:
         analyser = Analyser(self._cache_dir, self._models.towers, 1, self._face_detector)
         return analyser.video(str(path)) if side == "video" else analyser.audio(str(path))
+
+
+def evidence_of(tables: ResultTables, cache_dir: Path) -> ReviewEvidence:
+    """What measures as the run of this result did."""
+    range_seconds, model, detector = (
+        tables.settings.get(name) for name in ("max_offset_seconds", "model", "face_detector")
+    )
+    return ReviewEvidence(
+        cache_dir,
+        float(range_seconds) if isinstance(range_seconds, int | float) else 0.0,
+        model if isinstance(model, str) else None,
+        Path(detector) if isinstance(detector, str) else None,
+    )
 
 
 def _face(

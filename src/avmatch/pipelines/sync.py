@@ -16,7 +16,9 @@ from avmatch.alignment.offset import (
     OffsetEstimate,
     calibrated,
     is_narrow,
+    log_prior,
     offset_interval,
+    with_prior,
 )
 from avmatch.alignment.rivals import rivals
 from avmatch.alignment.speakers import speakers
@@ -27,6 +29,7 @@ from avmatch.core.results import Failure, Progress, Speaker, Status, SyncResult
 from avmatch.cues.evidence import Cue
 from avmatch.cues.learned import EmbeddingCue
 from avmatch.data.inputs import list_videos
+from avmatch.matching.accepted import offset_prior
 from avmatch.media.choice import BEST, check_streams
 from avmatch.media.choice import StreamChoice as StreamChoice
 from avmatch.pipelines.models import Models, face_cues, models_with, motion_cues
@@ -156,6 +159,36 @@ def measured_pair(
         streams="; ".join(filter(None, (video.used, sound.used))),
     )
     return Measured(_later(found, near_seconds) if near_seconds else found, measurement.estimate)
+
+
+def expecting(found: Measured, accepted_seconds: Sequence[float]) -> Measured:
+    """The same where other pairs of the same recorder are known to have these offsets.
+
+    A pair that drifts or jumps has no one offset that it could share with others; it stays as it is.
+    """
+    estimate, result = found.estimate, found.result
+    if not accepted_seconds or estimate.offset_seconds is None or result.pieces or result.drift_ppm is not None:
+        return found
+    lags = estimate.lags_seconds
+    usual = log_prior(lags, float(lags[-1]))
+    sure = with_prior(estimate, usual, offset_prior(lags, usual, accepted_seconds))
+    assert sure.offset_seconds is not None
+    interval = offset_interval(sure)
+    others = rivals(lags, calibrated(sure), sure.offset_seconds)
+    status, doubt = _status(sure, interval)
+    return Measured(
+        replace(
+            result,
+            offset_seconds=sure.offset_seconds,
+            offset_interval_seconds=interval,
+            confidence=sure.confidence,
+            rivals=others,
+            status=status,
+            reason=doubt,
+            message="" if doubt is None else _REMEDIES[doubt],
+        ),
+        sure,
+    )
 
 
 def _near(sound: AudioFeatures, video: VideoFeatures, max_offset_seconds: float, near_seconds: float) -> AudioFeatures:

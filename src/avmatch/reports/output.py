@@ -91,16 +91,17 @@ def write_match(result: MatchResult, out: str | Path) -> Path:
             "or a new one, with -o"
         ) from error
     texts = {
-        "matches.csv": csv_text(MATCH_COLUMNS, (match.row() for match in result.matches)),
         "unmatched_audio.csv": csv_text(UNMATCHED_COLUMNS, ((audio,) for audio in result.unmatched_audio)),
         "candidates.csv": csv_text(CANDIDATE_COLUMNS, (entry.row() for entry in result.candidates)),
         "errors.csv": csv_text(FAILURE_COLUMNS, (failure.row() for failure in result.failures)),
         "similarity.json": _similarity_json(result),
         REPORT_NAME: page_html(result),
+        # The last, so that whoever sees it change finds the others changed.
+        "matches.csv": csv_text(MATCH_COLUMNS, (match.row() for match in result.matches)),
     }
+    write_array_atomically(folder / "similarity.npy", result.similarity.astype(np.float32))
     for name, text in texts.items():
         write_text_atomically(folder / name, text)
-    write_array_atomically(folder / "similarity.npy", result.similarity.astype(np.float32))
     return folder / REPORT_NAME
 
 

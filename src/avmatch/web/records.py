@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from avmatch.core.decisions import Decision, Ruling
 from avmatch.core.matches import Candidate
+from avmatch.data.changes import Answer
 from avmatch.pipelines.review import clip_id, recording_id
-from avmatch.pipelines.review_board import Answer, Board, ClipRow
+from avmatch.pipelines.review_board import Board, ClipRow
 from avmatch.reports.wording import folder_and_name, shown
 
 Record = dict[str, object]

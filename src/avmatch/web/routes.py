@@ -34,6 +34,7 @@ from avmatch.web.evidence import EvidencePages
 from avmatch.web.files import FilePart, opened
 from avmatch.web.media import MediaPages, picture_record
 from avmatch.web.records import Record
+from avmatch.web.solving import Solver
 
 PAGE = Path(str(resources.files("avmatch.web").joinpath("page")))
 _MOST_ROWS, _MANY = 500, 1_000_000_000
@@ -46,10 +47,12 @@ class Pages:
     Args:
         review: it.
         media: what is made of its files.
+        cache_dir: where features are kept.
     """
 
-    def __init__(self, review: Review, media: ReviewMedia) -> None:
+    def __init__(self, review: Review, media: ReviewMedia, cache_dir: Path) -> None:
         self.review, self.media, self.events = review, media, Events()
+        self.solver = Solver(review, cache_dir, self.events.say)
 
     def routes(self) -> list[Route]:
         """All of them."""
@@ -63,6 +66,8 @@ class Pages:
             Route("/api/events", self.listen),
             Route("/api/decisions", self.decide, methods=["POST"]),
             Route("/api/undo", partial(self.turn, again=False), methods=["POST"]),
+            Route("/api/solve", self.solving),
+            Route("/api/solve", self.solve, methods=["POST"]),
             Route("/api/redo", partial(self.turn, again=True), methods=["POST"]),
         ]
 
@@ -92,7 +97,7 @@ class Pages:
             "settings": dict(tables.settings),
             "cues": sorted({row.match.cue for row in board.rows} - {""}),
             "devices": sorted({ruling.device for ruling in board.decided.rulings.values()} - {""}),
-            "solve": {"state": "idle", "stage": "", "done": 0, "total": 0, "message": "", "changed": 0},
+            "solve": self.solver.record,
         }
 
     async def queue(self, request: Request) -> Response:
@@ -184,17 +189,26 @@ class Pages:
         self.events.say("state", {**state, "subject": subject["subject"]})
         return {**state, **subject}
 
+    async def solving(self, _: Request) -> Response:
+        """How far the last solve is."""
+        return StrictJSON(self.solver.record)
+
+    async def solve(self, request: Request) -> Response:
+        """Solve again."""
+        await body_of(request)
+        return StrictJSON(self.solver.start(), 202)
+
     async def listen(self, _: Request) -> Response:
         """What changes, as it changes."""
         return self.events.response()
 
 
-def application(review: Review, media: ReviewMedia, evidence: ReviewEvidence) -> Starlette:
+def application(review: Review, media: ReviewMedia, evidence: ReviewEvidence, cache_dir: Path) -> Starlette:
     """The routes, with errors as answers; not yet guarded."""
     ours = (Refused, AvmatchError, FileNotFoundError, Exception)
     return Starlette(
         routes=[
-            *Pages(review, media).routes(),
+            *Pages(review, media, cache_dir).routes(),
             *MediaPages(review, media).routes(),
             *EvidencePages(review, evidence).routes(),
         ],

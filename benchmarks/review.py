@@ -1,8 +1,8 @@
 """What a review is worth: right pairs of a made shoot after 0, 5, 10 and 20 corrections.
 
-A shoot of 120 clips in noise is rendered, whose recorder is late by the same in every pair. A person who knows the truth
-takes the first clips of the queue, decides them, and solves again. What he decided counts as right; what matters is how
-much more is.
+A shoot of 120 clips in noise is rendered, whose recorder is late by the same in every pair. A person who knows the
+truth takes the first clips of the queue, decides them, and solves again. What he decided counts as right; what matters
+is how much more is.
 
     python benchmarks/review.py FOLDER [--arms all] [--scenes 120]
 
@@ -223,12 +223,14 @@ def write_large(folder: Path, num: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     videos = [f"/cards/A{number // 500:02d}/clip_{number:04d}.mp4" for number in range(num)]
     audios = [f"/sound/day {number // 800}/ZOOM{number:05d}.WAV" for number in range(num)]
-    confidence = np.clip(rng.beta(8, 1, num), 0, 1)
+    confidence = rng.beta(8, 1, num).round(4).tolist()
     others = rng.integers(0, num, (num, 10))
     others[:, 0] = np.arange(num)
     matches = [
-        (video, audios[row], round(float(confidence[row]), 4), 6.1, 12.5, "events", audios[others[row, 1]], 1.2, 0.0)
-        + (round(float(confidence[row]), 4), -30.0, 40.0, "events 6.1, kind 0.3; next best 1.2")
+        (
+            *(video, audios[row], confidence[row], 6.1, 12.5, "events", audios[others[row, 1]], 1.2, 0.0),
+            *(confidence[row], -30.0, 40.0, "events 6.1, kind 0.3; next best 1.2"),
+        )
         for row, video in enumerate(videos)
     ]
     candidates = [

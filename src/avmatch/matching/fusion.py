@@ -30,7 +30,7 @@ USUAL_OFFSET_SECONDS = 0.06
 _USUAL_SHARE = 0.5
 #: Some rows or columns.
 Place = slice | int | Int[np.ndarray, " n"] | Int[np.ndarray, "n 1"]
-#: What the weights of cues are multiplied with, by name; 1 for those that aren't there (accepted.py).
+#: What the weights of cues are multiplied with, by name; 1 for all others (accepted.py).
 Factors = Mapping[str, float]
 NO_FACTORS: Factors = MappingProxyType({})
 

@@ -218,7 +218,7 @@ def _listed(names: Mapping[str, str], name: str, kind: str) -> str:
 
 
 def _stamp(folder: Path) -> tuple[int, int]:
-    """Changes when the result is written anew."""
+    """Changes when the result is written again."""
     try:
         status = (folder / MATCHES).stat()
     except OSError as error:

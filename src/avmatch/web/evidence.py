@@ -69,9 +69,11 @@ class EvidencePages:
 def evidence_record(found: SyncResult) -> Record:
     """The answer."""
     interval = found.offset_interval_seconds
+    scores = [round(value, 3) for value in found.curve]
     return {
         "lags_seconds": [round(lag, 4) for lag in found.lags_seconds],
-        "nats": [round(value, 3) for value in found.curve],
+        "scores": scores,
+        "nats": scores,
         "offset_seconds": found.offset_seconds,
         "offset_interval_seconds": None if interval is None else list(interval),
         "confidence": found.confidence,
@@ -102,7 +104,7 @@ def overlay_record(found: Overlay) -> Record:
             "begin_seconds": face.begin_seconds,
             "rate_hz": OVERLAY_RATE_HZ,
             "boxes": face.boxes.round(4).tolist(),
-            "nats": face.nats,
+            "score": face.nats,
         }
         for face in found.faces
     ]

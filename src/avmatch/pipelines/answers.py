@@ -136,7 +136,7 @@ def _question(
     model: str | Path | None,
     face_detector: Path | None,
     leave_out: Sequence[Path],
-    decided: Decided | None,
+    decided: Decided | None = None,
 ) -> _Question | None:
     """What is asked; None where a file or a model has no content to go by."""
     try:

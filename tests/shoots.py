@@ -61,12 +61,14 @@ def write_recording(
     time_reference: int | None = None,
     label_rate: Fraction | None = None,
     is_drop: bool = False,
+    first_level: float = 0.9,
+    level_step: float = 0.2,
 ) -> Path:
-    """A WAV of 24 bits with one click: of channel c in the polarity and strength that tell it from the others."""
+    """A WAV of 24 bits with one click, in each channel weaker by `level_step`, which tells it from the others."""
     path.parent.mkdir(parents=True, exist_ok=True)
     samples = np.zeros((round(duration_seconds * rate_hz), num_channels), np.int64)
     for channel in range(num_channels):
-        samples[round(click_seconds * rate_hz), channel] = round((0.9 - 0.2 * channel) * (2**23 - 1))
+        samples[round(click_seconds * rate_hz), channel] = round((first_level - level_step * channel) * (2**23 - 1))
     data = (samples[..., None] >> np.array([0, 8, 16])).astype(np.uint8).tobytes()
     block = 3 * num_channels
     form = b"".join(

@@ -81,6 +81,7 @@ class SoundInfo:
         names: what the recorder calls the channels; () where it doesn't say.
         bits: bits a sample, 0 where the codec has none.
         indices: the streams' numbers in the file.
+        layouts: FFmpeg's names of what the streams' channels are: stereo, 4 channels; () where unknown.
     """
 
     sample_rate_hz: int
@@ -90,6 +91,7 @@ class SoundInfo:
     names: tuple[str, ...] = ()
     bits: int = 0
     indices: tuple[int, ...] = (0,)
+    layouts: tuple[str, ...] = ()
 
     @property
     def num_channels(self) -> int:
@@ -200,6 +202,7 @@ def _sound(container: av.container.InputContainer, origin_seconds: Fraction) -> 
         tuple(channel_names(file)),
         _bits(first),
         tuple(stream.index for stream in streams),
+        tuple(stream.codec_context.layout.name for stream in streams),
     )
 
 

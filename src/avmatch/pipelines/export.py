@@ -205,6 +205,7 @@ def _notes(timeline: Timeline, kind: Format) -> Iterator[str]:
             f"{kind.name} counts frames: {sum(map(bool, moved))} sounds are rounded, by up to {worst:.2f} frames "
             f"({milliseconds:.1f} ms); fcpxml, otio and mlt keep them"
         )
+    yield from kind.remarks(timeline)
     for clip in timeline.clips:
         if clip.pair.picture.is_variable:
             rate = f"{float(clip.pair.picture.rate):.5g}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,7 +11,7 @@ from avmatch.timelines.ale import ale
 from avmatch.timelines.edl import edl
 from avmatch.timelines.fcpxml import fcpxml
 from avmatch.timelines.markup import Places
-from avmatch.timelines.mlt import mlt
+from avmatch.timelines.mlt import mlt, unplayable
 from avmatch.timelines.otio import check_otio, otio
 from avmatch.timelines.shoot import Timeline
 from avmatch.timelines.table import check_parquet, csv, jsonl, parquet
@@ -30,6 +30,7 @@ class Format:
         has_rates: clips of several rates can stand in one file; else each rate has its own.
         counts_frames: what a sound lacks to a frame is lost, counted from the file's beginning or as a time of day.
         check: raises MissingExtraError where a library is not installed.
+        remarks: what a person should know of a timeline in this format.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Format:
     has_rates: bool = True
     counts_frames: Literal["", "in file", "of day"] = ""
     check: Callable[[], object] = lambda: None
+    remarks: Callable[[Timeline], Iterable[str]] = lambda _: ()
 
 
 FORMATS = {
@@ -49,7 +51,7 @@ FORMATS = {
         Format("xmeml", ".xml", xmeml, counts_frames="in file"),
         Format("edl", ".edl", edl, has_lanes=False, has_rates=False, counts_frames="of day"),
         Format("ale", ".ale", ale, has_lanes=False, has_rates=False),
-        Format("mlt", ".mlt", mlt),
+        Format("mlt", ".mlt", mlt, remarks=unplayable),
         Format("csv", ".csv", csv),
         Format("parquet", ".parquet", parquet, check=check_parquet),
         Format("jsonl", ".jsonl", jsonl),

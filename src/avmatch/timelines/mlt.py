@@ -10,14 +10,24 @@ from __future__ import annotations
 import itertools
 import math
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
+from avmatch.media.info import SoundInfo
 from avmatch.timelines.markup import Places, Value, add, document
 from avmatch.timelines.shoot import Clip, Excerpt, Timeline
 
 _HD_HEIGHT = 720
+#: The layouts of channels that MLT knows, by FFmpeg's names. Of others, and of more than 8 channels, it makes silence,
+#: noise at full level, or it crashes (7.12).
+_LAYOUTS = frozenset(
+    "mono stereo 2.1 3.0 3.0(back) 4.0 quad quad(side) 3.1 5.0 5.0(side) 4.1 5.1 5.1(side) 6.0 6.0(front) hexagonal "
+    "6.1 6.1(back) 6.1(front) 7.0 7.0(front) 7.1 7.1(wide) 7.1(wide-side)".split()
+)
+_MAX_CHANNELS = 8
+#: Its transition that adds up tracks mixes what is more into these.
+_MAX_MIXED_CHANNELS = 6
 
 
 def mlt(timeline: Timeline, places: Places) -> bytes:
@@ -45,6 +55,25 @@ def mlt(timeline: Timeline, places: Places) -> bytes:
     return document(root)
 
 
+def unplayable(timeline: Timeline) -> Iterator[str]:
+    """What a person should know of the streams that MLT can't play, and that are left out therefore."""
+    sounds = {clip.pair.audio.path: clip.pair.sound for clip in timeline.clips if clip.pair.audio is not None}
+    for path, sound in sounds.items():
+        if sound is not None:
+            names = [_layout(sound, stream) for stream in range(len(sound.channels)) if not _plays(sound, stream)]
+            if names:
+                yield f"{path.name}: MLT can't play {', '.join(names)}; left out of the project, other formats hold all"
+
+
+def _plays(sound: SoundInfo, stream: int) -> bool:
+    is_plain = _layout(sound, stream) in (*_LAYOUTS, f"{sound.channels[stream]} channels")
+    return is_plain and sound.channels[stream] <= _MAX_CHANNELS
+
+
+def _layout(sound: SoundInfo, stream: int) -> str:
+    return sound.layouts[stream] if sound.layouts else f"{sound.channels[stream]} channels"
+
+
 def _sounds(root: ET.Element, timeline: Timeline, places: Places) -> dict[tuple[Path, int], str]:
     """A producer for each stream of each recording: MLT can read all at once, but makes noise of 24 bits then."""
     names: dict[tuple[Path, int], str] = {}
@@ -54,7 +83,7 @@ def _sounds(root: ET.Element, timeline: Timeline, places: Places) -> dict[tuple[
         indices = clip.pair.sound.indices
         for stream, index in enumerate(indices):
             key = clip.sound.media.path, stream
-            if key not in names:
+            if key not in names and _plays(clip.pair.sound, stream):
                 names[key] = f"sound{len(names)}"
                 chosen: dict[str, Value] = {"audio_index": index} if len(indices) > 1 else {}
                 _file(root, names[key], places.path(key[0]), video_index=-1, **chosen)
@@ -169,6 +198,9 @@ def _tractor(root: ET.Element, timeline: Timeline, tracks: Sequence[tuple[str, s
     add(tractor, "track", producer="background")
     for name, hidden in tracks:
         add(tractor, "track", producer=name, hide=hidden)
+    heard = [name for name, hidden in tracks if hidden == "video"]
+    if len(heard) == 1 and timeline.num_channels > _MAX_MIXED_CHANNELS:
+        return
     for number, (name, _) in enumerate(tracks, start=1):
         if name.startswith("A"):
             mix = add(tractor, "transition", id=f"mix{number}")

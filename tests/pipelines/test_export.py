@@ -121,6 +121,20 @@ def test_clips_of_several_rates(tmp_path: Path) -> None:
     assert (folder / "timeline_60fps.edl").read_text(encoding="utf-8") == "notes of mine"
 
 
+def test_rates_that_look_alike_have_files_of_their_own(tmp_path: Path) -> None:
+    """Screens are recorded at any rate."""
+    rows = rows_of(tmp_path, 2)
+    for number, rate in enumerate((Fraction(7889, 526), Fraction(8339, 556))):  # 14.9981, 14.9982
+        rows.append(Row(write_clip(tmp_path / f"w{number}.mov", rate, num_frames=30), rows[0].audio, 100.0))
+    result = avmatch.export(write_result(tmp_path / "OUT", rows), "edl")
+    assert [path.name for path in result.paths] == [
+        "timeline.edl",
+        "timeline_14.998fps.edl",
+        "timeline_14.9982fps.edl",
+    ]
+    assert sum(path.read_text(encoding="utf-8").count(" V  ") for path in result.paths) == result.num_clips == 4
+
+
 def test_a_rate_that_varies_is_said(tmp_path: Path) -> None:
     stamps = np.cumsum(np.random.default_rng(0).choice([30, 33, 37, 41], 60)).tolist()
     video = write_clip(tmp_path / "phone.mp4", Fraction(30), num_frames=60, stamps=stamps)

@@ -8,6 +8,7 @@ can't be read becomes a Failure, and the rest goes on. Files appear whole or not
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -88,7 +89,9 @@ def export(
     parts = [pairs] if kind.has_rates else by_rate(pairs)
     name = stored.folder.resolve().name or "timeline"
     timelines = [lay_out(name, part, is_many=stored.is_many and kind.has_lanes) for part in parts]
-    files = [target, *(_of_rate(target, timeline) for timeline in timelines[1:])]
+    files = [target]
+    for timeline in timelines[1:]:
+        files.append(_of_rate(target, timeline, files))
     for timeline, file in zip(timelines, files, strict=True):
         _write(file, kind.document(timeline, Places(file.parent, paths == "relative")))
     clips = [clip for timeline in timelines for clip in timeline.clips]
@@ -189,9 +192,11 @@ def _nothing(folder: Path, failures: Sequence[Failure]) -> str:
     return f"{folder}: none of its clips can be used.{first}"
 
 
-def _of_rate(target: Path, timeline: Timeline) -> Path:
+def _of_rate(target: Path, timeline: Timeline, taken: Sequence[Path]) -> Path:
     """Where the clips of a further rate go. Raises UsageError if something else lies there."""
-    file = target.with_name(f"{target.stem}_{float(timeline.rate):.5g}fps{target.suffix}")
+    rate = float(timeline.rate)
+    names = (target.with_name(f"{target.stem}_{rate:.{digits}g}fps{target.suffix}") for digits in itertools.count(5))
+    file = next(name for name in names if name not in taken)
     _check_free(file)
     return file
 

@@ -29,13 +29,17 @@ NUM_FRAMES, NUM_CHANNELS = 60, 4
 def rendered(project: Path, out: Path, num_channels: int) -> tuple[np.ndarray, np.ndarray]:
     """(mean brightness of each frame, samples of each channel) of what `melt` makes of a project.
 
-    Into Matroska, which can be read although `melt` sometimes ends before it has written the last bytes.
+    Into Matroska, which can be read although `melt` sometimes ends before it has written the last bytes; where it has
+    written none (once in some hundred runs), it runs again.
     """
     options = ["vcodec=mpeg4", "acodec=pcm_s16le", f"channels={num_channels}", f"frequency={RATE_HZ}", "real_time=-1"]
     command = ["melt", str(project), "-consumer", f"avformat:{out}", *options]
-    subprocess.run(
-        command, check=True, capture_output=True, timeout=120, env={"PATH": "/usr/bin:/bin", "HOME": "/nowhere"}
-    )
+    for _ in range(3):
+        subprocess.run(
+            command, check=True, capture_output=True, timeout=120, env={"PATH": "/usr/bin:/bin", "HOME": "/nowhere"}
+        )
+        if out.is_file() and out.stat().st_size:
+            break
     with av.open(str(out)) as container:
         frames = [frame.to_ndarray(format="gray").mean() for frame in container.decode(container.streams.video[0])]
     with av.open(str(out)) as container:

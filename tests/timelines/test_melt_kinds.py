@@ -32,8 +32,7 @@ KINDS = {
     "opus": (".opus", "libopus", 48_000),
     "mp3": (".mp3", "libmp3lame", 48_000),
 }
-#: In the middle `melt` 7.12 may be wrong by half a frame, or by a packet where that is longer: of FLAC it skips parts of
-#: one twice.
+#: In the middle `melt` 7.12 may be wrong by half a frame, or by a packet where that is longer: FLAC's are of 96 ms.
 NEAR_SECONDS = dict.fromkeys(KINDS, float(1 / RATE / 2)) | {"mp3": 0.0245, "flac": 0.096}
 
 

@@ -129,7 +129,7 @@ def memory(folder: Path, clip: str, hours: float) -> None:
     told, peak = done.stdout.strip().rsplit("\n", 1)
     size = path.stat().st_size / 2**30
     print(f"{hours:g} h of 1080p ({size:.1f} GiB): {told}{done.stderr.strip()}")
-    print(f"  {time.perf_counter() - begin:.0f} s, peak memory {int(peak) / 1024:.0f} MiB (at most 600)")
+    print(f"  {time.perf_counter() - begin:.0f} s, peak memory {int(peak) / 1024:.0f} MiB (at most 500)")
 
 
 def repeat_packets(source: str, target: Path, length_seconds: float) -> None:

@@ -9,7 +9,16 @@ import pytest
 
 from avmatch.core.features import VideoFrames
 from avmatch.frontends.faces import HaarDetector
-from avmatch.frontends.mouth import MOUTH_CHANNELS, MouthFrontEnd, MouthTrack, mouth_signals, shift
+from avmatch.frontends.mouth import (
+    BLUR_PIXELS,
+    LIPS,
+    MOUTH_CHANNELS,
+    UPPER_FACE,
+    MouthFrontEnd,
+    MouthTrack,
+    mouth_signals,
+    shift,
+)
 
 RATE_HZ = 25
 SHAPE = (200, 360)
@@ -213,3 +222,10 @@ def test_a_real_face_is_followed_throughout():
     drop = channel(track, "lip_drop")
     talking = slice(20, 45)  # g0000 says "bin green …" from 0.8 s on
     assert np.std(drop[talking]) > 2 * np.std(drop[:12])
+
+
+def test_openness_compares_the_darkest_tenth_of_the_lips_with_the_middle_of_the_upper_face():
+    now = np.random.default_rng(0).uniform(0, 255, (80, 64)).astype(np.float32)
+    seen = cv2.GaussianBlur(now, (0, 0), BLUR_PIXELS)
+    expected = np.log((np.median(seen[UPPER_FACE]) + 10) / (np.percentile(seen[LIPS], 10) + 10))
+    assert mouth_signals(now, now)[2] == pytest.approx(expected, rel=1e-5)

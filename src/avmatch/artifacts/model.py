@@ -149,6 +149,7 @@ def open_graph(path: Path, content: bytes | None = None) -> Graph:
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads would use up a core
     try:
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except _graph_errors() as error:

@@ -227,12 +227,12 @@ class FaceTracker:
         self.sightings: dict[int, Sighting] = {}
 
     def push(self, image: UInt8[np.ndarray, "H W"], pts_seconds: float) -> list[LocatedFrame]:
-        """Take the next frame; give back those whose boxes are settled, in order."""
+        """Take the next frame, which must not change; give back those whose boxes are settled, in order."""
         settled: list[LocatedFrame] = []
         if self._cuts.is_cut(image):
             settled = self.finish()
             self._scan_seconds, self._empty_seconds = NEVER, KEY_SECONDS
-        self._waiting.append((image.copy(), pts_seconds))
+        self._waiting.append((image, pts_seconds))
         if pts_seconds - self._key_seconds < KEY_SECONDS and len(self._waiting) < MAX_WAITING_FRAMES:
             return settled
         self._look(image, pts_seconds)

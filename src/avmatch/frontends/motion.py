@@ -22,7 +22,8 @@ holds from half a frame before it to half a frame after it; averaging this step 
 clock makes every frame rate, also a varying one, look the same.
 """
 
-from collections.abc import Sequence
+from functools import lru_cache
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -175,32 +176,42 @@ def _cells(
     before: UInt8[np.ndarray, "h w"],
     after: UInt8[np.ndarray, "h w"],
 ) -> Float[np.ndarray, "C 64"]:
-    change = v1 - v0
-    acceleration = cv2.magnitude(change[..., 0], change[..., 1])
+    change_x, change_y = cv2.split(cv2.subtract(v1, v0))
+    acceleration = cv2.magnitude(change_x, change_y)
     difference = cv2.absdiff(before, after).astype(np.float32)
-    bounce, reversal = np.maximum(0.0, -change[..., 1]), np.maximum(0.0, -(v0 * v1).sum(axis=2))
+    bounce = np.maximum(np.negative(change_y, out=change_y), 0.0, out=change_y)
+    along_x, along_y = cv2.split(cv2.multiply(v0, v1))
+    along = np.add(along_x, along_y, out=along_x)
+    reversal = np.maximum(np.negative(along, out=along), 0.0, out=along)
     grey = after.astype(np.float32)
-    light, power = cv2.split(_pooled([grey, grey * grey]))
-    texture = np.sqrt(np.maximum(power - light * light, 0.0))
-    pooled = np.concatenate(
-        [
-            _pooled([acceleration, bounce, reversal, difference]),
-            _largest(acceleration)[..., None],
-            _largest(cv2.blur(difference, (3, 3)))[..., None],
-            light[..., None],
-            texture[..., None],
-        ],
-        axis=2,
+    light, power = _pooled(grey), _pooled(np.multiply(grey, grey, out=grey))
+    levels = (
+        _pooled(acceleration),
+        _pooled(bounce),
+        _pooled(reversal),
+        _pooled(difference),
+        _largest(acceleration),
+        _largest(cv2.blur(difference, (3, 3))),
+        light,
+        np.sqrt(np.maximum(power - light * light, 0.0)),
     )
-    return pooled.reshape(GRID * GRID, -1).T.astype(np.float16)
+    return np.stack(levels).reshape(len(levels), GRID * GRID).astype(np.float16)
 
 
-def _pooled(channels: Sequence[Float32[np.ndarray, "h w"]]) -> Float32[np.ndarray, "8 8 C"]:
-    found: Float32[np.ndarray, "8 8 C"] = cv2.resize(cv2.merge(channels), (GRID, GRID), interpolation=cv2.INTER_AREA)
+def _pooled(values: Float32[np.ndarray, "h w"]) -> Float32[np.ndarray, "8 8"]:
+    found: Float32[np.ndarray, "8 8"] = cv2.resize(values, (GRID, GRID), interpolation=cv2.INTER_AREA)
     return found
 
 
 def _largest(values: Float32[np.ndarray, "h w"]) -> Float32[np.ndarray, "8 8"]:
-    rows, columns = (np.linspace(0, side, GRID + 1).astype(int)[:-1] for side in values.shape)
-    found: Float32[np.ndarray, "8 8"] = np.maximum.reduceat(np.maximum.reduceat(values, rows, axis=0), columns, axis=1)
+    """Row by row first, as these lie together in memory."""
+    rows, columns = (_borders(side) for side in values.shape)
+    of_rows = [cv2.reduce(values[begin:end], 0, cv2.REDUCE_MAX) for begin, end in pairwise((*rows, values.shape[0]))]
+    found: Float32[np.ndarray, "8 8"] = np.maximum.reduceat(np.concatenate(of_rows), columns, axis=1)
     return found
+
+
+@lru_cache(maxsize=8)
+def _borders(side_px: int) -> tuple[int, ...]:
+    """Where the cells begin."""
+    return tuple(np.linspace(0, side_px, GRID + 1).astype(int)[:-1].tolist())

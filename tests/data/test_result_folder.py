@@ -81,4 +81,4 @@ def test_what_is_no_result_is_named(tmp_path, text, message):
 def test_there_are_two_choices_of_pairs():
     assert check_only("sure") == "sure"
     with pytest.raises(UsageError, match="--only accepted: there are sure and all"):
-        check_only("accepted")
+        check_only("best")

@@ -16,7 +16,9 @@ NoCache = Annotated[bool, Option("--no-cache", help="Keep no features.")]
 AudioCodec = Annotated[
     str, Option(help="The copies' sound: copy, pcm, flac, alac, aac, opus; auto keeps what the container can hold.")
 ]
-Only = Annotated[str, Option(help="sure: pairs whose match and offset have a confidence of 0.9 or more; or all.")]
+Only = Annotated[
+    str, Option(help="sure: match and offset have a confidence of 0.9 or more; accepted: in a review; or all.")
+]
 Decisions = Annotated[
     Path | None, Option(help="What was decided in a review (decisions.sqlite). [default of solve: the result's own]")
 ]

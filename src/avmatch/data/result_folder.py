@@ -23,7 +23,7 @@ from avmatch.data.paths import listed_path
 MATCHES, CANDIDATES, UNMATCHED, DESCRIPTION = "matches.csv", "candidates.csv", "unmatched_audio.csv", "similarity.json"
 #: From this confidence on, in the pair and in its offset, a match is sure.
 SURE_CONFIDENCE = 0.9
-Only = Literal["sure", "all"]
+Only = Literal["sure", "all", "accepted"]
 _ESCAPED_BYTE = re.compile(r"\\udc([89a-f][0-9a-f])")
 
 
@@ -41,6 +41,7 @@ class StoredMatch:
         offset_interval_seconds: the offset lies in it with a probability of 95 %; None where the folder doesn't say.
         why: the reasons of the decision; "" where the folder doesn't say.
         runner_up: the next best audio, or None.
+        is_accepted: a person accepted the pair in a review.
     """
 
     video: str
@@ -52,6 +53,7 @@ class StoredMatch:
     offset_interval_seconds: tuple[float, float] | None = None
     why: str = ""
     runner_up: str | None = None
+    is_accepted: bool = False
 
     @property
     def is_sure(self) -> bool:
@@ -84,8 +86,13 @@ class StoredResult:
         return bool(self.settings.get("many"))
 
     def pairs(self, only: Only) -> tuple[StoredMatch, ...]:
-        """The matches that have a recording: those that are sure, or all."""
-        return tuple(item for item in self.matches if item.audio is not None and (only == "all" or item.is_sure))
+        """The matches that have a recording: those that are sure, those that a person accepted, or all."""
+        paired = (item for item in self.matches if item.audio is not None)
+        return tuple(
+            item
+            for item in paired
+            if only == "all" or (only == "sure" and item.is_sure) or (only == "accepted" and item.is_accepted)
+        )
 
 
 def read_result(folder: str | Path) -> StoredResult:
@@ -115,7 +122,7 @@ def check_only(text: str) -> Only:
     for known in get_args(Only):
         if text == known:
             return known
-    raise UsageError(f"--only {text}: there are {' and '.join(get_args(Only))}")
+    raise UsageError(f"--only {text}: there are {', '.join(get_args(Only))}")
 
 
 def match_of(row: Row, path: Callable[[str], str]) -> StoredMatch:

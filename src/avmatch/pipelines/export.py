@@ -21,9 +21,10 @@ from avmatch.core.files import atomic_path
 from avmatch.core.matches import Candidate
 from avmatch.core.results import Failure, Progress
 from avmatch.data.inputs import FEATURE_SUFFIXES, MEDIA_SUFFIXES
-from avmatch.data.result_folder import StoredMatch, StoredResult, check_only, read_result
+from avmatch.data.result_folder import StoredMatch, StoredResult, check_only
 from avmatch.media import outputs
 from avmatch.media.info import MediaInfo, read_info
+from avmatch.pipelines.reviewed import read_reviewed
 from avmatch.timelines.formats import Format, format_named
 from avmatch.timelines.markup import Places, is_writable
 from avmatch.timelines.shoot import Pair, Timeline, by_rate, lay_out, rounding_frames
@@ -68,7 +69,8 @@ def export(
     Args:
         to: a format: otio, fcpxml, xmeml, edl, ale, mlt, csv, parquet or jsonl.
         out: the file; None = `timeline` with the format's suffix, in `result`.
-        only: "sure" (pair and offset have a confidence of 0.9 or more) or "all" clips, the doubtful ones marked.
+        only: "sure" (pair and offset have a confidence of 0.9 or more), "accepted" (in a review), or "all" clips, the
+            doubtful ones marked. What was decided in a review holds in any case.
         paths: "absolute", or "relative" to the new file's folder.
         progress: called with (stage, done, total).
 
@@ -79,10 +81,10 @@ def export(
     """
     kind, target = check_export(to, out, result, paths=paths)
     chosen = check_only(only)
-    stored = read_result(result)
-    matches = stored.pairs("sure") if chosen == "sure" else stored.matches
+    stored = read_reviewed(result)
+    matches = stored.matches if chosen == "all" else stored.pairs(chosen)
     if not matches:
-        raise UsageError(f"{stored.folder}: no match is sure there; use --only all, or look at the report")
+        raise UsageError(f"{stored.folder}: no match is {chosen} there; use --only all, or `avmatch review`")
     pairs, failures = _pairs(stored, matches, progress)
     if not pairs:
         raise UsageError(_nothing(stored.folder, failures))

@@ -23,8 +23,9 @@ from rich.text import Text
 from avmatch.core.errors import UsageError
 from avmatch.core.files import atomic_path, taken
 from avmatch.core.results import Progress
-from avmatch.data.result_folder import StoredMatch, check_only, read_result
+from avmatch.data.result_folder import StoredMatch, check_only
 from avmatch.pipelines.delivery import check_folders
+from avmatch.pipelines.reviewed import read_reviewed
 from avmatch.reports.wording import shortened, shown
 
 FIELDS = ("video_stem", "audio_stem")
@@ -75,13 +76,13 @@ def rename(
         out: the folder for the new names; None = `renamed` inside `result`.
         pattern: of the name without its suffix, which stays the recording's.
         how: say what would be done, copy, or link.
-        only: "sure" (match and offset have a confidence of 0.9 or more) or "all" pairs.
+        only: "sure" (match and offset have a confidence of 0.9 or more), "accepted" (in a review), or "all" pairs.
         progress: called with (stage, done, total).
 
     Raises:
         UsageError: there is no such result, the pattern isn't one, or `out` is a file.
     """
-    found = read_result(result)
+    found = read_reviewed(result)
     folder = Path(out) if out is not None else found.folder / DEFAULT_FOLDER
     return carry_out(plan(found.pairs(check_only(only)), folder, pattern), how, progress)
 

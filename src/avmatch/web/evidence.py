@@ -1,6 +1,14 @@
-"""What speaks for a pair, as the page asks for it (docs/review.md)."""
+"""What speaks for a pair, as the page asks for it (docs/review.md).
+
+What measures is loaded when it is first asked: a page must not wait for that.
+"""
+
+from __future__ import annotations
 
 import base64
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 from starlette.requests import Request
@@ -9,10 +17,12 @@ from starlette.routing import Route
 
 from avmatch.core.results import SyncResult
 from avmatch.pipelines.review import Review, on_disk
-from avmatch.pipelines.review_evidence import NUM_CELLS_A_SIDE, OVERLAY_RATE_HZ, Overlay, ReviewEvidence
 from avmatch.reports.wording import shown
 from avmatch.web.answers import Refused, StrictJSON, seconds
 from avmatch.web.records import Record
+
+if TYPE_CHECKING:
+    from avmatch.pipelines.review_evidence import Overlay, ReviewEvidence
 
 #: So many wait for a measurement in threads; the others wait without.
 _MOST_THREADS = 2
@@ -23,12 +33,19 @@ class EvidencePages:
 
     Args:
         review: which files there are.
-        evidence: measures pairs of them.
+        cache_dir: where features are kept.
     """
 
-    def __init__(self, review: Review, evidence: ReviewEvidence) -> None:
-        self.review, self.evidence = review, evidence
+    def __init__(self, review: Review, cache_dir: Path) -> None:
+        self.review, self._cache_dir = review, cache_dir
         self._limit = anyio.CapacityLimiter(_MOST_THREADS)
+
+    @cached_property
+    def evidence(self) -> ReviewEvidence:
+        """Measures pairs of them."""
+        from avmatch.pipelines.review_evidence import evidence_of
+
+        return evidence_of(self.review.tables, self._cache_dir)
 
     def routes(self) -> list[Route]:
         """All of them."""
@@ -90,6 +107,8 @@ def evidence_record(found: SyncResult) -> Record:
 
 def overlay_record(found: Overlay) -> Record:
     """The answer."""
+    from avmatch.pipelines.review_evidence import NUM_CELLS_A_SIDE, OVERLAY_RATE_HZ
+
     cells = found.cells
     heat = None
     if cells is not None:

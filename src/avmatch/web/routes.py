@@ -24,7 +24,6 @@ from avmatch.data.decision_store import ConflictError
 from avmatch.pipelines.review import Request as Wanted
 from avmatch.pipelines.review import Review, TakenError, on_disk
 from avmatch.pipelines.review_board import Board, folded
-from avmatch.pipelines.review_evidence import ReviewEvidence
 from avmatch.pipelines.review_media import ReviewMedia
 from avmatch.reports.wording import folder_and_name, shown
 from avmatch.web import records
@@ -203,14 +202,14 @@ class Pages:
         return self.events.response()
 
 
-def application(review: Review, media: ReviewMedia, evidence: ReviewEvidence, cache_dir: Path) -> Starlette:
+def application(review: Review, media: ReviewMedia, cache_dir: Path) -> Starlette:
     """The routes, with errors as answers; not yet guarded."""
     ours = (Refused, AvmatchError, FileNotFoundError, Exception)
     return Starlette(
         routes=[
             *Pages(review, media, cache_dir).routes(),
             *MediaPages(review, media).routes(),
-            *EvidencePages(review, evidence).routes(),
+            *EvidencePages(review, cache_dir).routes(),
         ],
         exception_handlers={HTTPException: on_status, **dict.fromkeys(ours, on_refused)},
     )

@@ -34,11 +34,9 @@ def serve(folder: Path, cache_dir: Path, *, port: int = 0, browser: bool = True,
     except ImportError as error:
         raise MissingExtraError("starlette and uvicorn", "review", "avmatch review") from error
     from avmatch.pipelines.review import Review
-    from avmatch.pipelines.review_evidence import evidence_of
     from avmatch.pipelines.review_media import ReviewMedia
 
     review, media = Review(folder), ReviewMedia(cache_dir / "review")
-    evidence = evidence_of(review.tables, cache_dir)
     try:
         with _listening(port) as listener:
             number = listener.getsockname()[1]
@@ -48,7 +46,7 @@ def serve(folder: Path, cache_dir: Path, *, port: int = 0, browser: bool = True,
             if browser:
                 webbrowser.open(address)
             config = uvicorn.Config(
-                Guard(application(review, media, evidence, cache_dir), token, number),
+                Guard(application(review, media, cache_dir), token, number),
                 log_level="error",
                 access_log=False,
                 server_header=False,

@@ -78,7 +78,7 @@ def test_what_is_no_result_is_named(tmp_path, text, message):
         read_result(tmp_path)
 
 
-def test_there_are_two_choices_of_pairs():
+def test_there_are_three_choices_of_pairs():
     assert check_only("sure") == "sure"
-    with pytest.raises(UsageError, match="--only accepted: there are sure and all"):
+    with pytest.raises(UsageError, match="--only best: there are sure, all, accepted"):
         check_only("best")

@@ -214,6 +214,6 @@ def test_patterns_that_are_none(pattern, message):
 def test_wrong_usage_says_what_is_right(avmatch, shoot, tmp_path):
     out = shoot(("v/a.mp4", "s/1.wav", 0.9))
     assert "one of --dry-run, --copy and --link" in avmatch("rename", out, "--copy", "--link", exits=2).stderr
-    assert "--only good: there are sure and all" in avmatch("rename", out, "--only", "good", exits=2).stderr
+    assert "--only good: there are sure, all, accepted" in avmatch("rename", out, "--only", "good", exits=2).stderr
     assert "no matches.csv there" in avmatch("rename", tmp_path, exits=2).stderr
     assert "it is a file" in avmatch("rename", out, "-o", out / "matches.csv", exits=2).stderr

@@ -55,10 +55,12 @@ class Server:
 
 
 def make_result(folder: Path, num_clips: int = 3) -> Path:
-    """Clips with a flash at 1 s, recordings with a click at 1 s + 0.1 s · number; two doubtful, the last without match."""
+    """Clips with a flash at about 1 s, recordings with a click at 1 s + 0.1 s · number; the last has no match."""
     rows = []
     for number in range(num_clips):
-        video = write_clip(folder / "video" / f"clip {number}.mp4", Fraction(24), codec="libx264")
+        video = write_clip(
+            folder / "video" / f"clip {number}.mp4", Fraction(24), codec="libx264", flash_frame=24 + number
+        )
         audio = write_recording(folder / "audio" / f"rec {number}.wav", 1.0 + 0.1 * number)
         is_last = number == num_clips - 1
         confidence = 0.3 if is_last else 0.6 + 0.1 * number
@@ -79,6 +81,8 @@ def serving(result: Path, *options: str) -> Iterator[Server]:
         assert process.stdout is not None
         yield Server(process.stdout.readline().strip(), process)
     finally:
+        if process.stdout is not None:
+            process.stdout.close()
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
             try:

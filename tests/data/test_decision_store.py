@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 
@@ -102,6 +103,7 @@ def test_kill_9_loses_nothing_that_was_confirmed(tmp_path):
             confirmed = int(process.stdout.readline())
         process.send_signal(signal.SIGKILL)
         said = [int(line) for line in process.stdout.read().split()]
+        process.stdout.close()
         process.wait()
         confirmed = max([confirmed, *said])
         store = DecisionStore(path)
@@ -111,7 +113,7 @@ def test_kill_9_loses_nothing_that_was_confirmed(tmp_path):
         )
         assert found.revision <= confirmed + 2
         store.close()
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
@@ -126,7 +128,7 @@ def test_another_file_is_refused(tmp_path, content):
 
 def test_a_database_of_something_else_is_refused(tmp_path):
     path = tmp_path / "photos.sqlite"
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE photo (name)")
     with pytest.raises(UsageError, match="a database of something else"):
         DecisionStore(path)

@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 
 from avmatch.core.errors import AvmatchError, MediaError, UsageError, bug_message
 from avmatch.core.files import strict_json
-from avmatch.pipelines.review import NotListedError
+from avmatch.pipelines.review import NotListedError, on_disk
 from avmatch.pipelines.shelf import BusyError, NotReadyError
 
 #: Decisions are small.
@@ -56,7 +56,7 @@ async def on_refused(_: Request, error: Exception) -> Response:
     if isinstance(error, NotListedError):
         return failed(404, "not_found", str(error))
     if isinstance(error, MediaError):
-        if error.stage == "open" and "no such file" in error.message:
+        if not on_disk(error.path).exists():
             return failed(410, "vanished", str(error))
         return failed(422, "unusable", str(error))
     if isinstance(error, FileNotFoundError):

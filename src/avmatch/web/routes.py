@@ -73,8 +73,8 @@ class Pages:
     async def page(self, request: Request) -> Response:
         """A file of the page, which is part of the program."""
         name = request.path_params.get("name", "index.html")
-        file = (PAGE / name).resolve()
-        if not file.is_relative_to(PAGE.resolve()) or not file.is_file() or "\0" in name:
+        file = (PAGE / name.replace("\0", "")).resolve()
+        if not file.is_relative_to(PAGE.resolve()) or not file.is_file():
             raise Refused(404, "not_found", "the page has no such file")
         kind = guess_type(file.name)[0] or "application/octet-stream"
         return FilePart(opened(file), f"{kind}; charset=utf-8" if kind.startswith("text/") else kind)

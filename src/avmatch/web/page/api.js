@@ -6,7 +6,8 @@ export class ApiError extends Error {
     this.status = status;
     this.code = body?.error?.code ?? "";
     this.share = body?.error?.share ?? null;
-    this.current = body?.error?.current ?? body?.current ?? null;
+    const current = body?.error?.current ?? body?.current ?? null;
+    this.current = current?.row ?? current?.file ?? current;
     this.holder = body?.error?.holder ?? body?.holder ?? null;
   }
 }

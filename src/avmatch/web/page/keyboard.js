@@ -81,7 +81,10 @@ export function listenToKeys(run) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.altKey || event.metaKey || event.isComposing || event.defaultPrevented) return;
     if (byId("dialog").open) return;
-    if (event.key === "Escape" && isTyping(event.target)) {
+    // Out of a field: browsers clear a search with Escape, so Enter leaves it as well.
+    const isLeaving = event.key === "Escape" || (event.key === "Enter" && event.target.type === "search");
+    if (isLeaving && isTyping(event.target)) {
+      if (event.key === "Enter") event.preventDefault();
       event.target.blur();
       return run("q");
     }

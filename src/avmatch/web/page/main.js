@@ -199,21 +199,23 @@ class Review {
     }
   }
 
-  async again(name) {
-    await this.#deciding;
-    if (!this.state[name]) return;
-    const said = `${name === "undo" ? "Undone" : "Done again"}: ${stepText(this.state[name])}.`;
+  again(name) {
+    this.#deciding = this.#deciding.then(() => this.#again(name)).catch((error) => this.fault(error));
+  }
+
+  async #again(name) {
+    const step = this.state[name];
+    if (!step) return;
     try {
       const answer = await api[name](this.state.revision);
       this.setState(answer);
-      await this.queue.reload();
+      toast(`${name === "undo" ? "Undone" : "Done again"}: ${stepText(step)}.`);
       if (answer.row) this.queue.choose(answer.row);
-      toast(said);
     } catch (error) {
       this.fault(error);
       await this.refresh();
-      await this.queue.reload();
     }
+    await this.queue.reload();
   }
 
   async solve() {

@@ -23,6 +23,13 @@ function sureness(row) {
   return element("b", { class: row.section === "check" ? "doubt" : null }, percent(row.confidence));
 }
 
+// How sure the offset is, where that is why the clip is here.
+function offsetWords(row) {
+  if (!row.recording) return "";
+  const isUnsure = row.section === "check" && row.offset_confidence !== null && row.offset_confidence < row.confidence;
+  return `${lateness(row.offset_seconds)}${isUnsure ? ` (${percent(row.offset_confidence)})` : ""}`;
+}
+
 function marks(row) {
   const { ruling } = row;
   const words = [];
@@ -38,7 +45,7 @@ export function rowParts(row) {
   const still = element("img", { class: "still", src: thumbnailUrl(row.id), alt: "", loading: "lazy", decoding: "async" });
   still.addEventListener("error", () => still.classList.add("missing"), { once: true });
   const sound = row.recording ? nameOf(row.recording) : element("span", {}, row.section === "failed" ? "not usable" : "no recording");
-  const figures = element("span", { class: "figures" }, sureness(row), element("span", {}, row.recording ? lateness(row.offset_seconds) : ""));
+  const figures = element("span", { class: "figures" }, sureness(row), element("span", {}, offsetWords(row)));
   return [still, element("span", { class: "names" }, nameOf(row), element("span", { class: "sound" }, sound, ...marks(row))), figures];
 }
 

@@ -56,6 +56,8 @@ export class Stage {
     this.timing.clear();
     this.player.pause();
     this.#writeHeading();
+    this.#writeRuling();
+    byId("candidates").replaceChildren();
     if (!row) return;
     this.#request = new AbortController();
     const { signal } = this.#request;

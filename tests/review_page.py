@@ -1,0 +1,44 @@
+"""The review's page as its tests read it."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from typing import Any
+
+#: Chromium shares two cores with other tests.
+PATIENCE_SECONDS = 120
+VIDEO = "document.querySelector('video')"
+
+
+def until(page: Any, expression: str) -> None:
+    """Wait until it is true in the page, whose policy forbids the `eval` of Playwright's own waiting."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not page.evaluate(expression):
+        assert time.monotonic() < end, f"never true: {expression}"
+        page.wait_for_timeout(50)
+
+
+def count(page: Any, what: str) -> int:
+    """A figure of the header, as in "3 to check"."""
+    found = re.search(rf"([\d,]+)\s+{what}", page.inner_text("#counts"))
+    return int(found[1].replace(",", "")) if found else 0
+
+
+def wait_for_count(page: Any, what: str, number: int) -> None:
+    """Wait until a figure of the header is `number`."""
+    page.wait_for_selector(f"#counts li:has-text('{number} {what}')")
+
+
+def wait_for_title(page: Any, name: str) -> None:
+    """Wait until this clip is chosen."""
+    until(page, f"document.querySelector('#title').innerText === {json.dumps(name)}")
+
+
+def wait_for_clip(page: Any, *, other_than: str = "Choose a clip") -> str:
+    """The name of the chosen clip, once its recordings are there and its picture can be played."""
+    until(page, f"document.querySelector('#title').innerText !== {json.dumps(other_than)}")
+    page.wait_for_selector(".candidate")
+    until(page, f"{VIDEO}.readyState >= 2")
+    return page.inner_text("#title")

@@ -1,0 +1,135 @@
+"""What a person does in the review, in a real browser: watch, correct, undo, solve again, export."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from review_page import VIDEO, count, until, wait_for_clip, wait_for_count, wait_for_title
+
+pytestmark = pytest.mark.slow
+
+
+def accepted(result: Path, avmatch: Callable[..., str]) -> dict[str, str]:
+    """The recording of each clip that `export --only accepted` writes, by name."""
+    table = result.parent / "accepted.csv"
+    avmatch("export", result, "--to", "csv", "--only", "accepted", "-o", table)
+    with table.open(newline="", encoding="utf-8") as file:
+        return {Path(row["video"]).name: Path(row["audio"]).name for row in csv.DictReader(file)}
+
+
+def truth(matched: Path) -> dict[str, str]:
+    """The true recording of each clip, by name."""
+    with (matched / "clips" / "truth.csv").open(newline="", encoding="utf-8") as file:
+        return {Path(row["video"]).name: Path(row["audio"]).name for row in csv.DictReader(file)}
+
+
+def test_corrects_three_pairs_undoes_one_solves_and_exports(shoot, matched, reviewing, opened, avmatch) -> None:
+    page = opened(reviewing(shoot))
+    assert count(page, "to check") == 3
+    corrected = ["Choose a clip"]
+    for left in (2, 1, 0):
+        corrected.append(wait_for_clip(page, other_than=corrected[-1]))
+        page.click("#play")
+        until(page, f"{VIDEO}.currentTime > 0.3")
+        page.click(".candidate:nth-of-type(2)")
+        assert page.get_attribute("#play", "aria-label") == "Pause", "the picture goes on while the sound changes"
+        page.click("#accept")
+        wait_for_count(page, "to check", left)
+    del corrected[0]
+    assert len(set(corrected)) == 3
+    page.click("#undo")
+    wait_for_count(page, "to check", 1)
+    wait_for_title(page, corrected[-1])
+    page.click("#solve")
+    page.wait_for_selector("#toasts >> text=/Solved again/")
+    assert accepted(shoot, avmatch) == {name: truth(matched)[name] for name in corrected[:2]}
+
+
+def test_the_keyboard_alone_does_the_whole_job(shoot, matched, reviewing, opened, avmatch) -> None:
+    page = opened(reviewing(shoot))
+    press = page.keyboard.press
+    first = wait_for_clip(page)
+    press("?")
+    page.wait_for_selector("dialog[open] >> text=one frame back")
+    press("Escape")
+    press("k")
+    until(page, f"{VIDEO}.currentTime > 0.2")
+    press("k")
+    until(page, f"{VIDEO}.paused")
+    before = page.evaluate(f"{VIDEO}.currentTime")
+    press("ArrowRight")
+    until(page, f"{VIDEO}.currentTime > {before}")
+    press("2")
+    press("]")
+    press("{")
+    press("n")
+    page.keyboard.type("clap is late")
+    press("Escape")
+    press("Enter")
+    wait_for_count(page, "to check", 2)
+    second = wait_for_clip(page, other_than=first)
+    press("x")
+    wait_for_count(page, "to check", 1)
+    press("u")
+    wait_for_count(page, "to check", 2)
+    wait_for_title(page, second)
+    press("Shift+U")
+    wait_for_count(page, "to check", 1)
+    press("/")
+    page.keyboard.type(first)
+    press("Enter")
+    page.wait_for_selector(f"#rows-decided >> text={first}")
+    assert page.locator("#rows-decided >> text=accepted, own offset").count() == 1
+    assert accepted(shoot, avmatch) == {first: truth(matched)[first]}
+
+
+def test_the_frame_that_steps_lead_to_is_the_next_one(shoot, reviewing, opened) -> None:
+    page = opened(reviewing(shoot))
+    wait_for_clip(page)
+    frames = []
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+        until(page, f"!{VIDEO}.seeking")
+        frames.append(int(page.inner_text("#time").split("·")[1]))
+    assert frames == [1, 2, 3, 4]
+    page.keyboard.press("ArrowLeft")
+    assert page.inner_text("#time").endswith("· 3")
+
+
+def test_two_tabs_do_not_overwrite_each_other(shoot, reviewing, opened) -> None:
+    address = reviewing(shoot)
+    here, there = opened(address), opened(address)
+    there.route("**/api/events", lambda route: route.abort())  # so that it doesn't learn of the other one
+    there.reload()
+    name = wait_for_clip(there)
+    assert wait_for_clip(here) == name
+    here.keyboard.press("x")
+    wait_for_count(here, "to check", 2)
+    there.keyboard.press("Enter")
+    there.wait_for_selector("#toasts >> text=/changed in another tab/")
+    assert there.inner_text("#title") == name
+    until(there, "document.querySelector('#ruling').innerText.includes('no match')")
+    there.click("#reopen")
+    here.wait_for_selector(f"#toasts >> text={name}")
+    wait_for_count(here, "to check", 3)
+
+
+def test_a_recording_that_is_taken_is_asked_for(shoot, reviewing, opened) -> None:
+    page = opened(reviewing(shoot))
+    first = wait_for_clip(page)
+    taken = page.inner_text(".candidate:nth-of-type(1) .name")
+    page.keyboard.press("Enter")
+    wait_for_count(page, "to check", 2)
+    second = wait_for_clip(page, other_than=first)
+    if taken not in page.inner_text("#candidates"):
+        page.keyboard.press("ArrowDown")
+        wait_for_clip(page, other_than=second)
+    page.click(f".candidate:has-text('{taken}')")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(f"dialog >> text={first}")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(f"#lists .check >> text={first}")

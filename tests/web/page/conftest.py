@@ -74,7 +74,11 @@ def shoot(matched: Path, tmp_path: Path) -> Path:
     wrong = [*right[1:3], right[0], *right[3:]]
     for place, row in enumerate(matches):
         is_wrong = wrong[place] != right[place]
-        sureness = {"confidence": "0.55", "offset_confidence": "0.6"} if is_wrong else {"confidence": "0.99", "offset_confidence": "0.98"}
+        sureness = (
+            {"confidence": "0.55", "offset_confidence": "0.6"}
+            if is_wrong
+            else {"confidence": "0.99", "offset_confidence": "0.98"}
+        )
         row |= {"audio": wrong[place], "offset_ms": "0.0", "score": "2.0", "cue": "events"} | sureness
     _write(result / "matches.csv", matches)
     candidates = [

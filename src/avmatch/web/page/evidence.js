@@ -31,7 +31,7 @@ export class Evidence extends Drawing {
   // A new pair: `answer` is what the server says of it.
   load(answer) {
     this.lags = answer.lags_seconds;
-    this.values = answer.nats;
+    this.values = answer.scores;
     this.rivals = answer.rivals;
     this.interval = answer.offset_interval_seconds;
     this.measured = answer.offset_seconds;

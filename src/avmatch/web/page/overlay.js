@@ -1,6 +1,7 @@
 // Over the picture, on demand: the faces that were found, and where the sound comes from.
 
 import { Drawing } from "./canvas.js";
+import { scoreText } from "./wording.js";
 
 const GRID_OPACITY = 0.62;
 
@@ -22,6 +23,7 @@ export class Overlay extends Drawing {
 
   load(answer) {
     this.answer = answer;
+    this.best = Math.max(0, ...(answer?.faces ?? []).map(({ score }) => score ?? 0)); // whose mouth goes with the sound
     this.cells = answer?.heat ? bytesOf(answer.heat.cells) : null;
     this.redraw();
   }
@@ -42,7 +44,7 @@ export class Overlay extends Drawing {
   draw(pen) {
     if (!this.answer) return;
     if (this.shows.heat && this.cells) this.#drawHeat(pen);
-    if (this.shows.faces) for (const track of this.answer.faces) this.#drawFace(pen, track);
+    if (this.shows.faces) for (const track of this.answer.faces) this.#drawFace(pen, track, track.score !== null && track.score >= this.best);
   }
 
   #drawHeat(pen) {
@@ -61,21 +63,21 @@ export class Overlay extends Drawing {
     pen.drawImage(this.small, ...this.#box());
   }
 
-  #drawFace(pen, { begin_seconds: begin, rate_hz: rate, boxes, lead }) {
+  #drawFace(pen, { begin_seconds: begin, rate_hz: rate, boxes, score }, isSpeaker) {
     const shares = boxes[Math.round((this.timeSeconds - begin) * rate)];
     if (!shares) return;
     const [left, top, width, height] = this.#box();
     const [x, y, w, h] = shares;
     const [boxLeft, boxTop] = [left + x * width, top + y * height];
-    pen.strokeStyle = lead === null ? "#fff" : "#7fe3df";
-    pen.lineWidth = lead === null ? 1.5 : 2.5;
+    pen.strokeStyle = isSpeaker ? "#7fe3df" : "#fff";
+    pen.lineWidth = isSpeaker ? 2.5 : 1.5;
     pen.shadowColor = "#000";
     pen.shadowBlur = 3;
     pen.strokeRect(boxLeft, boxTop, w * width, h * height);
-    if (lead !== null) {
+    if (score !== null) {
       pen.fillStyle = "#fff";
       pen.textBaseline = "bottom";
-      pen.fillText("speaks", boxLeft, boxTop - 2);
+      pen.fillText(`${isSpeaker ? "speaks " : ""}${scoreText(score)}`, boxLeft, boxTop - 2);
     }
     pen.shadowBlur = 0;
   }

@@ -1,0 +1,167 @@
+"""The review's page for everybody: every size, the keyboard, screen readers, odd names, thousands of rows."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from avmatch.reports import wording
+from review_page import VIDEO, count, until, wait_for_clip
+
+pytestmark = pytest.mark.slow
+SIZES = {"phone": (420, 900), "laptop": (1440, 900), "4k": (3840, 2160)}
+
+
+def faults(page: Any, axe: str) -> list[str]:
+    """What axe-core finds serious or critical."""
+    page.evaluate(axe)
+    found = page.evaluate("axe.run({ resultTypes: ['violations'] })")["violations"]
+    return [
+        f"{fault['id']}: {fault['help']}: {node['html'][:120]} ({node['failureSummary'][:300]})"
+        for fault in found
+        if fault["impact"] in ("serious", "critical")
+        for node in fault["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+def test_axe_finds_nothing_serious(shoot, reviewing, opened, axe, size, scheme) -> None:
+    page = opened(reviewing(shoot), *SIZES[size], color_scheme=scheme)
+    assert faults(page, axe) == []
+    page.click(".check .row >> nth=0")
+    wait_for_clip(page)
+    page.keyboard.press("x")
+    page.wait_for_selector("#toasts p")
+    wait_for_clip(page)
+    assert faults(page, axe) == []
+    for key in ("?", "c", "d", "e"):
+        page.keyboard.press(key)
+        page.wait_for_selector("dialog[open]")
+        assert faults(page, axe) == []
+        page.keyboard.press("Escape")
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_nothing_sticks_out_sideways(shoot, reviewing, opened, size) -> None:
+    page = opened(reviewing(shoot), *SIZES[size])
+    for view in ("queue", "clip"):
+        if view == "clip":
+            page.click(".check .row >> nth=0")
+            wait_for_clip(page)
+        widths = page.evaluate("""() => [...document.querySelectorAll("body, header, nav, main, main > *")]
+            .filter((part) => part.offsetParent !== null && part.scrollWidth > part.clientWidth + 1)
+            .map((part) => part.id || part.tagName)""")
+        assert widths == []
+
+
+def test_all_that_can_be_clicked_can_be_reached_with_tab(shoot, reviewing, opened) -> None:
+    page = opened(reviewing(shoot))
+    wait_for_clip(page)
+    reached = set()
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.id || document.activeElement.dataset.key"))
+        style = "getComputedStyle(document.activeElement)"
+        ring = page.evaluate(f"{style}.outlineStyle !== 'none' || document.activeElement.matches('.rows, body')")
+        assert ring, f"no visible focus on {page.evaluate('document.activeElement.outerHTML')[:200]}"
+    assert {
+        "search",
+        "view",
+        "play",
+        "seek",
+        "accept",
+        "none",
+        "other",
+        "pin",
+        "overview",
+        "detail",
+        "evidence",
+        "help",
+    } <= reached
+
+
+def test_names_are_text_whatever_they_hold(shoot, matched, reviewing, opened) -> None:
+    name = "<img src=x onerror=document.title='bad'>.mp4"
+    odd = shoot.parent / name
+    table = (shoot / "matches.csv").read_text(encoding="utf-8")
+    with (shoot / "matches.csv").open(newline="", encoding="utf-8") as file:
+        video = next(csv.DictReader(file))["video"]
+    odd.write_bytes(Path(video).read_bytes())
+    for path in ("matches.csv", "candidates.csv"):
+        text = (shoot / path).read_text(encoding="utf-8")
+        (shoot / path).write_text(text.replace(video, str(odd)), encoding="utf-8")
+    assert video in table
+    page = opened(reviewing(shoot))
+    page.fill("#search", "onerror")
+    page.click(f'.row:has-text("{name}")')
+    wait_for_clip(page, other_than="")
+    until(page, f"document.querySelector('#title').innerText.includes({name[:8]!r})")
+    assert page.locator("bdi img").count() == 0
+    assert page.title() != "bad"
+
+
+def test_five_thousand_rows_are_never_all_drawn(shoot, reviewing, opened) -> None:
+    with (shoot / "matches.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    with (shoot / "matches.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(
+            rows[0] | {"video": f"cards/C{number:04d}.MP4", "audio": "", "confidence": "0.5"} for number in range(5000)
+        )
+    page = opened(reviewing(shoot))
+    assert count(page, "to check") == 5000
+    page.evaluate("document.querySelector('#lists').scrollTop = 1e9")
+    page.wait_for_selector(".row[data-index='4999']:has-text('C')")
+    assert page.locator(".row").count() < 60
+    assert page.get_attribute(".row[data-index='4999']", "aria-posinset") == "5000"
+    page.fill("#search", "C4321")
+    page.wait_for_selector(".row:has-text('C4321.MP4')")
+    assert page.locator(".row").count() == 1
+
+
+@pytest.mark.parametrize("value", [0.0, 0.004, 0.5, 0.805, 0.994, 0.995, 1.0])
+def test_probabilities_are_worded_as_in_the_report(page_modules, value) -> None:
+    assert page_modules.evaluate(
+        "async (value) => (await import('/page/wording.js')).percent(value)", value
+    ) == wording.percent(value)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.0004, 0.128, -0.08, -9.9, None])
+def test_offsets_are_worded_as_in_the_report(page_modules, value) -> None:
+    said = page_modules.evaluate("async (value) => (await import('/page/wording.js')).lateness(value)", value)
+    assert said == wording.lateness(value)
+
+
+@pytest.fixture(scope="module")
+def page_modules(chromium) -> Any:
+    """A page that can import the review's modules, without a server."""
+    folder = Path(wording.__file__).parents[1] / "web" / "page"
+    page = chromium.new_page()
+
+    def serve(route: Any) -> None:
+        name = route.request.url.rpartition("/page/")[2]
+        body = (folder / name).read_text(encoding="utf-8") if "/page/" in route.request.url else "<!DOCTYPE html>"
+        route.fulfill(body=body, content_type="text/javascript" if name.endswith(".js") else "text/html")
+
+    page.route("**/*", serve)
+    page.goto("http://127.0.0.1/")
+    yield page
+    page.close()
+
+
+def test_the_picture_plays_backwards_and_faster(shoot, reviewing, opened) -> None:
+    page = opened(reviewing(shoot))
+    wait_for_clip(page)
+    page.keyboard.press("l")
+    page.keyboard.press("l")
+    until(page, f"{VIDEO}.playbackRate === 2 && {VIDEO}.currentTime > 1")
+    page.keyboard.press("j")
+    before = page.evaluate(f"{VIDEO}.currentTime")
+    until(page, f"{VIDEO}.currentTime < {before} - 0.3")
+    page.keyboard.press("k")
+    assert page.get_attribute("#play", "aria-label") == "Play"

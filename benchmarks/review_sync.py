@@ -137,7 +137,7 @@ def make_flash_clip(
     frames = (np.full((_HEIGHT, _WIDTH, 3), 235 if number in white else 20, np.uint8) for number in range(num_frames))
     write_clip(video, frames, fps=fps)
     flashes = tuple(float(first / fps) for first in firsts)
-    samples = np.zeros(round((seconds + 1) * RATE_HZ), np.float32)
+    samples = np.zeros(round((seconds + max(0.0, offset_seconds) + 1) * RATE_HZ), np.float32)
     beep = 0.5 * np.sin(2 * np.pi * _BEEP_HZ * np.arange(round(_BEEP_SECONDS * RATE_HZ)) / RATE_HZ)
     for flash in flashes:
         place = round((flash + offset_seconds) * RATE_HZ)

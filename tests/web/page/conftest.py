@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 from filelock import FileLock
+from review_sync import CHROMIUM, browser
 
 from review_page import PATIENCE_SECONDS
-from review_sync import CHROMIUM, browser
 
 AXE = "axe-core@4.14.1"
 

@@ -6,7 +6,6 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-
 from review_sync import make_flash_clip, measure
 
 pytestmark = pytest.mark.slow

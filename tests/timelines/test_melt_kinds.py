@@ -65,3 +65,40 @@ def test_a_click_comes_with_its_flash(tmp_path: Path, kind: str) -> None:
     print(f"{kind}: {', '.join(f'{1000 * error:+.2f}' for error in errors)} ms")
     for error, offset_ms in zip(errors, OFFSETS_MS, strict=True):
         assert abs(error) <= (0.001 if offset_ms <= 0 else NEAR_SECONDS[kind]), (offset_ms, error)
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".ts"])
+@pytest.mark.parametrize("late_seconds", [Fraction(3, 10), Fraction(-3, 10)])
+def test_recordings_with_a_picture(tmp_path: Path, suffix: str, late_seconds: Fraction) -> None:
+    """MLT counts from the first frame on, whenever the sound begins."""
+    rows = []
+    for number, offset_ms in enumerate((0.0, -77.0, 800.0)):
+        video = write_clip(tmp_path / f"v{number}.mkv", RATE, num_frames=NUM_FRAMES, flash_frame=FLASH_FRAME)
+        click = FLASH_FRAME / RATE + Fraction(str(offset_ms)) / 1000
+        rows.append(Row(video, with_picture(tmp_path / f"a{number}{suffix}", click, late_seconds), offset_ms))
+    project = export(write_result(tmp_path / "OUT", rows), "mlt", tmp_path / "t.mlt").paths[0]
+    _, sound = rendered(project, tmp_path / "t.mkv", 2)
+    for number in range(len(rows)):
+        flash = float((NUM_FRAMES * number + FLASH_FRAME) / RATE)
+        assert abs(click_seconds(sound[0], flash, 0.7) - flash) <= 1 / RATE / 2, number
+
+
+def with_picture(path: Path, click: Fraction, late_seconds: Fraction) -> Path:
+    """A file whose sound begins later (or earlier) than its picture; the click is at that time of the file's clock."""
+    rate_hz, begin = 48_000, max(Fraction(0), late_seconds)
+    with av.open(str(path), "w") as container:
+        picture = container.add_stream("mpeg2video", rate=25)
+        picture.width, picture.height, picture.gop_size = 64, 36, 1
+        sound = container.add_stream("mp2", rate=rate_hz, layout="stereo")
+        first = round(max(Fraction(0), -late_seconds) * RATE)
+        for number in range(100):
+            frame = av.VideoFrame.from_ndarray(np.full((36, 64, 3), 90, np.uint8), "rgb24")
+            frame.pts, frame.time_base = first + number, 1 / RATE
+            container.mux(picture.encode(frame))
+        samples = np.zeros((2, 4 * rate_hz), np.float32)
+        samples[:, round((click - begin) * rate_hz)] = 0.9
+        block = av.AudioFrame.from_ndarray(samples, "fltp", "stereo")
+        block.sample_rate, block.pts, block.time_base = rate_hz, round(begin * rate_hz), Fraction(1, rate_hz)
+        for stream, last in ((sound, block), (sound, None), (picture, None)):
+            container.mux(stream.encode(last))
+    return path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -14,9 +15,11 @@ from avmatch.core.matches import Candidate
 from avmatch.data.result_folder import StoredMatch
 from avmatch.media.info import MediaInfo, PictureInfo, SoundInfo, SourceTime
 from avmatch.media.timecode import STANDARD_RATES
+from avmatch.timelines.fcpxml import fcpxml
 from avmatch.timelines.formats import FORMATS
 from avmatch.timelines.markup import Places
 from avmatch.timelines.shoot import Pair, lay_out
+from timeline_readers import check_fcpxml
 
 RATE_HZ = 48_000
 
@@ -93,6 +96,24 @@ def test_sound_and_picture_stay_together(
     assert clip.sound.begin_seconds >= 0
     assert clip.sound.begin_seconds + clip.sound.num_frames / rate <= Fraction(num_samples, RATE_HZ)
     assert clip.picture.at_frame <= clip.sound.at_frame <= clip.sound.end_frame <= clip.picture.end_frame
+
+
+@pytest.mark.parametrize("sound_begin", [Fraction(0), Fraction(3, 10), Fraction(1, 2)])
+def test_a_recording_with_a_picture_counts_from_its_first_frame(sound_begin: Fraction) -> None:
+    """A camera's sound, which begins before or after its picture, at 0.3 s of the file's clock."""
+    pair = a_pair(0.1, sound_begin=sound_begin, num_samples=3 * RATE_HZ)
+    assert pair.audio is not None
+    camera = replace(pair.audio, picture=PictureInfo(Fraction(25), 70, Fraction(3, 10), 1920, 1080, Fraction(1)))
+    clip = lay_out("t", [replace(pair, audio=camera)]).clips[0]
+    assert clip.sound is not None
+    seen_at = clip.sound.at_frame / Fraction(25)
+    assert clip.sound.begin_seconds + Fraction(3, 10) == seen_at + Fraction(1, 10)
+    assert clip.sound.begin_seconds >= max(Fraction(0), sound_begin - Fraction(3, 10))
+    assert clip.sound.begin_seconds + clip.sound.num_frames / Fraction(25) <= sound_begin + 3 - Fraction(3, 10)
+    root = ET.fromstring(fcpxml(lay_out("t", [replace(pair, audio=camera)]), Places(Path("/"))))
+    check_fcpxml(root)
+    (asset,) = [item for item in root.iter("asset") if item.get("name") == "a"]
+    assert asset.get("duration") == f"{max(Fraction(70, 25), sound_begin + 3 - Fraction(3, 10))}s"
 
 
 def test_the_rate_of_most_clips_counts() -> None:

@@ -93,8 +93,6 @@ class _Resources:
         """The id of a file."""
         if media.path not in self._assets:
             picture, sound = media.picture, media.sound
-            length = picture if picture is not None else sound
-            assert length is not None
             attributes: dict[str, Value] = {}
             if picture is not None:
                 attributes |= {"hasVideo": 1, "videoSources": 1}
@@ -109,11 +107,19 @@ class _Resources:
                 id=name,
                 name=media.path.stem,
                 start=seconds(file_start(media)),
-                duration=seconds(length.duration_seconds),
+                duration=seconds(_length(media)),
                 **attributes,
             )
             add(asset, "media-rep", kind="original-media", src=self._places.url(media.path))
         return self._assets[media.path]
+
+
+def _length(media: MediaInfo) -> Fraction:
+    """How long a file is, from its first frame on, or its first sample where it has no picture."""
+    picture, sound = media.picture, media.sound
+    if picture is None or sound is None:
+        return max(item.duration_seconds for item in (picture, sound) if item is not None)
+    return max(picture.duration_seconds, sound.begin_seconds - picture.begin_seconds + sound.duration_seconds)
 
 
 def _spine(spine: ET.Element, timeline: Timeline, resources: _Resources) -> None:

@@ -86,7 +86,9 @@ def _sounds(root: ET.Element, timeline: Timeline, places: Places) -> dict[tuple[
             if key not in names and _plays(clip.pair.sound, stream):
                 names[key] = f"sound{len(names)}"
                 chosen: dict[str, Value] = {"audio_index": index} if len(indices) > 1 else {}
-                _file(root, names[key], places.path(key[0]), video_index=-1, **chosen)
+                if clip.sound.media.picture is None:  # else MLT would take its time stamps for the sound's
+                    chosen["video_index"] = -1
+                _file(root, names[key], places.path(key[0]), **chosen)
     return names
 
 

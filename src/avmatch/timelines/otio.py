@@ -93,7 +93,8 @@ class _Writer:
     def _sound(self, clip: Clip, excerpt: Excerpt) -> Any:
         sound = clip.pair.sound
         assert sound is not None
-        found = self._clip(clip, excerpt, Fraction(sound.sample_rate_hz), sound.duration_seconds)
+        length = clip.pair.sound_begin_seconds + sound.duration_seconds
+        found = self._clip(clip, excerpt, Fraction(sound.sample_rate_hz), length)
         channels = [
             {"Source Channel ID": channel, "Source Track ID": stream}
             for stream, num in enumerate(sound.channels)

@@ -2,7 +2,8 @@
 
 The convention of the project holds: a positive offset means that the sound comes late, so what is seen at t seconds of
 the clip lies at t + offset in the recording. Editors count from a file's first frame and first sample, which may lie
-later than the file's own zero; `lag_seconds` is the offset between those, in whole samples of the recording.
+later than the file's own zero; `lag_seconds` is the offset between those, in whole samples of the recording. Of a
+recording that has a picture too, such as a camera's sound, they count from its first frame.
 
 Clips stand one after another, each with its recording below. Where a recording covers several clips (`match --many`),
 they stand as far apart as they lie in it; those that overlap are cameras of the same moment and lie on further lanes,
@@ -59,12 +60,19 @@ class Pair:
         return None if self.audio is None else self.audio.sound
 
     @property
+    def sound_begin_seconds(self) -> Fraction:
+        """When the recording's first sample is heard, as editors count: 0, but where it has a picture."""
+        if self.sound is None or self.audio is None or self.audio.picture is None:
+            return Fraction(0)
+        return self.sound.begin_seconds - self.audio.picture.begin_seconds
+
+    @property
     def lag_seconds(self) -> Fraction | None:
-        """Where the clip's first frame lies in the recording, from its first sample on; None without one."""
+        """Where the clip's first frame lies in the recording, from its beginning on as editors count; None without."""
         if self.sound is None:
             return None
         offset = Fraction(str(round(self.match.offset_seconds or 0.0, 6)))
-        exact = offset + self.picture.begin_seconds - self.sound.begin_seconds
+        exact = offset + self.picture.begin_seconds - self.sound.begin_seconds + self.sound_begin_seconds
         return Fraction(round(exact * self.sound.sample_rate_hz), self.sound.sample_rate_hz)
 
     @property
@@ -263,8 +271,9 @@ def _clip(pair: Pair, rate: Fraction, at_frame: int, lane: int) -> Clip:
     lag, sound = pair.lag_seconds, pair.sound
     if pair.audio is None or sound is None or lag is None:
         return Clip(pair, picture, None, lane)
-    begin = math.ceil(max(Fraction(0), -lag) * rate)
-    end = min(num_frames, math.floor((sound.duration_seconds - lag) * rate))
+    first = pair.sound_begin_seconds  # what lies before the first frame of its picture, editors don't reach
+    begin = math.ceil(max(Fraction(0), first - lag, -lag) * rate)
+    end = min(num_frames, math.floor((first + sound.duration_seconds - lag) * rate))
     if end <= begin:
         return Clip(pair, picture, None, lane)
     return Clip(pair, picture, Excerpt(pair.audio, begin / rate + lag, at_frame + begin, end - begin), lane)

@@ -15,7 +15,8 @@ from avmatch.timelines.ale import rate_text
 from avmatch.timelines.markup import Places
 from avmatch.timelines.shoot import Clip, Timeline, label_of
 
-#: `offset_samples` is where the clip's first frame lies in the recording, from its first sample on.
+#: `offset_samples` is where the clip's first frame lies in the recording, from its first sample on, or from its first
+#: frame where it has a picture too.
 COLUMNS = tuple(
     "clip video audio confidence offset_confidence offset_ms offset_samples sample_rate_hz fps video_timecode "
     "video_timecode_from audio_timecode audio_timecode_from audio_timecode_at_clip channels channel_names "

@@ -120,11 +120,12 @@ def figures(nats: Float[np.ndarray, "N M"], *, shared: bool = False) -> Float64[
     median, spread = _unmatched(scores)
     units = (scores - median) / spread
     rival = (USUAL_RIVAL - median) / spread
-    lead_in_row = units - np.maximum(_best_other(units), rival)
-    lead_in_column = lead_in_row if shared else units - np.maximum(_best_other(units.T).T, rival)
-    size = 0.5 * np.log(scores.size)
-    columns = (_damped(scores), _damped(lead_in_row), _damped(lead_in_column), np.full(scores.shape, size))
-    return np.stack(columns, axis=-1)
+    found = np.empty((*scores.shape, 4))  # filled one after another: in large galleries each is large
+    found[..., 0] = _damped(scores)
+    found[..., 1] = _damped(units - np.maximum(_best_other(units), rival))
+    found[..., 2] = found[..., 1] if shared else _damped(units - np.maximum(_best_other(units.T).T, rival))
+    found[..., 3] = 0.5 * np.log(scores.size)
+    return found
 
 
 def _unmatched(scores: Float64[np.ndarray, "N M"]) -> tuple[Float64[np.ndarray, "N 1"], Float64[np.ndarray, "N 1"]]:

@@ -3,9 +3,9 @@
 Letters in shapes: N videos, M audio files, L offsets.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Float32
@@ -163,12 +163,38 @@ class TimelessCue(Cue, Protocol):
         """True."""
 
 
+#: What adds evidence of some videos to an array (N, L, M).
+Adding = Callable[[Sequence[Any], Float32[np.ndarray, "N L M"]], None]
+
+
+@runtime_checkable
+class BlockEvidence(Protocol):
+    """The evidence of a cue for blocks of files: what is needed of each file is made once."""
+
+    def videos(self, videos: Sequence[VideoFeatures]) -> list[Any]:
+        """What is needed of each video."""
+
+    def sounds(self, audios: Sequence[AudioFeatures]) -> list[Any]:
+        """What is needed of each sound."""
+
+    def against(self, sounds: Sequence[Any]) -> Adding:
+        """What adds the evidence of some videos with these sounds to an array, not yet weighted."""
+
+
 @runtime_checkable
 class RoughCue(Cue, Protocol):
     """A cue that has a cheaper form."""
 
-    def rough(self) -> Cue:
-        """A cue whose nats are close to these, for a first look at large galleries."""
+    def rough(self, audios: Sequence[AudioFeatures], lags_seconds: Lags) -> BlockEvidence:
+        """What gives nearly this evidence, for a first look at a large gallery; offsets are whole ticks apart."""
+
+
+@runtime_checkable
+class BlockCue(Cue, Protocol):
+    """A cue that gives the same evidence in blocks, faster."""
+
+    def in_blocks(self, lags_seconds: Lags) -> BlockEvidence:
+        """At offsets that are whole ticks or parts of a tick apart."""
 
 
 @runtime_checkable

@@ -14,7 +14,7 @@ Letters in shapes: K faces of all videos (or the N videos themselves), M audio f
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -23,6 +23,7 @@ from scipy.ndimage import maximum_filter1d
 
 from avmatch.core.errors import Reason
 from avmatch.core.features import TICK_RATE_HZ, AudioFeatures, Embeddings, VideoFeatures
+from avmatch.cues.block_vectors import BlockVectors, principal
 from avmatch.cues.evidence import Calibration, Curves, Lags
 from avmatch.cues.motion import audio_reason
 from avmatch.cues.synchrony import Stream, log_mean_exp, sliding_products
@@ -38,8 +39,6 @@ LEAST_VOICE_SECONDS, PAUSE_SECONDS = 0.12, 0.5
 BACKGROUND_SECONDS = 1.5
 #: A deviation of fewer cosines isn't one.
 LEAST_TICKS = 6
-#: Dimensions of vectors at a first look, found from every so many vectors.
-ROUGH_DIMENSIONS, SAMPLE_STEP = 48, 8
 #: Sums of cosines that are held at once.
 BLOCK_VALUES = 2_000_000
 
@@ -54,7 +53,6 @@ class EmbeddingCue:
         baseline: the mean similarity of pairs that don't match.
         independent_seconds: how far apart steps must be to count as independent.
         background_share: how much of a pair's own background is subtracted, 0…1.
-        num_dimensions: vectors are compared in so many principal dimensions of the sounds; None = as they are.
         looks_at: "picture", or "mouth" of each face.
         voice: gives the probability of a voice, TICK_RATE_HZ a second from the first band tick on; where it hears none
             (nor within PAUSE_SECONDS) nothing is compared. None = every sound counts.
@@ -68,11 +66,31 @@ class EmbeddingCue:
     calibration: Calibration = CALIBRATION
     voice: Callable[[AudioFeatures], Float32[np.ndarray, " T"]] | None = None
     background_share: float = 0.0
-    num_dimensions: int | None = None
 
-    def rough(self) -> "EmbeddingCue":
+    def rough(self, audios: Sequence[AudioFeatures], lags_seconds: Lags) -> BlockVectors:
         """See RoughCue."""
-        return replace(self, num_dimensions=ROUGH_DIMENSIONS)
+        known = [audio.embeddings[self.model] for audio in audios if self.model in audio.embeddings]
+        rate_hz = known[0].rate_hz if known else float(TICK_RATE_HZ)
+        return BlockVectors(
+            lags_seconds,
+            self._groups,
+            self._vectors,
+            principal(known),
+            rate_hz,
+            self.scale / (self.independent_seconds * rate_hz),
+            self.baseline,
+            self.background_share,
+            BACKGROUND_SECONDS,
+        )
+
+    def _groups(self, video: VideoFeatures) -> list[list[Embeddings]]:
+        """The vectors of a video's faces, those that are there at the same time together."""
+        faces = in_turns(self._tracks(video))
+        return [[faces[number] for number in group] for group in at_once(faces)]
+
+    def _vectors(self, audio: AudioFeatures) -> Embeddings | None:
+        sound = self._sound(audio)
+        return sound if isinstance(sound, Embeddings) else None
 
     @property
     def name(self) -> str:
@@ -87,8 +105,6 @@ class EmbeddingCue:
         columns = [number for number, sound in enumerate(sounds) if isinstance(sound, Embeddings)]
         tracks = [track for faces in turns for track in faces]
         heard = [sound for sound in sounds if isinstance(sound, Embeddings)]
-        if self.num_dimensions is not None and tracks and heard:
-            tracks, heard = in_principal(tracks, heard, self.num_dimensions)
         of_tracks = self._nats(tracks, heard, lags_seconds)
         nats = np.zeros((len(videos), len(audios), len(lags_seconds)), np.float32)
         first = 0
@@ -119,7 +135,9 @@ class EmbeddingCue:
         times = vectors.start_seconds + np.arange(len(vectors.data)) / vectors.rate_hz
         ticks = np.rint((times - audio.start_seconds) * TICK_RATE_HZ).astype(int)
         spoken = near[np.clip(ticks, 0, len(near) - 1)]
-        return Embeddings(np.where(spoken[:, None], vectors.data, 0.0), vectors.rate_hz, vectors.start_seconds)
+        data = vectors.data.copy()
+        data[~spoken] = 0.0
+        return Embeddings(data, vectors.rate_hz, vectors.start_seconds)
 
     def face_nats(
         self, faces: Sequence[Embeddings], sound: Embeddings, offset_seconds: float
@@ -158,15 +176,15 @@ class EmbeddingCue:
         self, tracks: Sequence[Embeddings], sounds: Sequence[Embeddings], lags_seconds: Float[np.ndarray, " L"]
     ) -> Float32[np.ndarray, "K M L"]:
         rate_hz = tracks[0].rate_hz
-        moving = [_stream(item, 1.0) for item in tracks]
-        sounding = [_stream(item, -self.baseline) for item in sounds]
+        moving, seen = _streams(tracks, 1.0)
+        sounding, heard = _streams(sounds, -self.baseline)
         about = BACKGROUND_SECONDS if self.background_share else 0.0
         first = int(np.floor((lags_seconds.min() - about) * rate_hz)) - 3
         last = int(np.ceil((lags_seconds.max() + about) * rate_hz)) + 3
         excess = sliding_products(moving, sounding, first, last)
         excess[~_overlap(moving, sounding, first, last)] = 0.0
         if self.background_share:
-            both = sliding_products([_there(item) for item in tracks], [_there(item) for item in sounds], first, last)
+            both = sliding_products(seen, heard, first, last)
             background = excess.sum(axis=2) / np.maximum(both.sum(axis=2), 1.0)
             both *= (self.background_share * background)[..., None]
             excess -= both
@@ -189,19 +207,6 @@ def _cosines(track: Embeddings, sound: Embeddings, offset_seconds: float) -> Flo
     vectors = sound.data[at[inside]]
     cosines = (track.data[inside].astype(np.float64) * vectors).sum(axis=1)
     return np.asarray(cosines[np.any(vectors != 0.0, axis=1)])
-
-
-def in_principal(
-    tracks: Sequence[Embeddings], sounds: Sequence[Embeddings], num: int
-) -> tuple[list[Embeddings], list[Embeddings]]:
-    """Vectors in the principal dimensions of the sounds': products with sounds stay nearly what they are."""
-    some = np.concatenate([sound.data[::SAMPLE_STEP] for sound in sounds]).astype(np.float32)
-    _, vectors = np.linalg.eigh(some.T @ some)
-
-    def reduced(item: Embeddings) -> Embeddings:
-        return replace(item, data=(item.data.astype(np.float32) @ vectors[:, -num:]).astype(np.float16))
-
-    return [reduced(item) for item in tracks], [reduced(item) for item in sounds]
 
 
 def at_once(tracks: Sequence[Embeddings]) -> Iterator[list[int]]:
@@ -243,16 +248,22 @@ def _end_seconds(track: Embeddings) -> float:
     return track.start_seconds + len(track.data) / track.rate_hz
 
 
-def _stream(item: Embeddings, constant: float) -> Stream:
-    """Its vectors with one more dimension: the product of both sides' is the baseline, where both have a vector."""
-    there = _there(item)
-    return Stream(np.column_stack([item.data, constant * there.vectors]).astype(np.float32), there.begin)
+def _streams(items: Sequence[Embeddings], constant: float) -> tuple[list[Stream], list[Stream]]:
+    """Vectors with one more dimension, and 1 where there is one.
 
-
-def _there(item: Embeddings) -> Stream:
-    """1 where it has a vector."""
-    there = np.any(item.data != 0.0, axis=1)[:, None]
-    return Stream(there.astype(np.float32), round(item.start_seconds * item.rate_hz))
+    The product of the last dimensions of both sides is the baseline, where both have a vector.
+    """
+    streams, marks = [], []
+    for item in items:
+        num, dims = item.data.shape
+        vectors = np.empty((num, dims + 1), np.float32)
+        vectors[:, :dims] = item.data
+        there = np.asarray(vectors[:, :dims].any(axis=1), np.float32)
+        vectors[:, dims] = constant * there
+        begin = round(item.start_seconds * item.rate_hz)
+        streams.append(Stream(vectors, begin))
+        marks.append(Stream(there[:, None], begin))
+    return streams, marks
 
 
 def _overlap(

@@ -95,17 +95,15 @@ def windowed_curves(
     windows: Callable[[VideoFeatures], list[Weighted]],
     signals: Sequence[Signal],
     latency_seconds: float = 0.0,
-    apart_seconds: float = 1 / TICK_RATE_HZ,
 ) -> Curves:
     """The nats of all windows of a video and all signals added; in close-ups of faces they are worth less.
 
     Args:
         latency_seconds: where the signals of what is in sync are found.
-        apart_seconds: evidence at offsets no farther apart than this is interpolated.
     """
     video_reasons = tuple(video_reason(video) for video in videos)
     audio_reasons = tuple(audio_reason(audio) for audio in audios)
-    lags, between = thinned(lags_seconds, apart_seconds)
+    lags, between = thinned(lags_seconds)
     later = lags + latency_seconds
     nats = np.zeros((len(videos), len(audios), len(lags)), np.float32)
     usable = [number for number, reason in enumerate(audio_reasons) if reason is None]

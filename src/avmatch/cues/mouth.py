@@ -14,6 +14,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from avmatch.core.errors import Reason
 from avmatch.core.features import BAND_RATE_HZ, TICK_RATE_HZ, AudioFeatures, MouthTrack, VideoFeatures
+from avmatch.cues.blocks import BlockMouth, Face, covered_ticks
 from avmatch.cues.evidence import Calibration, Cue, Curves, Lags
 from avmatch.cues.learned import EmbeddingCue
 from avmatch.cues.motion import audio_reason
@@ -74,6 +75,34 @@ class MouthCue:
                         nats[number][some] += log_mean_exp(per_face, np.ones(len(faces)))
         video_reasons: tuple[Reason | None, ...] = tuple(None if found else "no_face" for found in tracks)
         return Curves(nats, video_reasons, audio_reasons)
+
+    def rough(self, audios: Sequence[AudioFeatures], lags_seconds: Lags) -> BlockMouth:
+        """See RoughCue."""
+        return self.in_blocks(lags_seconds)
+
+    def in_blocks(self, lags_seconds: Lags) -> BlockMouth:
+        """See BlockCue."""
+        return BlockMouth(lags_seconds, _faces, _voices, len(PAIRS), TEMPER, LATENCY_SECONDS)
+
+
+def _faces(video: VideoFeatures) -> list[Face]:
+    """The windows of a video's mouths, with a signal of the mouth for each of the voice."""
+    rows = [MOUTH_CHANNELS.index(channel) for channel, _ in PAIRS]
+    windows: dict[int, list[VideoWindow]] = {}
+    for track in video.mouths:
+        if _lasts(track):
+            for window in video_windows(mouth_series(track)):
+                windows.setdefault(window.index, []).append(window)
+    return [
+        Face(group, index, covered_ticks(one), one.signals[rows], one.autocorrelation[rows].astype(np.float32))
+        for index, some in windows.items()
+        for group, faces in enumerate(at_once(some))
+        for one in faces
+    ]
+
+
+def _voices(audio: AudioFeatures) -> list[Series] | None:
+    return None if audio_reason(audio) else [voice(audio) for _, voice in PAIRS]
 
 
 def at_once(windows: Sequence[VideoWindow]) -> list[list[VideoWindow]]:

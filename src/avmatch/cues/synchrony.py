@@ -28,16 +28,17 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, wraps
 from typing import TypeVar
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, finalize
 
 import numpy as np
 import scipy.fft
 from jaxtyping import Complex64, Float, Float32
 from scipy.ndimage import uniform_filter1d
 
-from avmatch.core.features import BAND_RATE_HZ, TICK_RATE_HZ, AudioFeatures
+from avmatch.core.features import BAND_RATE_HZ, TICK_RATE_HZ, AudioFeatures, VideoFeatures
 from avmatch.frontends.event_signals import flattened
 
+File = TypeVar("File", AudioFeatures, VideoFeatures)
 Made = TypeVar("Made")
 ONSET_OFFSET = 1.0  # added before the logarithm: below this much flux, differences don't matter
 LEVEL_SHARE = 0.35
@@ -60,15 +61,31 @@ class Series:
         return autocorrelation(thinned - thinned.mean(axis=0), TICK_RATE_HZ)
 
 
-def remembered(make: Callable[[AudioFeatures], Made]) -> Callable[[AudioFeatures], Made]:
-    """Keep what is made of a sound for as long as the sound lives: it is read against every block of videos."""
-    kept: WeakKeyDictionary[AudioFeatures, Made] = WeakKeyDictionary()
+def remembered(
+    make: Callable[[File], Made], most: float = np.inf, size_of: Callable[[Made], int] = lambda made: 1
+) -> Callable[[File], Made]:
+    """Keep what is made of a file for as long as the file lives: it is read against every block of others.
+
+    Args:
+        most: nothing more is kept while what is kept has this size.
+    """
+    kept: WeakKeyDictionary[File, Made] = WeakKeyDictionary()
+    size = 0
+
+    def add(more: int) -> None:
+        nonlocal size
+        size += more
 
     @wraps(make)
-    def get(audio: AudioFeatures) -> Made:
-        if audio not in kept:
-            kept[audio] = make(audio)
-        return kept[audio]
+    def get(file: File) -> Made:
+        if file in kept:
+            return kept[file]
+        made = make(file)
+        if size < most:
+            kept[file] = made
+            add(size_of(made))
+            finalize(file, add, -size_of(made))
+        return made
 
     return get
 
@@ -132,28 +149,12 @@ class VideoWindow:
         signals: (H, WINDOW_TICKS) zero mean and unit norm over the ticks covered, zero elsewhere.
         covered: (WINDOW_TICKS,) 1 where the video has a tick.
         autocorrelation: (H, K).
-        mixing: (H, R) where `signals` are the R components that they are nearly made of (`in_components`).
     """
 
     index: int
-    signals: Float32[np.ndarray, "R T"]
+    signals: Float32[np.ndarray, "H T"]
     covered: Float32[np.ndarray, " T"]
     autocorrelation: Float[np.ndarray, "H K"]
-    mixing: Float32[np.ndarray, "H R"] | None = None
-
-    def products(self, ticks: Float32[np.ndarray, "n T"]) -> Float32[np.ndarray, "H n"]:
-        """The sums of products of each of the H signals with each of the others."""
-        if self.mixing is None:
-            return self.signals @ ticks.T
-        return self.mixing @ (ticks @ self.signals.T).T  # the faster order where components are few
-
-    def in_components(self, num: int) -> "VideoWindow":
-        """Nearly the same: its signals as mixtures of their first principal components, with unit norm again."""
-        energy, vectors = np.linalg.eigh(self.signals @ self.signals.T)
-        mixing = vectors[:, -num:]
-        norm = np.sqrt(np.maximum(mixing**2 @ energy[-num:], 0.0))[:, None]
-        unit = np.where(norm > 1e-3, mixing / np.maximum(norm, 1e-3), 0.0)
-        return VideoWindow(self.index, mixing.T @ self.signals, self.covered, self.autocorrelation, unit)
 
 
 def video_windows(series: Series) -> list[VideoWindow]:
@@ -248,7 +249,7 @@ def correlation_nats(video: VideoWindow, sounds: AudioWindows) -> Float32[np.nda
     num_sounds, num_lags, ticks = sounds.shifted.shape
     overlap, scale = sounds.under(video.covered)
     # The picture's signals have no mean, so that of the sounds needn't be taken off.
-    nats = video.products(sounds.shifted.reshape(-1, ticks)).reshape(-1, num_sounds, num_lags)
+    nats = (video.signals @ sounds.shifted.reshape(-1, ticks).T).reshape(-1, num_sounds, num_lags)
     inflation = 1.0 + 2.0 * video.autocorrelation @ sounds.autocorrelation.T
     kept = 1.0 - LOST_TICKS / float(video.covered.sum())
     nats *= scale

@@ -84,7 +84,7 @@ def fused_scores(
     progress: Progress | None = None,
 ) -> Scores:
     """Score every pair. `log_prior` is over the offsets (usual_offsets, any_offset) and sums to one in probability."""
-    scores = no_scores(cues, (len(videos), len(audios)))
+    scores = no_scores(tuple(cue.name for cue in cues), (len(videos), len(audios)))
     step = max(1, BLOCK_VALUES // max(1, len(audios) * min(CHUNK_LAGS, len(lags_seconds))))
     for begin in range(0, len(videos), step):
         rows = slice(begin, min(begin + step, len(videos)))
@@ -95,14 +95,14 @@ def fused_scores(
     return scores
 
 
-def no_scores(cues: Sequence[Cue], shape: tuple[int, int]) -> Scores:
+def no_scores(cue_names: tuple[str, ...], shape: tuple[int, int]) -> Scores:
     """Scores to be filled in."""
     return Scores(
         nats=np.full(shape, -np.inf, np.float32),
         offset_seconds=np.zeros(shape, np.float32),
         deciding=np.full(shape, -1, np.int8),
-        cue_names=tuple(cue.name for cue in cues),
-        parts=np.zeros((len(cues), *shape), np.float32),
+        cue_names=cue_names,
+        parts=np.zeros((len(cue_names), *shape), np.float32),
         place_share=np.zeros(shape, np.float32),
     )
 
@@ -136,27 +136,30 @@ def scores_of_block(
     audios: Sequence[AudioFeatures],
     lags_seconds: Float[np.ndarray, " L"],
     log_prior: Float[np.ndarray, " L"],
-    known: Mapping[int, Float32[np.ndarray, "N M"]] = MappingProxyType({}),
-    *,
     factors: Factors = NO_FACTORS,
 ) -> Scores:
-    """Score every pair, all curves at once.
-
-    Args:
-        known: weighted nats of cues (by their places) that are the same at every offset and needn't be asked.
-    """
-    scores = no_scores(cues, (len(videos), len(audios)))
+    """Score every pair, all curves at once."""
+    scores = no_scores(tuple(cue.name for cue in cues), (len(videos), len(audios)))
     best = np.full(scores.nats.shape, -np.inf, np.float32)
     for begin in range(0, len(lags_seconds), CHUNK_LAGS):
         chunk = slice(begin, begin + CHUNK_LAGS)
         lags = lags_seconds[chunk]
-        curves = [
-            np.broadcast_to(known[place][..., None], (*best.shape, len(lags)))
-            if place in known
-            else weight_of(cue, factors) * cue.curves(videos, audios, lags).nats
-            for place, cue in enumerate(cues)
-        ]
+        curves = [weight_of(cue, factors) * cue.curves(videos, audios, lags).nats for cue in cues]
         _take_chunk(scores, best, curves, lags, log_prior[chunk])
+    np.exp(np.minimum(scores.place_share - scores.nats, 0.0), out=scores.place_share)
+    return scores
+
+
+def scores_of_curves(
+    cue_names: tuple[str, ...],
+    curves: Sequence[Float32[np.ndarray, "n M l"]],
+    lags_seconds: Float[np.ndarray, " l"],
+    log_prior: Float[np.ndarray, " l"],
+) -> Scores:
+    """The same from weighted nats of each cue at all offsets."""
+    shape = curves[0].shape[:2]
+    scores = no_scores(cue_names, (shape[0], shape[1]))
+    _take_chunk(scores, np.full(shape, -np.inf, np.float32), curves, lags_seconds, log_prior)
     np.exp(np.minimum(scores.place_share - scores.nats, 0.0), out=scores.place_share)
     return scores
 

@@ -131,7 +131,7 @@ def scored(
     if len(groups) == 1:
         prior = offset_prior(lags_seconds, usual, lessons.offsets.get(groups[0][0], ()))
         return gallery_scores(cues, videos, audios, lags_seconds, prior, factors=factors, progress=progress)
-    scores = no_scores(cues, (len(videos), len(audios)))
+    scores = no_scores(tuple(cue.name for cue in cues), (len(videos), len(audios)))
     for devices, rows, columns in groups:
         prior = offset_prior(lags_seconds, usual, lessons.offsets.get(devices, ()))
         some = [videos[row] for row in rows], [audios[column] for column in columns]

@@ -42,6 +42,7 @@ from avmatch.artifacts.model import EVENTS, Description, Graph, Model, open_mode
 from avmatch.artifacts.tower import ClipTowers, load_clip_towers
 from avmatch.core.errors import ModelError, Reason
 from avmatch.core.features import BAND_RATE_HZ, TICK_RATE_HZ, AudioFeatures, VideoFeatures
+from avmatch.cues.blocks import APART_SECONDS, COMPONENTS, Accents, BlockSynchrony, Window, covered_ticks
 from avmatch.cues.evidence import Calibration, Curves, Lags
 from avmatch.cues.motion import Signal, Weighted, audio_reason, close_up_worth, video_reason, windowed_curves
 from avmatch.cues.synchrony import (
@@ -64,8 +65,8 @@ _LEAST_CHANCE = float(np.finfo(np.float32).tiny)
 _AS_THEY_ARE = Calibration()
 INPUTS = {"video": "motion", "audio": "bands"}
 KIND, CLASSES = "kind", "classes"
-#: Of the sources of a picture at a first look.
-ROUGH_COMPONENTS = 8
+#: Values of windows that are kept between the two looks at a large gallery: 512 MiB.
+KEPT_VALUES = 1 << 27
 #: Of the window of `heat`.
 WINDOW_SECONDS = 3.0
 #: Below this, a window's signal is noise of what was flattened.
@@ -124,6 +125,37 @@ class EventModel:
         sources, weights = event_signals.picture_signals(video.motion)
         return self._run(self.video, "video", sources), weights
 
+    def picture_windows(self, video: VideoFeatures) -> list[Weighted]:
+        """The accents of all sources, accent by accent, in windows."""
+        accents, priors = self.picture_accents(video)
+        signals = np.ascontiguousarray(accents.transpose(2, 1, 0).reshape(accents.shape[2], -1))
+        return [(window, priors) for window in video_windows(Series(video.start_seconds, TICK_RATE_HZ, signals))]
+
+    @cached_property
+    def block_windows(self) -> Callable[[VideoFeatures], list[Window]]:
+        """The same as blocks take them, kept as long as the video, of the first KEPT_VALUES values."""
+        return remembered(self._block_windows, KEPT_VALUES, lambda windows: sum(map(_num_values, windows)))
+
+    def _block_windows(self, video: VideoFeatures) -> list[Window]:
+        if video_reason(video):
+            return []
+        worth, num = close_up_worth(video), len(self.description.weights)
+        return [
+            Window(
+                index=window.index,
+                covered=covered_ticks(window),
+                signals=[
+                    Accents(signals, memory.astype(np.float32))
+                    for signals, memory in zip(
+                        np.split(window.signals, num), np.split(window.autocorrelation, num), strict=True
+                    )
+                ],
+                shares=(priors / max(float(priors.sum()), 1e-12)).astype(np.float32),
+                worth=worth,
+            )
+            for window, priors in self.picture_windows(video)
+        ]
+
     def cell_accents(self, video: VideoFeatures) -> Float32[np.ndarray, "64 K T"]:
         """The accents of every cell of the picture."""
         return self._run(self.video, "video", event_signals.cell_signals(video.motion))
@@ -164,6 +196,10 @@ class EventModel:
         return output[0]
 
 
+def _num_values(window: Window) -> int:
+    return sum(accents.components.size for accents in window.signals)
+
+
 def load_event_model(model: str | Path | Model) -> EventModel:
     """The model for any sound. Raises ModelError if it is another model, or a graph isn't what it should be."""
     opened = open_model(model, EVENTS)
@@ -180,20 +216,22 @@ def load_event_model(model: str | Path | Model) -> EventModel:
 
 @dataclass(frozen=True, eq=False)
 class EventCue:
-    """Evidence from accents.
-
-    Attributes:
-        num_components: the sources of a picture are taken for mixtures of so many signals; None = as they are.
-        apart_seconds: evidence at offsets no farther apart than this is interpolated.
-    """
+    """Evidence from accents."""
 
     model: EventModel
-    num_components: int | None = None
-    apart_seconds: float = 1 / TICK_RATE_HZ
 
-    def rough(self) -> "EventCue":
+    def rough(self, audios: Sequence[AudioFeatures], lags_seconds: Lags) -> BlockSynchrony:
         """See RoughCue."""
-        return replace(self, num_components=ROUGH_COMPONENTS, apart_seconds=2 / TICK_RATE_HZ)
+        return replace(self.in_blocks(lags_seconds), apart_seconds=APART_SECONDS, num_components=COMPONENTS)
+
+    def in_blocks(self, lags_seconds: Lags) -> BlockSynchrony:
+        """See BlockCue."""
+        description = self.model.description
+        windows = self.model.block_windows
+        return BlockSynchrony(lags_seconds, windows, self._sounds, description.weights, description.temper)
+
+    def _sounds(self, audio: AudioFeatures) -> list[Series] | None:
+        return None if audio_reason(audio) else self.model.sound_series(audio)
 
     @property
     def name(self) -> str:
@@ -219,16 +257,13 @@ class EventCue:
             Signal(weight, partial(self._sound_accent, accent), partial(self._nats, accent))
             for accent, weight in enumerate(self.model.description.weights)
         ]
-        return windowed_curves(videos, audios, lags_seconds, self._windows, signals, apart_seconds=self.apart_seconds)
+        return windowed_curves(videos, audios, lags_seconds, self._windows, signals)
 
     def _sound_accent(self, accent: int, audio: AudioFeatures) -> Series:
         return self.model.sound_series(audio)[accent]
 
     def _windows(self, video: VideoFeatures) -> list[Weighted]:
-        accents, priors = self.model.picture_accents(video)
-        signals = np.ascontiguousarray(accents.transpose(2, 1, 0).reshape(accents.shape[2], -1))
-        series = Series(video.start_seconds, TICK_RATE_HZ, signals)
-        return [(window, priors) for window in video_windows(series)]
+        return self.model.picture_windows(video)
 
     def _nats(
         self, accent: int, window: VideoWindow, priors: Float[np.ndarray, " S"], blocks: Sequence[AudioWindows]
@@ -236,8 +271,6 @@ class EventCue:
         """Of one accent, its most probable sources summed out."""
         part = slice(accent * len(priors), (accent + 1) * len(priors))
         own = replace(window, signals=window.signals[part], autocorrelation=window.autocorrelation[part])
-        if self.num_components is not None:
-            own = own.in_components(self.num_components)
 
         def added(sounds: AudioWindows) -> Float32[np.ndarray, "m L"]:
             nats = correlation_nats(own, sounds)

@@ -20,6 +20,7 @@ from av.stream import Discard, Disposition
 
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.media.downmix import rise
+from avmatch.media.programmes import multiplex
 from avmatch.media.samples import channels
 from avmatch.media.source import opened
 
@@ -128,8 +129,10 @@ def audio_stream(container: av.container.InputContainer, number: int | None = No
         return next(iter(streams), None)
     ordered = sorted(streams, key=_rank)
     if container.format.name == "mpegts":
-        best = container.streams.best("audio", related=video_stream(container))
+        picture = video_stream(container)
+        best, programmes = container.streams.best("audio", related=picture), multiplex(container, picture)
         ordered.sort(key=lambda stream: best is None or stream.index != best.index)
+        ordered = [stream for stream in ordered if not programmes.has_apart(stream.index)] or ordered
     proper = [stream for stream in ordered if not stream.disposition & _OTHER_SOUNDS]
     chosen, has_sound = _liveliest(container, proper or ordered)
     return chosen if has_sound or len(proper) in (0, len(ordered)) else _liveliest(container, ordered)[0]

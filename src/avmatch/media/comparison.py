@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import av
 import av.container
 import av.stream
+from av.stream import Disposition
 
 from avmatch.media.copying import OWN_TAGS, kept_tags, timecodes
 from avmatch.media.source import opened
@@ -20,15 +21,30 @@ _PACKAGING = frozenset(
 #: Tags that containers write in a form of their own.
 _REWRITTEN = frozenset({"creation_time", "language", "date", "location", "location-eng"})
 _SAME_NAMES = {"name": "title"}
+_MARKS = (
+    Disposition.dub
+    | Disposition.original
+    | Disposition.comment
+    | Disposition.lyrics
+    | Disposition.karaoke
+    | Disposition.forced
+    | Disposition.hearing_impaired
+    | Disposition.visual_impaired
+    | Disposition.captions
+    | Disposition.descriptions
+)
 _COLOURS, _UNSPECIFIED = ("color_primaries", "color_trc", "colorspace"), 2
 
 
-def differences(source: av.container.InputContainer, copy: Path, pairs: Mapping[int, int]) -> Iterator[str]:
+def differences(
+    source: av.container.InputContainer, copy: Path, pairs: Mapping[int, int], kinds: Sequence[str]
+) -> Iterator[str]:
     """A line for each thing that is lost.
 
     Args:
         copy: the new file, closed.
-        pairs: numbers of the source's streams → those of their copies.
+        pairs: numbers of the source's streams → those of their copies, as they were written.
+        kinds: "video", "audio" … of each stream that was written; some containers are read in another order.
     """
     suffix = copy.suffix
     with opened(copy, "mux") as made:
@@ -40,8 +56,11 @@ def differences(source: av.container.InputContainer, copy: Path, pairs: Mapping[
         if missing := [code for code in timecodes(source) if code not in timecodes(made)]:
             yield f"{suffix} can't hold the timecode {missing[0]}"
         for own, new in pairs.items():
-            if new < len(made.streams):
-                yield from _stream_differences(source.streams[own], made.streams[new], source, made)
+            alike = [stream for stream in made.streams if stream.type == kinds[new]]
+            place = kinds[:new].count(kinds[new])
+            if place < len(alike) or new < len(made.streams):
+                read = alike[place] if place < len(alike) else made.streams[new]
+                yield from _stream_differences(source.streams[own], read, source, made)
 
 
 def _lost(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[str]:
@@ -71,11 +90,21 @@ def _stream_differences(
         yield from _picture_differences(own, new, source, made)
     if own.type == "audio":
         yield from _layout_difference(own, new, name)
+    if marks := _lost_marks(own, new):
+        yield f"{name} is no longer marked as {', '.join(marks)}"
     ignored = _PACKAGING | OWN_TAGS | {"timecode", "creation_time"}
     lost = [key for key in _lost(own.metadata, new.metadata) if key.lower() not in ignored and "-" not in key]
     lost = [key for key in lost if not (key == "language" and own.metadata[key] in ("und", "eng"))]
     if lost:
         yield f"{name} loses the tag{'s' if len(lost) > 1 else ''} {', '.join(sorted(lost))}"
+
+
+def _lost_marks(own: av.stream.Stream, new: av.stream.Stream) -> list[str]:
+    """What players choose by (a commentary, for the blind …); broadcasts mark a description for the blind twice."""
+    lost = own.disposition & ~new.disposition & _MARKS
+    if new.disposition & Disposition.visual_impaired:
+        lost &= ~Disposition.descriptions
+    return [str(mark.name).replace("_", " ") for mark in Disposition if mark & lost]
 
 
 def _picture_differences(

@@ -228,6 +228,15 @@ def holds(target: av.container.OutputContainer, codec: str, source_format: str =
     return codec in target.supported_codecs and not (name == "mp4" and codec.startswith("pcm"))
 
 
+#: Containers with one picture and one sound.
+_ONE_OF_EACH = frozenset({"flv"})
+
+
+def is_full(target: av.container.OutputContainer, kind: str) -> bool:
+    """Whether a container takes no more streams of a kind."""
+    return target.format.name in _ONE_OF_EACH and any(stream.type == kind for stream in target.streams)
+
+
 #: What FFmpeg lists for a container, and doesn't write into it.
 _LISTED_IN_VAIN = {"mov": frozenset({"flac", "opus", "vorbis"}), "avi": frozenset({"flac", "vorbis"})}
 #: Muxers of which FFmpeg doesn't say what they hold.

@@ -11,13 +11,14 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 
 import av
 import av.container
 import av.stream
+from av.stream import Disposition
 from av.subtitles.stream import SubtitleStream
 
 from avmatch.core.errors import MediaError, UsageError
@@ -28,6 +29,7 @@ from avmatch.media.choice import audio_stream, video_stream
 from avmatch.media.comparison import differences
 from avmatch.media.decode import decode_sound
 from avmatch.media.editlist import end_track
+from avmatch.media.programmes import multiplex
 from avmatch.media.raw_sound import raw_blocks
 from avmatch.media.source import opened, origin_seconds
 from avmatch.media.subtitles import Converted
@@ -55,34 +57,78 @@ def mux(video: Path, audio: Path, out: Path, *, offset_seconds: float, audio_cod
         MediaError: an input can't be read, or the container can't hold the streams (stage "mux").
     """
     notes: list[str] = []
-    with remuxed(video, out, (video, audio), notes, replaces_own=True) as copy:
+    with ExitStack() as files, remuxed(video, out, (video, audio), notes, replaces_own=True) as copy:
         copying.take_tags(copy.source, copy.target)
-        pictures = {stream.index for stream in copy.source.streams.video if not copying.is_cover(stream)}
+        pictures = {stream.index for stream in copy.own if stream.type == "video" and not copying.is_cover(stream)}
         copies = copy.streams(pictures, notes)
-        with opened(audio, "mux") as recorder:
-            sound = audio_stream(recorder)
-            if sound is None:
-                raise MediaError(audio, "there is no sound in it", stage="mux", reason="no_audio")
-            begin = start_seconds(copy.picture)
-            shift = origin_seconds(copy.source) - offset_seconds
-            plan = tracks.plan_sound(sound, recorder, copy.target, audio_codec)
-            track, streams = sound_track(copy.target, audio, sound, plan, begin, shift)
-            _describe(streams, audio, sound)
-            copies |= copy.streams({stream.index for stream in copy.source.streams} - pictures, notes)
-            copy.copies |= copies
-            for own in copy.source.streams.audio:
-                if own.index in copy.copies:
-                    copy.copies[own.index].disposition = own.disposition & ~av.stream.Disposition.default
-            copy_with(copy, [track, *copy.encoded], copies, lambda packet: packet.pts, cut=track)
-    return tuple(([plan.note] if plan.note else []) + notes)
+        sounds = _recorded(copy, audio, offset_seconds, audio_codec, files, notes)
+        copies |= copy.streams({stream.index for stream in copy.own} - pictures, notes)
+        copy.copies |= copies
+        for own in copy.source.streams.audio:
+            if own.index in copy.copies:
+                copy.copies[own.index].disposition = own.disposition & ~Disposition.default
+        copy_with(copy, [*sounds, *copy.encoded], copies, _shown_ticks, cut=sounds)
+    return tuple(notes)
 
 
-def _describe(streams: Sequence[av.stream.Stream], audio: Path, sound: av.AudioStream) -> None:
+def _recorded(
+    copy: Remuxed, audio: Path, offset_seconds: float, audio_codec: str, files: ExitStack, notes: list[str]
+) -> list[tracks.Track]:
+    """The recorder's sounds as tracks of the new file: the one that was matched, and others of the same take."""
+    recorder = files.enter_context(opened(audio, "mux"))
+    chosen = audio_stream(recorder)
+    if chosen is None:
+        raise MediaError(audio, "there is no sound in it", stage="mux", reason="no_audio")
+    begin, shift = start_seconds(copy.picture), origin_seconds(copy.source) - offset_seconds
+    programmes = multiplex(recorder, video_stream(recorder))
+    others = [
+        stream
+        for stream in recorder.streams.audio
+        if stream.index != chosen.index and stream.codec_context and not programmes.has_apart(stream.index)
+    ]
+    made: list[tracks.Track] = []
+    for sound in (chosen, *others):
+        name = "the sound" if sound is chosen else f"audio stream {sound.index} of {audio.name}"
+        if copying.is_full(copy.target, "audio"):
+            notes.append(f"{name} is left out: {Path(copy.target.name).suffix} holds one sound")
+            continue
+        own = sound if sound is chosen else files.enter_context(opened(audio, "mux")).streams[sound.index]
+        assert isinstance(own, av.AudioStream)
+        try:
+            plan = tracks.plan_sound(own, recorder, copy.target, audio_codec)
+            track, streams = sound_track(copy.target, audio, own, plan, begin, shift)
+        except MediaError as error:
+            if sound is chosen:
+                raise
+            notes.append(f"{name} is left out: {error.message}")
+            continue
+        _describe(streams, copy.target, audio, own, is_first=not made)
+        notes.extend([plan.note.replace("the sound", name, 1)] if plan.note else [])
+        made.append(track)
+    return made
+
+
+def _shown_ticks(packet: copying.Packet) -> int | None:
+    """When a picture is shown; AVI has only when it is decoded."""
+    return packet.dts if packet.pts is None else packet.pts
+
+
+def _describe(
+    streams: Sequence[av.stream.Stream],
+    target: av.container.OutputContainer,
+    audio: Path,
+    sound: av.AudioStream,
+    *,
+    is_first: bool,
+) -> None:
     """The tags of the new track, or tracks: what the recorder says of its sound and of its channels."""
     names = channel_names(audio)
     for number, stream in enumerate(streams):
-        stream.disposition = av.stream.Disposition.default if number == 0 else av.stream.Disposition(0)
-        stream.metadata.update(copying.kept_tags(sound.metadata))
+        copying.take_stream_tags(sound, stream, target)
+        is_default = is_first and number == 0
+        stream.disposition = Disposition.default if is_default else sound.disposition & ~Disposition.default
+        for key in copying.OWN_TAGS & stream.metadata.keys():
+            del stream.metadata[key]
         own = names[tracks.MOST_CHANNELS * number :][: tracks.MOST_CHANNELS] if len(streams) > 1 else names
         if own:
             stream.metadata.setdefault("title", ", ".join(own))
@@ -127,6 +173,7 @@ class Remuxed:
 
     Attributes:
         source, picture: the original, and the picture that is copied.
+        own: the original's streams that are copied: of a multiplex the picture's programme.
         target: the new file.
         copies: streams of the source, by number → their copies.
         encoded: sounds that the container can't hold as they are, and that stay where they were.
@@ -139,6 +186,8 @@ class Remuxed:
         target: av.container.OutputContainer,
     ) -> None:
         self.source, self.picture, self.target = source, picture, target
+        self.programmes = multiplex(source, picture)
+        self.own = [stream for stream in source.streams if not self.programmes.has_apart(stream.index)]
         self.copies: dict[int, av.stream.Stream] = {}
         self.encoded: list[tracks.Track] = []
         self._converters: dict[int, Converted] = {}
@@ -150,7 +199,15 @@ class Remuxed:
         """
         copies = {}
         for stream in self.source.streams:
-            if stream.index not in wanted or (isinstance(stream, av.AudioStream) and self._encodes(stream, notes)):
+            if stream.index not in wanted:
+                continue
+            if copying.is_full(self.target, stream.type):
+                suffix = Path(self.target.name).suffix
+                notes.append(
+                    f"{stream.type} stream {stream.index} is left out: {suffix} holds one {stream.type} stream"
+                )
+                continue
+            if isinstance(stream, av.AudioStream) and self._encodes(stream, notes):
                 continue
             try:
                 copy = copying.take_stream(stream, self.source, self.target)
@@ -205,6 +262,16 @@ class Remuxed:
             converter = self._converters.get(packet.stream.index)
             yield from [packet] if converter is None else converter.take(packet)
 
+    def other_programmes(self) -> Iterator[str]:
+        """A line for each programme that isn't the picture's; the new file's own gets its name."""
+        for found in self.programmes.own[:1]:
+            if found.name and self.target.format.name == "mpegts":
+                self.target.metadata.update(service_name=found.name, service_provider=found.provider)
+        for other in self.programmes.others:
+            name = f" ({other.name})" if other.name else ""
+            numbers = ", ".join(map(str, sorted(other.streams)))
+            yield f"programme {other.number}{name} is left out, stream {numbers}: a copy holds the picture's programme"
+
     def lost_subtitles(self) -> Iterator[str]:
         """A line for each stream of which subtitles couldn't be converted."""
         for number, converter in self._converters.items():
@@ -244,12 +311,14 @@ def remuxed(
                     message = "MXF can't take a sound at another time; name the copy .mov or .mkv"
                     raise MediaError(video, message, stage="mux", reason="unsupported")
                 copy = Remuxed(source, picture, target)
+                notes.extend(copy.other_programmes())
                 yield copy
                 pairs = {index: stream.index for index, stream in copy.copies.items()}
+                kinds = [stream.type for stream in target.streams]
                 is_mov = target.format.name in copying.MOV_FAMILY
             if is_mov:
                 _hide_ends(video, source, temporary, pairs)
-            notes.extend((*copy.lost_subtitles(), *differences(source, temporary, pairs)))
+            notes.extend((*copy.lost_subtitles(), *differences(source, temporary, pairs, kinds)))
             if is_there and not outputs.is_own(out):  # it was changed meanwhile
                 raise taken(out)
             if replaces_own:
@@ -290,13 +359,13 @@ def copy_with(
     sounds: Sequence[tracks.Track],
     copies: dict[int, av.stream.Stream],
     ticks_of: Callable[[copying.Packet], int | None],
-    cut: tracks.Track | None = None,
+    cut: Sequence[tracks.Track] = (),
 ) -> None:
     """Copy the packets, and write the sounds as far as the picture has come, by the ticks of its packets.
 
     Args:
         copies: streams of the source whose packets are copied, by number.
-        cut: the sound that ends where the picture does.
+        cut: the sounds that end where the picture does.
     """
     for packet in copy.packets(copies):
         ticks, base = ticks_of(packet), packet.time_base
@@ -306,7 +375,7 @@ def copy_with(
         packet.stream = copies[packet.stream.index]
         copy.target.mux(packet)
     for sound in sounds:
-        sound.close(is_cut=sound is cut)
+        sound.close(is_cut=sound in cut)
 
 
 def start_seconds(stream: av.VideoStream) -> float:

@@ -14,6 +14,9 @@ from avmatch.media.copying import Packet
 from avmatch.media.source import StreamClock, opened, origin_seconds
 from avmatch.media.steady import SteadyTimes
 
+#: The byte that stands for silence, where it isn't 0.
+_SILENCE = {"pcm_u8": 0x80, "pcm_alaw": 0xD5, "pcm_mulaw": 0xFF}
+
 
 @dataclass(frozen=True)
 class RawBlock:
@@ -35,8 +38,8 @@ def raw_blocks(path: Path, number: int | None = None) -> Iterator[RawBlock]:
         sound = audio_stream(container) if number is None else container.streams[number]
         assert isinstance(sound, av.AudioStream)
         context = sound.codec_context
-        rate, silence = context.sample_rate, 128 if context.name == "pcm_u8" else 0
-        width = int(context.name.removeprefix("pcm_")[1:].rstrip("lbe") or 8) // 8 * context.layout.nb_channels
+        rate, silence = context.sample_rate, _SILENCE.get(context.name, 0)
+        width = _num_bytes(context.name) * context.layout.nb_channels
         clock, steady = StreamClock(origin_seconds(container), [0.0]), SteadyTimes[np.ndarray]()
         following: float | None = None
         begin = 0.0
@@ -60,6 +63,12 @@ def raw_blocks(path: Path, number: int | None = None) -> Iterator[RawBlock]:
             for block in _placed(piece, gap, rate, silence):
                 yield replace(block, pts_seconds=begin)
                 begin += block.data.shape[1] / rate
+
+
+def _num_bytes(name: str) -> int:
+    """Of a sample: "pcm_s24le" has three."""
+    digits = "".join(filter(str.isdigit, name))
+    return int(digits) // 8 if digits else 1
 
 
 def _placed(data: UInt8[np.ndarray, "B S"], gap_seconds: float, rate: int, silence: int) -> Iterator[RawBlock]:

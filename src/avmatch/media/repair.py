@@ -75,7 +75,7 @@ def repair(
     """
     notes: list[str] = []
     with ExitStack() as opened_files, mux.remuxed(video, out, (video,), notes, picture) as copy:
-        sounds = _moving(video, copy.source, track)
+        sounds = _moving(video, copy, track)
         _refuse_silence(copy.source, video, offset_seconds)
         copying.take_tags(copy.source, copy.target)
         moving = {stream.index for stream in sounds}
@@ -89,8 +89,8 @@ def repair(
         steady = partial(_steady, begin_seconds=mux.start_seconds(copy.picture) - origin, drift_ppm=drift_ppm)
         running: list[tracks.Track] = []
         copies: dict[int, av.stream.Stream] = {}
-        for stream in copy.source.streams:
-            if stream.index not in moving:
+        for stream in copy.own:
+            if stream.index not in moving or copying.is_full(copy.target, stream.type):
                 copies |= copy.streams({stream.index}, notes)
                 continue
             own = opened_files.enter_context(opened(video, "mux")).streams[stream.index]
@@ -106,16 +106,20 @@ def repair(
     return Repaired(tuple(notes), {index: stream.index for index, stream in copy.copies.items()})
 
 
-def _moving(video: Path, source: av.container.InputContainer, track: int | None) -> list[av.AudioStream]:
+def _moving(video: Path, copy: mux.Remuxed, track: int | None) -> list[av.AudioStream]:
     """The sounds that are moved."""
-    sounds = [stream for stream in source.streams.audio if stream.codec_context is not None]
+    source = copy.source
+    sounds = [stream for stream in source.streams.audio if stream.codec_context is not None and stream in copy.own]
     if not sounds:
         raise MediaError(video, "there is no sound in it to move", stage="mux", reason="no_audio")
     if track is None:
         return sounds
     if not 1 <= track <= len(source.streams.audio):
         raise UsageError(f"{video}: there is no audio track {track}; it has {len(source.streams.audio)}")
-    return [source.streams.audio[track - 1]]
+    chosen = source.streams.audio[track - 1]
+    if chosen not in copy.own:
+        raise UsageError(f"{video}: audio track {track} belongs to another programme than the picture")
+    return [chosen]
 
 
 def _sound_notes(copy: mux.Remuxed, plans: dict[int, tracks.SoundPlan]) -> list[str]:

@@ -33,7 +33,9 @@ from avmatch.media.steady import JUMP_SECONDS, SteadyTimes
 
 BIT_RATE_A_CHANNEL = 128_000
 _LOSSLESS = frozenset({"flac", "alac", "wavpack", "tta", "ape", "mlp", "truehd", "als", "shorten"})
-_CUT_PCM = re.compile(r"pcm_(u8|[sf](16|24|32|64)(le|be))")
+_CUT_PCM = re.compile(r"pcm_(u8|s8|alaw|mulaw|[sf](16|24|32|64)(le|be))")
+#: PCM in packets of some milliseconds, each whole by itself. (Those of DVDs go on in the next.)
+_PACKED_PCM = frozenset({"pcm_bluray"})
 _UNTIMED = "avi"
 _ENCODERS = {"opus": "libopus"}
 #: By the number of channels, where an encoder takes no other.
@@ -88,11 +90,11 @@ def plan_sound(
     if wanted in ("auto", "copy") and is_held and not why:
         if is_pcm:
             return SoundPlan("rows", name)
-        if wanted == "copy" or not _is_lossless(name):
+        if wanted == "copy" or not _is_lossless(name) or name in _PACKED_PCM:
             if _UNTIMED not in (source.format.name, target.format.name):
                 return SoundPlan("packets", name)
             why = "AVI has no times to move"
-    reason = why or f"{suffix} can't hold {name}"
+    reason = why or (f"{name} can't be cut" if is_held else f"{suffix} can't hold {name}")
     if wanted == "copy":
         message = f"its sound can't be copied: {reason}; leave out --audio-codec copy"
         raise MediaError(source.name.removeprefix("file:"), message, stage="mux", reason="unsupported")

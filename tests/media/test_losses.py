@@ -179,3 +179,42 @@ def test_a_hole_in_a_broadcast_is_counted_in_seconds(whole, tmp_path):
     reading, _ = read(path)
     assert reading.damaged_seconds["audio"] == pytest.approx(0.5, abs=0.35)
     assert 0.0 < reading.damaged_seconds["video"] < 0.5
+
+
+def test_stamps_that_damage_made_up_do_not_make_the_damage_longer_than_the_file(whole, tmp_path):
+    """One wrong bit in a stamp of 33 bits is up to 13 hours."""
+    with av.open(str(whole / "clip.mkv")) as original, av.open(str(tmp_path / "clip.ts"), "w") as target:
+        copies = [target.add_stream_from_template(stream) for stream in original.streams]
+        for packet in original.demux():
+            if packet.size:
+                packet.stream = copies[packet.stream.index]
+                target.mux(packet)
+    content = bytearray((tmp_path / "clip.ts").read_bytes())
+    begins = [place for place in range(0, len(content), 188) if content[place + 1] & 0x40]
+    begins = [place for place in begins if content[place + 4 : place + 188].find(b"\0\0\1\xe0") >= 0]
+    place = content.index(b"\0\0\1\xe0", begins[len(begins) // 2]) + 9
+    content[place] ^= 0x06  # the highest bits of the stamp
+    lost = 188 * (len(content) // (4 * 188))
+    content[lost : lost + 8 * 188] = bytes(8 * 188)
+    (tmp_path / "damaged.ts").write_bytes(content)
+    reading, _ = read(tmp_path / "damaged.ts")
+    assert 0.0 < reading.damaged_seconds["video"] < SECONDS
+
+
+@pytest.mark.parametrize("kind", ["0", "too small", "unknown", "RF64 without sizes"])
+def test_a_wav_whose_header_has_wrong_sizes_is_whole(tmp_path, kind):
+    """A recorder that lost its power: every sample that is stored is read, and nothing is called damaged."""
+    path = tmp_path / "take.wav"
+    write_audio(path, clicks(48000, duration_seconds=SECONDS))
+    content = bytearray(path.read_bytes())
+    place = content.index(b"data") + 4
+    if kind == "RF64 without sizes":
+        content[place : place + 4] = b"\xff" * 4
+        content[0:8] = b"RF64" + b"\xff" * 4
+        content[12:12] = b"ds64" + (28).to_bytes(4, "little") + bytes(28)
+    else:
+        content[place : place + 4] = {"0": 0, "too small": 1000, "unknown": 0xFFFFFFFF}[kind].to_bytes(4, "little")
+    path.write_bytes(content)
+    reading, blocks = read(path, video=False)
+    assert seconds(blocks)[1] == pytest.approx(SECONDS, abs=0.01)
+    assert reading.damaged_seconds == reading.shares == {"audio": 0.0}

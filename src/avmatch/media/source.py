@@ -139,6 +139,10 @@ class StreamClock:
 
 #: Containers whose header holds the true length. Others guess it from the bit rate, or from where the file ends.
 _TRUE_LENGTHS = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "flac"})
+#: Recordings whose last packet is called damaged where it is shorter than the others.
+_BARE_SAMPLES = frozenset({"wav", "w64", "aiff", "caf", "au"})
+#: A packet that is said to last longer has a damaged stamp.
+_MAX_PACKET_SECONDS = 2.0
 #: A stream that ends earlier than it should by less than this, or by less than two packets, is whole.
 EARLY_SECONDS = 0.5
 
@@ -152,10 +156,31 @@ class _Extent:
     num_damaged: int = 0
     begin: float = float("inf")
     end: float = float("-inf")
+    duration: int = 0
+    last_dts: int | None = None
+
+    def take(self, packet: av.Packet[Any]) -> None:
+        """A packet has been read."""
+        self.num_packets += 1
+        self.num_damaged += packet.is_corrupt
+        if packet.pts is not None:
+            self.begin = min(self.begin, packet.pts)
+            self.end = max(self.end, packet.pts + (packet.duration or 0))
+        step = 0 if packet.dts is None or self.last_dts is None else packet.dts - self.last_dts
+        lasts = packet.duration or step
+        if packet.time_base and 0 < lasts * packet.time_base <= _MAX_PACKET_SECONDS:
+            self.duration += lasts
+        self.last_dts = packet.dts
 
     def seconds(self, stream: av.stream.Stream) -> float:
         """How long they last."""
         return float((self.end - self.begin) * (stream.time_base or 0)) if self.end > self.begin else 0.0
+
+    def damaged_seconds(self, stream: av.stream.Stream) -> float:
+        """How much of that is damaged; by the length of the packets, because damage makes stamps up."""
+        lasts = float(self.duration * (stream.time_base or 0))
+        share = min(1.0, self.num_damaged / max(self.num_packets, 1))
+        return share * (min(self.seconds(stream), lasts) if lasts else self.seconds(stream))
 
 
 @dataclass
@@ -179,12 +204,7 @@ class Reading:
 
     def count(self, packet: av.Packet[Any]) -> None:
         """A packet has been read."""
-        extent = self._extents.setdefault(packet.stream.index, _Extent())
-        extent.num_packets += 1
-        extent.num_damaged += packet.is_corrupt
-        if packet.pts is not None:
-            extent.begin = min(extent.begin, packet.pts)
-            extent.end = max(extent.end, packet.pts + (packet.duration or 0))
+        self._extents.setdefault(packet.stream.index, _Extent()).take(packet)
 
     def count_bad(self, packet: av.Packet[Any]) -> int:
         """A packet can't be decoded. Returns how many couldn't so far."""
@@ -200,7 +220,7 @@ class Reading:
             bad = min(1.0, extent.num_bad / max(extent.num_packets, 1))
             early, length = self._early(container, stream, extent)
             self.shares[stream.type] = 1.0 - (1.0 - bad) * (1.0 - early / length if early else 1.0)
-            damaged = min(1.0, extent.num_damaged / max(extent.num_packets, 1)) * extent.seconds(stream)
+            damaged = 0.0 if container.format.name in _BARE_SAMPLES else extent.damaged_seconds(stream)
             gaps = self.gap_seconds if stream.type == "audio" else 0.0  # where packets can't be decoded, there is one
             self.damaged_seconds[stream.type] = early + max(damaged, gaps)
 

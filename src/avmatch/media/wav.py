@@ -40,8 +40,11 @@ def _chunks(path: Path) -> Iterator[tuple[bytes, int, int]]:
 
 
 def is_cut_by_header(path: Path) -> bool:
-    """Whether sound goes on behind the end that a WAV's header gives it."""
-    end = next((begin + size for name, begin, size in _chunks(path) if name == b"data"), None)
+    """Whether sound goes on behind the end that a WAV's header gives it, or is of no length by it (a ds64 of zeros)."""
+    begin, size = next(((begin, size) for name, begin, size in _chunks(path) if name == b"data"), (0, 0))
+    if size == _UNKNOWN_SIZE and path.stat().st_size < begin + size:
+        return True
+    end = begin + size if begin else None
     if not end or path.stat().st_size - end < 8 + 1:
         return False
     with path.open("rb") as file:

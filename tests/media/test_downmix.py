@@ -7,7 +7,7 @@ import pytest
 
 from avmatch.core.features import AudioSamples
 from avmatch.media.decode import decode, read_audio
-from avmatch.media.downmix import Downmix
+from avmatch.media.downmix import TIMECODE_ALONE, Downmix
 from avmatch.media.encode import write_audio
 from avmatch.media.source import Reading
 from ltc_sound import ltc_sound
@@ -97,7 +97,24 @@ def test_where_nothing_lives_all_is_heard(channels):
     channels = [channel.astype(np.float32) for channel in channels]
     found, mix = mixed(*channels)
     np.testing.assert_allclose(found, (channels[0] + channels[1]) / 2, atol=1e-6)
-    assert mix.words() == ""
+    assert mix.words() == (TIMECODE_ALONE if np.array_equal(channels[0], LTC) else "")
+
+
+@pytest.mark.parametrize("num_channels", [1, 2])
+def test_timecode_alone_is_said_also_where_it_ends_early(num_channels):
+    ended = np.where(TIMES[-1] - 0.4 > TIMES, LTC, 0.0).astype(np.float32)
+    for sound in (LTC, ended):
+        found, mix = mixed(*[sound] * num_channels)
+        assert mix.words() == TIMECODE_ALONE
+        np.testing.assert_allclose(found, sound, atol=1e-6)
+
+
+@pytest.mark.parametrize("num_channels", [1, 2])
+def test_what_follows_timecode_is_a_sound(num_channels):
+    both = np.where(TIMES < 4.0, LTC, VOICE).astype(np.float32)
+    found, mix = mixed(*[both] * num_channels)
+    assert mix is None or mix.words() == ""
+    np.testing.assert_allclose(found, both, atol=1e-6)
 
 
 def test_a_channel_may_be_asked_for():

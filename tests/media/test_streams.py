@@ -7,7 +7,8 @@ import av.stream
 import numpy as np
 import pytest
 
-from avmatch.core.errors import UsageError
+from avmatch.analysis.features import Analyser
+from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.features import AudioSamples, VideoFrames
 from avmatch.media.choice import StreamChoice, check_streams
 from avmatch.media.decode import decode, read_audio
@@ -173,7 +174,7 @@ def test_a_cover_or_a_slate_is_no_film_whatever_its_flag_and_size(tmp_path, ever
 
 def test_timecode_is_taken_where_there_is_nothing_else(tmp_path):
     path = write(tmp_path / "take.mov", sounds=(LTC, LTC))
-    assert used(path)[0]["audio"] == "audio stream 1 of 1, 2"
+    assert used(path)[0]["audio"] == "audio stream 1 of 1, 2, timecode alone"
 
 
 def test_timecode_that_went_through_a_lossy_codec_is_recognised(tmp_path):
@@ -213,3 +214,15 @@ def test_digital_silence_stays_silence_and_whole_numbers_are_never_raised(tmp_pa
     write_audio(tmp_path / "dither.wav", AudioSamples(np.sign(TONE)[None] / np.float32(32768), RATE_HZ))
     assert np.abs(read_audio(tmp_path / "dither.wav").data).max() < 1e-4
     assert read_audio(tmp_path / "silence.wav").duration_seconds == pytest.approx(SECONDS, abs=0.01)
+
+
+def test_a_recording_of_timecode_alone_is_named_and_not_measured(tmp_path):
+    write_audio(tmp_path / "tc.wav", AudioSamples(LTC[None], RATE_HZ))
+    with pytest.raises(MediaError, match="its sound is timecode") as caught:
+        Analyser().audio(str(tmp_path / "tc.wav"))
+    assert caught.value.reason == "no_audio"
+    clip = write(tmp_path / "take.mov", sounds=(LTC, LTC))
+    assert Analyser().video_with_scratch(str(clip)).scratch is None
+    assert Analyser().video(str(clip)).duration_seconds == pytest.approx(SECONDS, abs=0.05)
+    half = write(tmp_path / "half.mov", sounds=(np.stack([LTC, NOISE]),))
+    assert Analyser().video_with_scratch(str(half)).scratch is not None

@@ -34,6 +34,7 @@ from avmatch.frontends.mouth import MouthFrontEnd
 from avmatch.frontends.sound import SoundFrontEnd
 from avmatch.media.choice import BEST, StreamChoice
 from avmatch.media.decode import decode
+from avmatch.media.downmix import TIMECODE_ALONE
 from avmatch.media.source import Reading
 
 THUMBNAIL_SIDE_PX = 160
@@ -101,7 +102,9 @@ class Analyser:
     def video_with_scratch(self, path: str) -> VideoFeatures:
         """Features of a file's picture, and of its own sound if there is any. Raises MediaError."""
         found = self._analyse(path, "video", "audio")
-        scratch = _there(path, found, AudioFeatures) if "audio" in found else None
+        scratch = found.get("audio")
+        if not isinstance(scratch, AudioFeatures) or is_timecode(scratch):
+            scratch = None
         return replace(_there(path, found, VideoFeatures), scratch=scratch)
 
     def both(self, path: str) -> tuple[VideoFeatures, AudioFeatures]:
@@ -352,9 +355,17 @@ def _jpeg(picture: UInt8[np.ndarray, "H W"]) -> bytes:
     return bytes(encoded)
 
 
+def is_timecode(audio: AudioFeatures) -> bool:
+    """Whether a sound holds linear timecode alone, which is no sound of a scene."""
+    return audio.used.endswith(TIMECODE_ALONE)
+
+
 def _there(path: str, found: Found, kind: type[Item]) -> Item:
     """The features of this kind. Raises MediaError if there are none."""
     for features in found.values():
+        if isinstance(features, AudioFeatures) and is_timecode(features) and kind is AudioFeatures:
+            message = "its sound is timecode (LTC) and nothing else; name the recording of the scene"
+            raise MediaError(path, message, stage="decode", reason="no_audio")
         if isinstance(features, kind):
             return features
     reason, message = _ABSENT[kind]

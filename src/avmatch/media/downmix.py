@@ -7,7 +7,8 @@ hum; up to 3 kHz or in all, where it rises more. Speech and clicks rise tenfold 
 that rise are averaged, those that run against the strongest turned over; the others are left out. Channels that are
 equally alive, as in ordinary stereo, give their plain mean.
 
-It is decided anew every five seconds by all that came so far; a change is faded in.
+It is decided anew every five seconds by all that came so far; a change is faded in. A single channel stays as it is; it
+is only looked at, second by second, until it holds something else than timecode.
 """
 
 from __future__ import annotations
@@ -21,12 +22,16 @@ from jaxtyping import Bool, Float, Float32, Float64, Int
 from avmatch.media.ltc import read_ltc
 
 CHUNK_SECONDS = 5.0
+#: What is said of a sound that holds nothing else.
+TIMECODE_ALONE = "timecode alone"
 #: So many numbers wait at most, where there are very many channels.
 _MOST_WAITING = 1 << 22
 _FRAME_SECONDS = 0.02
 #: Of the lower of the two bands, where thuds are heard beneath hiss.
 _LOW_RATE_HZ = 6000
 _FADE_SECONDS = 0.5
+#: A single channel that held something else for so many seconds isn't looked at any more.
+_PLAIN_STRETCHES = 3
 _FLOOR_SHARE = 0.1
 #: Powers are counted by decibels from here on; a sample of 1 has 0 dB.
 _LOWEST_DB, _HIGHEST_DB, _STEPS_PER_DB = -200.0, 120.0, 4
@@ -37,8 +42,10 @@ _ALIVE_SHARE, _ALIVE_RISE = 0.3, 0.9
 #: From this correlation on a channel runs against another.
 _AGAINST = -0.3
 _LTC_SECONDS = 1.0
-#: The least power of a frame with timecode, by that of the strongest.
-_LTC_STEADINESS = 0.25
+#: The least power of a frame with timecode, by that of the strongest; and what is none any more, where it has ended.
+_LTC_STEADINESS, _LTC_SILENCE = 0.25, 0.01
+#: So many of the frames that sound have the power of timecode.
+_LTC_SHARE = 0.9
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +62,8 @@ class ChannelMix:
 
     def words(self) -> str:
         """Which channels are used, from 1 on; "" where all are."""
+        if self.has_timecode.all():
+            return TIMECODE_ALONE
         used = np.flatnonzero(self.weights) + 1
         if len(used) == len(self.weights):
             return ""
@@ -162,19 +171,29 @@ class _Statistics:
         steps = np.diff(data, axis=1)
         self.products += np.inner(steps, steps)
         powers = _frame_powers(data, self.sample_rate_hz)
-        self._look_for_timecode(data, powers)
+        self.look_for_timecode(data, powers)
         self.whole.add(powers)
         num = max(1, round(self.sample_rate_hz / _LOW_RATE_HZ))
         whole = data[:, : data.shape[1] // num * num].reshape(len(data), -1, num)
         self.low.add(_frame_powers(whole.mean(axis=2), self.sample_rate_hz / num))
 
-    def _look_for_timecode(self, data: Float32[np.ndarray, "C S"], powers: Float32[np.ndarray, "C F"]) -> None:
-        """In the last second; only where the power stays the same, as that of timecode does."""
+    def look_for_timecode(
+        self, data: Float32[np.ndarray, "C S"], powers: Float32[np.ndarray, "C F"]
+    ) -> Bool[np.ndarray, " C"]:
+        """In the last second; only where the power stays the same, as that of timecode does.
+
+        Where all channels have it, something else may follow.
+        """
         last = powers[:, -round(_LTC_SECONDS / _FRAME_SECONDS) :]
         steady = last.min(axis=1, initial=np.inf) > _LTC_STEADINESS * last.max(axis=1, initial=0.0)
+        if self.has_timecode.all():
+            loudest = last.max(axis=1, keepdims=True, initial=0.0)
+            sounding = last > _LTC_SILENCE * loudest
+            self.has_timecode &= (last > _LTC_STEADINESS * loudest).sum(axis=1) >= _LTC_SHARE * sounding.sum(axis=1)
         for number in np.flatnonzero(steady & ~self.has_timecode):
             end = data[number, -round(_LTC_SECONDS * self.sample_rate_hz) :]
             self.has_timecode[number] = read_ltc(end, self.sample_rate_hz) is not None
+        return self.has_timecode
 
     def mix(self) -> ChannelMix:
         """What is best by all that is known."""
@@ -207,8 +226,11 @@ class Downmix:
     _statistics: _Statistics = field(init=False, repr=False)
     _waiting: list[np.ndarray] = field(default_factory=list, repr=False)
     _num_waiting: int = 0
+    _is_plain: bool = False
+    _num_plain: int = 0
 
     def __post_init__(self) -> None:
+        self._is_plain = self.num_channels == 1 and self.channel is not None
         self._statistics = _Statistics.none(self.num_channels, self.sample_rate_hz)
         if self.channel is not None:
             weights = np.zeros(self.num_channels, np.float32)
@@ -217,14 +239,15 @@ class Downmix:
 
     def push(self, data: Float32[np.ndarray, "C S"]) -> Iterator[Float32[np.ndarray, "1 S"]]:
         """Take the next samples; what is decided by now."""
-        if self.num_channels == 1:
+        if self._is_plain:
             yield data
         elif self.channel is not None:
             yield data[self.channel - 1 : self.channel]
         else:
             self._waiting.append(data)
             self._num_waiting += data.shape[1]
-            if self._num_waiting >= min(CHUNK_SECONDS * self.sample_rate_hz, _MOST_WAITING / self.num_channels):
+            seconds = CHUNK_SECONDS if self.num_channels > 1 else _LTC_SECONDS
+            if self._num_waiting >= min(seconds * self.sample_rate_hz, _MOST_WAITING / self.num_channels):
                 yield self._mixed()
 
     def flush(self) -> Iterator[Float32[np.ndarray, "1 S"]]:
@@ -235,6 +258,9 @@ class Downmix:
     def _mixed(self) -> Float32[np.ndarray, "1 S"]:
         data = np.concatenate(self._waiting, axis=1)
         self._waiting, self._num_waiting = [], 0
+        if self.num_channels == 1:
+            self._look_at(data)
+            return data
         self._statistics.add(data)
         before, self.mix = self.mix, self._statistics.mix()
         mixed: Float32[np.ndarray, " S"] = self.mix.weights @ data
@@ -243,3 +269,11 @@ class Downmix:
             share = np.linspace(0.0, 1.0, num, dtype=np.float32)
             mixed[:num] = share * mixed[:num] + (1.0 - share) * (before.weights @ data[:, :num])
         return mixed[None]
+
+    def _look_at(self, data: Float32[np.ndarray, "1 S"]) -> None:
+        """Whether a single channel holds timecode so far; what sounds and is none passes from then on."""
+        powers = _frame_powers(data, self.sample_rate_hz)
+        has_timecode = self._statistics.look_for_timecode(data, powers)
+        self.mix = ChannelMix(np.ones(1, np.float32), has_timecode) if has_timecode.any() else None
+        self._num_plain += bool(data.any()) and self.mix is None
+        self._is_plain = self._num_plain >= _PLAIN_STRETCHES

@@ -2,6 +2,8 @@
 
 import os
 import stat
+import subprocess
+import sys
 
 import pytest
 
@@ -49,6 +51,38 @@ def test_a_writer_that_takes_its_file_away_is_told(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"avmatch-"), atomic_path(tmp_path / "a.csv") as temporary:
         temporary.unlink()
     assert names(tmp_path) == []
+
+
+LEFT = """
+import os, signal, sys
+from pathlib import Path
+from avmatch.core.files import atomic_path
+
+with atomic_path(Path(sys.argv[1])) as temporary:
+    temporary.write_bytes(b"half")
+    if sys.argv[2] == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    print("writing", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="locks are POSIX")
+def test_what_a_killed_process_left_is_removed_and_what_another_writes_is_not(tmp_path):
+    subprocess.run([sys.executable, "-c", LEFT, tmp_path / "a.mov", "kill"], check=False)
+    (tmp_path / ".avmatch-muxed").write_bytes(b"a list")
+    (tmp_path / ".avmatch-0123456789abcdef.txt.bak").mkdir()
+    left = set(names(tmp_path)) - {".avmatch-muxed", ".avmatch-0123456789abcdef.txt.bak"}
+    assert len(left) == 1
+    words = [sys.executable, "-c", LEFT, tmp_path / "b.mov", "wait"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"writing\n"
+        found = set(names(tmp_path))
+        assert not found & left
+        write_bytes_atomically(tmp_path / "c.mov", b"c")
+        assert set(names(tmp_path)) == found | {"c.mov"}
+        process.stdin.close()
+    assert set(names(tmp_path)) - {".avmatch-muxed", ".avmatch-0123456789abcdef.txt.bak"} == {"b.mov", "c.mov"}
 
 
 def test_folders_are_made(tmp_path):

@@ -1,5 +1,8 @@
 """Files appear whole or not at all: write beside the target, flush, rename over it.
 
+A process that is killed leaves its file behind under a hidden name. While it lives it holds a lock on it, so the next
+that writes into the folder can tell, and removes what nobody holds.
+
 JSON is written so that every reader accepts it: numbers that are not finite become null.
 """
 
@@ -7,12 +10,21 @@ import hashlib
 import json
 import math
 import os
+import re
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 import numpy as np
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+_TEMPORARY = re.compile(r"\.avmatch-[0-9a-f]{16}(\..*)?")
 
 #: Files up to this size are hashed whole, larger ones at evenly spaced places.
 HASH_WHOLE_BYTES = 64 << 20
@@ -29,9 +41,8 @@ def atomic_path(target: Path, *, overwrite: bool = True) -> Iterator[Path]:
         overwrite: False raises FileExistsError, at the end, if `target` exists by then.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.parent / f".avmatch-{secrets.token_hex(8)}{target.suffix}"
-    # The kernel applies the umask; to read it, a process must set it, which other threads would see.
-    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    _clear_leftovers(target.parent)
+    temporary, held = _new_file(target)
     try:
         yield temporary
         with temporary.open("rb+") as file:
@@ -44,6 +55,53 @@ def atomic_path(target: Path, *, overwrite: bool = True) -> Iterator[Path]:
         with suppress(FileNotFoundError):
             temporary.unlink()
         raise
+    finally:
+        if held is not None:
+            os.close(held)
+
+
+def _new_file(target: Path) -> tuple[Path, int | None]:
+    """An empty file beside the target, and what holds the lock on it; None where there are no locks."""
+    while True:
+        temporary = target.parent / f".avmatch-{secrets.token_hex(8)}{target.suffix}"
+        # The kernel applies the umask; to read it, a process must set it, which other threads would see.
+        file = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+        is_locked = _locks(file)
+        if is_locked and os.fstat(file).st_nlink:
+            return temporary, file
+        os.close(file)
+        if is_locked is None:
+            return temporary, None
+        # Another process took it for a leftover before it was locked.
+
+
+@cache
+def _clear_leftovers(folder: Path) -> None:
+    """Remove what killed processes left in a folder; looked for once, because folders may be large."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if not _TEMPORARY.fullmatch(entry.name) or not entry.is_file(follow_symlinks=False):
+                continue
+            with suppress(OSError):
+                file = os.open(entry.path, os.O_RDWR)
+                try:
+                    if _locks(file):
+                        Path(entry.path).unlink()
+                finally:
+                    os.close(file)
+
+
+def _locks(file: int) -> bool | None:
+    """Lock an open file until it is closed; False where another holds it, None where nothing can be locked."""
+    if fcntl is None:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
 
 
 def _take_free_name(temporary: Path, target: Path) -> None:

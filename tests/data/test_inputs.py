@@ -10,6 +10,7 @@ from pyarrow import parquet
 
 from avmatch.core.errors import UsageError
 from avmatch.data.inputs import list_audio, list_videos, natural_key, unknown_files
+from avmatch.data.manifest import read_manifest
 
 
 def touch(folder, *names):
@@ -194,6 +195,15 @@ def test_files_of_cameras_and_recorders_are_media(tmp_path):
 def test_lists_may_be_separated_by_other_signs(tmp_path, sign):
     (tmp_path / "list.csv").write_text(f"title{sign}path\none{sign}a.mp4\n", encoding="utf-8")
     assert list_videos(tmp_path / "list.csv") == (f"{tmp_path}/a.mp4",)
+
+
+@pytest.mark.parametrize("hint", ["sep=;", '"sep=;"', "SEP=;"])
+def test_what_a_spreadsheet_adds_does_no_harm(tmp_path, hint):
+    table = tmp_path / "list.csv"
+    table.write_text(f"{hint}\r\npath;take\r\na.mp4;1\r\n;\r\nb.mp4;2\r\n;\r\n", encoding="utf-8", newline="")
+    touch(tmp_path, "a.mp4", "b.mp4")
+    assert list_videos(table) == (f"{tmp_path}/a.mp4", f"{tmp_path}/b.mp4")
+    assert [clip.video for clip in read_manifest(table)] == [f"{tmp_path}/a.mp4", f"{tmp_path}/b.mp4"]
 
 
 def test_names_that_another_system_wrote_are_found(tmp_path):

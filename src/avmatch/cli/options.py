@@ -1,7 +1,7 @@
 """Options that several commands share."""
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -54,6 +54,14 @@ def print_stream_notes(results: Iterable[Any]) -> None:
     from avmatch.reports.wording import stream_notes
 
     for note in stream_notes(results):
+        print(note, file=sys.stderr)
+
+
+def print_left_out(arguments: Iterable[str], folders: Sequence[Path] = ()) -> None:
+    """On stderr: which files of the arguments' folders aren't tried."""
+    from avmatch.pipelines.arguments import left_out
+
+    for note in left_out(arguments, folders):
         print(note, file=sys.stderr)
 
 

@@ -16,6 +16,7 @@ from avmatch.cli.options import (
     NoCache,
     VideoStream,
     cache_folder,
+    print_left_out,
     print_results,
     print_stream_notes,
     progress_bars,
@@ -47,6 +48,7 @@ def sync(
     from avmatch.reports.wording import sync_sentence
 
     files = expand(paths)
+    print_left_out(paths)
     delivery.check_sync_outputs(out, plot, len(files))
     with progress_bars() as progress:
         results = sync_all(
@@ -94,8 +96,10 @@ def fix(
     settings = FixSettings(
         offset, tolerance, force, max_offset, model, folder, face_detector, audio_codec, track, choice
     )
+    files = expand(paths, [out])
+    print_left_out(paths, [out])
     with progress_bars() as progress:
-        results = fix_all(expand(paths, [out]), out, settings, progress=progress)
+        results = fix_all(files, out, settings, progress=progress)
     print_results(results, fix_sentence, as_json=json)
     print_stream_notes(result.was for result in results if result.was is not None)
     actions = {result.action for result in results}

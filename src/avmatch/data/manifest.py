@@ -19,6 +19,7 @@ they are left alone.
 import csv
 import math
 import os
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -38,6 +39,7 @@ WORD_SLACK_SECONDS = 0.04
 _SIDES = ("video", "audio")
 _SYNC = {"": False, "ok": False, "doubtful": True}
 _TARGET = {"": False, "0": False, "1": True}
+_SEPARATOR_HINT = re.compile(r"\"?sep=([;,\t])\"?\s*", re.IGNORECASE)
 _COPIED_HEADER = ("start", "end")
 
 
@@ -191,7 +193,8 @@ def read_table(path: Path, needed: Sequence[str] = ()) -> tuple[tuple[str, ...],
         raise UsageError(f"{path}: has two columns named `{twice[0]}`; remove one")
     need_columns(path, columns, needed)
     cells = ({name.strip(): "" if cell is None else str(cell).strip() for name, cell in row.items()} for row in rows)
-    return columns, [Row(path, number, row) for number, row in enumerate(cells, start=1)]
+    numbered = (Row(path, number, row) for number, row in enumerate(cells, start=1))
+    return columns, [row for row in numbered if any(row.cells.values())]  # a spreadsheet's empty rows do no harm
 
 
 def need_columns(path: Path, columns: Sequence[str], needed: Sequence[str]) -> None:
@@ -368,8 +371,11 @@ def _csv(path: Path) -> tuple[tuple[str, ...], list[dict[str, object]]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             header = file.readline()
-            file.seek(0)
-            delimiter = max("\t;,", key=lambda sign: (header.count(sign), sign == ","))
+            if hint := _SEPARATOR_HINT.fullmatch(header):  # as Excel writes it in front of the header
+                delimiter = hint[1]
+            else:
+                file.seek(0)
+                delimiter = max("\t;,", key=lambda sign: (header.count(sign), sign == ","))
             reader = csv.DictReader(file, delimiter=delimiter)
             columns, rows = tuple(reader.fieldnames or ()), list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:

@@ -158,8 +158,8 @@ def _fixed(path: str, target: Path, was: SyncResult | None, settings: FixSetting
             track=settings.track,
             picture=settings.choice.video,
         )
-    except FileExistsError:  # before, or since a moment ago
-        message = str(taken(target))
+    except FileExistsError:  # before, or since a moment ago; or a file where a folder should be
+        message = str(taken(target if os.path.lexists(target) else target.parent))
     except (MediaError, UsageError) as error:
         message = error.message if isinstance(error, MediaError) else str(error)
     except OSError as error:

@@ -179,8 +179,9 @@ def test_nothing_to_write(tmp_path: Path) -> None:
         avmatch.export(write_result(tmp_path / "A", alone), "otio", only="sure")
     with pytest.raises(UsageError, match="none of its clips can be used"):
         avmatch.export(write_result(tmp_path / "B", [Row(tmp_path / "gone.mov", None, None)]), "otio")
-    with pytest.raises(UsageError, match="no match is sure there"):
-        avmatch.export(write_result(tmp_path / "C", []), "otio", only="sure")
+    for only in ("all", "sure"):  # before, both said that no match was sure
+        with pytest.raises(UsageError, match="no videos were matched there"):
+            avmatch.export(write_result(tmp_path / "C", []), "otio", only=only)
     with pytest.raises(UsageError, match="features were matched there"):
         avmatch.export(write_result(tmp_path / "D", [Row(tmp_path / "a.npy", tmp_path / "b.npy", None)]), "otio")
 

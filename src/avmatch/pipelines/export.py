@@ -83,6 +83,8 @@ def export(
     chosen = check_only(only)
     stored = read_reviewed(result)
     matches = stored.matches if chosen == "all" else stored.pairs(chosen)
+    if not stored.matches:
+        raise UsageError(f"{stored.folder}: no videos were matched there, so there is nothing to put on a timeline")
     if not matches:
         raise UsageError(f"{stored.folder}: no match is {chosen} there; use --only all, or `avmatch review`")
     pairs, failures = _pairs(stored, matches, progress)

@@ -172,8 +172,8 @@ ARMS: Mapping[str, tuple[frozenset[str], Order, bool]] = {
     "and cues": (frozenset({"cues"}), by_gain, True),
     "and offsets": (frozenset({"offsets"}), by_gain, True),
     "all": (ALL, by_gain, True),
-    "all, least confident first": (ALL, by_confidence, True),
-    "all, at random": (ALL, at_random, True),
+    "all by confidence": (ALL, by_confidence, True),
+    "all at random": (ALL, at_random, True),
 }
 
 

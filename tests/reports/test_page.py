@@ -5,7 +5,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -14,7 +14,7 @@ import pytest
 from avmatch.core.files import script_json
 from avmatch.core.matches import Match, MatchResult, Preview
 from avmatch.core.results import Failure
-from avmatch.reports.page import page_html
+from avmatch.reports.page import MOST_TO_CHECK, matrix_picture, page_html
 
 HOSTILE = [
     "</script><img src=x onerror=alert(1)>.mp4",
@@ -206,3 +206,65 @@ def test_tables_keep_their_roles(build):
     assert roles["row"] == page.tags["tr"]
     assert roles["cell"] == page.tags["td"]
     assert roles["columnheader"] == page.tags["th"]
+
+
+def test_what_is_to_check_fits_a_screen_and_leads_to_its_row(build):
+    page = read(build(40))
+    checked = [value for key, value in page.attributes if key == "href" and value.startswith("#v")]
+    assert len(checked) == MOST_TO_CHECK
+    assert page.texts["to-check"].count("pair ") == MOST_TO_CHECK
+    assert {value.removeprefix("#") for value in checked} <= set(page.ids)
+    assert checked[0] == "#v0", "the least sure first"
+    assert "more" in page.texts["to-check"]
+
+
+def test_an_unsure_offset_is_to_check_as_well(build):
+    (match,) = build(1).matches
+    sure = replace(match, confidence=0.99, offset_confidence=0.99)
+    assert "to-check" not in read(build(1, matches=(sure,))).ids
+    assert "offset 30 %" in read(build(1, matches=(replace(sure, offset_confidence=0.3),))).texts["to-check"]
+
+
+def test_links_lead_from_the_page_to_the_files(build, tmp_path):
+    folder = tmp_path / "OUT"
+    name = str(tmp_path / "cards" / "a b#c%d.mp4")
+    html = page_html(build(1, videos=(name,), matches=(replace(build(1).matches[0], video=name),)), folder)
+    page = Page()
+    page.feed(html)
+    assert ("href", "./../cards/a%20b%23c%25d.mp4") in page.attributes
+
+
+def test_a_name_is_no_address_of_its_own(build, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    name = "javascript:alert(1)"
+    page = Page()
+    page.feed(page_html(build(1, videos=(name,), matches=(replace(build(1).matches[0], video=name),)), tmp_path))
+    assert ("href", "./javascript%3Aalert%281%29") in page.attributes
+
+
+def test_a_clip_has_its_place_in_a_long_recording(build):
+    (match,) = build(1).matches
+    page = read(build(1, matches=(replace(match, offset_seconds=15.0),)))  # 4 s of 75 s
+    assert ("class", "place") in page.attributes
+    assert ("x", "40.00") in page.attributes
+    short = build(1, previews={"v/clip 0.mp4": Preview(70.0), "a/take 0.wav": Preview(75.0, None, (0.5,))})
+    assert ("class", "place") not in read(short).attributes
+
+
+def test_a_matrix_that_says_nothing_is_left_out(build):
+    few = build(3, settings={"many": True})
+    assert "matrix" not in read(few).ids
+    assert read(few).matrix["cells"] == []
+    assert "matrix" in read(build(3)).ids
+    assert "matrix" in read(build(4, settings={"many": True})).ids
+
+
+def test_pairs_that_look_alike_lie_side_by_side(build):
+    result, kinds = build(60), np.arange(60) % 3
+    similarity = result.similarity.copy()
+    alike = kinds[:, None] == kinds[None, ::-1]  # video i has recording 59 − i
+    similarity[alike] = np.maximum(similarity[alike], 2.0)
+    picture = matrix_picture(replace(result, similarity=similarity))
+    drawn = kinds[list(picture.rows)]
+    assert np.count_nonzero(np.diff(drawn)) == 2
+    assert picture.partners == tuple(range(60)), "the pairs stay on the diagonal"

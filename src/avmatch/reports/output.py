@@ -95,7 +95,7 @@ def write_match(result: MatchResult, out: str | Path) -> Path:
         "candidates.csv": csv_text(CANDIDATE_COLUMNS, (entry.row() for entry in result.candidates)),
         "errors.csv": csv_text(FAILURE_COLUMNS, (failure.row() for failure in result.failures)),
         "similarity.json": _similarity_json(result),
-        REPORT_NAME: page_html(result),
+        REPORT_NAME: page_html(result, folder),
         # The last, so that whoever sees it change finds the others changed.
         "matches.csv": csv_text(MATCH_COLUMNS, (match.row() for match in result.matches)),
     }

@@ -48,7 +48,7 @@ byId("sort").addEventListener("change", sort);
 
 // ---- matrix
 
-const MAX_LABELS = 28, MAX_CELL = 52, MIN_EXTENT = 96, MAX_HEIGHT = 640, LABEL_LENGTH = 104;
+const MAX_LABELS = 28, MAX_CELL = 52, MIN_EXTENT = 96, MAX_HEIGHT = 640, MAX_HEIGHT_OF_MANY = 1000, MANY = 100, LABEL_LENGTH = 104;
 const numRows = data.videos.length, numColumns = data.audio.length;
 const cellRows = data.cells.length, cellColumns = cellRows ? data.cells[0].length : 0;
 const pooled = cellRows < numRows || cellColumns < numColumns;
@@ -67,7 +67,8 @@ function layout(available) {
   const slanted = Math.min(longest(data.audio), LABEL_LENGTH);
   const right = slanted * 0.5; // the last label leans out
   const top = labelled ? slanted * 0.87 + 14 : 0;
-  const side = Math.min(MAX_CELL, (available - left - right) / cellColumns, MAX_HEIGHT / cellRows);
+  const highest = cellRows > MANY ? MAX_HEIGHT_OF_MANY : MAX_HEIGHT;
+  const side = Math.min(MAX_CELL, (available - left - right) / cellColumns, highest / cellRows);
   // A few rows against a thousand columns would be a hairline.
   const stretched = (cells) => Math.max(side, Math.min(MAX_CELL, MIN_EXTENT / cells));
   return { labelled, font, left, top, right, width: stretched(cellColumns), height: stretched(cellRows) };
@@ -136,10 +137,12 @@ function drawLabels(pen) {
 
 function drawPairs(pen) {
   const style = getComputedStyle(document.documentElement);
-  const radius = Math.min(frame.width, frame.height) * 0.16;
-  if (pooled || radius < 1) return;
+  const side = Math.min(frame.width, frame.height);
+  if (pooled || side < 3) return;
+  const radius = Math.max(side * 0.16, 1);
   pen.fillStyle = style.getPropertyValue("--paper");
   pen.strokeStyle = style.getPropertyValue("--ink");
+  pen.lineWidth = Math.min(1, side / 8);
   data.partners.forEach((column, row) => {
     if (column === null) return;
     pen.beginPath();
@@ -195,10 +198,12 @@ function hatch(pen) {
 const block = (cell, cells, size) => [Math.floor((cell * size) / cells), Math.floor(((cell + 1) * size) / cells)];
 
 function place() {
-  const cursor = byId("cursor");
-  cursor.hidden = current === null;
+  const cursor = byId("cursor"), across = byId("across"), down = byId("down");
+  for (const mark of [cursor, across, down]) mark.hidden = current === null;
   if (current === null) return;
   const [row, column] = current;
+  across.style.cssText = `left:${frame.left}px;top:${frame.top + (row + 0.5) * frame.height}px;width:${frame.width * cellColumns}px`;
+  down.style.cssText = `left:${frame.left + (column + 0.5) * frame.width}px;top:${frame.top}px;height:${frame.height * cellRows}px`;
   cursor.style.left = `${frame.left + column * frame.width}px`;
   cursor.style.top = `${frame.top + row * frame.height}px`;
   cursor.style.width = `${Math.max(4, frame.width)}px`;

@@ -3,8 +3,8 @@
     the result's rows + what was decided → what holds now → how much a look at it would gain → sections
 
 The gain of a look is how many wrong answers it is expected to right: the probability that the clip's own answer is
-wrong, and with it the answers of the clips that come next for the same recording. It comes from the confidences alone,
-which are calibrated (matching/decision.py).
+wrong, and with it the answers of the clips that come next for the same recording. It comes from the confidences, which
+are calibrated (matching/decision.py); and of a clip without a match from how many recordings are left over for those.
 """
 
 import unicodedata
@@ -22,6 +22,8 @@ from avmatch.data.result_tables import ResultTables
 from avmatch.pipelines.decided import Decided
 from avmatch.reports.wording import folder_and_name
 
+#: As many recordings as clips are left over: so probable is it that one of them is the clip's.
+LEFT_OVER_SHARE = 0.5
 Section = Literal["check", "sure", "decided", "failed"]
 Listing = Literal["check", "sure", "decided", "failed", "changed", "all"]
 
@@ -142,7 +144,8 @@ def board(tables: ResultTables, decided: Decided, before: Mapping[str, Answer] |
         if ruling.verdict == "accepted" and ruling.recording is not None
     }
     taken = {} if tables.is_many else accepted
-    rows = [_row(item, tables, decided, taken) for item in tables.matches]
+    missed = _missed(tables)
+    rows = [_row(item, tables, decided, taken, missed) for item in tables.matches]
     wrong = {row.video: row.gain for row in rows}
     waiting: dict[str, float] = defaultdict(float)
     for row in rows:
@@ -163,7 +166,17 @@ def folded(text: str) -> str:
     return "".join(character for character in parts if not unicodedata.combining(character))
 
 
-def _row(match: StoredMatch, tables: ResultTables, decided: Decided, taken: Mapping[str | None, str]) -> ClipRow:
+def _missed(tables: ResultTables) -> float:
+    """How probable it is that a clip without a match has one, by what is left over."""
+    paired = {match.audio for match in tables.matches if match.audio is not None}
+    num_alone = sum(match.audio is None for match in tables.matches)
+    num_left = len(tables.recordings) if tables.is_many else len(tables.recordings) - len(paired)
+    return LEFT_OVER_SHARE * min(1.0, num_left / num_alone) if num_alone else 0.0
+
+
+def _row(
+    match: StoredMatch, tables: ResultTables, decided: Decided, taken: Mapping[str | None, str], missed: float
+) -> ClipRow:
     ruling, revision = decided.ruling(match.video), decided.revisions.get(match.video, 0)
     if ruling.is_decided:
         offset = ruling.offset_seconds if ruling.verdict == "accepted" else None
@@ -176,13 +189,13 @@ def _row(match: StoredMatch, tables: ResultTables, decided: Decided, taken: Mapp
         return ClipRow(match, ruling.pinned, None, confidence, "check", 1.0, ruling, revision)
     if recording in ruling.forbidden or (recording is not None and recording in taken):
         return ClipRow(match, None, None, 0.0, "check", confidence, ruling, revision)
-    wrong = _wrong(match)
+    wrong = _wrong(match, missed)
     is_sure = match.is_sure if recording is not None else wrong <= 1.0 - SURE_CONFIDENCE
     return ClipRow(match, recording, offset, confidence, "sure" if is_sure else "check", wrong, ruling, revision)
 
 
-def _wrong(match: StoredMatch) -> float:
+def _wrong(match: StoredMatch, missed: float) -> float:
     """How probable it is that what the result says of a clip is wrong."""
     if match.audio is None:
-        return match.confidence
+        return 1.0 - (1.0 - match.confidence) * (1.0 - missed)
     return 1.0 - match.confidence * (1.0 if match.offset_confidence is None else match.offset_confidence)

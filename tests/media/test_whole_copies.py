@@ -172,3 +172,23 @@ def test_marks_by_which_players_choose_are_kept_or_named(tmp_path, suffix, notes
         for _, _, marks in sounds_of(tmp_path / f"out{suffix}")
     ]
     assert kept == [not notes] * 2
+
+
+def test_a_tape_in_bare_dv_becomes_a_mov_with_its_timecode(tmp_path):
+    """FFmpeg takes the clock of bare DV for its rate, by which no MOV could be written."""
+    with av.open(str(tmp_path / "tape.dv"), "w") as container:
+        picture = container.add_stream("dvvideo", rate=25)
+        picture.width, picture.height, picture.pix_fmt = 720, 576, "yuv420p"
+        sound = container.add_stream("pcm_s16le", rate=RATE_HZ, layout="stereo")
+        for number in range(25):
+            frame = av.VideoFrame.from_ndarray(np.full((576, 720, 3), 9 * number, np.uint8), "rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(picture.encode(frame))
+            values = np.full((1, 2 * RATE_HZ // 25), 99 * number, np.int16)
+            frame = av.AudioFrame.from_ndarray(values, "s16", "stereo")
+            frame.sample_rate, frame.pts, frame.time_base = RATE_HZ, number * RATE_HZ // 25, Fraction(1, RATE_HZ)
+            container.mux(sound.encode(frame))
+    assert repair(tmp_path / "tape.dv", tmp_path / "out.mov", offset_seconds=0.1).notes == ()
+    with av.open(str(tmp_path / "out.mov")) as container:
+        assert container.streams.video[0].average_rate == 25
+        assert container.streams.video[0].metadata["timecode"] == "00:00:00:00"

@@ -48,7 +48,7 @@ def differences(
     """
     suffix = copy.suffix
     with opened(copy, "mux") as made:
-        lost = sorted(_lost(source.metadata, made.metadata))
+        lost = sorted(key for key in _lost(source.metadata, made.metadata) if key.lower() != "timecode")
         if lost:
             yield f"{suffix} can't hold the tag{'s' if len(lost) > 1 else ''} {', '.join(lost)}"
         if len(made.chapters()) != len(source.chapters()):

@@ -59,6 +59,8 @@ _SUBTITLES_TAKEN = {
     "vob": {"dvd_subtitle"},
     "avi": set(),
 }
+#: Pictures a second; more is a clock.
+_MOST_RATE = 1000
 #: What a cover is called in MKV, by its codec.
 _COVERS = {"png": ("cover.png", "image/png"), "bmp": ("cover.bmp", "image/bmp")}
 #: Data streams that a muxer takes, by the name of their codec.
@@ -193,8 +195,11 @@ def _take_picture(
     source: av.container.InputContainer,
     target: av.container.OutputContainer,
 ) -> None:
-    if stream.average_rate:
-        copy.codec_context.framerate = stream.average_rate
+    rate = stream.average_rate
+    if rate and rate > _MOST_RATE:  # of bare DV, FFmpeg gives the clock's
+        rate = stream.base_rate or stream.guessed_rate
+    if rate:
+        copy.codec_context.framerate = rate
     if stream.sample_aspect_ratio:
         copy.codec_context.sample_aspect_ratio = stream.sample_aspect_ratio
     codec, muxer = stream.codec_context.name, target.format.name

@@ -112,14 +112,14 @@ def opened(chromium: Any) -> Iterator[Callable[..., Any]]:
     """Opens an address in a window of its own; no script may fail in it."""
     contexts, faults = [], []
 
-    def open_page(address: str, width: int = 1440, height: int = 900, **options: object) -> Any:
+    def open_page(address: str, width: int = 1440, height: int = 900, rows: str = ".row", **options: object) -> Any:
         context = chromium.new_context(viewport={"width": width, "height": height}, **options)
         context.set_default_timeout(1000 * PATIENCE_SECONDS)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda fault: faults.append(str(fault)))
         page.goto(address)
-        page.wait_for_selector(".row")
+        page.wait_for_selector(rows)
         return page
 
     yield open_page

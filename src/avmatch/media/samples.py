@@ -41,14 +41,16 @@ def channels(frame: av.AudioFrame) -> Float32[np.ndarray, "C S"]:
     else:
         packed = np.frombuffer(memoryview(frame.planes[0]), dtype, frame.samples * num_channels)
         data = packed.reshape(-1, num_channels).T
+    scaled: Float32[np.ndarray, "C S"]
     if dtype is np.uint8:
         scaled = (data.astype(np.float32) - 128.0) / 128.0
     elif np.issubdtype(data.dtype, np.integer):
         scaled = data.astype(np.float32) / (float(np.iinfo(data.dtype.str).max) + 1.0)
     else:
         scaled = data.astype(np.float32)
-    finite: Float32[np.ndarray, "C S"] = np.nan_to_num(scaled, nan=0.0, posinf=0.0, neginf=0.0)
-    return finite
+    if dtype in (np.float32, np.float64) and not np.isfinite(scaled).all():
+        scaled = np.nan_to_num(scaled, nan=0.0, posinf=0.0, neginf=0.0)
+    return scaled
 
 
 #: A sound that stays below −60 dBFS for a minute is raised until its peak is at −20 dBFS.

@@ -31,6 +31,7 @@ from avmatch.core.results import Failure, Progress
 from avmatch.frontends.faces import FaceDetector, LocatedFrame, YuNetDetector
 from avmatch.frontends.motion import MotionFrontEnd
 from avmatch.frontends.mouth import MouthFrontEnd
+from avmatch.frontends.signs import SignFrontEnd
 from avmatch.frontends.sound import SoundFrontEnd
 from avmatch.media.choice import BEST, StreamChoice
 from avmatch.media.decode import decode
@@ -327,19 +328,24 @@ class SoundListener:
     """All front ends of the sound, fed with the same samples."""
 
     def __init__(self, models: Sequence[TowerPair]) -> None:
-        self._sound = SoundFrontEnd()
+        self._sound, self._signs = SoundFrontEnd(), SignFrontEnd()
         self._encoders = {pair.name: AudioEncoder(pair.audio) for pair in models}
 
     def push(self, samples: AudioSamples) -> None:
         """Take the next block."""
         self._sound.push(samples)
+        self._signs.push(samples)
         for encoder in self._encoders.values():
             encoder.push(samples)
 
     def finish(self) -> AudioFeatures | None:
         """The features; None without a sample."""
         features = self._sound.finish()
-        return None if features is None else replace(features, embeddings=_finished(self._encoders))
+        return (
+            None
+            if features is None
+            else replace(features, signs=self._signs.finish(), embeddings=_finished(self._encoders))
+        )
 
 
 def _finished(encoders: Mapping[str, VideoEncoder | AudioEncoder]) -> dict[str, Embeddings]:

@@ -118,6 +118,42 @@ class Embeddings:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
+class SoundSigns:
+    """A sound to the sample in one bit each: on which side of zero it is once its low end is taken down.
+
+    Levels and most of the spectrum are gone, so automatic gain, distance and tone don't matter; what is left is enough
+    for cross-correlation.
+
+    Attributes:
+        data: (U,) eight samples a byte, the first in the highest bit.
+        num_samples: how many there are.
+        rate_hz: samples a second.
+        start_seconds: time of the first.
+    """
+
+    data: UInt8[np.ndarray, " U"]
+    num_samples: int
+    rate_hz: int
+    start_seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        if len(self.data) != -(-self.num_samples // 8):
+            raise ValueError(f"{self.num_samples} samples, but {len(self.data)} bytes")
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+    def samples(self, first: int, num: int) -> Float32[np.ndarray, " S"]:
+        """`num` samples from `first` on, ±1; 0 where there are none."""
+        begin, end = max(0, first), min(self.num_samples, first + num)
+        found = np.zeros(num, np.float32)
+        if end > begin:
+            bits = np.unpackbits(self.data[begin // 8 : -(-end // 8)])[begin % 8 :][: end - begin]
+            found[begin - first : end - first] = 2.0 * bits - 1.0
+        return found
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class MouthTrack:
     """The mouth of one face, from its appearance to its leaving or to a shot cut.
 
@@ -155,6 +191,7 @@ class AudioFeatures:
         peaks: about 200 values in 0…1, the loudness contour for the report.
         embeddings: unit vectors by model name.
         spectrum: (T, 16) mean log-mel power per band over an absolute floor, same clock; (0, 16) where it isn't known.
+        signs: the same sound to the sample, for comparing it with others; of the whole stream, also in parts of it.
         missing_share: 0…1 of the stream that could not be read.
         damaged_seconds: how much of it that is, with what is damaged, and gaps that silence was put into.
         used: which stream and channels of the file it was made from, where there was a choice; else "".
@@ -168,6 +205,7 @@ class AudioFeatures:
     peaks: tuple[float, ...] = ()
     embeddings: Mapping[str, Embeddings] = field(default_factory=dict)
     spectrum: Float[np.ndarray, "U 16"] = field(default_factory=lambda: np.zeros((0, NUM_SPECTRUM_BANDS), np.float16))
+    signs: SoundSigns | None = None
     missing_share: float = 0.0
     damaged_seconds: float = 0.0
     used: str = ""

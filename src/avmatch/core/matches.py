@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from jaxtyping import Float32
@@ -21,6 +21,26 @@ MATCH_COLUMNS = (
     *("offset_confidence", "offset_low_ms", "offset_high_ms", "why"),
 )
 CANDIDATE_COLUMNS = ("video", "rank", "audio", "score", "confidence", "offset_ms", "belongs", "why")
+
+
+Role = Literal["continues", "also_fits"]
+FURTHER_COLUMNS = ("video", "audio", "role", "offset_ms")
+
+
+@dataclass(frozen=True)
+class FurtherAudio:
+    """Another recording that belongs to a video which has one.
+
+    Attributes:
+        audio: the recording.
+        role: continues (the recorder split its file: it goes on where the first ends, or ends where that begins), or
+            also_fits (another recorder of the same take).
+        offset_seconds: how late its sound is.
+    """
+
+    audio: str
+    role: Role
+    offset_seconds: float
 
 
 @dataclass(frozen=True)
@@ -40,6 +60,7 @@ class Match:
         offset_confidence: probability in 0…1 that the offset is right, if the pair is; None where it isn't known.
         offset_interval_seconds: 95 % interval of the offset, if the pair is right; None where there is none.
         why: what the decision rests on, in a few words.
+        further: other recordings of the same moment, in order of time.
     """
 
     video: str
@@ -54,6 +75,11 @@ class Match:
     offset_confidence: float | None = None
     offset_interval_seconds: tuple[float, float] | None = None
     why: str = ""
+    further: tuple[FurtherAudio, ...] = ()
+
+    def further_rows(self) -> list[tuple[Cell, ...]]:
+        """The cells under FURTHER_COLUMNS, one row for each further recording."""
+        return [(self.video, item.audio, item.role, offset_in_ms(item.offset_seconds)) for item in self.further]
 
     def row(self) -> tuple[Cell, ...]:
         """The cells under MATCH_COLUMNS."""
@@ -127,7 +153,7 @@ class MatchResult:
 
     Attributes:
         matches: one per video, in the order of the input, failed videos included.
-        unmatched_audio: the usable audio files that no video got.
+        unmatched_audio: the usable audio files that no video got, nor has as a further one.
         candidates: the best few audio files of each video, best first.
         videos, audio: the paths of the similarity matrix's rows and columns (usable files only).
         similarity: (videos, audio) fused scores in nats.

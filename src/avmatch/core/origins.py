@@ -1,7 +1,9 @@
 """Where a file comes from, as far as its name and its header say: which device made it, and when by its clocks."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
@@ -27,3 +29,9 @@ class Origin:
     device: str = ""
     times_seconds: Mapping[TimeSource, float] = field(default_factory=lambda: MappingProxyType({}))
     is_known: bool = False
+
+    @property
+    def pattern(self) -> str:
+        """Folder and name with any number in the place of digits: what files of one device mostly share."""
+        path = Path(self.path)
+        return f"{path.parent.name}/{re.sub(r'[0-9]+', '#', path.name)}"

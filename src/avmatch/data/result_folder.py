@@ -9,18 +9,19 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, get_args
 
 from avmatch.core.clock import seconds_from_milliseconds
 from avmatch.core.errors import UsageError
-from avmatch.core.matches import Candidate
+from avmatch.core.matches import FURTHER_COLUMNS, Candidate, FurtherAudio, Role
 from avmatch.data.manifest import Row, read_table
 from avmatch.data.paths import listed_path
 
 MATCHES, CANDIDATES, UNMATCHED, DESCRIPTION = "matches.csv", "candidates.csv", "unmatched_audio.csv", "similarity.json"
+FURTHER = "also_fits.csv"
 #: From this confidence on, in the pair and in its offset, a match is sure.
 SURE_CONFIDENCE = 0.9
 Only = Literal["sure", "all", "accepted"]
@@ -42,6 +43,7 @@ class StoredMatch:
         why: the reasons of the decision; "" where the folder doesn't say.
         runner_up: the next best audio, or None.
         is_accepted: a person accepted the pair in a review.
+        further: other recordings of the same moment.
     """
 
     video: str
@@ -54,6 +56,7 @@ class StoredMatch:
     why: str = ""
     runner_up: str | None = None
     is_accepted: bool = False
+    further: tuple[FurtherAudio, ...] = ()
 
     @property
     def is_sure(self) -> bool:
@@ -105,9 +108,11 @@ def read_result(folder: str | Path) -> StoredResult:
     if not (place / MATCHES).is_file():
         raise UsageError(f"{place}: no {MATCHES} there; give the folder that `avmatch match … -o` wrote")
     _, rows = read_table(place / MATCHES, ("video", "audio", "confidence"))
+    matches = [match_of(row, located) for row in rows]
+    further = _further(_optional(place / FURTHER, *FURTHER_COLUMNS))
     return StoredResult(
         place,
-        tuple(match_of(row, located) for row in rows),
+        tuple(replace(found, further=further.get(found.video, ())) for found in matches),
         tuple(
             candidate_of(row, located)
             for row in _optional(place / CANDIDATES, "video", "rank", "audio", "score", "confidence")
@@ -141,6 +146,17 @@ def match_of(row: Row, path: Callable[[str], str]) -> StoredMatch:
         why=row.get("why"),
         runner_up=path(row.get("runner_up")) if row.get("runner_up") else None,
     )
+
+
+def _further(rows: Iterable[Row]) -> dict[str, tuple[FurtherAudio, ...]]:
+    """The further recordings of each video."""
+    found: dict[str, tuple[FurtherAudio, ...]] = {}
+    for row in rows:
+        role: Role = "continues" if row["role"] == "continues" else "also_fits"
+        item = FurtherAudio(located(row["audio"]), role, _seconds(row, "offset_ms") or 0.0)
+        video = located(row["video"])
+        found[video] = (*found.get(video, ()), item)
+    return found
 
 
 def candidate_of(row: Row, path: Callable[[str], str]) -> Candidate:

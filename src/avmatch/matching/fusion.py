@@ -130,6 +130,16 @@ def with_evidence(scores: Scores, name: str, nats: Float32[np.ndarray, "N M"]) -
     )
 
 
+def placed(scores: Scores, offset_seconds: Float[np.ndarray, "N M"]) -> Scores:
+    """The scores with offsets that something else knows; NaN where it doesn't."""
+    known = np.isfinite(offset_seconds)
+    return replace(
+        scores,
+        offset_seconds=np.where(known, offset_seconds, scores.offset_seconds).astype(np.float32),
+        place_share=np.where(known, np.float32(1.0), scores.place_share),
+    )
+
+
 def scores_of_block(
     cues: Sequence[Cue],
     videos: Sequence[VideoFeatures],

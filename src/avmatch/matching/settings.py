@@ -18,7 +18,7 @@ class MatchSettings:
         complete: force a match for every video; confidences stay as they are.
         many: one recording may serve several videos, each placed at its own offset inside it.
         use_duration: let similar lengths count, weakly.
-        use_scratch: let the videos' own sound count.
+        use_scratch: where a video has a sound of its own that a recording has as well, let that decide.
         top_k: candidates kept per video.
         use_clock: let the clocks of cameras and recorders count, where they turn out to run side by side.
         use_order: let the order of their files count, where it turns out to be the same.
@@ -30,7 +30,7 @@ class MatchSettings:
     complete: bool = False
     many: bool = False
     use_duration: bool = True
-    use_scratch: bool = False
+    use_scratch: bool = True
     top_k: int = 10
     use_clock: bool = True
     use_order: bool = True

@@ -84,10 +84,9 @@ def with_devices(origins: Sequence[Origin]) -> tuple[Origin, ...]:
 
 def _keys(origin: Origin) -> tuple[str, str, str, str]:
     """From the finest to the coarsest."""
-    path = Path(origin.path)
-    folder, name = path.parent.name, re.sub(r"\d+", "#", path.name)
+    folder, name = origin.pattern.split("/")
     return (
-        f"{origin.device} {folder}/{name}".strip(),
+        f"{origin.device} {origin.pattern}".strip(),
         f"{origin.device} {name}".strip(),
         f"{origin.device} {folder}".strip(),
         origin.device or "all",

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from avmatch.analysis.features import analyse_all
@@ -32,7 +32,8 @@ from avmatch.timelines.shoot import Pair, Timeline, by_rate, lay_out, rounding_f
 PATHS = ("absolute", "relative")
 #: The files of a result that an export must not replace.
 _RESULT_FILES = frozenset(
-    "matches.csv candidates.csv unmatched_audio.csv errors.csv similarity.json similarity.npy report.html".split()
+    "matches.csv candidates.csv unmatched_audio.csv also_fits.csv errors.csv similarity.json similarity.npy "
+    "report.html".split()
 )
 
 
@@ -92,7 +93,9 @@ def export(
         raise UsageError(_nothing(stored.folder, failures))
     parts = [pairs] if kind.has_rates else by_rate(pairs)
     name = stored.folder.resolve().name or "timeline"
-    timelines = [lay_out(name, part, is_many=stored.is_many and kind.has_lanes) for part in parts]
+    timelines = [
+        lay_out(name, part, is_many=stored.is_many and kind.has_lanes, has_lanes=kind.has_lanes) for part in parts
+    ]
     files = [target]
     for timeline in timelines[1:]:
         files.append(_of_rate(target, timeline, files))
@@ -154,7 +157,12 @@ def _pairs(
     """What there is of each match, and the files that can't be used."""
     if any(Path(match.video).suffix.lower() in FEATURE_SUFFIXES for match in matches):
         raise UsageError(f"{stored.folder}: features were matched there, which no editor can play; match media files")
-    wanted = [path for match in matches for path in (match.video, match.audio) if path is not None]
+    wanted = [
+        path
+        for match in matches
+        for path in (match.video, match.audio, *(more.audio for more in match.further))
+        if path is not None
+    ]
     names = list(dict.fromkeys(wanted))
     answers = dict(zip(names, analyse_all(_info, names, "files", progress), strict=True))
     failures = {path: answer for path, answer in answers.items() if isinstance(answer, Failure)}
@@ -173,8 +181,18 @@ def _pairs(
         if isinstance(audio, MediaInfo) and audio.sound is None:
             failures[match.audio or ""] = Failure(match.audio or "", "open", "it has no sound", "no_audio")
             audio = None
-        pairs.append(Pair(match, video, None if isinstance(audio, Failure) else audio, _candidates(match, candidates)))
+        sound = None if isinstance(audio, Failure) else audio
+        pairs.append(Pair(match, video, sound, _candidates(match, candidates), tuple(_further(match, video, answers))))
     return pairs, list(failures.values())
+
+
+def _further(match: StoredMatch, video: MediaInfo, answers: Mapping[str, MediaInfo | Failure]) -> Iterator[Pair]:
+    """The clip with each further recording that can be used."""
+    for more in match.further:
+        sound = answers[more.audio]
+        if isinstance(sound, MediaInfo) and sound.sound is not None:
+            own = replace(match, audio=more.audio, offset_seconds=more.offset_seconds, further=())
+            yield Pair(own, video, sound, is_heard=more.role == "continues")
 
 
 def _candidates(match: StoredMatch, candidates: dict[str, list[Candidate]]) -> tuple[Candidate, ...]:

@@ -27,7 +27,7 @@ from avmatch.core.origins import Origin
 from avmatch.core.results import NOTED_DAMAGED_SECONDS, NOTED_MISSING_SHARE, Failure, Progress
 from avmatch.cues.evidence import Cue
 from avmatch.cues.mouth import looks_at_faces
-from avmatch.cues.recording import DurationCue, ScratchCue
+from avmatch.cues.recording import DurationCue
 from avmatch.matching.constraints import Constraints
 from avmatch.matching.decision import MatchSettings, by_gallery, decide, figures
 from avmatch.matching.fusion import Scores
@@ -35,9 +35,11 @@ from avmatch.matching.shoot import with_shoot
 from avmatch.media.origins import read_origin, with_devices
 from avmatch.pipelines.arguments import Paths, left_out, listed, video_and_audio_paths
 from avmatch.pipelines.decided import Decided
+from avmatch.pipelines.groups import Alignments, same_takes, with_further, without_doubles
 from avmatch.pipelines.lessons import Lessons, learned_factors, lessons_of, scored, with_decided
 from avmatch.pipelines.models import Models, face_cues, models_with, motion_cues, open_for_match
 from avmatch.pipelines.pairs import PairJudge, jump_notes, with_measured
+from avmatch.pipelines.scratch import heard_pairs, picture_notes, with_heard
 from avmatch.pipelines.shoot import with_latency
 from avmatch.pipelines.sync import cues_for as sync_cues_for
 
@@ -81,7 +83,7 @@ def match(
     videos_there, audios_there = tuple(video_features), tuple(audio_features)
     origins = _origins(videos_there, audios_there, settings, decided or Decided(), num_workers)
     known = lessons_of(decided or Decided(), *origins, many=settings.many)
-    judge, learned = _judge(
+    judge, doubles, learned = _judge(
         models,
         tuple(video_features.values()),
         tuple(audio_features.values()),
@@ -95,7 +97,7 @@ def match(
     made = decide(video_paths, videos_there, audios_there, judge.scores, confidence, settings, known.given)
     result = with_measured(made, judge)
     result, shared = with_latency(result, judge, *origins) if settings.use_latency else (result, ())
-    result = with_decided(result, known)
+    result = with_further(with_decided(result, known), judge, doubles, *origins)
     return replace(
         result,
         matches=tuple(
@@ -108,6 +110,7 @@ def match(
             *_notes(video_features, audio_features, settings),
             *learned,
             *shared,
+            *picture_notes(result, judge),
             *jump_notes(result, judge),
         ),
         previews=_previews(video_features, audio_features),
@@ -123,16 +126,20 @@ def _judge(
     known: Lessons,
     num_workers: int,
     progress: Progress | None,
-) -> tuple[PairJudge, tuple[str, ...]]:
-    """Score every pair, and make ready to measure those that are made; and remarks on what the shoot knows."""
+) -> tuple[PairJudge, Alignments, tuple[str, ...]]:
+    """Score every pair, and make ready to measure those that are made; which recordings are of one take; and remarks on
+    what the shoot knows."""
     cues = cues_for(settings, models)
     lags = _lags(audios, settings, known.farthest_seconds)
     known = replace(known, factors=learned_factors(known, cues, videos, audios, lags, many=settings.many))
     scores = scored(known, cues, videos, audios, lags, settings, progress)
-    measuring = (*sync_cues_for(models), *(cue for cue in cues if isinstance(cue, ScratchCue)))
+    measuring = sync_cues_for(models)
     faces = [place for place, cue in enumerate(cues) if looks_at_faces(cue)]
     by_face = np.isin(scores.deciding, faces)
-    scores, learned = with_shoot(scores, by_face, *origins, settings, known.given)
+    heard = heard_pairs(videos, audios, num_workers, progress) if settings.use_scratch else {}
+    scores = with_heard(scores, heard, many=settings.many)
+    doubles = same_takes(scores, audios, origins[1])
+    scores, learned = with_shoot(without_doubles(scores, doubles), by_face, *origins, settings, known.given)
     gallery, given, shape = _figures(scores, known.given, settings), known.given, (len(videos), len(audios))
     confidence = by_gallery(gallery, by_face)
     judge = PairJudge(
@@ -147,8 +154,9 @@ def _judge(
         progress,
         given,
         lambda pair: known.offsets_of(pair.row, pair.column),
+        heard,
     )
-    return judge, learned
+    return judge, doubles, learned
 
 
 def _figures(scores: Scores, given: Constraints, settings: MatchSettings) -> Float64[np.ndarray, "N M 4"]:
@@ -189,8 +197,6 @@ def cues_for(settings: MatchSettings, models: Models) -> tuple[Cue, ...]:
     cues = [*motion, *face_cues(models.towers, apart=False)]
     if settings.use_duration and not settings.many:
         cues.append(DurationCue())
-    if settings.use_scratch:
-        cues.append(ScratchCue())
     return tuple(cues)
 
 
@@ -215,10 +221,9 @@ def _match_features(
     """
     from avmatch.data.std2022 import list_features
 
-    if settings.many or settings.use_scratch:
+    if settings.many:
         raise UsageError(
-            "features of whole clips have no place in time and no scratch sound: leave out --many and --use-scratch, "
-            "or match the media files themselves"
+            "features of whole clips have no place in time: leave out --many, or match the media files themselves"
         )
     towers = load_clip_towers(model)
     video_paths, audio_paths = listed(videos, list_features), listed(audios, list_features)

@@ -11,13 +11,15 @@ confidence is judged anew with it, and by how many of the files seem to have a m
 are assigned again, until every pair made was measured.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64, Int
 
+from avmatch.alignment.sounds import SoundAlignment
 from avmatch.analysis.features import analyse_all
 from avmatch.core.features import AudioFeatures, VideoFeatures
 from avmatch.core.matches import Candidate, Match, MatchResult
@@ -65,6 +67,7 @@ class PairJudge:
         by_gallery: (N, M) that confidence.
         given: what a person decided; `by_gallery` knows it already.
         accepted_seconds: the offsets that a further pair of these two files may be expected at.
+        heard: pairs whose video has a sound of its own that fits: that decides, and the picture is only asked as well.
         measured: what was measured so far.
     """
 
@@ -79,6 +82,7 @@ class PairJudge:
     progress: Progress | None = None
     given: Constraints = NOTHING_GIVEN
     accepted_seconds: Callable[[Pair], Sequence[float]] = _no_offsets
+    heard: Mapping[Pair, SoundAlignment] = field(default_factory=dict)
     measured: dict[Pair, Measured] = field(default_factory=dict)
 
     def settled(self) -> Float64[np.ndarray, "N M"]:
@@ -94,7 +98,8 @@ class PairJudge:
             tried.update(new)
             for pair, measured in self._measure(new).items():
                 self.measured[pair] = measured
-                if measured.estimate.figures is not None and pair.row not in self.given.made:
+                is_open = pair.row not in self.given.made and pair not in self.heard
+                if measured.estimate.figures is not None and is_open:
                     figures = self.gallery[pair.row, pair.column]
                     found[pair] = measured_confidence(figures, measured.estimate.figures, self._by_face(measured))
             if number == 0:
@@ -123,7 +128,8 @@ class PairJudge:
         about the place that was found, to a second."""
         place = float(self.scores.offset_seconds[pair])
         longer = self.audios[pair.column].duration_seconds - self.videos[pair.row].duration_seconds
-        return 0.0 if abs(place) <= self._reach or longer <= self._reach else float(round(place))
+        is_near = abs(place) <= self._reach or (longer <= self._reach and pair not in self.heard)
+        return 0.0 if is_near else float(round(place))
 
     def place_share(self, pair: Pair) -> float:
         """How probable it is that the video lies about the place where its offset was looked for."""
@@ -149,9 +155,16 @@ def with_measured(result: MatchResult, judge: PairJudge) -> MatchResult:
         pair = Pair(rows[video], columns[audio])
         return judge.measured.get(pair), judge.place_share(pair)
 
+    def placed(item: Match) -> Match:
+        if item.audio is not None and item.video in rows:
+            alignment = judge.heard.get(Pair(rows[item.video], columns[item.audio]))
+            if alignment is not None:
+                return _with_alignment(item, alignment)
+        return _with_offset(item, *found(item.video, item.audio))
+
     return replace(
         result,
-        matches=tuple(_with_offset(item, *found(item.video, item.audio)) for item in result.matches),
+        matches=tuple(map(placed, result.matches)),
         candidates=tuple(_with_belongs(item, found(item.video, item.audio)[0]) for item in result.candidates),
     )
 
@@ -183,6 +196,16 @@ def _with_offset(match: Match, found: Measured | None, place_share: float) -> Ma
         offset_seconds=found.result.offset_seconds,
         offset_confidence=place_share * found.estimate.offset_confidence,
         offset_interval_seconds=found.result.offset_interval_seconds,
+    )
+
+
+def _with_alignment(match: Match, alignment: SoundAlignment) -> Match:
+    """A match whose video heard the same has the offset between the two sounds."""
+    return replace(
+        match,
+        offset_seconds=alignment.offset_seconds,
+        offset_confidence=1.0 - math.exp(-0.5 * alignment.nats),
+        offset_interval_seconds=alignment.interval_seconds,
     )
 
 

@@ -14,12 +14,12 @@ from rich.text import Text
 import avmatch
 from avmatch.core.errors import UsageError
 from avmatch.core.files import strict_json, write_array_atomically, write_text_atomically
-from avmatch.core.matches import CANDIDATE_COLUMNS, MATCH_COLUMNS, Match, MatchResult
+from avmatch.core.matches import CANDIDATE_COLUMNS, FURTHER_COLUMNS, MATCH_COLUMNS, Match, MatchResult
 from avmatch.core.results import FAILURE_COLUMNS, csv_text
 from avmatch.reports.page import page_html
 from avmatch.reports.wording import NOTHING, is_doubtful, lateness, shortened
 
-REPORT_NAME = "report.html"
+REPORT_NAME, FURTHER_NAME = "report.html", "also_fits.csv"
 UNMATCHED_COLUMNS = ("audio",)
 _CUES_KEY = "cues"
 _PATH_WIDTH = 44
@@ -100,6 +100,11 @@ def write_match(result: MatchResult, out: str | Path) -> Path:
         "matches.csv": csv_text(MATCH_COLUMNS, (match.row() for match in result.matches)),
     }
     write_array_atomically(folder / "similarity.npy", result.similarity.astype(np.float32))
+    further = [row for match in result.matches for row in match.further_rows()]
+    if further:
+        texts[FURTHER_NAME] = csv_text(FURTHER_COLUMNS, further)
+    else:
+        (folder / FURTHER_NAME).unlink(missing_ok=True)
     for name, text in texts.items():
         write_text_atomically(folder / name, text)
     return folder / REPORT_NAME

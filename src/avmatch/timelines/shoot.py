@@ -41,12 +41,16 @@ class Pair:
         video: its file, which has a picture.
         audio: the recording's, which has sound; None where there is none.
         candidates: the best recordings for it, best first.
+        further: the same clip with other recordings of the moment, which get tracks of their own.
+        is_heard: whether a further recording is heard beside the first: that of a recorder that split its file.
     """
 
     match: StoredMatch
     video: MediaInfo
     audio: MediaInfo | None
     candidates: tuple[Candidate, ...] = ()
+    further: tuple[Pair, ...] = ()
+    is_heard: bool = False
 
     @property
     def picture(self) -> PictureInfo:
@@ -152,7 +156,7 @@ class Clip:
     @property
     def is_muted(self) -> bool:
         """Whether another clip of the same moment has the sound."""
-        return self.lane > 0
+        return self.lane > 0 and not self.pair.is_heard
 
     @property
     def doubt(self) -> str:
@@ -214,14 +218,17 @@ class Timeline:
         return tuple(clip for clip in self.clips if clip.lane == number)
 
 
-def lay_out(name: str, pairs: Sequence[Pair], *, is_many: bool = False) -> Timeline:
+def lay_out(name: str, pairs: Sequence[Pair], *, is_many: bool = False, has_lanes: bool = True) -> Timeline:
     """Put clips on a timeline.
 
     Args:
         name: of the timeline.
         pairs: at least one; in this order.
         is_many: a recording may cover several clips, which then stand as they lie in it.
+        has_lanes: further recordings of a clip lie below it; else the clip comes once more with each.
     """
+    if not has_lanes:
+        pairs = [single for pair in pairs for single in (replace(pair, further=()), *pair.further)]
     rate = _most(pair.picture.rate for pair in pairs)
     at_rate = [pair for pair in pairs if pair.picture.rate == rate]
     is_drop = can_drop(rate) and _most(pair.video.start is not None and pair.video.start.is_drop for pair in at_rate)
@@ -263,6 +270,10 @@ def _placed(group: list[Pair], rate: Fraction, at_frame: int) -> Iterator[Clip]:
         clip = _clip(pair, rate, at, lane)
         ends[lane : lane + 1] = [clip.picture.end_frame]
         yield clip
+        for further in pair.further:
+            lane = next((number for number, end in enumerate(ends) if end <= at), len(ends))
+            ends[lane : lane + 1] = [clip.picture.end_frame]
+            yield _clip(further, rate, at, lane)
 
 
 def _clip(pair: Pair, rate: Fraction, at_frame: int, lane: int) -> Clip:

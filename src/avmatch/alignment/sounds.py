@@ -1,0 +1,249 @@
+"""Two microphones that heard the same: where the one sound lies in the other, to the sample.
+
+    onsets, correlated at all lags → a few lags → pieces of the sounds, correlated there (GCC-PHAT) → a line → evidence
+
+What a camera recorded and what a recorder did differ in level, tone, noise and reverberation, and their clocks drift.
+So the first look is at onsets in eight bands, flattened, 50 a second (Wiener-Khinchin), which all of that changes
+little; it says where to look. There, pieces of four seconds of the sounds' signs (frontends/signs.py) are correlated by
+FFT with every frequency counting the same, whatever its power (Knapp and Carter, "The generalized correlation method
+for estimation of time delay", 1976): reverberation and tone don't move such a peak. Pieces of a pair that belongs
+together have their peaks on one line over time, whose slope is the drift of the clocks. The evidence is how far the
+correlation on the line stands above the highest elsewhere, each in units of its noise, 0.5 · Σ (z² - z'²): so sounds
+that repeat themselves, hum and silence, and of course foreign ones, come to nothing, and no scale is needed.
+
+Memory follows the onsets and the length of a piece, time the number of pieces: 30 minutes are no more than 24 of them.
+
+Letters in shapes: T ticks, B bands, P pieces, L lags.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import scipy.fft
+from jaxtyping import Complex64, Float, Float32, Float64, Int
+
+from avmatch.core.features import BAND_RATE_HZ, AudioFeatures, SoundSigns
+from avmatch.frontends.event_signals import flattened
+
+#: Onsets are added up over so many ticks for the first look; so many lags are looked at then.
+POOLED_TICKS, NUM_LAGS = 2, 3
+#: Lags closer than this are the same; a piece is looked for so far about its lag.
+SAME_SECONDS, REACH_SECONDS = 0.12, 0.25
+PIECE_SECONDS, MOST_PIECES = 4.0, 24
+#: Less than this heard by both is too little.
+LEAST_OVERLAP_SECONDS = 1.0
+#: Drifts up to this are followed. A piece is on the line within this, and what lies farther away is elsewhere.
+MOST_DRIFT, ON_LINE_SECONDS, ELSEWHERE_SECONDS = 200e-6, 0.0005, 0.01
+#: Frequencies that count.
+BAND_HZ = (150.0, 3500.0)
+#: Samples depend on their neighbours: they count as this share of independent ones. No pair is surer than MAX_NATS.
+INDEPENDENT, MAX_NATS = 0.5, 300.0
+#: From this evidence on, sounds are the same. It has to be this much higher than that of the next best lags.
+SAME_NATS = 12.0
+#: A drift is said where it is known to this.
+_DRIFT_KNOWN = 5e-6
+_LEAST_INTERVAL_SECONDS = 0.0005
+
+
+@dataclass(frozen=True)
+class SoundAlignment:
+    """Where the first sound lies in the second.
+
+    Attributes:
+        offset_seconds: what is heard at t in the first is heard at t + offset in the second, at `at_seconds`.
+        drift_ppm: how that grows, in microseconds a second; 0 where it isn't known.
+        nats: evidence that both are the same.
+        interval_seconds: 95 % interval of the offset.
+        span_seconds: from when on and until when, on the first's clock, both sounds run.
+    """
+
+    offset_seconds: float
+    drift_ppm: float
+    nats: float
+    interval_seconds: tuple[float, float]
+    span_seconds: tuple[float, float]
+
+    @property
+    def is_same(self) -> bool:
+        """Whether both heard the same."""
+        return self.nats >= SAME_NATS
+
+
+@dataclass(frozen=True, eq=False)
+class Onsets:
+    """What the first look takes of a sound.
+
+    Attributes:
+        bands: (T, B) flattened onsets.
+        start_seconds: time of the first.
+        rate_hz: ticks a second.
+    """
+
+    bands: Float32[np.ndarray, "T B"]
+    start_seconds: float
+    rate_hz: float = BAND_RATE_HZ / POOLED_TICKS
+
+    def spectrum(self, size: int) -> Complex64[np.ndarray, "F B"]:
+        """Of each band."""
+        return np.asarray(scipy.fft.rfft(self.bands, size, axis=0), np.complex64)
+
+
+def onsets(audio: AudioFeatures) -> Onsets:
+    """Of a sound."""
+    bands = flattened(np.log1p(audio.flux.astype(np.float32)), BAND_RATE_HZ)
+    whole = len(bands) // POOLED_TICKS * POOLED_TICKS
+    pooled = bands[:whole].reshape(-1, POOLED_TICKS, bands.shape[1]).sum(axis=1)
+    return Onsets(np.asarray(pooled - pooled.mean(axis=0), np.float32), audio.start_seconds)
+
+
+def first_look(own: Onsets, others: Sequence[Onsets]) -> tuple[Float64[np.ndarray, " M"], list[list[float]]]:
+    """How far the best lag of each pair stands out, in deviations of its correlation; and its best few lags.
+
+    A lag is how much later the other sound comes.
+    """
+    heights = np.zeros(len(others))
+    found: list[list[float]] = []
+    sizes = [scipy.fft.next_fast_len(len(own.bands) + len(other.bands), real=True) for other in others]
+    spectra = {size: own.spectrum(size).conj() for size in set(sizes)}
+    for place, (other, size) in enumerate(zip(others, sizes, strict=True)):
+        if min(len(own.bands), len(other.bands)) < LEAST_OVERLAP_SECONDS * own.rate_hz:
+            found.append([])
+            continue
+        product = (spectra[size] * other.spectrum(size)).sum(axis=1)
+        correlation = scipy.fft.irfft(product, size)
+        shifts = np.arange(size)
+        shifts[shifts >= len(other.bands)] -= size
+        overlap = np.minimum(len(own.bands), len(other.bands) - shifts) - np.maximum(0, -shifts)
+        correlation[overlap < LEAST_OVERLAP_SECONDS * own.rate_hz] = 0.0
+        scaled = correlation / np.sqrt(np.maximum(overlap, own.rate_hz))
+        scaled /= float(scaled.std()) or 1.0
+        heights[place], lags = _best_lags(scaled, shifts, own.rate_hz)
+        found.append([lag + other.start_seconds - own.start_seconds for lag in lags])
+    return heights, found
+
+
+def _best_lags(
+    scaled: Float[np.ndarray, " size"], shifts: Int[np.ndarray, " size"], rate_hz: float
+) -> tuple[float, list[float]]:
+    """The highest value, and the lags of the highest few that aren't the same."""
+    left = scaled.copy()
+    height, lags = float(left.max()), []
+    for _ in range(NUM_LAGS):
+        best = int(shifts[left.argmax()])
+        lags.append(best / rate_hz)
+        left[np.abs(shifts - best) <= SAME_SECONDS * rate_hz] = -np.inf
+    return height, lags
+
+
+def align_sounds(
+    own: SoundSigns, other: SoundSigns, lags_seconds: Sequence[float], *, num_pieces: int = MOST_PIECES
+) -> SoundAlignment | None:
+    """The best alignment near one of the lags; None where the sounds have too little in common."""
+    found = [alignment for lag in lags_seconds if (alignment := _aligned(own, other, lag, num_pieces)) is not None]
+    return max(found, key=lambda alignment: alignment.nats, default=None)
+
+
+def _aligned(own: SoundSigns, other: SoundSigns, lag_seconds: float, num_pieces: int) -> SoundAlignment | None:
+    """The alignment within REACH_SECONDS of a lag."""
+    rate = own.rate_hz
+    begin = max(own.start_seconds, other.start_seconds - lag_seconds)
+    end = min(own.start_seconds + len(own) / rate, other.start_seconds + len(other) / rate - lag_seconds)
+    if end - begin < LEAST_OVERLAP_SECONDS:
+        return None
+    length = min(PIECE_SECONDS, end - begin)
+    num = max(1, min(num_pieces, int((end - begin) / length)))
+    begins = np.linspace(begin, end - length, num)
+    reach, num_own = round(REACH_SECONDS * rate), round(length * rate)
+    curves, firsts = [], []
+    for at in begins:
+        first = round((at - own.start_seconds) * rate)
+        apart = own.start_seconds - other.start_seconds + lag_seconds
+        middle = first + round(apart * rate)
+        curves.append(_phat(own.samples(first, num_own), other.samples(middle - reach, num_own + 2 * reach), rate))
+        firsts.append((middle - first) / rate - own.start_seconds + other.start_seconds)
+    times = begins + 0.5 * length
+    place, slope, nats = _line(np.stack(curves), times, rate)
+    offset, drift, half = _fitted(np.stack(curves), times, rate, place, slope)
+    middle_seconds = float(times.mean())
+    offset += firsts[0] - REACH_SECONDS + drift * (begin - middle_seconds)
+    interval = (offset - half, offset + half)
+    return SoundAlignment(offset, 1e6 * drift, nats, interval, (begin, end))
+
+
+def _phat(own: Float32[np.ndarray, " S"], other: Float32[np.ndarray, " R"], rate_hz: int) -> Float32[np.ndarray, " L"]:
+    """The correlation at all lags in reach, in units of its noise; lag 0 is the first."""
+    size = scipy.fft.next_fast_len(len(other), real=True)
+    cross = np.conj(scipy.fft.rfft(own - own.mean(), size)) * scipy.fft.rfft(other - other.mean(), size)
+    cross *= _band(size, rate_hz) / np.maximum(np.abs(cross), 1e-9)
+    correlation = scipy.fft.irfft(cross, size)[: len(other) - len(own) + 1]
+    spread = 1.4826 * float(np.median(np.abs(correlation)))
+    return np.asarray(correlation / max(spread, 1e-12), np.float32)
+
+
+@lru_cache(maxsize=16)
+def _band(size: int, rate_hz: int) -> Float32[np.ndarray, " F"]:
+    frequencies = np.fft.rfftfreq(size, 1.0 / rate_hz)
+    return ((frequencies >= BAND_HZ[0]) & (frequencies <= BAND_HZ[1])).astype(np.float32)
+
+
+def _line(
+    curves: Float32[np.ndarray, "P L"], times: Float64[np.ndarray, " P"], rate_hz: int
+) -> tuple[float, float, float]:
+    """The line over time that the correlation is highest on: its lag in the middle of the times, its slope (both in
+    samples), and its evidence."""
+    peaks, middle = curves.argmax(axis=1), float(times.mean())
+    near = round(ON_LINE_SECONDS * rate_hz)
+    highest = np.max([np.roll(curves, step, axis=1) for step in range(-near, near + 1)], axis=0)
+    best = (float(peaks[0]), 0.0, -np.inf)
+    order = np.argsort(-curves.max(axis=1))[:8]
+    for first in order:
+        slopes = [
+            (peaks[second] - peaks[first]) / (times[second] - times[first]) for second in order if second != first
+        ]
+        for slope in [0.0, *(slope for slope in slopes if abs(slope) <= MOST_DRIFT * rate_hz)]:
+            lags = peaks[first] + slope * (times - times[first])
+            height = _heights(highest, lags)
+            total = float((np.maximum(height, 0.0) ** 2).sum())
+            if total > best[2]:
+                best = (float(peaks[first] + slope * (middle - times[first])), float(slope), total)
+    lags = best[0] + best[1] * (times - middle)
+    far = np.abs(np.arange(curves.shape[1]) - lags[:, None]) > ELSEWHERE_SECONDS * rate_hz
+    elsewhere = np.where(far, curves, 0.0).max(axis=1)
+    above = np.maximum(_heights(highest, lags), 0.0) ** 2 - elsewhere**2
+    nats = 0.5 * INDEPENDENT * float(np.maximum(above, 0.0).sum())
+    return best[0], best[1], min(nats, MAX_NATS)
+
+
+def _heights(curves: Float[np.ndarray, "P L"], lags: Float[np.ndarray, " P"]) -> Float[np.ndarray, " P"]:
+    places = np.clip(np.round(lags).astype(int), 0, curves.shape[1] - 1)
+    return np.asarray(curves[np.arange(len(curves)), places])
+
+
+def _fitted(
+    curves: Float32[np.ndarray, "P L"], times: Float64[np.ndarray, " P"], rate_hz: int, place: float, slope: float
+) -> tuple[float, float, float]:
+    """Lag in the middle of the times in seconds, drift, and half the interval, by the peaks on the line."""
+    near = round(ON_LINE_SECONDS * rate_hz)
+    middle = float(times.mean())
+    found, weights = [], []
+    for curve, time in zip(curves, times, strict=True):
+        at = round(place + slope * (time - middle))
+        low = min(max(1, at - near), len(curve) - 2)
+        peak = low + int(curve[low : max(low + 1, min(at + near + 1, len(curve) - 1))].argmax())
+        left, top, right = curve[peak - 1 : peak + 2].astype(float)
+        bend = min(left - 2.0 * top + right, -1e-9)
+        found.append((peak + float(np.clip(0.5 * (left - right) / bend, -0.5, 0.5))) / rate_hz)
+        weights.append(max(top, 0.1) ** 2)
+    apart = times - middle
+    lags, share = np.array(found), np.array(weights) / np.sum(weights)
+    drift = slope / rate_hz
+    known = len(times) > 2 and float(np.sqrt(share @ apart**2)) > 0.25 / rate_hz / _DRIFT_KNOWN
+    if known:
+        centred = apart - share @ apart
+        drift = float((share * centred) @ lags / ((share * centred) @ centred))
+    rest = lags - drift * apart
+    error = float(np.sqrt(share @ (rest - share @ rest) ** 2) / np.sqrt(len(times)))
+    lag = float(share @ rest)
+    return lag, drift if known else 0.0, max(_LEAST_INTERVAL_SECONDS, 1.96 * error)

@@ -1,0 +1,178 @@
+"""Several recordings of one moment: a second recorder of the same take, and recorders that split their files.
+
+Two recordings of different devices that heard the same (alignment/sounds.py) are of one take. Of one device they are
+not: it recorded a repeat of the take, with the same music played back. The clip gets one of them, and the other is
+listed with it. A recorder that splits its file goes on in the next: by the camera's own sound, which is found in both,
+or by the recorder's clock, by which the one begins where the other ends.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+
+from avmatch.alignment.sounds import SoundAlignment, first_look, onsets
+from avmatch.core.features import AudioFeatures
+from avmatch.core.matches import FurtherAudio, Match, MatchResult, Role
+from avmatch.core.origins import Origin
+from avmatch.matching.fusion import Scores
+from avmatch.pipelines.pairs import Pair, PairJudge
+from avmatch.pipelines.scratch import same_sound
+
+#: The column of a further recording, what it is, and its offset.
+_Found = tuple[int, Role, float]
+#: Alignments of recordings, by their columns.
+Alignments = Mapping[tuple[int, int], SoundAlignment]
+#: The best few recordings of each video are compared with one another.
+NUM_LEADERS = 3
+#: Recordings are of one take when they share at least this part of the shorter.
+LEAST_SHARE = 0.5
+#: A recording goes on where another ends when its clock says so to this; and it must add so much to the clip.
+GAP_SECONDS, LEAST_MORE_SECONDS = 0.5, 0.3
+
+
+def same_takes(
+    scores: Scores, audios: Sequence[AudioFeatures], origins: Sequence[Origin]
+) -> dict[tuple[int, int], SoundAlignment]:
+    """Recordings of one take by different devices: where the first lies in the second, by their columns."""
+    leaders = np.argsort(-scores.nats, axis=1, kind="stable")[:, :NUM_LEADERS]
+    pairs = {pair for row in leaders.tolist() for pair in combinations(sorted(row), 2)}
+    found = {}
+    for first, second in sorted(pairs):
+        if not _differ(origins[first], origins[second]):
+            continue
+        own, other = audios[first], audios[second]
+        _, (lags,) = first_look(onsets(own), [onsets(other)])
+        alignment = same_sound(own, other, lags)
+        if alignment is None:
+            continue
+        begin, end = alignment.span_seconds
+        if end - begin >= LEAST_SHARE * min(own.duration_seconds, other.duration_seconds):
+            found[first, second] = alignment
+    return found
+
+
+def _differ(first: Origin, second: Origin) -> bool:
+    """Whether two recordings are of different devices; where few files say, by their folders and names."""
+    if first.is_known and second.is_known:
+        return first.device != second.device
+    return first.pattern != second.pattern
+
+
+def without_doubles(scores: Scores, doubles: Alignments) -> Scores:
+    """The scores where of two recordings of one take only as many count as videos fit best: the others have no lead to
+    take from them."""
+    if not doubles:
+        return scores
+    nats = scores.nats.copy()
+    best = nats.argmax(axis=1)
+    for first, second in doubles:
+        if np.isin(best, (first, second)).sum() < 2:
+            weaker = min(first, second, key=lambda column: float(nats[:, column].max()))
+            nats[:, weaker] = np.minimum(nats[:, weaker], np.median(nats, axis=1))
+    return replace(scores, nats=nats)
+
+
+def with_further(
+    result: MatchResult, judge: PairJudge, doubles: Alignments, videos: Sequence[Origin], audios: Sequence[Origin]
+) -> MatchResult:
+    """The matches with the recordings that are left over and belong to them as well.
+
+    Args:
+        videos, audios: where the files of the rows and columns come from.
+    """
+    finder = _Finder(result, judge, doubles, audios)
+    matches: list[Match] = []
+    taken: set[str] = set()
+    for item in result.matches:
+        further = tuple(finder.further(item, taken))
+        taken.update(more.audio for more in further)
+        matches.append(replace(item, further=further) if further else item)
+    if not taken:
+        return result
+    left = tuple(path for path in result.unmatched_audio if path not in taken)
+    return replace(result, matches=tuple(matches), unmatched_audio=left)
+
+
+@dataclass(frozen=True, eq=False)
+class _Finder:
+    """Finds what else belongs to a match, among the recordings that are left over."""
+
+    result: MatchResult
+    judge: PairJudge
+    doubles: Alignments
+    origins: Sequence[Origin]
+
+    def further(self, item: Match, taken: set[str]) -> Iterator[FurtherAudio]:
+        """In order of time."""
+        if item.audio is None or item.offset_seconds is None or item.video not in self.result.videos:
+            return
+        row, column = self.result.videos.index(item.video), self.result.audio.index(item.audio)
+        free = [
+            other
+            for other, path in enumerate(self.result.audio)
+            if path in self.result.unmatched_audio and path not in taken
+        ]
+        found = {
+            other: FurtherAudio(self.result.audio[other], role, offset)
+            for other, role, offset in (
+                *self._continued(row, column, item.offset_seconds, free),
+                *self._doubled(column, item.offset_seconds, free),
+                *self._heard(row, column, free),
+            )
+        }
+        yield from sorted(found.values(), key=lambda more: (more.role != "continues", -more.offset_seconds))
+
+    def _heard(self, row: int, column: int, free: Sequence[int]) -> Iterator[_Found]:
+        """By the video's own sound."""
+        own = self.judge.heard.get(Pair(row, column))
+        for other in free:
+            alignment = self.judge.heard.get(Pair(row, other))
+            if own is None or alignment is None:
+                continue
+            (begin, end), (first, last) = own.span_seconds, alignment.span_seconds
+            shared = max(0.0, min(end, last) - max(begin, first))
+            if shared < LEAST_SHARE * min(end - begin, last - first):
+                yield other, "continues", alignment.offset_seconds
+            elif _differ(self.origins[column], self.origins[other]):
+                yield other, "also_fits", alignment.offset_seconds
+
+    def _doubled(self, column: int, offset: float, free: Sequence[int]) -> Iterator[_Found]:
+        """By the sound of the recordings."""
+        for other in free:
+            if (column, other) in self.doubles:
+                yield other, "also_fits", offset + self.doubles[column, other].offset_seconds
+            elif (other, column) in self.doubles:
+                yield other, "also_fits", offset - self.doubles[other, column].offset_seconds
+
+    def _continued(self, row: int, column: int, offset: float, free: Sequence[int]) -> Iterator[_Found]:
+        """By the recorder's clock: the pieces before and after, as far as they reach into the clip."""
+        video = self.judge.videos[row]
+        end = video.start_seconds + video.duration_seconds
+        for later in (True, False):
+            at, place = column, offset
+            while (step := self._next(at, free, later=later)) is not None:
+                other, apart = step
+                at, place = other, place - apart
+                begins = self.judge.audios[other].start_seconds - place
+                ends = begins + self.judge.audios[other].duration_seconds
+                if min(ends, end) - max(begins, video.start_seconds) < LEAST_MORE_SECONDS:
+                    break
+                yield other, "continues", place
+
+    def _next(self, column: int, free: Sequence[int], *, later: bool) -> tuple[int, float] | None:
+        """The recording that goes on where this one ends, or that ends where it begins; and how much later it began."""
+        own = self.origins[column]
+        begin = own.times_seconds.get("timecode")
+        if begin is None or not own.is_known:
+            return None
+        for other in free:
+            its = self.origins[other].times_seconds.get("timecode")
+            if its is None or self.origins[other].device != own.device:
+                continue
+            first = self.judge.audios[column if later else other].duration_seconds
+            apart = its - begin
+            if abs(apart - (first if later else -first)) <= GAP_SECONDS:
+                return other, apart
+        return None

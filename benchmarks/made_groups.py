@@ -11,6 +11,7 @@ within a frame (40 ms); all timelines must be written and name every recording, 
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 from fractions import Fraction
@@ -43,6 +44,7 @@ def render(work: Path, num: int) -> dict[str, dict[str, tuple[str, float]]]:
         grey = np.full((36, 64, 3), rng.integers(40, 200), np.uint8)
         scratch = AudioSamples((0.5 * heard / np.abs(heard).max()).astype(np.float32)[None], RATE_HZ)
         write_clip(clip, (grey for _ in range(round(SECONDS * 25))), fps=Fraction(25), audio=scratch)
+        os.utime(clip, (1e9, 1e9))
         is_split = number >= num
         if is_split:
             cut = MARGIN_SECONDS + float(rng.uniform(2.5, 7.5))
@@ -54,6 +56,7 @@ def render(work: Path, num: int) -> dict[str, dict[str, tuple[str, float]]]:
             piece = sound[round(first * RATE_HZ) : round(last * RATE_HZ)]
             write(work / device / name, piece + 2e-3 * noise(rng, len(piece)))
             role = "continues" if is_split else "also_fits"
+            os.utime(work / device / name, (1e9, 1e9))  # times of the disk say nothing
             truth.setdefault(clip.name, {})[name] = (role, MARGIN_SECONDS - round(first * RATE_HZ) / RATE_HZ)
     return truth
 

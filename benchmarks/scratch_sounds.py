@@ -23,7 +23,7 @@ import wave
 from pathlib import Path
 
 import numpy as np
-from scipy.signal import butter, fftconvolve, lfilter, sosfilt
+from scipy.signal import butter, fftconvolve, lfilter, sosfilt, sosfiltfilt
 
 RATE_HZ = 48_000
 NUM, SECONDS, LONG_SECONDS, NUM_LONG = 12, 20.0, 1800.0, 3
@@ -104,7 +104,7 @@ def hum(num: int) -> np.ndarray:
 def worn(rng: np.random.Generator, heard: np.ndarray, condition: str) -> np.ndarray:
     """What the camera makes of it."""
     level = heard.std()
-    made = sosfilt(butter(2, 6000, fs=RATE_HZ, output="sos"), heard)
+    made = sosfiltfilt(butter(2, 6000, fs=RATE_HZ, output="sos"), heard)  # without a delay
     if condition == "0 dB":
         made = made + level * noise(rng, len(heard))
     elif condition == "distant":

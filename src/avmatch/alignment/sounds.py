@@ -23,6 +23,7 @@ from functools import lru_cache
 import numpy as np
 import scipy.fft
 from jaxtyping import Complex64, Float, Float32, Float64, Int
+from scipy.signal import resample_poly
 
 from avmatch.core.features import BAND_RATE_HZ, AudioFeatures, SoundSigns
 from avmatch.frontends.event_signals import flattened
@@ -45,6 +46,8 @@ SAME_NATS = 12.0
 #: A drift is said where it is known to this.
 _DRIFT_KNOWN = 5e-6
 _LEAST_INTERVAL_SECONDS = 0.0005
+#: Peaks are looked at this much finer than samples, with so many samples to either side.
+_FINER, _AROUND = 8, 24
 
 
 @dataclass(frozen=True)
@@ -232,9 +235,8 @@ def _fitted(
         at = round(place + slope * (time - middle))
         low = min(max(1, at - near), len(curve) - 2)
         peak = low + int(curve[low : max(low + 1, min(at + near + 1, len(curve) - 1))].argmax())
-        left, top, right = curve[peak - 1 : peak + 2].astype(float)
-        bend = min(left - 2.0 * top + right, -1e-9)
-        found.append((peak + float(np.clip(0.5 * (left - right) / bend, -0.5, 0.5))) / rate_hz)
+        found.append(_between_samples(curve, peak) / rate_hz)
+        top = float(curve[peak])
         weights.append(max(top, 0.1) ** 2)
     apart = times - middle
     lags, share = np.array(found), np.array(weights) / np.sum(weights)
@@ -247,3 +249,17 @@ def _fitted(
     error = float(np.sqrt(share @ (rest - share @ rest) ** 2) / np.sqrt(len(times)))
     lag = float(share @ rest)
     return lag, drift if known else 0.0, max(_LEAST_INTERVAL_SECONDS, 1.96 * error)
+
+
+def _between_samples(curve: Float[np.ndarray, " L"], peak: int) -> float:
+    """Where a band-limited curve is highest, about its largest sample."""
+    first = max(0, peak - _AROUND)
+    around = resample_poly(curve[first : peak + _AROUND + 1].astype(float), _FINER, 1)
+    near = (peak - first) * _FINER
+    low = max(1, near - _FINER)
+    top = low + int(around[low : near + _FINER + 1].argmax())
+    if top + 1 >= len(around):
+        return float(peak)
+    left, middle, right = around[top - 1 : top + 2]
+    bend = min(left - 2.0 * middle + right, -1e-12)
+    return first + (top + float(np.clip(0.5 * (left - right) / bend, -0.5, 0.5))) / _FINER

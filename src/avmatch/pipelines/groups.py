@@ -12,7 +12,7 @@ from itertools import combinations
 
 import numpy as np
 
-from avmatch.alignment.sounds import SoundAlignment, first_look, onsets
+from avmatch.alignment.sounds import SoundAlignment, align_sounds, first_look, onsets
 from avmatch.core.features import AudioFeatures
 from avmatch.core.matches import FurtherAudio, Match, MatchResult, Role
 from avmatch.core.origins import Origin
@@ -147,32 +147,47 @@ class _Finder:
                 yield other, "also_fits", offset - self.doubles[other, column].offset_seconds
 
     def _continued(self, row: int, column: int, offset: float, free: Sequence[int]) -> Iterator[_Found]:
-        """By the recorder's clock: the pieces before and after, as far as they reach into the clip."""
-        video = self.judge.videos[row]
-        end = video.start_seconds + video.duration_seconds
+        """The pieces before and after, as far as they reach into the clip."""
         for later in (True, False):
-            at, place = column, offset
-            while (step := self._next(at, free, later=later)) is not None:
-                other, apart = step
-                at, place = other, place - apart
-                begins = self.judge.audios[other].start_seconds - place
-                ends = begins + self.judge.audios[other].duration_seconds
-                if min(ends, end) - max(begins, video.start_seconds) < LEAST_MORE_SECONDS:
+            at, place, left = column, offset, list(free)
+            while (step := self._next(row, at, place, left, later=later)) is not None:
+                at, place = step
+                if self._inside(row, at, place) < LEAST_MORE_SECONDS:
                     break
-                yield other, "continues", place
+                left.remove(at)
+                yield at, "continues", place
 
-    def _next(self, column: int, free: Sequence[int], *, later: bool) -> tuple[int, float] | None:
-        """The recording that goes on where this one ends, or that ends where it begins; and how much later it began."""
-        own = self.origins[column]
-        begin = own.times_seconds.get("timecode")
-        if begin is None or not own.is_known:
-            return None
+    def _inside(self, row: int, column: int, offset: float) -> float:
+        """How much of a recording lies under the clip, in seconds."""
+        video, audio = self.judge.videos[row], self.judge.audios[column]
+        begins = audio.start_seconds - offset
+        ends = begins + audio.duration_seconds
+        return min(ends, video.start_seconds + video.duration_seconds) - max(begins, video.start_seconds)
+
+    def _next(
+        self, row: int, column: int, offset: float, free: Sequence[int], *, later: bool
+    ) -> tuple[int, float] | None:
+        """The recording that goes on where this one ends, or that ends where it begins, and its offset: by the clock of
+        the recorder, or by the video's own sound."""
+        own, scratch = self.origins[column], self.judge.videos[row].scratch
         for other in free:
-            its = self.origins[other].times_seconds.get("timecode")
-            if its is None or self.origins[other].device != own.device:
+            if _differ(own, self.origins[other]):
                 continue
-            first = self.judge.audios[column if later else other].duration_seconds
-            apart = its - begin
-            if abs(apart - (first if later else -first)) <= GAP_SECONDS:
-                return other, apart
+            length = self.judge.audios[column if later else other].duration_seconds
+            gapless = length if later else -length
+            apart = _apart(own, self.origins[other])
+            if apart is not None and abs(apart - gapless) <= GAP_SECONDS:
+                return other, offset - apart
+            signs = self.judge.audios[other].signs
+            if scratch is None or scratch.signs is None or signs is None or (row, column) not in self.judge.heard:
+                continue
+            alignment = align_sounds(scratch.signs, signs, [offset - gapless])
+            if alignment is not None and alignment.is_same:
+                return other, alignment.offset_seconds
         return None
+
+
+def _apart(first: Origin, second: Origin) -> float | None:
+    """How much later the second began by the clock of their recorder; None where it doesn't say, or who they are of."""
+    begin, later = (origin.times_seconds.get("timecode") for origin in (first, second))
+    return later - begin if begin is not None and later is not None and first.is_known and second.is_known else None

@@ -17,7 +17,7 @@ Letters in shapes: T ticks, B bands, P pieces, L lags.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -87,10 +87,16 @@ class Onsets:
     bands: Float32[np.ndarray, "T B"]
     start_seconds: float
     rate_hz: float = BAND_RATE_HZ / POOLED_TICKS
+    _kept: dict[int, Complex64[np.ndarray, "F B"]] = field(default_factory=dict)
 
     def spectrum(self, size: int) -> Complex64[np.ndarray, "F B"]:
-        """Of each band."""
-        return np.asarray(scipy.fft.rfft(self.bands, size, axis=0), np.complex64)
+        """Of each band; that of the last size is kept."""
+        found = self._kept.get(size)
+        if found is None:
+            found = np.asarray(scipy.fft.rfft(self.bands, size, axis=0), np.complex64)
+            self._kept.clear()
+            self._kept[size] = found
+        return found
 
 
 def onsets(audio: AudioFeatures) -> Onsets:
@@ -108,8 +114,8 @@ def first_look(own: Onsets, others: Sequence[Onsets]) -> tuple[Float64[np.ndarra
     """
     heights = np.zeros(len(others))
     found: list[list[float]] = []
-    sizes = [scipy.fft.next_fast_len(len(own.bands) + len(other.bands), real=True) for other in others]
-    spectra = {size: own.spectrum(size).conj() for size in set(sizes)}
+    sizes = [1 << (len(own.bands) + len(other.bands)).bit_length() for other in others]  # few, for what is kept
+    spectra = {size: np.conj(own.spectrum(size)) for size in set(sizes)}
     for place, (other, size) in enumerate(zip(others, sizes, strict=True)):
         if min(len(own.bands), len(other.bands)) < LEAST_OVERLAP_SECONDS * own.rate_hz:
             found.append([])

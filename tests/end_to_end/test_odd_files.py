@@ -35,15 +35,15 @@ def test_sync_gives_every_file_its_line(avmatch, media):
     assert {answer["status"] for answer in answers} > {"failed"}
 
 
-@pytest.mark.parametrize("command", ["sync", "fix"])
-def test_files_that_are_not_tried_are_named(avmatch, tmp_path, command):
+@pytest.mark.parametrize("verb", ["sync", "fix"])
+def test_files_that_are_not_tried_are_named(avmatch, tmp_path, verb):
     folder = tmp_path / "card"
     folder.mkdir()
     (folder / "clip.mp4").write_text("no video")
     (folder / "clip.xyz").write_text("of no known kind")
     (folder / "clip.xml").write_text("beside the clip")
-    options = ("-o", tmp_path / "out") if command == "fix" else ()
-    run = avmatch(command, folder, *options, "--no-cache", exits=1)
+    options = ("-o", tmp_path / "out") if verb == "fix" else ()
+    run = avmatch(verb, folder, *options, "--no-cache", exits=1)
     assert "not tried, because their suffix isn't that of a media file: clip.xyz\n" in run.stderr
     assert "clip.mp4" in run.stdout
     assert "clip.xml" not in run.stdout + run.stderr

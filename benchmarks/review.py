@@ -4,7 +4,7 @@ A shoot of 120 clips in noise is rendered, whose recorder is late by the same in
 truth takes the first clips of the queue, decides them, and solves again. What he decided counts as right; what matters
 is how much more is.
 
-    python benchmarks/review.py FOLDER [--arms all] [--scenes 120]
+    python benchmarks/review.py FOLDER [--arms all] [--scenes 120] [--offset-ms 0 --jitter-ms 300]
 
 FOLDER keeps the clips and their features. With `--large N` a result of N × N is written instead, opened, and its first
 rows timed, with the memory that the server takes.
@@ -40,7 +40,6 @@ from avmatch.pipelines.review_board import board
 from avmatch.synth import SynthConfig, synthesise
 
 STEPS = (0, 5, 10, 20)
-OFFSET_SECONDS, JITTER_SECONDS = 0.28, 0.015
 RIGHT_SECONDS = 0.08
 Order = Callable[[MatchResult, Decided], list[str]]
 
@@ -51,19 +50,23 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--arms", default=",".join(ARMS))
     parser.add_argument("--scenes", type=int, default=120)
+    parser.add_argument("--offset-ms", type=float, default=280.0, help="by which every recording is late")
+    parser.add_argument("--jitter-ms", type=float, default=15.0, help="and by how much more or less")
     parser.add_argument("--large", type=int)
     given = parser.parse_args()
     if given.large:
         print(json.dumps(opened(given.folder, given.large)))
         return
-    truth = rendered(given.folder, given.scenes)
+    truth = rendered(given.folder, given.scenes, given.offset_ms / 1000.0, given.jitter_ms / 1000.0)
     for arm in given.arms.split(","):
         for step, (pairs, offsets, made) in zip(STEPS, reviewed(given.folder, truth, *ARMS[arm]), strict=True):
             row = {"arm": arm, "corrections": step, "right": pairs, "offsets": offsets, "made": made}
             print(json.dumps(row), flush=True)
 
 
-def rendered(folder: Path, num_scenes: int) -> Mapping[str, tuple[str, float]]:
+def rendered(
+    folder: Path, num_scenes: int, offset_seconds: float, jitter_seconds: float
+) -> Mapping[str, tuple[str, float]]:
     """The right recording of each clip and its offset; the clips are rendered where they are missing."""
     if not (folder / "truth.csv").exists():
         synthesise(
@@ -74,8 +77,8 @@ def rendered(folder: Path, num_scenes: int) -> Mapping[str, tuple[str, float]]:
                 duration_seconds=5.0,
                 snr_db=3.0,
                 damage=True,
-                offset_seconds=OFFSET_SECONDS,
-                offset_jitter_seconds=JITTER_SECONDS,
+                offset_seconds=offset_seconds,
+                offset_jitter_seconds=jitter_seconds,
             ),
         )
     rows = read_table(folder / "truth.csv", ("video", "audio", "offset_ms"))[1]

@@ -15,21 +15,24 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
-from jaxtyping import Int8, Int16, UInt8
+from jaxtyping import Float32, Int8, Int16, UInt8
 
 from avmatch.core.clock import samples_from_seconds
 from avmatch.core.errors import MediaError
 from avmatch.core.features import AudioSamples, ColourFrames
-from avmatch.media.choice import video_stream
+from avmatch.media.choice import audio_stream, video_stream
 from avmatch.media.decode import decode, decode_colour
 from avmatch.media.info import PictureInfo
-from avmatch.media.source import opened
+from avmatch.media.samples import audio_frames, channels
+from avmatch.media.source import opened, origin_seconds
 
 #: Of a proxy's picture: at most 540 lines of 960.
 MAX_SIDE_PX = 960
 SOUND_RATE_HZ = 48000
 #: Samples of a bin of the coarse peaks.
 PEAK_SAMPLES = 480
+#: More of a sought sound is read than is wanted: the resampler needs it.
+_MARGIN_SECONDS = 0.05
 _TIME_BASE = Fraction(1, 90000)
 _THUMBNAIL_PX = 240
 #: What every browser plays: containers of FFmpeg, codecs and pixel formats.
@@ -130,6 +133,56 @@ def write_samples(path: Path, out: Path, share: Share, length_seconds: float) ->
             samples.write(data.tobytes())
             position = max(position, start) + len(data)
             share(min(block.pts_seconds / max(length_seconds, 0.001), 1.0))
+
+
+def can_seek(path: Path) -> bool:
+    """Whether the sound of a file is uncompressed, so that a piece of it is found without what comes before."""
+    with opened(path) as container:
+        stream = audio_stream(container)
+        return stream is not None and stream.codec_context.name.startswith("pcm_")
+
+
+def sought_samples(path: Path, begin_seconds: float, num_samples: int) -> Int16[np.ndarray, " S"]:
+    """A piece of an uncompressed sound at SOUND_RATE_HZ, all channels mixed alike, silent where there is none.
+
+    Raises:
+        MediaError: the file can't be read.
+    """
+    end_seconds = begin_seconds + num_samples / SOUND_RATE_HZ
+    with opened(path) as container:
+        stream = audio_stream(container)
+        if stream is None:
+            raise MediaError(path, "there is no sound in it", stage="open", reason="no_audio")
+        rate, origin = stream.codec_context.sample_rate, origin_seconds(container)
+        first = samples_from_seconds(begin_seconds - _MARGIN_SECONDS, rate)
+        mixed = np.zeros(samples_from_seconds(end_seconds + _MARGIN_SECONDS, rate) - first, np.float32)
+        from_seconds = max(begin_seconds - 2 * _MARGIN_SECONDS, 0.0) + origin
+        try:
+            container.seek(round(from_seconds / (stream.time_base or 1)), stream=stream)
+            for frame in container.decode(stream):
+                if frame.pts is None or frame.time_base is None:
+                    continue
+                at = samples_from_seconds(float(frame.pts * frame.time_base) - origin, rate) - first
+                if at >= len(mixed):
+                    break
+                data = channels(frame)
+                sound = data.sum(axis=0) / np.sqrt(len(data))
+                low, high = max(at, 0), min(at + len(sound), len(mixed))
+                if high > low:
+                    mixed[low:high] = sound[low - at : high - at]
+        except (av.FFmpegError, ValueError, KeyError) as error:
+            raise MediaError(path, f"can't be read there ({error})", stage="decode", reason="unreadable") from error
+    found = _resampled(mixed, rate)[samples_from_seconds(_MARGIN_SECONDS, SOUND_RATE_HZ) :][:num_samples]
+    numbers = (np.clip(found, -1.0, 1.0) * np.iinfo(np.int16).max).astype(np.int16)
+    return np.pad(numbers, (0, num_samples - len(numbers)))
+
+
+def _resampled(samples: Float32[np.ndarray, " S"], rate_hz: int) -> Float32[np.ndarray, " s"]:
+    if rate_hz == SOUND_RATE_HZ:
+        return samples
+    resampler = av.AudioResampler("fltp", "mono", SOUND_RATE_HZ)
+    frames = [out for frame in audio_frames(samples[None], rate_hz, "mono") for out in resampler.resample(frame)]
+    return np.concatenate([frame.to_ndarray()[0] for frame in (*frames, *resampler.resample(None))])
 
 
 def coarse_peaks(samples: Int16[np.ndarray, " S"]) -> Iterator[Int8[np.ndarray, "n 2"]]:

@@ -19,10 +19,12 @@ from avmatch.media.info import MediaInfo, PictureInfo, SoundInfo, read_info
 from avmatch.media.proxy import (
     PEAK_SAMPLES,
     SOUND_RATE_HZ,
+    can_seek,
     coarse_peaks,
     is_playable,
     pooled_peaks,
     proxy_suffix,
+    sought_samples,
     thumbnail,
     wav_bytes,
     write_proxy,
@@ -34,6 +36,8 @@ from avmatch.pipelines.shelf import Make, Share, Shelf
 MOST_SECONDS, MOST_BINS = 120.0, 4000
 #: how long whoever asks waits for a picture and for a sound, before the answer is to come again.
 PICTURE_WAIT_SECONDS, SOUND_WAIT_SECONDS = 20.0, 10.0
+#: Of sounds longer than this pieces are read where they lie, if they are uncompressed.
+LONG_SECONDS = 600
 _HIGHEST = 127
 State = Literal["ready", "to make", "making", "failed"]
 
@@ -140,6 +144,8 @@ class ReviewMedia:
         if not 0.0 < seconds <= MOST_SECONDS:
             raise UsageError(f"seconds must be above 0 and at most {MOST_SECONDS:g}, got {seconds:g}")
         num, begin = samples_from_seconds(seconds, SOUND_RATE_HZ), samples_from_seconds(begin_seconds, SOUND_RATE_HZ)
+        if self._is_sought(path):
+            return wav_bytes(sought_samples(path, begin_seconds, num))
         return wav_bytes(_between(self._samples(path), begin, begin + num))
 
     def waveform(self, path: Path, begin_seconds: float, end_seconds: float | None, bins: int) -> Waveform:
@@ -180,6 +186,12 @@ class ReviewMedia:
 
         return make
 
+    def _is_sought(self, path: Path) -> bool:
+        """Whether a piece is read where it lies, because to decode all would take long."""
+        if self.sound_info(path).duration_seconds < LONG_SECONDS:
+            return False
+        return not self.sounds.ready(self.sounds.place(path, "samples", ".s16")) and _seeks(path, *_state(path))
+
     def _samples(self, path: Path) -> Int16[np.ndarray, " S"]:
         place = self.sounds.place(path, "samples", ".s16")
         length = float(self.sound_info(path).duration_seconds)
@@ -207,6 +219,11 @@ def info(path: Path) -> MediaInfo:
 @lru_cache(maxsize=4096)
 def _info(path: Path, *_: int) -> MediaInfo:
     return read_info(path)
+
+
+@lru_cache(maxsize=4096)
+def _seeks(path: Path, *_: int) -> bool:
+    return can_seek(path)
 
 
 @lru_cache(maxsize=4096)

@@ -86,11 +86,9 @@ class EvidencePages:
 def evidence_record(found: SyncResult) -> Record:
     """The answer."""
     interval = found.offset_interval_seconds
-    scores = [round(value, 3) for value in found.curve]
     return {
         "lags_seconds": [round(lag, 4) for lag in found.lags_seconds],
-        "scores": scores,
-        "nats": scores,
+        "scores": [round(value, 3) for value in found.curve],
         "offset_seconds": found.offset_seconds,
         "offset_interval_seconds": None if interval is None else list(interval),
         "confidence": found.confidence,

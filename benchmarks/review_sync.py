@@ -36,6 +36,8 @@ CHROMIUM = "/usr/bin/chromium"
 CHROMIUM_ARGUMENTS = ("--no-sandbox", "--autoplay-policy=no-user-gesture-required")
 _FLASH_FRAMES, _BEEP_SECONDS, _BEEP_HZ = 3, 0.04, 1000.0
 _HEIGHT, _WIDTH = 180, 320
+#: Flashes are further apart than twice this.
+_APART_SECONDS = 0.3
 
 #: Keeps what the page shows and plays. `AudioNode.connect` is where every sound passes on its way out.
 RECORDER = """
@@ -116,11 +118,13 @@ class Sync:
     Attributes:
         times_seconds: of the flashes that were recorded, in the clip.
         errors_seconds: for each, how much later its beep is heard.
+        num_silent: flashes without a beep.
         num_shown: frames on the screen.
     """
 
     times_seconds: tuple[float, ...]
     errors_seconds: tuple[float, ...]
+    num_silent: int
     num_shown: int
 
 
@@ -224,12 +228,9 @@ def compared(kept: dict[str, Any], flashes_seconds: Sequence[float]) -> Sync:
     bright = [
         (media, shown) for (_, _, before), (media, shown, luma) in itertools.pairwise(frames) if luma > 128 >= before
     ]
-    times, errors = [], []
-    for media, shown in bright:
-        nearest = float(beeps[np.argmin(np.abs(beeps - shown))]) if len(beeps) else np.inf
-        times.append(media)
-        errors.append(nearest - shown)
-    return Sync(tuple(times), tuple(errors), len(frames))
+    near = [float(beeps[np.argmin(np.abs(beeps - shown))]) - shown if len(beeps) else np.inf for _, shown in bright]
+    errors = {media: error for (media, _), error in zip(bright, near, strict=True) if abs(error) < _APART_SECONDS}
+    return Sync(tuple(errors), tuple(errors.values()), len(bright) - len(errors), len(frames))
 
 
 def heard_at(context_seconds: np.ndarray, stamps: np.ndarray) -> np.ndarray:
@@ -273,7 +274,7 @@ def report(sync: Sync) -> None:
         part = errors[chosen]
         furthest = part[np.abs(part).argmax()]
         print(f"{title}  {len(part):3d} flashes  median {np.median(part):+6.1f} ms  furthest {furthest:+6.1f} ms")
-    print(f"{sync.num_shown} frames shown")
+    print(f"{sync.num_shown} frames shown, {sync.num_silent} flashes without a beep")
 
 
 if __name__ == "__main__":

@@ -20,5 +20,6 @@ def test_flashes_and_beeps_are_together(tmp_path, reviewing, chromium, fps, offs
     clip = make_flash_clip(tmp_path, seconds=14, fps=fps, offset_seconds=offset_seconds)
     sync = measure(chromium, reviewing(clip.result), clip, seconds=12)
     assert len(sync.errors_seconds) >= 8
+    assert sync.num_silent <= 1
     # The median: on a busy machine a single frame comes late, and a single flash with it.
     assert abs(np.median(sync.errors_seconds)) < TOLERANCE_SECONDS

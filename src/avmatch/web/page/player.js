@@ -12,13 +12,14 @@ const LEAD_SECONDS = 0.04;
 const SETTLED_FRAMES = 8;
 const BACKWARDS_MILLISECONDS = 80;
 const SPEEDS = [1, 2, 4];
+const PATIENCE_MILLISECONDS = 1500;
 
 export class Player {
   #chain = null;
   #clock = null;
   #backwards = 0; // the timer of playing backwards
   #checkedSeconds = 0;
-  #playing = false;
+  #start = null; // of a play() that waits for its sound
 
   constructor(video, { onTime, onState, onError }) {
     this.video = video;
@@ -48,7 +49,7 @@ export class Player {
   }
 
   get isPlaying() {
-    return !this.video.paused || this.#backwards !== 0;
+    return !this.video.paused || this.#backwards !== 0 || this.#start !== null;
   }
 
   get direction() {
@@ -73,12 +74,16 @@ export class Player {
 
   async play(speed = 1) {
     this.#stopBackwards();
-    this.context.resume();
+    const start = {};
+    this.#start = start;
     this.speed = speed;
     this.video.playbackRate = speed;
     this.#silence();
-    this.#clock.restart(speed);
     if (this.video.ended) this.video.currentTime = 0;
+    if (this.video.paused) await this.#soundIsReady();
+    if (this.#start !== start) return; // paused, or started at another speed
+    this.#start = null;
+    this.#clock.restart(speed);
     try {
       await this.video.play();
     } catch (error) {
@@ -86,9 +91,18 @@ export class Player {
     }
   }
 
+  // Picture and sound start together, unless the sound takes too long.
+  #soundIsReady() {
+    const segment = this.recording?.segmentAt(this.video.currentTime + this.offsetSeconds);
+    const patience = new Promise((resolve) => setTimeout(resolve, PATIENCE_MILLISECONDS));
+    return Promise.race([Promise.all([this.context.resume(), segment]), patience]).catch(() => {}); // a chain says what is wrong
+  }
+
   pause() {
     this.#stopBackwards();
+    this.#start = null;
     this.video.pause();
+    this.onState();
   }
 
   toggle() {

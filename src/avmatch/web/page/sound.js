@@ -39,10 +39,15 @@ export class Recording {
     return known;
   }
 
+  // The segment with this position; null outside the recording.
+  segmentAt(positionSeconds) {
+    const index = Math.floor(Math.max(0, positionSeconds) / this.segmentSeconds);
+    return index < this.numSegments ? this.segment(index) : null;
+  }
+
   // So that it can be heard at once where it is needed next.
   prefetch(positionSeconds) {
-    const index = Math.floor(Math.max(0, positionSeconds) / this.segmentSeconds);
-    if (index < this.numSegments) this.segment(index).catch(() => {});
+    this.segmentAt(positionSeconds)?.catch(() => {});
   }
 }
 

@@ -252,7 +252,7 @@ export class Stage {
     const decided = row ? rulingText(row) : "";
     byId("reopen").hidden = decided === "";
     byId("accept").disabled = !row;
-    byId("none").disabled = !row;
+    byId("none").hidden = row !== null && !choice; // then accepting says the same
     byId("accept").firstChild.textContent = row && !choice ? "Accept: no match " : "Accept ";
     setPressed(byId("pin"), row !== null && id !== undefined && row.ruling.pinned === id);
     setPressed(byId("forbid"), row !== null && row.ruling.forbidden.includes(id));

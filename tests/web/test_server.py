@@ -139,7 +139,7 @@ def test_the_doubtful_come_first(server):
         assert gains == sorted(gains, reverse=True)
         assert found["total"] == 3
         assert [row["name"] for row in rows_of(client, search="CLIP 1")] == ["clip 1.mp4"]
-        clip = client.get(f"/api/clips/{found['rows'][0]['id']}").json()
+        clip = client.get(f"/api/clips/{rows_of(client, search='clip 0')[0]['id']}").json()
         assert clip["picture"]["fps"] == 24
         assert [item["rank"] for item in clip["candidates"]] == [1, 2]
 

@@ -15,6 +15,7 @@ Letters in shapes: K faces of all videos (or the N videos themselves), M audio f
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -26,7 +27,7 @@ from avmatch.core.features import TICK_RATE_HZ, AudioFeatures, Embeddings, Video
 from avmatch.cues.block_vectors import BlockVectors, principal
 from avmatch.cues.evidence import Calibration, Curves, Lags
 from avmatch.cues.motion import audio_reason
-from avmatch.cues.synchrony import Stream, log_mean_exp, sliding_products
+from avmatch.cues.synchrony import Stream, log_mean_exp, remembered, sliding_products
 
 CALIBRATION = Calibration(weight=1.0)
 #: Tracks that share no more than this follow one another: a track is held a little longer than its face is visible.
@@ -128,16 +129,27 @@ class EmbeddingCue:
         vectors = audio.embeddings[self.model]
         if self.voice is None:
             return vectors
-        is_voice = self.voice(audio) > 0.5
-        if is_voice.sum() < LEAST_VOICE_SECONDS * TICK_RATE_HZ:
+        spoken = self._spoken(audio)
+        if spoken is None:
             return "no_voice"
-        near = maximum_filter1d(is_voice, 2 * round(PAUSE_SECONDS * TICK_RATE_HZ) + 1, mode="constant")
-        times = vectors.start_seconds + np.arange(len(vectors.data)) / vectors.rate_hz
-        ticks = np.rint((times - audio.start_seconds) * TICK_RATE_HZ).astype(int)
-        spoken = near[np.clip(ticks, 0, len(near) - 1)]
         data = vectors.data.copy()
         data[~spoken] = 0.0
         return Embeddings(data, vectors.rate_hz, vectors.start_seconds)
+
+    @cached_property
+    def _spoken(self) -> Callable[[AudioFeatures], Bool[np.ndarray, " T"] | None]:
+        """At which vectors of a sound somebody speaks, kept as long as the sound; None where it has no voice."""
+        return remembered(self._listened)
+
+    def _listened(self, audio: AudioFeatures) -> Bool[np.ndarray, " T"] | None:
+        vectors = audio.embeddings[self.model]
+        is_voice = np.zeros(0, bool) if self.voice is None else self.voice(audio) > 0.5
+        if is_voice.sum() < LEAST_VOICE_SECONDS * TICK_RATE_HZ:
+            return None
+        near = maximum_filter1d(is_voice, 2 * round(PAUSE_SECONDS * TICK_RATE_HZ) + 1, mode="constant")
+        times = vectors.start_seconds + np.arange(len(vectors.data)) / vectors.rate_hz
+        ticks = np.rint((times - audio.start_seconds) * TICK_RATE_HZ).astype(int)
+        return np.asarray(near[np.clip(ticks, 0, len(near) - 1)], bool)
 
     def face_nats(
         self, faces: Sequence[Embeddings], sound: Embeddings, offset_seconds: float

@@ -48,7 +48,7 @@ CLOSE_NATS, CLOSE_SHARE = 1.5, 0.5
 #: Every so many offsets are tried at first.
 STRIDE = 2
 #: Videos and sounds of a block, and how many values (videos, audio, offsets) it has at most.
-BLOCK_VIDEOS, BLOCK_SOUNDS, BLOCK_VALUES = 128, 128, 1_000_000
+BLOCK_VIDEOS, BLOCK_SOUNDS, BLOCK_VALUES = 128, 192, 1_000_000
 #: So many blocks of videos are made ready at once.
 BLOCKS_AT_ONCE = 8
 

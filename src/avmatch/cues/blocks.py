@@ -9,11 +9,11 @@ A autocorrelation lags.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float, Float32
 
 from avmatch.core.features import TICK_RATE_HZ, AudioFeatures, VideoFeatures
 from avmatch.cues.evidence import Lags
@@ -46,13 +46,6 @@ def together(items: Sequence[Item], key: Callable[[Item], Key]) -> Iterator[tupl
     yield from found.items()
 
 
-def whole_ticks(lags_seconds: Lags) -> list[slice]:
-    """Offsets that lie whole ticks apart, those of each fraction."""
-    apart = float(lags_seconds[1] - lags_seconds[0]) if len(lags_seconds) > 1 else 1.0
-    num = max(1, round(1 / TICK_RATE_HZ / apart))
-    return [slice(first, None, num) for first in range(min(num, len(lags_seconds)))]
-
-
 def ticks_apart(lags_seconds: Lags) -> int:
     """How many ticks lie between two offsets. Raises ValueError if they aren't whole and equal."""
     apart = np.diff(lags_seconds) * TICK_RATE_HZ
@@ -68,38 +61,34 @@ def covered_ticks(window: VideoWindow) -> tuple[int, int]:
     return int(inside[0]), int(inside[-1]) + 1
 
 
-#: The signals of a sound, for each fraction of a tick.
-ReadSound = Sequence[Sequence[TickSound]]
-
-
-def _read(signals: Sequence[Series] | None, firsts_seconds: Sequence[float]) -> ReadSound | None:
-    """Read signals once a tick, from each of some offsets on."""
-    return None if signals is None else [[at_ticks(signal, first) for signal in signals] for first in firsts_seconds]
+def _read(signals: Sequence[Series] | None, first_seconds: float) -> list[TickSound] | None:
+    """Read signals once a tick, from an offset on."""
+    return None if signals is None else [at_ticks(signal, first_seconds) for signal in signals]
 
 
 @dataclass(frozen=True, eq=False)
 class SoundWindows:
     """What sounds have under the windows; made when it is asked for, and kept a while."""
 
-    sounds: Sequence[ReadSound | None]
+    sounds: Sequence[Sequence[TickSound] | None]
     lags_seconds: Lags
-    _under: dict[tuple[int, int, int], SoundsUnder] = field(default_factory=dict)
+    _under: dict[tuple[int, int], SoundsUnder] = field(default_factory=dict)
 
-    def under(self, index: int, phase: int, place: int) -> SoundsUnder:
-        """One signal under window `index`, at the offsets of one fraction of a tick."""
-        key = index, phase, place
+    def under(self, index: int, place: int) -> SoundsUnder:
+        """One signal under window `index`."""
+        key = index, place
         if key not in self._under:
             if len(self._under) >= KEPT_WINDOWS:
                 self._under.clear()
-            lags = self.lags_seconds[whole_ticks(self.lags_seconds)[phase]]
-            signals = [None if sound is None else sound[phase][place] for sound in self.sounds]
-            self._under[key] = under_window(signals, index * WINDOW_TICKS, len(lags), ticks_apart(lags))
+            signals = [None if sound is None else sound[place] for sound in self.sounds]
+            num_lags, step = len(self.lags_seconds), ticks_apart(self.lags_seconds)
+            self._under[key] = under_window(signals, index * WINDOW_TICKS, num_lags, step)
         return self._under[key]
 
     def memory(self, place: int) -> Float32[np.ndarray, "m A"]:
         """The autocorrelation of one signal of each sound."""
         nothing = np.zeros(AUTOCORRELATION_LAGS, np.float32)
-        return np.stack([sound[0][place].memory if sound else nothing for sound in self.sounds])
+        return np.stack([sound[place].memory if sound else nothing for sound in self.sounds])
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,22 +96,25 @@ class Accents:
     """One signal of each source of a picture, in a window.
 
     Attributes:
-        components: (R, T); the H sources are mixtures of them, or are them.
+        components: (R, T); the H sources are nearly mixtures of them.
+        mixing: (H, R), so that sources have unit norm again.
         memory: (H, A) autocorrelation of the sources.
-        mixing: (H, R), so that sources have unit norm again; None = sources are the components.
     """
 
     components: Float32[np.ndarray, "R T"]
+    mixing: Float32[np.ndarray, "H R"]
     memory: Float32[np.ndarray, "H A"]
-    mixing: Float32[np.ndarray, "H R"] | None = None
 
-    def in_components(self, num: int) -> "Accents":
-        """Nearly the same sources, as mixtures of their first principal components."""
-        energy, vectors = np.linalg.eigh(self.components @ self.components.T)
-        mixing = vectors[:, -num:]
-        norm = np.sqrt(np.maximum(mixing**2 @ energy[-num:], 0.0))[:, None]
-        unit = np.where(norm > 1e-3, mixing / np.maximum(norm, 1e-3), 0.0)
-        return Accents(mixing.T @ self.components, self.memory, unit)
+
+def in_components(
+    signals: Float32[np.ndarray, "H T"], memory: Float[np.ndarray, "H A"], num: int = COMPONENTS
+) -> Accents:
+    """Sources as mixtures of their first principal components."""
+    energy, vectors = np.linalg.eigh(signals @ signals.T)
+    mixing = vectors[:, -num:]
+    norm = np.sqrt(np.maximum(mixing**2 @ energy[-num:], 0.0))[:, None]
+    unit = np.where(norm > 1e-3, mixing / np.maximum(norm, 1e-3), 0.0)
+    return Accents(mixing.T @ signals, unit, memory.astype(np.float32))
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,10 +135,6 @@ class Window:
     shares: Float32[np.ndarray, " H"]
     worth: float
 
-    def in_components(self, num: int) -> "Window":
-        """Nearly the same (see Accents)."""
-        return replace(self, signals=[signal.in_components(num) for signal in self.signals])
-
 
 @dataclass(frozen=True, eq=False)
 class BlockSynchrony:
@@ -157,8 +145,6 @@ class BlockSynchrony:
         windows_of: the windows of a video.
         sounds_of: the signals of a sound; None where nothing is to be compared.
         weights, temper: how nats are added.
-        apart_seconds: evidence at offsets no farther apart than this is interpolated.
-        num_components: what sources are mixtures of; None = they are taken as they are.
     """
 
     lags_seconds: Lags
@@ -166,25 +152,19 @@ class BlockSynchrony:
     sounds_of: Callable[[AudioFeatures], Sequence[Series] | None]
     weights: Sequence[float]
     temper: float
-    apart_seconds: float = 1 / TICK_RATE_HZ
-    num_components: int | None = None
 
     def videos(self, videos: Sequence[VideoFeatures]) -> list[Sequence[Window]]:
         """See BlockEvidence."""
-        windows = [self.windows_of(video) for video in videos]
-        if self.num_components is None:
-            return windows
-        return [[window.in_components(self.num_components) for window in some] for some in windows]
+        return [self.windows_of(video) for video in videos]
 
-    def sounds(self, audios: Sequence[AudioFeatures]) -> list[ReadSound | None]:
+    def sounds(self, audios: Sequence[AudioFeatures]) -> list[Sequence[TickSound] | None]:
         """See BlockEvidence."""
-        lags, _ = thinned(self.lags_seconds, self.apart_seconds)
-        firsts = [float(lags[some][0]) for some in whole_ticks(lags)]
-        return [_read(self.sounds_of(audio), firsts) for audio in audios]
+        lags, _ = thinned(self.lags_seconds, APART_SECONDS)
+        return [_read(self.sounds_of(audio), float(lags[0])) for audio in audios]
 
-    def against(self, sounds: Sequence[ReadSound | None]) -> "SynchronyWith":
+    def against(self, sounds: Sequence[Sequence[TickSound] | None]) -> "SynchronyWith":
         """See BlockEvidence."""
-        return SynchronyWith(self, SoundWindows(sounds, thinned(self.lags_seconds, self.apart_seconds)[0]))
+        return SynchronyWith(self, SoundWindows(sounds, thinned(self.lags_seconds, APART_SECONDS)[0]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,15 +176,14 @@ class SynchronyWith:
 
     def __call__(self, videos: Sequence[Sequence[Window]], out: Float32[np.ndarray, "N L m"]) -> None:
         """Add the evidence of videos."""
-        lags, between = thinned(self.of.lags_seconds, self.of.apart_seconds)
+        lags, between = thinned(self.of.lags_seconds, APART_SECONDS)
         fill = between(np.eye(len(lags), dtype=np.float32)[None])[0].T
         numbered = [(row, window) for row, windows in enumerate(videos) for window in windows]
         for (index, stretch), members in together(numbered, lambda one: (one[1].index, stretch_of(*one[1].covered))):
             windows = [numbered[number][1] for number in members]
             nats = np.zeros((len(windows), len(lags), out.shape[2]), np.float32)
-            for phase, some in enumerate(whole_ticks(lags)):
-                for place in range(len(self.of.weights)):
-                    self._add_signal(windows, place, stretch, self.sounds.under(index, phase, place), nats[:, some])
+            for place in range(len(self.of.weights)):
+                self._add_signal(windows, place, stretch, self.sounds.under(index, place), nats)
             for number, window, curves in zip(members, windows, nats, strict=True):
                 out[numbered[number][0]] += window.worth * (fill @ curves)
 
@@ -227,10 +206,7 @@ class SynchronyWith:
             overlap, scale = under.scale(begin, end)
             some *= scale
             signal = window.signals[place]
-            if signal.mixing is None:
-                sources = some
-            else:
-                np.matmul(signal.mixing, some.reshape(len(some), -1), out=sources.reshape(len(sources), -1))
+            np.matmul(signal.mixing, some.reshape(len(some), -1), out=sources.reshape(len(sources), -1))
             to_nats(sources, overlap, worth_of_ticks(signal.memory, memory, end - begin, self.of.temper))
             found = log_mean_exp_over(sources.reshape(len(sources), -1), window.shares)
             found *= self.of.weights[place]
@@ -261,7 +237,7 @@ class BlockMouth:
     """Pairs of signals of mouth and voice, whose nats are added.
 
     Attributes:
-        lags_seconds: the offsets, whole parts of a tick apart.
+        lags_seconds: the offsets.
         faces_of: the windows of a video's mouths.
         voices_of: the signals of a sound; None where nothing is to be compared.
         num_signals: how many these are.
@@ -280,12 +256,12 @@ class BlockMouth:
         """See BlockEvidence."""
         return [self.faces_of(video) for video in videos]
 
-    def sounds(self, audios: Sequence[AudioFeatures]) -> list[ReadSound | None]:
+    def sounds(self, audios: Sequence[AudioFeatures]) -> list[Sequence[TickSound] | None]:
         """See BlockEvidence."""
-        firsts = [self.lags_seconds[some][0] + self.latency_seconds for some in whole_ticks(self.lags_seconds)]
-        return [_read(self.voices_of(audio), firsts) for audio in audios]
+        first = float(self.lags_seconds[0]) + self.latency_seconds
+        return [_read(self.voices_of(audio), first) for audio in audios]
 
-    def against(self, sounds: Sequence[ReadSound | None]) -> "MouthWith":
+    def against(self, sounds: Sequence[Sequence[TickSound] | None]) -> "MouthWith":
         """See BlockEvidence."""
         return MouthWith(self, SoundWindows(sounds, self.lags_seconds))
 
@@ -303,9 +279,8 @@ class MouthWith:
         for index, members in together(numbered, lambda one: one[1].index):
             rows, faces = [numbered[number][0] for number in members], [numbered[number][1] for number in members]
             nats = np.zeros((len(faces), *out.shape[1:]), np.float32)
-            for phase, lags in enumerate(whole_ticks(self.of.lags_seconds)):
-                for place in range(self.of.num_signals):
-                    self._add_signal(faces, place, self.voices.under(index, phase, place), nats[:, lags])
+            for place in range(self.of.num_signals):
+                self._add_signal(faces, place, self.voices.under(index, place), nats)
             groups = list(zip(rows, (face.group for face in faces), strict=True))
             for (row, _), group in together(groups, lambda one: one):
                 out[row] += nats[group[0]] if len(group) == 1 else log_mean_exp(nats[group], np.ones(len(group)))

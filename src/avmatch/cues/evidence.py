@@ -190,14 +190,6 @@ class RoughCue(Cue, Protocol):
 
 
 @runtime_checkable
-class BlockCue(Cue, Protocol):
-    """A cue that gives the same evidence in blocks, faster."""
-
-    def in_blocks(self, lags_seconds: Lags) -> BlockEvidence:
-        """At offsets that are whole ticks or parts of a tick apart."""
-
-
-@runtime_checkable
 class NamingCue(Cue, Protocol):
     """A cue that also names what the event is."""
 

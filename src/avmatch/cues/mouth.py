@@ -78,10 +78,6 @@ class MouthCue:
 
     def rough(self, audios: Sequence[AudioFeatures], lags_seconds: Lags) -> BlockMouth:
         """See RoughCue."""
-        return self.in_blocks(lags_seconds)
-
-    def in_blocks(self, lags_seconds: Lags) -> BlockMouth:
-        """See BlockCue."""
         return BlockMouth(lags_seconds, _faces, _voices, len(PAIRS), TEMPER, LATENCY_SECONDS)
 
 

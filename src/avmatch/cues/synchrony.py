@@ -26,13 +26,13 @@ B ticks of a block, F frequencies.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, wraps
+from functools import cached_property, lru_cache, wraps
 from typing import TypeVar
 from weakref import WeakKeyDictionary, finalize
 
 import numpy as np
 import scipy.fft
-from jaxtyping import Complex64, Float, Float32
+from jaxtyping import Complex64, Float, Float32, Int
 from scipy.ndimage import uniform_filter1d
 
 from avmatch.core.features import BAND_RATE_HZ, TICK_RATE_HZ, AudioFeatures, VideoFeatures
@@ -138,6 +138,8 @@ MAX_CORRELATION = 0.9
 MIN_INFLATION = 0.5
 MIN_OVERLAP = 0.3  # share of a window that both sides must cover
 BLOCK_SOUNDS = 128
+#: Up to so many lags it is kept which values lie where.
+KEPT_LAGS = 128
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,23 +221,34 @@ class AudioWindows:
 
 def audio_windows(sounds: Sequence[Series], index: int, lags_seconds: Float[np.ndarray, " L"]) -> AudioWindows:
     """Read every sound (one signal each) under window `index` at every lag."""
-    ticks_seconds = (index * WINDOW_TICKS + np.arange(WINDOW_TICKS) + 0.5) / TICK_RATE_HZ
-    times = lags_seconds[:, None] + ticks_seconds[None]
-    shape = (len(sounds), *times.shape)
-    shifted, inside = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    lags = tuple(lags_seconds.tolist())
+    places = _kept_places if len(lags) <= KEPT_LAGS else _places
+    shape = (len(sounds), len(lags), WINDOW_TICKS)
+    shifted, inside = np.empty(shape, np.float32), np.empty(shape, np.float32)
     correlations = np.zeros((len(sounds), AUTOCORRELATION_LAGS))
-    places: dict[tuple[float, float, int], tuple[np.ndarray, np.ndarray]] = {}  # many sounds begin and end alike
     for number, sound in enumerate(sounds):
-        key = (sound.start_seconds, sound.rate_hz, len(sound.values))
-        if key not in places:
-            at = np.rint((times - sound.start_seconds) * sound.rate_hz).astype(np.int64)
-            places[key] = at, ((at >= 0) & (at < len(sound.values))).astype(np.float32)
-        at, valid = places[key]
+        at, valid = places(sound.start_seconds, sound.rate_hz, len(sound.values), index, lags)
         np.take(sound.values[:, 0], at, out=shifted[number], mode="clip")
         shifted[number] *= valid
         inside[number] = valid
         correlations[number] = sound.autocorrelation[0]
     return AudioWindows(shifted, inside, correlations)
+
+
+def _places(
+    start_seconds: float, rate_hz: float, num: int, index: int, lags_seconds: tuple[float, ...]
+) -> tuple[Int[np.ndarray, "L T"], Float32[np.ndarray, "L T"]]:
+    """Which value of a sound lies under each tick of a window at each lag, and 1 where there is one.
+
+    Many sounds begin and end alike, and all signals of one sound do.
+    """
+    ticks_seconds = (index * WINDOW_TICKS + np.arange(WINDOW_TICKS) + 0.5) / TICK_RATE_HZ
+    times = np.array(lags_seconds)[:, None] + ticks_seconds[None]
+    at = np.rint((times - start_seconds) * rate_hz).astype(np.int64)
+    return at, ((at >= 0) & (at < num)).astype(np.float32)
+
+
+_kept_places = lru_cache(maxsize=128)(_places)
 
 
 def in_blocks(sounds: AudioWindows) -> list[AudioWindows]:

@@ -26,7 +26,7 @@ from threadpoolctl import threadpool_limits
 
 from avmatch.core.features import AudioFeatures, VideoFeatures
 from avmatch.core.results import Progress
-from avmatch.cues.evidence import Adding, BlockCue, BlockEvidence, Cue, Lags, RoughCue, TimelessCue
+from avmatch.cues.evidence import Adding, BlockEvidence, Cue, Lags, RoughCue, TimelessCue
 from avmatch.matching.fusion import (
     NO_FACTORS,
     Factors,
@@ -68,7 +68,7 @@ def gallery_scores(
         return fused_scores(cues, videos, audios, lags_seconds, log_prior, factors=factors, progress=progress)
     scores = rough_scores(cues, videos, audios, lags_seconds, log_prior, factors=factors, progress=progress)
     listed = shortlist(scores.nats)
-    look = Look(cues, lags_seconds, log_prior, in_blocks(cues, lags_seconds), factors)
+    look = Look(cues, lags_seconds, log_prior, exactly(cues, lags_seconds), factors)
     sounds = look.sounds(audios, progress)
 
     def refine(row: int) -> None:
@@ -201,13 +201,9 @@ def roughly(cues: Sequence[Cue], audios: Sequence[AudioFeatures], lags_seconds: 
     }
 
 
-def in_blocks(cues: Sequence[Cue], lags_seconds: Lags) -> dict[int, BlockEvidence]:
-    """The exact evidence of cues, by their places."""
-    return {
-        place: cue.in_blocks(lags_seconds) if isinstance(cue, BlockCue) else WholeCue(cue, lags_seconds)
-        for place, cue in enumerate(cues)
-        if not isinstance(cue, TimelessCue)
-    }
+def exactly(cues: Sequence[Cue], lags_seconds: Lags) -> dict[int, BlockEvidence]:
+    """Cues as they are, by their places."""
+    return {place: WholeCue(cue, lags_seconds) for place, cue in enumerate(cues) if not isinstance(cue, TimelessCue)}
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,9 +1,13 @@
 """The events cue for blocks of files: the same evidence as its own, and nearly at a first look."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from avmatch.core.features import MouthTrack
+from avmatch.cues.blocks import in_components
+from avmatch.systems.events import runtime
 from avmatch.systems.events.runtime import EventCue, load_event_model
 from event_scenes import event_times, picture, sound
 
@@ -33,15 +37,6 @@ def evidence(blocks, videos, audios):
     return out.transpose(0, 2, 1)
 
 
-@pytest.mark.parametrize("lags", [LAGS, LAGS[1::2], np.arange(-2, 3) * 0.02])
-def test_blocks_have_the_evidence_of_the_cue(cue, files, lags):
-    exact = cue.curves(*files, lags).nats
-    assert exact.max() > 3.0
-    np.testing.assert_allclose(evidence(cue.in_blocks(lags), *files), exact, atol=5e-3)
-    assert not exact[4].any()
-    assert not exact[:, 5].any()
-
-
 def test_a_first_look_is_near(cue, files):
     lags = LAGS[1::2]
     exact, rough = cue.curves(*files, lags).nats, evidence(cue.rough(files[1], lags), *files)
@@ -49,6 +44,19 @@ def test_a_first_look_is_near(cue, files):
     np.testing.assert_array_equal(rough.max(axis=2)[:4, :4].argmax(axis=1), exact.max(axis=2)[:4, :4].argmax(axis=1))
 
 
-def test_windows_are_made_once(cue, files):
+def test_with_all_components_it_is_the_cue_itself(cue, files, monkeypatch):
+    """At offsets that are so far apart that none is interpolated."""
+    lags = np.arange(-3, 4) * 0.16
+    monkeypatch.setattr(runtime, "in_components", partial(in_components, num=24))
+    exact, same = cue.curves(*files, lags).nats, evidence(cue.rough(files[1], lags), *files)
+    assert exact.max() > 3.0
+    np.testing.assert_allclose(same, exact, atol=5e-3)
+    assert not exact[4].any()
+    assert not exact[:, 5].any()
+
+
+def test_windows_of_short_videos_are_made_once(cue, files):
     video = files[0][0]
-    assert cue.in_blocks(LAGS).videos([video])[0] is cue.rough(files[1], LAGS[1::2]).windows_of(video)
+    assert cue.model.picture_windows(video) is cue.model.picture_windows(video)
+    long = picture((1.0, 2.0), runtime.KEPT_TICKS / 25.0 + 1.0)
+    assert cue.model.picture_windows(long) is not cue.model.picture_windows(long)

@@ -42,7 +42,7 @@ from avmatch.artifacts.model import EVENTS, Description, Graph, Model, open_mode
 from avmatch.artifacts.tower import ClipTowers, load_clip_towers
 from avmatch.core.errors import ModelError, Reason
 from avmatch.core.features import BAND_RATE_HZ, TICK_RATE_HZ, AudioFeatures, VideoFeatures
-from avmatch.cues.blocks import APART_SECONDS, COMPONENTS, Accents, BlockSynchrony, Window, covered_ticks
+from avmatch.cues.blocks import BlockSynchrony, Window, covered_ticks, in_components
 from avmatch.cues.evidence import Calibration, Curves, Lags
 from avmatch.cues.motion import Signal, Weighted, audio_reason, close_up_worth, video_reason, windowed_curves
 from avmatch.cues.synchrony import (
@@ -65,8 +65,8 @@ _LEAST_CHANCE = float(np.finfo(np.float32).tiny)
 _AS_THEY_ARE = Calibration()
 INPUTS = {"video": "motion", "audio": "bands"}
 KIND, CLASSES = "kind", "classes"
-#: Values of windows that are kept between the two looks at a large gallery: 512 MiB.
-KEPT_VALUES = 1 << 27
+#: So many windows, of 120 KiB each, are kept between the two looks at a large gallery, of videos of so many ticks.
+KEPT_WINDOWS, KEPT_TICKS = 4096, 60 * TICK_RATE_HZ
 #: Of the window of `heat`.
 WINDOW_SECONDS = 3.0
 #: Below this, a window's signal is noise of what was flattened.
@@ -126,35 +126,17 @@ class EventModel:
         return self._run(self.video, "video", sources), weights
 
     def picture_windows(self, video: VideoFeatures) -> list[Weighted]:
-        """The accents of all sources, accent by accent, in windows."""
+        """The accents of all sources, accent by accent, in windows; short videos' are kept while they live."""
+        return (self._kept_windows if len(video.motion) <= KEPT_TICKS else self._picture_windows)(video)
+
+    @cached_property
+    def _kept_windows(self) -> Callable[[VideoFeatures], list[Weighted]]:
+        return remembered(self._picture_windows, KEPT_WINDOWS, len)
+
+    def _picture_windows(self, video: VideoFeatures) -> list[Weighted]:
         accents, priors = self.picture_accents(video)
         signals = np.ascontiguousarray(accents.transpose(2, 1, 0).reshape(accents.shape[2], -1))
         return [(window, priors) for window in video_windows(Series(video.start_seconds, TICK_RATE_HZ, signals))]
-
-    @cached_property
-    def block_windows(self) -> Callable[[VideoFeatures], list[Window]]:
-        """The same as blocks take them, kept as long as the video, of the first KEPT_VALUES values."""
-        return remembered(self._block_windows, KEPT_VALUES, lambda windows: sum(map(_num_values, windows)))
-
-    def _block_windows(self, video: VideoFeatures) -> list[Window]:
-        if video_reason(video):
-            return []
-        worth, num = close_up_worth(video), len(self.description.weights)
-        return [
-            Window(
-                index=window.index,
-                covered=covered_ticks(window),
-                signals=[
-                    Accents(signals, memory.astype(np.float32))
-                    for signals, memory in zip(
-                        np.split(window.signals, num), np.split(window.autocorrelation, num), strict=True
-                    )
-                ],
-                shares=(priors / max(float(priors.sum()), 1e-12)).astype(np.float32),
-                worth=worth,
-            )
-            for window, priors in self.picture_windows(video)
-        ]
 
     def cell_accents(self, video: VideoFeatures) -> Float32[np.ndarray, "64 K T"]:
         """The accents of every cell of the picture."""
@@ -196,10 +178,6 @@ class EventModel:
         return output[0]
 
 
-def _num_values(window: Window) -> int:
-    return sum(accents.components.size for accents in window.signals)
-
-
 def load_event_model(model: str | Path | Model) -> EventModel:
     """The model for any sound. Raises ModelError if it is another model, or a graph isn't what it should be."""
     opened = open_model(model, EVENTS)
@@ -222,13 +200,23 @@ class EventCue:
 
     def rough(self, audios: Sequence[AudioFeatures], lags_seconds: Lags) -> BlockSynchrony:
         """See RoughCue."""
-        return replace(self.in_blocks(lags_seconds), apart_seconds=APART_SECONDS, num_components=COMPONENTS)
-
-    def in_blocks(self, lags_seconds: Lags) -> BlockSynchrony:
-        """See BlockCue."""
         description = self.model.description
-        windows = self.model.block_windows
-        return BlockSynchrony(lags_seconds, windows, self._sounds, description.weights, description.temper)
+        return BlockSynchrony(lags_seconds, self._block_windows, self._sounds, description.weights, description.temper)
+
+    def _block_windows(self, video: VideoFeatures) -> list[Window]:
+        if video_reason(video):
+            return []
+        worth, num = close_up_worth(video), len(self.model.description.weights)
+        return [
+            Window(
+                index=window.index,
+                covered=covered_ticks(window),
+                signals=list(map(in_components, np.split(window.signals, num), np.split(window.autocorrelation, num))),
+                shares=(priors / max(float(priors.sum()), 1e-12)).astype(np.float32),
+                worth=worth,
+            )
+            for window, priors in self._windows(video)
+        ]
 
     def _sounds(self, audio: AudioFeatures) -> list[Series] | None:
         return None if audio_reason(audio) else self.model.sound_series(audio)

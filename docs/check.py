@@ -33,7 +33,7 @@ COMMANDS = (
     ),
     "evaluate",
     *(f"evaluate {name}" for name in MEASURED),
-    *("synth", "doctor"),
+    *("synth", "models", "models install", "doctor"),
 )
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)[^)]*\)")
 

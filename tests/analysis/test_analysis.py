@@ -13,7 +13,8 @@ import pytest
 
 from avmatch import __version__
 from avmatch.analysis import features as analysis
-from avmatch.analysis.features import Analyser, ahead, analyse_all
+from avmatch.analysis.features import Analyser, analyse_all
+from avmatch.analysis.vectors import ahead
 from avmatch.core.errors import MediaError, ModelError, UsageError
 from avmatch.core.features import AudioSamples
 from avmatch.core.results import SYNC_COLUMNS, Failure

@@ -12,21 +12,29 @@ import os
 import tempfile
 import threading
 import warnings
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import cv2
 import numpy as np
 from jaxtyping import UInt8
 
 from avmatch.analysis import store
+from avmatch.analysis.vectors import Side, VectorCollector, blocks_of, kept_vectors, with_vectors
+from avmatch.artifacts.encoder import Encoders
 from avmatch.artifacts.tower import AudioEncoder, FaceEncoder, TowerPair, VideoEncoder
 from avmatch.core.errors import AvmatchError, MediaError, Reason, UsageError, bug_message
-from avmatch.core.features import AudioFeatures, AudioSamples, Embeddings, MouthTrack, VideoFeatures, VideoFrames
+from avmatch.core.features import (
+    AudioFeatures,
+    AudioSamples,
+    Embeddings,
+    MouthTrack,
+    VideoFeatures,
+    VideoFrames,
+)
 from avmatch.core.results import Failure, Progress
 from avmatch.frontends.faces import FaceDetector, LocatedFrame, YuNetDetector
 from avmatch.frontends.motion import MotionFrontEnd
@@ -34,12 +42,10 @@ from avmatch.frontends.mouth import MouthFrontEnd
 from avmatch.frontends.signs import SignFrontEnd
 from avmatch.frontends.sound import SoundFrontEnd
 from avmatch.media.choice import BEST, StreamChoice
-from avmatch.media.decode import decode
 from avmatch.media.downmix import TIMECODE_ALONE
 from avmatch.media.source import Reading
 
 THUMBNAIL_SIDE_PX = 160
-Side = Literal["video", "audio"]
 #: The features of a file, as far as it has any.
 Found = dict[Side, VideoFeatures | AudioFeatures]
 _ABSENT: dict[type, tuple[Reason, str]] = {
@@ -51,7 +57,6 @@ _ABSENT: dict[type, tuple[Reason, str]] = {
 }
 
 Answer = TypeVar("Answer")
-Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,8 @@ class Analyser:
         face_detector: a YuNet network (frontends/faces.py); None = Haar cascades.
         choice: which streams and channel of each file, where a person says so.
         contents: the content hashes of files, where they are known already.
+        encoders: of single pictures and windows of sound, to run as well; what they give is kept by itself, so that
+            what is kept of the rest stays valid.
 
     Raises:
         UsageError: nothing can be written into `cache_dir`.
@@ -77,6 +84,7 @@ class Analyser:
     face_detector: Path | None = None
     choice: StreamChoice = BEST
     contents: Mapping[str, str] = field(default_factory=dict)
+    encoders: Encoders | None = None
 
     def __post_init__(self) -> None:
         if self.face_detector is not None:
@@ -124,23 +132,30 @@ class Analyser:
     def _analyse(self, path: str, *sides: Side) -> Found:
         """Look into the cache, decode what is missing, and keep it."""
         entries = self.entries(path)
+        places = self._vector_entries(path)
         kept = {side: features for side in sides if entries and (features := store.load(entries[side]))}
+        vectors = kept_vectors(places)
         missing = [side for side in sides if side not in kept]
-        if not missing:
-            return kept
-        try:
-            made = self._decode(path, missing)
-        except MediaError as error:
-            # In one pass a missing stream is no error, so it is none either when its sibling is kept.
-            if not kept or error.reason not in ("no_video", "no_audio", "no_frames"):
-                raise
-            return kept
-        for side, features in made.items():
-            if entries:
-                self._keep(entries[side], features)
-        return kept | made
+        unencoded = [side for side in sides if self.encoders is not None and side not in vectors]
+        if missing or unencoded:
+            try:
+                made, encoded = self._decode(path, missing, unencoded)
+            except MediaError as error:
+                # In one pass a missing stream is no error, so it is none either when its sibling is kept.
+                if not kept or error.reason not in ("no_video", "no_audio", "no_frames"):
+                    raise
+                made, encoded = {}, {}
+            for side, features in made.items():
+                if entries:
+                    self._keep(entries[side], features)
+            for side, found in encoded.items():
+                if side in places:
+                    self._keep(places[side], found)
+            kept, vectors = kept | made, vectors | encoded
+        name = "" if self.encoders is None else self.encoders.name
+        return {side: with_vectors(features, name, vectors.get(side)) for side, features in kept.items()}
 
-    def _keep(self, place: Path, made: VideoFeatures | AudioFeatures) -> None:
+    def _keep(self, place: Path, made: VideoFeatures | AudioFeatures | Embeddings) -> None:
         """A cache that is full costs time in the next run, not the answer of this one."""
         try:
             store.save(place, made)
@@ -157,30 +172,46 @@ class Analyser:
         }
         if self.face_detector is not None:
             settings["video"] += f"/{store.content_hash(self.face_detector)}"
-        if self.choice.video is not None:
-            settings["video"] += f"/stream {self.choice.video}"
-        if self.choice.audio is not None or self.choice.channel is not None:
-            settings["audio"] += f"/stream {self.choice.audio}, channel {self.choice.channel}"
-        content = self.contents.get(path) or store.content_hash(path)
-        return {side: store.entry(self.cache_dir, content, side, made_by) for side, made_by in settings.items()}
+        return self._places(path, settings)
 
-    def _decode(self, path: str, sides: Sequence[Side]) -> Found:
+    def _places(self, path: str, settings: Mapping[Side, str], kind: str = "") -> dict[Side, Path]:
+        """Where what was made of each side by these settings, and from the streams that are chosen, is kept."""
+        assert self.cache_dir is not None
+        made_by = dict(settings)
+        if self.choice.video is not None:
+            made_by["video"] += f"/stream {self.choice.video}"
+        if self.choice.audio is not None or self.choice.channel is not None:
+            made_by["audio"] += f"/stream {self.choice.audio}, channel {self.choice.channel}"
+        content = self.contents.get(path) or store.content_hash(path)
+        return {side: store.entry(self.cache_dir, content, side + kind, how) for side, how in made_by.items()}
+
+    def _vector_entries(self, path: str) -> dict[Side, Path]:
+        """The same of the encoders' vectors."""
+        if self.encoders is None or self.cache_dir is None or not Path(path).is_file():
+            return {}
+        settings: dict[Side, str] = {
+            "video": self.encoders.video.fingerprint,
+            "audio": self.encoders.audio.fingerprint,
+        }
+        return self._places(path, settings, "-vectors")
+
+    def _decode(
+        self, path: str, sides: Sequence[Side], to_encode: Sequence[Side]
+    ) -> tuple[Found, dict[Side, Embeddings]]:
+        """The features of some sides, and the vectors of some, in one pass."""
+        collector = VectorCollector(self.encoders, to_encode)
         watcher = self.watcher() if "video" in sides else None
         listener = self.listener() if "audio" in sides else None
         reading = Reading()
-        blocks = decode(
-            path,
-            video="video" in sides,
-            audio="audio" in sides,
-            num_threads=self.num_threads,
-            choice=self.choice,
-            reading=reading,
+        blocks = blocks_of(
+            path, {*sides, *to_encode}, self.num_threads, self.choice, reading, needs_colour=collector.needs_colour
         )
-        for block in blocks if self.num_threads == 1 else ahead(blocks):
+        for block in blocks:
             if isinstance(block, VideoFrames) and watcher is not None:
                 watcher.push(block)
             elif isinstance(block, AudioSamples) and listener is not None:
                 listener.push(block)
+            collector.push(block)
         found: Found = {}
         if watcher is not None and (video := watcher.finish()):
             found["video"] = replace(
@@ -196,16 +227,7 @@ class Analyser:
                 damaged_seconds=reading.damaged_seconds["audio"],
                 used=reading.used["audio"],
             )
-        return found
-
-
-def ahead(blocks: Iterator[Item]) -> Iterator[Item]:
-    """Give the blocks one by one while the next two are being made in another thread."""
-    with ThreadPoolExecutor(1) as pool:
-        waiting = deque(pool.submit(next, blocks, None) for _ in range(2))
-        while (block := waiting.popleft().result()) is not None:
-            waiting.append(pool.submit(next, blocks, None))
-            yield block
+        return found, collector.finish()
 
 
 def analyse_all(

@@ -18,7 +18,7 @@ import numpy as np
 import platformdirs
 
 from avmatch.core import features, matches, results
-from avmatch.core.features import AudioFeatures, VideoFeatures
+from avmatch.core.features import AudioFeatures, Embeddings, VideoFeatures
 from avmatch.core.files import content_hash as content_hash
 from avmatch.core.files import write_bytes_atomically
 from avmatch.core.matches import MatchResult
@@ -44,8 +44,8 @@ def entry(folder: Path, content: str, kind: str, settings: str) -> Path:
     return folder / content[:2] / f"{content}-{kind}-{key}.npz"
 
 
-def save(path: Path, made: VideoFeatures | AudioFeatures | MatchResult) -> None:
-    """Write features or an answer, whole or not at all."""
+def save(path: Path, made: VideoFeatures | AudioFeatures | Embeddings | MatchResult) -> None:
+    """Write features, vectors or an answer, whole or not at all."""
     arrays: list[np.ndarray] = []
     text = json.dumps(_packed(made, arrays))
     buffer = io.BytesIO()

@@ -2,8 +2,8 @@
 
     open_model(path) → Model: its kind, its folder, and its graphs, each opened once, when it is asked for
 
-MODEL is a run, an exported folder, or the name of a model that ships. What a model can do follows from its kind; a
-command that gets another kind than it takes names the command that does.
+MODEL is a run, an exported folder, or the name of a model that the user has installed, or that ships. What a model can
+do follows from its kind; a command that gets another kind than it takes names the command that does.
 
 Each graph carries its description: the metadata property `avmatch` is a JSON object, here of a tower for the picture:
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 #: Kinds of models; KINDS says what they are for.
 TOWERS, CLIP_TOWERS, EVENTS, SCENES = "towers", "clip_towers", "events", "scenes"
 WORDS, COLLISIONS, WINDOWS, CLASSES = "words", "collisions", "windows", "classes"
-VOICE = "voice"
+VOICE, SEMANTIC = "voice", "semantic"
 
 _KIND_OF_SIDE = {"words": WORDS, "classes": CLASSES}
 _KIND_OF_INPUT = {
@@ -96,6 +96,11 @@ class Graph:
         if not isinstance(found, dict):
             raise self._unusable("there is none")
         return found
+
+    @property
+    def is_described(self) -> bool:
+        """Whether avmatch has written a description into it."""
+        return "avmatch" in self.session.get_modelmeta().custom_metadata_map
 
     @property
     def kind(self) -> str:
@@ -238,6 +243,7 @@ KINDS = {
     WINDOWS: Kind("a model of single windows", "`avmatch evaluate probe`", "`avts`"),
     CLASSES: Kind("a classifier of single windows", "`avmatch evaluate probe` (its .onnx file)", "classes"),
     VOICE: Kind("a detector of voices", "the cues that look at faces", "benchmarks/voice.py"),
+    SEMANTIC: Kind("a model of what is visible and what sounds", "`avmatch match` (--model)", "`semantic`"),
 }
 
 
@@ -286,6 +292,20 @@ def open_model(model: str | Path | Model, *kinds: str) -> Model:
     return opened
 
 
+def user_models() -> Path:
+    """Where models lie that the user has installed (`avmatch models install`)."""
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("avmatch")) / "models"
+
+
+def folder_of(name: str) -> Path | None:
+    """The folder of a model that the user has installed, or that ships; None if there is none of that name."""
+    if Path(name).name != name:
+        return None
+    return next((place / name for place in (user_models(), WEIGHTS) if (place / name).is_dir()), None)
+
+
 def shipped_models() -> tuple[str, ...]:
     """The names of the models that came with the package."""
     return tuple(sorted(path.parent.name for path in WEIGHTS.glob("*/video.onnx")))
@@ -293,8 +313,8 @@ def shipped_models() -> tuple[str, ...]:
 
 def _opened(model: str | Path, kinds: tuple[str, ...]) -> Model:
     given = Path(model)
-    shipped_as = [WEIGHTS / given] if given.name == str(model) else []
-    for folder in (given, given / "model", *shipped_as):
+    named = folder_of(str(model))
+    for folder in (given, given / "model", *([] if named is None else [named])):
         if name := next((name for name in _GRAPHS if (folder / f"{name}.onnx").is_file()), None):
             graph = open_graph(folder / f"{name}.onnx")
             if not graph.kind:

@@ -15,6 +15,7 @@ from avmatch.cli.classify import classify, collide
 from avmatch.cli.evaluate import evaluate
 from avmatch.cli.export import export
 from avmatch.cli.match import match
+from avmatch.cli.models import models
 from avmatch.cli.rename import rename
 from avmatch.cli.review import review
 from avmatch.cli.robustness import robustness
@@ -32,6 +33,7 @@ app = Typer(
 for command in (match, review, solve, export, rename, sync, fix, locate, classify, collide, robustness, train):
     app.command()(command)
 app.add_typer(evaluate, name="evaluate")
+app.add_typer(models, name="models")
 app.command()(synth)
 
 

@@ -1,5 +1,6 @@
 """`avmatch train`: a recipe and data → a model."""
 
+import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -21,8 +22,16 @@ def train(
     settings: Annotated[
         list[str] | None, Option("--set", help="field=value of the configuration; may be repeated.")
     ] = None,
+    video_encoder: Annotated[
+        str | None, Option(help="Of `semantic`: a model, or an ONNX file that takes pictures (N, 3, H, H) in 0…1.")
+    ] = None,
+    audio_encoder: Annotated[
+        str | None, Option(help="Of `semantic`: the same for log-mel (N, T, 64) or 16 kHz samples (N, S).")
+    ] = None,
 ) -> None:
     """Train a recipe; OUT gets the model, its card, curves, and what resuming or repeating the run needs."""
+    given = {"video_encoder": video_encoder, "audio_encoder": audio_encoder}
+    encoders = [f"task.{name}={json.dumps(path)}" for name, path in given.items() if path is not None]
     try:
         from avmatch.pipelines.train import train_recipe
 
@@ -35,7 +44,7 @@ def train(
                 seed=seed,
                 epochs=epochs,
                 device=device,
-                settings=settings or [],
+                settings=[*(settings or []), *encoders],
                 progress=progress,
             )
     except ModuleNotFoundError as error:

@@ -31,6 +31,8 @@ from avmatch.media.steady import SteadyTimes
 
 BLOCK_FRAMES = 32
 BLOCK_SECONDS = 1.0
+#: The longer side of single frames in colour.
+COLOUR_SIDE_PX = 320
 #: Nothing more is read after so many packets that can't be decoded.
 MAX_BAD_PACKETS = 10_000
 _MAX_SIDE_PX, _SOUND_RATE_HZ = 640, 16000
@@ -85,6 +87,22 @@ def decode_colour(
     return cast("Iterator[ColourFrames | AudioSamples]", blocks)
 
 
+def decode_with_colour(
+    path: str | Path,
+    every_seconds: float,
+    *,
+    video: bool = True,
+    audio: bool = True,
+    num_threads: int = 0,
+    choice: StreamChoice = BEST,
+    reading: source.Reading | None = None,
+) -> Iterator[VideoFrames | ColourFrames | AudioSamples]:
+    """As `decode`, and besides a single frame in colour about every so many seconds, the first half as late."""
+    return _decoded(
+        path, video, audio, num_threads=num_threads, wanted=choice, reading=reading, colour_seconds=every_seconds
+    )
+
+
 def _decoded(
     path: str | Path,
     video: bool = True,
@@ -95,6 +113,7 @@ def _decoded(
     wanted: StreamChoice = BEST,
     reading: source.Reading | None = None,
     is_colour: bool = False,
+    colour_seconds: float | None = None,
 ) -> Iterator[_Block]:
     reading = reading or source.Reading()
     with source.opened(path) as container:
@@ -109,7 +128,7 @@ def _decoded(
             picture.thread_type = "AUTO"
             picture.codec_context.thread_count = num_threads
             fps = float(picture.average_rate or picture.guessed_rate or 25.0)
-            sinks[picture.index] = _PictureSink(new_clock(), max_side_px, fps, is_colour)
+            sinks[picture.index] = _PictureSink(new_clock(), max_side_px, fps, is_colour, colour_seconds)
             reading.used["video"] = choice.used_words(picture)
         if sound is not None:
             is_exact = sound.codec_context.codec.canonical_name.startswith("pcm_f")
@@ -213,6 +232,8 @@ class _PictureSink:
     max_side_px: int
     fps: float
     is_colour: bool
+    colour_seconds: float | None = None
+    _num_colour: int = 0
     _frames: list[np.ndarray] = field(default_factory=list)
     _times: list[float] = field(default_factory=list)
     _last_seconds: float | None = None
@@ -222,6 +243,7 @@ class _PictureSink:
         if self._last_seconds is not None and time_seconds <= self._last_seconds:
             return  # shown at the time of another frame, or before it: players drop it too
         self._last_seconds = time_seconds
+        yield from self._in_colour(frame, time_seconds)
         with _converting():
             picture = (_colour if self.is_colour else _grey)(frame, self.max_side_px)
         if self._frames and (picture.shape != self._frames[0].shape or len(self._frames) >= BLOCK_FRAMES):
@@ -234,6 +256,15 @@ class _PictureSink:
             block = (ColourFrames if self.is_colour else VideoFrames)(np.stack(self._frames), np.array(self._times))
             self._frames, self._times = [], []
             yield block
+
+    def _in_colour(self, frame: av.VideoFrame, time_seconds: float) -> Iterator[ColourFrames]:
+        """A frame as a block by itself, if one is due."""
+        if self.colour_seconds is None or time_seconds < (self._num_colour + 0.5) * self.colour_seconds:
+            return
+        self._num_colour = int(time_seconds / self.colour_seconds + 0.5)
+        with _converting():
+            picture = _colour(frame, COLOUR_SIDE_PX)
+        yield ColourFrames(picture[None], np.array([time_seconds]))
 
     def _time(self, frame: av.VideoFrame) -> float:
         following = 0.0 if self._last_seconds is None else self._last_seconds + 1.0 / self.fps

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import avmatch
 from avmatch.analysis import store
+from avmatch.artifacts.model import folder_of
 from avmatch.core.errors import UsageError
 from avmatch.core.files import strict_json
 from avmatch.core.matches import MatchResult
@@ -161,9 +162,11 @@ def _states(paths: Sequence[str] | dict[str, str]) -> tuple[tuple[int, int, int]
 
 
 def _content(path: Path) -> list[str]:
-    """The hashes of a file, or of the files in a folder; nothing where a model that ships is named."""
-    if not path.exists():
+    """The hashes of a file, or of the files in a folder, or in that of a model of this name."""
+    found = path if path.exists() else folder_of(str(path))
+    if found is None:
         return []
+    path = found
     files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
     return [f"{file.relative_to(path)}: {store.content_hash(file)}" for file in files]
 

@@ -74,7 +74,7 @@ def match(
     if opened is not None and opened.kind == CLIP_TOWERS:
         return _match_features(videos, audios, settings, opened, decided or Decided())
     models = models_with(opened)
-    analyser = Analyser(cache_dir, models.towers, 1, face_detector, contents=contents or {})
+    analyser = Analyser(cache_dir, models.towers, 1, face_detector, contents=contents or {}, encoders=models.encoders)
     watch = analyser.video_with_scratch if settings.use_scratch else analyser.video
     video_paths, audio_paths = video_and_audio_paths(videos, audios, leave_out)
     video_answers = analyse_all(watch, video_paths, "videos", progress, num_workers)

@@ -13,10 +13,11 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from avmatch.artifacts.model import CLIP_TOWERS, TOWERS, Model, open_model, shipped_models
+from avmatch.artifacts.encoder import Encoders, load_encoders
+from avmatch.artifacts.model import CLIP_TOWERS, SEMANTIC, TOWERS, Model, open_model, shipped_models
 from avmatch.artifacts.model import EVENTS as ANY_SOUND
 from avmatch.artifacts.tower import TowerDescription, TowerPair, load_pair
-from avmatch.cues.evidence import Calibration, Cue
+from avmatch.cues.evidence import Calibration, Cue, TimelessCue
 from avmatch.cues.learned import EmbeddingCue
 from avmatch.cues.motion import APART, MotionCue
 from avmatch.cues.mouth import MouthCue
@@ -40,11 +41,13 @@ class Models:
         towers: run over each file as it is decoded.
         events: works on the features that every file has; None = the untrained motion cue stands in.
         others: the cues of a model of another kind that the user gives; they count beside the rest.
+        encoders: of single pictures and windows of sound, whose vectors those cues compare.
     """
 
     towers: tuple[TowerPair, ...] = ()
     events: EventModel | None = None
     others: tuple[Cue, ...] = ()
+    encoders: Encoders | None = None
 
 
 def models_with(model: str | Path | Model | None) -> Models:
@@ -55,7 +58,8 @@ def models_with(model: str | Path | Model | None) -> Models:
     """
     opened = None if model is None else open_model(model)
     if opened is not None and (cues := _own_cues(opened)):
-        return replace(models_with(None), others=tuple(cues(opened)))
+        encoders = load_encoders(opened) if opened.kind == SEMANTIC else None
+        return replace(models_with(None), others=tuple(cues(opened)), encoders=encoders)
     opened = None if opened is None else open_model(opened, TOWERS, ANY_SOUND)
     if opened is not None and opened.kind == ANY_SOUND:
         return Models(_with_lips(()), load_event_model(opened))
@@ -91,10 +95,11 @@ def motion_cues(models: Models, *, apart: bool, has_kinds: bool = True) -> list[
         apart: of single files, where only offsets count; else among many, where it also counts what there is.
         has_kinds: whether a sound is of one kind; a long recording that covers several clips isn't.
     """
+    has_timeless = has_kinds and not apart
+    others = [cue for cue in models.others if has_timeless or not isinstance(cue, TimelessCue)]
     if models.events is None:
-        return [MotionCue(sounds=APART) if apart else MotionCue(), *models.others]
-    when = EventCue(models.events)
-    return [when, *([] if apart or not has_kinds else [KindCue(models.events)]), *models.others]
+        return [MotionCue(sounds=APART) if apart else MotionCue(), *others]
+    return [EventCue(models.events), *([KindCue(models.events)] if has_timeless else []), *others]
 
 
 def face_cues(models: Sequence[TowerPair], *, apart: bool = True) -> list[Cue]:

@@ -33,6 +33,7 @@ SYSTEMS = {
     "scenes": "avmatch.systems.scenes",
     "collisions": "avmatch.systems.collisions",
     "voice": "avmatch.systems.voice",
+    "semantic": "avmatch.systems.semantic",
 }
 
 

@@ -13,5 +13,6 @@ distributed.py   several processes under torchrun: gathered embeddings, waiting,
 run.py           the run folder, its lock, its metrics; the checkpoint, which has all that a run needs to go on; Ctrl-C
 losses.py        InfoNCE, multi-way matching, contrastive losses
 closed_forms.py  canonical correlations, whitening, discriminants, and the towers that keep them
+kinds.py         what picture and sound are like, and their named classes, fitted in closed form
 export.py        networks → ONNX, checked against the network, with cards
 """

@@ -169,9 +169,11 @@ def _lines(items: object) -> str:
 
 
 def described_anew(path: Path, changes: Mapping[str, object]) -> None:
-    """Change what an exported graph's description says, such as figures that were fitted after training."""
+    """Change what a graph's description says, such as figures that were fitted after training; one that has none, as
+    somebody else's, gets it."""
     graph = onnx.load(path)
-    (description,) = (entry for entry in graph.metadata_props if entry.key == "avmatch")
+    found = [entry for entry in graph.metadata_props if entry.key == "avmatch"]
+    description = found[0] if found else graph.metadata_props.add(key="avmatch", value="{}")
     description.value = json.dumps(json.loads(description.value) | changes)
     write_bytes_atomically(path, graph.SerializeToString())
 

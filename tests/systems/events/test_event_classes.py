@@ -14,11 +14,12 @@ from sklearn.preprocessing import StandardScaler
 from avmatch.artifacts.tower import load_clip_towers
 from avmatch.core.errors import ModelError
 from avmatch.frontends.event_signals import picture_statistics, sound_statistics
-from avmatch.systems.events.kinds import class_names, fitted_classes, statistics_of
+from avmatch.systems.events.kinds import statistics_of
 from avmatch.systems.events.runtime import CLASSES, EventCue, EventModel, Kind, KindCue, load_event_model
 from avmatch.systems.events.task import EventPairs, EventTowers
 from avmatch.training.closed_forms import softmax_regression
 from avmatch.training.export import described_anew
+from avmatch.training.kinds import KindConfig, class_names, fitted_classes
 from event_scenes import event_times, picture, sound, struck
 
 STORY = {"recipe": "events", "config": {}, "data": {"pairs": 12}, "results": {}, "command": "test"}
@@ -67,7 +68,7 @@ def test_towers_are_the_regression_on_standardised_statistics():
     names = [("a", "b", "c")[number] for number in label]
     names[:10] = ["a"] * 10
     clips = [(row[None], row[None, ::-1].copy()) for row in points]
-    towers = fitted_classes(clips, names, np.arange(60), 0.1)
+    towers = fitted_classes(clips, names, np.arange(60), KindConfig(class_ridge=0.1)).towers
     scaled = StandardScaler().fit(points)
     wanted = LogisticRegression(C=1 / (0.1 * 60), tol=1e-8, max_iter=1000).fit(scaled.transform(points), names)
     share = np.array([np.mean(np.array(names) == name) for name in "abc"])
@@ -91,10 +92,10 @@ def test_a_class_of_one_recording_is_left_out():
     clips = [(row[None].astype(np.float32),) * 2 for row in blobs(9)[0]]
     names = ["a", "b", "c"] * 3
     alone, together = np.arange(9), np.array([0, 1, 2, 3, 4, 2, 6, 7, 2])
-    assert fitted_classes(clips, names, alone, 0.3)[0].bias.shape == (3,)
-    assert fitted_classes(clips, names, together, 0.3)[0].bias.shape == (2,)
-    assert fitted_classes(clips, ["a", "a", ""] * 3, alone, 0.3) is None
-    assert fitted_classes(clips, [""] * 9, alone, 0.3) is None
+    assert fitted_classes(clips, names, alone, KindConfig()).towers[0].bias.shape == (3,)
+    assert fitted_classes(clips, names, together, KindConfig()).towers[0].bias.shape == (2,)
+    assert fitted_classes(clips, ["a", "a", ""] * 3, alone, KindConfig()) is None
+    assert fitted_classes(clips, [""] * 9, alone, KindConfig()) is None
 
 
 def test_clips_that_are_too_short_teach_nothing():
@@ -102,10 +103,10 @@ def test_clips_that_are_too_short_teach_nothing():
     clips = [(row[None].astype(np.float32),) * 2 for row in blobs(9)[0]]
     names = ["a", "b", "c"] * 3
     with_short, without = (
-        fitted_classes(some, [*names, *more], np.arange(len(some)), 0.3)
+        fitted_classes(some, [*names, *more], np.arange(len(some)), KindConfig())
         for some, more in (([*clips, none, none], ["d", "d"]), (clips, []))
     )
-    torch.testing.assert_close(with_short[0].directions, without[0].directions)
+    torch.testing.assert_close(with_short.towers[0].directions, without.towers[0].directions)
 
 
 def test_the_exported_classes_are_those_of_the_network(folder, learner, pairs):

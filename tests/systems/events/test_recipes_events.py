@@ -14,13 +14,14 @@ from avmatch.core.errors import ModelError, UsageError
 from avmatch.cues.evidence import Cue
 from avmatch.cues.motion import MotionCue
 from avmatch.frontends.event_signals import BANDS_PER_TICK
-from avmatch.systems.events.kinds import KindConfig, cut, fitted_kinds
+from avmatch.systems.events.kinds import cut
 from avmatch.systems.events.model import AccentConfig, PictureAccents, SoundAccents
 from avmatch.systems.events.recipe import events
 from avmatch.systems.events.runtime import CLASSES, EventCue, EventModel, KindCue, load_event_model
 from avmatch.systems.events.task import EventBatches, EventPairs, EventTowers, _accents, judged
 from avmatch.systems.registry import recipe
 from avmatch.training.export import described_anew
+from avmatch.training.kinds import KindConfig, fitted_kinds
 from event_scenes import event_times, picture, sound, struck
 
 ACCENTS = AccentConfig()

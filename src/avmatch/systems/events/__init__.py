@@ -15,7 +15,7 @@ Five folds by recording, pieces of 5 s: the right sound is assigned to 33.3 % (u
 
 recipe.py    the recipe
 task.py      accents and the worth of kinds, trained by gradients; validation and export
-kinds.py     kinds and classes, fitted in closed form
+kinds.py     the statistics on which kinds and classes are fitted (training/kinds.py)
 model.py     the filters, and their evidence with gradients
 runtime.py   the exported model, its two cues (EventCue, KindCue), and where in the picture the sound comes from (heat)
 evaluate.py  similarities of a gallery, offsets of moved sounds, layers for probes

@@ -40,18 +40,12 @@ from avmatch.data.tracks import MOTION_AND_BANDS, split_bands
 from avmatch.frontends.event_signals import picture_signals, picture_statistics, sound_signals, sound_statistics
 from avmatch.matching.fusion import usual_offsets
 from avmatch.metrics.classes import top_k_hits
-from avmatch.systems.events.kinds import (
-    KindConfig,
-    class_names,
-    fitted_classes,
-    fitted_kinds,
-    statistics_of,
-    whole_pieces,
-)
+from avmatch.systems.events.kinds import statistics_of, whole_pieces
 from avmatch.systems.events.model import AccentConfig, AccentEvidence, PictureAccents, SoundAccents
 from avmatch.systems.events.runtime import CLASSES, INPUTS, KIND
 from avmatch.training.batches import held, random_begin, read_packed
 from avmatch.training.export import Exported, export_model, normal
+from avmatch.training.kinds import KindConfig, class_names, fitted_classes, fitted_kinds
 from avmatch.training.task import Batch, evaluating
 
 #: What is held back is judged by lags up to this much.
@@ -168,9 +162,8 @@ class EventTowers(nn.Module):
         fitted = fitted_kinds(clips, pairs.group, task.kinds)
         self.video_kind, self.audio_kind = fitted.towers
         self.kind_baseline = fitted.baseline
-        self.classes = nn.ModuleList(
-            fitted_classes(clips, class_names(pairs), pairs.group, task.kinds.class_ridge) or ()
-        )
+        classes = fitted_classes(clips, class_names(pairs), pairs.group, task.kinds)
+        self.classes = nn.ModuleList(() if classes is None else classes.towers)
         self.label = nn.Buffer(torch.from_numpy(pairs.label), persistent=False)
         self.kind_cosines = nn.Buffer(torch.from_numpy(fitted.cosines), persistent=False)
         self.kind_worth = nn.Parameter(torch.zeros(()))

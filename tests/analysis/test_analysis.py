@@ -13,6 +13,7 @@ import pytest
 
 from avmatch import __version__
 from avmatch.analysis import features as analysis
+from avmatch.analysis import vectors
 from avmatch.analysis.features import Analyser, analyse_all
 from avmatch.analysis.vectors import ahead
 from avmatch.core.errors import MediaError, ModelError, UsageError
@@ -51,13 +52,13 @@ def clips(tmp_path_factory):
 def decoded(monkeypatch):
     """How often each stream has been asked for."""
     counts = Counter()
-    decode = analysis.decode
+    decode = vectors.decode
 
     def counting(path, *, video, audio, **options):
         counts.update([(path, "video")] * video + [(path, "audio")] * audio)
         return decode(path, video=video, audio=audio, **options)
 
-    monkeypatch.setattr(analysis, "decode", counting)
+    monkeypatch.setattr(vectors, "decode", counting)
     return counts
 
 
@@ -68,7 +69,7 @@ def no_decoder(monkeypatch):
     def refuse(path, **_):
         raise AssertionError(f"{path} is decoded again")
 
-    return lambda: monkeypatch.setattr(analysis, "decode", refuse)
+    return lambda: monkeypatch.setattr(vectors, "decode", refuse)
 
 
 def assert_same(first, second):

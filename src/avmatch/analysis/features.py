@@ -388,7 +388,7 @@ def is_timecode(audio: AudioFeatures) -> bool:
     return audio.used.endswith(TIMECODE_ALONE)
 
 
-def _there(path: str, found: Found, kind: type[Item]) -> Item:
+def _there(path: str, found: Found, kind: type[Answer]) -> Answer:
     """The features of this kind. Raises MediaError if there are none."""
     for features in found.values():
         if isinstance(features, AudioFeatures) and is_timecode(features) and kind is AudioFeatures:

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from scipy.special import logit
 
-from avmatch.alignment.offset import EDGE_CONFIDENCE, WIDE_SECONDS, estimate_offset, offset_interval, offset_lags
+from avmatch.alignment.measurement import measure
+from avmatch.alignment.offset import (
+    EDGE_CONFIDENCE,
+    JUDGED_SECONDS,
+    WIDE_SECONDS,
+    estimate_offset,
+    offset_interval,
+    offset_lags,
+)
 from avmatch.core.errors import Reason
 from avmatch.core.features import AudioFeatures, Embeddings, VideoFeatures
 from avmatch.cues.evidence import Calibration, Curves
@@ -237,3 +245,27 @@ def test_the_offset_does_not_depend_on_the_range(max_offset_seconds):
 def test_a_range_within_the_tolerance_has_an_interval_too():
     low, high = offset_interval(estimate(FakeCue(((0.0, 9.0),)), max_offset_seconds=0.02))
     assert -0.1 < low <= high < 0.1
+
+
+def measured(*bumps, max_offset_seconds):
+    return measure([FakeCue(bumps)], VIDEO, AUDIO, max_offset_seconds=max_offset_seconds).estimate
+
+
+@pytest.mark.parametrize("max_offset_seconds", [0.004, 0.02, 0.1, 0.5, JUDGED_SECONDS])
+def test_a_narrow_range_makes_nothing_sure(max_offset_seconds):
+    """Five strangers' peaks, one of them within the range: what is said of it is what a second says."""
+    strangers = ((0.0, 2.2), (0.3, 2.1), (0.7, 2.0), (-0.4, 2.1), (-0.8, 2.0))
+    found, whole = (measured(*strangers, max_offset_seconds=reach) for reach in (max_offset_seconds, JUDGED_SECONDS))
+    assert found.confidence == whole.confidence < 0.7
+    assert offset_interval(found) == offset_interval(whole)
+
+
+@pytest.mark.parametrize("max_offset_seconds", [0.004, 0.02, 0.1, 0.3])
+@pytest.mark.parametrize("at", [-0.7, 0.35])
+def test_an_offset_outside_the_range_leaves_those_inside_it_unsure(max_offset_seconds, at):
+    found = measured((0.0, 3.0), (at, 12.0), max_offset_seconds=max_offset_seconds)
+    assert abs(found.offset_seconds) <= max(max_offset_seconds, 0.01) + 1e-9
+    assert found.confidence <= EDGE_CONFIDENCE
+    low, high = offset_interval(found)
+    assert low <= at + 0.05
+    assert high >= at - 0.05

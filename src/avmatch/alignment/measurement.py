@@ -11,7 +11,14 @@ import numpy as np
 from avmatch.alignment.breaks import Part, find_parts
 from avmatch.alignment.cuts import between
 from avmatch.alignment.drift import MILLIONTH, Drift, cut_up, estimate_drift, without_drift
-from avmatch.alignment.offset import OK_CONFIDENCE, OffsetEstimate, estimate_offset, offset_interval
+from avmatch.alignment.offset import (
+    JUDGED_SECONDS,
+    OK_CONFIDENCE,
+    OffsetEstimate,
+    estimate_offset,
+    offset_interval,
+    within,
+)
 from avmatch.alignment.speed import find_speed
 from avmatch.core.features import BAND_RATE_HZ, AudioFeatures, VideoFeatures
 from avmatch.core.results import Piece
@@ -45,7 +52,17 @@ class Measurement:
 def measure(
     cues: Sequence[Cue], video: VideoFeatures, audio: AudioFeatures, *, max_offset_seconds: float
 ) -> Measurement:
-    """Measure how late the sound comes, and whether that holds throughout."""
+    """Measure how late the sound comes, and whether that holds throughout.
+
+    A range narrower than JUDGED_SECONDS (offset.py) is measured in that one; the offset is the best of the range asked.
+    """
+    found = _in_part(cues, video, audio, max(max_offset_seconds, JUDGED_SECONDS))
+    asked = found.estimate if max_offset_seconds >= JUDGED_SECONDS else within(found.estimate, max_offset_seconds)
+    return found if asked is found.estimate else Measurement(asked, found.drift)
+
+
+def _in_part(cues: Sequence[Cue], video: VideoFeatures, audio: AudioFeatures, max_offset_seconds: float) -> Measurement:
+    """`measure` of the part of a picture that has a sound."""
     begin, end = heard_span(audio)
     whole = video
     if _silences(video, begin - max_offset_seconds, end + max_offset_seconds):

@@ -44,6 +44,9 @@ WIDE_SECONDS = 5.0
 CHUNK_LAGS = 2048
 #: Steps about a coarse peak: two coarse ones to either side.
 FINE_LAGS = np.arange(-8, 9) * STEP_SECONDS
+#: Narrower ranges are judged in this one, in which the calibrations were fitted: among a few offsets any sound has one
+#: that stands alone.
+JUDGED_SECONDS = 1.0
 #: Deviation of the prior over offsets, as a share of the range.
 USUAL_SHARE = 0.5
 #: What a cue is off by however long the clip is, as a deviation: the interval can't be narrower.
@@ -250,6 +253,19 @@ def with_prior(
     if abs(lags[peak] - offset) > float(lags[1] - lags[0]):
         offset = refined(nats, lags, peak)
     return replace(estimate, offset_seconds=offset, nats=nats, offset_confidence=right, confidence=confidence)
+
+
+def within(estimate: OffsetEstimate, max_offset_seconds: float) -> OffsetEstimate:
+    """The best offset of a narrower range than was searched; an offset outside it leaves little for those inside."""
+    offset, lags = estimate.offset_seconds, estimate.lags_seconds
+    reach = max(max_offset_seconds, STEP_SECONDS) + 1e-9
+    if offset is None or abs(offset) <= reach:
+        return estimate
+    peak = int(np.where(np.abs(lags) <= reach, estimate.nats, -np.inf).argmax())
+    near = np.abs(lags - lags[peak]) <= TOLERANCE_SECONDS + 1e-9
+    right = float(calibrated(estimate)[near].sum())
+    sure = min(right, EDGE_CONFIDENCE) * (1.0 if estimate.belongs is None else estimate.belongs)
+    return replace(estimate, offset_seconds=float(lags[peak]), offset_confidence=right, confidence=sure)
 
 
 def _climbed(nats: Float[np.ndarray, " L"], place: int) -> int:

@@ -133,3 +133,25 @@ def test_a_recording_that_is_taken_is_asked_for(shoot, reviewing, opened) -> Non
     page.wait_for_selector(f"dialog >> text={first}")
     page.keyboard.press("Enter")
     page.wait_for_selector(f"#lists .check >> text={first}")
+
+
+def test_the_sound_is_moved_by_dragging_and_by_keys(shoot, reviewing, opened) -> None:
+    page = opened(reviewing(shoot))
+    wait_for_clip(page)
+    until(page, "document.querySelector('#offset').innerText === '0 ms'")
+    box = page.locator("#detail").bounding_box()
+    middle, height = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(middle, height)
+    page.mouse.down()
+    page.mouse.move(middle - box["width"] / 10, height, steps=4)
+    page.mouse.up()
+    # A tenth of the three seconds that are drawn: a later part of the recording meets the picture.
+    assert page.inner_text("#offset") == "+300 ms"
+    page.focus("#detail")
+    page.keyboard.press("ArrowDown")
+    assert page.get_attribute("#detail", "aria-valuetext") == "sound 299 ms late"
+    for key, offset in (("]", "+309 ms"), ("{", "+308 ms"), (",", "+268 ms")):
+        page.keyboard.press(key)
+        assert page.inner_text("#offset") == offset
+    page.keyboard.press("r")
+    assert page.inner_text("#offset") == "0 ms"

@@ -87,8 +87,9 @@ export class Evidence extends Drawing {
     }
     this.#drawCurve(pen, top, bottom);
     pen.textBaseline = "middle";
-    for (const rival of this.rivals) this.#drawMark(pen, rival.offset_seconds, percent(rival.probability), "doubt", [top, bottom]);
-    if (this.measured !== null) this.#drawMark(pen, this.measured, "measured", "accent", [top, bottom]);
+    const taken = []; // where words stand
+    if (this.measured !== null) this.#drawMark(pen, this.measured, "measured", "accent", [top, bottom], taken);
+    for (const rival of this.rivals) this.#drawMark(pen, rival.offset_seconds, percent(rival.probability), "doubt", [top, bottom], taken);
     if (this.offsetSeconds === null) return;
     const x = clamp(this.#xAt(this.offsetSeconds), 1, width - 1);
     this.line(x, top - 0.3 * rem, bottom, this.colour("ink"), 1.5);
@@ -140,7 +141,7 @@ export class Evidence extends Drawing {
     return [...columns];
   }
 
-  #drawMark(pen, seconds, text, colour, [top, bottom]) {
+  #drawMark(pen, seconds, text, colour, [top, bottom], taken) {
     const x = this.#xAt(seconds);
     if (x < 0 || x > this.width) return;
     pen.setLineDash([3, 3]);
@@ -149,6 +150,9 @@ export class Evidence extends Drawing {
     pen.fillStyle = this.colour(colour);
     pen.textAlign = "center";
     const half = pen.measureText(text).width / 2;
-    pen.fillText(text, clamp(x, half, this.width - half), top / 2);
+    const middle = clamp(x, half, this.width - half);
+    if (taken.some(([place, width]) => Math.abs(place - middle) < width + half)) return;
+    taken.push([middle, half + 2]);
+    pen.fillText(text, middle, top / 2);
   }
 }

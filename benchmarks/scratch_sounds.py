@@ -20,6 +20,7 @@ import subprocess
 import sys
 import time
 import wave
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -136,10 +137,10 @@ def write(path: Path, sound: np.ndarray) -> None:
         out.writeframes((scaled * 32767).astype("<i2").tobytes())
 
 
-def render(work: Path) -> None:
+def render(work: Path, conditions: Sequence[str]) -> None:
     """All files, and truth.json."""
     truth = {}
-    for condition in CONDITIONS:
+    for condition in conditions:
         long = condition == "30 min"
         for number in range(NUM_LONG if long else NUM):
             rng = np.random.default_rng([24, CONDITIONS.index(condition), number])
@@ -209,7 +210,7 @@ def main() -> None:
     given = parser.parse_args()
     given.work.mkdir(parents=True, exist_ok=True)
     if not (given.work / "truth.json").exists():
-        render(given.work)
+        render(given.work, given.only)
     truth = json.loads((given.work / "truth.json").read_text())
     print("last: the highest score of avmatch for a foreign recording; from 12 on sounds count as the same")
     print(f"| {'condition':9} | {'who':20} | recall | median error, ms | seconds | ratio |")

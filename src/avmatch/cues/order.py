@@ -26,6 +26,8 @@ from avmatch.data.inputs import natural_key
 LEAST_PAIRS, LEAST_SHARE = 6, 0.5
 #: Places are known to this many files at best.
 LEAST_SCALE_FILES = 0.7
+#: At least this share is out of order: pairs that aren't sure are less orderly than those that are.
+LEAST_OUTSIDE = 0.15
 #: An order says at least this much of the pairs that it was learned from, on average; and no more than this of any.
 LEAST_MEAN_NATS, MAX_NATS = 1.0, 4.0
 OrderSource = Literal["name"] | TimeSource
@@ -133,7 +135,7 @@ def _chain(own: Int[np.ndarray, "S 2"], first: dict[int, int], second: dict[int,
     chain = _Chain(ranks[:, 0], ranks[:, 1], len(second))
     away = [abs(chain.without(rank).place(rank) - place) for rank, place in ranks.tolist()]
     scale = max(LEAST_SCALE_FILES, float(np.mean(away)))
-    outside = (len(pairs) - len(kept) + 1) / (len(pairs) + 2)
+    outside = max(LEAST_OUTSIDE, (len(pairs) - len(kept) + 1) / (len(pairs) + 2))
     return _Chain(chain.first, chain.second, chain.num, scale, outside)
 
 

@@ -26,6 +26,8 @@ _Found = tuple[int, Role, float]
 Alignments = Mapping[tuple[int, int], SoundAlignment]
 #: The best few recordings of each video are compared with one another.
 NUM_LEADERS = 3
+#: Without a gap between them, the sound of the next file lies within this of its place, and needs this evidence.
+SAME_PLACE_SECONDS, EXPECTED_NATS = 0.02, 3.0
 #: Below this, in deviations, onsets of two recorders aren't those of one take; two that are foreign reach 4 to 5.
 LEAST_HEIGHT = 6.0
 #: Recordings are of one take when they share at least this part of the shorter.
@@ -184,9 +186,15 @@ class _Finder:
             if scratch is None or scratch.signs is None or signs is None or (row, column) not in self.judge.heard:
                 continue
             alignment = align_sounds(scratch.signs, signs, [offset - gapless])
-            if alignment is not None and alignment.is_same:
+            if alignment is not None and _goes_on(alignment, offset - gapless):
                 return other, alignment.offset_seconds
         return None
+
+
+def _goes_on(alignment: SoundAlignment, gapless_seconds: float) -> bool:
+    """Whether a sound is that which comes next: where it must be, less is enough."""
+    is_there = abs(alignment.offset_seconds - gapless_seconds) <= SAME_PLACE_SECONDS
+    return alignment.is_same or (is_there and alignment.nats >= EXPECTED_NATS)
 
 
 def _apart(first: Origin, second: Origin) -> float | None:

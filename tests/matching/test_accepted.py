@@ -22,6 +22,14 @@ def test_the_prior_sums_to_one_and_moves_towards_what_was_accepted():
     assert heights == sorted(heights)
 
 
+def test_offsets_that_have_nothing_in_common_say_nothing():
+    usual = usual_offsets(LAGS)
+    scattered = np.linspace(-0.45, 0.45, 6).tolist()
+    assert np.abs(offset_prior(LAGS, usual, scattered) - usual).max() < 0.5
+    place = int(np.abs(LAGS - 0.3).argmin())
+    assert offset_prior(LAGS, usual, [0.3, 0.31, 0.29, 0.3, 0.31, 0.29])[place] > usual[place] + 2
+
+
 def test_two_recorders_keep_their_offsets():
     prior = offset_prior(LAGS, usual_offsets(LAGS), [0.3] * 5 + [-0.2] * 5)
     at = {offset: prior[int(np.abs(LAGS - offset).argmin())] for offset in (0.3, -0.2, 0.1)}

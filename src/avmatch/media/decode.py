@@ -76,11 +76,7 @@ def decode(
 
 
 def decode_colour(
-    path: str | Path,
-    *,
-    audio: bool = True,
-    max_side_px: int = _MAX_SIDE_PX,
-    num_threads: int = 0,
+    path: str | Path, *, audio: bool = True, max_side_px: int = _MAX_SIDE_PX, num_threads: int = 0
 ) -> Iterator[ColourFrames | AudioSamples]:
     """The same with the picture in colour."""
     blocks = _decoded(path, audio=audio, max_side_px=max_side_px, num_threads=num_threads, is_colour=True)

@@ -69,10 +69,10 @@ def match(
         contents: the content hashes of files, where they are known already.
         decided: what a person decided of the files in a review.
     """
-    settings = settings or MatchSettings()
+    settings, decided = settings or MatchSettings(), decided or Decided()
     opened = None if model is None else open_for_match(model)
     if opened is not None and opened.kind == CLIP_TOWERS:
-        return _match_features(videos, audios, settings, opened, decided or Decided())
+        return _match_features(videos, audios, settings, opened, decided)
     models = models_with(opened)
     analyser = Analyser(cache_dir, models.towers, 1, face_detector, contents=contents or {}, encoders=models.encoders)
     watch = analyser.video_with_scratch if settings.use_scratch else analyser.video
@@ -81,18 +81,10 @@ def match(
     audio_answers = analyse_all(analyser.audio, audio_paths, "audio", progress, num_workers)
     video_features, audio_features = _usable(video_paths, video_answers), _usable(audio_paths, audio_answers)
     videos_there, audios_there = tuple(video_features), tuple(audio_features)
-    origins = _origins(videos_there, audios_there, settings, decided or Decided(), num_workers)
-    known = lessons_of(decided or Decided(), *origins, many=settings.many)
-    judge, doubles, learned = _judge(
-        models,
-        tuple(video_features.values()),
-        tuple(audio_features.values()),
-        origins,
-        settings,
-        known,
-        num_workers,
-        progress,
-    )
+    origins = _origins(videos_there, audios_there, settings, decided, num_workers)
+    known = lessons_of(decided, *origins, many=settings.many)
+    features = tuple(video_features.values()), tuple(audio_features.values())
+    judge, doubles, learned = _judge(models, *features, origins, settings, known, num_workers, progress)
     confidence = judge.settled()
     made = decide(video_paths, videos_there, audios_there, judge.scores, confidence, settings, known.given)
     result = with_measured(made, judge)

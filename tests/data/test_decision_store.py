@@ -11,7 +11,7 @@ import pytest
 
 from avmatch.core.decisions import Decision, Ruling
 from avmatch.core.errors import UsageError
-from avmatch.data.decision_store import ConflictError, DecisionStore
+from avmatch.data.decision_store import ConflictError, DecisionStore, NotKeptError
 
 #: Decides one after another, and says each number once it is on the disk.
 DECIDES = """
@@ -115,6 +115,16 @@ def test_kill_9_loses_nothing_that_was_confirmed(tmp_path):
         store.close()
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_a_disk_that_takes_nothing_is_said(store):
+    store.decide([Decision("a", "none")], {"a": 0})
+    store._connection.execute("PRAGMA query_only = ON")
+    with pytest.raises(NotKeptError, match="nothing was kept"):
+        store.decide([Decision("a", "reopen")], {"a": 1})
+    store._connection.execute("PRAGMA query_only = OFF")
+    assert store.read().ruling("a").verdict == "none"
+    assert store.decide([Decision("a", "reopen")], {"a": 1}).revision == 2
 
 
 @pytest.mark.parametrize("content", [b"no database", b"SQLite format 3\0" + bytes(100)])

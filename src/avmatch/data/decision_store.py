@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from avmatch.core.decisions import Decision, Ruling, rulings
-from avmatch.core.errors import UsageError
+from avmatch.core.errors import AvmatchError, UsageError
 
 DECISIONS = "decisions.sqlite"
 _APPLICATION_ID, _FORMAT = 0x61766D64, 1
@@ -40,6 +40,10 @@ class ConflictError(UsageError):
     def __init__(self, subject: str | None, revision: int) -> None:
         super().__init__(f"it was changed meanwhile, and is at revision {revision}; look at it again")
         self.subject, self.revision = subject, revision
+
+
+class NotKeptError(AvmatchError):
+    """The disk didn't take it."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,7 @@ class DecisionStore:
 
         Raises:
             ConflictError: a subject was changed since.
+            NotKeptError: the disk is full, or can't be written.
         """
         with self._changing() as connection:
             before = self._read(connection)
@@ -173,17 +178,25 @@ class DecisionStore:
 
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:
-        """A transaction that nobody else writes in; it is on the disk when the block ends well."""
+        """A transaction that nobody else writes in; it is on the disk when the block ends well. Raises NotKeptError."""
         with self._lock:
             connection = self._open()
-            connection.execute("BEGIN IMMEDIATE")
             try:
+                connection.execute("BEGIN IMMEDIATE")
                 yield connection
                 connection.execute("COMMIT")
+            except sqlite3.Error as error:
+                self._take_back(connection)
+                message = f"{self.path}: nothing was kept ({error}); make room there, or make it writable"
+                raise NotKeptError(message) from error
             except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
+                self._take_back(connection)
                 raise
+
+    @staticmethod
+    def _take_back(connection: sqlite3.Connection) -> None:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is not None:

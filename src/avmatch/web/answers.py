@@ -7,6 +7,7 @@ from starlette.responses import JSONResponse, Response
 
 from avmatch.core.errors import AvmatchError, MediaError, UsageError, bug_message
 from avmatch.core.files import strict_json
+from avmatch.data.decision_store import NotKeptError
 from avmatch.pipelines.review import NotListedError, on_disk
 from avmatch.pipelines.shelf import BusyError, NotReadyError
 
@@ -51,6 +52,8 @@ async def on_refused(_: Request, error: Exception) -> Response:
         return StrictJSON(
             {"error": {"code": "not_ready", "message": str(error), "share": error.share}}, 503, {"retry-after": "1"}
         )
+    if isinstance(error, NotKeptError):
+        return failed(507, "not_kept", str(error))
     if isinstance(error, BusyError):
         return failed(429, "busy", str(error))
     if isinstance(error, NotListedError):

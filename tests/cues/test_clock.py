@@ -60,6 +60,16 @@ def test_clocks_that_say_nothing_abstain(kind):
     assert fits == ()
 
 
+def test_times_of_a_copy_abstain():
+    rng = np.random.default_rng(5)
+    ends = 1e9 + 0.1 * np.arange(40)
+    nats, fits = clock_nats(
+        files(ends - rng.uniform(8, 12, 40), "C", "modified"), files(ends + 2.0, "Z", "modified"), NO_OFFSETS, SURE
+    )
+    assert not nats.any()
+    assert fits == ()
+
+
 def test_wrong_sure_pairs_do_not_move_the_difference():
     wrong = SURE.copy()
     wrong[:6, 1] = (wrong[:6, 1] + 7) % 40

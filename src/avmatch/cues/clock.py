@@ -28,6 +28,9 @@ from avmatch.core.origins import SECONDS_PER_DAY, Origin, TimeSource
 LEAST_PAIRS, LEAST_SHARE, MOST_LINES = 4, 0.1, 4
 #: Pairs lie on a line when they are no further off than this; it drifts by no more than this.
 NEAR_SECONDS, MOST_DRIFT = 2.0, 500e-6
+#: Takes follow one another at least this far apart on average, in seconds; else a clock stood still, or these are the
+#: times of a copy.
+LEAST_APART = 2.0
 #: Clocks are read to about this: offsets of weak pairs are anywhere within half a second, headers count whole ones.
 LEAST_SCALE_SECONDS = 0.3
 #: A line says at least this much of the pairs that it was learned from, on average; and no more than this of any.
@@ -159,6 +162,8 @@ class _Block:
         there = np.isfinite(differences)
         times, differences = times[there], differences[there]
         num_sure = len(differences)
+        if num_sure < LEAST_PAIRS or min(np.ptp(times), np.ptp(times + differences)) < LEAST_APART * (num_sure - 1):
+            return None
         empty = ClockFit(camera, recorder, sources, (), num_sure)
         least = max(LEAST_PAIRS, LEAST_SHARE * num_sure)
         lines: list[ClockLine] = []

@@ -5,7 +5,8 @@
     files.py     a file as a response
     records.py   nouns as JSON
     routes.py    what is asked and answered; media.py the same of pictures and sounds
-    server.py    a port, a token, and the server
+    events.py    what every open page should know at once
+    server.py    a port, a token, and the server; stopping.py ends it
 
 docs/review.md is the contract with the page, which lies in page/.
 """

@@ -11,6 +11,7 @@ from avmatch.core.files import strict_json
 _SILENCE_SECONDS = 15.0
 #: A page that doesn't read has so many waiting, and then misses some.
 _MOST_WAITING = 100
+_END = ""
 
 
 class Events:
@@ -30,6 +31,13 @@ class Events:
         """An answer that goes on."""
         return StreamingResponse(self._listen(), media_type="text/event-stream")
 
+    def end(self) -> None:
+        """Let all answers end; from the server's own thread."""
+        for queue in self._queues:
+            while queue.full():
+                queue.get_nowait()
+            queue.put_nowait(_END)
+
     def _put(self, text: str) -> None:
         for queue in self._queues:
             if not queue.full():
@@ -43,7 +51,10 @@ class Events:
             yield ": here\n\n"
             while True:
                 try:
-                    yield await asyncio.wait_for(queue.get(), _SILENCE_SECONDS)
+                    text = await asyncio.wait_for(queue.get(), _SILENCE_SECONDS)
+                    if text == _END:
+                        return
+                    yield text
                 except TimeoutError:
                     yield ": still here\n\n"
         finally:

@@ -203,16 +203,19 @@ class Pages:
 
 
 def application(review: Review, media: ReviewMedia, cache_dir: Path) -> Starlette:
-    """The routes, with errors as answers; not yet guarded."""
+    """The routes, with errors as answers; not yet guarded. `state.events.end` ends what goes on for ever."""
     ours = (Refused, AvmatchError, FileNotFoundError, Exception)
-    return Starlette(
+    pages = Pages(review, media, cache_dir)
+    made = Starlette(
         routes=[
-            *Pages(review, media, cache_dir).routes(),
+            *pages.routes(),
             *MediaPages(review, media).routes(),
             *EvidencePages(review, cache_dir).routes(),
         ],
         exception_handlers={HTTPException: on_status, **dict.fromkeys(ours, on_refused)},
     )
+    made.state.events = pages.events
+    return made
 
 
 def _wanted(body: Mapping[str, object]) -> Wanted:

@@ -31,6 +31,7 @@ def serve(folder: Path, cache_dir: Path, *, port: int = 0, browser: bool = True,
 
         from avmatch.web.guard import Guard
         from avmatch.web.routes import application
+        from avmatch.web.stopping import StoppingServer
     except ImportError as error:
         raise MissingExtraError("starlette and uvicorn", "review", "avmatch review") from error
     from avmatch.pipelines.review import Review
@@ -45,15 +46,16 @@ def serve(folder: Path, cache_dir: Path, *, port: int = 0, browser: bool = True,
             say(address)
             if browser:
                 webbrowser.open(address)
+            pages = application(review, media, cache_dir)
             config = uvicorn.Config(
-                Guard(application(review, media, cache_dir), token, number),
+                Guard(pages, token, number),
                 log_level="error",
                 access_log=False,
                 server_header=False,
                 timeout_graceful_shutdown=1,
                 ws="none",
             )
-            uvicorn.Server(config).run(sockets=[listener])
+            StoppingServer(config, pages.state.events.end).run(sockets=[listener])
     finally:
         media.close()
         review.close()

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import csv
+import signal
+import subprocess
+import sys
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import pytest
 
 from avmatch.reports import wording
-from review_page import VIDEO, until, wait_for_clip
+from review_page import PATIENCE_SECONDS, VIDEO, until, wait_for_clip
 
 pytestmark = pytest.mark.slow
 SIZES = {"phone": (420, 900), "laptop": (1440, 900), "4k": (3840, 2160)}
@@ -167,3 +171,14 @@ def test_the_picture_plays_backwards_and_faster(shoot, reviewing, opened) -> Non
     until(page, f"{VIDEO}.currentTime < {before} - 0.3")
     page.keyboard.press("k")
     assert page.get_attribute("#play", "aria-label") == "Play"
+
+
+def test_the_server_ends_quietly_while_a_page_listens(shoot, opened, environment) -> None:
+    command = [sys.executable, "-m", "avmatch", "review", str(shoot), "--no-browser"]
+    with subprocess.Popen(command, env=environment, stdout=PIPE, stderr=PIPE, text=True) as server:
+        page = opened(server.stdout.readline().strip())
+        wait_for_clip(page)
+        server.send_signal(signal.SIGINT)
+        _, said = server.communicate(timeout=PATIENCE_SECONDS)
+    assert "Traceback" not in said
+    assert "ERROR" not in said

@@ -80,7 +80,7 @@ def test_samples_lie_where_the_clock_says(tmp_path):
     samples = np.fromfile(tmp_path / "a.s16", "<i2")
     assert len(samples) == 4 * SOUND_RATE_HZ
     assert abs(int(np.abs(samples.astype(int)).argmax()) - round(1.25 * SOUND_RATE_HZ)) <= 1
-    peaks = np.concatenate(list(coarse_peaks(samples)))
+    peaks = np.concatenate(list(coarse_peaks(tmp_path / "a.s16")))
     assert int(peaks.max(axis=1).argmax()) == 125
     assert int(pooled_peaks(peaks.astype(np.int16), 4)[:, 1].argmax()) == 1
 

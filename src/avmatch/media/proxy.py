@@ -185,14 +185,13 @@ def _resampled(samples: Float32[np.ndarray, " S"], rate_hz: int) -> Float32[np.n
     return np.concatenate([frame.to_ndarray()[0] for frame in (*frames, *resampler.resample(None))])
 
 
-def coarse_peaks(samples: Int16[np.ndarray, " S"]) -> Iterator[Int8[np.ndarray, "n 2"]]:
-    """The least and the largest of each PEAK_SAMPLES, as 8-bit numbers, in blocks."""
-    step = PEAK_SAMPLES << 12
-    for begin in range(0, len(samples), step):
-        block = np.asarray(samples[begin : begin + step])
-        starts = np.arange(0, len(block), PEAK_SAMPLES)
-        low, high = np.minimum.reduceat(block, starts), np.maximum.reduceat(block, starts)
-        yield (np.stack([low, high], axis=1) >> 8).astype(np.int8)
+def coarse_peaks(samples: Path) -> Iterator[Int8[np.ndarray, "n 2"]]:
+    """The least and the largest of each PEAK_SAMPLES of what `write_samples` wrote, as 8-bit numbers, in blocks."""
+    with samples.open("rb") as file:
+        while (block := np.fromfile(file, "<i2", PEAK_SAMPLES << 12)).size:
+            starts = np.arange(0, len(block), PEAK_SAMPLES)
+            low, high = np.minimum.reduceat(block, starts), np.maximum.reduceat(block, starts)
+            yield (np.stack([low, high], axis=1) >> 8).astype(np.int8)
 
 
 def wav_bytes(samples: Int16[np.ndarray, " S"]) -> bytes:

@@ -156,7 +156,7 @@ class ReviewMedia:
             raise UsageError(f"bins must be 1…{MOST_BINS}, and the end behind the beginning")
         per_bin = (end - begin_seconds) / bins
         if per_bin * SOUND_RATE_HZ >= PEAK_SAMPLES:
-            coarse = self._peaks(path, samples)
+            coarse = self._peaks(path)
             rate = SOUND_RATE_HZ / PEAK_SAMPLES
             found = _rows_between(coarse, round(begin_seconds * rate), round(end * rate)).astype(np.int16)
         else:
@@ -201,7 +201,9 @@ class ReviewMedia:
 
         return _mapped(self.sounds.wait(place, make, SOUND_WAIT_SECONDS), "<i2")
 
-    def _peaks(self, path: Path, samples: Int16[np.ndarray, " S"]) -> Int8[np.ndarray, "N 2"]:
+    def _peaks(self, path: Path) -> Int8[np.ndarray, "N 2"]:
+        samples = self.sounds.place(path, "samples", ".s16")
+
         def make(out: Path, _: Share) -> None:
             with out.open("wb") as file:
                 for block in coarse_peaks(samples):

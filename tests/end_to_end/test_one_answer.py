@@ -32,3 +32,7 @@ def test_a_pair_and_its_offset_are_two_things_and_have_a_reason(matched, table):
     assert all(row["why"] for row in candidates)
     made = {(row["video"], row["audio"]) for row in table(matched / "matches.csv") if row["audio"]}
     assert all(row["belongs"] for row in candidates if (row["video"], row["audio"]) in made)
+    offsets = {(row["video"], row["audio"]): row["offset_ms"] for row in table(matched / "matches.csv")}
+    chosen = [row for row in candidates if (row["video"], row["audio"]) in made]
+    assert {(row["video"], row["audio"]) for row in chosen} == made
+    assert all(row["offset_ms"] == offsets[row["video"], row["audio"]] for row in chosen)

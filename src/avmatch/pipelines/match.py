@@ -38,7 +38,7 @@ from avmatch.pipelines.decided import Decided
 from avmatch.pipelines.groups import Alignments, same_takes, with_further, without_doubles
 from avmatch.pipelines.lessons import Lessons, learned_factors, lessons_of, scored, with_decided
 from avmatch.pipelines.models import Models, face_cues, models_with, motion_cues, open_for_match
-from avmatch.pipelines.pairs import PairJudge, jump_notes, with_measured
+from avmatch.pipelines.pairs import PairJudge, jump_notes, with_measured, with_offsets_of_matches
 from avmatch.pipelines.scratch import heard_pairs, picture_notes, with_heard
 from avmatch.pipelines.shoot import with_latency
 from avmatch.pipelines.sync import cues_for as sync_cues_for
@@ -89,7 +89,7 @@ def match(
     made = decide(video_paths, videos_there, audios_there, judge.scores, confidence, settings, known.given)
     result = with_measured(made, judge)
     result, shared = with_latency(result, judge, *origins) if settings.use_latency else (result, ())
-    result = with_further(with_decided(result, known), judge, doubles, *origins)
+    result = with_offsets_of_matches(with_further(with_decided(result, known), judge, doubles, *origins))
     return replace(
         result,
         matches=tuple(

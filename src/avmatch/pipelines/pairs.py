@@ -165,8 +165,18 @@ def with_measured(result: MatchResult, judge: PairJudge) -> MatchResult:
     return replace(
         result,
         matches=tuple(map(placed, result.matches)),
-        candidates=tuple(_with_belongs(item, found(item.video, item.audio)[0]) for item in result.candidates),
+        candidates=tuple(_as_measured(item, found(item.video, item.audio)[0]) for item in result.candidates),
     )
+
+
+def with_offsets_of_matches(result: MatchResult) -> MatchResult:
+    """The candidates that became matches have the offsets of these, whatever else was learned of them since."""
+    made = {(item.video, item.audio): item.offset_seconds for item in result.matches}
+    candidates = (
+        replace(item, offset_seconds=made.get((item.video, item.audio), item.offset_seconds))
+        for item in result.candidates
+    )
+    return replace(result, candidates=tuple(candidates))
 
 
 def jump_notes(result: MatchResult, judge: PairJudge) -> Iterator[str]:
@@ -209,5 +219,7 @@ def _with_alignment(match: Match, alignment: SoundAlignment) -> Match:
     )
 
 
-def _with_belongs(candidate: Candidate, found: Measured | None) -> Candidate:
-    return candidate if found is None else replace(candidate, belongs=found.result.belongs)
+def _as_measured(candidate: Candidate, found: Measured | None) -> Candidate:
+    if found is None or found.result.offset_seconds is None:
+        return candidate
+    return replace(candidate, belongs=found.result.belongs, offset_seconds=found.result.offset_seconds)

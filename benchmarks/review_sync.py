@@ -141,13 +141,18 @@ def make_flash_clip(
     frames = (np.full((_HEIGHT, _WIDTH, 3), 235 if number in white else 20, np.uint8) for number in range(num_frames))
     write_clip(video, frames, fps=fps)
     flashes = tuple(float(first / fps) for first in firsts)
-    samples = np.zeros(round((seconds + max(0.0, offset_seconds) + 1) * RATE_HZ), np.float32)
+    write_beeps(audio, flashes, offset_seconds)
+    return FlashClip(write_result(folder / "result", video, audio, offset_seconds), flashes, offset_seconds)
+
+
+def write_beeps(path: Path, flashes_seconds: Sequence[float], offset_seconds: float) -> None:
+    """A recording with a beep for each of these flashes."""
+    samples = np.zeros(round((max(flashes_seconds) + max(0.0, offset_seconds) + 2) * RATE_HZ), np.float32)
     beep = 0.5 * np.sin(2 * np.pi * _BEEP_HZ * np.arange(round(_BEEP_SECONDS * RATE_HZ)) / RATE_HZ)
-    for flash in flashes:
+    for flash in flashes_seconds:
         place = round((flash + offset_seconds) * RATE_HZ)
         samples[place : place + len(beep)] = beep
-    write_audio(audio, AudioSamples(samples[None], RATE_HZ))
-    return FlashClip(write_result(folder / "result", video, audio, offset_seconds), flashes, offset_seconds)
+    write_audio(path, AudioSamples(samples[None], RATE_HZ))
 
 
 def write_result(folder: Path, video: Path, audio: Path, offset_seconds: float) -> Path:
@@ -203,8 +208,8 @@ def browser(executable: str = CHROMIUM) -> Iterator[Any]:
         chromium.close()
 
 
-def measure(chromium: Any, address: str, clip: FlashClip, seconds: float) -> Sync:
-    """Play the clip in the page for some seconds, and compare flashes and beeps."""
+def measure(chromium: Any, address: str, seconds: float, halfway: str = "") -> Sync:
+    """Play the clip in the page for some seconds, press a key `halfway`, and compare flashes and beeps."""
     context = chromium.new_context(bypass_csp=True)  # the recorder is no part of the page
     try:
         page = context.new_page()
@@ -212,14 +217,17 @@ def measure(chromium: Any, address: str, clip: FlashClip, seconds: float) -> Syn
         page.goto(address)
         page.wait_for_function("document.querySelector('video').readyState >= 3", timeout=120_000)
         page.keyboard.press("k")
-        page.wait_for_timeout(1000 * seconds)
+        page.wait_for_timeout(500 * seconds)
+        if halfway:
+            page.keyboard.press(halfway)
+        page.wait_for_timeout(500 * seconds)
         page.keyboard.press("k")
-        return compared(page.evaluate(COLLECT), clip.flashes_seconds)
+        return compared(page.evaluate(COLLECT))
     finally:
         context.close()
 
 
-def compared(kept: dict[str, Any], flashes_seconds: Sequence[float]) -> Sync:
+def compared(kept: dict[str, Any]) -> Sync:
     """Each flash that was shown, with the beep that was heard nearest to it."""
     first_frames = np.frombuffer(base64.b64decode(kept["firstFrames"]), np.float64)
     samples = np.frombuffer(base64.b64decode(kept["samples"]), np.int16).reshape(len(first_frames), 128)
@@ -263,7 +271,7 @@ def main() -> None:
             Path(temporary), seconds=arguments.seconds, fps=arguments.fps, offset_seconds=arguments.offset
         )
         with serving(clip.result) as address, browser() as chromium:
-            report(measure(chromium, address, clip, arguments.seconds - 1))
+            report(measure(chromium, address, arguments.seconds - 1))
 
 
 def report(sync: Sync) -> None:

@@ -64,7 +64,7 @@ def sync(
     Args:
         path: a video file.
         audio: a sound file, or another video for its sound; None = the file's own sound.
-        max_offset_seconds: offsets up to this are searched.
+        max_offset_seconds: offsets up to this are searched; below 1 s they are judged among those up to 1 s.
         model: a learned cue's towers (artifacts/tower.py): a run, an exported folder, or the name of a shipped model.
         face_detector: a YuNet network as ONNX; None = OpenCV's Haar cascades.
         cache_dir: where features are kept between runs; None = nowhere.

@@ -56,11 +56,14 @@ export class Player {
     return this.#backwards ? -1 : 1;
   }
 
+  // "" for no picture.
   load(url, frameSeconds) {
     this.pause();
     this.frameSeconds = frameSeconds;
     this.setSound(null, 0);
-    this.video.src = url;
+    if (url) this.video.src = url;
+    else this.video.removeAttribute("src");
+    this.video.load();
   }
 
   // May be called while the video plays: the sound changes at the next moment, the picture goes on.

@@ -168,7 +168,8 @@ class _Extent:
             self.end = max(self.end, packet.pts + (packet.duration or 0))
         step = 0 if packet.dts is None or self.last_dts is None else packet.dts - self.last_dts
         lasts = packet.duration or step
-        if packet.time_base and 0 < lasts * packet.time_base <= _MAX_PACKET_SECONDS:
+        base = packet.time_base  # whole numbers are compared: fractions would take as long as decoding the sound
+        if base and 0 < lasts * base.numerator <= _MAX_PACKET_SECONDS * base.denominator:
             self.duration += lasts
         self.last_dts = packet.dts
 

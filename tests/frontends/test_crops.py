@@ -67,3 +67,12 @@ def test_what_was_hardly_seen_is_no_track():
     for tick in range(50):
         list(crops.take(located(tick / 25, 0)))
     assert crops.extents({0: Sighting(0.0, 2.0, hits=1)}) == {}
+
+
+@pytest.mark.parametrize("side", [40, 96, 300])
+def test_a_level_crop_of_an_upright_face_is_the_crop_of_its_box(side):
+    noise = np.random.default_rng(0).uniform(0, 255, (400, 600)).astype(np.uint8)
+    image = cv2.GaussianBlur(noise, (0, 0), 6.0)
+    box = np.array([120, 40, side, side], np.float32)
+    upright, level = mouth_crop(image, box, 80), mouth_crop(image, np.append(box, np.float32(0)), 80)
+    assert np.abs(upright.astype(int) - level).mean() < 1.5

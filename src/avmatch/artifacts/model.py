@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 #: Kinds of models; KINDS says what they are for.
 TOWERS, CLIP_TOWERS, EVENTS, SCENES = "towers", "clip_towers", "events", "scenes"
 WORDS, COLLISIONS, WINDOWS, CLASSES = "words", "collisions", "windows", "classes"
-VOICE, SEMANTIC = "voice", "semantic"
+VOICE, SEMANTIC, FACES = "voice", "semantic", "faces"
 
 _KIND_OF_SIDE = {"words": WORDS, "classes": CLASSES}
 _KIND_OF_INPUT = {
@@ -139,8 +139,11 @@ class Graph:
         )
 
 
-def open_graph(path: Path, content: bytes | None = None) -> Graph:
+def open_graph(path: Path, content: bytes | None = None, num_threads: int = 0) -> Graph:
     """Load a graph for the CPU, from its file or from bytes that are meant for it.
+
+    Args:
+        num_threads: that one run uses; 0 = as many as there are cores.
 
     Raises:
         ModelError: there is no file, or none that can be run.
@@ -154,6 +157,7 @@ def open_graph(path: Path, content: bytes | None = None) -> Graph:
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    options.intra_op_num_threads = num_threads
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads would use up a core
     try:
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
@@ -203,7 +207,7 @@ def _one_line(error: Exception) -> str:
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
 #: The graphs by which a folder is recognised, the first that is there.
-_GRAPHS = ("video", "audio", "scenes", "words", "classes", "classes_sound", "classes_picture", "metric_film")
+_GRAPHS = ("video", "audio", "scenes", "words", "classes", "classes_sound", "classes_picture", "metric_film", "picture")
 
 
 @dataclass(frozen=True)
@@ -242,6 +246,7 @@ KINDS = {
     COLLISIONS: Kind("a model of collisions", "`avmatch collide`", "`collision`"),
     WINDOWS: Kind("a model of single windows", "`avmatch evaluate probe`", "`avts`"),
     CLASSES: Kind("a classifier of single windows", "`avmatch evaluate probe` (its .onnx file)", "classes"),
+    FACES: Kind("a finder of faces", "all commands that look at faces", "benchmarks/faces_training.py"),
     VOICE: Kind("a detector of voices", "the cues that look at faces", "benchmarks/voice.py"),
     SEMANTIC: Kind("a model of what is visible and what sounds", "`avmatch match` (--model)", "`semantic`"),
 }

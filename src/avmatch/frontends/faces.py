@@ -6,7 +6,9 @@ A detector is slow and its boxes jitter, so it looks at the whole picture about 
 quarter of a second at the surroundings of each face that is already followed. Boxes in between are
 interpolated, which is why frames come out a few later than they go in. A shot cut ends every track.
 
-Boxes are (x, y, width, height) in pixels of the picture. Letters in shapes: H rows, W columns, N faces.
+Boxes are (x, y, width, height) in pixels of the picture. Detectors that know how far a face is turned add its roll in
+radians, positive where the picture's right eye is the lower one. Letters in shapes: H rows, W columns, N faces, B = 4
+numbers a box, or 5 with the roll.
 """
 
 from dataclasses import dataclass, field
@@ -42,7 +44,7 @@ CUT_RATIO = 4.0  # … and how many times as much as it has changed lately
 class FaceDetector(Protocol):
     """Anything that finds faces in one grey picture."""
 
-    def detect(self, image: UInt8[np.ndarray, "H W"]) -> Float32[np.ndarray, "N 4"]:
+    def detect(self, image: UInt8[np.ndarray, "H W"]) -> Float32[np.ndarray, "N B"]:
         """Boxes of the faces, in pixels, largest or surest first."""
         ...
 
@@ -127,12 +129,12 @@ def _square(boxes: Float32[np.ndarray, "N 4"]) -> Float32[np.ndarray, "N 4"]:
     return np.stack([left, bottom - side, side, side], axis=1).astype(np.float32)
 
 
-def overlap(box: Float[np.ndarray, " 4"], other: Float[np.ndarray, " 4"]) -> float:
-    """Intersection over union of two boxes, 0 to 1."""
+def overlap(box: Float[np.ndarray, " B"], other: Float[np.ndarray, " B"]) -> float:
+    """Intersection over union of two boxes as if they were upright, 0 to 1."""
     low = np.maximum(box[:2], other[:2])
-    high = np.minimum(box[:2] + box[2:], other[:2] + other[2:])
+    high = np.minimum(box[:2] + box[2:4], other[:2] + other[2:4])
     common = float(np.prod(np.maximum(high - low, 0)))
-    return common / (float(np.prod(box[2:])) + float(np.prod(other[2:])) - common + 1e-9)
+    return common / (float(np.prod(box[2:4])) + float(np.prod(other[2:4])) - common + 1e-9)
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,12 +144,12 @@ class LocatedFrame:
     Attributes:
         image: (H, W) luma.
         pts_seconds: its presentation time.
-        boxes: smoothed pixel box (4,) of each face, by the number of its track.
+        boxes: smoothed pixel box (B,) of each face, by the number of its track.
     """
 
     image: UInt8[np.ndarray, "H W"]
     pts_seconds: float
-    boxes: dict[int, Float32[np.ndarray, " 4"]]
+    boxes: dict[int, Float32[np.ndarray, " B"]]
 
 
 class CutFinder:
@@ -201,9 +203,9 @@ class _Face:
         self.misses = 0
         self.sighting.hits += 1
         self.sighting.last_seconds = pts_seconds
-        size = self.box[2:] + 0.3 * (found[2:] - self.box[2:])
-        old, new = self.box[:2] + self.box[2:] / 2, found[:2] + found[2:] / 2
-        self.box = np.concatenate([old + 0.6 * (new - old) - size / 2, size]).astype(np.float32)
+        shape = self.box[2:] + 0.3 * (found[2:] - self.box[2:])
+        old, new = self.box[:2] + self.box[2:4] / 2, found[:2] + found[2:4] / 2
+        self.box = np.concatenate([old + 0.6 * (new - old) - shape[:2] / 2, shape]).astype(np.float32)
 
 
 class FaceTracker:
@@ -267,8 +269,8 @@ class FaceTracker:
 
     def _near(self, image: np.ndarray, box: np.ndarray) -> np.ndarray | None:
         """The face that overlaps the box most, searched in its surroundings at a small scale."""
-        reach = SURROUNDINGS * box[2:] / 2
-        centre = box[:2] + box[2:] / 2
+        reach = SURROUNDINGS * box[2:4] / 2
+        centre = box[:2] + box[2:4] / 2
         left, top = np.maximum(centre - reach, 0).astype(int)
         right, bottom = np.ceil(centre + reach).astype(int)
         part = image[top:bottom, left:right]
@@ -276,7 +278,8 @@ class FaceTracker:
             return None
         scale = min(1.0, SURROUNDINGS_PIXELS / max(part.shape))
         part = cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        found = self._detector.detect(part) / np.float32(scale)
+        found = self._detector.detect(part)
+        found[:, :4] /= np.float32(scale)
         found[:, :2] += np.array([left, top], np.float32)
         best = max(found, key=lambda other: overlap(box, other), default=None)
         return best if best is not None and overlap(box, best) > SAME_FACE_OVERLAP else None

@@ -3,7 +3,8 @@
     FrameClock       frames at whatever times → small frames on a regular clock, as towers take them, in training and
                      in use. A tick shows the frame that is nearest to it within half a tick; in gaps the last frame
                      stays.
-    MouthCrops       faces, followed (faces.py) → the lower face of each, cut out at one scale → ticks of equal size.
+    MouthCrops       faces, followed (faces.py) → the lower face of each, cut out at one scale → ticks of equal size;
+                     level, where the detector knows how far the face is turned.
                      A face as wide as its box gives CROP_FACE_PIXELS pixels, so that a larger crop shows more of the
                      surroundings, not more detail.
     MouthFrontEnd    what the lips of every face do, frame by frame, without a trained model: the face now and one frame
@@ -50,6 +51,7 @@ UPPER_FACE = (slice(12, 38), slice(8, 56))  # brows, eyes, nose: what moves with
 MOUTH = (slice(42, 74), slice(14, 50))  # from under the nose to the chin
 LIPS = (slice(46, 64), slice(22, 42))
 LOWER_LIP = (slice(52, 74), slice(18, 46))
+_MAX_STEP_PX = 1.5  # between samples of a level part
 BLUR_PIXELS = 1.5  # makes steps of up to two pixels a frame fit the gradient equation
 
 
@@ -108,21 +110,56 @@ def held_ticks(num_ticks: int, kept_share: float, phase: float) -> Int64[np.ndar
 
 
 def mouth_crop(
-    image: UInt8[np.ndarray, "H W"], box: Float32[np.ndarray, " 4"], side_px: int
+    image: UInt8[np.ndarray, "H W"], box: Float32[np.ndarray, " B"], side_px: int
 ) -> UInt8[np.ndarray, "S S"]:
-    """The lower face in a standard size; beyond the picture its border is repeated.
+    """The lower face in a standard size, level; beyond the picture its border is repeated.
 
     Args:
         image: (H, W) luma.
-        box: (4,) x, y, width and height of the face in pixels.
+        box: (B,) x, y, width and height of the face in pixels, and its roll where that is known.
         side_px: S.
     """
     width = max(float(box[2]), 8.0)
+    if len(box) == 5:
+        exact = width * side_px / CROP_FACE_PIXELS
+        return _level_part(image, box, (exact, exact), MOUTH_HEIGHT, (side_px, side_px))
     side = max(2, round(width * side_px / CROP_FACE_PIXELS))
     centre = (float(box[0]) + width / 2, float(box[1]) + MOUTH_HEIGHT * width)
     part = cv2.getRectSubPix(image, (side, side), centre)
     method = cv2.INTER_AREA if side > side_px else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(part, (side_px, side_px), interpolation=method), np.uint8)
+
+
+def _level_part(
+    image: UInt8[np.ndarray, "H W"],
+    box: Float32[np.ndarray, " 5"],
+    size: tuple[float, float],
+    height_share: float,
+    size_px: tuple[int, int],
+) -> UInt8[np.ndarray, "h w"]:
+    """A part of the picture, level with the face, at another scale.
+
+    Args:
+        size: width and height of the part, in pixels of the picture.
+        height_share: so many widths of the face lie between the box's upper edge and the part's middle.
+        size_px: width and height of what is given back.
+    """
+    left, top, width, _, roll = map(float, box)
+    sine, cosine = np.sin(roll), np.cos(roll)
+    below = (height_share - 0.5) * width
+    middle = (left + width / 2 - sine * below, top + width / 2 + cosine * below)
+    finer = 1  # sampled so finely, and averaged, that no pixel is left out
+    while size[0] / (finer * size_px[0]) > _MAX_STEP_PX:
+        finer *= 2
+    num_columns, num_rows = finer * size_px[0], finer * size_px[1]
+    turn = np.array([[cosine, -sine], [sine, cosine]]) * (size[0] / num_columns, size[1] / num_rows)
+    corner = middle - turn @ ((num_columns - 1) / 2, (num_rows - 1) / 2)
+    how = cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR
+    places, shape = np.column_stack([turn, corner]), (num_columns, num_rows)
+    part = cv2.warpAffine(image, places, shape, flags=how, borderMode=cv2.BORDER_REPLICATE)
+    while part.shape[1] > size_px[0]:
+        part = cv2.resize(part, (part.shape[1] // 2, part.shape[0] // 2), interpolation=cv2.INTER_AREA)
+    return np.asarray(part, np.uint8)
 
 
 class MouthCrops:
@@ -201,7 +238,7 @@ class MouthFrontEnd:
         size = np.array(image.shape[::-1] * 2, np.float32)
         for number, box in located.boxes.items():
             signals = mouth_signals(face_patch(previous, box), face_patch(image, box))
-            row = (located.pts_seconds, *(box / size).tolist(), *signals)
+            row = (located.pts_seconds, *(box[:4] / size).tolist(), *signals)
             self._growing.setdefault(number, array("d")).extend(row)
         self._previous = image
 
@@ -219,13 +256,16 @@ def _track(grown: array[float], sighting: Sighting) -> MouthTrack | None:
     return MouthTrack(pts_seconds, boxes, signals)
 
 
-def face_patch(image: UInt8[np.ndarray, "H W"], box: Float32[np.ndarray, " 4"]) -> Float32[np.ndarray, "80 64"]:
-    """The face in a standard size, with a quarter more at the chin, which opens below the box."""
+def face_patch(image: UInt8[np.ndarray, "H W"], box: Float32[np.ndarray, " B"]) -> Float32[np.ndarray, "80 64"]:
+    """The face in a standard size, level, with a quarter more at the chin, which opens below the box."""
+    shape = (FACE_PIXELS, FACE_PIXELS * 5 // 4)
+    if len(box) == 5:
+        exact = max(float(box[2]), 8.0)
+        return _level_part(image, box, (exact, exact * 5 / 4), 5 / 8, shape).astype(np.float32)
     width = max(8, round(float(box[2])))
     height = width * 5 // 4
     centre = (float(box[0] + box[2] / 2), float(box[1] + height / 2))
     part = cv2.getRectSubPix(image, (width, height), centre)
-    shape = (FACE_PIXELS, FACE_PIXELS * 5 // 4)
     return cv2.resize(part, shape, interpolation=cv2.INTER_AREA).astype(np.float32)
 
 

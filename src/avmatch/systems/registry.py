@@ -34,6 +34,7 @@ SYSTEMS = {
     "collisions": "avmatch.systems.collisions",
     "voice": "avmatch.systems.voice",
     "semantic": "avmatch.systems.semantic",
+    "faces": "avmatch.systems.faces",
 }
 
 

@@ -132,7 +132,6 @@ function placeText({ offsetSeconds, clipSeconds, durationSeconds }) {
 function evidenceText(answer) {
   if (answer.offset_seconds === null) return answer.message || "no offset found";
   const parts = [`sound ${lateness(answer.offset_seconds)}`];
-  if (answer.confidence !== null) parts.push(`${percent(answer.confidence)} sure`);
   if (answer.offset_interval_seconds) parts.push(answer.offset_interval_seconds.map((bound) => offsetText(bound)).join(" … "));
   if (answer.belongs !== null) parts.push(`belongs ${percent(answer.belongs)}`);
   return parts.join(" · ");

@@ -19,6 +19,7 @@ from avmatch.alignment.offset import (
     offset_interval,
     within,
 )
+from avmatch.alignment.repeats import first_round
 from avmatch.alignment.speed import find_speed
 from avmatch.core.features import BAND_RATE_HZ, AudioFeatures, VideoFeatures
 from avmatch.core.results import Piece
@@ -55,7 +56,9 @@ def measure(
     """Measure how late the sound comes, and whether that holds throughout.
 
     A range narrower than JUDGED_SECONDS (offset.py) is measured in that one; the offset is the best of the range asked.
+    Of a loop, only the first round counts (repeats.py).
     """
+    video = first_round(video, audio)
     found = _in_part(cues, video, audio, max(max_offset_seconds, JUDGED_SECONDS))
     asked = found.estimate if max_offset_seconds >= JUDGED_SECONDS else within(found.estimate, max_offset_seconds)
     return found if asked is found.estimate else Measurement(asked, found.drift)

@@ -106,7 +106,8 @@ def usable(avmatch, once):
 @pytest.mark.slow
 @pytest.mark.parametrize(("stage", "num"), [("videos", 2), ("audio", 3), ("pairs", 2)])
 def test_resumed_files_are_the_same_byte_for_byte(avmatch, usable, environment, tmp_path, stage, num):
-    out, cache = tmp_path / "out", tmp_path / "cache"
+    # Beside the other result: the report links to the files by their places relative to it.
+    out, again, cache = usable / f"after-{stage}", usable / f"again-{stage}", tmp_path / "cache"
     inputs = (usable / "videos", usable / "audio")
     words = [sys.executable, "-c", _DYING, *map(str, (*inputs, out, cache, stage, num))]
     died = subprocess.run(words, env=environment, capture_output=True, check=False, timeout=300)
@@ -116,6 +117,6 @@ def test_resumed_files_are_the_same_byte_for_byte(avmatch, usable, environment, 
     avmatch("match", *inputs, "-o", out, "--cache", cache, fresh=True)
     assert results(out) == results(usable / "out")
     answer = next((cache / "answers").glob("*.npz"))
-    avmatch("match", *inputs, "-o", tmp_path / "again", "--cache", cache)
-    assert results(tmp_path / "again") == results(out)
+    avmatch("match", *inputs, "-o", again, "--cache", cache)
+    assert results(again) == results(out)
     assert answer.stat().st_mtime_ns == next((cache / "answers").glob("*.npz")).stat().st_mtime_ns

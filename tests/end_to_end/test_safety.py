@@ -86,7 +86,7 @@ def test_a_kill_in_the_middle_leaves_nothing_half_written(avmatch, environment, 
 
 def test_a_kill_leaves_the_result_of_the_run_before_and_it_is_still_replaced(avmatch, environment, pair, tmp_path):
     folder = tmp_path / "copies"
-    mux(*pair, folder / "clip.mp4", offset_seconds=0.0)
+    mux(*pair, folder / "clip.mp4", offset_seconds=0.2)
     earlier = written(folder)
     arguments = arguments_of("mux", pair, folder, tmp_path)
     kill_in_the_middle(arguments, tmp_path / "flag", environment)

@@ -22,7 +22,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int
 from scipy.special import logsumexp
-from threadpoolctl import threadpool_limits
 
 from avmatch.core.features import AudioFeatures, VideoFeatures
 from avmatch.core.results import Progress
@@ -272,6 +271,8 @@ def side_by_side(
     progress: Progress | None,
 ) -> None:
     """Do all jobs, some at once, each on one core, and report how far it is."""
+    from threadpoolctl import threadpool_limits  # importing it changes the environment
+
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         for number, _ in enumerate(pool.map(work, jobs), start=1):
             if progress is not None:

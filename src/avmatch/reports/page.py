@@ -20,8 +20,6 @@ from urllib.parse import quote
 
 import numpy as np
 from jaxtyping import Float32
-from scipy.cluster.hierarchy import leaves_list, linkage
-from scipy.spatial.distance import squareform
 
 import avmatch
 from avmatch.core.files import script_json, strict_json
@@ -89,6 +87,9 @@ def _clustered(result: MatchResult, decided: Sequence[int | None]) -> list[int]:
     Average linkage (Sokal and Michener, 1958): near are two pairs of which one's video scores high with the other's
     recording.
     """
+    from scipy.cluster.hierarchy import leaves_list, linkage
+    from scipy.spatial.distance import squareform
+
     columns = list(dict.fromkeys(column for column in decided if column is not None))
     if not LEAST_CLUSTERED < len(columns) <= MOST_CLUSTERED:
         return columns

@@ -42,15 +42,23 @@ def test_the_first_round_of_a_loop_is_what_counts(length_seconds):
     assert first.duration_seconds == pytest.approx(length_seconds - SEAM_SECONDS, abs=0.05)
 
 
-@pytest.mark.parametrize("sides", ["picture", "sound", "neither", "other lengths"])
-def test_both_must_come_again_together(sides):
-    lengths = {"picture": (3.0, 26.0), "sound": (26.0, 3.0), "neither": (26.0, 26.0), "other lengths": (3.0, 3.7)}[
-        sides
-    ]
-    video = picture(looped(drawn(1, lengths[0], TICK_RATE_HZ, 64), TICK_RATE_HZ, 26.0))
-    heard = sound(looped(drawn(2, lengths[1], BAND_RATE_HZ, 8), BAND_RATE_HZ, 26.0))
-    assert round_seconds(video, heard) is None
-    assert first_round(video, heard) is video
+@pytest.mark.parametrize(
+    ("picture_seconds", "noise", "sound_seconds", "found"),
+    [
+        (26.0, 0.0, 3.0, None),
+        (26.0, 0.0, 26.0, None),
+        (3.0, 0.5, 26.0, None),
+        (3.0, 0.5, 3.7, None),
+        (3.0, 0.5, 3.0, 3.0),
+        (3.0, 0.0, 26.0, 3.0),
+    ],
+)
+def test_both_must_come_again_together_or_the_picture_exactly(picture_seconds, noise, sound_seconds, found):
+    change = looped(drawn(1, picture_seconds, TICK_RATE_HZ, 64).mean(axis=1), TICK_RATE_HZ, 26.0)
+    change = change * np.exp(noise * change.std() * np.random.default_rng(3).standard_normal(len(change)))
+    video = picture(np.repeat(change[:, None], 64, axis=1).astype(np.float32))
+    heard = sound(looped(drawn(2, sound_seconds, BAND_RATE_HZ, 8), BAND_RATE_HZ, 26.0))
+    assert round_seconds(video, heard) == (found and pytest.approx(found, abs=1 / TICK_RATE_HZ))
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.5, 2.9])

@@ -3,7 +3,8 @@
 Nats add up over time because moments are independent. In a loop they are the same moments again, and a foreign sound
 that agrees a little by chance would agree a lot. A loop shows in both: the change of the picture and the onsets of the
 sound, each against itself so many seconds later, correlate over all that overlaps. A beat repeats in the sound alone,
-a machine in the picture alone; where both come again as they were, nothing new is said.
+a machine nearly in the picture alone; where both come again as they were, nothing new is said, and neither where the
+picture comes again exactly.
 
 Letters in shapes: T ticks.
 """
@@ -22,6 +23,8 @@ LEAST_ROUND_SECONDS, LEAST_ROUNDS = 2.0, 1.5
 #: From these correlations on, both repeat. Loops have 0.68 … 1.00 in the sound and 0.83 … 0.98 in the picture; other
 #: clips at most 0.48 in the picture where the sound repeats best (docs/experiments/belonging.md).
 LEAST_IN_SOUND, LEAST_IN_PICTURE = 0.6, 0.75
+#: … or from this on in the picture.
+LEAST_IN_PICTURE_ALONE = 0.9
 #: Where one round ends and the next begins, picture and sound jump together, whatever they show.
 SEAM_SECONDS = 0.12
 _LEVEL_SECONDS = 2.0
@@ -37,7 +40,7 @@ def first_round(video: VideoFeatures, audio: AudioFeatures) -> VideoFeatures:
 
 
 def round_seconds(video: VideoFeatures, audio: AudioFeatures) -> float | None:
-    """How long one round lasts, if picture and sound are loops of the same length; None if they aren't."""
+    """How long one round lasts, if the picture is a loop, and the sound one of the same length; None if they aren't."""
     longest = min(len(video.motion) / TICK_RATE_HZ, len(audio.flux) / BAND_RATE_HZ) / LEAST_ROUNDS
     if longest < LEAST_ROUND_SECONDS:
         return None
@@ -51,7 +54,8 @@ def round_seconds(video: VideoFeatures, audio: AudioFeatures) -> float | None:
     ]
     per_tick = BAND_RATE_HZ // TICK_RATE_HZ
     for tick in ticks.tolist():
-        if in_sound[(tick - 1) * per_tick : (tick + 1) * per_tick + 1].max(initial=0.0) >= LEAST_IN_SOUND:
+        least = LEAST_IN_SOUND if in_picture[tick] < LEAST_IN_PICTURE_ALONE else -np.inf
+        if in_sound[(tick - 1) * per_tick : (tick + 1) * per_tick + 1].max(initial=0.0) >= least:
             return float(tick) / TICK_RATE_HZ
     return None
 

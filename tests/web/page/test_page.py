@@ -43,10 +43,12 @@ def test_axe_finds_nothing_serious(shoot, reviewing, opened, axe, size, scheme) 
     wait_for_clip(page)
     assert faults(page, axe) == []
     for key in ("?", "c", "d", "e"):
+        wait_for_clip(page)
         page.keyboard.press(key)
         until(page, f"document.querySelector('dialog').open /* by {key} */")
         assert faults(page, axe) == []
         page.keyboard.press("Escape")
+        until(page, "!document.querySelector('dialog').open")
 
 
 @pytest.mark.parametrize("size", SIZES)

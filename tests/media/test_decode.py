@@ -444,7 +444,7 @@ def test_a_clock_that_starts_over_goes_on(tmp_path):
     assert (second - again[0]) - (first - part.pts_seconds[0]) == pytest.approx(0.0, abs=0.03)
 
 
-@pytest.mark.parametrize(("converter", "kind"), [("_grey", "picture"), ("channels", "sound")])
+@pytest.mark.parametrize(("converter", "kind"), [("grey", "picture"), ("channels", "sound")])
 def test_frames_that_cannot_be_converted_are_the_files_fault(media, monkeypatch, converter, kind):
     def odd(*_):
         raise ValueError("buffer is smaller than requested size")

@@ -16,17 +16,16 @@ Tables are CSV (comma- or tab-separated) or Parquet, and errors name the row, so
 they are left alone.
 """
 
-import csv
 import math
 import os
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from avmatch.core.clock import seconds_from_milliseconds
-from avmatch.core.errors import MissingExtraError, UsageError
+from avmatch.core.errors import UsageError
+from avmatch.data.cells import csv_cells, in_words, parquet_cells
 from avmatch.data.paths import listed_path
 
 MANIFEST, WORDS = "manifest.csv", "words.csv"
@@ -39,7 +38,6 @@ WORD_SLACK_SECONDS = 0.04
 _SIDES = ("video", "audio")
 _SYNC = {"": False, "ok": False, "doubtful": True}
 _TARGET = {"": False, "0": False, "1": True}
-_SEPARATOR_HINT = re.compile(r"\"?sep=([;,\t])\"?\s*", re.IGNORECASE)
 _COPIED_HEADER = ("start", "end")
 
 
@@ -187,7 +185,7 @@ def read_table(path: Path, needed: Sequence[str] = ()) -> tuple[tuple[str, ...],
     """
     if not path.is_file():
         raise UsageError(f"{path}: no such file")
-    columns, rows = _parquet(path) if path.suffix.lower() == ".parquet" else _csv(path)
+    columns, rows = parquet_cells(path) if path.suffix.lower() == ".parquet" else csv_cells(path)
     columns = tuple(name.strip() for name in columns)
     if twice := [name for name in columns if name and columns.count(name) > 1]:
         raise UsageError(f"{path}: has two columns named `{twice[0]}`; remove one")
@@ -200,7 +198,7 @@ def read_table(path: Path, needed: Sequence[str] = ()) -> tuple[tuple[str, ...],
 def need_columns(path: Path, columns: Sequence[str], needed: Sequence[str]) -> None:
     """Raises UsageError if one of `needed` isn't among `columns`."""
     if missing := [f"`{name}`" for name in needed if name not in columns]:
-        raise UsageError(f"{path}: lacks a column named {', '.join(missing)}, found: {_list(columns)}")
+        raise UsageError(f"{path}: lacks a column named {', '.join(missing)}, found: {in_words(columns)}")
 
 
 def of_split(path: Path, columns: Sequence[str], rows: list[Row], split: str | None) -> list[Row]:
@@ -283,7 +281,7 @@ def _clips(path: Path) -> list[tuple[Clip, Row]]:
     if not sides:
         raise UsageError(
             f"{path}: needs the columns `video` and `audio`, or `path` for videos with their own sound; "
-            f"found: {_list(columns)}"
+            f"found: {in_words(columns)}"
         )
     is_truth = columns == TRUTH_COLUMNS
     if is_truth:
@@ -365,38 +363,3 @@ def text_lines(path: Path) -> list[str]:
 def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
     """The lines that aren't blank, stripped, with their numbers from 1."""
     return ((number, line.strip()) for number, line in enumerate(text_lines(path), start=1) if line.strip())
-
-
-def _csv(path: Path) -> tuple[tuple[str, ...], list[dict[str, object]]]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            header = file.readline()
-            if hint := _SEPARATOR_HINT.fullmatch(header):  # as Excel writes it in front of the header
-                delimiter = hint[1]
-            else:
-                file.seek(0)
-                delimiter = max("\t;,", key=lambda sign: (header.count(sign), sign == ","))
-            reader = csv.DictReader(file, delimiter=delimiter)
-            columns, rows = tuple(reader.fieldnames or ()), list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"{path}: not a CSV in UTF-8 ({error}); save it as UTF-8 with a header row") from error
-    for number, row in enumerate(rows, start=1):
-        if any(row.pop(None, ())):  # trailing commas do no harm
-            raise UsageError(f"{path}, row {number}: has more cells than the header ({_list(columns)})")
-    return columns, [dict(row) for row in rows]
-
-
-def _parquet(path: Path) -> tuple[tuple[str, ...], list[dict[str, object]]]:
-    try:
-        from pyarrow import ArrowException, parquet
-    except ImportError as error:
-        raise MissingExtraError("pyarrow", "parquet", "reading a Parquet table") from error
-    try:
-        table = parquet.read_table(path)
-    except (ArrowException, OSError) as error:
-        raise UsageError(f"{path}: not a readable Parquet file ({error})") from error
-    return tuple(table.column_names), table.to_pylist()
-
-
-def _list(columns: Sequence[str]) -> str:
-    return ", ".join(columns) or "none"

@@ -18,7 +18,7 @@ import av
 import av.container
 import cv2
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32
 
 from avmatch.core.clock import samples_from_seconds, seconds_from_samples
 from avmatch.core.errors import MediaError, Reason
@@ -26,6 +26,7 @@ from avmatch.core.features import AudioSamples, ColourFrames, VideoFrames
 from avmatch.media import choice, source
 from avmatch.media.choice import BEST, StreamChoice
 from avmatch.media.downmix import Downmix
+from avmatch.media.pictures import colour, grey
 from avmatch.media.samples import CHUNK_SAMPLES, Raised, audio_frames, channels
 from avmatch.media.steady import SteadyTimes
 
@@ -39,7 +40,6 @@ _MAX_SIDE_PX, _SOUND_RATE_HZ = 640, 16000
 #: Sample rates outside of this are a damaged header; a few bytes at 1 Hz would become hours of sound.
 _MIN_RATE_HZ, _MAX_RATE_HZ = 1000, 10_000_000
 _Block = VideoFrames | ColourFrames | AudioSamples
-_PLANES_WITH_LUMA = ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12", "gray")
 
 
 def decode(
@@ -241,7 +241,7 @@ class _PictureSink:
         self._last_seconds = time_seconds
         yield from self._in_colour(frame, time_seconds)
         with _converting():
-            picture = (_colour if self.is_colour else _grey)(frame, self.max_side_px)
+            picture = (colour if self.is_colour else grey)(frame, self.max_side_px)
         if self._frames and (picture.shape != self._frames[0].shape or len(self._frames) >= BLOCK_FRAMES):
             yield from self.flush()
         self._frames.append(picture)
@@ -259,7 +259,7 @@ class _PictureSink:
             return
         self._num_colour = int(time_seconds / self.colour_seconds + 0.5)
         with _converting():
-            picture = _colour(frame, COLOUR_SIDE_PX)
+            picture = colour(frame, COLOUR_SIDE_PX)
         yield ColourFrames(picture[None], np.array([time_seconds]))
 
     def _time(self, frame: av.VideoFrame) -> float:
@@ -268,35 +268,6 @@ class _PictureSink:
         if ticks is None or not frame.time_base:
             return following
         return self.clock.seconds(ticks, frame.time_base, self._last_seconds, following)
-
-
-def _grey(frame: av.VideoFrame, max_side_px: int) -> UInt8[np.ndarray, "H W"]:
-    """Luma of a frame, shrunk and upright."""
-    width, height = _size(frame, max_side_px)
-    if frame.format.name not in _PLANES_WITH_LUMA:
-        frame = frame.reformat(width, height, "yuv420p", interpolation="AREA")
-    plane = frame.planes[0]
-    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : frame.width]
-    same = rows.shape == (height, width)
-    grey = rows.copy() if same else cv2.resize(rows, (width, height), interpolation=cv2.INTER_AREA)
-    return _upright(frame, grey)
-
-
-def _colour(frame: av.VideoFrame, max_side_px: int) -> UInt8[np.ndarray, "H W 3"]:
-    """Red, green and blue of a frame, shrunk and upright."""
-    width, height = _size(frame, max_side_px)
-    return _upright(frame, frame.reformat(width, height, "rgb24", interpolation="AREA").to_ndarray())
-
-
-def _size(frame: av.VideoFrame, max_side_px: int) -> tuple[int, int]:
-    """Width and height, not yet upright."""
-    scale = min(1.0, max_side_px / max(frame.width, frame.height))
-    return max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
-
-
-def _upright(frame: av.VideoFrame, picture: UInt8[np.ndarray, "H W *colours"]) -> UInt8[np.ndarray, "h w *colours"]:
-    turns = round(frame.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture
 
 
 @dataclass

@@ -164,6 +164,8 @@ def test_what_isn_t_a_list_says_so(tmp_path):
     touch(tmp_path, "notes.txt", "folder/notes.txt")
     with pytest.raises(UsageError, match=r"notes\.txt: not a list of pairs; give a CSV or Parquet file or a folder"):
         read_pair_list(tmp_path / "notes.txt")
+    with pytest.raises(UsageError, match=r"nothing: no such file or folder"):
+        read_pair_list(tmp_path / "nothing")
     with pytest.raises(UsageError, match="no video files found there"):
         read_pair_list(tmp_path / "folder")
     with pytest.raises(UsageError, match=r"gone\.csv: no such file"):

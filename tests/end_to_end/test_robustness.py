@@ -188,6 +188,7 @@ def _matches(scenes, folder):
 def test_what_cannot_be_measured_is_said(avmatch, scenes, features, tmp_path):
     said = avmatch("robustness", scenes, "-o", tmp_path, "--conditions", "rain", exits=2).stderr
     assert "no condition 'rain'; there are clean, white" in said
+    assert "no condition ''" in avmatch("robustness", scenes, "-o", tmp_path, "--conditions", ",", exits=2).stderr
     (tmp_path / "one").mkdir()
     (tmp_path / "one" / "a.mp4").write_bytes((scenes / "videos" / "v_0001.mp4").read_bytes())
     with pytest.raises(UsageError, match=r"needs two clips or more, and 0 can be used; .*a.mp4: there is no sound"):

@@ -23,7 +23,7 @@ def robustness(
     from avmatch.reports.robustness import figures_table
     from avmatch.reports.wording import remark_lines
 
-    names = [name.strip() for name in conditions.split(",") if name.strip()]
+    names = [name.strip() for name in conditions.split(",")] if conditions else []
     with progress_bars() as progress:
         result = run(data, out, names, model=model, cache_dir=cache_folder(cache), progress=progress)
     console = Console()

@@ -43,6 +43,8 @@ def read_pair_list(path: str | Path) -> tuple[Clip, ...]:
     given = Path(path)
     if (table := _table_of(given, ("truth.csv", MANIFEST))) is not None:
         return read_manifest(table)
+    if not given.exists():
+        raise UsageError(f"{given}: no such file or folder")
     if not given.is_dir():
         raise UsageError(f"{given}: not a list of pairs; give a CSV or Parquet file or a folder of videos")
     for folder in (given, given / "Train"):

@@ -19,9 +19,11 @@ jaxtyping.jaxtyped = runtime_types.jaxtyped  # before anything of avmatch is imp
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
 
-# Timings are never asserted: a busy machine is no fault of the code.
-hypothesis.settings.register_profile("untimed", deadline=None)
-hypothesis.settings.load_profile("untimed")
+# Timings are never asserted: a busy machine is no fault of the code. The same examples every time, so that a run that
+# fails can be repeated; HYPOTHESIS_PROFILE=explore looks for new ones.
+hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("explore", deadline=None, max_examples=3000)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 SHARED = SHARED_FOLDER / "data"
 

@@ -134,9 +134,10 @@ class _Writer:
         add(element, "enabled", "FALSE" if is_sound and item.clip.is_muted else "TRUE")
         # Places in a file are counted in the item's own rate: that of a picture, or of the timeline.
         rate = self._timeline.rate if is_sound else item.clip.pair.picture.rate
-        add(element, "duration", _num_frames(excerpt.media, rate, is_picture=not is_sound))
+        num_frames = _num_frames(excerpt.media, rate, is_picture=not is_sound)
+        add(element, "duration", num_frames)
         _rate(element, rate)
-        _times(element, excerpt, rate, self._timeline.rate)
+        _times(element, excerpt, rate, num_frames, self._timeline.rate)
         file = add(element, "file", id=f"file-{number}")
         if is_new:
             _describe(file, excerpt.media, rate, self._places)
@@ -162,13 +163,14 @@ def _link(element: ET.Element, other: _Item) -> None:
         add(link, "groupindex", 1)
 
 
-def _times(element: ET.Element, excerpt: Excerpt, rate: Fraction, timeline_rate: Fraction) -> None:
+def _times(element: ET.Element, excerpt: Excerpt, rate: Fraction, num_frames: int, timeline_rate: Fraction) -> None:
+    """Where it lies, and what of its file is shown: never beyond the file's last frame, however short that is."""
     length = excerpt.num_frames / timeline_rate
     begin = round(excerpt.begin_seconds * rate)
     add(element, "start", excerpt.at_frame)
     add(element, "end", excerpt.end_frame)
     add(element, "in", begin)
-    add(element, "out", begin + round(length * rate))
+    add(element, "out", max(begin, min(num_frames, begin + round(length * rate))))
     add(element, "pproTicksIn", round(excerpt.begin_seconds * TICKS_PER_SECOND))
     add(element, "pproTicksOut", round((excerpt.begin_seconds + length) * TICKS_PER_SECOND))
 

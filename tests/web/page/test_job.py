@@ -102,7 +102,7 @@ def test_the_frame_that_steps_lead_to_is_the_next_one(shoot, reviewing, opened) 
         frames.append(int(page.inner_text("#time").split("·")[1]))
     assert frames == [1, 2, 3, 4]
     page.keyboard.press("ArrowLeft")
-    assert page.inner_text("#time").endswith("· 3")
+    until(page, f"!{VIDEO}.seeking && document.querySelector('#time').innerText.endsWith('· 3')")
 
 
 def test_two_tabs_do_not_overwrite_each_other(shoot, reviewing, opened) -> None:

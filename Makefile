@@ -9,7 +9,7 @@ INSTALL := -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 $(BIN)/.light: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python $(INSTALL) -e .
+	$(BIN)/python $(subst --quiet ,,$(INSTALL)) -e .
 	touch $@
 
 $(BIN)/.dev: $(BIN)/.light
@@ -22,7 +22,8 @@ install: $(BIN)/.dev
 demo: $(BIN)/.light  ## render twenty clips, match them, show the table
 	$(BIN)/avmatch synth demo/clips --scenes 20 --extra-videos 2 --extra-audio 2
 	$(BIN)/avmatch match demo/clips/videos demo/clips/audio -o demo/result
-	@echo "open demo/result/report.html; the truth is in demo/clips/truth.csv"
+	@$(BIN)/python examples/count_right.py demo/result/matches.csv demo/clips/truth.csv
+	@echo "open demo/result/report.html"
 
 check: $(BIN)/.dev  ## style, types, layers
 	$(BIN)/ruff format --check .

@@ -7,12 +7,43 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from avmatch.core.clock import (
+    clock_text,
     frames_from_seconds,
     milliseconds_from_seconds,
     samples_from_seconds,
     seconds_from_milliseconds,
     seconds_from_samples,
+    seconds_from_text,
 )
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90", 90),
+        ("0.5", 0.5),
+        ("1:30", 90),
+        ("1:02:03.5", 3723.5),
+        ("250ms", 0.25),
+        ("-0:01.5", -1.5),
+        (" 2 min", 120),
+    ],
+)
+def test_durations_are_read_as_people_write_them(text, seconds):
+    assert seconds_from_text(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("text", ["", "soon", "1:75", "1:2:3:4", "5 m", "nan", "1e3", "--5"])
+def test_what_is_no_duration_says_what_one_looks_like(text):
+    with pytest.raises(ValueError, match="is no duration; write seconds"):
+        seconds_from_text(text)
+
+
+@given(tenths=st.integers(0, 10**8))
+def test_a_time_on_a_clock_is_read_back(tenths):
+    text = clock_text(tenths / 10)
+    assert seconds_from_text(text) == pytest.approx(tenths / 10)
+    assert len(text.partition(".")[2]) == 3
 
 
 @given(num=st.integers(-(10**10), 10**10), rate_hz=st.sampled_from([8000, 11025, 16000, 44100, 48000, 96000]))

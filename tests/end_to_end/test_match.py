@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -158,6 +160,36 @@ def test_paths_stay_as_given_and_other_ways_to_name_the_files_agree(avmatch, cli
     assert all(row["runner_up"].startswith("./audio/") for row in table(tmp_path / "relative/matches.csv")[:1])
 
 
+def test_without_out_the_result_has_the_date_of_the_day(avmatch, clips, cache, tmp_path):
+    for name in (f"avmatch-{date.today()}", f"avmatch-{date.today()}-2"):
+        run = avmatch("match", clips / "videos", clips / "audio", "--cache", cache, cwd=tmp_path)
+        assert (tmp_path / name / "matches.csv").is_file()
+        assert f"the report is {Path(name, 'report.html')}" in run.stdout
+
+
+def test_the_table_fits_eighty_columns_and_cuts_no_name_there(avmatch, clips, cache, tmp_path):
+    run = avmatch("match", clips / "videos", clips / "audio", "-o", tmp_path, "--cache", cache, COLUMNS="80")
+    lines = run.stdout.splitlines()
+    assert max(map(len, lines[:-1])) <= 80
+    assert all(any(Path(name).name in line for line in lines) for name in files(clips / "videos"))
+
+
+def test_fail_on_asks_for_files_that_can_be_used_or_for_sure_answers(avmatch, clips, cache, tmp_path):
+    """Three files can't be used; of the others, one video has no recording."""
+    options = ("-o", tmp_path, "--cache", cache, "--fail-on")
+    everything, usable = ("videos", "audio"), ("videos/**/v_*.mp4", "audio/a_*")
+    for names, fail_on, exits in ((everything, "failed", 3), (usable, "failed", 0), (usable, "uncertain", 3)):
+        avmatch("match", *names, *options, fail_on, cwd=clips, exits=exits)
+
+
+def test_quiet_leaves_the_remarks_out_and_verbose_says_more(avmatch, clips, cache, tmp_path):
+    arguments = ("match", clips / "videos", clips / "audio", "-o", tmp_path)
+    assert avmatch("--quiet", *arguments, "--cache", cache).stderr == ""
+    assert avmatch(*arguments, "--cache", cache, "--quiet").stdout == avmatch(*arguments, "--cache", cache).stdout
+    said = avmatch(*arguments, "--no-cache", "--verbose").stderr
+    assert "v_0002.mp4: decoded and analysed in" in said
+
+
 def test_lengths_that_differ_are_said_with_the_remedy(avmatch, clips, cache, tmp_path):
     avmatch("synth", tmp_path / "long", "--scenes", 1, "--duration", 9, "--kind", "drums")
     run = avmatch("match", clips / "videos", tmp_path / "long" / "audio", "-o", tmp_path / "out", "--cache", cache)
@@ -205,7 +237,7 @@ def test_names_that_the_terminal_can_t_show_are_escaped(avmatch, clips, tmp_path
     odd = os.fsencode(tmp_path) + b"/\xff\xc3\xbc.mp4"
     shutil.copy(clips / "videos" / "v_0001.mp4", odd)
     arguments = (tmp_path, clips / "audio" / "*.flac", "--complete", "--no-cache", "-o", tmp_path / "out")
-    assert "1 of 1 videos" in avmatch("match", *arguments, fresh=True, PYTHONIOENCODING="ascii").stdout
+    assert "1 of 1 clips" in avmatch("match", *arguments, fresh=True, PYTHONIOENCODING="ascii").stdout
     shown = avmatch("match", *arguments, "--json", fresh=True, PYTHONIOENCODING="utf-8")
     (line,) = shown.stdout.splitlines()
     assert os.fsencode(json.loads(line)["video"]) == odd

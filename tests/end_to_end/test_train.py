@@ -226,6 +226,7 @@ def test_what_cannot_be_done_is_said_in_one_line(
 
 @pytest.mark.parametrize("library", ["torch", "sklearn", "safetensors"])
 def test_train_without_its_libraries_says_what_to_install(data, tmp_path, library):
+    assert "two_tower_best" in without([library], "train").stdout
     run = without([library], "train", "two_tower", data, "-o", tmp_path / "new")
     assert run.returncode == 1
     assert one_line(run.stderr) == f"avmatch: training needs {library}: pip install 'avmatch[train]'"
@@ -237,4 +238,4 @@ def test_a_trained_model_is_used_without_torch(trained, data, features, tmp_path
     evaluated = without(heavy, "evaluate", "retrieval", trained[0], data, "--draws", 5, "--json")
     assert json.loads(evaluated.stdout)["num_pairs"] == NUM, evaluated.stderr
     matched = without(heavy, "match", *features, "--model", trained[0], "-o", tmp_path / "out")
-    assert "of 13 videos paired" in matched.stdout, matched.stderr
+    assert "of 13 clips paired" in matched.stdout, matched.stderr

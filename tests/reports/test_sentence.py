@@ -222,7 +222,7 @@ def test_long_paths_are_cut_in_the_middle():
 
 def printed(result: MatchResult) -> list[str]:
     console = Console(file=io.StringIO(), width=160)
-    console.print(match_table(result))
+    console.print(match_table(result, 160))
     return console.file.getvalue().splitlines()
 
 
@@ -243,7 +243,7 @@ def test_table_marks_doubt_and_says_plainly_what_is_missing():
     assert "0.95" in line_of(lines, "sure.mp4")
     assert "?" not in line_of(lines, "sure.mp4")
     assert "? 0.41" in line_of(lines, "[red]doubt.mp4")
-    assert "80 ms early" in line_of(lines, "[red]doubt.mp4")
+    assert "−80 ms" in line_of(lines, "[red]doubt.mp4")
     assert [cell.strip() for cell in line_of(lines, "alone.mp4").split("│")[2:6]] == ["—"] * 4
     assert "could not be used" in line_of(lines, "broken.mp4")
     assert lines[-1].strip() == "? 1 to check"

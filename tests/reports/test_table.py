@@ -3,18 +3,39 @@
 import io
 
 import numpy as np
+import pytest
 from rich.console import Console
 
 from avmatch.core.matches import Match, MatchResult
 from avmatch.reports.output import match_table
+from avmatch.reports.wording import signed_offset
 
 
-def printed(matches, audio):
+def printed(matches, audio, width=80):
     videos = tuple(match.video for match in matches)
     result = MatchResult(tuple(matches), (), (), videos, tuple(audio), np.zeros((len(videos), len(audio)), np.float32))
     out = io.StringIO()
-    Console(file=out, width=80).print(match_table(result))
+    Console(file=out, width=width).print(match_table(result, width))
     return out.getvalue()
+
+
+@pytest.mark.parametrize(("width", "headings"), [(60, 5), (80, 6), (140, 7)])
+def test_what_there_is_no_room_for_is_left_out_and_names_keep_both_ends(width, headings):
+    names = [f"recording_of_the_{word}_day.flac" for word in ("first", "second")]
+    pairs = [Match(f"camera_a_{n}.mp4", name, 0.9, 5.0, 1.25, "motion", names[0]) for n, name in enumerate(names)]
+    lines = printed(pairs, names, width).splitlines()
+    assert max(map(len, lines)) <= width
+    assert len(lines[1].split("┃")) - 2 == headings
+    assert all("y.flac" in line or "camera_a" not in line for line in lines)
+    assert ("first_day.flac" in lines[3]) == (width == 140)
+
+
+def test_offsets_are_in_milliseconds_and_long_ones_on_a_clock():
+    assert signed_offset(0.0271, (-0.013, 0.05)) == "+27 ± 40 ms"
+    assert signed_offset(-9.9) == "−9900 ms"
+    assert signed_offset(-0.0001, (-0.04, 0.04)) == "0 ± 40 ms"
+    assert signed_offset(-83.4, (-83.5, -83.3)) == "−0:01:23.400 ± 100 ms"
+    assert signed_offset(None) == signed_offset(float("nan")) == "—"
 
 
 def test_names_are_shown_from_the_folder_on_that_all_lie_in():

@@ -3,6 +3,7 @@
 What is kept of the features stays valid, whichever encoders are asked for.
 """
 
+import time
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ import numpy as np
 from avmatch.analysis import store
 from avmatch.artifacts.encoder import FRAME_SECONDS, Encoders, PictureEncoder, SoundEncoder
 from avmatch.core.features import AudioFeatures, AudioSamples, ColourFrames, Embeddings, VideoFeatures, VideoFrames
+from avmatch.core.log import logger
 from avmatch.media.choice import StreamChoice
 from avmatch.media.decode import decode, decode_with_colour
 from avmatch.media.source import Reading
@@ -59,7 +61,14 @@ def blocks_of(
     options: dict[str, Any] = {"num_threads": num_threads, "choice": choice, "reading": reading}
     options |= {"video": "video" in sides, "audio": "audio" in sides}
     blocks = decode_with_colour(path, FRAME_SECONDS, **options) if needs_colour else decode(path, **options)
-    return blocks if num_threads == 1 else ahead(blocks)
+    return _logged(path, blocks if num_threads == 1 else ahead(blocks))
+
+
+def _logged(path: str, blocks: Iterator[Item]) -> Iterator[Item]:
+    """The same; and how long a pass took, with what was made of it meanwhile."""
+    begin = time.monotonic()
+    yield from blocks
+    logger.info("%s: decoded and analysed in %.1f s", path, time.monotonic() - begin)
 
 
 def ahead(blocks: Iterator[Item]) -> Iterator[Item]:

@@ -1,12 +1,11 @@
 """`avmatch classify` and `collide`: which class is this, and which object made this sound?"""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 from typer import Argument, Exit, Option
 
-from avmatch.cli.options import Cache, NoCache, cache_folder, print_results, progress_bars
+from avmatch.cli.options import NOTHING_USABLE, Cache, NoCache, cache_folder, note, print_results, progress_bars
 from avmatch.core.errors import UsageError
 
 
@@ -40,7 +39,7 @@ def classify(
         results = run(files, model, cache_dir=cache_folder(cache, no_cache), progress=progress)
     print_results(results, text, as_json=json)
     if not any(result.label for result in results):
-        raise Exit(1)
+        raise Exit(NOTHING_USABLE)
     return None
 
 
@@ -62,8 +61,8 @@ def _fuse(files: list[Path], how: str, out: Path | None, as_json: bool) -> None:
         figures = ["     –" if one is None else f"{one:.4f}" for one in (system.accuracy, system.log_loss)]
         weights = [f"({', '.join(f'{weight:.3f}' for weight in system.weights)})"] if system.weights else []
         print(*figures, system.name, *weights, sep="  ")
-    note = f"{fused.num_labelled} items with a known class; fusions are cross-validated over locations"
-    print(note if fused.num_labelled else "no `scene_label`: nothing to judge by", file=sys.stderr)
+    remark = f"{fused.num_labelled} items with a known class; fusions are cross-validated over locations"
+    note(remark if fused.num_labelled else "no `scene_label`: nothing to judge by")
 
 
 def collide(
@@ -85,7 +84,7 @@ def collide(
         result = answer(dataset, task, model, two_stage=two_stage, progress=progress)
     report = write_collide(result, out, bare=keys == "bare")
     for line in remark_lines(result.notes, result.failures):
-        print(line, file=sys.stderr)
+        note(line)
     print(f"{sum(len(group.sounds) for group in result.groups.values())} sounds answered; see {report}")
     if not any(group.sounds for group in result.groups.values()):
-        raise Exit(1)
+        raise Exit(NOTHING_USABLE)

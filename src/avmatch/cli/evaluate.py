@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Argument, Option, Typer
 from typer.core import TyperGroup
 
-from avmatch.cli.options import CacheOrNone, cache_folder, progress_bars
+from avmatch.cli.options import CacheOrNone, cache_folder, duration, note, progress_bars
 from avmatch.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -142,7 +141,9 @@ def sync(
     data: Annotated[Path, Argument(help="Talking clips, or pairs of any kind for `events`.")],
     k: Annotated[Integers, Option(help="From so many frames of a face (default: 5 7 9 11 13 15).")] = None,
     piece: Annotated[Numbers, Option(help="Pieces of these seconds, 0 = whole (default: 0 2 4; events: 5).")] = None,
-    max_offset: Annotated[float | None, Option(help="Search so many seconds (default: 0.6; events: 2).")] = None,
+    max_offset: Annotated[
+        float | None, Option(parser=duration, metavar="DURATION", help="Search this far (default: 0.6 s; events: 2 s).")
+    ] = None,
     noise: Noise = None,
     split: Split = None,
     json: AsJson = False,
@@ -165,7 +166,9 @@ def match(
     data: Clips,
     k: Annotated[Integers, Option(help="R@k of windows of 0.2 s (default: 1 5 10).")] = None,
     piece: Annotated[Numbers, Option(help="Pieces of these seconds, 0 = whole (default: 0 2 4).")] = None,
-    max_offset: Annotated[float | None, Option(help="Search so many seconds (default: 0.24).")] = None,
+    max_offset: Annotated[
+        float | None, Option(parser=duration, metavar="DURATION", help="Search this far (default: 0.24 s).")
+    ] = None,
     noise: Noise = None,
     split: Split = None,
     json: AsJson = False,
@@ -266,4 +269,5 @@ def _deliver(report: Report, as_json: bool, markdown: Path | None) -> None:
     else:
         console = Console()
         console.print(*report.terminal(console.width), sep="\n\n")
-    print(*report.notes, sep="\n", end="\n" if report.notes else "", file=sys.stderr)
+    for line in report.notes:
+        note(line)

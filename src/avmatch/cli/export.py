@@ -1,12 +1,11 @@
 """`avmatch export`: a match result as a timeline."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
 
 from typer import Argument, Option
 
-from avmatch.cli.options import Only, progress_bars
+from avmatch.cli.options import Only, note, progress_bars
 
 if TYPE_CHECKING:
     from avmatch.pipelines.export import ExportResult
@@ -16,7 +15,7 @@ def export(
     result: Annotated[Path, Argument(help="The folder that `match` wrote.")],
     to: Annotated[str, Option(help="otio, fcpxml, xmeml, edl, ale, mlt, csv, parquet or jsonl.")],
     out: Annotated[
-        Path | None, Option("-o", "--out", help="The file. [default: timeline with its suffix, inside the result]")
+        Path | None, Option("-o", "--out", help="The file. (default: timeline with its suffix, inside the result)")
     ] = None,
     only: Only = "all",
     paths: Annotated[str, Option(help="How files are named: absolute, or relative to the new file.")] = "absolute",
@@ -52,4 +51,4 @@ def print_export(exported: "ExportResult", file: TextIO | None = None) -> None:
     sounds = f"{exported.num_sounds} of {exported.num_clips} clips with their sound"
     print(f"{', '.join(shown(str(path)) for path in exported.paths)}: {sounds}", file=file)
     for line in remark_lines(map(shown, exported.notes), exported.failures):
-        print(line, file=sys.stderr)
+        note(line)

@@ -2,28 +2,39 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Exit, Option
 
 from avmatch.cli.export import check_timeline, print_timeline
 from avmatch.cli.options import (
+    NOTHING_USABLE,
     AudioCodec,
     Cache,
     Decisions,
     FaceDetector,
+    FailOn,
     MaxOffset,
     Model,
     NoCache,
     cache_folder,
+    check_failures,
+    note,
     progress_bars,
+    table_width,
 )
+
+if TYPE_CHECKING:
+    from avmatch.core.matches import MatchResult
 
 
 def match(
     videos: Annotated[str, Argument(help="Folder, glob, file or CSV/Parquet manifest of silent videos.")],
     audios: Annotated[str, Argument(help="The same for the recordings; the sound of videos counts too.")],
-    out: Annotated[Path, Option("-o", "--out", help="Folder for the tables, the matrix and report.html.")],
+    out: Annotated[
+        Path | None,
+        Option("-o", "--out", help="Folder for the tables and report.html (default: avmatch-DATE)."),
+    ] = None,
     max_offset: MaxOffset = 0.5,
     many: Annotated[bool, Option("--many", help="One recording may cover several videos.")] = False,
     complete: Annotated[bool, Option("--complete", help="Give every file a match, however unsure.")] = False,
@@ -43,46 +54,36 @@ def match(
     export: Annotated[str | None, Option(help="Also write OUT/timeline in this format (`avmatch export`).")] = None,
     top_k: Annotated[int, Option(help="Candidates listed for each video.")] = 10,
     json: Annotated[bool, Option("--json", help="One JSON object a video instead of the table.")] = False,
+    fail_on: FailOn = None,
     face_detector: FaceDetector = None,
     cache: Cache = None,
     no_cache: NoCache = False,
 ) -> None:
     """Match each video to its audio, and write tables and a report."""
-    from rich.console import Console
-
     from avmatch.matching.settings import MatchSettings
     from avmatch.pipelines import delivery
     from avmatch.pipelines.answers import match as run
-    from avmatch.reports.output import match_table, write_match
-    from avmatch.reports.wording import remark_lines
+    from avmatch.reports.output import write_match
 
+    scratch, clock, order, latency = use_scratch and not no_scratch, not no_clock, not no_order, not no_latency
     settings = MatchSettings(
-        max_offset,
-        min_confidence,
-        complete,
-        many,
-        not no_duration,
-        use_scratch and not no_scratch,
-        top_k,
-        use_clock=not no_clock,
-        use_order=not no_order,
-        use_latency=not no_latency,
+        max_offset, min_confidence, complete, many, not no_duration, scratch, top_k, clock, order, latency
     )
-    delivery.check_normalisation(normalise)
-    delivery.check_sound_codec(audio_codec)
-    delivery.check_output(matrix, "--matrix", "similarity.npy")
-    delivery.check_folders(out, mux)
+    out = delivery.new_folder() if out is None else out
+    delivery.check_match_outputs(out, mux, matrix, normalise, audio_codec)
     check_timeline(export, out)
     with progress_bars() as progress:
+        places = [folder for folder in (out, mux) if folder is not None]
+        folder = cache_folder(cache, no_cache)
         result = run(
             videos,
             audios,
             settings,
             model=model,
             face_detector=face_detector,
-            cache_dir=cache_folder(cache, no_cache),
+            cache_dir=folder,
             decisions=decisions,
-            leave_out=[folder for folder in (out, mux) if folder is not None],
+            leave_out=places,
             progress=progress,
         )
         if mux is not None:
@@ -90,14 +91,27 @@ def match(
     report = write_match(result, out)
     if matrix is not None:
         delivery.write_matrix(result, matrix, normalise)
-    if json:
-        print(*delivery.match_lines(result), sep="\n")
-    else:
-        Console().print(match_table(result))
-        print(f"{delivery.summary(result)}; the report is {report}")
-    for line in remark_lines(result.notes, result.failures):
-        print(line, file=sys.stderr)
+    _print(result, report, as_json=json)
     if result.videos:
         print_timeline(export, out, sys.stderr if json else None)
     if not result.videos or not result.audio or any(failure.stage == "mux" for failure in result.failures):
-        raise Exit(1)
+        raise Exit(NOTHING_USABLE)
+    check_failures(fail_on, failed=bool(result.failures), sure=delivery.is_sure(result))
+
+
+def _print(result: "MatchResult", report: Path, *, as_json: bool) -> None:
+    """The answer on stdout, the remarks on stderr."""
+    from rich.console import Console
+
+    from avmatch.pipelines import delivery
+    from avmatch.reports.output import match_table
+    from avmatch.reports.wording import remark_lines
+
+    if as_json:
+        print(*delivery.match_lines(result), sep="\n")
+    else:
+        width = table_width()
+        Console(width=width).print(match_table(result, width))
+        print(f"{delivery.summary(result)}; the report is {report}")
+    for line in remark_lines(result.notes, result.failures):
+        note(line)

@@ -1,16 +1,40 @@
 """Options that several commands share."""
 
+import logging
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from typer import Option
+from typer import BadParameter, Exit, Option
+
+from avmatch.core.clock import seconds_from_text
+from avmatch.core.log import logger
+
+
+def duration(text: str) -> float:
+    """Seconds, from what a person writes on the command line."""
+    try:
+        return seconds_from_text(str(text))  # defaults come as numbers
+    except ValueError as error:
+        raise BadParameter(str(error)) from error
+
+
+#: Exit codes; 2 is wrong usage.
+NOTHING_USABLE, NOT_SURE = 1, 3
+UNLIMITED_WIDTH = 1000
 
 Model = Annotated[str | None, Option(help="A trained run, a model folder, or a shipped model's name.")]
 FaceDetector = Annotated[Path | None, Option(help="A YuNet ONNX file instead of Haar cascades.")]
-MaxOffset = Annotated[float, Option(help="Search offsets up to this many seconds.")]
+MaxOffset = Annotated[
+    float, Option(parser=duration, metavar="DURATION", help="Search offsets up to this: 90, 1:30, 250ms.")
+]
+FailOn = Annotated[
+    Literal["failed", "uncertain"] | None,
+    Option(metavar="WHEN", help="End with 3: failed = if a file failed; uncertain = unless every answer is sure."),
+]
 Cache = Annotated[Path | None, Option(help="Keep features here instead of the user's cache.")]
 NoCache = Annotated[bool, Option("--no-cache", help="Keep no features.")]
 AudioCodec = Annotated[
@@ -53,39 +77,46 @@ def print_stream_notes(results: Iterable[Any]) -> None:
     """On stderr: which streams were used, where there was a choice."""
     from avmatch.reports.wording import stream_notes
 
-    for note in stream_notes(results):
-        print(note, file=sys.stderr)
+    for line in stream_notes(results):
+        note(line)
 
 
 def print_left_out(arguments: Iterable[str], folders: Sequence[Path] = ()) -> None:
     """On stderr: which files of the arguments' folders aren't tried."""
     from avmatch.pipelines.arguments import left_out
 
-    for note in left_out(arguments, folders):
-        print(note, file=sys.stderr)
+    for line in left_out(arguments, folders):
+        note(line)
+
+
+def check_failures(fail_on: str | None, *, failed: bool, sure: bool) -> None:
+    """End with NOT_SURE if `--fail-on` asks for that."""
+    if (fail_on is not None and failed) or (fail_on == "uncertain" and not sure):
+        raise Exit(NOT_SURE)
+
+
+def table_width() -> int:
+    """How wide a table may be: as the terminal, or COLUMNS; where there is neither, lines may be long."""
+    from rich.console import Console
+
+    return Console().width if sys.stdout.isatty() or "COLUMNS" in os.environ else UNLIMITED_WIDTH
+
+
+def note(line: str) -> None:
+    """A remark on stderr, which `--quiet` leaves out."""
+    if not is_quiet():
+        print(line, file=sys.stderr)
+
+
+def is_quiet() -> bool:
+    """Whether only errors are to be said."""
+    return not logger.isEnabledFor(logging.WARNING)
 
 
 @contextmanager
 def progress_bars() -> Iterator[Callable[[str, int, int], None] | None]:
-    """A callback that draws a bar for each stage on stderr; None where stderr isn't a terminal."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich import progress
-    from rich.console import Console
+    """What a command's work is to call as it goes on (reports/progress.py)."""
+    from avmatch.reports.progress import progress_shown
 
-    columns = (
-        progress.TextColumn("{task.description:>8}"),
-        progress.BarColumn(),
-        progress.MofNCompleteColumn(),
-        progress.TimeRemainingColumn(),
-    )
-    with progress.Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        tasks: dict[str, progress.TaskID] = {}
-
-        def update(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=total)
-            bars.update(tasks[stage], completed=done)
-
-        yield update
+    with progress_shown(not is_quiet()) as progress:
+        yield progress

@@ -1,12 +1,11 @@
 """`avmatch rename`: recordings under the names of their clips."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 from typer import Argument, Exit, Option
 
-from avmatch.cli.options import Only, progress_bars
+from avmatch.cli.options import NOTHING_USABLE, Only, note, progress_bars
 from avmatch.core.errors import UsageError
 
 
@@ -19,7 +18,7 @@ def rename(
     copy: Annotated[bool, Option("--copy", help="Copy the recordings.")] = False,
     link: Annotated[bool, Option("--link", help="Link them: hard links, or symbolic ones where none can be.")] = False,
     out: Annotated[
-        Path | None, Option("-o", "--out", help="Folder for the new names. [default: renamed, inside the result]")
+        Path | None, Option("-o", "--out", help="Folder for the new names. (default: renamed, inside the result)")
     ] = None,
     only: Only = "all",
 ) -> None:
@@ -36,6 +35,6 @@ def rename(
     Console().print(pipeline.rename_table(namings, how))
     print(pipeline.summary(namings, how))
     for line in pipeline.failure_lines(namings):
-        print(line, file=sys.stderr)
+        note(line)
     if any(naming.state == "failed" for naming in namings):
-        raise Exit(1)
+        raise Exit(NOTHING_USABLE)

@@ -1,12 +1,11 @@
 """`avmatch robustness`: matching and offsets when sound or picture get worse."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 from typer import Argument, Option
 
-from avmatch.cli.options import CacheOrNone, Model, cache_folder, progress_bars
+from avmatch.cli.options import CacheOrNone, Model, cache_folder, note, progress_bars
 
 
 def robustness(
@@ -31,4 +30,4 @@ def robustness(
     console.print(table.terminal(with_intervals=table.fits(console.width)))
     print(f"{result.num_clips} clips, {len(result.cells)} cells; curves are in {out / 'robustness.png'}")
     for line in remark_lines(result.notes, result.failures):
-        print(line, file=sys.stderr)
+        note(line)

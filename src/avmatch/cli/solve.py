@@ -1,12 +1,11 @@
 """`avmatch solve`: a result again, with what was decided in its review."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 from typer import Argument, Option
 
-from avmatch.cli.options import Cache, Decisions, NoCache, cache_folder, progress_bars
+from avmatch.cli.options import Cache, Decisions, NoCache, cache_folder, note, progress_bars, table_width
 
 
 def solve(
@@ -29,7 +28,8 @@ def solve(
     if json:
         print(*delivery.match_lines(solved.result), sep="\n")
     else:
-        Console().print(match_table(solved.result))
+        width = table_width()
+        Console(width=width).print(match_table(solved.result, width))
         print(f"{delivery.summary(solved.result)}; {len(solved.before)} answers changed; the report is {solved.report}")
     for line in remark_lines(solved.result.notes, solved.result.failures):
-        print(line, file=sys.stderr)
+        note(line)

@@ -6,16 +6,20 @@ from typing import Annotated
 from typer import Argument, Exit, Option
 
 from avmatch.cli.options import (
+    NOTHING_USABLE,
     AudioCodec,
     AudioStream,
     Cache,
     Channel,
     FaceDetector,
+    FailOn,
     MaxOffset,
     Model,
     NoCache,
     VideoStream,
     cache_folder,
+    check_failures,
+    duration,
     print_left_out,
     print_results,
     print_stream_notes,
@@ -33,6 +37,7 @@ def sync(
     video_stream: VideoStream = None,
     audio_stream: AudioStream = None,
     channel: Channel = None,
+    fail_on: FailOn = None,
     model: Model = None,
     face_detector: FaceDetector = None,
     cache: Cache = None,
@@ -65,15 +70,25 @@ def sync(
     print_stream_notes(results)
     delivery.write_sync(results, out, plot)
     if all(result.status == "failed" for result in results):
-        raise Exit(1)
+        raise Exit(NOTHING_USABLE)
+    check_failures(
+        fail_on,
+        failed=any(result.status == "failed" for result in results),
+        sure=all(result.status == "ok" for result in results),
+    )
 
 
 def fix(
     paths: Annotated[list[str], Argument(help="Video files, folders or globs.")],
     out: Annotated[Path, Option("-o", "--out", help="The copy; a folder for several files. Nothing is overwritten.")],
-    offset: Annotated[float | None, Option(help="Known offset in seconds; positive = the sound is late.")] = None,
+    offset: Annotated[
+        float | None,
+        Option(parser=duration, metavar="DURATION", help="Known offset, such as 120ms; positive = the sound is late."),
+    ] = None,
     max_offset: MaxOffset = 1.0,
-    tolerance: Annotated[float, Option(help="Leave files alone whose offset is within this many seconds.")] = 0.02,
+    tolerance: Annotated[
+        float, Option(parser=duration, metavar="DURATION", help="Leave files alone whose offset is within this.")
+    ] = 0.02,
     force: Annotated[bool, Option("--force", help="Also act on uncertain measurements.")] = False,
     video_stream: VideoStream = None,
     audio_stream: AudioStream = None,
@@ -104,7 +119,7 @@ def fix(
     print_stream_notes(result.was for result in results if result.was is not None)
     actions = {result.action for result in results}
     if "failed" in actions or actions <= {"refused"}:
-        raise Exit(1)
+        raise Exit(NOTHING_USABLE)
 
 
 def locate(

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from avmatch.cli.options import duration as duration_seconds
 from avmatch.cli.options import progress_bars
 
 COLLISION = "collision"
@@ -14,7 +15,9 @@ def synth(
     out: Annotated[Path, Argument(help="Folder for videos/, audio/, truth.csv; of collisions dataset/, truth.json.")],
     scenes: Annotated[int, Option(help="Pairs of a silent video and its recording.")] = 20,
     seed: Annotated[int, Option(help="The same seed renders the same clips.")] = 0,
-    duration: Annotated[float, Option(help="Approximate length of each file in seconds.")] = 6.0,
+    duration: Annotated[
+        float, Option(parser=duration_seconds, metavar="DURATION", help="Approximate length of each file.")
+    ] = 6.0,
     kind: Annotated[
         str, Option(help="Kinds of scenes, in turn; or collision: a set in the Tilt-Bot's layout.")
     ] = "balls,drums,strings,clock,face",

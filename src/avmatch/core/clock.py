@@ -1,9 +1,10 @@
-"""Seconds ↔ samples ↔ frames ↔ milliseconds: the only file that converts between them; and what viewers notice of them.
+"""Seconds ↔ samples ↔ frames ↔ milliseconds ↔ text: the only file that converts between them; and what viewers notice.
 
 Convention: an offset is positive when the sound comes late, that is when the sound of an event is heard
 `offset` seconds after the event is seen.
 """
 
+import re
 from typing import Literal
 
 Verdict = Literal["in_sync", "early_noticed", "late_noticed", "early_unacceptable", "late_unacceptable"]
@@ -34,6 +35,37 @@ def milliseconds_from_seconds(seconds: float) -> float:
 def seconds_from_milliseconds(milliseconds: float) -> float:
     """`milliseconds` in seconds."""
     return milliseconds / MILLISECONDS_PER_SECOND
+
+
+#: Of a number with a unit, how many seconds it is.
+_UNITS = {"": 1.0, "s": 1.0, "ms": 0.001, "min": 60.0, "h": 3600.0}
+_WITH_UNIT = re.compile(r"([+-]?)(\d+(?:\.\d*)?|\.\d+)\s*(ms|s|min|h|)")
+_ON_A_CLOCK = re.compile(r"([+-]?)(?:(\d+):)?(\d+):([0-5]?\d(?:\.\d*)?)")
+
+
+def seconds_from_text(text: str) -> float:
+    """A duration as people write it: 90, 1:30, 1:02:03.5, 250ms, 2min.
+
+    Raises:
+        ValueError: the text is no duration.
+    """
+    if found := _WITH_UNIT.fullmatch(text.strip()):
+        sign, number, unit = found.groups()
+        seconds = float(number) * _UNITS[unit]
+    elif found := _ON_A_CLOCK.fullmatch(text.strip()):
+        sign, hours, minutes, rest = found.groups()
+        seconds = int(hours or 0) * 3600.0 + int(minutes) * 60.0 + float(rest)
+    else:
+        raise ValueError(f"{text!r} is no duration; write seconds (90, 0.5), 1:30, 1:02:03 or 250ms")
+    return -seconds if sign == "-" else seconds
+
+
+def clock_text(seconds: float) -> str:
+    """The size of a duration on a clock, h:mm:ss.mmm: "0:01:23.400"."""
+    total_ms = round(abs(seconds) * MILLISECONDS_PER_SECOND)
+    minutes, rest_ms = divmod(total_ms, 60_000)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest_ms // 1000:02d}.{rest_ms % 1000:03d}"
 
 
 #: ITU-R BT.1359-1, figure 2: detectability +45 ms to -125 ms and acceptability +90 ms to -185 ms, where the

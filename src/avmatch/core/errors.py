@@ -10,11 +10,12 @@ A MediaError never ends a batch: it becomes one row of errors.csv (`Failure`), a
 no class above: it is a bug of ours, and `bug_message` says so.
 """
 
-import logging
 import platform
 from functools import partial
 from pathlib import Path
 from typing import Literal
+
+from avmatch.core.log import logger
 
 Stage = Literal["open", "decode", "features", "mux"]
 
@@ -89,6 +90,6 @@ def bug_message(error: Exception) -> str:
 
     Its traceback goes to the logger "avmatch" at the level DEBUG, which `avmatch --debug` shows.
     """
-    logging.getLogger("avmatch").debug("a bug in avmatch:", exc_info=error)
+    logger.debug("a bug in avmatch:", exc_info=error)
     what = " ".join(f"{type(error).__name__}: {error}".split())
     return f"a bug in avmatch, please report it: {what} ({version_line()}; `avmatch --debug …` shows the traceback)"

@@ -24,6 +24,7 @@ from avmatch.analysis import store
 from avmatch.artifacts.model import folder_of
 from avmatch.core.errors import UsageError
 from avmatch.core.files import strict_json
+from avmatch.core.log import logger
 from avmatch.core.matches import MatchResult
 from avmatch.core.results import Progress
 from avmatch.data.decision_store import DECISIONS, DecisionStore
@@ -72,6 +73,7 @@ def match(
     before = None if cache_dir is None else _question(*asked)
     place = None if cache_dir is None or before is None else before.place(cache_dir)
     if place is not None and (answer := store.read(place, MatchResult)):
+        logger.info("the same was asked before: the answer is from %s", place)
         return answer
     from avmatch.pipelines.match import match as made
 

@@ -4,6 +4,8 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import date
+from itertools import chain, count
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,8 @@ from avmatch.core.matches import FURTHER_COLUMNS, MATCH_COLUMNS, MatchResult
 from avmatch.core.results import SYNC_COLUMNS, Failure, Progress, SyncResult, csv_text
 from avmatch.data.inputs import FEATURE_SUFFIXES, MEDIA_SUFFIXES
 from avmatch.matching.galleries import NORMALISATIONS
-from avmatch.media.sound_codecs import check_sound_codec as check_sound_codec
+from avmatch.media.sound_codecs import check_sound_codec
+from avmatch.reports.wording import is_doubtful
 
 
 def write_matrix(result: MatchResult, path: str | Path, normalise: str = "sinkhorn") -> None:
@@ -49,9 +52,21 @@ def summary(result: MatchResult) -> str:
     """The run in one line."""
     paired = sum(item.audio is not None for item in result.matches)
     return (
-        f"{paired} of {len(result.matches)} videos paired, {len(result.unmatched_audio)} recordings left over, "
+        f"{paired} of {len(result.matches)} clips paired, {len(result.unmatched_audio)} recordings left over, "
         f"{len(result.failures)} files could not be used"
     )
+
+
+def is_sure(result: MatchResult) -> bool:
+    """Whether every video has a recording, and none of the pairs needs a second look."""
+    return all(item.audio is not None and not is_doubtful(item.confidence) for item in result.matches)
+
+
+def new_folder() -> Path:
+    """Where a result goes that was given no place: avmatch-2026-11-30, or with a number behind it."""
+    name = f"avmatch-{date.today().isoformat()}"
+    names = chain([name], (f"{name}-{number}" for number in count(2)))
+    return next(path for path in map(Path, names) if not path.exists())
 
 
 def mux_matches(
@@ -109,6 +124,14 @@ def targets(paths: Sequence[str], argument: str, folder: Path) -> list[Path]:
     folders = [os.path.dirname(os.path.abspath(path)) for path in paths]  # noqa: PTH100, PTH120
     root = argument if argument and Path(argument).is_dir() else os.path.commonpath(folders or ["."])
     return [folder / os.path.relpath(path, root) for path in paths]
+
+
+def check_match_outputs(out: Path, mux: Path | None, matrix: Path | None, normalisation: str, audio_codec: str) -> None:
+    """Raises UsageError if the result of a match couldn't be written so; ask before hours of matching."""
+    check_normalisation(normalisation)
+    check_sound_codec(audio_codec)
+    check_output(matrix, "--matrix", "similarity.npy")
+    check_folders(out, mux)
 
 
 def check_folders(*folders: Path | None) -> None:

@@ -22,6 +22,7 @@ from avmatch.artifacts.model import CLIP_TOWERS, Model
 from avmatch.artifacts.tower import ClipTower, load_clip_towers
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.features import TICK_RATE_HZ, AudioFeatures, VideoFeatures
+from avmatch.core.log import logger
 from avmatch.core.matches import Match, MatchResult, Preview
 from avmatch.core.origins import Origin
 from avmatch.core.results import NOTED_DAMAGED_SECONDS, NOTED_MISSING_SHARE, Failure, Progress
@@ -84,6 +85,7 @@ def match(
     origins = _origins(videos_there, audios_there, settings, decided, num_workers)
     known = lessons_of(decided, *origins, many=settings.many)
     features = tuple(video_features.values()), tuple(audio_features.values())
+    logger.info("%d videos and %d recordings, offsets up to ±%g s", *map(len, features), settings.max_offset_seconds)
     judge, doubles, learned = _judge(models, *features, origins, settings, known, num_workers, progress)
     confidence = judge.settled()
     made = decide(video_paths, videos_there, audios_there, judge.scores, confidence, settings, known.given)

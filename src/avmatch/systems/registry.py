@@ -43,11 +43,24 @@ def recipe_names() -> tuple[str, ...]:
     return tuple(_homes("RECIPES"))
 
 
+def recipes_by_system() -> dict[str, tuple[str, ...]]:
+    """What can be trained, by the system that it belongs to; nothing needs to be installed to know."""
+    packages = {name: import_module(home) for name, home in SYSTEMS.items()}
+    named = {name: (*getattr(home, "RECIPES", ()), *getattr(home, "STAGED", ())) for name, home in packages.items()}
+    return {name: recipes for name, recipes in named.items() if recipes}
+
+
+def check_recipe(name: str) -> None:
+    """Raises UsageError, with the names there are, if there is no such recipe."""
+    if name not in (*_homes("RECIPES"), *_homes("STAGED")):
+        raise _no_recipe(name)
+
+
 def recipe(name: str) -> TrainConfig:
     """The configuration of a recipe. Raises UsageError, with the names there are."""
     homes = _homes("RECIPES")
     if name not in homes:
-        raise UsageError(f"no recipe {name!r}; there are {', '.join(sorted([*homes, *_homes('STAGED')]))}")
+        raise _no_recipe(name)
     build: Callable[[], TrainConfig] = getattr(import_module(f"{homes[name]}.recipe"), name)
     return build()
 
@@ -66,6 +79,10 @@ def offered(kind: str, part: str, name: str) -> Callable[..., Any] | None:
     module = f"{_homes('KINDS').get(kind)}.{part}"
     found = kind in _homes("KINDS") and find_spec(module) is not None
     return getattr(import_module(module), name, None) if found else None
+
+
+def _no_recipe(name: str) -> UsageError:
+    return UsageError(f"no recipe {name!r}; there are {', '.join(sorted([*_homes('RECIPES'), *_homes('STAGED')]))}")
 
 
 def _homes(kind: str) -> dict[str, str]:

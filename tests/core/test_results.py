@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 from avmatch.core.clock import itu_verdict
-from avmatch.core.errors import MediaError, MissingExtraError
-from avmatch.core.matches import CANDIDATE_COLUMNS, MATCH_COLUMNS, Candidate, Match, MatchResult
-from avmatch.core.results import FAILURE_COLUMNS, SYNC_COLUMNS, Failure, Piece, Rival, SyncResult, csv_text
+from avmatch.core.errors import MediaError, MissingExtraError, UsageError
+from avmatch.core.matches import CANDIDATE_COLUMNS, MATCH_COLUMNS, Candidate, Match, MatchResult, Preview
+from avmatch.core.results import FAILURE_COLUMNS, SYNC_COLUMNS, Failure, Piece, Rival, SyncResult, SyncResults, csv_text
 
 PAIRED = Match("v/a.mp4", "s/1.wav", 0.98765, 12.345678, 0.12, "motion", "s/2.wav", 3.00004)
 ALONE = Match("v/b.mp4", None, 0.1, None, None, "")
@@ -130,10 +131,46 @@ def test_a_match_result_becomes_a_table():
 
 
 @pytest.mark.parametrize("result", [match_result(), sync_result()], ids=["match", "sync"])
-def test_tables_without_pandas_name_the_extra(monkeypatch, result):
+def test_tables_without_pandas_name_the_extra_or_are_those_of_another_library(monkeypatch, result):
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(MissingExtraError, match=r"to_frame\(\) needs pandas: pip install 'avmatch\[pandas\]'"):
-        result.to_frame()
+        result.to_frame("pandas")
+    assert result.to_frame().num_columns > 10  # pyarrow's
+    with pytest.raises(UsageError, match="tables are made by pandas, polars, pyarrow, not by 'numpy'"):
+        result.to_frame("numpy")
+
+
+def test_a_match_result_is_a_sequence_and_is_read_back_from_json_and_parquet(tmp_path):
+    result = match_result()
+    assert len(result) == 2
+    assert [item.video for item in result] == ["v/a.mp4", "v/b.mp4"]
+    assert [record["audio"] for record in json.loads(result.to_json())] == ["s/1.wav", None]
+    result.to_parquet(tmp_path / "m.parquet")
+    read = parquet.read_table(tmp_path / "m.parquet").to_pylist()
+    assert [row["confidence"] for row in read] == [0.9877, 0.1]
+    assert list(read[0]) == list(MATCH_COLUMNS)
+
+
+def test_notebooks_show_a_table_with_pictures_and_escape_names():
+    previews = {"v/<b>.mp4": Preview(5.0, b"jpeg")}
+    matches = (replace(match_result().matches[0], video="v/<b>.mp4", offset_interval_seconds=(0.1, 0.16)),)
+    shown = match_result(matches=matches, videos=("v/<b>.mp4",), similarity=np.zeros((1, 2), np.float32))
+    page = replace(shown, previews=previews)._repr_html_()
+    assert "<td>v/&lt;b&gt;.mp4</td><td>s/1.wav</td><td>0.99</td><td>+120 ± 40 ms</td>" in page
+    assert "data:image/jpeg;base64,anBlZw==" in page
+    assert "MatchResult(1 videos, 2 audio, 1 paired, 0 failed)" in page
+
+
+def test_sync_results_are_a_sequence_that_can_be_kept(tmp_path):
+    results = SyncResults((sync_result(), replace(sync_result(), path="<other>.mp4")))
+    assert [item.path for item in results][1] == results[-1].path == results[1:][0].path == "<other>.mp4"
+    assert len(json.loads(results.to_json())) == len(results.to_frame()) == 2
+    assert "&lt;other&gt;.mp4" in results._repr_html_()
+    results.to_csv(tmp_path / "s.csv")
+    results.to_parquet(tmp_path / "s.parquet")
+    read = parquet.read_table(tmp_path / "s.parquet")
+    with (tmp_path / "s.csv").open(newline="") as file:
+        assert [row["path"] for row in csv.DictReader(file)] == read["path"].to_pylist()
 
 
 def test_a_match_result_wants_a_matrix_that_fits():

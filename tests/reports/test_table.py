@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from avmatch.core.clock import offset_text
 from avmatch.core.matches import Match, MatchResult
 from avmatch.reports.output import match_table
-from avmatch.reports.wording import signed_offset
 
 
 def printed(matches, audio, width=80):
@@ -31,11 +31,11 @@ def test_what_there_is_no_room_for_is_left_out_and_names_keep_both_ends(width, h
 
 
 def test_offsets_are_in_milliseconds_and_long_ones_on_a_clock():
-    assert signed_offset(0.0271, (-0.013, 0.05)) == "+27 ± 40 ms"
-    assert signed_offset(-9.9) == "−9900 ms"
-    assert signed_offset(-0.0001, (-0.04, 0.04)) == "0 ± 40 ms"
-    assert signed_offset(-83.4, (-83.5, -83.3)) == "−0:01:23.400 ± 100 ms"
-    assert signed_offset(None) == signed_offset(float("nan")) == "—"
+    assert offset_text(0.0271, (-0.013, 0.05)) == "+27 ± 40 ms"
+    assert offset_text(-9.9) == "−9900 ms"
+    assert offset_text(-0.0001, (-0.04, 0.04)) == "0 ± 40 ms"
+    assert offset_text(-83.4, (-83.5, -83.3)) == "−0:01:23.400 ± 100 ms"
+    assert offset_text(None) == offset_text(float("nan")) == "—"
 
 
 def test_names_are_shown_from_the_folder_on_that_all_lie_in():

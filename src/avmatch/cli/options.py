@@ -14,10 +14,10 @@ from avmatch.core.clock import seconds_from_text
 from avmatch.core.log import logger
 
 
-def duration(text: str) -> float:
-    """Seconds, from what a person writes on the command line."""
+def duration(text: str | float) -> float:
+    """Seconds, from what a person writes on the command line; defaults are numbers."""
     try:
-        return seconds_from_text(str(text))  # defaults come as numbers
+        return float(text) if isinstance(text, float | int) else seconds_from_text(text)
     except ValueError as error:
         raise BadParameter(str(error)) from error
 

@@ -4,6 +4,7 @@ Convention: an offset is positive when the sound comes late, that is when the so
 `offset` seconds after the event is seen.
 """
 
+import math
 import re
 from typing import Literal
 
@@ -66,6 +67,31 @@ def clock_text(seconds: float) -> str:
     minutes, rest_ms = divmod(total_ms, 60_000)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest_ms // 1000:02d}.{rest_ms % 1000:03d}"
+
+
+#: What tables show where there is nothing to show.
+NOTHING = "—"
+#: From here on milliseconds stop being readable (a clip placed inside a long recording).
+CLOCK_FROM_SECONDS = 10.0
+
+
+def offset_text(offset_seconds: float | None, interval_seconds: tuple[float, float] | None = None) -> str:
+    """An offset as tables show it: "+27 ± 40 ms", from ten seconds on "−0:01:23.400 ± 40 ms"; "—" when there is none.
+
+    Args:
+        interval_seconds: what it lies in with a probability of 95 %; ± is the distance to its farther end.
+    """
+    if offset_seconds is None or not math.isfinite(offset_seconds):
+        return NOTHING
+    size = abs(offset_seconds)
+    is_long = size >= CLOCK_FROM_SECONDS
+    amount = clock_text(size) if is_long else f"{milliseconds_from_seconds(size):.0f}"
+    sign = "" if amount == "0" else "+" if offset_seconds > 0 else "−"
+    unit = "" if is_long else " ms"
+    if interval_seconds is None:
+        return f"{sign}{amount}{unit}"
+    farther = max(abs(bound - offset_seconds) for bound in interval_seconds)
+    return f"{sign}{amount} ± {milliseconds_from_seconds(farther):.0f} ms"
 
 
 #: ITU-R BT.1359-1, figure 2: detectability +45 ms to -125 ms and acceptability +90 ms to -185 ms, where the

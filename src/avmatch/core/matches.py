@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import base64
+import html
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from jaxtyping import Float32
 
+from avmatch.core.clock import NOTHING, offset_text
 from avmatch.core.files import write_text_atomically
-from avmatch.core.results import Cell, Failure, csv_text, offset_in_ms, rounded, table_of
+from avmatch.core.results import Cell, Failure, csv_text, offset_in_ms, rounded
+from avmatch.core.tables import frame_of, html_table, write_parquet
 
 if TYPE_CHECKING:
-    import pandas
+    from matplotlib.figure import Figure
 
 MATCH_COLUMNS = (
     *("video", "audio", "confidence", "score", "offset_ms", "cue", "runner_up", "runner_up_score", "missing"),
@@ -80,6 +85,20 @@ class Match:
     def further_rows(self) -> list[tuple[Cell, ...]]:
         """The cells under FURTHER_COLUMNS, one row for each further recording."""
         return [(self.video, item.audio, item.role, offset_in_ms(item.offset_seconds)) for item in self.further]
+
+    def record(self) -> dict[str, object]:
+        """As JSON can hold it, with the keys MATCH_COLUMNS; `also_fits` where there are further recordings."""
+        record: dict[str, object] = dict(zip(MATCH_COLUMNS, self.row(), strict=True))
+        if self.further:
+            record["also_fits"] = [dict(zip(FURTHER_COLUMNS[1:], row[1:], strict=True)) for row in self.further_rows()]
+        return record
+
+    def html_cells(self) -> tuple[str, ...]:
+        """What notebooks show: clip, recording, confidence, offset, why."""
+        confidence = NOTHING if self.audio is None else f"{self.confidence:.2f}"
+        offset = offset_text(self.offset_seconds, self.offset_interval_seconds)
+        texts = (self.video, self.audio or NOTHING, confidence, offset, self.why)
+        return tuple(map(html.escape, texts))
 
     def row(self) -> tuple[Cell, ...]:
         """The cells under MATCH_COLUMNS."""
@@ -186,10 +205,38 @@ class MatchResult:
             f"{len(self.failures)} failed)"
         )
 
+    def __len__(self) -> int:
+        return len(self.matches)
+
+    def __iter__(self) -> Iterator[Match]:
+        return iter(self.matches)
+
+    def _repr_html_(self) -> str:
+        rows = [(self._thumbnail(match.video), *match.html_cells()) for match in self.matches]
+        return html_table(("", "clip", "recording", "confidence", "offset", "why"), rows, repr(self))
+
+    def _thumbnail(self, path: str) -> str:
+        jpeg = self.previews[path].thumbnail_jpeg if path in self.previews else None
+        return f'<img src="data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}" height="48">' if jpeg else ""
+
+    def to_json(self) -> str:
+        """A JSON list with an object for each video (`Match.record`)."""
+        return json.dumps([match.record() for match in self.matches])
+
     def to_csv(self, path: str | Path) -> None:
         """Write matches.csv's content to `path`."""
         write_text_atomically(Path(path), csv_text(MATCH_COLUMNS, (match.row() for match in self.matches)))
 
-    def to_frame(self) -> pandas.DataFrame:
-        """The matches as a pandas table with MATCH_COLUMNS. Raises MissingExtraError without pandas."""
-        return table_of(MATCH_COLUMNS, [match.row() for match in self.matches])
+    def to_parquet(self, path: str | Path) -> None:
+        """Write the same as Parquet. Raises MissingExtraError without pyarrow."""
+        write_parquet(MATCH_COLUMNS, [match.row() for match in self.matches], Path(path))
+
+    def to_frame(self, library: str | None = None) -> Any:
+        """The same as a table of pandas, polars or pyarrow (core/tables.py)."""
+        return frame_of(MATCH_COLUMNS, [match.row() for match in self.matches], library)
+
+    def plot(self) -> Figure:
+        """The similarity matrix, decided pairs on the diagonal (`plot_match`)."""
+        import avmatch
+
+        return avmatch.plot_match(self)

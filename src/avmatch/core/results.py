@@ -6,19 +6,22 @@ Offsets follow the one convention of the project: positive means that the sound 
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, overload
 
-from avmatch.core.clock import Verdict, frames_from_seconds, itu_verdict, milliseconds_from_seconds
-from avmatch.core.errors import MediaError, MissingExtraError, Reason, Stage
+from avmatch.core.clock import Verdict, frames_from_seconds, itu_verdict, milliseconds_from_seconds, offset_text
+from avmatch.core.errors import MediaError, Reason, Stage
 from avmatch.core.files import write_text_atomically
+from avmatch.core.tables import Cell as Cell
+from avmatch.core.tables import frame_of, html_table, write_parquet
 
 if TYPE_CHECKING:
-    import pandas
+    from matplotlib.figure import Figure
 
 
 #: What a long job reports as it goes on: called with (stage, done, total).
@@ -40,7 +43,6 @@ FIX_COLUMNS = tuple(
 NOTED_MISSING_SHARE = 0.01
 #: The same of parts that are damaged or missing, gaps in the sound included.
 NOTED_DAMAGED_SECONDS = 0.5
-Cell = str | float | int | None
 
 
 @dataclass(frozen=True)
@@ -228,24 +230,86 @@ class SyncResult:
             self.streams or None,
         )
 
-    def to_json(self) -> str:
-        """One JSON object on one line, with the keys SYNC_COLUMNS; `speakers` where there are several faces, and
-        `pieces` where one offset doesn't hold throughout."""
+    def record(self) -> dict[str, object]:
+        """As JSON can hold it, with the keys SYNC_COLUMNS; `speakers` where there are several faces, and `pieces` where
+        one offset doesn't hold throughout."""
         record: dict[str, object] = dict(zip(SYNC_COLUMNS, self.row(), strict=True))
         record["rivals_ms"] = [offset_in_ms(rival.offset_seconds) for rival in self.rivals]
         if any(speaker.num_faces > 1 for speaker in self.speakers):
             record["speakers"] = [asdict(speaker) for speaker in self.speakers if speaker.num_faces > 1]
         if self.pieces:
             record["pieces"] = [piece.record() for piece in self.pieces]
-        return json.dumps(record)
+        return record
+
+    def to_json(self) -> str:
+        """One JSON object on one line (`record`)."""
+        return json.dumps(self.record())
 
     def to_csv(self, path: str | Path) -> None:
         """Write this one result, under its header, to `path`."""
         write_text_atomically(Path(path), csv_text(SYNC_COLUMNS, [self.row()]))
 
-    def to_frame(self) -> pandas.DataFrame:
-        """The result as a pandas table of one row. Raises MissingExtraError without pandas."""
-        return table_of(SYNC_COLUMNS, [self.row()])
+    def to_frame(self, library: str | None = None) -> Any:
+        """A table of one row, by pandas, polars or pyarrow (core/tables.py)."""
+        return frame_of(SYNC_COLUMNS, [self.row()], library)
+
+    def plot(self) -> Figure:
+        """The score over the offset (`plot_sync`)."""
+        import avmatch
+
+        return avmatch.plot_sync(self)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SyncResults(Sequence[SyncResult]):
+    """What `sync_all` answers, in the order of the files."""
+
+    results: tuple[SyncResult, ...]
+
+    @overload
+    def __getitem__(self, place: int) -> SyncResult: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> SyncResults: ...
+
+    def __getitem__(self, place: int | slice) -> SyncResult | SyncResults:
+        return SyncResults(self.results[place]) if isinstance(place, slice) else self.results[place]
+
+    def __len__(self) -> int:
+        return len(self.results)
+
+    def __repr__(self) -> str:
+        num_ok = sum(result.status == "ok" for result in self.results)
+        return f"SyncResults({len(self.results)} files, {num_ok} ok)"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (
+                html.escape(result.path),
+                offset_text(result.offset_seconds, result.offset_interval_seconds),
+                f"{result.confidence:.2f}",
+                result.status,
+                html.escape(result.message),
+            )
+            for result in self.results
+        ]
+        return html_table(("clip", "offset", "confidence", "status", ""), rows, repr(self))
+
+    def to_json(self) -> str:
+        """A JSON list with an object for each file (`SyncResult.record`)."""
+        return json.dumps([result.record() for result in self.results])
+
+    def to_csv(self, path: str | Path) -> None:
+        """Write the table that `avmatch sync -o` writes."""
+        write_text_atomically(Path(path), csv_text(SYNC_COLUMNS, (result.row() for result in self.results)))
+
+    def to_parquet(self, path: str | Path) -> None:
+        """Write the same as Parquet. Raises MissingExtraError without pyarrow."""
+        write_parquet(SYNC_COLUMNS, [result.row() for result in self.results], Path(path))
+
+    def to_frame(self, library: str | None = None) -> Any:
+        """The same as a table of pandas, polars or pyarrow (core/tables.py)."""
+        return frame_of(SYNC_COLUMNS, [result.row() for result in self.results], library)
 
 
 @dataclass(frozen=True, repr=False)
@@ -299,15 +363,6 @@ def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
     writer.writerow(columns)
     writer.writerows(rows)
     return buffer.getvalue()
-
-
-def table_of(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> pandas.DataFrame:
-    """A pandas table. Raises MissingExtraError without pandas."""
-    try:
-        import pandas
-    except ImportError as error:
-        raise MissingExtraError("pandas", "pandas", "to_frame()") from error
-    return pandas.DataFrame.from_records(list(rows), columns=list(columns))
 
 
 def rounded(value: float | None, digits: int = 4) -> float | None:

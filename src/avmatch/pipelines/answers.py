@@ -72,7 +72,7 @@ def match(
     asked = (videos, audios, settings, model, face_detector, leave_out, found)
     before = None if cache_dir is None else _question(*asked)
     place = None if cache_dir is None or before is None else before.place(cache_dir)
-    if place is not None and (answer := store.read(place, MatchResult)):
+    if place is not None and (answer := store.read(place, MatchResult)) is not None:
         logger.info("the same was asked before: the answer is from %s", place)
         return answer
     from avmatch.pipelines.match import match as made

@@ -12,7 +12,7 @@ import numpy as np
 
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.files import write_array_atomically, write_text_atomically
-from avmatch.core.matches import FURTHER_COLUMNS, MATCH_COLUMNS, MatchResult
+from avmatch.core.matches import MatchResult
 from avmatch.core.results import SYNC_COLUMNS, Failure, Progress, SyncResult, csv_text
 from avmatch.data.inputs import FEATURE_SUFFIXES, MEDIA_SUFFIXES
 from avmatch.matching.galleries import NORMALISATIONS
@@ -42,10 +42,7 @@ def check_normalisation(name: str) -> None:
 def match_lines(result: MatchResult) -> Iterator[str]:
     """One JSON object a video, with the keys MATCH_COLUMNS; `also_fits` where there are further recordings."""
     for item in result.matches:
-        record: dict[str, object] = dict(zip(MATCH_COLUMNS, item.row(), strict=True))
-        if item.further:
-            record["also_fits"] = [dict(zip(FURTHER_COLUMNS[1:], row[1:], strict=True)) for row in item.further_rows()]
-        yield json.dumps(record)
+        yield json.dumps(item.record())
 
 
 def summary(result: MatchResult) -> str:

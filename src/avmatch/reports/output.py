@@ -13,12 +13,13 @@ from rich.table import Table
 from rich.text import Text
 
 import avmatch
+from avmatch.core.clock import offset_text
 from avmatch.core.errors import UsageError
 from avmatch.core.files import strict_json, write_array_atomically, write_text_atomically
 from avmatch.core.matches import CANDIDATE_COLUMNS, FURTHER_COLUMNS, MATCH_COLUMNS, Match, MatchResult
 from avmatch.core.results import FAILURE_COLUMNS, csv_text
 from avmatch.reports.page import page_html
-from avmatch.reports.wording import NOTHING, is_doubtful, shortened, shown, signed_offset
+from avmatch.reports.wording import NOTHING, is_doubtful, shortened, shown
 
 REPORT_NAME, FURTHER_NAME = "report.html", "also_fits.csv"
 UNMATCHED_COLUMNS = ("audio",)
@@ -115,7 +116,7 @@ def _cells(match: Match, usable: bool, video_folder: str, audio_folder: str) -> 
         "clip": video,
         "recording": _name(match.audio, audio_folder),
         "confidence": Text(f"? {confidence}", style=_DOUBT_STYLE) if _to_check(match) else Text(confidence),
-        "offset": Text(signed_offset(match.offset_seconds, match.offset_interval_seconds)),
+        "offset": Text(offset_text(match.offset_seconds, match.offset_interval_seconds)),
         "sure": Text(NOTHING if match.offset_confidence is None else f"{match.offset_confidence:.2f}"),
         "cue": Text(match.cue or NOTHING),
         "runner-up": _name(match.runner_up, audio_folder),

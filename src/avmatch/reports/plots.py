@@ -49,8 +49,8 @@ _NOT_DRAWN = frozenset({"epoch", "seconds"})
 _SHARES = ("recall@", "accuracy")
 
 
-def plot_match(result: MatchResult, path: str | Path) -> None:
-    """Write the similarity matrix, decided pairs on the diagonal, as a PNG to `path`."""
+def plot_match(result: MatchResult, path: str | Path | None = None) -> Figure:
+    """The similarity matrix, decided pairs on the diagonal; also as a PNG at `path`."""
     figure = new_figure((8.0, 7.2))
     axes = figure.subplots()
     paired = sum(match.audio is not None for match in result.matches)
@@ -59,11 +59,11 @@ def plot_match(result: MatchResult, path: str | Path) -> None:
         _draw_matrix(axes, result)
     else:
         _say(axes, "no pair to compare: one side has no usable file")
-    save_figure(figure, path)
+    return _kept(figure, path)
 
 
-def plot_sync(result: SyncResult, path: str | Path) -> None:
-    """Write the score over the offset, with the bands of ITU-R BT.1359 and the offset if there is one, as a PNG."""
+def plot_sync(result: SyncResult, path: str | Path | None = None) -> Figure:
+    """The score over the offset, with the bands of ITU-R BT.1359 and the offset if there is one; also as a PNG."""
     figure = new_figure((9.0, 4.2))
     axes = figure.subplots()
     name = shortened(folder_and_name(result.path)[1], 80)
@@ -74,7 +74,13 @@ def plot_sync(result: SyncResult, path: str | Path) -> None:
         _draw_curve(axes, result)
     else:
         _say(axes, "no curve: the file could not be measured")
-    save_figure(figure, path)
+    return _kept(figure, path)
+
+
+def _kept(figure: Figure, path: str | Path | None) -> Figure:
+    if path is not None:
+        save_figure(figure, path)
+    return figure
 
 
 def _draw_matrix(axes: Axes, result: MatchResult) -> None:

@@ -8,17 +8,15 @@ import math
 import unicodedata
 from collections.abc import Iterable, Iterator
 
-from avmatch.core.clock import Verdict, clock_text, milliseconds_from_seconds
+from avmatch.core.clock import CLOCK_FROM_SECONDS, Verdict, clock_text, milliseconds_from_seconds
+from avmatch.core.clock import NOTHING as NOTHING
 from avmatch.core.results import NOTED_DAMAGED_SECONDS, NOTED_MISSING_SHARE, Failure, FixResult, Piece, SyncResult
 from avmatch.core.speeds import speed_words
 
-NOTHING = "—"
 #: Pairs below this confidence are marked for a second look.
 DOUBTFUL_BELOW = 0.8
 #: Within half a frame at 25 fps we call picture and sound together.
 TOGETHER_SECONDS = 0.020
-#: From here on milliseconds stop being readable (a clip placed inside a long recording).
-_SECONDS_FROM = 10.0
 #: They make "gpm.exe" read "exe.mpg".
 _DIRECTION_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _CONTROL_PICTURES = 0x2400  # the block of Unicode that draws ␀, ␁ …
@@ -69,29 +67,10 @@ def lateness(offset_seconds: float | None) -> str:
     if offset_seconds is None or not math.isfinite(offset_seconds):
         return NOTHING
     size = abs(offset_seconds)
-    amount = f"{size:.1f} s" if size >= _SECONDS_FROM else f"{milliseconds_from_seconds(size):.0f} ms"
+    amount = f"{size:.1f} s" if size >= CLOCK_FROM_SECONDS else f"{milliseconds_from_seconds(size):.0f} ms"
     if amount == "0 ms":
         return amount
     return f"{amount} {'late' if offset_seconds > 0 else 'early'}"
-
-
-def signed_offset(offset_seconds: float | None, interval_seconds: tuple[float, float] | None = None) -> str:
-    """An offset as tables show it: "+27 ± 40 ms", from ten seconds on "−0:01:23.400 ± 40 ms"; "—" when there is none.
-
-    Args:
-        interval_seconds: what it lies in with a probability of 95 %; ± is the distance to its farther end.
-    """
-    if offset_seconds is None or not math.isfinite(offset_seconds):
-        return NOTHING
-    size = abs(offset_seconds)
-    is_long = size >= _SECONDS_FROM
-    amount = clock_text(size) if is_long else f"{milliseconds_from_seconds(size):.0f}"
-    sign = "" if amount == "0" else "+" if offset_seconds > 0 else "−"
-    unit = "" if is_long else " ms"
-    if interval_seconds is None:
-        return f"{sign}{amount}{unit}"
-    farther = max(abs(bound - offset_seconds) for bound in interval_seconds)
-    return f"{sign}{amount} ± {milliseconds_from_seconds(farther):.0f} ms"
 
 
 def offset_certainty(confidence: float | None, interval_seconds: tuple[float, float] | None) -> str:
@@ -196,7 +175,7 @@ def _offset_clause(result: SyncResult, offset_seconds: float) -> str:
     if abs(offset_seconds) <= TOGETHER_SECONDS:
         return f"picture and sound are together ({result.offset_ms:+.0f} ms{interval})"
     amount, direction = lateness(offset_seconds).rsplit(" ", 1)
-    amount = clock_text(offset_seconds) if abs(offset_seconds) >= _SECONDS_FROM else amount
+    amount = clock_text(offset_seconds) if abs(offset_seconds) >= CLOCK_FROM_SECONDS else amount
     frames = "" if result.offset_frames is None else f" ({abs(result.offset_frames):.1f} frames)"
     within = f" ({interval.removeprefix(', ')})" if interval else ""
     clause = f"the sound comes {amount}{frames} {direction}{within}"

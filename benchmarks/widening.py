@@ -1,0 +1,124 @@
+"""How far may an offset be searched? Clips and long recordings, with the clip's own sound somewhere in them or without.
+
+    python benchmarks/widening.py WORK
+
+Recordings of a minute are sounds of other people (of other events), one after the other; in half of them the clip's own
+sound stands in the place of one. Each pair is measured in every range of the ladder that `sync` climbs where no
+--max-offset is given (pipelines/widening.py), and as the ladder goes.
+"""
+
+import argparse
+import csv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from clips import SHARED
+
+from avmatch.analysis.features import Analyser
+from avmatch.core.errors import MediaError
+from avmatch.core.features import AudioSamples
+from avmatch.media.decode import read_audio
+from avmatch.media.encode import write_audio
+from avmatch.pipelines.models import models_with
+from avmatch.pipelines.sync import cues_for, measured_pair
+
+RATE_HZ, LENGTH_SECONDS, GAP_SECONDS, RIGHT_SECONDS = 16_000, 60.0, 0.4, 0.1
+LADDER_SECONDS = (1.0, 10.0, 60.0)
+NUM_CLIPS = {"talk": 47, "events": 48}
+
+
+def clips_of(kind: str, data: Path) -> list[tuple[str, str]]:
+    """(file, group) of clips: faces that `lips` wasn't trained on; events that `events` was trained on."""
+    if kind == "talk":
+        rows = [row for name in ("more.csv", "manifest.csv") for row in rows_of(data / "talk" / name)]
+        kept = [row for row in rows if row.get("use") == "judge" or row["file"].startswith("grid_speakers")]
+    else:
+        rows = rows_of(data / "events" / "manifest.csv")
+        kept = [rows[place] for place in np.random.default_rng(0).permutation(len(rows))]
+    return [(str(data / kind / row["file"]), row["group"]) for row in kept][: NUM_CLIPS[kind]]
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def recording(
+    own: np.ndarray | None, others: Sequence[np.ndarray], rng: np.random.Generator
+) -> tuple[AudioSamples, float]:
+    """A minute of sounds, and when the own one begins in it."""
+    parts, length, begin, at = [], 0, np.nan, rng.uniform(3.0, LENGTH_SECONDS - 12.0)
+    for samples in (others[place] for place in rng.permutation(len(others)) for _ in range(1)):
+        if own is not None and np.isnan(begin) and length / RATE_HZ >= at:
+            begin = length / RATE_HZ
+            parts.append(own)
+            length += len(own)
+        parts += [samples, np.zeros(int(GAP_SECONDS * RATE_HZ), np.float32)]
+        length += len(parts[-1]) + len(samples)
+        if length > LENGTH_SECONDS * RATE_HZ:
+            break
+    if own is not None and np.isnan(begin):
+        begin = length / RATE_HZ
+        parts.append(own)
+    return AudioSamples(np.concatenate(parts)[None].astype(np.float32), RATE_HZ), float(begin)
+
+
+def pairs(kind: str, work: Path) -> Iterator[tuple[str, Path, float]]:
+    """(video, recording, offset; nan where it isn't in it)"""
+    files = clips_of(kind, SHARED)
+    sounds = {}
+    for path, _ in files:
+        try:
+            sounds[path] = read_audio(path, sample_rate_hz=RATE_HZ).data.mean(axis=0)
+        except MediaError:
+            continue
+    for number, (path, group) in enumerate(files):
+        if path not in sounds:
+            continue
+        others = [sounds[other] for other, its in files if its != group and other in sounds]
+        for is_own in (False, True):
+            target = work / f"{kind}-{number}-{'own' if is_own else 'foreign'}.wav"
+            rng = np.random.default_rng((number, is_own))
+            samples, begin = recording(sounds[path] if is_own else None, others, rng)
+            if not target.is_file():
+                write_audio(target, samples)
+            yield path, target, begin
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--kind", choices=tuple(NUM_CLIPS), action="append")
+    asked = parser.parse_args()
+    work = asked.work / "widening"
+    work.mkdir(parents=True, exist_ok=True)
+    models = models_with(None)
+    analyser, cues = Analyser(work / "cache", models.towers, num_threads=1), cues_for(models)
+    for kind in asked.kind or NUM_CLIPS:
+        for path, target, begin in pairs(kind, work):
+            try:
+                video, sound = analyser.video(path), analyser.audio(str(target))
+            except MediaError:
+                continue
+            for reach in LADDER_SECONDS:
+                found = measured_pair(cues, path, video, sound, reach).result
+                is_right = found.offset_seconds is not None and abs(found.offset_seconds - begin) <= RIGHT_SECONDS
+                print(
+                    kind,
+                    Path(path).name,
+                    "own" if begin == begin else "foreign",
+                    f"{begin:.2f}",
+                    reach,
+                    found.status,
+                    f"{found.confidence:.3f}",
+                    "-" if found.belongs is None else f"{found.belongs:.3f}",
+                    "-" if found.offset_seconds is None else f"{found.offset_seconds:.3f}",
+                    "right" if is_right else "",
+                    found.cue,
+                    flush=True,
+                )
+
+
+if __name__ == "__main__":
+    main()

@@ -66,6 +66,12 @@ def unknown_files(argument: str | Path, leave_out: Sequence[Path] = ()) -> tuple
     return tuple(sorted(path for path in _walk(text, leave_out) if Path(path).suffix.lower() not in known))
 
 
+def names_several(argument: str | Path) -> bool:
+    """Whether an argument names a folder or a glob."""
+    path = Path(argument)
+    return path.is_dir() or (not path.exists() and _GLOB_SIGNS.search(os.fspath(argument)) is not None)
+
+
 def natural_key(path: str) -> tuple[tuple[int, int, str], ...]:
     """Sorts runs of digits by their value, and before letters: 3 < clip2 < clip10."""
     parts = re.split(r"(\d+)", path.casefold())

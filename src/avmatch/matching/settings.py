@@ -1,11 +1,13 @@
 """What `match` is asked for."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from avmatch.core.errors import UsageError
 
 #: A pair is made when it is more probable than not.
 MIN_CONFIDENCE = 0.5
+#: What a setting may be, by the type of its default.
+_KINDS: dict[type, tuple[type, ...]] = {float: (float, int), int: (int,), bool: (bool,)}
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,11 @@ class MatchSettings:
     use_latency: bool = True
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            value, kinds = getattr(self, field.name), _KINDS[type(field.default)]
+            if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+                wanted = " or ".join(kind.__name__ for kind in kinds)
+                raise UsageError(f"{field.name} must be {wanted}, got {value!r} ({type(value).__name__})")
         if not 0.0 <= self.max_offset_seconds <= 3600.0:
             raise UsageError(f"max_offset_seconds must be in 0…3600, got {self.max_offset_seconds}")
         if not 0.0 <= self.min_confidence <= 1.0:

@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 from avmatch.core.errors import UsageError
-from avmatch.data.inputs import MEDIA_SUFFIXES, list_audio, list_videos, unknown_files
+from avmatch.data.inputs import MEDIA_SUFFIXES, list_audio, list_videos, names_several, unknown_files
 
 Paths = str | Path | Sequence[str | Path]
 #: So many files of unknown kinds are named.
@@ -21,12 +22,13 @@ def video_and_audio_paths(
 
 
 def listed(argument: Paths, lister: Callable[..., tuple[str, ...]], *leave_out: Sequence[Path]) -> tuple[str, ...]:
-    """The files of an argument. Raises UsageError if there are none."""
+    """The files of an argument; in a list, folders and globs stand for theirs. Raises UsageError if there are none."""
     if isinstance(argument, str | Path):
         return lister(argument, *leave_out)
     if not argument:
         raise UsageError("an empty list of files was given")
-    return tuple(dict.fromkeys(os.fspath(path) for path in argument))
+    found = (lister(path, *leave_out) if names_several(path) else (os.fspath(path),) for path in argument)
+    return tuple(dict.fromkeys(chain.from_iterable(found)))
 
 
 def left_out(arguments: Iterable[Paths], folders: Sequence[Path]) -> Iterator[str]:

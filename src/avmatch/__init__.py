@@ -2,7 +2,7 @@
 
     >>> import avmatch
     >>> result = avmatch.match("videos", "audio")
-    >>> avmatch.sync("clip.mp4").offset_seconds  # positive = the sound is late
+    >>> avmatch.sync("clip.mp4").offset_seconds  # positive = late sound
 
 Work on files; `help(avmatch.match)` and so on say more:
 
@@ -21,7 +21,7 @@ Models:
     train            a recipe and data → a model
     evaluate         .retrieval, .sync, .match, .words, .classify, .probe
 
-Results have len, can be gone through, and are shown as a table in notebooks;
+Results have len, can be gone through, and are tables in notebooks;
 to_frame, to_json, to_csv, to_parquet and plot() give them in other forms:
 MatchResult (of Match, Candidate, Failure), SyncResults (of SyncResult),
 FixResult, ExportResult, SceneResult.

@@ -54,7 +54,8 @@ def test_the_first_use_of_a_name_loads_it_and_never_torch():
 def test_an_answer_is_read_back_without_what_makes_one():
     """Reading it takes less time than these need to be imported."""
     loaded = loaded_after(
-        "import avmatch; avmatch.match; avmatch.write_match; import avmatch.pipelines.delivery, avmatch.pipelines.answers"
+        "import avmatch; avmatch.match; avmatch.write_match; "
+        "import avmatch.pipelines.answers, avmatch.pipelines.delivery"
     )
     assert not {"scipy", "cv2", "av", "onnxruntime"} & loaded
 

@@ -1,6 +1,6 @@
-"""A part of a file's features, on its own clock, and the same on another clock."""
+"""A part of a file's features, on its own clock; parts put together again; and the same on another clock."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -46,11 +46,96 @@ def audio_between(audio: AudioFeatures, begin_seconds: float, end_seconds: float
 
 def moved_audio(audio: AudioFeatures, seconds: float) -> AudioFeatures:
     """The sound's features on a clock that is ahead by so much: it comes that much later."""
-    embeddings = {
-        name: replace(vectors, start_seconds=vectors.start_seconds + seconds)
-        for name, vectors in audio.embeddings.items()
-    }
+    embeddings = _moved(audio.embeddings, seconds)
     return replace(audio, start_seconds=audio.start_seconds + seconds, embeddings=embeddings)
+
+
+def moved_video(video: VideoFeatures, seconds: float) -> VideoFeatures:
+    """The picture's features on a clock that is ahead by so much."""
+    tracks = (
+        replace(track, pts_seconds=track.pts_seconds + seconds, embeddings=_moved(track.embeddings, seconds))
+        for track in video.mouths
+    )
+    return replace(
+        video,
+        start_seconds=video.start_seconds + seconds,
+        mouths=tuple(tracks),
+        embeddings=_moved(video.embeddings, seconds),
+    )
+
+
+def _moved(embeddings: Mapping[str, Embeddings], seconds: float) -> dict[str, Embeddings]:
+    return {name: replace(one, start_seconds=one.start_seconds + seconds) for name, one in embeddings.items()}
+
+
+def joined_audio(parts: Sequence[AudioFeatures]) -> AudioFeatures:
+    """Parts that follow one another, as one; vectors that some of them lack are zero there."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    flux, level, spectrum = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("flux", "level", "spectrum")
+    )
+    return replace(
+        first,
+        flux=flux,
+        level=level,
+        spectrum=spectrum,
+        duration_seconds=len(flux) / BAND_RATE_HZ,
+        embeddings=_joined([part.embeddings for part in parts]),
+    )
+
+
+def joined_video(parts: Sequence[VideoFeatures]) -> VideoFeatures:
+    """The same of pictures; a face that goes on is there once a part."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    motion = np.concatenate([part.motion for part in parts])
+    return replace(
+        first,
+        motion=motion,
+        mouths=tuple(track for part in parts for track in part.mouths),
+        duration_seconds=len(motion) / TICK_RATE_HZ,
+        embeddings=_joined([part.embeddings for part in parts]),
+    )
+
+
+def _joined(parts: Sequence[Mapping[str, Embeddings]]) -> dict[str, Embeddings]:
+    found = {}
+    for name in {name for part in parts for name in part}:
+        known = [part[name] for part in parts if name in part]
+        start, rate = known[0].start_seconds, known[0].rate_hz
+        places = [round((one.start_seconds - start) * rate) for one in known]
+        data = np.zeros((places[-1] + len(known[-1].data), known[0].data.shape[1]), known[0].data.dtype)
+        for place, one in zip(places, known, strict=True):
+            data[place : place + len(one.data)] = one.data
+        found[name] = Embeddings(data, rate, start)
+    return found
+
+
+def padded_audio(audio: AudioFeatures, seconds: float) -> AudioFeatures:
+    """The sound with so much silence on either side."""
+    num = round(seconds * BAND_RATE_HZ)
+    around = ((num, num), (0, 0))
+    quiet = {name: float(getattr(audio, name).min(initial=0.0)) for name in ("level", "spectrum")}
+    return replace(
+        audio,
+        start_seconds=audio.start_seconds - num / BAND_RATE_HZ,
+        flux=np.pad(audio.flux, around),
+        level=np.pad(audio.level, around, constant_values=quiet["level"]),
+        spectrum=np.pad(audio.spectrum, around, constant_values=quiet["spectrum"])
+        if len(audio.spectrum)
+        else audio.spectrum,
+        duration_seconds=audio.duration_seconds + 2 * num / BAND_RATE_HZ,
+        embeddings={name: _padded(one, num / BAND_RATE_HZ) for name, one in audio.embeddings.items()},
+    )
+
+
+def _padded(vectors: Embeddings, seconds: float) -> Embeddings:
+    num = round(seconds * vectors.rate_hz)
+    data = np.pad(vectors.data, ((num, num), (0, 0)))
+    return Embeddings(data, vectors.rate_hz, vectors.start_seconds - num / vectors.rate_hz)
 
 
 def _track_between(track: MouthTrack, begin_seconds: float, end_seconds: float) -> MouthTrack:

@@ -46,11 +46,16 @@ def entry(folder: Path, content: str, kind: str, settings: str) -> Path:
 
 def save(path: Path, made: VideoFeatures | AudioFeatures | Embeddings | MatchResult) -> None:
     """Write features, vectors or an answer, whole or not at all."""
+    write_bytes_atomically(path, as_bytes(made))
+
+
+def as_bytes(made: VideoFeatures | AudioFeatures | Embeddings | MatchResult) -> bytes:
+    """What `save` writes."""
     arrays: list[np.ndarray] = []
     text = json.dumps(_packed(made, arrays))
     buffer = io.BytesIO()
     np.savez(buffer, *arrays, json=np.array(text))
-    write_bytes_atomically(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def load(path: Path) -> VideoFeatures | AudioFeatures | None:
@@ -62,7 +67,15 @@ def load(path: Path) -> VideoFeatures | AudioFeatures | None:
 def read(path: Path, kind: type[Kept]) -> Kept | None:
     """Read back what is of this kind; None if there is none, or it is damaged."""
     try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
+        return from_bytes(path.read_bytes(), kind)
+    except OSError:
+        return None
+
+
+def from_bytes(content: bytes, kind: type[Kept]) -> Kept | None:
+    """The same of bytes."""
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
             arrays = dict(stored)
         found = _unpacked(json.loads(str(arrays["json"])), arrays)
     except _DAMAGES:

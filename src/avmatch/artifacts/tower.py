@@ -22,7 +22,7 @@ Towers over features of clips that somebody else computed (kind `clip_towers`):
 
 A tower takes float32 (B, T, F) and gives (B, D); the product of a video's and an audio's vector is their similarity.
 `num_steps` 0 takes any T. `scale` and `baseline`, fitted on held-back pairs, turn a similarity into evidence in nats:
-scale · (similarity − baseline).
+scale · (similarity − baseline). Towers whose numbers are probabilities of classes say their `names`.
 
 Letters in shapes: N clips, T time steps, F features, D embedding.
 """
@@ -111,8 +111,11 @@ class ClipDescription(Description):
     num_steps: int = 0
     scale: float = 1.0
     baseline: float = 0.0
+    names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if len(self.names) not in (0, self.dim):
+            raise ValueError(f"{len(self.names)} names for {self.dim} classes")
         if self.side not in SIDES or self.input != CLIP_INPUT:
             raise ValueError(f"side {self.side!r} with input {self.input!r}; expected video or audio with {CLIP_INPUT}")
         if min(self.num_features, self.dim) < 1 or self.scale <= 0 or self.num_steps < 0:

@@ -3,7 +3,7 @@
 Letters in shapes: N videos, M audio files, L offsets.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -12,7 +12,7 @@ from jaxtyping import Float, Float32
 from scipy.special import expit, logit
 
 from avmatch.core.errors import Reason
-from avmatch.core.features import AudioFeatures, VideoFeatures
+from avmatch.core.features import AudioFeatures, Embeddings, VideoFeatures
 
 #: Offsets; positive = the sound comes late.
 Lags = Float[np.ndarray, " L"]
@@ -187,6 +187,14 @@ class RoughCue(Cue, Protocol):
 
     def rough(self, audios: Sequence[AudioFeatures], lags_seconds: Lags) -> BlockEvidence:
         """What gives nearly this evidence, for a first look at a large gallery; offsets are whole ticks apart."""
+
+
+@runtime_checkable
+class PreparedCue(Cue, Protocol):
+    """A cue that can keep what it makes of a sound, and reads it back where the features have it."""
+
+    def prepared(self, audio: AudioFeatures) -> Mapping[str, Embeddings]:
+        """What is to be kept among the sound's vectors; empty where it can't tell anything."""
 
 
 @runtime_checkable

@@ -25,7 +25,7 @@ Where the sound is (`heat`), cell by cell and moment by moment: the same arithme
 Around each tick, each cell's accents are correlated with those of the sound.
 
 Letters in shapes: N videos, M audio files, L offsets, S sources, C channels, T ticks, H inputs, U band ticks,
-K accents, D dimensions, W windows, F statistics, G classes, n sounds, c cells.
+K accents, D dimensions, W windows, F statistics, G classes, P numbers of a pooled vector, n sounds, c cells.
 """
 
 from collections.abc import Callable, Sequence
@@ -41,10 +41,11 @@ from scipy.ndimage import uniform_filter1d
 from avmatch.artifacts.model import EVENTS, Description, Graph, Model, open_model
 from avmatch.artifacts.tower import ClipTowers, load_clip_towers
 from avmatch.core.errors import ModelError, Reason
-from avmatch.core.features import BAND_RATE_HZ, TICK_RATE_HZ, AudioFeatures, VideoFeatures
+from avmatch.core.features import BAND_RATE_HZ, TICK_RATE_HZ, AudioFeatures, Embeddings, VideoFeatures
 from avmatch.cues.blocks import BlockSynchrony, Window, covered_ticks, in_components
 from avmatch.cues.evidence import Calibration, Curves, Lags
 from avmatch.cues.motion import Signal, Weighted, audio_reason, close_up_worth, video_reason, windowed_curves
+from avmatch.cues.pooled import Term
 from avmatch.cues.synchrony import (
     MAX_CORRELATION,
     AudioWindows,
@@ -147,7 +148,15 @@ class EventModel:
         """The accents as series, kept as long as the sound."""
         return remembered(self._sound_series)
 
+    @property
+    def accents_name(self) -> str:
+        """Under which accents are kept among the vectors of a sound."""
+        return f"{self.name} accents"
+
     def _sound_series(self, audio: AudioFeatures) -> list[Series]:
+        if (kept := audio.embeddings.get(self.accents_name)) is not None:
+            accents = kept.data.astype(np.float32)
+            return [Series(kept.start_seconds, kept.rate_hz, accents[:, [place]]) for place in range(accents.shape[1])]
         start_seconds = audio.start_seconds - event_signals.EARLY_SECONDS
         return [Series(start_seconds, BAND_RATE_HZ, signal[:, None]) for signal in self.sound_accents(audio)]
 
@@ -226,6 +235,14 @@ class EventCue:
         """The model's name."""
         return self.model.name
 
+    def prepared(self, audio: AudioFeatures) -> dict[str, Embeddings]:
+        """See PreparedCue."""
+        if audio_reason(audio):
+            return {}
+        start_seconds = audio.start_seconds - event_signals.EARLY_SECONDS
+        accents = self.model.sound_accents(audio).T.astype(np.float16)
+        return {self.model.accents_name: Embeddings(accents, BAND_RATE_HZ, start_seconds)}
+
     @property
     def calibration(self) -> Calibration:
         """As the model's description has it."""
@@ -277,6 +294,24 @@ class KindCue:
     name: str = "kind"
     is_timeless: ClassVar[bool] = True
 
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """See PooledCue."""
+        description, classes = self.model.description, self.model.classes
+        kinds = Term(self.model.kinds.audio.description.dim, description.kind_scale, description.kind_baseline)
+        if classes is None:
+            return (kinds,)
+        named = classes.audio.description
+        return kinds, Term(named.dim, description.class_share, is_log=True, names=named.names)
+
+    def video_vector(self, video: VideoFeatures) -> Float32[np.ndarray, " P"] | None:
+        """See PooledCue."""
+        return None if video_reason(video) else _joined(self.model.picture_kind(video))
+
+    def audio_vector(self, audio: AudioFeatures) -> Float32[np.ndarray, " P"] | None:
+        """See PooledCue."""
+        return None if audio_reason(audio) else _joined(self.model.sound_kind(audio))
+
     @cached_property
     def _sound_kind(self) -> Callable[[AudioFeatures], Kind | None]:
         return remembered(self.model.sound_kind)
@@ -303,6 +338,12 @@ class KindCue:
         if look.classes is None:
             return nats
         return nats + description.class_share * np.log(np.maximum(classes @ look.classes, _LEAST_CHANCE))
+
+
+def _joined(kind: Kind | None) -> Float32[np.ndarray, " P"] | None:
+    if kind is None:
+        return None
+    return kind.vector if kind.classes is None else np.concatenate([kind.vector, kind.classes])
 
 
 def _kinds(

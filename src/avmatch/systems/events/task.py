@@ -18,7 +18,7 @@ U band ticks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -140,13 +140,15 @@ class EventPairs:
         }
         towers: dict[str, nn.Module] = {f"{KIND}/video": learner.video_kind, f"{KIND}/audio": learner.audio_kind}
         towers |= {f"{CLASSES}/{side}": tower for side, tower in zip(INPUTS, learner.classes, strict=False)}
-        graphs |= {name: _statistics_tower(name.rpartition("/")[2], tower) for name, tower in towers.items()}
+        graphs |= {name: _statistics_tower(name, tower, learner.class_names) for name, tower in towers.items()}
         export_model(EVENTS, graphs, folder, description)
 
 
-def _statistics_tower(side: str, tower: nn.Module) -> Exported:
+def _statistics_tower(name: str, tower: nn.Module, class_names: Sequence[str]) -> Exported:
+    part, _, side = name.partition("/")
     num_features, dim = tower.get_buffer("directions").shape
     described = {"kind": CLIP_TOWERS, "side": side, "input": CLIP_INPUT, "num_features": num_features, "dim": dim}
+    described |= {"names": class_names} if part == CLASSES else {}
     return Exported(tower, normal((num, windows, num_features) for num, windows in ((2, 2), (1, 5), (3, 1))), described)
 
 
@@ -164,6 +166,7 @@ class EventTowers(nn.Module):
         self.kind_baseline = fitted.baseline
         classes = fitted_classes(clips, class_names(pairs), pairs.group, task.kinds)
         self.classes = nn.ModuleList(() if classes is None else classes.towers)
+        self.class_names = () if classes is None else classes.names
         self.label = nn.Buffer(torch.from_numpy(pairs.label), persistent=False)
         self.kind_cosines = nn.Buffer(torch.from_numpy(fitted.cosines), persistent=False)
         self.kind_worth = nn.Parameter(torch.zeros(()))

@@ -10,7 +10,8 @@
 are of one. Recordings of some classes, such as blows of a drumstick, look and sound so alike that cosines are noise.
 In close-ups of faces all of it counts for less, as other cues know more there.
 
-Letters in shapes: N videos, M audio files, L offsets, D dimensions, G classes.
+Letters in shapes: N videos, M audio files, L offsets, D dimensions, G classes, P numbers of a pooled
+vector.
 """
 
 from collections.abc import Sequence
@@ -27,6 +28,7 @@ from avmatch.core.errors import ModelError, Reason
 from avmatch.core.features import AudioFeatures, Embeddings, VideoFeatures
 from avmatch.cues.evidence import Calibration, Cue, Curves, Lags
 from avmatch.cues.motion import audio_reason, close_up_worth
+from avmatch.cues.pooled import Term
 
 KIND, CLASSES = "kind", "classes"
 #: Least chance of one class, so that its logarithm is finite.
@@ -89,6 +91,30 @@ class SemanticCue:
     def encoders(self) -> Encoders:
         """That the features' vectors must come from (see EncodedCue)."""
         return self.model.encoders
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """See PooledCue; `cosine_shares` of pairs aren't in it."""
+        kinds, classes = self.model.kinds.video.description, self.model.classes
+        cosine = Term(kinds.dim, kinds.scale, kinds.baseline)
+        if classes is None:
+            return (cosine,)
+        named = classes.audio.description
+        return cosine, Term(named.dim, self.model.description.class_share, is_log=True, names=named.names)
+
+    def video_vector(self, video: VideoFeatures) -> Float32[np.ndarray, " P"] | None:
+        """See PooledCue."""
+        return self._vector("video", video.embeddings.get(self.name))
+
+    def audio_vector(self, audio: AudioFeatures) -> Float32[np.ndarray, " P"] | None:
+        """See PooledCue."""
+        return None if audio_reason(audio) else self._vector("audio", audio.embeddings.get(self.name))
+
+    def _vector(self, side: str, vectors: Embeddings | None) -> Float32[np.ndarray, " P"] | None:
+        if vectors is None or not len(vectors.data):
+            return None
+        known = [towers for towers in (self.model.kinds, self.model.classes) if towers is not None]
+        return np.concatenate([_encoded(getattr(towers, side), [vectors])[0] for towers in known])
 
     def curves(self, videos: Sequence[VideoFeatures], audios: Sequence[AudioFeatures], lags_seconds: Lags) -> Curves:
         """Evidence for every pair, the same at every offset (see Cue)."""

@@ -197,16 +197,16 @@ def export_map(task: SemanticPairs, learner: SemanticMap, folder: Path, descript
     worth = {"scale": task.scale, "baseline": round(learner.baseline, 5)}
     export_model(
         CLIP_TOWERS,
-        {name: _statistics_tower(name, tower, worth) for name, tower in towers.items()},
+        {name: _statistics_tower(name, tower, worth, learner.class_names) for name, tower in towers.items()},
         folder,
         description,
         is_half=True,
     )
 
 
-def _statistics_tower(name: str, tower: nn.Module, worth: Mapping[str, float]) -> Exported:
+def _statistics_tower(name: str, tower: nn.Module, worth: Mapping[str, float], class_names: Sequence[str]) -> Exported:
     part, _, side = name.partition("/")
     num_features, dim = tower.get_buffer("directions").shape
     described = {"side": side, "input": CLIP_INPUT, "num_features": num_features, "dim": dim}
-    described |= worth if part == KIND else {}
+    described |= worth if part == KIND else {"names": class_names}
     return Exported(tower, normal((num, windows, num_features) for num, windows in ((2, 2), (1, 5), (3, 1))), described)

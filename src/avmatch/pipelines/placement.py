@@ -1,0 +1,174 @@
+"""Where in a sound a clip fits, or where in a clip a sound: one against many, each within a range of its own.
+
+As in matching/fusion.py, the weighted nats of the cues are added offset by offset, and the score is the evidence with
+the unknown place averaged out under a prior: any place of the range is as probable, but where both last alike, half of
+the prior lies on their beginning together.
+
+Letters in shapes: M others, L offsets, C cues.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Float32
+
+from avmatch.alignment.cuts import moved_audio, moved_video, padded_audio
+from avmatch.core.features import BAND_RATE_HZ, AudioFeatures, VideoFeatures
+from avmatch.cues.evidence import Cue
+from avmatch.index.grid import Window
+from avmatch.matching.fusion import NO_FACTORS, USUAL_OFFSET_SECONDS, refined_peaks, weight_of
+
+#: Offsets are tried this far apart, as in `match`.
+STEP_SECONDS = 0.02
+#: Places may lie this far outside what fits, and so much more of a file is read.
+SLACK_SECONDS, MARGIN_SECONDS = 0.5, 0.5
+#: Half of the prior of what lasts alike.
+TOGETHER_SHARE = 0.5
+#: Others times offsets that are looked at together.
+BLOCK_VALUES = 30_000
+
+
+@dataclass(frozen=True)
+class Span:
+    """Where an offset is looked for, in seconds; positive = the sound comes late.
+
+    Attributes:
+        expected_seconds: where half of the prior lies; None = nowhere.
+    """
+
+    first_seconds: float
+    last_seconds: float
+    expected_seconds: float | None = None
+
+    @property
+    def length_seconds(self) -> float:
+        """How wide it is."""
+        return self.last_seconds - self.first_seconds
+
+
+@dataclass(frozen=True, eq=False)
+class Placements:
+    """How well each of M others fits, and where.
+
+    Attributes:
+        nats: evidence, the place averaged out.
+        offset_seconds: where it is strongest.
+        parts: of each cue there.
+        cue_names: their names.
+    """
+
+    nats: Float32[np.ndarray, " M"]
+    offset_seconds: Float32[np.ndarray, " M"]
+    parts: Float32[np.ndarray, "C M"]
+    cue_names: tuple[str, ...]
+
+
+def placements(
+    cues: Sequence[Cue],
+    one: VideoFeatures | AudioFeatures,
+    others: Sequence[VideoFeatures | AudioFeatures],
+    spans: Sequence[Span],
+) -> Placements:
+    """Compare a picture with sounds, or a sound with pictures, each at the offsets of its span."""
+    order = sorted(range(len(others)), key=lambda number: spans[number].length_seconds)
+    nats, offsets = np.zeros(len(others), np.float32), np.zeros(len(others), np.float32)
+    parts = np.zeros((len(cues), len(others)), np.float32)
+    begin = 0
+    while begin < len(order):
+        longest = _num_lags(spans[order[begin]])
+        end = begin + 1
+        while end < len(order) and (end + 1 - begin) * max(longest, _num_lags(spans[order[end]])) <= BLOCK_VALUES:
+            longest = _num_lags(spans[order[end]])
+            end += 1
+        block = order[begin:end]
+        found = _block(cues, one, [others[number] for number in block], [spans[number] for number in block])
+        nats[block], offsets[block], parts[:, block] = found
+        begin = end
+    return Placements(nats, offsets, parts, tuple(cue.name for cue in cues))
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in a file something may begin, in seconds of the file.
+
+    Attributes:
+        expected_seconds: where half of the prior lies; None = nowhere.
+        begin_seconds, end_seconds: what of the file is needed to look for it.
+    """
+
+    first_seconds: float
+    last_seconds: float
+    expected_seconds: float | None
+    begin_seconds: float
+    end_seconds: float
+
+    def span(self, *, is_sound: bool) -> Span:
+        """The offsets, where the file is the sound, or where it is the picture."""
+        expected = self.expected_seconds
+        if is_sound:
+            return Span(self.first_seconds, self.last_seconds, expected)
+        return Span(-self.last_seconds, -self.first_seconds, None if expected is None else -expected)
+
+
+def place_in(window: Window, duration_seconds: float, length_seconds: float) -> Place:
+    """Where something of this length may begin so that it lies within a window, or the window within it.
+
+    Args:
+        duration_seconds: of the file.
+    """
+    spare = window.length_seconds - length_seconds
+    first = window.begin_seconds + min(0.0, spare) - SLACK_SECONDS
+    last = window.begin_seconds + max(0.0, spare) + SLACK_SECONDS
+    is_whole = window.length_seconds >= duration_seconds
+    expected = window.begin_seconds if is_whole and abs(spare) <= SLACK_SECONDS else None
+    return Place(first, last, expected, max(first - MARGIN_SECONDS, 0.0), last + length_seconds + MARGIN_SECONDS)
+
+
+def in_silence(audio: AudioFeatures, video_seconds: float) -> AudioFeatures:
+    """A sound that is shorter than a picture, with silence around it: nothing else is heard with that picture."""
+    is_short = len(audio.flux) / BAND_RATE_HZ < video_seconds - SLACK_SECONDS
+    return padded_audio(audio, video_seconds) if is_short else audio
+
+
+def _num_lags(span: Span) -> int:
+    return 2 * int(np.ceil(span.length_seconds / (2 * STEP_SECONDS))) + 1
+
+
+def _block(
+    cues: Sequence[Cue],
+    one: VideoFeatures | AudioFeatures,
+    others: Sequence[VideoFeatures | AudioFeatures],
+    spans: Sequence[Span],
+) -> tuple[Float32[np.ndarray, " m"], Float32[np.ndarray, " m"], Float32[np.ndarray, "C m"]]:
+    """Of some others, each moved so that its span begins at 0."""
+    lags = np.arange(max(map(_num_lags, spans))) * STEP_SECONDS
+    moved = [_moved(other, span.first_seconds) for other, span in zip(others, spans, strict=True)]
+    videos, audios = ([one], moved) if isinstance(one, VideoFeatures) else (moved, [one])
+    curves = [weight_of(cue, NO_FACTORS) * cue.curves(videos, audios, lags).nats for cue in cues]  # type: ignore[arg-type]
+    flat = np.stack([nats.reshape(len(others), len(lags)) for nats in curves])
+    posterior = flat.sum(axis=0) + np.stack([_log_prior(lags, span) for span in spans]).astype(np.float32)
+    peak = posterior.argmax(axis=1)
+    rows = np.arange(len(others))
+    height = posterior[rows, peak]
+    nats = height + np.log(np.exp(posterior - height[:, None]).sum(axis=1))
+    refined = refined_peaks(posterior[None], peak[None], lags)[0]
+    firsts = np.array([span.first_seconds for span in spans], np.float32)
+    return nats.astype(np.float32), (firsts + refined).astype(np.float32), flat[:, rows, peak]
+
+
+def _moved(other: VideoFeatures | AudioFeatures, first_seconds: float) -> VideoFeatures | AudioFeatures:
+    if isinstance(other, VideoFeatures):
+        return moved_video(other, first_seconds)
+    return moved_audio(other, -first_seconds)
+
+
+def _log_prior(lags_seconds: Float[np.ndarray, " L"], span: Span) -> Float[np.ndarray, " L"]:
+    """Over the offsets of a span, the first at 0."""
+    inside = lags_seconds <= span.length_seconds + STEP_SECONDS / 2
+    prior = inside / inside.sum()
+    if span.expected_seconds is not None:
+        at = lags_seconds - (span.expected_seconds - span.first_seconds)
+        near = inside * np.exp(-0.5 * (at / USUAL_OFFSET_SECONDS) ** 2)
+        prior = (1.0 - TOGETHER_SHARE) * prior + TOGETHER_SHARE * near / max(float(near.sum()), 1e-12)
+    return np.log(np.maximum(prior, 1e-30))

@@ -26,6 +26,8 @@ COMMANDS = (
         "sync",
         "fix",
         "locate",
+        "index",
+        "search",
         "classify",
         "collide",
         "robustness",

@@ -13,6 +13,8 @@ Work on files; `help(avmatch.match)` and so on say more:
     fix, fix_all     copies in which picture and sound are together
     locate           where in the picture the sound comes from
     classify         a label from sound and picture; fuse_predictions
+    build_index      a library of sounds or videos
+    search           what of it goes with a silent clip, or with a sound
     plot_match, plot_sync
     synthesise       clips with known truth
 
@@ -24,7 +26,7 @@ Models:
 Results have len, can be gone through, and are tables in notebooks;
 to_frame, to_json, to_csv, to_parquet and plot() give them in other forms:
 MatchResult (of Match, Candidate, Failure), SyncResults (of SyncResult),
-FixResult, ExportResult, SceneResult.
+FixResult, ExportResult, SceneResult, IndexResult, SearchResult (of Hit).
 
 Settings: MatchSettings, FixSettings, SynthConfig. Features are kept between
 calls and progress is shown; cache=False and progress=False turn that off.
@@ -42,11 +44,13 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "avmatch.core.errors": ("AvmatchError", "MediaError", "MissingExtraError", "ModelError", "UsageError"),
+    "avmatch.core.library": ("Hit", "IndexResult", "SearchResult"),
     "avmatch.core.matches": ("Candidate", "Match", "MatchResult"),
     "avmatch.core.results": ("Failure", "FixResult", "SyncResult", "SyncResults"),
     "avmatch.matching.settings": ("MatchSettings",),
     "avmatch.notebook": ("evaluate",),
     "avmatch.notebook.jobs": ("classify", "fix", "fix_all", "locate", "match", "sync", "sync_all", "train"),
+    "avmatch.notebook.library": ("build_index", "search"),
     "avmatch.pipelines.export": ("ExportResult", "export"),
     "avmatch.pipelines.fix": ("FixSettings",),
     "avmatch.synth": ("SynthConfig", "synthesise"),
@@ -58,11 +62,13 @@ _HOMES = {
 
 if TYPE_CHECKING:
     from avmatch.core.errors import AvmatchError, MediaError, MissingExtraError, ModelError, UsageError
+    from avmatch.core.library import Hit, IndexResult, SearchResult
     from avmatch.core.matches import Candidate, Match, MatchResult
     from avmatch.core.results import Failure, FixResult, SyncResult, SyncResults
     from avmatch.matching.settings import MatchSettings
     from avmatch.notebook import evaluate
     from avmatch.notebook.jobs import classify, fix, fix_all, locate, match, sync, sync_all, train
+    from avmatch.notebook.library import build_index, search
     from avmatch.pipelines.export import ExportResult, export
     from avmatch.pipelines.fix import FixSettings
     from avmatch.reports.output import write_match
@@ -79,6 +85,8 @@ if TYPE_CHECKING:
         "Failure",
         "FixResult",
         "FixSettings",
+        "Hit",
+        "IndexResult",
         "Match",
         "MatchResult",
         "MatchSettings",
@@ -86,11 +94,13 @@ if TYPE_CHECKING:
         "MissingExtraError",
         "ModelError",
         "SceneResult",
+        "SearchResult",
         "SyncResult",
         "SyncResults",
         "SynthConfig",
         "UsageError",
         "__version__",
+        "build_index",
         "classify",
         "evaluate",
         "export",
@@ -101,6 +111,7 @@ if TYPE_CHECKING:
         "match",
         "plot_match",
         "plot_sync",
+        "search",
         "sync",
         "sync_all",
         "synthesise",

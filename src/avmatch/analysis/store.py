@@ -29,6 +29,7 @@ _KINDS: dict[str, Any] = {
     name: kind for nouns in (features, matches, results) for name, kind in vars(nouns).items() if is_dataclass(kind)
 }
 Kept = TypeVar("Kept")
+_ALIGNED = 16
 #: What numpy, zipfile and json raise on files that are cut short, altered, or something else.
 _DAMAGES = (OSError, EOFError, ValueError, TypeError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
@@ -46,16 +47,43 @@ def entry(folder: Path, content: str, kind: str, settings: str) -> Path:
 
 def save(path: Path, made: VideoFeatures | AudioFeatures | Embeddings | MatchResult) -> None:
     """Write features, vectors or an answer, whole or not at all."""
-    write_bytes_atomically(path, as_bytes(made))
-
-
-def as_bytes(made: VideoFeatures | AudioFeatures | Embeddings | MatchResult) -> bytes:
-    """What `save` writes."""
     arrays: list[np.ndarray] = []
     text = json.dumps(_packed(made, arrays))
     buffer = io.BytesIO()
     np.savez(buffer, *arrays, json=np.array(text))
-    return buffer.getvalue()
+    write_bytes_atomically(path, buffer.getvalue())
+
+
+def as_bytes(made: VideoFeatures | AudioFeatures) -> bytes:
+    """Features in one piece, for a place among others: read back ten times as fast as an .npz.
+
+    The length of a JSON text in eight bytes, the text, and the arrays one after another, each from a multiple of
+    _ALIGNED bytes on.
+    """
+    arrays: list[np.ndarray] = []
+    packed = _packed(made, arrays)
+    shapes = [[array.dtype.str, array.shape] for array in arrays]
+    text = json.dumps([packed, shapes]).encode()
+    parts = [len(text).to_bytes(8, "little"), text, *(np.ascontiguousarray(array).tobytes() for array in arrays)]
+    head = parts[0] + parts[1]
+    return b"".join(part + bytes(-len(part) % _ALIGNED) for part in (head, *parts[2:]))
+
+
+def from_bytes(content: bytes, kind: type[Kept]) -> Kept | None:
+    """Read back what is of this kind; None if it is damaged."""
+    try:
+        end = 8 + int.from_bytes(content[:8], "little")
+        packed, shapes = json.loads(content[8:end])
+        arrays, begin = {}, end + -end % _ALIGNED
+        for number, (dtype, shape) in enumerate(shapes):
+            num = int(np.prod(shape, dtype=np.int64))
+            array = np.frombuffer(content, np.dtype(dtype), num, begin).reshape(shape)
+            arrays[f"arr_{number}"] = array
+            begin += array.nbytes + -array.nbytes % _ALIGNED
+        found = _unpacked(packed, arrays)
+    except _DAMAGES:
+        return None
+    return found if isinstance(found, kind) else None
 
 
 def load(path: Path) -> VideoFeatures | AudioFeatures | None:
@@ -67,15 +95,7 @@ def load(path: Path) -> VideoFeatures | AudioFeatures | None:
 def read(path: Path, kind: type[Kept]) -> Kept | None:
     """Read back what is of this kind; None if there is none, or it is damaged."""
     try:
-        return from_bytes(path.read_bytes(), kind)
-    except OSError:
-        return None
-
-
-def from_bytes(content: bytes, kind: type[Kept]) -> Kept | None:
-    """The same of bytes."""
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             arrays = dict(stored)
         found = _unpacked(json.loads(str(arrays["json"])), arrays)
     except _DAMAGES:

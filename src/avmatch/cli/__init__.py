@@ -15,12 +15,14 @@ from typer.core import TyperGroup
 from avmatch.cli.classify import classify, collide
 from avmatch.cli.evaluate import evaluate
 from avmatch.cli.export import export
+from avmatch.cli.index import index
 from avmatch.cli.match import match
 from avmatch.cli.models import models
 from avmatch.cli.options import NOTHING_USABLE
 from avmatch.cli.rename import rename
 from avmatch.cli.review import review
 from avmatch.cli.robustness import robustness
+from avmatch.cli.search import search
 from avmatch.cli.solve import solve
 from avmatch.cli.sync import fix, locate, sync
 from avmatch.cli.synth import synth
@@ -52,7 +54,8 @@ app = Typer(
     help="Match silent video to audio, measure and repair audio–video sync.",
     epilog=EXIT_CODES,
 )
-for command in (match, review, solve, export, rename, sync, fix, locate, classify, collide, robustness, train):
+_COMMANDS = (match, review, solve, export, rename, sync, fix, locate, index, search)
+for command in (*_COMMANDS, classify, collide, robustness, train):
     app.command()(command)
 app.add_typer(evaluate, name="evaluate")
 app.add_typer(models, name="models")

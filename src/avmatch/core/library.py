@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from avmatch.core.files import strict_json, write_text_atomically
@@ -103,3 +103,7 @@ class IndexResult:
     files: int
     seconds: float
     failures: tuple[Failure, ...] = ()
+
+    def to_json(self) -> str:
+        """One JSON object; of the files that can't be used how many there are."""
+        return strict_json(asdict(self) | {"failures": len(self.failures)})

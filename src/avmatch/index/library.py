@@ -95,10 +95,10 @@ class Library:
 
     Args:
         folder: of the index.
-        writes: whether it is made if it isn't there, and may be changed.
+        writes: whether it is made where there is none, and may be changed.
 
     Raises:
-        UsageError: it isn't there, is something else, or somebody else writes it.
+        UsageError: there is none, it is something else, or somebody else writes it.
     """
 
     def __init__(self, folder: Path, *, writes: bool = False) -> None:
@@ -124,8 +124,8 @@ class Library:
         if not is_new and (application, version) != (_APPLICATION_ID, _FORMAT):
             connection.close()
             raise sqlite3.DatabaseError("made by another program or version")
-        if writes:
-            connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA synchronous = FULL")
+        if is_new:
             connection.executescript(
                 f"BEGIN; PRAGMA application_id = {_APPLICATION_ID}; PRAGMA user_version = {_FORMAT}; {_TABLES} COMMIT;"
             )

@@ -75,24 +75,23 @@ def write_rows(library: Library, width: int, *, least_added: int | None = None) 
     Args:
         least_added: so many contents; None = a share of what there is.
     """
-    name = library.setting(_ROWS)
     with library.transaction() as connection:
-        last = int(library.setting("last_row") or 0) if name else 0
+        last = int(library.setting("last_row") or 0)
         (added,) = connection.execute("SELECT count(*) FROM content WHERE number > ?", (last,)).fetchone()
         (known,) = connection.execute("SELECT count(*) FROM content WHERE number <= ?", (last,)).fetchone()
         (dropped,) = connection.execute("SELECT count(*) FROM dropped").fetchone()
     enough = max(MOST_ADDED, ADDED_SHARE * known) if least_added is None else least_added
     if added + dropped < enough:
         return False
-    blocks = read_rows(library, width)
+    blocks = [block for block in read_rows(library, width) if block.is_there.any()]
     made = f"rows-{secrets.token_hex(8)}" if blocks else ""
-    vectors, places = np.zeros((0, width), np.float32), np.zeros((0, 2), np.int64)
+    newest = 0
     if blocks:
-        vectors = np.concatenate([block.vectors[block.is_there] for block in blocks])
         places = np.concatenate([block.places[block.is_there] for block in blocks])
+        vectors = np.concatenate([block.vectors[block.is_there] for block in blocks])
         write_array_atomically(library.folder / made / VECTORS, vectors)
         write_array_atomically(library.folder / made / PLACES, places)
-    newest = int(places[:, 0].max(initial=0))
+        newest = int(places[:, 0].max())
     with library.transaction() as connection:
         settings = ((_ROWS, made), ("last_row", str(newest)))
         connection.executemany("INSERT OR REPLACE INTO setting VALUES (?, ?)", settings)

@@ -45,7 +45,7 @@ def build_index(
     Args:
         library: a folder, a glob, a file, a manifest with a `path` column, or a list of files. Of an index that holds
             files of other folders too, only what lies in this one can be gone.
-        index: the folder of the index; made if it isn't there.
+        index: the folder of the index; made if there is none.
         side: whether the files' sound is indexed or their picture.
         model: that makes vectors of pictures and sounds.
         cache_dir: where features are kept besides; None = nowhere.

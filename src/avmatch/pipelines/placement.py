@@ -16,7 +16,8 @@ from jaxtyping import Float, Float32
 from avmatch.alignment.cuts import moved_audio, moved_video, padded_audio
 from avmatch.core.features import BAND_RATE_HZ, AudioFeatures, VideoFeatures
 from avmatch.cues.evidence import Cue
-from avmatch.index.grid import Window
+from avmatch.cues.mouth import looks_at_faces
+from avmatch.index.grid import HOP_SECONDS, Window
 from avmatch.matching.fusion import NO_FACTORS, USUAL_OFFSET_SECONDS, refined_peaks, weight_of
 
 #: Offsets are tried this far apart, as in `match`.
@@ -71,6 +72,8 @@ def placements(
     spans: Sequence[Span],
 ) -> Placements:
     """Compare a picture with sounds, or a sound with pictures, each at the offsets of its span."""
+    if isinstance(one, VideoFeatures) and not one.mouths:
+        cues = [cue for cue in cues if not looks_at_faces(cue)]
     order = sorted(range(len(others)), key=lambda number: spans[number].length_seconds)
     nats, offsets = np.zeros(len(others), np.float32), np.zeros(len(others), np.float32)
     parts = np.zeros((len(cues), len(others)), np.float32)
@@ -112,15 +115,17 @@ class Place:
 
 
 def place_in(window: Window, duration_seconds: float, length_seconds: float) -> Place:
-    """Where something of this length may begin so that it lies within a window, or the window within it.
+    """Where something of this length may begin so that it lies within a window, or the window within it; at least as
+    far as half-way to where the next window looks.
 
     Args:
         duration_seconds: of the file.
     """
     spare = window.length_seconds - length_seconds
-    first = window.begin_seconds + min(0.0, spare) - SLACK_SECONDS
-    last = window.begin_seconds + max(0.0, spare) + SLACK_SECONDS
     is_whole = window.length_seconds >= duration_seconds
+    reach = (abs(spare) if is_whole else max(abs(spare), HOP_SECONDS)) / 2 + SLACK_SECONDS
+    middle = window.begin_seconds + spare / 2
+    first, last = middle - reach, middle + reach
     expected = window.begin_seconds if is_whole and abs(spare) <= SLACK_SECONDS else None
     return Place(first, last, expected, max(first - MARGIN_SECONDS, 0.0), last + length_seconds + MARGIN_SECONDS)
 

@@ -34,7 +34,9 @@ def samples(path):
 def shoot(tmp_path_factory):
     """Silent clips of drums with their sounds, in the same order; the first sound once more within a long recording."""
     folder = tmp_path_factory.mktemp("library")
-    config = SynthConfig(NUM, seed=3, duration_seconds=SECONDS, fps_choices=(FPS,), sizes=((160, 120),), kinds=("drums",))
+    config = SynthConfig(
+        NUM, seed=3, duration_seconds=SECONDS, fps_choices=(FPS,), sizes=((160, 120),), kinds=("drums",)
+    )
     clips = synthesise(folder, config)
     sound, rate = samples(folder / clips[0].audio)
     before = np.zeros(round(BEGIN_SECONDS * rate), np.float32)
@@ -190,5 +192,5 @@ def test_wrong_usage_is_said(avmatch, shoot, tmp_path):
     assert "--in INDEX" in avmatch("search", clip, exits=2).stderr
     assert "no index there" in avmatch("search", clip, "--in", tmp_path / "none", exits=2).stderr
     assert ".csv or .jsonl" in avmatch("search", clip, "--in", tmp_path, "-o", tmp_path / "x.txt", exits=2).stderr
-    assert "audio or video" in avmatch("index", tmp_path, "-o", tmp_path / "i", "--side", "both", exits=2).stderr
+    assert "'both' is not one of" in avmatch("index", tmp_path, "-o", tmp_path / "i", "--side", "both", exits=2).stderr
     assert os.listdir(tmp_path) == []  # noqa: PTH208

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from typer import Argument, Exit, Option
 
-from avmatch.cli.options import Cache, NoCache, cache_folder, progress_bars
+from avmatch.cli.options import NOTHING_USABLE, Cache, NoCache, cache_folder, progress_bars, table_width
 
 
 def search(
@@ -51,6 +51,6 @@ def search(
     if json:
         print(*(hit.to_json() for hit in result.hits), sep="\n", end="\n" if result.hits else "")
     else:
-        Console().print(hit_table(result))
+        Console(width=table_width()).print(hit_table(result))
     if not result.hits:
-        raise Exit(1)
+        raise Exit(NOTHING_USABLE)

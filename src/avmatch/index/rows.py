@@ -23,7 +23,7 @@ from avmatch.index.library import Library
 
 VECTORS, PLACES = "vectors.npy", "places.npy"
 _ROWS, _FOLDERS = "rows", "rows-*"
-#: The array is written anew when so many contents were added, or this share of those in it.
+#: The array is written again when so many contents were added, or this share of those in it.
 MOST_ADDED, ADDED_SHARE = 5000, 0.25
 #: How often is looked for the array where it is replaced while it is being opened.
 _TRIES = 20
@@ -70,7 +70,7 @@ def read_rows(library: Library, width: int) -> list[Rows]:
 
 
 def write_rows(library: Library, width: int, *, least_added: int | None = None) -> bool:
-    """Write the array anew, if enough was added or dropped. Returns whether it was.
+    """Write the array again, if enough was added or dropped. Returns whether it was.
 
     Args:
         least_added: so many contents; None = a share of what there is.

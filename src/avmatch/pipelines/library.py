@@ -26,7 +26,7 @@ from avmatch.pipelines.pooled import Comparison, comparison, content_of
 Side = Literal["audio", "video"]
 #: Whose vectors are in the rows, beside those of `events`.
 MODEL = "semantic"
-#: So many files are taken between two looks at whether the array of rows is to be written anew.
+#: So many files are taken between two looks at whether the array of rows is to be written again.
 FILES_AT_ONCE = 1000
 
 

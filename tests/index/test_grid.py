@@ -1,5 +1,7 @@
 """Windows cover a file without gaps."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +14,7 @@ def test_windows_cover_a_file_from_its_beginning_to_its_end(duration):
     found = windows(duration)
     assert found[0].begin_seconds == 0.0
     assert found[-1].end_seconds == duration
-    for one, next_one in zip(found, found[1:], strict=False):
+    for one, next_one in pairwise(found):
         assert next_one.begin_seconds == one.begin_seconds + HOP_SECONDS
         assert next_one.begin_seconds < one.end_seconds
     lengths = [one.length_seconds for one in found]

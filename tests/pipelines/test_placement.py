@@ -1,10 +1,12 @@
 """Where something fits, each file within a range of its own."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from avmatch.alignment.cuts import audio_between, between, joined_audio, joined_video, moved_video, padded_audio
-from avmatch.index.grid import Window, window
+from avmatch.index.grid import Window, window, windows
 from avmatch.pipelines.placement import SLACK_SECONDS, Place, in_silence, place_in, placements
 from avmatch.systems.events.runtime import EventCue, load_event_model
 from event_scenes import event_times, picture, sound
@@ -50,11 +52,18 @@ def test_a_short_sound_is_laid_where_it_fits(cue):
     assert found.offset_seconds[0] == pytest.approx(-3.7, abs=0.08)
 
 
-def test_what_lasts_alike_is_expected_to_begin_together():
-    place = place_in(Window(0.0, 5.25), 5.25, 5.0)
-    assert place == Place(-0.5, 0.75, 0.0, 0.0, 6.25)
-    assert place_in(Window(0.0, 10.0), 10.0, 5.0).expected_seconds is None
-    assert place_in(Window(5.0, 15.0), 20.0, 10.0).expected_seconds is None
+def test_a_clip_and_a_file_lie_within_one_another():
+    assert place_in(Window(0.0, 5.25), 5.25, 5.0) == Place(-0.5, 0.75, 0.0, 6.25)
+    assert place_in(Window(0.0, 2.0), 2.0, 5.0) == Place(-3.5, 0.5, 0.0, 6.0)
+
+
+@pytest.mark.parametrize("length", [0.5, 4.0, 7.5, 10.0, 60.0])
+def test_windows_leave_no_place_out(length):
+    places = [place_in(one, 100.0, length) for one in windows(100.0)]
+    for one, after in pairwise(places):
+        assert after.first_seconds <= one.last_seconds
+    assert places[0].first_seconds <= 0.0
+    assert places[-1].last_seconds >= 100.0 - length
 
 
 def test_each_keeps_to_its_own_span_whatever_the_others_are(cue):

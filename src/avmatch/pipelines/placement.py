@@ -1,8 +1,8 @@
 """Where in a sound a clip fits, or where in a clip a sound: one against many, each within a range of its own.
 
 As in matching/fusion.py, the weighted nats of the cues are added offset by offset, and the score is the evidence with
-the unknown place averaged out under a prior: any place of the range is as probable, but where both last alike, half of
-the prior lies on their beginning together.
+the unknown place averaged out: any place of the range is as probable. That both last alike says nothing in a library,
+where many sounds do.
 
 Letters in shapes: M others, L offsets, C cues.
 """
@@ -18,29 +18,22 @@ from avmatch.core.features import BAND_RATE_HZ, AudioFeatures, VideoFeatures
 from avmatch.cues.evidence import Cue
 from avmatch.cues.mouth import looks_at_faces
 from avmatch.index.grid import HOP_SECONDS, Window
-from avmatch.matching.fusion import NO_FACTORS, USUAL_OFFSET_SECONDS, refined_peaks, weight_of
+from avmatch.matching.fusion import NO_FACTORS, refined_peaks, weight_of
 
 #: Offsets are tried this far apart, as in `match`.
 STEP_SECONDS = 0.02
 #: Places may lie this far outside what fits, and so much more of a file is read.
 SLACK_SECONDS, MARGIN_SECONDS = 0.5, 0.5
-#: Half of the prior of what lasts alike.
-TOGETHER_SHARE = 0.5
 #: Others times offsets that are looked at together.
 BLOCK_VALUES = 30_000
 
 
 @dataclass(frozen=True)
 class Span:
-    """Where an offset is looked for, in seconds; positive = the sound comes late.
-
-    Attributes:
-        expected_seconds: where half of the prior lies; None = nowhere.
-    """
+    """Where an offset is looked for, in seconds; positive = the sound comes late."""
 
     first_seconds: float
     last_seconds: float
-    expected_seconds: float | None = None
 
     @property
     def length_seconds(self) -> float:
@@ -96,22 +89,19 @@ class Place:
     """Where in a file something may begin, in seconds of the file.
 
     Attributes:
-        expected_seconds: where half of the prior lies; None = nowhere.
         begin_seconds, end_seconds: what of the file is needed to look for it.
     """
 
     first_seconds: float
     last_seconds: float
-    expected_seconds: float | None
     begin_seconds: float
     end_seconds: float
 
     def span(self, *, is_sound: bool) -> Span:
         """The offsets, where the file is the sound, or where it is the picture."""
-        expected = self.expected_seconds
         if is_sound:
-            return Span(self.first_seconds, self.last_seconds, expected)
-        return Span(-self.last_seconds, -self.first_seconds, None if expected is None else -expected)
+            return Span(self.first_seconds, self.last_seconds)
+        return Span(-self.last_seconds, -self.first_seconds)
 
 
 def place_in(window: Window, duration_seconds: float, length_seconds: float) -> Place:
@@ -126,8 +116,7 @@ def place_in(window: Window, duration_seconds: float, length_seconds: float) -> 
     reach = (abs(spare) if is_whole else max(abs(spare), HOP_SECONDS)) / 2 + SLACK_SECONDS
     middle = window.begin_seconds + spare / 2
     first, last = middle - reach, middle + reach
-    expected = window.begin_seconds if is_whole and abs(spare) <= SLACK_SECONDS else None
-    return Place(first, last, expected, max(first - MARGIN_SECONDS, 0.0), last + length_seconds + MARGIN_SECONDS)
+    return Place(first, last, max(first - MARGIN_SECONDS, 0.0), last + length_seconds + MARGIN_SECONDS)
 
 
 def in_silence(audio: AudioFeatures, video_seconds: float) -> AudioFeatures:
@@ -171,9 +160,4 @@ def _moved(other: VideoFeatures | AudioFeatures, first_seconds: float) -> VideoF
 def _log_prior(lags_seconds: Float[np.ndarray, " L"], span: Span) -> Float[np.ndarray, " L"]:
     """Over the offsets of a span, the first at 0."""
     inside = lags_seconds <= span.length_seconds + STEP_SECONDS / 2
-    prior = inside / inside.sum()
-    if span.expected_seconds is not None:
-        at = lags_seconds - (span.expected_seconds - span.first_seconds)
-        near = inside * np.exp(-0.5 * (at / USUAL_OFFSET_SECONDS) ** 2)
-        prior = (1.0 - TOGETHER_SHARE) * prior + TOGETHER_SHARE * near / max(float(near.sum()), 1e-12)
-    return np.log(np.maximum(prior, 1e-30))
+    return np.log(np.maximum(inside / inside.sum(), 1e-30))

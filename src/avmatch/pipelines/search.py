@@ -111,10 +111,10 @@ def hits_alike(searcher: Searcher, listed: Sequence[Found], top_k: int) -> list[
     return hits
 
 
-def confidences(nats: Sequence[float], num_windows: int) -> list[float]:
+def confidences(nats: Sequence[float], num_windows: int, slope: float = CONFIDENCE_SLOPE) -> list[float]:
     """Probability of each that it was recorded together with what was asked for, if half of all searches have such a
     window, each of the library's as probably."""
-    tempered = CONFIDENCE_SLOPE * np.asarray(nats, np.float64)
+    tempered = slope * np.asarray(nats, np.float64)
     top = max(float(tempered.max(initial=0.0)), 0.0)
     shares = np.exp(tempered - top)
     return (shares / (shares.sum() + num_windows * np.exp(-top))).tolist()

@@ -22,9 +22,10 @@ from avmatch.media.decode import read_audio
 from avmatch.media.encode import write_audio
 from avmatch.pipelines.models import models_with
 from avmatch.pipelines.sync import cues_for, measured_pair
+from avmatch.pipelines.widening import LADDER_SECONDS as WIDER_SECONDS
 
-RATE_HZ, LENGTH_SECONDS, GAP_SECONDS, RIGHT_SECONDS = 16_000, 60.0, 0.4, 0.1
-LADDER_SECONDS = (1.0, 10.0, 60.0)
+RATE_HZ, GAP_SECONDS, RIGHT_SECONDS = 16_000, 0.4, 0.1
+LADDER_SECONDS = (1.0, *WIDER_SECONDS)
 NUM_CLIPS = {"talk": 47, "events": 48}
 
 
@@ -45,18 +46,18 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 
 def recording(
-    own: np.ndarray | None, others: Sequence[np.ndarray], rng: np.random.Generator
+    own: np.ndarray | None, others: Sequence[np.ndarray], rng: np.random.Generator, length_seconds: float
 ) -> tuple[AudioSamples, float]:
-    """A minute of sounds, and when the own one begins in it."""
-    parts, length, begin, at = [], 0, np.nan, rng.uniform(3.0, LENGTH_SECONDS - 12.0)
-    for samples in (others[place] for place in rng.permutation(len(others)) for _ in range(1)):
+    """Sounds one after the other, and when the own one begins among them."""
+    parts, length, begin, at = [], 0, np.nan, rng.uniform(3.0, length_seconds - 12.0)
+    for samples in (others[place] for place in rng.permutation(len(others))):
         if own is not None and np.isnan(begin) and length / RATE_HZ >= at:
             begin = length / RATE_HZ
             parts.append(own)
             length += len(own)
         parts += [samples, np.zeros(int(GAP_SECONDS * RATE_HZ), np.float32)]
         length += len(parts[-1]) + len(samples)
-        if length > LENGTH_SECONDS * RATE_HZ:
+        if length > length_seconds * RATE_HZ:
             break
     if own is not None and np.isnan(begin):
         begin = length / RATE_HZ
@@ -64,7 +65,7 @@ def recording(
     return AudioSamples(np.concatenate(parts)[None].astype(np.float32), RATE_HZ), float(begin)
 
 
-def pairs(kind: str, work: Path) -> Iterator[tuple[str, Path, float]]:
+def pairs(kind: str, work: Path, length_seconds: float, draw: int) -> Iterator[tuple[str, Path, float]]:
     """(video, recording, offset; nan where it isn't in it)"""
     files = clips_of(kind, SHARED)
     sounds = {}
@@ -78,9 +79,9 @@ def pairs(kind: str, work: Path) -> Iterator[tuple[str, Path, float]]:
             continue
         others = [sounds[other] for other, its in files if its != group and other in sounds]
         for is_own in (False, True):
-            target = work / f"{kind}-{number}-{'own' if is_own else 'foreign'}.wav"
-            rng = np.random.default_rng((number, is_own))
-            samples, begin = recording(sounds[path] if is_own else None, others, rng)
+            target = work / f"{kind}-{number}-{draw}-{length_seconds:g}-{'own' if is_own else 'foreign'}.wav"
+            rng = np.random.default_rng((number, is_own, draw))
+            samples, begin = recording(sounds[path] if is_own else None, others, rng, length_seconds)
             if not target.is_file():
                 write_audio(target, samples)
             yield path, target, begin
@@ -90,18 +91,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=Path)
     parser.add_argument("--kind", choices=tuple(NUM_CLIPS), action="append")
+    parser.add_argument("--seconds", type=float, default=60.0, help="of each recording")
+    parser.add_argument("--draw", type=int, default=0, help="other recordings for another number")
     asked = parser.parse_args()
     work = asked.work / "widening"
     work.mkdir(parents=True, exist_ok=True)
     models = models_with(None)
     analyser, cues = Analyser(work / "cache", models.towers, num_threads=1), cues_for(models)
     for kind in asked.kind or NUM_CLIPS:
-        for path, target, begin in pairs(kind, work):
+        for path, target, begin in pairs(kind, work, asked.seconds, asked.draw):
             try:
                 video, sound = analyser.video(path), analyser.audio(str(target))
             except MediaError:
                 continue
-            for reach in LADDER_SECONDS:
+            for reach in (*LADDER_SECONDS, *((asked.seconds,) if asked.seconds > LADDER_SECONDS[-1] else ())):
                 found = measured_pair(cues, path, video, sound, reach).result
                 is_right = found.offset_seconds is not None and abs(found.offset_seconds - begin) <= RIGHT_SECONDS
                 print(

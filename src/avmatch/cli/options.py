@@ -31,6 +31,15 @@ FaceDetector = Annotated[Path | None, Option(help="A YuNet ONNX file instead of 
 MaxOffset = Annotated[
     float, Option(parser=duration, metavar="DURATION", help="Search offsets up to this: 90, 1:30, 250ms.")
 ]
+#: The same where a search goes on by itself (pipelines/widening.py).
+MaxOffsetOrWider = Annotated[
+    float | None,
+    Option(
+        parser=duration,
+        metavar="DURATION",
+        help="Search offsets up to this: 90, 1:30, 250ms (default: 1 s, and farther where nothing fits).",
+    ),
+]
 FailOn = Annotated[
     Literal["failed", "uncertain"] | None,
     Option(metavar="WHEN", help="End with 3: failed = if a file failed; uncertain = unless every answer is sure."),

@@ -14,6 +14,7 @@ from avmatch.cli.options import (
     FaceDetector,
     FailOn,
     MaxOffset,
+    MaxOffsetOrWider,
     Model,
     NoCache,
     VideoStream,
@@ -30,7 +31,7 @@ from avmatch.cli.options import (
 def sync(
     paths: Annotated[list[str], Argument(help="Video files, folders or globs.")],
     audio: Annotated[Path | None, Option(help="Measure this file's sound against the picture instead.")] = None,
-    max_offset: MaxOffset = 1.0,
+    max_offset: MaxOffsetOrWider = None,
     json: Annotated[bool, Option("--json", help="One JSON object a file instead of a sentence.")] = False,
     out: Annotated[Path | None, Option("-o", "--out", help="Also write a CSV.")] = None,
     plot: Annotated[Path | None, Option(help="PNG of the evidence; a folder for several files.")] = None,

@@ -160,6 +160,7 @@ class SyncResult:
         streams: which streams and channels were used, in words, where there was a choice; else "".
         pieces: where the offset jumps, the parts of the picture with their offsets; a single one where the sound covers
             only a part of the picture; empty where one offset holds throughout.
+        searched_seconds: how far offsets were searched, where farther than at first because nothing fitted there.
     """
 
     path: str
@@ -182,6 +183,7 @@ class SyncResult:
     damaged_seconds: float | None = None
     streams: str = ""
     pieces: tuple[Piece, ...] = ()
+    searched_seconds: float | None = None
 
     def __repr__(self) -> str:
         offset = "None" if self.offset_seconds is None else f"{self.offset_seconds:+.3f} s"
@@ -231,14 +233,16 @@ class SyncResult:
         )
 
     def record(self) -> dict[str, object]:
-        """As JSON can hold it, with the keys SYNC_COLUMNS; `speakers` where there are several faces, and `pieces` where
-        one offset doesn't hold throughout."""
+        """As JSON can hold it, with the keys SYNC_COLUMNS; `speakers` where there are several faces, `pieces` where one
+        offset doesn't hold throughout, and `searched_seconds` where the search went farther than at first."""
         record: dict[str, object] = dict(zip(SYNC_COLUMNS, self.row(), strict=True))
         record["rivals_ms"] = [offset_in_ms(rival.offset_seconds) for rival in self.rivals]
         if any(speaker.num_faces > 1 for speaker in self.speakers):
             record["speakers"] = [asdict(speaker) for speaker in self.speakers if speaker.num_faces > 1]
         if self.pieces:
             record["pieces"] = [piece.record() for piece in self.pieces]
+        if self.searched_seconds is not None:
+            record["searched_seconds"] = self.searched_seconds
         return record
 
     def to_json(self) -> str:

@@ -111,7 +111,7 @@ def sync(
     Args:
         path: a video file.
         audio: a sound file, or another video for its sound; None = the file's own sound.
-        max_offset_seconds: offsets up to this are searched; None = 1 s.
+        max_offset_seconds: offsets up to this are searched; None = up to 1 s, and farther where nothing fits there.
         model: a run, a model folder, or the name of a shipped model.
         face_detector: a YuNet ONNX file instead of Haar cascades.
         choice: which streams and channel, where they aren't to be the best.
@@ -154,7 +154,6 @@ def _synced(
     progress: bool | Progress,
 ) -> SyncResults:
     from avmatch.media.choice import BEST
-    from avmatch.pipelines.sync import DEFAULT_MAX_OFFSET_SECONDS
     from avmatch.pipelines.sync import sync_all as run
 
     checked_number(max_offset_seconds, "max_offset_seconds")
@@ -162,7 +161,7 @@ def _synced(
         results = run(
             files,
             audio=None if audio is None else checked_path(audio, "audio"),
-            max_offset_seconds=DEFAULT_MAX_OFFSET_SECONDS if max_offset_seconds is None else max_offset_seconds,
+            max_offset_seconds=max_offset_seconds,
             model=model,
             face_detector=None if face_detector is None else checked_path(face_detector, "face_detector"),
             cache_dir=cache_folder(cache),

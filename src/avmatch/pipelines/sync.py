@@ -5,6 +5,7 @@ decode → front end → curves over offsets → does it drift, or jump? → one
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from avmatch.alignment.cuts import audio_between, moved_audio
@@ -33,6 +34,7 @@ from avmatch.matching.accepted import offset_prior
 from avmatch.media.choice import BEST, check_streams
 from avmatch.media.choice import StreamChoice as StreamChoice
 from avmatch.pipelines.models import Models, face_cues, models_with, motion_cues
+from avmatch.pipelines.widening import ranges, within_a_range
 
 DEFAULT_MAX_OFFSET_SECONDS = 1.0
 #: Of a recording so much more is looked at than can lie under the picture: it may run at another pace.
@@ -53,7 +55,7 @@ def sync(
     path: str | Path,
     *,
     audio: str | Path | None = None,
-    max_offset_seconds: float = DEFAULT_MAX_OFFSET_SECONDS,
+    max_offset_seconds: float | None = DEFAULT_MAX_OFFSET_SECONDS,
     model: str | Path | None = None,
     face_detector: Path | None = None,
     cache_dir: Path | None = None,
@@ -64,7 +66,8 @@ def sync(
     Args:
         path: a video file.
         audio: a sound file, or another video for its sound; None = the file's own sound.
-        max_offset_seconds: offsets up to this are searched; below 1 s they are judged among those up to 1 s.
+        max_offset_seconds: offsets up to this are searched; below 1 s they are judged among those up to 1 s. None = up
+            to 1 s, and farther where nothing fits there (widening.py).
         model: a learned cue's towers (artifacts/tower.py): a run, an exported folder, or the name of a shipped model.
         face_detector: a YuNet network as ONNX; None = OpenCV's Haar cascades.
         cache_dir: where features are kept between runs; None = nowhere.
@@ -91,7 +94,7 @@ def sync_all(
     paths: Sequence[str],
     *,
     audio: str | Path | None = None,
-    max_offset_seconds: float = DEFAULT_MAX_OFFSET_SECONDS,
+    max_offset_seconds: float | None = DEFAULT_MAX_OFFSET_SECONDS,
     model: str | Path | None = None,
     face_detector: Path | None = None,
     cache_dir: Path | None = None,
@@ -99,7 +102,8 @@ def sync_all(
     progress: Progress | None = None,
 ) -> tuple[SyncResult, ...]:
     """`sync` for many files at once; the results come in the order of `paths`."""
-    check_range(max_offset_seconds)
+    if max_offset_seconds is not None:
+        check_range(max_offset_seconds)
     check_streams(paths, choice, audio=audio is None)
     check_streams([] if audio is None else [str(audio)], choice, video=False)
     models = models_with(model)
@@ -111,7 +115,12 @@ def sync_all(
 
     def measured(path: str) -> SyncResult:
         video, sound = analyser.both(path) if other is None else (analyser.video(path), other)
-        return measured_pair(cues_for(models), path, video, sound, max_offset_seconds).result
+        within = partial(measured_pair, cues_for(models), path, video, sound)
+        if max_offset_seconds is not None:
+            return within(max_offset_seconds).result
+        first = DEFAULT_MAX_OFFSET_SECONDS
+        wider = ranges(video.duration_seconds, sound.duration_seconds, first)
+        return within_a_range(within, first, wider).result
 
     answers = analyse_all(measured, paths, "files", progress)
     return tuple(

@@ -8,7 +8,7 @@ import math
 import unicodedata
 from collections.abc import Iterable, Iterator
 
-from avmatch.core.clock import CLOCK_FROM_SECONDS, Verdict, clock_text, milliseconds_from_seconds
+from avmatch.core.clock import CLOCK_FROM_SECONDS, Verdict, clock_text, milliseconds_from_seconds, offset_text
 from avmatch.core.clock import NOTHING as NOTHING
 from avmatch.core.results import NOTED_DAMAGED_SECONDS, NOTED_MISSING_SHARE, Failure, FixResult, Piece, SyncResult
 from avmatch.core.speeds import speed_words
@@ -113,7 +113,7 @@ def sync_sentence(result: SyncResult) -> str:
     if result.is_spliced:
         return _with_message(f"{jumps_in_words(result)}{_missing_clause(result)}", result)
     sentence = _offset_clause(result, result.offset_seconds) + _drift_clause(result) + _speaker_clause(result)
-    sentence += _covered_clause(result) + _missing_clause(result)
+    sentence += _covered_clause(result) + _missing_clause(result) + _searched_clause(result)
     if result.status != "uncertain":
         return sentence
     rivals = " or ".join(f"{milliseconds_from_seconds(rival.offset_seconds):+.0f}" for rival in result.rivals)
@@ -175,8 +175,9 @@ def _offset_clause(result: SyncResult, offset_seconds: float) -> str:
     if abs(offset_seconds) <= TOGETHER_SECONDS:
         return f"picture and sound are together ({result.offset_ms:+.0f} ms{interval})"
     amount, direction = lateness(offset_seconds).rsplit(" ", 1)
-    amount = clock_text(offset_seconds) if abs(offset_seconds) >= CLOCK_FROM_SECONDS else amount
     frames = "" if result.offset_frames is None else f" ({abs(result.offset_frames):.1f} frames)"
+    if abs(offset_seconds) >= CLOCK_FROM_SECONDS:
+        amount, frames = clock_text(offset_seconds), ""
     within = f" ({interval.removeprefix(', ')})" if interval else ""
     clause = f"the sound comes {amount}{frames} {direction}{within}"
     return clause if result.verdict is None else f"{clause}; viewers {_reaction(result.verdict)}"
@@ -191,6 +192,8 @@ def _reaction(verdict: Verdict) -> str:
 def _interval(result: SyncResult) -> str:
     if result.offset_interval_seconds is None:
         return ""
+    if abs(result.offset_seconds or 0.0) >= CLOCK_FROM_SECONDS:
+        return f", 95 % {offset_text(result.offset_seconds, result.offset_interval_seconds).partition(' ')[2]}"
     low, high = (f"{milliseconds_from_seconds(bound):+.0f}" for bound in result.offset_interval_seconds)
     return f", 95 % {low} to {high} ms"
 
@@ -268,6 +271,13 @@ def _missing_clause(result: SyncResult) -> str:
     if share >= NOTED_MISSING_SHARE:
         return f"; {percent(share)} of the file could not be read"
     return f"; {seconds:.1f} s of it are damaged or missing" if seconds >= NOTED_DAMAGED_SECONDS else ""
+
+
+def _searched_clause(result: SyncResult) -> str:
+    """That nothing fitted nearer, where the search went on."""
+    if result.searched_seconds is None:
+        return ""
+    return f"; nothing nearer fits, so up to ±{result.searched_seconds:.0f} s were searched"
 
 
 def _with_message(sentence: str, result: SyncResult) -> str:

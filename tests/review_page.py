@@ -42,3 +42,24 @@ def wait_for_clip(page: Any, *, other_than: str = "Choose a clip") -> str:
     page.wait_for_selector(".candidate")
     until(page, f"{VIDEO}.readyState >= 2")
     return page.inner_text("#title")
+
+
+def open_dialog(page: Any, key: str) -> None:
+    """Press a key that opens a dialog, and wait for that."""
+    page.keyboard.press(key)
+    until(page, f"document.querySelector('dialog[open]') !== null /* by {key} */")
+
+
+def wait_until_closed(page: Any) -> None:
+    """Wait until no dialog is open."""
+    until(page, "document.querySelector('dialog[open]') === null")
+
+
+def wait_for_text(page: Any, selector: str, text: str) -> None:
+    """Wait until an element says exactly this."""
+    until(page, f"document.querySelector({json.dumps(selector)}).innerText === {json.dumps(text)}")
+
+
+def slowed(page: Any, rate: float) -> None:
+    """The page runs so many times slower from now on, as on a busy machine."""
+    page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": rate})

@@ -1,11 +1,13 @@
 """What holds of every clip, and in which order a person should look."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from avmatch.core.decisions import Ruling
 from avmatch.core.errors import UsageError
+from avmatch.core.matches import FurtherAudio
 from avmatch.data.changes import Answer
 from avmatch.data.result_folder import StoredMatch
 from avmatch.data.result_tables import ResultTables
@@ -69,3 +71,42 @@ def test_listings_search_and_filter():
     assert names(found.listing("all", cue="events")) == []
     with pytest.raises(UsageError, match="there are check, sure"):
         found.listing("best")
+
+
+def grouped():
+    """A clip with a recording, the next file of its recorder, and a second recorder."""
+    more = FurtherAudio("b", "continues", -3.9), FurtherAudio("c", "also_fits", 1.1)
+    return replace(match("1", "a", 0.99), further=more)
+
+
+@pytest.mark.parametrize(
+    ("ruling", "expected"),
+    [
+        (Ruling(), [("b", "continues", -3.9), ("c", "also_fits", 1.1)]),
+        (Ruling("accepted", "a", 0.14, own_offset=True), [("b", "continues", -3.86), ("c", "also_fits", 1.14)]),
+        (Ruling("accepted", "a"), [("b", "continues", -3.9), ("c", "also_fits", 1.1)]),
+        (Ruling("accepted", "c", 1.1), [("a", "also_fits", 0.1), ("b", "also_fits", -3.9)]),
+        (Ruling("accepted", "b", -4.0), [("a", "continues", 0.0), ("c", "also_fits", 1.0)]),
+        (Ruling("accepted", "d", 0.2), []),
+        (Ruling("none"), []),
+        (Ruling(forbidden=("c",)), [("b", "continues", -3.9)]),
+        (Ruling(forbidden=("a",)), []),
+    ],
+)
+def test_the_other_recordings_of_the_moment_go_with_the_one_that_holds(ruling, expected):
+    (row,) = board(tables(grouped()), Decided({"1": ruling})).rows
+    assert [(more.audio, more.role) for more in row.further] == [(audio, role) for audio, role, _ in expected]
+    assert [more.offset_seconds for more in row.further] == pytest.approx([late for *_, late in expected])
+
+
+def test_a_further_recording_that_another_clip_gets_is_no_longer_one():
+    found = board(tables(grouped(), match("2", None, 0.1)), Decided({"2": Ruling("accepted", "c", 0.0)}))
+    assert [more.audio for more in found.rows[0].further] == ["b"]
+    assert set(found.companions) == {"b"}
+
+
+def test_further_recordings_are_found_by_name_and_are_not_left_over():
+    alone = match("2", None, 0.05)
+    found = board(tables(grouped(), alone, recordings=("a", "b", "c")), Decided())
+    assert names(found.listing("all", "c")) == ["1"]
+    assert found.by_video["2"].section == "sure", "nothing is left for it"

@@ -9,7 +9,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, get_args
@@ -109,7 +109,7 @@ def read_result(folder: str | Path) -> StoredResult:
         raise UsageError(f"{place}: no {MATCHES} there; give the folder that `avmatch match … -o` wrote")
     _, rows = read_table(place / MATCHES, ("video", "audio", "confidence"))
     matches = [match_of(row, located) for row in rows]
-    further = _further(_optional(place / FURTHER, *FURTHER_COLUMNS))
+    further = read_further(place, located)
     return StoredResult(
         place,
         tuple(replace(found, further=further.get(found.video, ())) for found in matches),
@@ -148,13 +148,13 @@ def match_of(row: Row, path: Callable[[str], str]) -> StoredMatch:
     )
 
 
-def _further(rows: Iterable[Row]) -> dict[str, tuple[FurtherAudio, ...]]:
-    """The further recordings of each video."""
+def read_further(folder: Path, path: Callable[[str], str]) -> dict[str, tuple[FurtherAudio, ...]]:
+    """The further recordings of each video that has some; `path` makes a path of a cell. Raises UsageError."""
     found: dict[str, tuple[FurtherAudio, ...]] = {}
-    for row in rows:
+    for row in _optional(folder / FURTHER, *FURTHER_COLUMNS):
         role: Role = "continues" if row["role"] == "continues" else "also_fits"
-        item = FurtherAudio(located(row["audio"]), role, _seconds(row, "offset_ms") or 0.0)
-        video = located(row["video"])
+        item = FurtherAudio(path(row["audio"]), role, _seconds(row, "offset_ms") or 0.0)
+        video = path(row["video"])
         found[video] = (*found.get(video, ()), item)
     return found
 

@@ -7,7 +7,7 @@ when it is wanted.
 import csv
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from avmatch.data.result_folder import (
     candidate_of,
     match_of,
     named,
+    read_further,
 )
 
 ERRORS = "errors.csv"
@@ -84,10 +85,15 @@ def read_tables(folder: Path) -> ResultTables:
     """
     if not (folder / MATCHES).is_file():
         raise UsageError(f"{folder}: no {MATCHES} there; give the folder that `avmatch match … -o` wrote")
-    matches = tuple(match_of(row, named) for row in read_table(folder / MATCHES, ("video", "audio", "confidence"))[1])
+    further = read_further(folder, named)
+    rows = read_table(folder / MATCHES, ("video", "audio", "confidence"))[1]
+    matches = tuple(
+        replace(item, further=further.get(item.video, ())) for item in (match_of(row, named) for row in rows)
+    )
     described = _description(folder / DESCRIPTION)
     listed = _list(described, "audio")
     taken = [item.audio for item in matches if item.audio is not None]
+    taken += [more.audio for item in matches for more in item.further]
     left = [named(row["audio"]) for row in _rows(folder / UNMATCHED, "audio")]
     settings = described.get("settings")
     videos = _list(described, "videos")

@@ -16,6 +16,7 @@ from typing import Literal, get_args
 
 from avmatch.core.decisions import Ruling
 from avmatch.core.errors import UsageError
+from avmatch.core.matches import FurtherAudio
 from avmatch.data.changes import Answer
 from avmatch.data.result_folder import SURE_CONFIDENCE, StoredMatch
 from avmatch.data.result_tables import ResultTables
@@ -39,6 +40,7 @@ class ClipRow:
         gain: how many wrong answers a look at it is expected to right.
         revision: of the last decision on it.
         before: what the result said before the last solve, where that was something else.
+        further: other recordings of the same moment (a second recorder, the next file of one that splits).
     """
 
     match: StoredMatch
@@ -50,6 +52,7 @@ class ClipRow:
     ruling: Ruling = field(default_factory=Ruling)
     revision: int = 0
     before: Answer | None = None
+    further: tuple[FurtherAudio, ...] = ()
 
     @property
     def video(self) -> str:
@@ -81,6 +84,15 @@ class Board:
         for row in self.rows:
             if row.recording is not None:
                 found[row.recording].append(row)
+        return found
+
+    @cached_property
+    def companions(self) -> Mapping[str, Sequence[ClipRow]]:
+        """The clips that each recording belongs to as a further one."""
+        found: dict[str, list[ClipRow]] = defaultdict(list)
+        for row in self.rows:
+            for more in row.further:
+                found[more.audio].append(row)
         return found
 
     @cached_property
@@ -128,8 +140,10 @@ class Board:
 
     @cached_property
     def _texts(self) -> Mapping[str, str]:
-        names = ((row.video, folder_and_name(row.video)[1], row.recording) for row in self.rows)
-        return {video: folded(f"{name}\n{folder_and_name(audio or '')[1]}") for video, name, audio in names}
+        files = {
+            row.video: (row.video, row.recording or "", *(more.audio for more in row.further)) for row in self.rows
+        }
+        return {video: folded("\n".join(folder_and_name(path)[1] for path in paths)) for video, paths in files.items()}
 
 
 def board(tables: ResultTables, decided: Decided, before: Mapping[str, Answer] | None = None) -> Board:
@@ -151,12 +165,44 @@ def board(tables: ResultTables, decided: Decided, before: Mapping[str, Answer] |
     for row in rows:
         if row.section == "check" and row.match.runner_up is not None and not tables.is_many:
             waiting[row.match.runner_up] += wrong[row.video]
+    held = set() if tables.is_many else {row.recording for row in rows}
     return Board(
         tuple(
-            replace(row, gain=row.gain * (1.0 + waiting[row.recording or ""]), before=(before or {}).get(row.video))
+            replace(
+                row,
+                gain=row.gain * (1.0 + waiting[row.recording or ""]),
+                before=(before or {}).get(row.video),
+                further=tuple(more for more in further(row) if more.audio not in held),
+            )
             for row in rows
         ),
         decided,
+    )
+
+
+def further(row: ClipRow) -> tuple[FurtherAudio, ...]:
+    """The other recordings of the clip's moment, where the result's answer or one of its further recordings holds.
+
+    The result knows how they lie to one another, so all move with the one that holds. Beside a second recorder those of
+    the first are further ones, all of them.
+    """
+    match = row.match
+    if match.audio is None:
+        return ()
+    first = FurtherAudio(match.audio, "continues", match.offset_seconds or 0.0)
+    group = (first, *match.further)
+    chosen = next((item for item in group if item.audio == row.recording), None)
+    if chosen is None:
+        return ()
+    moved = 0.0 if row.offset_seconds is None else row.offset_seconds - chosen.offset_seconds
+    return tuple(
+        FurtherAudio(
+            item.audio,
+            "also_fits" if chosen.role == "also_fits" else item.role,
+            item.offset_seconds + moved,
+        )
+        for item in group
+        if item is not chosen and item.audio not in row.ruling.forbidden
     )
 
 
@@ -169,6 +215,7 @@ def folded(text: str) -> str:
 def _missed(tables: ResultTables) -> float:
     """How probable it is that a clip without a match has one, by what is left over."""
     paired = {match.audio for match in tables.matches if match.audio is not None}
+    paired |= {more.audio for match in tables.matches for more in match.further}
     num_alone = sum(match.audio is None for match in tables.matches)
     num_left = len(tables.recordings) if tables.is_many else len(tables.recordings) - len(paired)
     return LEFT_OVER_SHARE * min(1.0, num_left / num_alone) if num_alone else 0.0

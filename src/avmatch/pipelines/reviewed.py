@@ -31,8 +31,9 @@ def read_reviewed(folder: str | Path) -> StoredResult:
 
 def _reviewed(match: StoredMatch, row: ClipRow) -> StoredMatch:
     is_accepted = row.ruling.verdict == "accepted"
+    further = tuple(replace(more, audio=located(more.audio)) for more in row.further)
     if row.is_as_matched and not row.ruling.is_decided:
-        return match
+        return replace(match, further=further)
     audio = None if row.recording is None else located(row.recording)
     offset = row.offset_seconds
     return replace(
@@ -43,4 +44,5 @@ def _reviewed(match: StoredMatch, row: ClipRow) -> StoredMatch:
         offset_confidence=1.0 if is_accepted and offset is not None else None,
         offset_interval_seconds=None,
         is_accepted=is_accepted,
+        further=further,
     )

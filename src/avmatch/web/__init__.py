@@ -5,6 +5,7 @@
     files.py     a file as a response
     records.py   nouns as JSON
     routes.py    what is asked and answered; media.py the same of pictures and sounds
+    exporting.py timelines written from the page
     events.py    what every open page should know at once
     server.py    a port, a token, and the server; stopping.py ends it
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from avmatch.core.errors import AvmatchError, MediaError, UsageError, bug_message
+from avmatch.core.errors import AvmatchError, MediaError, MissingExtraError, UsageError, bug_message
 from avmatch.core.files import strict_json
 from avmatch.data.decision_store import NotKeptError
 from avmatch.pipelines.review import NotListedError, on_disk
@@ -13,6 +13,14 @@ from avmatch.pipelines.shelf import BusyError, NotReadyError
 
 #: Decisions are small.
 MOST_BODY_BYTES = 64 << 10
+#: Errors that say all there is to say.
+_ERRORS: tuple[tuple[type[Exception], int, str], ...] = (
+    (NotKeptError, 507, "not_kept"),
+    (BusyError, 429, "busy"),
+    (NotListedError, 404, "not_found"),
+    (MissingExtraError, 501, "missing_extra"),
+    (UsageError, 400, "bad_request"),
+)
 
 
 class Refused(Exception):
@@ -52,20 +60,15 @@ async def on_refused(_: Request, error: Exception) -> Response:
         return StrictJSON(
             {"error": {"code": "not_ready", "message": str(error), "share": error.share}}, 503, {"retry-after": "1"}
         )
-    if isinstance(error, NotKeptError):
-        return failed(507, "not_kept", str(error))
-    if isinstance(error, BusyError):
-        return failed(429, "busy", str(error))
-    if isinstance(error, NotListedError):
-        return failed(404, "not_found", str(error))
     if isinstance(error, MediaError):
         if not on_disk(error.path).exists():
             return failed(410, "vanished", str(error))
         return failed(422, "unusable", str(error))
     if isinstance(error, FileNotFoundError):
         return failed(410, "vanished", f"{error.filename}: is not there any more; put it back")
-    if isinstance(error, UsageError):
-        return failed(400, "bad_request", str(error))
+    for kind, status, code in _ERRORS:
+        if isinstance(error, kind):
+            return failed(status, code, str(error))
     return failed(500, "bug", str(error) if isinstance(error, AvmatchError) else bug_message(error))
 
 
@@ -97,6 +100,14 @@ async def body_of(request: Request) -> Mapping[str, object]:
     if not isinstance(found, dict):
         raise Refused(400, "bad_request", "the body must be a JSON object")
     return found
+
+
+def text_in(body: Mapping[str, object], name: str) -> str | None:
+    """A text in a body; None where it isn't there. Raises Refused."""
+    value = body.get(name)
+    if value is not None and not isinstance(value, str):
+        raise Refused(400, "bad_request", f"{name} must be text")
+    return value
 
 
 def number(request: Request, name: str, default: int, most: int) -> int:

@@ -41,6 +41,10 @@ def row_record(row: ClipRow, board: Board) -> Record:
         "gain": round(row.gain, 4),
         "ruling": ruling_record(row.ruling),
         "change": None if row.before is None else answer_record(row.before, board),
+        "further": [
+            {"recording": file_record(more.audio, board), "role": more.role, "offset_seconds": more.offset_seconds}
+            for more in row.further
+        ],
     }
 
 
@@ -78,12 +82,18 @@ def candidate_record(candidate: Candidate, board: Board) -> Record:
         "belongs": candidate.belongs,
         "why": shown(candidate.why),
         "clips": clip_names([row for row in holders if row.video != candidate.video]),
+        "further_of": further_of(candidate.audio, board),
     }
 
 
 def clip_names(rows: Sequence[ClipRow]) -> list[Record]:
     """Which clips, in short."""
     return [{"id": clip_id(row.video), "name": folder_and_name(row.video)[1]} for row in rows]
+
+
+def further_of(path: str, board: Board) -> list[Record]:
+    """The clips that a recording belongs to as a further one."""
+    return clip_names(board.companions.get(path, ()))
 
 
 def state_record(board: Board) -> Record:

@@ -27,9 +27,10 @@ from avmatch.pipelines.review_board import Board, folded
 from avmatch.pipelines.review_media import ReviewMedia
 from avmatch.reports.wording import folder_and_name, shown
 from avmatch.web import records
-from avmatch.web.answers import Refused, StrictJSON, body_of, number, on_refused, on_status
+from avmatch.web.answers import Refused, StrictJSON, body_of, number, on_refused, on_status, text_in
 from avmatch.web.events import Events
 from avmatch.web.evidence import EvidencePages
+from avmatch.web.exporting import ExportPages
 from avmatch.web.files import FilePart, opened
 from avmatch.web.media import MediaPages, picture_record
 from avmatch.web.records import Record
@@ -92,7 +93,9 @@ class Pages:
             "version": avmatch.__version__,
             "is_many": tables.is_many,
             "num_recordings": len(tables.recordings),
-            "num_unmatched": sum(path not in board.holders for path in tables.recordings),
+            "num_unmatched": sum(
+                path not in board.holders and path not in board.companions for path in tables.recordings
+            ),
             "settings": dict(tables.settings),
             "cues": sorted({row.match.cue for row in board.rows} - {""}),
             "devices": sorted({ruling.device for ruling in board.decided.rulings.values()} - {""}),
@@ -143,6 +146,7 @@ class Pages:
                 {
                     **records.file_record(path, board),
                     "clips": records.clip_names(board.holders.get(path, ())),
+                    "further_of": records.further_of(path, board),
                 }
                 for path in paths[begin : begin + limit]
             ]
@@ -211,6 +215,7 @@ def application(review: Review, media: ReviewMedia, cache_dir: Path) -> Starlett
             *pages.routes(),
             *MediaPages(review, media).routes(),
             *EvidencePages(review, cache_dir).routes(),
+            *ExportPages(review, pages.events.say).routes(),
         ],
         exception_handlers={HTTPException: on_status, **dict.fromkeys(ours, on_refused)},
     )
@@ -220,7 +225,7 @@ def application(review: Review, media: ReviewMedia, cache_dir: Path) -> Starlett
 
 def _wanted(body: Mapping[str, object]) -> Wanted:
     """A decision as it is asked for. Raises Refused."""
-    kind = _text(body, "kind")
+    kind = text_in(body, "kind")
     known = next((name for name in get_args(Kind) if name == kind), None)
     if known is None:
         raise Refused(400, "bad_request", f"kind must be one of {', '.join(get_args(Kind))}, got {(kind or '')[:20]!r}")
@@ -228,22 +233,15 @@ def _wanted(body: Mapping[str, object]) -> Wanted:
     if offset is not None and (isinstance(offset, bool) or not isinstance(offset, int | float)):
         raise Refused(400, "bad_request", "offset_seconds must be a number, or null")
     return Wanted(
-        subject=_text(body, "subject") or "",
+        subject=text_in(body, "subject") or "",
         revision=_whole(body, "revision"),
         kind=known,
-        recording=_text(body, "recording"),
+        recording=text_in(body, "recording"),
         offset_seconds=None if offset is None else float(offset),
         own_offset=body.get("own_offset") is True,
-        text=_text(body, "device" if known == "device" else "text") or "",
+        text=text_in(body, "device" if known == "device" else "text") or "",
         is_taking=body.get("take") is True,
     )
-
-
-def _text(body: Mapping[str, object], name: str) -> str | None:
-    value = body.get(name)
-    if value is not None and not isinstance(value, str):
-        raise Refused(400, "bad_request", f"{name} must be text")
-    return value
 
 
 def _whole(body: Mapping[str, object], name: str) -> int:

@@ -16,6 +16,7 @@ import pytest
 from filelock import FileLock
 from review_sync import CHROMIUM, browser
 
+from avmatch.reports import wording
 from review_page import PATIENCE_SECONDS
 
 AXE = "axe-core@4.14.1"
@@ -143,6 +144,23 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
         script = archive.extractfile("package/axe.min.js")
         assert script is not None
         return script.read().decode()
+
+
+@pytest.fixture(scope="module")
+def page_modules(chromium) -> Any:
+    """A page that can import the review's modules, without a server."""
+    folder = Path(wording.__file__).parents[1] / "web" / "page"
+    page = chromium.new_page()
+
+    def serve(route: Any) -> None:
+        name = route.request.url.rpartition("/page/")[2]
+        body = (folder / name).read_text(encoding="utf-8") if "/page/" in route.request.url else "<!DOCTYPE html>"
+        route.fulfill(body=body, content_type="text/javascript" if name.endswith(".js") else "text/html")
+
+    page.route("**/*", serve)
+    page.goto("http://127.0.0.1/")
+    yield page
+    page.close()
 
 
 def _shared(tmp_path_factory: pytest.TempPathFactory) -> Path:

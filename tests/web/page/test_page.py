@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from avmatch.reports import wording
-from review_page import PATIENCE_SECONDS, VIDEO, until, wait_for_clip
+from review_page import PATIENCE_SECONDS, VIDEO, open_dialog, until, wait_for_clip
 
 pytestmark = pytest.mark.slow
 SIZES = {"phone": (420, 900), "laptop": (1440, 900), "4k": (3840, 2160)}
@@ -43,12 +43,9 @@ def test_axe_finds_nothing_serious(shoot, reviewing, opened, axe, size, scheme) 
     wait_for_clip(page)
     assert faults(page, axe) == []
     for key in ("?", "c", "d", "e"):
-        wait_for_clip(page)
-        page.keyboard.press(key)
-        until(page, f"document.querySelector('dialog').open /* by {key} */")
+        open_dialog(page, key)
         assert faults(page, axe) == []
         page.keyboard.press("Escape")
-        until(page, "!document.querySelector('dialog').open")
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -143,23 +140,6 @@ def test_probabilities_are_worded_as_in_the_report(page_modules, value) -> None:
 def test_offsets_are_worded_as_in_the_report(page_modules, value) -> None:
     said = page_modules.evaluate("async (value) => (await import('/page/wording.js')).lateness(value)", value)
     assert said == wording.lateness(value)
-
-
-@pytest.fixture(scope="module")
-def page_modules(chromium) -> Any:
-    """A page that can import the review's modules, without a server."""
-    folder = Path(wording.__file__).parents[1] / "web" / "page"
-    page = chromium.new_page()
-
-    def serve(route: Any) -> None:
-        name = route.request.url.rpartition("/page/")[2]
-        body = (folder / name).read_text(encoding="utf-8") if "/page/" in route.request.url else "<!DOCTYPE html>"
-        route.fulfill(body=body, content_type="text/javascript" if name.endswith(".js") else "text/html")
-
-    page.route("**/*", serve)
-    page.goto("http://127.0.0.1/")
-    yield page
-    page.close()
 
 
 def test_the_picture_plays_backwards_and_faster(shoot, reviewing, opened) -> None:

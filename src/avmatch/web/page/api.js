@@ -60,13 +60,14 @@ export const api = {
   undo: (revision) => post("/api/undo", { revision }),
   redo: (revision) => post("/api/redo", { revision }),
   solve: () => post("/api/solve", {}),
+  export: (wanted) => post("/api/export", wanted),
 };
 
 export const thumbnailUrl = (id) => `/media/thumbnails/${id}`;
 
 export const soundUrl = (id, beginSeconds, seconds) => `/media/sounds/${id}?${query({ begin_seconds: beginSeconds, seconds })}`;
 
-// handlers: {state, solve, picture}, each with the parsed data.
+// handlers: {state, solve, export}, each with the parsed data.
 export function listen(handlers) {
   const source = new EventSource("/api/events");
   for (const [name, handler] of Object.entries(handlers)) {

@@ -1,17 +1,22 @@
-// Questions: help, another recording, same device, a recording that is taken, export. One <dialog> for all of them.
+// Questions: help, another recording, same device, a recording that is taken.
 
 import { api } from "./api.js";
-import { byId, element, nameOf, pathOf, toast } from "./dom.js";
+import { byId, element, nameOf, pathOf } from "./dom.js";
 import { helpContent } from "./keyboard.js";
 
 const TYPING_MILLISECONDS = 150;
+let opened = 0;
 
-function open(title, ...content) {
-  const dialog = byId("dialog");
+// Each opening is an element of its own: the close event comes late, and must not end what was asked next.
+export function open(title, ...content) {
   const close = element("button", { type: "button", class: "close", "aria-label": "Close", onclick: () => dialog.close() }, "✕");
-  dialog.replaceChildren(element("div", { class: "bar" }, element("h2", { id: "dialog-title" }, title), close), ...content);
-  dialog.onclick = (event) => event.target === dialog && dialog.close();
-  if (!dialog.open) dialog.showModal();
+  const id = `dialog-title-${(opened += 1)}`;
+  const dialog = element("dialog", { "aria-labelledby": id },
+    element("div", { class: "bar" }, element("h2", { id }, title), close), ...content);
+  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+  dialog.addEventListener("close", () => dialog.remove());
+  document.body.append(dialog);
+  dialog.showModal();
   return dialog;
 }
 
@@ -39,14 +44,16 @@ export function chooseRecording() {
       typing = setTimeout(fill, TYPING_MILLISECONDS);
     });
     const dialog = open("Another recording", field, number, list);
-    dialog.addEventListener("close", () => resolve(chosen), { once: true });
+    dialog.addEventListener("close", () => resolve(chosen));
     fill();
   });
 }
 
 function drawFile(file, onclick) {
   const holders = file.clips.map((clip) => clip.name).join(", ");
-  const facts = element("span", { class: "facts" }, [file.folder, holders && `now with ${holders}`].filter(Boolean).join(" · "));
+  const others = file.further_of.map((clip) => clip.name).join(", ");
+  const facts = element("span", { class: "facts" },
+    [file.folder, holders && `now with ${holders}`, others && `also fits ${others}`].filter(Boolean).join(" · "));
   return element("li", {}, element("button", { type: "button", title: pathOf(file), onclick }, nameOf(file), facts));
 }
 
@@ -68,7 +75,7 @@ export function askDevices(files) {
     });
     const dialog = open("Same camera, same recorder",
       element("p", {}, "Files with the same name here come from one device. Solving again uses it: one recorder has one offset."), form);
-    dialog.addEventListener("close", () => resolve(kept), { once: true });
+    dialog.addEventListener("close", () => resolve(kept));
   });
 }
 
@@ -81,26 +88,6 @@ export function askTake(recording, holder) {
     const dialog = open("This recording is taken",
       element("p", {}, nameOf(recording), " was accepted with ", nameOf(holder), ". Take it, and that clip is open again; one undo brings both back."),
       element("div", { class: "choices" }, take, leave));
-    dialog.addEventListener("close", () => resolve(takes), { once: true });
+    dialog.addEventListener("close", () => resolve(takes));
   });
-}
-
-// The commands that write what was accepted.
-export function openExport(folder, counts) {
-  const quoted = `'${folder.replaceAll("'", "'\\''")}'`;
-  const commands = {
-    "A timeline for an editor": `avmatch export ${quoted} --to fcpxml --only accepted -o timeline.fcpxml`,
-    "A table": `avmatch export ${quoted} --to csv --only accepted -o accepted.csv`,
-    "Recordings named like their clips": `avmatch rename ${quoted} --copy --only accepted -o renamed`,
-  };
-  const copy = (text) => navigator.clipboard.writeText(text).then(
-    () => toast("copied"),
-    () => toast("the browser doesn't copy; select the line instead", { isFault: true }),
-  );
-  open("Export what was accepted",
-    element("p", {}, `${counts.accepted.toLocaleString("en")} accepted so far. These commands write them; decisions need no saving.`),
-    ...Object.entries(commands).map(([title, text]) => element("div", { class: "command" },
-      element("h3", {}, title),
-      element("code", { tabindex: 0 }, text),
-      element("button", { type: "button", onclick: () => copy(text) }, "Copy"))));
 }

@@ -1,6 +1,6 @@
 // Every key does what its button does; the help is made of the same list.
 
-import { byId, element } from "./dom.js";
+import { element } from "./dom.js";
 
 const OFF = "avmatch.keys-off";
 
@@ -74,23 +74,31 @@ function nameOf(event) {
   return event.shiftKey ? event.key.toUpperCase() : event.key.toLowerCase(); // caps lock changes nothing
 }
 
+// A dialog that has just closed keeps the focus until the browser draws again; keys pressed until then are the page's.
+function focusOf(event) {
+  if (!event.target.closest?.("dialog")) return event.target;
+  event.target.blur();
+  return document.body;
+}
+
 export const keysAreOff = () => localStorage.getItem(OFF) === "yes";
 
 // run(key): what a key does. Keys with Ctrl, Alt or Meta belong to the browser.
 export function listenToKeys(run) {
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.altKey || event.metaKey || event.isComposing || event.defaultPrevented) return;
-    if (byId("dialog").open) return;
+    if (event.ctrlKey || event.altKey || event.metaKey || event.isComposing || event.defaultPrevented) return undefined;
+    if (document.querySelector("dialog[open]")) return undefined;
+    const target = focusOf(event);
     // Out of a field: browsers clear a search with Escape, so Enter leaves it as well.
-    const isLeaving = event.key === "Escape" || (event.key === "Enter" && event.target.type === "search");
-    if (isLeaving && isTyping(event.target)) {
+    const isLeaving = event.key === "Escape" || (event.key === "Enter" && target.type === "search");
+    if (isLeaving && isTyping(target)) {
       if (event.key === "Enter") event.preventDefault();
-      event.target.blur();
+      target.blur();
       return run("q");
     }
-    if (isTyping(event.target)) return undefined;
+    if (isTyping(target)) return undefined;
     const key = nameOf(event);
-    if (!KNOWN.has(key) || isNative(event.target, key) || (keysAreOff() && key.length === 1 && key !== "?")) return undefined;
+    if (!KNOWN.has(key) || isNative(target, key) || (keysAreOff() && key.length === 1 && key !== "?")) return undefined;
     if (event.repeat && ["Enter", "x", "u", "U", "s"].includes(key)) return undefined; // a decision is one press
     event.preventDefault();
     return run(key);

@@ -1,8 +1,9 @@
 // The review: a queue on the left, a clip on the right. docs/review.md is the contract with the server.
 
 import { api, ApiError, listen } from "./api.js";
-import { askDevices, askTake, chooseRecording, openExport, openHelp } from "./dialogs.js";
+import { askDevices, askTake, chooseRecording, openHelp } from "./dialogs.js";
 import { byId, element, toast } from "./dom.js";
+import { exportProgress, openExport } from "./export.js";
 import { listenToKeys } from "./keyboard.js";
 import { Queue } from "./queue.js";
 import { Stage } from "./stage.js";
@@ -36,7 +37,7 @@ class Review {
     listen({
       state: (state) => this.onState(state),
       solve: (solve) => this.setSolve(solve, true),
-      picture: () => {}, // the screen asks by itself
+      export: exportProgress,
     });
   }
 
@@ -227,9 +228,10 @@ class Review {
   }
 
   async other() {
-    if (!this.stage.clip) return;
+    const { row } = this.stage;
+    if (!row) return;
     const recording = await chooseRecording();
-    if (recording) await this.stage.addChoice(recording);
+    if (recording && row.id === this.stage.row?.id) await this.stage.addChoice(recording);
   }
 
   // ---- keys
@@ -274,7 +276,7 @@ class Review {
       "/": () => { this.showQueue(); byId("search").focus(); },
       q: () => this.showQueue(),
       s: () => this.solve(),
-      e: () => openExport(this.result.folder, this.state.counts),
+      e: () => this.result && openExport(this.result, this.state.counts),
       "?": () => openHelp(),
     };
     return actions[key]?.();

@@ -32,7 +32,7 @@ function offsetWords(row) {
 
 function marks(row) {
   const { ruling } = row;
-  const words = [];
+  const words = row.further.length ? [`+${row.further.length}`] : []; // recordings of the same moment
   if (row.change) words.push("changed");
   if (ruling.pinned) words.push("pinned");
   if (ruling.forbidden.length) words.push("forbidden pair");

@@ -4,7 +4,7 @@ import { api } from "./api.js";
 import { byId, element, nameOf, pathOf, setPressed } from "./dom.js";
 import { Screen } from "./screen.js";
 import { Timing } from "./timing.js";
-import { counted, lateness, offsetText, percent, rulingText, scoreText } from "./wording.js";
+import { counted, furtherText, lateness, offsetText, percent, rulingText, scoreText } from "./wording.js";
 
 const MAX_CHOICES = 9;
 const OWN_SOUND = "own"; // the camera's own sound, to listen to
@@ -13,6 +13,7 @@ const SAME_SECONDS = 0.0005;
 export class Stage {
   #request = null;
   #sounds = new Map(); // id of a recording → what the server says of it
+  #wish = null; // what was chosen before the clip was there: returns a choice
 
   constructor({ onFault }) {
     this.onFault = onFault;
@@ -48,6 +49,7 @@ export class Stage {
 
   async show(row) {
     this.#request?.abort();
+    this.#wish = null;
     this.row = row;
     this.clip = null;
     this.choice = null;
@@ -65,7 +67,7 @@ export class Stage {
       this.clip = await api.clip(row.id, { signal });
       this.update(this.clip);
       this.#offer();
-      await Promise.all([this.screen.load(this.clip, signal), this.choose(this.#proposed())]);
+      await Promise.all([this.screen.load(this.clip, signal), this.choose(this.#wish?.() ?? this.#proposed())]);
       if (this.choice) await this.#applySound();
     } catch (error) {
       if (error.name !== "AbortError") this.onFault(error);
@@ -78,7 +80,9 @@ export class Stage {
     this.row = row;
     this.#writeHeading();
     this.#writeRuling();
-    if (this.choices.length) this.#drawChoices();
+    if (!this.choices.length) return;
+    this.#gather();
+    this.#drawChoices();
   }
 
   #offer() {
@@ -88,26 +92,39 @@ export class Stage {
       measuredSeconds: candidate.offset_seconds,
     }));
     const { recording } = this.row;
-    if (recording && !this.choices.some((choice) => choice.recording.id === recording.id)) this.#add(recording, this.row.offset_seconds);
-    const held = this.choices.find((choice) => choice.recording.id === recording?.id);
+    const held = recording && this.#choiceOf(recording, this.row.offset_seconds);
     if (held && this.row.offset_seconds !== null) {
       held.offsetSeconds = this.row.offset_seconds;
       if (!this.row.ruling.own_offset) held.measuredSeconds = this.row.offset_seconds; // the finer of two measurements
     }
+    this.#gather();
     this.#drawChoices();
   }
 
-  #add(recording, offsetSeconds) {
-    this.choices.push({
+  // The choice of a recording, which may be another than those on the list.
+  #choiceOf(recording, offsetSeconds = null) {
+    const known = this.choices.find((choice) => choice.recording.id === recording.id);
+    if (known) return known;
+    const added = {
       rank: null, recording, score: null, confidence: null, belongs: null, why: "", clips: [], offsetSeconds, measuredSeconds: offsetSeconds,
-    });
+    };
+    this.choices.push(added);
+    return added;
   }
 
-  // Another recording than those on the list.
+  // The other recordings of the clip's moment, each at its place.
+  #gather() {
+    for (const { recording, offset_seconds: seconds } of this.row.further) {
+      const choice = this.#choiceOf(recording);
+      choice.measuredSeconds = seconds;
+      if (choice !== this.choice) choice.offsetSeconds = seconds;
+    }
+  }
+
   async addChoice(recording) {
-    if (!this.choices.some((choice) => choice.recording.id === recording.id)) this.#add(recording, null);
-    this.#drawChoices();
-    await this.choose(this.choices.find((choice) => choice.recording.id === recording.id));
+    const chosen = () => this.#choiceOf(recording);
+    if (this.clip) await this.choose(chosen());
+    else this.#wish = chosen;
   }
 
   // None where the result says that there is no match: whoever presses Enter unseen agrees with the result.
@@ -116,7 +133,9 @@ export class Stage {
   }
 
   async chooseNumber(number) {
-    if (this.choices[number - 1]) await this.choose(this.choices[number - 1]);
+    const chosen = () => this.choices[number - 1];
+    if (!this.clip) this.#wish = chosen;
+    else if (chosen()) await this.choose(chosen());
   }
 
   async choose(choice) {
@@ -227,9 +246,13 @@ export class Stage {
     if (choice.belongs !== null) facts.push(`belongs ${percent(choice.belongs)}`);
     const others = choice.clips.filter((clip) => clip.id !== row.id);
     if (others.length) facts.push(`now with ${others.map((clip) => clip.name).join(", ")}`);
+    const fitting = (choice.further_of ?? []).filter((clip) => clip.id !== row.id);
+    if (fitting.length) facts.push(`also fits ${fitting.map((clip) => clip.name).join(", ")}`);
     const marks = [];
     if (row.ruling.recording === choice.recording.id) marks.push("accepted");
     else if (row.recording?.id === choice.recording.id) marks.push("proposed");
+    const more = row.further.find((item) => item.recording.id === choice.recording.id);
+    if (more) marks.push(furtherText(more.role));
     if (row.ruling.pinned === choice.recording.id) marks.push("pinned");
     if (row.ruling.forbidden.includes(choice.recording.id)) marks.push("forbidden");
     return element("label", { class: "candidate", title: pathOf(choice.recording) },
@@ -262,7 +285,14 @@ export class Stage {
     const words = [decided && `Decided: ${decided}.`, row?.change && changeText(row.change)];
     if (row && !choice && !decided) words.push(`Proposed: no match.${this.choices.length ? " Choose a recording to hear it." : ""}`);
     byId("ruling").textContent = words.filter(Boolean).join(" ");
+    byId("further").replaceChildren(...(row?.further ?? []).map(furtherLine));
   }
+}
+
+// A recording that goes with the one that holds: a second recorder, or the next file of one that splits.
+function furtherLine({ recording, role, offset_seconds: seconds }) {
+  const what = role === "continues" ? "the recorder split its file" : "another recorder of the take";
+  return element("li", {}, "Also under this clip: ", nameOf(recording), ` (${what}), ${lateness(seconds)}.`);
 }
 
 function changeText(change) {

@@ -74,6 +74,9 @@ const STEPS = {
 // "accepting C0012.MP4": what undo and redo are about.
 export const stepText = ({ kind, name }) => `${STEPS[kind] ?? kind} ${name ?? "a file that is gone"}`;
 
+// What a further recording of a clip is.
+export const furtherText = (role) => (role === "continues" ? "goes on" : "also fits");
+
 // What a row says of its ruling in one word or two; "" where nothing was decided.
 export function rulingText(row) {
   const { verdict, own_offset: own } = row.ruling;

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from typing import Any
 
@@ -18,12 +17,6 @@ def until(page: Any, expression: str) -> None:
     while not page.evaluate(expression):
         assert time.monotonic() < end, f"never true: {expression}"
         page.wait_for_timeout(50)
-
-
-def count(page: Any, what: str) -> int:
-    """A figure of the header, as in "3 to check"."""
-    found = re.search(rf"([\d,]+)\s+{what}", page.inner_text("#counts"))
-    return int(found[1].replace(",", "")) if found else 0
 
 
 def wait_for_count(page: Any, what: str, number: int) -> None:

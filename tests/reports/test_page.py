@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from avmatch.core.files import script_json
-from avmatch.core.matches import Match, MatchResult, Preview
+from avmatch.core.matches import FurtherAudio, Match, MatchResult, Preview
 from avmatch.core.results import Failure
 from avmatch.reports.page import MOST_TO_CHECK, matrix_picture, page_html
 
@@ -249,6 +249,18 @@ def test_a_clip_has_its_place_in_a_long_recording(build):
     assert ("x", "40.00") in page.attributes
     short = build(1, previews={"v/clip 0.mp4": Preview(70.0), "a/take 0.wav": Preview(75.0, None, (0.5,))})
     assert ("class", "place") not in read(short).attributes
+
+
+def test_other_recordings_of_the_moment_stand_with_the_pair(build, tmp_path):
+    (match,) = build(1).matches
+    more = FurtherAudio("a/Z2<b>.wav", "continues", -4.2), FurtherAudio("a/tascam.wav", "also_fits", 0.35)
+    html = page_html(build(1, matches=(replace(match, further=more),)), tmp_path)
+    page = Page()
+    page.feed(html)
+    said = " ".join(page.texts["v0"].split())
+    assert "goes on in a/Z2<b>.wav, 4200 ms early" in said
+    assert "another recorder: a/tascam.wav, 350 ms late" in said
+    assert "Z2<b>" not in html
 
 
 def test_a_matrix_that_says_nothing_is_left_out(build):

@@ -91,6 +91,23 @@ def test_a_recording_from_the_whole_list_is_chosen_though_the_clip_comes_later(s
     page.wait_for_selector(f".candidate:has(input:checked):has-text('{name}')")
 
 
+def test_nobody_is_torn_from_writing_by_an_answer_that_comes_late(shoot, reviewing, opened) -> None:
+    page = opened(reviewing(shoot))
+    wait_for_clip(page)
+    held = []
+    page.route("**/api/decisions", lambda route: held.append(route))
+    with page.expect_request("**/api/decisions"):
+        page.keyboard.press("x")
+    page.keyboard.press("/")
+    page.keyboard.type("p1")
+    held[0].continue_()
+    wait_for_count(page, "to check", 2)
+    page.wait_for_selector("#toasts >> text=/has no match/")
+    page.keyboard.type("x")
+    assert page.input_value("#search") == "p1x"
+    wait_for_count(page, "to check", 2)
+
+
 def test_timelines_are_written_from_the_page(shoot, reviewing, opened, tmp_path) -> None:
     page = opened(reviewing(shoot), accept_downloads=True)
     wait_for_clip(page)

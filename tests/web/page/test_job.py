@@ -8,13 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from review_page import VIDEO, count, until, wait_for_clip, wait_for_count, wait_for_title
+from review_page import VIDEO, until, wait_for_clip, wait_for_count, wait_for_text, wait_for_title
 
 pytestmark = pytest.mark.slow
 #: The rate of the first clip of the queue.
 FPS = """async () => {
   const { rows } = await (await fetch("/api/queue")).json();
   return (await (await fetch(`/api/clips/${rows[0].id}`)).json()).picture.fps;
+}"""
+#: The offset that is shown, in milliseconds.
+OFFSET = "parseInt(document.querySelector('#offset').innerText.replace('−', '-'), 10)"
+#: Whether the picture stops before its end.
+WATCH = """() => {
+  const video = document.querySelector("video");
+  window.stopped = false;
+  video.addEventListener("pause", () => { window.stopped ||= !video.ended; }, { once: true });
 }"""
 
 
@@ -34,14 +42,16 @@ def truth(matched: Path) -> dict[str, str]:
 
 def test_corrects_three_pairs_undoes_one_solves_and_exports(shoot, matched, reviewing, opened, avmatch) -> None:
     page = opened(reviewing(shoot))
-    assert count(page, "to check") == 3
+    wait_for_count(page, "to check", 3)
     corrected = ["Choose a clip"]
     for left in (2, 1, 0):
         corrected.append(wait_for_clip(page, other_than=corrected[-1]))
         page.click("#play")
         until(page, f"{VIDEO}.currentTime > 0.3")
+        page.evaluate(WATCH)
         page.click(".candidate:nth-of-type(2)")
-        assert page.get_attribute("#play", "aria-label") == "Pause", "the picture goes on while the sound changes"
+        page.wait_for_selector(".candidate:nth-of-type(2) input:checked")
+        assert not page.evaluate("stopped"), "the picture goes on while the sound changes"
         page.click("#accept")
         wait_for_count(page, "to check", left)
     del corrected[0]
@@ -65,9 +75,10 @@ def test_the_keyboard_alone_does_the_whole_job(shoot, matched, reviewing, opened
     until(page, f"{VIDEO}.currentTime > 0.2")
     press("k")
     until(page, f"{VIDEO}.paused")
-    before = page.evaluate(f"{VIDEO}.currentTime")
+    press("Home")
+    until(page, f"{VIDEO}.currentTime === 0")
     press("ArrowRight")
-    until(page, f"{VIDEO}.currentTime > {before}")
+    until(page, f"{VIDEO}.currentTime > 0")
     press("2")
     press("]")
     press("{")
@@ -88,21 +99,16 @@ def test_the_keyboard_alone_does_the_whole_job(shoot, matched, reviewing, opened
     page.keyboard.type(first)
     press("Enter")
     page.wait_for_selector(f"#rows-decided >> text={first}")
-    assert page.locator("#rows-decided >> text=accepted, own offset").count() == 1
+    page.wait_for_selector("#rows-decided >> text=accepted, own offset")
     assert accepted(shoot, avmatch) == {first: truth(matched)[first]}
 
 
 def test_the_frame_that_steps_lead_to_is_the_next_one(shoot, reviewing, opened) -> None:
     page = opened(reviewing(shoot))
     wait_for_clip(page)
-    frames = []
-    for _ in range(4):
-        page.keyboard.press("ArrowRight")
-        until(page, f"!{VIDEO}.seeking")
-        frames.append(int(page.inner_text("#time").split("·")[1]))
-    assert frames == [1, 2, 3, 4]
-    page.keyboard.press("ArrowLeft")
-    until(page, f"!{VIDEO}.seeking && document.querySelector('#time').innerText.endsWith('· 3')")
+    for key, frame in (("ArrowRight", 1), ("ArrowRight", 2), ("ArrowRight", 3), ("ArrowRight", 4), ("ArrowLeft", 3)):
+        page.keyboard.press(key)
+        until(page, f"!{VIDEO}.seeking && document.querySelector('#time').innerText.endsWith('· {frame}')")
 
 
 def test_two_tabs_do_not_overwrite_each_other(shoot, reviewing, opened) -> None:
@@ -143,7 +149,7 @@ def test_a_recording_that_is_taken_is_asked_for(shoot, reviewing, opened) -> Non
 def test_the_sound_is_moved_by_dragging_and_by_keys(shoot, reviewing, opened) -> None:
     page = opened(reviewing(shoot))
     wait_for_clip(page)
-    until(page, "document.querySelector('#offset').innerText === '0 ms'")
+    wait_for_text(page, "#offset", "0 ms")
     box = page.locator("#detail").bounding_box()
     middle, height = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(middle, height)
@@ -151,16 +157,16 @@ def test_the_sound_is_moved_by_dragging_and_by_keys(shoot, reviewing, opened) ->
     page.mouse.move(middle - box["width"] / 10, height, steps=4)
     page.mouse.up()
     # A tenth of the three seconds that are drawn, to the pixel: a later part of the recording meets the picture.
-    moved = int(page.inner_text("#offset").removesuffix(" ms"))
-    assert abs(moved - 300) <= 3000 / box["width"]
+    until(page, f"Math.abs({OFFSET} - 300) <= {3000 / box['width']}")
+    moved = page.evaluate(OFFSET)
     page.focus("#detail")
     page.keyboard.press("ArrowDown")
-    assert page.get_attribute("#detail", "aria-valuetext") == f"sound {moved - 1} ms late"
+    page.wait_for_selector(f"#detail[aria-valuetext='sound {moved - 1} ms late']")
     for key, step_ms in (("]", 9), ("{", 8)):
         page.keyboard.press(key)
-        assert page.inner_text("#offset") == f"+{moved + step_ms} ms"
+        wait_for_text(page, "#offset", f"+{moved + step_ms} ms")
     page.keyboard.press(",")
     frame_ms = 1000 / page.evaluate(FPS)
-    assert abs(int(page.inner_text("#offset").removesuffix(" ms")) - (moved + 8 - frame_ms)) <= 1
+    until(page, f"Math.abs({OFFSET} - {moved + 8 - frame_ms}) <= 1")
     page.keyboard.press("r")
-    assert page.inner_text("#offset") == "0 ms"
+    wait_for_text(page, "#offset", "0 ms")

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from avmatch.reports import wording
-from review_page import PATIENCE_SECONDS, VIDEO, open_dialog, until, wait_for_clip
+from review_page import PATIENCE_SECONDS, VIDEO, open_dialog, until, wait_for_clip, wait_for_text
 
 pytestmark = pytest.mark.slow
 SIZES = {"phone": (420, 900), "laptop": (1440, 900), "4k": (3840, 2160)}
@@ -119,14 +119,14 @@ def test_five_thousand_rows_are_never_all_drawn(shoot, reviewing, opened) -> Non
     page = opened(reviewing(shoot), rows="#counts li")
     page.select_option("#view", "all")
     page.wait_for_selector(".all .row >> text=C0000.MP4")
-    assert page.inner_text(".all h2 small") == "5,000"
+    wait_for_text(page, ".all h2 small", "5,000")
     page.evaluate("document.querySelector('#lists').scrollTop = 1e9")
     page.wait_for_selector(".row[data-index='4999']:has-text('C4999.MP4')")
     assert page.locator(".row").count() < 60
-    assert page.get_attribute(".row[data-index='4999']", "aria-posinset") == "5000"
+    page.wait_for_selector(".row[data-index='4999'][aria-posinset='5000']")
     page.fill("#search", "C4321")
     page.wait_for_selector(".row:has-text('C4321.MP4')")
-    assert page.locator(".row").count() == 1
+    until(page, "document.querySelectorAll('.row').length === 1")
 
 
 @pytest.mark.parametrize("value", [0.0, 0.004, 0.5, 0.806, 0.994, 0.995, 1.0])
@@ -148,11 +148,11 @@ def test_the_picture_plays_backwards_and_faster(shoot, reviewing, opened) -> Non
     page.keyboard.press("l")
     page.keyboard.press("l")
     until(page, f"{VIDEO}.playbackRate === 2 && {VIDEO}.currentTime > 1")
-    page.keyboard.press("j")
     before = page.evaluate(f"{VIDEO}.currentTime")
+    page.keyboard.press("j")
     until(page, f"{VIDEO}.currentTime < {before} - 0.3")
     page.keyboard.press("k")
-    assert page.get_attribute("#play", "aria-label") == "Play"
+    page.wait_for_selector("#play[aria-label='Play']")
 
 
 def test_the_server_ends_quietly_while_a_page_listens(shoot, opened, environment) -> None:

@@ -57,7 +57,7 @@ export const KEYS = {
 
 const KNOWN = new Set(Object.values(KEYS).flat().flatMap(([keys]) => keys));
 
-const isTyping = (target) => target.matches?.("input[type=search], input[type=text], textarea, select") ?? false;
+export const isTyping = (target) => target.matches?.("input[type=search], input[type=text], textarea, select") ?? false;
 
 // Keys that the focused element needs for itself.
 function isNative(target, key) {

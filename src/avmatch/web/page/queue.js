@@ -2,6 +2,7 @@
 
 import { api, thumbnailUrl } from "./api.js";
 import { byId, element, nameOf } from "./dom.js";
+import { isTyping } from "./keyboard.js";
 import { Group } from "./list.js";
 import { lateness, percent, rulingText } from "./wording.js";
 
@@ -109,9 +110,10 @@ export class Queue {
     if (this.selectedId) this.#mark(this.selectedId);
   }
 
-  choose(row, { focus = true } = {}) {
+  // Nobody who is writing is torn from it: what he typed next would be keys.
+  choose(row) {
     this.#mark(row.id);
-    if (focus && this.#position) this.#position.group.list.focus({ preventScroll: true });
+    if (this.#position && !isTyping(document.activeElement)) this.#position.group.list.focus({ preventScroll: true });
     this.onChoose(row);
   }
 

@@ -14,7 +14,8 @@ export class ApiError extends Error {
 
 const RETRIES = 600;
 
-async function answerOf(path, options, attempt = 0) {
+// What isn't ready yet is asked for again.
+async function responseOf(path, options = {}, attempt = 0) {
   let response;
   try {
     response = await fetch(path, { credentials: "same-origin", ...options });
@@ -22,21 +23,25 @@ async function answerOf(path, options, attempt = 0) {
     if (error.name === "AbortError") throw error;
     throw new Error("the server does not answer; is `avmatch review` still running?");
   }
+  if (response.ok) return response;
   const body = await response.json().catch(() => null);
-  if (response.ok) return body;
   const isBusy = response.status === 503 || response.status === 429;
   if (!isBusy || options.method === "POST" || attempt >= RETRIES) throw new ApiError(response.status, body);
   options.onWait?.(body?.error?.share ?? null);
   const seconds = Number(response.headers.get("Retry-After")) || 1;
   await new Promise((resolve) => setTimeout(resolve, 1000 * Math.min(seconds, 5)));
   options.signal?.throwIfAborted();
-  return answerOf(path, options, attempt + 1);
+  return responseOf(path, options, attempt + 1);
 }
+
+const answerOf = async (path, options) => (await responseOf(path, options)).json().catch(() => null);
+
+export const bytesOf = async (path) => (await responseOf(path)).arrayBuffer();
 
 const query = (values) =>
   new URLSearchParams(Object.entries(values).filter(([, value]) => value !== "" && value !== null && value !== undefined)).toString();
 
-// `options`: {signal, onWait(share)}; what isn't ready yet is asked for again.
+// `options`: {signal, onWait(share)}.
 const get = (path, values = {}, options = {}) => {
   const asked = query(values);
   return answerOf(asked ? `${path}?${asked}` : path, options);

@@ -63,7 +63,7 @@ export const isTyping = (target) => target.matches?.("input[type=search], input[
 function isNative(target, key) {
   if (!target.matches) return false;
   if (target.matches("button, summary, a") && (key === "Enter" || key === " ")) return true;
-  if (target.matches("input[type=radio]")) return ["ArrowUp", "ArrowDown", " "].includes(key);
+  if (target.matches("input[type=radio]")) return ["ArrowUp", "ArrowDown"].includes(key) || (key === " " && !target.checked);
   return target.matches("input[type=range]") && ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home"].includes(key);
 }
 

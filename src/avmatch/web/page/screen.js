@@ -15,6 +15,7 @@ const paused = (milliseconds) => new Promise((resolve) => setTimeout(resolve, mi
 export class Screen {
   #overlayKey = "";
   #wish = 0;
+  #isOfSound = false; // what is said
 
   constructor({ onTime, onFault }) {
     this.onTime = onTime;
@@ -24,7 +25,7 @@ export class Screen {
     this.player = new Player(byId("video"), {
       onTime: (seconds) => this.#atTime(seconds),
       onState: () => this.#atState(),
-      onError: (error) => this.#say(error.message || "this picture can't be played here"),
+      onError: (error) => this.#fault(error),
     });
     this.overlay = new Overlay(byId("overlay"), byId("video"));
     byId("video").addEventListener("loadedmetadata", () => this.overlay.redraw());
@@ -53,7 +54,6 @@ export class Screen {
     return this.player.load(this.picture.url, 1 / (this.picture.fps || 25));
   }
 
-  // `info`: {durationSeconds} of the recording; null for silence.
   recordingOf(id, endSeconds) {
     const urlOf = (index) => soundUrl(id, index * SEGMENT_SECONDS, SEGMENT_SECONDS);
     return new Recording(this.player.context, { durationSeconds: endSeconds, segmentSeconds: SEGMENT_SECONDS, urlOf });
@@ -99,6 +99,17 @@ export class Screen {
   #setLength() {
     byId("seek").max = Math.max(this.picture.duration_seconds || 0, 0.01);
     this.#atTime(0);
+  }
+
+  // What is wrong with a sound is said until another one is chosen.
+  #fault(error) {
+    this.#isOfSound = !(error instanceof MediaError);
+    this.#say(error.message || "this picture can't be played here");
+  }
+
+  forgetSound() {
+    if (this.#isOfSound) this.#say("");
+    this.#isOfSound = false;
   }
 
   #say(text) {

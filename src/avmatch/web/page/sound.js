@@ -3,6 +3,8 @@
 // A two-hour recording is never decoded whole: each segment is a small file of its own, exactly `segmentSeconds` long,
 // and only the last few are kept.
 
+import { bytesOf } from "./api.js";
+
 const MAX_SEGMENTS = 16; // of 10 s, stereo, 48 kHz: 61 MB
 const AHEAD_SECONDS = 6; // a hidden tab's timers run once a second
 const SOON_SECONDS = 0.012;
@@ -10,11 +12,7 @@ const FADE_SECONDS = 0.006;
 
 const decoded = new Map(); // URL → promise of an AudioBuffer, the least recently used first
 
-async function fetched(context, url) {
-  const response = await fetch(url);
-  if (!response.ok) throw new Error(`the sound can't be read (${response.status})`);
-  return context.decodeAudioData(await response.arrayBuffer());
-}
+const fetched = async (context, url) => context.decodeAudioData(await bytesOf(url));
 
 export class Recording {
   // urlOf: from the number of a segment to its address.

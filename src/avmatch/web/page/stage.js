@@ -170,6 +170,7 @@ export class Stage {
 
   #applySound() {
     if (!this.clip) return;
+    this.screen.forgetSound();
     const begin = this.clip?.picture?.begin_seconds ?? 0;
     const place = begin + (this.offsetSeconds ?? 0);
     if (this.listensToOwn) {

@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
@@ -142,3 +143,35 @@ def test_a_database_of_something_else_is_refused(tmp_path):
         connection.execute("CREATE TABLE photo (name)")
     with pytest.raises(UsageError, match="a database of something else"):
         DecisionStore(path)
+
+
+def test_a_place_that_takes_no_file_is_said(tmp_path):
+    (tmp_path / "decisions.sqlite").mkdir()
+    with pytest.raises(UsageError, match="can't be opened"):
+        DecisionStore(tmp_path / "decisions.sqlite")
+    store = DecisionStore(tmp_path / "gone" / "decisions.sqlite")
+    with pytest.raises(UsageError, match="make the folder writable"):
+        store.decide([Decision("a", "none")], {"a": 0})
+
+
+def test_a_file_that_is_deleted_meanwhile_takes_no_more_decisions(store):
+    store.decide([Decision("a", "none")], {"a": 0})
+    store.path.unlink()
+    assert store.read().rulings == {}
+    store.decide([Decision("b", "none")], {"b": 0})
+    again = DecisionStore(store.path)
+    assert set(again.read().rulings) == {"b"}, "it is in the file that lies there"
+    again.close()
+
+
+def test_many_may_make_the_file_at_once(tmp_path):
+    def decide(number):
+        store = DecisionStore(tmp_path / "decisions.sqlite")
+        store.decide([Decision(f"clip {number}", "none")], {f"clip {number}": 0})
+        store.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(decide, range(40)))
+    store = DecisionStore(tmp_path / "decisions.sqlite")
+    assert len(store.read().rulings) == store.read().revision == 40
+    store.close()

@@ -94,6 +94,7 @@ class DecisionStore:
     def __init__(self, path: Path) -> None:
         self.path, self._lock, self._last = path, threading.RLock(), Decisions()
         self._connection: sqlite3.Connection | None = None
+        self._identity: tuple[int, int] | None = None
         if path.exists():
             self._open()
 
@@ -107,8 +108,9 @@ class DecisionStore:
     def read(self) -> Decisions:
         """What holds now."""
         with self._lock:
-            if self._connection is None and not self.path.exists():
-                return self._last
+            if not self.path.exists():
+                self.close()
+                return Decisions()
             connection = self._open()
             (revision,) = connection.execute("SELECT coalesce(max(revision), 0) FROM change").fetchone()
             if revision != self._last.revision:
@@ -153,7 +155,7 @@ class DecisionStore:
     def known_files(self) -> dict[str, KnownFile]:
         """What each path held when it was last read."""
         with self._lock:
-            if self._connection is None and not self.path.exists():
+            if not self.path.exists():
                 return {}
             rows = self._open().execute("SELECT path, content, size, changed_ns FROM file").fetchall()
         return {path: KnownFile(content, size, changed) for path, content, size, changed in rows}
@@ -199,26 +201,20 @@ class DecisionStore:
             connection.execute("ROLLBACK")
 
     def _open(self) -> sqlite3.Connection:
-        if self._connection is not None:
+        """The file as it lies there now: where it was deleted or replaced, no decision may go into the old one."""
+        if self._connection is not None and self._identity == _identity(self.path):
             return self._connection
-        connection = sqlite3.connect(self.path, timeout=10.0, isolation_level=None, check_same_thread=False)
+        self.close()
         try:
-            (kind,) = connection.execute("PRAGMA application_id").fetchone()
-            (num_tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            if kind != _APPLICATION_ID and num_tables:
-                raise UsageError(f"{self.path}: is a database of something else; give the decisions of a review")
-            connection.execute("PRAGMA synchronous = EXTRA")
-            if not num_tables:
-                connection.executescript(
-                    f"PRAGMA application_id = {_APPLICATION_ID}; PRAGMA user_version = {_FORMAT}; {_TABLES}"
-                )
-        except sqlite3.DatabaseError as error:
-            connection.close()
-            raise UsageError(f"{self.path}: can't be used as the decisions of a review ({error})") from error
-        except UsageError:
+            connection = sqlite3.connect(self.path, timeout=10.0, isolation_level=None, check_same_thread=False)
+        except sqlite3.Error as error:
+            raise UsageError(f"{self.path}: can't be opened ({error}); make the folder writable") from error
+        try:
+            _prepare(connection, self.path)
+        except BaseException:
             connection.close()
             raise
-        self._connection = connection
+        self._connection, self._identity, self._last = connection, _identity(self.path), Decisions()
         return connection
 
     def _read(self, connection: sqlite3.Connection) -> Decisions:
@@ -236,6 +232,29 @@ class DecisionStore:
         (revision,) = connection.execute("SELECT coalesce(max(revision), 0) FROM change").fetchone()
         found = rulings(Decision(**json.loads(content)) for (content,) in rows)
         return Decisions(revision, found, dict(changes), _step(connection, last), _step(connection, first))
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    """Make the tables where there are none, all at once: others may open the file at the same time."""
+    try:
+        (num_tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        (kind,) = connection.execute("PRAGMA application_id").fetchone()
+        if kind != _APPLICATION_ID and num_tables:
+            raise UsageError(f"{path}: is a database of something else; give the decisions of a review")
+        connection.execute("PRAGMA synchronous = EXTRA")
+        if not num_tables:
+            identity = f"PRAGMA application_id = {_APPLICATION_ID}; PRAGMA user_version = {_FORMAT}"
+            connection.executescript(f"BEGIN IMMEDIATE; {identity}; {_TABLES} COMMIT;")
+    except sqlite3.DatabaseError as error:
+        raise UsageError(f"{path}: can't be used as the decisions of a review ({error})") from error
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _step(connection: sqlite3.Connection, step: int | None) -> tuple[Decision, ...]:

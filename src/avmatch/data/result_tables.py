@@ -65,15 +65,18 @@ class ResultTables:
         place, by_video = self.folder / CANDIDATES, dict[str, list[list[str]]]()
         if not place.is_file():
             return [], by_video
-        with place.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.reader(file)
-            columns = next(rows, [])
-            if missing := {"video", "rank", "audio", "score", "confidence"} - set(columns):
-                raise UsageError(f"{place}: lacks a column named `{min(missing)}`")
-            video = columns.index("video")
-            for row in rows:
-                if len(row) > video:
-                    by_video.setdefault(named(row[video]), []).append(row)
+        try:
+            with place.open(encoding="utf-8-sig", newline="") as file:
+                rows = csv.reader(file)
+                columns = next(rows, [])
+                if missing := {"video", "rank", "audio", "score", "confidence"} - set(columns):
+                    raise UsageError(f"{place}: lacks a column named `{min(missing)}`")
+                video = columns.index("video")
+                for row in rows:
+                    if len(row) > video:
+                        by_video.setdefault(named(row[video]), []).append(row)
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise UsageError(f"{place}: not a CSV in UTF-8 ({error}); match again") from error
         return columns, by_video
 
 

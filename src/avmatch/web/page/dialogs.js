@@ -3,6 +3,7 @@
 import { api } from "./api.js";
 import { byId, element, nameOf, pathOf } from "./dom.js";
 import { helpContent } from "./keyboard.js";
+import { counted } from "./wording.js";
 
 const TYPING_MILLISECONDS = 150;
 let opened = 0;
@@ -32,7 +33,7 @@ export function chooseRecording() {
     const fill = async () => {
       try {
         const { rows, total } = await api.recordings(field.value.trim(), 0);
-        number.textContent = total > rows.length ? `the first ${rows.length} of ${total.toLocaleString("en")}` : `${total}`;
+        number.textContent = total > rows.length ? `the first ${rows.length} of ${total.toLocaleString("en")}` : counted(total, "recording", "recordings");
         list.replaceChildren(...rows.map((file) => drawFile(file, () => { chosen = file; dialog.close(); })));
       } catch (error) {
         number.textContent = error.message;

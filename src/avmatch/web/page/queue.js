@@ -21,14 +21,19 @@ function sureness(row) {
   if (row.ruling.verdict === "accepted") return element("b", { class: "good" }, "✓ ", rulingText(row));
   if (row.ruling.verdict === "none") return element("b", {}, "✕ no match");
   if (!row.recording) return element("b", { class: "muted" }, "no match");
-  return element("b", { class: row.section === "check" ? "doubt" : null }, percent(row.confidence));
+  return element("b", { class: row.section === "check" && !isOfOffset(row) ? "doubt" : null }, percent(row.confidence));
 }
 
-// How sure the offset is, where that is why the clip is here.
+// Whether the clip is to check for its offset rather than for its recording.
+function isOfOffset(row) {
+  return row.section === "check" && row.recording !== null && row.offset_confidence !== null && row.offset_confidence < row.confidence;
+}
+
 function offsetWords(row) {
-  if (!row.recording) return "";
-  const isUnsure = row.section === "check" && row.offset_confidence !== null && row.offset_confidence < row.confidence;
-  return `${lateness(row.offset_seconds)}${isUnsure ? ` (${percent(row.offset_confidence)})` : ""}`;
+  if (!row.recording) return [];
+  const words = [lateness(row.offset_seconds)];
+  if (isOfOffset(row)) words.push(" ", element("b", { class: "doubt" }, `(${percent(row.offset_confidence)})`));
+  return words;
 }
 
 function marks(row) {
@@ -46,7 +51,7 @@ export function rowParts(row) {
   const still = element("img", { class: "still", src: thumbnailUrl(row.id), alt: "", loading: "lazy", decoding: "async" });
   still.addEventListener("error", () => still.classList.add("missing"), { once: true });
   const sound = row.recording ? nameOf(row.recording) : element("span", {}, row.section === "failed" ? "not usable" : "no recording");
-  const figures = element("span", { class: "figures" }, sureness(row), element("span", {}, offsetWords(row)));
+  const figures = element("span", { class: "figures" }, sureness(row), element("span", {}, ...offsetWords(row)));
   return [still, element("span", { class: "names" }, nameOf(row), element("span", { class: "sound" }, sound, ...marks(row))), figures];
 }
 

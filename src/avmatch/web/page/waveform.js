@@ -179,7 +179,9 @@ export class Detail extends Drawing {
       const x = this.#xAt(tick * step);
       this.line(x, top, this.height, this.colour("rule"));
       pen.fillStyle = this.colour("muted");
-      pen.fillText(clockTime(tick * step, step), x, top / 2);
+      const text = clockTime(tick * step, step);
+      const half = pen.measureText(text).width / 2;
+      if (x >= half && x + half <= this.width) pen.fillText(text, x, top / 2); // never cut
     }
   }
 }

@@ -28,6 +28,7 @@ COMMANDS = (
         "locate",
         "index",
         "search",
+        "embed",
         "classify",
         "collide",
         "robustness",

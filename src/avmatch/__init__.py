@@ -15,6 +15,7 @@ Work on files; `help(avmatch.match)` and so on say more:
     classify         a label from sound and picture; fuse_predictions
     build_index      a library of sounds or videos
     search           what of it goes with a silent clip, or with a sound
+    embed            the vectors that match compares
     plot_match, plot_sync
     synthesise       clips with known truth
 
@@ -26,7 +27,8 @@ Models:
 Results have len, can be gone through, and are tables in notebooks;
 to_frame, to_json, to_csv, to_parquet and plot() give them in other forms:
 MatchResult (of Match, Candidate, Failure), SyncResults (of SyncResult),
-FixResult, ExportResult, SceneResult, IndexResult, SearchResult (of Hit).
+FixResult, ExportResult, SceneResult, IndexResult, SearchResult (of Hit),
+EmbedResult (of Embedded).
 
 Settings: MatchSettings, FixSettings, SynthConfig. Features are kept between
 calls and progress is shown; cache=False and progress=False turn that off.
@@ -43,6 +45,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 _HOMES = {
+    "avmatch.core.embedded": ("EmbedResult", "Embedded"),
     "avmatch.core.errors": ("AvmatchError", "MediaError", "MissingExtraError", "ModelError", "UsageError"),
     "avmatch.core.library": ("Hit", "IndexResult", "SearchResult"),
     "avmatch.core.matches": ("Candidate", "Match", "MatchResult"),
@@ -50,7 +53,7 @@ _HOMES = {
     "avmatch.matching.settings": ("MatchSettings",),
     "avmatch.notebook": ("evaluate",),
     "avmatch.notebook.jobs": ("classify", "fix", "fix_all", "locate", "match", "sync", "sync_all", "train"),
-    "avmatch.notebook.library": ("build_index", "search"),
+    "avmatch.notebook.library": ("build_index", "embed", "search"),
     "avmatch.pipelines.export": ("ExportResult", "export"),
     "avmatch.pipelines.fix": ("FixSettings",),
     "avmatch.synth": ("SynthConfig", "synthesise"),
@@ -61,6 +64,7 @@ _HOMES = {
 }
 
 if TYPE_CHECKING:
+    from avmatch.core.embedded import Embedded, EmbedResult
     from avmatch.core.errors import AvmatchError, MediaError, MissingExtraError, ModelError, UsageError
     from avmatch.core.library import Hit, IndexResult, SearchResult
     from avmatch.core.matches import Candidate, Match, MatchResult
@@ -68,7 +72,7 @@ if TYPE_CHECKING:
     from avmatch.matching.settings import MatchSettings
     from avmatch.notebook import evaluate
     from avmatch.notebook.jobs import classify, fix, fix_all, locate, match, sync, sync_all, train
-    from avmatch.notebook.library import build_index, search
+    from avmatch.notebook.library import build_index, embed, search
     from avmatch.pipelines.export import ExportResult, export
     from avmatch.pipelines.fix import FixSettings
     from avmatch.reports.output import write_match
@@ -81,6 +85,8 @@ if TYPE_CHECKING:
     __all__ = [
         "AvmatchError",
         "Candidate",
+        "EmbedResult",
+        "Embedded",
         "ExportResult",
         "Failure",
         "FixResult",
@@ -102,6 +108,7 @@ if TYPE_CHECKING:
         "__version__",
         "build_index",
         "classify",
+        "embed",
         "evaluate",
         "export",
         "fix",

@@ -121,6 +121,10 @@ class Analyser:
         found = self._analyse(path, "video", "audio")
         return _there(path, found, VideoFeatures), _there(path, found, AudioFeatures)
 
+    def sides(self, path: str) -> Found:
+        """Features of whatever a file has, in one pass. Raises MediaError if it has neither picture nor sound."""
+        return self._analyse(path, "video", "audio")
+
     def watcher(self) -> PictureWatcher:
         """Takes frames that are at hand and gives their features, as those of a file."""
         return PictureWatcher(self.models, None if self.face_detector is None else YuNetDetector(self.face_detector))

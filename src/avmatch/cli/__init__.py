@@ -13,6 +13,7 @@ from typer import Exit, Option, Typer
 from typer.core import TyperGroup
 
 from avmatch.cli.classify import classify, collide
+from avmatch.cli.embed import embed
 from avmatch.cli.evaluate import evaluate
 from avmatch.cli.export import export
 from avmatch.cli.index import index
@@ -54,7 +55,7 @@ app = Typer(
     help="Match silent video to audio, measure and repair audio–video sync.",
     epilog=EXIT_CODES,
 )
-_COMMANDS = (match, review, solve, export, rename, sync, fix, locate, index, search)
+_COMMANDS = (match, review, solve, export, rename, sync, fix, locate, index, search, embed)
 for command in (*_COMMANDS, classify, collide, robustness, train):
     app.command()(command)
 app.add_typer(evaluate, name="evaluate")

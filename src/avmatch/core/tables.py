@@ -15,11 +15,13 @@ from avmatch.core.errors import MissingExtraError, UsageError
 from avmatch.core.files import atomic_path
 
 Cell = str | float | int | None
+#: What a cell of a table of another library may be: a vector as well.
+Value = Cell | list[float]
 #: Libraries of tables, in the order in which they are looked for; and the extras that bring them.
 LIBRARIES = {"pandas": "pandas", "polars": "polars", "pyarrow": "parquet"}
 
 
-def frame_of(columns: Sequence[str], rows: Sequence[Sequence[Cell]], library: str | None = None) -> Any:
+def frame_of(columns: Sequence[str], rows: Sequence[Sequence[Value]], library: str | None = None) -> Any:
     """A table of another library.
 
     Args:
@@ -41,7 +43,7 @@ def frame_of(columns: Sequence[str], rows: Sequence[Sequence[Cell]], library: st
         raise MissingExtraError(error.name or wanted, LIBRARIES[wanted], "to_frame()") from error
 
 
-def write_parquet(columns: Sequence[str], rows: Sequence[Sequence[Cell]], path: Path) -> None:
+def write_parquet(columns: Sequence[str], rows: Sequence[Sequence[Value]], path: Path) -> None:
     """Write a Parquet file, whole or not at all. Raises MissingExtraError without pyarrow."""
     try:
         from pyarrow import parquet

@@ -1,4 +1,4 @@
-"""build_index and search, as a person calls them from Python."""
+"""build_index, search and embed, as a person calls them from Python."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from avmatch.notebook.arguments import CacheLike, PathLike, PathsLike, cache_fol
 from avmatch.reports.progress import progress_shown
 
 if TYPE_CHECKING:
+    from avmatch.core.embedded import EmbedResult
     from avmatch.core.library import IndexResult, SearchResult
 
 
@@ -89,5 +90,41 @@ def search(
             like=None if like is None else checked_path(like, "like"),
             preview_dir=None if preview_dir is None else checked_path(preview_dir, "preview_dir"),
             cache_dir=cache_folder(cache),
+            progress=update,
+        )
+
+
+def embed(
+    files: PathsLike,
+    *,
+    model: PathLike = "semantic",
+    side: Literal["video", "audio", "both"] = "both",
+    cache: CacheLike | None = True,
+    progress: bool | Progress = True,
+    num_workers: int = 0,
+) -> EmbedResult:
+    """Give the vectors that `match` compares, as arrays (T, D) with times, and one for each file as a whole.
+
+    Args:
+        files: a folder, a glob, a file, a table with a column `path`, or a list of files.
+        model: a run, a model folder, or the name of a shipped model: semantic, events, lips.
+        side: of the files that are embedded; both = whatever a file has.
+        cache, progress: see `avmatch.notebook`.
+        num_workers: files analysed at once; 0 = one a core.
+
+    Raises:
+        UsageError: there are no such files.
+        ModelError: the model can't be used, or makes no vectors of media.
+    """
+    from avmatch.pipelines.embed import embed as run
+
+    names = names_of(files)
+    with progress_shown(progress) as update:
+        return run(
+            names[0] if len(names) == 1 else names,
+            model=model,
+            side=side,
+            cache_dir=cache_folder(cache),
+            num_workers=num_workers,
             progress=update,
         )

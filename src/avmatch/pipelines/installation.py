@@ -38,11 +38,17 @@ def known_models() -> Iterator[KnownModel]:
     for place in (user_models(), WEIGHTS):
         for card in sorted(place.glob("*/card.md")):
             folder = card.parent
-            lines = card.read_text(encoding="utf-8").splitlines()
-            licence = next((line.removeprefix(_LICENCE) for line in lines if line.startswith(_LICENCE)), "")
+            licence = licence_of(folder)
             size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
             title = KINDS[open_model(folder).kind].title
             yield KnownModel(folder.name, title, licence, size, folder, place == WEIGHTS)
+
+
+def licence_of(folder: Path) -> str:
+    """What the card of a model says; "" if it says nothing, or there is none."""
+    card = folder / "card.md"
+    lines = card.read_text(encoding="utf-8").splitlines() if card.is_file() else []
+    return next((line.removeprefix(_LICENCE) for line in lines if line.startswith(_LICENCE)), "")
 
 
 def install(name: str) -> Path:

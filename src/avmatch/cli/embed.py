@@ -1,0 +1,36 @@
+"""`avmatch embed`: the vectors that `match` compares, as arrays."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from typer import Argument, Exit, Option
+
+from avmatch.cli.options import NOTHING_USABLE, Cache, NoCache, cache_folder, note, progress_bars
+
+
+def embed(
+    files: Annotated[str, Argument(help="Folder, glob, file or manifest of videos and recordings.")],
+    out: Annotated[Path, Option("-o", "--out", help="Folder for the arrays and what says which is which.")],
+    model: Annotated[str, Option(help="A run, a model folder, or a shipped model's name.")] = "semantic",
+    side: Annotated[
+        Literal["video", "audio", "both"], Option(help="Embed the picture, the sound, or what a file has.")
+    ] = "both",
+    format: Annotated[  # noqa: A002  the option's name
+        Literal["npy", "parquet"], Option(help="npy: an array an item; parquet: two tables (extra parquet).")
+    ] = "npy",
+    cache: Cache = None,
+    no_cache: NoCache = False,
+) -> None:
+    """Write the vectors of files: (T, D) with times, and one for each as a whole."""
+    from avmatch.pipelines.embed import embed as run
+    from avmatch.pipelines.embed import write_embeddings
+    from avmatch.reports.wording import remark_lines
+
+    with progress_bars() as progress:
+        result = run(files, model=model, side=side, cache_dir=cache_folder(cache, no_cache), progress=progress)
+    write_embeddings(result, out, format)
+    for line in remark_lines((), result.failures):
+        note(line)
+    print(f"{len(result)} arrays of {result.model} in {out} ({result.licence})")
+    if not result.items:
+        raise Exit(NOTHING_USABLE)

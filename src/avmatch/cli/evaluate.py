@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 #: Options that take one number or more, and those that take nothing; all others take one value.
 SEVERAL = frozenset({"--k", "--noise", "--piece"})
-_FLAGS = frozenset({"--held-out", "--json"})
+_FLAGS = frozenset({"--held-out", "--json", "--per-file"})
 _DEFAULT = "retrieval"
 
 
@@ -146,6 +146,9 @@ def sync(
     ] = None,
     noise: Noise = None,
     split: Split = None,
+    per_file: Annotated[
+        bool, Option("--per-file", help="Also each clip as it is: its offset, LSE-D and LSE-C in the model's units.")
+    ] = False,
     json: AsJson = False,
     markdown: Markdown = None,
     cache: CacheOrNone = None,
@@ -156,7 +159,9 @@ def sync(
 
     protocol = TalkProtocol(tuple(k or ()) or None, tuple(piece or ()), max_offset, *_noise(noise), split)
     with progress_bars() as progress:
-        result = evaluate_sync(model, data, protocol, cache_dir=cache_folder(cache), progress=progress)
+        result = evaluate_sync(
+            model, data, protocol, per_file=per_file, cache_dir=cache_folder(cache), progress=progress
+        )
     _deliver(result.report(), json, markdown)
 
 

@@ -39,15 +39,23 @@ def sync(
     data: PathLike,
     protocol: TalkProtocol | None = None,
     *,
+    per_file: bool = False,
     cache: CacheLike | None = True,
     progress: bool | Progress = True,
 ) -> SyncResult | EventSyncResult:
-    """Known offsets of talking clips, or of pairs of any kind for the model `events`."""
+    """Known offsets of talking clips, or of pairs of any kind for the model `events`.
+
+    Args:
+        per_file: also each talking clip as it is, with LSE-D and LSE-C (`files` of the result).
+    """
     from avmatch.evaluation.pieces import TalkProtocol
     from avmatch.pipelines.evaluate import evaluate_sync
 
     with progress_shown(progress) as update:
-        return evaluate_sync(model, data, protocol or TalkProtocol(), cache_dir=cache_folder(cache), progress=update)
+        folder = cache_folder(cache)
+        return evaluate_sync(
+            model, data, protocol or TalkProtocol(), per_file=per_file, cache_dir=folder, progress=update
+        )
 
 
 def match(

@@ -43,19 +43,26 @@ def evaluate_sync(
     data: str | Path,
     protocol: TalkProtocol,
     *,
+    per_file: bool = False,
     cache_dir: Path | None = None,
     progress: Progress | None = None,
 ) -> SyncResult | EventSyncResult:
     """Offsets: of talking clips, or of pairs for a model for any sound.
 
+    Args:
+        per_file: also of each talking clip as it is, with LSE-D and LSE-C.
+
     Raises:
-        UsageError: nothing in `data` can be used.
+        UsageError: nothing in `data` can be used, or the model has no LSE.
         ModelError: the model can't be used.
     """
     opened = open_model(model, TOWERS, EVENTS)
+    if opened.kind == EVENTS and per_file:
+        raise UsageError(f"--per-file gives LSE-D and LSE-C of talking faces, which {opened.name} doesn't look at")
     if opened.kind == EVENTS:
         return evaluate_event_sync(opened, data, protocol, progress=progress)
-    return evaluate_lip_sync(talk_vectors(opened, data, protocol, cache_dir, progress, any_distance=True))
+    talk = talk_vectors(opened, data, protocol, cache_dir, progress, any_distance=True)
+    return evaluate_lip_sync(talk, per_file=per_file)
 
 
 def evaluate_probe(

@@ -5,6 +5,7 @@ import io
 import json
 import re
 import shlex
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -78,6 +79,17 @@ def test_the_seed_decides_shifts_and_nothing_else_does(model, talk, sync_report)
     assert again.rows == sync_report.rows[2:]
     other = evaluate_sync(model, talk, TalkProtocol(pieces_seconds=(2.0,), noise_snr_db=(-15.0,), seed=1))
     assert other.rows[1].accuracy != again.rows[1].accuracy
+
+
+def test_each_file_has_its_offset_and_its_lip_sync_errors(model, talk, sync_report):
+    found = {Path(file.path).name: file for file in evaluate_sync(model, talk, WHOLE, per_file=True).files}
+    assert sorted(found) == [f"{number}.mp4" for number in range(5)]
+    assert [found[f"{number}.mp4"].offset_frames for number in range(5)] == [0, 0, 0, 0, 4]
+    sure = [found[f"{number}.mp4"] for number in range(4)]
+    row = sync_report.rows[0]
+    assert np.mean([file.distance for file in sure]) == pytest.approx(row.distance)
+    assert np.mean([file.confidence for file in sure]) == pytest.approx(row.confidence)
+    assert sync_report.files == ()
 
 
 def test_doubtful_clips_would_be_wrong_and_are_left_out(model, talk):

@@ -103,11 +103,30 @@ class SyncRow:
     num_groups: int
 
 
+@dataclass(frozen=True)
+class FileRow:
+    """A clip as a whole, as it is.
+
+    Attributes:
+        offset_frames: where the distance is least; positive = the sound comes late.
+        distance, confidence: LSE-D and LSE-C, in the units of the model's vectors. These, and the offset, are None
+            where there is no face or no sound.
+    """
+
+    path: str
+    offset_frames: int | None
+    distance: float | None
+    confidence: float | None
+
+
+@dataclass(frozen=True)
 class SyncResult(TalkResult[SyncRow]):
-    """Offsets."""
+    """Offsets; `files` where they were asked for one by one."""
+
+    files: tuple[FileRow, ...] = ()
 
     def report(self) -> Report:
-        """Two tables: from K frames, and of whole pieces."""
+        """Two tables: from K frames, and of whole pieces; a third of the files."""
         ks = sorted({k for row in self.rows for k in row.accuracy})
         short = [["piece", *(f"K={k}" for k in ks), "n", "groups"]]
         whole = [["piece", "±1 frame", "±80 ms", "LSE-D", "LSE-C", "n", "groups"]]
@@ -121,18 +140,46 @@ class SyncResult(TalkResult[SyncRow]):
             whole.append([label, *percents([row.in_frame, row.in_80_ms]), *lse, *size])
         title = f"Offsets within 1 frame from K frames at {self.rate_hz:g} a second, %"
         tables = {title: short, "Offsets of whole pieces, %, and LSE in this model's units": whole}
+        if self.files:
+            cells = [
+                (file.path, *map(_cell, (file.offset_frames, file.distance, file.confidence))) for file in self.files
+            ]
+            tables["Each file"] = [["file", "offset, frames", "LSE-D", "LSE-C"], *map(list, cells)]
         return piece_report("sync", "Offsets", asdict(self), tables)
 
 
-def evaluate_lip_sync(talk: TalkVectors) -> SyncResult:
-    """Measure offsets.
+def _cell(value: float | None) -> str:
+    return NO_FIGURE if value is None else f"{value:+d}" if isinstance(value, int) else f"{value:.2f}"
+
+
+def evaluate_lip_sync(talk: TalkVectors, *, per_file: bool = False) -> SyncResult:
+    """Measure offsets, of each file as well if asked.
 
     Raises:
         UsageError: all clips are doubtful, or too short.
     """
     shortage = "no clip that is not in doubt is as long as {length}"
     rows, notes = _rows(talk, _sync_row, shortage=shortage, takes_doubtful=False)
-    return SyncResult(talk.model, talk.data, talk.rate_hz, talk.protocol, rows, notes)
+    files = tuple(_file_row(talk, piece) for piece in talk.pieces(0.0)) if per_file else ()
+    return SyncResult(talk.model, talk.data, talk.rate_hz, talk.protocol, rows, notes, files)
+
+
+def _file_row(talk: TalkVectors, piece: Piece) -> FileRow:
+    reach = _reach(talk)
+    distances = sync.offset_distances(piece.video, piece.audio(0), reach)
+    errors = sync.lip_sync_errors(distances)
+    if errors is None:
+        return FileRow(piece.clip.path, None, None, None)
+    there = np.isfinite(distances).any(axis=0)
+    curve = np.full(distances.shape[1], np.inf)
+    curve[there] = np.nanmean(distances[:, there], axis=0)
+    return FileRow(piece.clip.path, int(curve.argmin()) - reach, errors.distance, errors.confidence)
+
+
+def _reach(talk: TalkVectors) -> int:
+    """How many frames of offset are searched."""
+    max_offset_seconds = talk.protocol.max_offset_seconds or SYNC_MAX_OFFSET_SECONDS
+    return max(round(frames_from_seconds(max_offset_seconds, talk.rate_hz)), 2)
 
 
 @dataclass(frozen=True)
@@ -210,8 +257,7 @@ def _rows(
 
 
 def _sync_row(talk: TalkVectors, pieces: Sequence[Piece], seconds: float, condition: int) -> SyncRow:
-    max_offset_seconds = talk.protocol.max_offset_seconds or SYNC_MAX_OFFSET_SECONDS
-    reach = max(round(frames_from_seconds(max_offset_seconds, talk.rate_hz)), 2)
+    reach = _reach(talk)
     most, seed = min(reach, round(MAX_SHIFT_SECONDS * talk.rate_hz)), talk.protocol.seed
     description = talk.towers.video.description
     sign, compare = (-1, sync.offset_distances) if description.distance == "euclidean" else (1, sync.offset_scores)

@@ -1,7 +1,7 @@
 """A library of a million windows: what its store costs, and beside it other stores.
 
-    python benchmarks/search_scale.py WORK --from INDEX [--windows 1000000] [--queries 50]
-    python benchmarks/search_scale.py WORK --from INDEX --stores usearch faiss lancedb --windows 200000
+    python benchmarks/search_scale.py WORK --from INDEX --clips CLIPS [--windows 1000000] [--queries 50]
+    python benchmarks/search_scale.py WORK --from INDEX --clips CLIPS --stores usearch faiss lancedb --windows 200000
 
 INDEX is one that `avmatch index` made. Its windows are real; the rest are drawn as mixtures of two of them of the same
 library, with a little noise, so that neighbourhoods stay as they are. Vectors of a million are written into a library
@@ -25,8 +25,8 @@ from pathlib import Path
 import numpy as np
 
 from avmatch.core.features import VideoFeatures
-from avmatch.index.library import Content, FileState, Library
-from avmatch.index.rows import read_rows, write_rows
+from avmatch.index.library import Library
+from avmatch.index.rows import write_rows
 from avmatch.pipelines.pooled import row_of
 from avmatch.pipelines.searcher import LISTED, Searcher
 

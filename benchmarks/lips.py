@@ -168,10 +168,12 @@ def share(hits: np.ndarray, groups: list[str]) -> Share:
     return Share(100 * float(hits.mean()), 100 * interval.low, 100 * interval.high)
 
 
-def measured(condition: Condition, items: list[Item], work: Path, model: str | None) -> Row:
+def measured(
+    condition: Condition, items: list[Item], work: Path, model: str | None, detector: Path | None = None
+) -> Row:
     """Offsets and matches of one set of files."""
     models = models_with(model)
-    analyser = Analyser(work / "cache", models.towers, num_threads=1)
+    analyser = Analyser(work / "cache", models.towers, num_threads=1, face_detector=detector)
     videos = analyse_all(analyser.video, [item.video for item in items], "videos")
     audio = [
         analyse_all(analyser.audio, list(files), "audio") for files in zip(*(i.sounds for i in items), strict=True)
@@ -233,6 +235,7 @@ def main() -> None:
     parser.add_argument("--collections", nargs="+", default=["grid_speakers", "anchors", "grid"])
     parser.add_argument("--lengths", nargs="+", type=float, default=[2.0, 4.0])
     parser.add_argument("--model", help="a run or folder instead of the model that ships")
+    parser.add_argument("--face-detector", type=Path, help="haar, or a YuNet file")
     parser.add_argument("--noise", nargs="+", type=float, default=[])
     parser.add_argument("--plot", type=Path, help="a picture of --noise")
     parser.add_argument("--pictures", action="store_true")
@@ -246,7 +249,7 @@ def main() -> None:
             for kind in shown:
                 for condition in sounds:
                     items = written(collection, length, given.work, kind, condition)
-                    row = measured(condition, items, given.work, given.model)
+                    row = measured(condition, items, given.work, given.model, given.face_detector)
                     rows.append(row)
                     print(f"{collection} {length:g} s, {kind}, {condition}, {len(items)} pieces")
                     print("   " + "  ".join(f"{name} {one}" for name, one in row.shares.items()), flush=True)

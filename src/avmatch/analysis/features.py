@@ -25,6 +25,7 @@ from jaxtyping import UInt8
 from avmatch.analysis import store
 from avmatch.analysis.vectors import Side, VectorCollector, blocks_of, kept_vectors, with_vectors
 from avmatch.artifacts.encoder import Encoders
+from avmatch.artifacts.finder import shipped_finder
 from avmatch.artifacts.tower import AudioEncoder, FaceEncoder, TowerPair, VideoEncoder
 from avmatch.core.errors import AvmatchError, MediaError, Reason, UsageError, bug_message
 from avmatch.core.features import (
@@ -36,7 +37,7 @@ from avmatch.core.features import (
     VideoFrames,
 )
 from avmatch.core.results import Failure, Progress
-from avmatch.frontends.faces import FaceDetector, LocatedFrame, YuNetDetector
+from avmatch.frontends.faces import HAAR, FaceDetector, HaarDetector, LocatedFrame, YuNetDetector
 from avmatch.frontends.motion import MotionFrontEnd
 from avmatch.frontends.mouth import MouthFrontEnd
 from avmatch.frontends.signs import SignFrontEnd
@@ -67,7 +68,7 @@ class Analyser:
         cache_dir: where features are kept; None = nowhere.
         models: learned towers to run as well.
         num_threads: decoder threads per file; 0 = as many as there are cores.
-        face_detector: a YuNet network (frontends/faces.py); None = Haar cascades.
+        face_detector: a YuNet network, or HAAR for Haar cascades (frontends/faces.py); None = the finder that ships.
         choice: which streams and channel of each file, where a person says so.
         contents: the content hashes of files, where they are known already.
         encoders: of single pictures and windows of sound, to run as well; what they give is kept by itself, so that
@@ -87,8 +88,7 @@ class Analyser:
     encoders: Encoders | None = None
 
     def __post_init__(self) -> None:
-        if self.face_detector is not None:
-            YuNetDetector(self.face_detector)
+        self._detector()
         if self.cache_dir is None:
             return
         try:
@@ -127,7 +127,12 @@ class Analyser:
 
     def watcher(self) -> PictureWatcher:
         """Takes frames that are at hand and gives their features, as those of a file."""
-        return PictureWatcher(self.models, None if self.face_detector is None else YuNetDetector(self.face_detector))
+        return PictureWatcher(self.models, self._detector())
+
+    def _detector(self) -> FaceDetector:
+        if self.face_detector == HAAR:
+            return HaarDetector()
+        return (shipped_finder() or HaarDetector()) if self.face_detector is None else YuNetDetector(self.face_detector)
 
     def listener(self) -> SoundListener:
         """Takes samples that are at hand and gives their features, as those of a file."""
@@ -174,8 +179,10 @@ class Analyser:
             "video": "+".join(pair.video.fingerprint for pair in self.models),
             "audio": "+".join(pair.audio.fingerprint for pair in self.models),
         }
-        if self.face_detector is not None:
+        if self.face_detector is not None and self.face_detector != HAAR:
             settings["video"] += f"/{store.content_hash(self.face_detector)}"
+        elif self.face_detector is None and (finder := shipped_finder()):
+            settings["video"] += f"/{finder.fingerprint}"
         return self._places(path, settings)
 
     def _places(self, path: str, settings: Mapping[Side, str], kind: str = "") -> dict[Side, Path]:
@@ -295,7 +302,7 @@ one_thread_each = _OneThreadEach()
 class PictureWatcher:
     """All front ends of the picture, fed with the same frames."""
 
-    def __init__(self, models: Sequence[TowerPair], detector: FaceDetector | None) -> None:
+    def __init__(self, models: Sequence[TowerPair], detector: FaceDetector) -> None:
         looks = {pair.name: pair.video for pair in models}
         self._faces = {name: FaceEncoder(tower) for name, tower in looks.items() if tower.description.crop == "mouth"}
         self._encoders = {name: VideoEncoder(tower) for name, tower in looks.items() if name not in self._faces}

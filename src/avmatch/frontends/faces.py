@@ -22,6 +22,8 @@ from jaxtyping import Float, Float32, UInt8
 
 from avmatch.core.errors import ModelError
 
+#: What stands for the Haar cascades where a person names a detector.
+HAAR = Path("haar")
 _MIN_FACE_SHARE = 0.08  # smallest face that the cascades look for, of the picture's shorter side
 _MIN_SCORE = 0.7  # of a face that YuNet found; surest is 1
 CASCADE_WINDOW = 24  # side of the smallest face that the cascades find, pixels
@@ -38,6 +40,8 @@ SURROUNDINGS_PIXELS = 96
 SAME_FACE_OVERLAP = 0.3
 CUT_LEVEL = 12.0  # grey levels that a picture must change by, on average, to be called a cut
 CUT_RATIO = 4.0  # … and how many times as much as it has changed lately
+#: Of the shorter side, so many rows or columns are looked at for cuts: all of them would take as long as flow does.
+_LEAST_SAMPLES = 96
 
 
 @runtime_checkable
@@ -161,7 +165,8 @@ class CutFinder:
 
     def is_cut(self, image: UInt8[np.ndarray, "H W"]) -> bool:
         """Whether this frame starts a new shot; the very first one doesn't."""
-        thumbnail = cv2.resize(image, (32, 32), interpolation=cv2.INTER_AREA)
+        step = max(1, min(image.shape) // _LEAST_SAMPLES)
+        thumbnail = cv2.resize(image[::step, ::step], (32, 32), interpolation=cv2.INTER_AREA)
         change = 0.0 if self._last is None else float(cv2.norm(thumbnail, self._last, cv2.NORM_L1)) / 1024
         self._last = thumbnail
         cut = change > max(CUT_LEVEL, CUT_RATIO * self._level)

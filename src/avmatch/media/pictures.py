@@ -20,9 +20,18 @@ def grey(frame: av.VideoFrame, max_side_px: int) -> UInt8[np.ndarray, "H W"]:
         frame = frame.reformat(width, height, "yuv420p", interpolation="AREA")
     plane = frame.planes[0]
     rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : frame.width]
-    same = rows.shape == (height, width)
-    luma = rows.copy() if same else cv2.resize(rows, (width, height), interpolation=cv2.INTER_AREA)
+    luma = rows.copy() if rows.shape == (height, width) else _shrunk(rows, width, height)
     return _upright(frame, luma)
+
+
+def _shrunk(rows: UInt8[np.ndarray, "H W"], width: int, height: int) -> UInt8[np.ndarray, "h w"]:
+    """Halved while that leaves enough, which OpenCV does ten times as fast as any other step; then the rest."""
+    while min(rows.shape[0] / height, rows.shape[1] / width) >= 2.0 and not (rows.shape[0] % 2 or rows.shape[1] % 2):
+        rows = cv2.resize(rows, (rows.shape[1] // 2, rows.shape[0] // 2), interpolation=cv2.INTER_AREA)
+    if rows.shape == (height, width):
+        return rows
+    # Less than a half is left to go: between four pixels, none of them is left out.
+    return np.asarray(cv2.resize(rows, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def colour(frame: av.VideoFrame, max_side_px: int) -> UInt8[np.ndarray, "H W 3"]:

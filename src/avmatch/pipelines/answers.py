@@ -56,7 +56,7 @@ def match(
         settings: what to search and how to decide.
         model: a learned cue's towers: a run, an exported folder, or the name of a model that ships. With towers over
             clip features (artifacts/tower.py), `videos` and `audios` hold `.npy` files of such features.
-        face_detector: a YuNet network as ONNX; None = OpenCV's Haar cascades.
+        face_detector: a YuNet network as ONNX, or `haar` for OpenCV's cascades; None = the finder that ships.
         cache_dir: where features and answers are kept between runs; None = nowhere.
         leave_out: folders inside `videos` or `audios` that aren't searched, such as those of earlier results.
         decisions: what a person decided of these files in a review: the file that `avmatch review` keeps.

@@ -69,7 +69,7 @@ def sync(
         max_offset_seconds: offsets up to this are searched; below 1 s they are judged among those up to 1 s. None = up
             to 1 s, and farther where nothing fits there (widening.py).
         model: a learned cue's towers (artifacts/tower.py): a run, an exported folder, or the name of a shipped model.
-        face_detector: a YuNet network as ONNX; None = OpenCV's Haar cascades.
+        face_detector: a YuNet network as ONNX, or `haar` for OpenCV's cascades; None = the finder that ships.
         cache_dir: where features are kept between runs; None = nowhere.
         choice: which streams and channel, where they aren't to be the best; with `audio` its sound stream and channel.
 

@@ -327,6 +327,8 @@ class Fit:
 
     def _share(self, values: np.ndarray, inside: np.ndarray) -> str:
         groups = [group for group, counts in zip(self.groups, inside, strict=True) if counts]
+        if len(set(groups)) < 2:
+            return f"{100 * values[inside].mean():5.1f}"
         interval = bootstrap_interval(values[inside].astype(float), 0, group=np.unique(groups, return_inverse=True)[1])
         return f"{100 * values[inside].mean():5.1f} [{100 * interval.low:.0f}, {100 * interval.high:.0f}]"
 

@@ -16,6 +16,8 @@ from avmatch.cues.sliding import picture_spectra, read_products, reading, sound_
 from avmatch.cues.synchrony import WINDOW_TICKS, Series, remembered, thinned, video_windows
 
 LAGS = np.arange(-25, 26) * 0.02
+#: Of a picture that doesn't stand still.
+MOVING = np.ones((150, 4, 64), np.float16)
 
 
 def evidence(blocks, videos, audios):
@@ -40,7 +42,7 @@ def mouth(rng, begin_seconds, seconds, fps=25.0):
 
 def talking(rng, *spans):
     tracks = tuple(mouth(rng, *span) for span in spans)
-    return VideoFeatures(0.0, np.zeros((0, 4, 64), np.float16), tracks, 25.0, 30.0)
+    return VideoFeatures(0.0, MOVING, tracks, 25.0, 30.0)
 
 
 def voice(rng, seconds, start_seconds=0.0, peak=0.5):
@@ -100,7 +102,7 @@ def seen(*faces):
         )
         for face in faces
     )
-    return VideoFeatures(0.0, np.zeros((0, 4, 64), np.float16), tracks, 25.0, 30.0)
+    return VideoFeatures(0.0, MOVING, tracks, 25.0, 30.0)
 
 
 def heard(item):

@@ -12,6 +12,8 @@ from avmatch.cues.learned import EmbeddingCue
 
 LAGS = np.arange(-25, 26) * 0.04
 RATE_HZ = 25.0
+#: Of a picture that doesn't stand still.
+MOVING = np.ones((150, 4, 64), np.float16)
 
 
 def unit(vectors):
@@ -26,7 +28,7 @@ def vectors(seed, num=150, noise=0.0):
 
 def video(data, start_seconds=0.0):
     towers = {} if data is None else {"lips": Embeddings(data, RATE_HZ, start_seconds)}
-    return VideoFeatures(0.0, np.zeros((0, 4, 64), np.float16), (), 25.0, 6.0, embeddings=towers)
+    return VideoFeatures(0.0, MOVING, (), 25.0, 6.0, embeddings=towers)
 
 
 def audio(data, start_seconds=0.0):
@@ -107,7 +109,7 @@ def faces(*tracks):
         )
         for data, begin in tracks
     )  # fmt: skip
-    return VideoFeatures(0.0, np.zeros((0, 4, 64), np.float16), mouths, 25.0, 6.0)
+    return VideoFeatures(0.0, MOVING, mouths, 25.0, 6.0)
 
 
 def test_who_speaks_is_enough_and_faces_after_one_another_add_up():
@@ -153,6 +155,16 @@ def test_who_speaks_may_change_every_ten_seconds():
     alone = faces((np.concatenate([first, second]), 0.0))
     nats = cue.curves([talk, alone], sound, np.zeros(1)).nats[:, 0, 0]
     assert nats[0] == pytest.approx(nats[1] - 2 * np.log(2), abs=0.5)
+
+
+@pytest.mark.parametrize("motion", [np.zeros((150, 4, 64), np.float16), np.zeros((0, 4, 64), np.float16)])
+def test_a_photograph_of_a_face_abstains(motion):
+    same = vectors(1)
+    photograph = replace(faces((same, 0.0)), motion=motion)
+    cue = EmbeddingCue("lips", looks_at="mouth")
+    curves = cue.curves([photograph, faces((same, 0.0))], [audio(same)], np.zeros(1))
+    assert curves.video_reasons == ("static_picture", None)
+    assert curves.nats[0, 0, 0] == 0.0 < curves.nats[1, 0, 0]
 
 
 def test_silence_says_nothing():

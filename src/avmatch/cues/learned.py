@@ -26,7 +26,7 @@ from avmatch.core.errors import Reason
 from avmatch.core.features import TICK_RATE_HZ, AudioFeatures, Embeddings, VideoFeatures
 from avmatch.cues.block_vectors import BlockVectors, principal
 from avmatch.cues.evidence import Calibration, Curves, Lags
-from avmatch.cues.motion import audio_reason
+from avmatch.cues.motion import audio_reason, stands_still
 from avmatch.cues.synchrony import Stream, log_mean_exp, remembered, sliding_products
 
 CALIBRATION = Calibration(weight=1.0)
@@ -99,8 +99,8 @@ class EmbeddingCue:
         return self.model
 
     def curves(self, videos: Sequence[VideoFeatures], audios: Sequence[AudioFeatures], lags_seconds: Lags) -> Curves:
-        """Evidence for every pair at every offset (see Cue). A file without vectors abstains, and so does a sound
-        without a voice where one is listened for."""
+        """Evidence for every pair at every offset (see Cue). A file without vectors abstains, and so do a picture that
+        stands still, and a sound without a voice where one is listened for."""
         turns = [in_turns(self._tracks(video)) for video in videos]
         sounds = [self._sound(audio) for audio in audios]
         columns = [number for number, sound in enumerate(sounds) if isinstance(sound, Embeddings)]
@@ -117,7 +117,10 @@ class EmbeddingCue:
         nothing: Reason = "no_face" if self.looks_at == "mouth" else "too_short"
         return Curves(
             nats,
-            tuple(None if faces else nothing for faces in turns),
+            tuple(
+                "static_picture" if stands_still(video) else None if faces else nothing
+                for video, faces in zip(videos, turns, strict=True)
+            ),
             tuple(None if isinstance(sound, Embeddings) else sound for sound in sounds),
         )
 
@@ -168,7 +171,9 @@ class EmbeddingCue:
         return float(np.std(cosines)) if len(cosines) >= LEAST_TICKS else 0.0
 
     def _tracks(self, video: VideoFeatures) -> list[Embeddings]:
-        """The vectors of its faces, or those of the whole picture as the only ones."""
+        """The vectors of its faces, or those of the whole picture as the only ones; of a picture that stands still none."""
+        if stands_still(video):
+            return []
         sources = video.mouths if self.looks_at == "mouth" else (video,)
         return [source.embeddings[self.model] for source in sources if self.model in source.embeddings]
 

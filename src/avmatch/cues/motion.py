@@ -166,7 +166,12 @@ def video_reason(video: VideoFeatures) -> Reason | None:
     """Why motion can't tell anything about this video."""
     if video.motion.shape[0] < TICK_RATE_HZ // 2:
         return "too_short" if video.duration_seconds < 0.5 else "static_picture"
-    return "static_picture" if float(video.motion[:, CHANGE].mean(dtype=np.float32)) < STATIC_CHANGE else None
+    return "static_picture" if stands_still(video) else None
+
+
+def stands_still(video: VideoFeatures) -> bool:
+    """Whether all that there is of it is a photograph: frames like the one before leave no motion at all."""
+    return not len(video.motion) or float(video.motion[:, CHANGE].mean(dtype=np.float32)) < STATIC_CHANGE
 
 
 def audio_reason(audio: AudioFeatures) -> Reason | None:

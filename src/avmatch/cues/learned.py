@@ -171,7 +171,7 @@ class EmbeddingCue:
         return float(np.std(cosines)) if len(cosines) >= LEAST_TICKS else 0.0
 
     def _tracks(self, video: VideoFeatures) -> list[Embeddings]:
-        """The vectors of its faces, or those of the whole picture as the only ones; of a picture that stands still none."""
+        """The vectors of its faces, or those of the whole picture as the only ones; of a photograph none."""
         if stands_still(video):
             return []
         sources = video.mouths if self.looks_at == "mouth" else (video,)

@@ -59,7 +59,7 @@ def match(
         videos, audios: a folder, a glob, a file, a CSV or Parquet file with a column `path`, or a list of these.
         settings: what to search and how to decide; the keywords up to `top_k` change single fields of it.
         model: a run, a model folder, or the name of a shipped model.
-        face_detector: a YuNet ONNX file instead of Haar cascades.
+        face_detector: a YuNet ONNX file, or `haar` for OpenCV's cascades.
         decisions: what was decided of these files in a review (decisions.sqlite).
         cache, progress: see `avmatch.notebook`.
         num_workers: files analysed at once; 0 = one a core.
@@ -113,7 +113,7 @@ def sync(
         audio: a sound file, or another video for its sound; None = the file's own sound.
         max_offset_seconds: offsets up to this are searched; None = up to 1 s, and farther where nothing fits there.
         model: a run, a model folder, or the name of a shipped model.
-        face_detector: a YuNet ONNX file instead of Haar cascades.
+        face_detector: a YuNet ONNX file, or `haar` for OpenCV's cascades.
         choice: which streams and channel, where they aren't to be the best.
         cache: see `avmatch.notebook`.
 

@@ -86,7 +86,7 @@ def match(
     known = lessons_of(decided, *origins, many=settings.many)
     features = tuple(video_features.values()), tuple(audio_features.values())
     logger.info("%d videos and %d recordings, offsets up to ±%g s", *map(len, features), settings.max_offset_seconds)
-    judge, doubles, learned = _judge(models, *features, origins, settings, known, num_workers, progress)
+    judge, doubles, learned = judge_of(models, *features, origins, settings, known, num_workers, progress)
     confidence = judge.settled()
     made = decide(video_paths, videos_there, audios_there, judge.scores, confidence, settings, known.given)
     result = with_measured(made, judge)
@@ -111,7 +111,7 @@ def match(
     )
 
 
-def _judge(
+def judge_of(
     models: Models,
     videos: tuple[VideoFeatures, ...],
     audios: tuple[AudioFeatures, ...],

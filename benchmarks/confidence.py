@@ -3,9 +3,9 @@
     python benchmarks/confidence.py WORK [--write]
 
 On random galleries (benchmarks/galleries.py). Fitted by logistic regression with slopes of a given sign, where a face
-decided and elsewhere: that a pair is right, by its figures in the gallery, and by these and those of its own best
-offset. All shares of missing partners count alike, families as IMPORTANCE says. The tables are cross-fitted by
-recording (six folds); intervals (95 %) are over recordings.
+decided and elsewhere: that a pair is right, by its figures in the gallery (and by the length of the picture, where a
+face decided), and by these and those of its own best offset. All shares of missing partners count alike, families as
+IMPORTANCE says. The tables are cross-fitted by recording (six folds); intervals (95 %) are over recordings.
 
 --write puts the constants into matching/decision.py and the picture into docs/. The usual share of files that have a
 match is read from there, so the tables that count are those of the next run.
@@ -29,16 +29,17 @@ from scipy.special import expit
 from scipy.stats import rankdata
 
 from avmatch.matching import decision
-from avmatch.matching.decision import adapted, matched_share, measured_terms
+from avmatch.matching.decision import adapted, log_length, matched_share, measured_terms
 from avmatch.matching.settings import MIN_CONFIDENCE
 from avmatch.reports.report import markdown_table
 
 #: How much the families count in the fit.
-IMPORTANCE = {"talk 4 s": 4.0, "talk 2 s": 1.0, "talk 1 s": 0.5, "events": 2.0, "mixed": 2.0, "made": 1.0, "synth": 0.0}
-#: Slopes: all but those of the size and of the unevenness speak for a pair.
-FREE, UP, DOWN = (None, None), (0.0, None), (None, 0.0)
-GALLERY_SLOPES = (UP, UP, UP, FREE)
-MEASURED_SLOPES = (*GALLERY_SLOPES, UP, UP, UP, UP, UP, DOWN)
+IMPORTANCE = {"talk 4 s": 4.0, "talk 2 s": 1.0, "talk 1 s": 1.5, "events": 2.0, "mixed": 2.0, "made": 1.0, "synth": 0.0}
+#: Slopes: all but those of size, length and unevenness speak for a pair; the length counts where a face decided.
+FREE, UP, DOWN, NONE = (None, None), (0.0, None), (None, 0.0), (0.0, 0.0)
+GALLERY_SLOPES = (UP, UP, UP, FREE, NONE)
+OWN_SLOPES = (UP, UP, UP, UP, UP, DOWN)
+FACE_SLOPES = (*GALLERY_SLOPES[:-1], FREE)
 SURE, RESAMPLES, NUM_BINS = 0.9, 300, 10
 SIZE_BANDS = ((2, 5), (6, 12), (13, 48), (LARGE_SIZES[0], LARGE_SIZES[-1]))
 PICTURE = Path(__file__).parents[1] / "docs" / "confidence.png"
@@ -67,11 +68,14 @@ class Fit:
             np.array([getattr(one, name) for one in found])
             for name in ("family", "missing", "gallery", "size", "group", "has", "given", "right", "by_face")
         )
-        self._terms = np.array([one.terms for one in found])
+        self._terms = np.array([[*one.terms, float(log_length(one.seconds))] for one in found])
         self._own = np.array([one.own is not None for one in found])
         own_face = np.array([one.own is not None and one.own.by_face for one in found])
         self._measured = np.array(
-            [np.zeros(10) if one.own is None else measured_terms(one.terms, one.own.figures) for one in found]
+            [
+                np.zeros(11) if one.own is None else measured_terms(one.terms, one.seconds, one.own.figures)
+                for one in found
+            ]
         )
         #: What each counts in the fit.
         self.weight = np.zeros(len(found))
@@ -83,10 +87,10 @@ class Fit:
         self.usual_share = float(np.average(self.right[fitting], weights=self.weight[fitting]))
         #: Each of the four maps: which decisions it is of, what of them it takes.
         self._maps = {
-            "FACE_WEIGHTS": (self.given & by_face, self._terms, GALLERY_SLOPES),
+            "FACE_WEIGHTS": (self.given & by_face, self._terms, FACE_SLOPES),
             "WEIGHTS": (self.given & ~by_face, self._terms, GALLERY_SLOPES),
-            "FACE_MEASURED_WEIGHTS": (self._own & own_face, self._measured, MEASURED_SLOPES),
-            "MEASURED_WEIGHTS": (self._own & ~own_face, self._measured, MEASURED_SLOPES),
+            "FACE_MEASURED_WEIGHTS": (self._own & own_face, self._measured, (*FACE_SLOPES, *OWN_SLOPES)),
+            "MEASURED_WEIGHTS": (self._own & ~own_face, self._measured, (*GALLERY_SLOPES, *OWN_SLOPES)),
         }
 
     def weights(self, name: str, rows: np.ndarray) -> np.ndarray:

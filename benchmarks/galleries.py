@@ -242,6 +242,7 @@ class Decision:
         missing, gallery: the share of partners that is missing, and which gallery of the family that is.
         has: whether the video's partner is there; `right`: it was given.
         terms: (4,) figures of the pair in the gallery; zeros where it was given none.
+        seconds: length of the picture.
         own: what was measured of the pair; None where nothing was.
         parts: nats of the pair by cue.
     """
@@ -257,6 +258,7 @@ class Decision:
     right: bool
     by_face: bool
     terms: np.ndarray
+    seconds: float
     own: Own | None
     parts: dict[str, float]
 
@@ -281,7 +283,8 @@ def decisions(family: Family) -> list[Decision]:
 def _decided(family: Family, missing: str, name: str, rows: np.ndarray, columns: np.ndarray) -> Iterator[Decision]:
     pairs = np.ix_(rows, columns)
     terms, by_face = figures(family.nats[pairs]), family.by_face[pairs]
-    partner = one_to_one(by_gallery(terms, by_face), min_confidence=LEAST_CONFIDENCE)
+    seconds = np.array([family.videos[int(row)].duration_seconds for row in rows])
+    partner = one_to_one(by_gallery(terms, by_face, seconds), min_confidence=LEAST_CONFIDENCE)
     has = np.isin(rows, columns)
     for place in range(min(len(rows), NUM_VIDEOS)):
         row, given = int(rows[place]), int(partner[place])
@@ -292,6 +295,7 @@ def _decided(family: Family, missing: str, name: str, rows: np.ndarray, columns:
             right=given >= 0 and column == row,
             by_face=bool(by_face[place, given]) and given >= 0,
             terms=terms[place, given] * (given >= 0),
+            seconds=float(seconds[place]),
             own=family.own(row, column) if given >= 0 else None,
             parts={cue: float(part[row, column]) * (given >= 0) for cue, part in family.parts.items()},
         )

@@ -5,15 +5,16 @@
 Nats alone don't say: among a hundred sentences of one speaker every pair scores high, among a hundred bouncing balls
 the right one scores low and still stands alone. So each video's scores are first measured in units of its non-matching
 scores (median and spread to the ninth decile, shrunk to usual values where there are few), and four figures of a pair
-are mapped to a frequency by logistic regression, fitted on development clips in galleries of 2 to 700 in which none,
-some or all of the matches are missing (benchmarks/confidence.py):
+and the length of the picture are mapped to a frequency by logistic regression, fitted on development clips in galleries
+of 2 to 700 in which none, some or all of the matches are missing (benchmarks/confidence.py):
 
 - the score,
 - the lead over the best other audio of the same video,
 - the lead over the best other video of the same audio,
 - the size of the gallery.
 
-Where a face decided, they count otherwise. That is the first stage, which all pairs go through. The pairs that it
+Where a face decided, they count otherwise, and only there the length does: the same score is worth more where it comes
+from one second than where it comes from four. That is the first stage, which all pairs go through. The pairs that it
 would make are then measured as `sync` does it, and a second map takes the figures of their own best offset as well.
 Both assume the usual share of files that have a match; how many of this gallery seem to have one moves them.
 
@@ -42,16 +43,18 @@ USUAL_RIVAL = 1.2
 MIN_SPREAD = 0.02
 #: Cues that say less than this aren't named among the reasons.
 _LEAST_NATS = 0.05
-#: Weights of score, lead in the row, lead in the column, log gallery size, and the constant: where a face decided, and
-#: elsewhere (benchmarks/confidence.py, as all that follow).
-FACE_WEIGHTS = (1.476, 0.885, 0.848, -0.260, -3.187)
-WEIGHTS = (0.152, 1.197, 0.984, -0.293, -0.454)
+#: Pictures shorter and longer than those of the fit count as the shortest and the longest of these; and the usual ones.
+SHORTEST_SECONDS, USUAL_SECONDS, LONGEST_SECONDS = 1.4, 4.0, 5.0
+#: Weights of score, lead in the row, lead in the column, log gallery size, log length, and the constant: where a face
+#: decided, and elsewhere (benchmarks/confidence.py, as all that follow).
+FACE_WEIGHTS = (1.548, 0.822, 0.846, -0.307, -0.995, -2.137)
+WEIGHTS = (0.190, 1.170, 0.972, -0.292, 0.000, -0.485)
 #: The same, and of logit(mass), contrast, logit(weaker half), height, strokes and unevenness of its own best offset
 #: (cues/evidence.py), and the constant.
-FACE_MEASURED_WEIGHTS = (0.000, 0.688, 0.611, -0.303, 0.076, 0.357, 0.295, 0.525, 0.278, -13.952, -0.566)
-MEASURED_WEIGHTS = (0.349, 0.861, 0.779, -0.305, 0.000, 0.000, 0.714, 0.536, 0.030, 0.000, 0.037)
+FACE_MEASURED_WEIGHTS = (0.000, 0.702, 0.658, -0.326, -0.972, 0.077, 0.466, 0.280, 0.454, 0.340, -9.858, -0.519)
+MEASURED_WEIGHTS = (0.381, 0.841, 0.777, -0.299, 0.000, 0.000, 0.000, 0.754, 0.477, 0.028, 0.000, 0.138)
 #: How many of the pairs that looked best were right in the galleries of the fit, and how many files' worth that counts.
-USUAL_SHARE, USUAL_FILES = 0.376, 8.0
+USUAL_SHARE, USUAL_FILES = 0.367, 8.0
 _EM_ROUNDS = 30
 NOTHING_GIVEN = Constraints()
 
@@ -70,27 +73,40 @@ def confidences(
 
 
 def by_gallery(
-    found: Float64[np.ndarray, "N M 4"], by_face: Bool[np.ndarray, "N M"] | None = None
+    found: Float64[np.ndarray, "N M 4"],
+    by_face: Bool[np.ndarray, "N M"] | None = None,
+    seconds: Float[np.ndarray, " N"] | None = None,
 ) -> Float64[np.ndarray, "N M"]:
-    """The same from the figures of each pair."""
-    log_odds = found @ WEIGHTS[:-1] + WEIGHTS[-1]
-    if by_face is not None:
-        log_odds = np.where(by_face, found @ FACE_WEIGHTS[:-1] + FACE_WEIGHTS[-1], log_odds)
-    probability: Float64[np.ndarray, "N M"] = expit(log_odds)
+    """The same from the figures of each pair, and from the lengths of the pictures (None = as usual)."""
+    length = log_length(np.full(len(found), USUAL_SECONDS) if seconds is None else seconds)[:, None]
+
+    def log_odds(weights: Sequence[float]) -> Float64[np.ndarray, "N M"]:
+        odds: Float64[np.ndarray, "N M"] = found @ weights[:4] + weights[4] * length + weights[5]
+        return odds
+
+    elsewhere = log_odds(WEIGHTS)
+    odds = elsewhere if by_face is None else np.where(by_face, log_odds(FACE_WEIGHTS), elsewhere)
+    probability: Float64[np.ndarray, "N M"] = expit(odds)
     return probability
 
 
-def measured_confidence(gallery: Float64[np.ndarray, " 4"], peak: PeakFigures, by_face: bool) -> float:
-    """Probability in 0…1 that a pair is right, by its figures in the gallery and by those of its own best offset."""
+def measured_confidence(gallery: Float64[np.ndarray, " 4"], seconds: float, peak: PeakFigures, by_face: bool) -> float:
+    """Probability in 0…1 that a pair is right, by its figures in the gallery, by the length of its picture, and by the
+    figures of its own best offset."""
     weights = FACE_MEASURED_WEIGHTS if by_face else MEASURED_WEIGHTS
-    return float(expit(measured_terms(gallery, peak) @ weights[:-1] + weights[-1]))
+    return float(expit(measured_terms(gallery, seconds, peak) @ weights[:-1] + weights[-1]))
 
 
-def measured_terms(gallery: Float64[np.ndarray, " 4"], peak: PeakFigures) -> Float64[np.ndarray, " 10"]:
+def measured_terms(gallery: Float64[np.ndarray, " 4"], seconds: float, peak: PeakFigures) -> Float64[np.ndarray, " 11"]:
     """What that is made of."""
     mass, contrast, half, strokes, unevenness = peak.terms()[:5]
     own = (mass, float(_damped(contrast)), half, float(_damped(peak.height)), strokes, unevenness)
-    return np.array([*gallery, *own])
+    return np.array([*gallery, float(log_length(seconds)), *own])
+
+
+def log_length(seconds: Float[np.ndarray, "*shape"] | float) -> Float64[np.ndarray, "*shape"]:
+    """What the length of a picture counts as."""
+    return np.asarray(np.log(np.clip(np.asarray(seconds, np.float64), SHORTEST_SECONDS, LONGEST_SECONDS)))
 
 
 def matched_share(confidence: Float64[np.ndarray, " P"]) -> float:

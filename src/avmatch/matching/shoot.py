@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 
 from avmatch.core.origins import Origin
 from avmatch.cues.clock import ClockFit, clock_nats
@@ -33,6 +33,7 @@ def with_shoot(
     audios: Sequence[Origin],
     settings: MatchSettings,
     given: Constraints = NOTHING_GIVEN,
+    seconds: Float[np.ndarray, " N"] | None = None,
 ) -> tuple[Scores, tuple[str, ...]]:
     """The scores with the evidence of clocks and of order, where there is any; and remarks on what was learned.
 
@@ -40,13 +41,14 @@ def with_shoot(
         by_face: where a cue that looks at faces contributed most.
         videos, audios: where the files of the rows and columns come from.
         given: what a person decided; pairs that are made so are sure.
+        seconds: the lengths of the pictures; None = as usual.
     """
     found = scores
     notes: tuple[str, ...] = ()
     if not scores.nats.size or not (settings.use_clock or settings.use_order):
         return scores, ()
     for _ in range(NUM_ROUNDS):
-        sure = _sure_pairs(found, by_face, settings, given)
+        sure = _sure_pairs(found, by_face, settings, given, seconds)
         found, notes = _learned(scores, videos, audios, sure, settings)
         if found is scores:
             break
@@ -54,10 +56,14 @@ def with_shoot(
 
 
 def _sure_pairs(
-    scores: Scores, by_face: Bool[np.ndarray, "N M"], settings: MatchSettings, given: Constraints
+    scores: Scores,
+    by_face: Bool[np.ndarray, "N M"],
+    settings: MatchSettings,
+    given: Constraints,
+    seconds: Float[np.ndarray, " N"] | None,
 ) -> Int[np.ndarray, "S 2"]:
     """Rows and columns."""
-    confidence = by_gallery(figures(scores.nats, shared=settings.many), by_face)
+    confidence = by_gallery(figures(scores.nats, shared=settings.many), by_face, seconds)
     if given:
         confidence = given.with_confidence(confidence, shared=settings.many)
     partner = partners(confidence, replace(settings, min_confidence=SURE_CONFIDENCE, complete=False))

@@ -133,9 +133,10 @@ def judge_of(
     heard = heard_pairs(videos, audios, num_workers, progress) if settings.use_scratch else {}
     scores = with_heard(scores, heard, many=settings.many)
     doubles = same_takes(scores, audios, origins[1])
-    scores, learned = with_shoot(without_doubles(scores, doubles), by_face, *origins, settings, known.given)
+    seconds = np.array([video.duration_seconds for video in videos])
+    scores, learned = with_shoot(without_doubles(scores, doubles), by_face, *origins, settings, known.given, seconds)
     gallery, given, shape = _figures(scores, known.given, settings), known.given, (len(videos), len(audios))
-    confidence = by_gallery(gallery, by_face)
+    confidence = by_gallery(gallery, by_face, seconds)
     judge = PairJudge(
         measuring,
         videos,

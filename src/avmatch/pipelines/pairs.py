@@ -101,7 +101,10 @@ class PairJudge:
                 is_open = pair.row not in self.given.made and pair not in self.heard
                 if measured.estimate.figures is not None and is_open:
                     figures = self.gallery[pair.row, pair.column]
-                    found[pair] = measured_confidence(figures, measured.estimate.figures, self._by_face(measured))
+                    seconds = self.videos[pair.row].duration_seconds
+                    found[pair] = measured_confidence(
+                        figures, seconds, measured.estimate.figures, self._by_face(measured)
+                    )
             if number == 0:
                 share = matched_share(np.array([found[pair] for pair in made if pair.row not in self.given.made]))
         return adapted(found, share)

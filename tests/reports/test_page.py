@@ -258,7 +258,7 @@ def test_other_recordings_of_the_moment_stand_with_the_pair(build, tmp_path):
     page = Page()
     page.feed(html)
     said = " ".join(page.texts["v0"].split())
-    assert "goes on in a/Z2<b>.wav, 4200 ms early" in said
+    assert "the recorder split its file: a/Z2<b>.wav, 4200 ms early" in said
     assert "another recorder: a/tascam.wav, 350 ms late" in said
     assert "Z2<b>" not in html
 

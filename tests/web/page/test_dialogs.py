@@ -156,7 +156,7 @@ def test_other_recordings_of_the_moment_are_shown(shoot, matched, reviewing, ope
     page = opened(reviewing(shoot))
     page.click(f".row:has-text('{name}')")
     page.wait_for_selector(f".row:has-text('{name}') .mark:has-text('+1')")
-    page.wait_for_selector(f".candidate:has-text('{other}') .mark:has-text('goes on')")
+    page.wait_for_selector(f".candidate:has-text('{other}') .mark:has-text('split file')")
     assert f"{other} (the recorder split its file), 4200 ms early" in page.inner_text("#further")
     page.click(f".candidate:has-text('{other}')")
     wait_for_text(page, "#offset", "−4200 ms")

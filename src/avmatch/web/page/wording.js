@@ -75,7 +75,7 @@ const STEPS = {
 export const stepText = ({ kind, name }) => `${STEPS[kind] ?? kind} ${name ?? "a file that is gone"}`;
 
 // What a further recording of a clip is.
-export const furtherText = (role) => (role === "continues" ? "goes on" : "also fits");
+export const furtherText = (role) => (role === "continues" ? "split file" : "also fits");
 
 // What a row says of its ruling in one word or two; "" where nothing was decided.
 export function rulingText(row) {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 #: Chromium shares two cores with other tests.
@@ -51,6 +52,33 @@ def wait_until_closed(page: Any) -> None:
 def wait_for_text(page: Any, selector: str, text: str) -> None:
     """Wait until an element says exactly this."""
     until(page, f"document.querySelector({json.dumps(selector)}).innerText === {json.dumps(text)}")
+
+
+def holding(page: Any, pattern: str) -> Callable[[], None]:
+    """Hold back what the page fetches from addresses like this; the returned function waits for it and lets it go.
+
+    In the page itself: what is fetched right after the browser is told to intercept may still slip by.
+    """
+    page.evaluate(
+        """(pattern) => {
+            const { fetch } = window;
+            const held = new Promise((resolve) => { window.release = resolve; });
+            window.fetch = async (path, ...options) => {
+                if (new RegExp(pattern).test(path)) {
+                    window.isHeld = true;
+                    await held;
+                }
+                return fetch(path, ...options);
+            };
+        }""",
+        pattern,
+    )
+
+    def release() -> None:
+        until(page, "window.isHeld === true")
+        page.evaluate("release()")
+
+    return release
 
 
 def slowed(page: Any, rate: float) -> None:

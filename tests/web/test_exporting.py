@@ -10,10 +10,14 @@ import httpx
 import pytest
 
 from avmatch.core.errors import MissingExtraError
+from avmatch.pipelines.review import Review
 from avmatch.timelines.formats import FORMATS
 from reviews import copied, make_result, serving
 
 pytest.importorskip("uvicorn", reason="the review's server needs the extra `review`")
+from avmatch.web.answers import Refused, on_refused
+from avmatch.web.exporting import ExportPages
+
 NEEDED = {"otio": "opentimelineio", "parquet": "pyarrow"}
 
 
@@ -156,9 +160,19 @@ def test_who_may_export(server, result):
     assert not (result / "refused").exists()
 
 
-def test_a_library_that_is_missing_is_named():
-    from avmatch.web.answers import on_refused
+def test_one_at_a_time_and_everybody_sees_how_far(result):
+    said = []
+    review = Review(result)
+    pages = ExportPages(review, lambda kind, content: said.append((kind, content["total"])))
+    pages._export("csv", "all", "alone")
+    assert ("export", 5) in said, "three clips and two recordings"
+    pages._lock.acquire()
+    with pytest.raises(Refused, match="being written already"):
+        pages._export("csv", "all", "alone")
+    review.close()
 
+
+def test_a_library_that_is_missing_is_named():
     answer = asyncio.run(on_refused(None, MissingExtraError("pyarrow", "parquet", "--to parquet")))
     assert answer.status_code == 501
     assert json.loads(answer.body)["error"]["message"] == "--to parquet needs pyarrow: pip install 'avmatch[parquet]'"

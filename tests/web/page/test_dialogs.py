@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import re
 from pathlib import Path
 
 import pytest
 
 from avmatch.timelines.formats import FORMATS
 from review_page import (
+    holding,
     open_dialog,
     slowed,
     until,
@@ -22,7 +22,7 @@ from review_page import (
 
 pytestmark = pytest.mark.slow
 #: What the server says of one clip.
-CLIP = re.compile(r"/api/clips/[^/]+$")
+CLIP = "^/api/clips/[^/]+$"
 
 
 @pytest.mark.parametrize("width", [420, 1440])
@@ -60,17 +60,14 @@ def test_a_dialog_is_not_answered_by_the_one_before(shoot, reviewing, opened) ->
 def test_what_is_pressed_before_the_clip_is_there_waits_for_it(shoot, reviewing, opened) -> None:
     page = opened(reviewing(shoot))
     first = wait_for_clip(page)
-    held = []
-    page.route(CLIP, lambda route: held.append(route))
+    release = holding(page, CLIP)
     page.keyboard.press("ArrowDown")
     until(page, f"document.querySelector('#title').innerText !== {first!r}")
     open_dialog(page, "c")
     page.keyboard.press("Escape")
     page.keyboard.press("2")
     page.keyboard.press("Enter")  # nothing is seen of it yet: it is not accepted
-    for route in held:
-        route.continue_()
-    page.unroute(CLIP)
+    release()
     page.wait_for_selector(".candidate:nth-of-type(2) input:checked")
     assert "3 to check" in " ".join(page.inner_text("#counts").split())
 
@@ -78,29 +75,24 @@ def test_what_is_pressed_before_the_clip_is_there_waits_for_it(shoot, reviewing,
 def test_a_recording_from_the_whole_list_is_chosen_though_the_clip_comes_later(shoot, reviewing, opened) -> None:
     page = opened(reviewing(shoot))
     first = wait_for_clip(page)
-    held = []
-    page.route(CLIP, lambda route: held.append(route))
+    release = holding(page, CLIP)
     page.keyboard.press("ArrowDown")
     until(page, f"document.querySelector('#title').innerText !== {first!r}")
     open_dialog(page, "c")
     name = page.inner_text("dialog .found li:last-child .name")
     page.click("dialog .found li:last-child button")
-    for route in held:
-        route.continue_()
-    page.unroute(CLIP)
+    release()
     page.wait_for_selector(f".candidate:has(input:checked):has-text('{name}')")
 
 
 def test_nobody_is_torn_from_writing_by_an_answer_that_comes_late(shoot, reviewing, opened) -> None:
     page = opened(reviewing(shoot))
     wait_for_clip(page)
-    held = []
-    page.route("**/api/decisions", lambda route: held.append(route))
-    with page.expect_request("**/api/decisions"):
-        page.keyboard.press("x")
+    release = holding(page, "^/api/decisions$")
+    page.keyboard.press("x")
     page.keyboard.press("/")
     page.keyboard.type("p1")
-    held[0].continue_()
+    release()
     wait_for_count(page, "to check", 2)
     page.wait_for_selector("#toasts >> text=/has no match/")
     page.keyboard.type("x")

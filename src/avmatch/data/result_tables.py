@@ -90,9 +90,8 @@ def read_tables(folder: Path) -> ResultTables:
         raise UsageError(f"{folder}: no {MATCHES} there; give the folder that `avmatch match … -o` wrote")
     further = read_further(folder, named)
     rows = read_table(folder / MATCHES, ("video", "audio", "confidence"))[1]
-    matches = tuple(
-        replace(item, further=further.get(item.video, ())) for item in (match_of(row, named) for row in rows)
-    )
+    found = (match_of(row, named) for row in rows)
+    matches = tuple(replace(item, further=further[item.video]) if item.video in further else item for item in found)
     described = _description(folder / DESCRIPTION)
     listed = _list(described, "audio")
     taken = [item.audio for item in matches if item.audio is not None]

@@ -187,7 +187,7 @@ def further(row: ClipRow) -> tuple[FurtherAudio, ...]:
     the first are further ones, all of them.
     """
     match = row.match
-    if match.audio is None:
+    if match.audio is None or not match.further:
         return ()
     first = FurtherAudio(match.audio, "continues", match.offset_seconds or 0.0)
     group = (first, *match.further)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from review_page import VIDEO, until, wait_for_clip, wait_for_count, wait_for_text, wait_for_title
+from review_page import VIDEO, open_dialog, until, wait_for_clip, wait_for_count, wait_for_text, wait_for_title
 
 pytestmark = pytest.mark.slow
 #: The rate of the first clip of the queue.
@@ -26,21 +26,25 @@ WATCH = """() => {
 }"""
 
 
-def accepted(result: Path, avmatch: Callable[..., str]) -> dict[str, str]:
-    """The recording of each clip that `export --only accepted` writes, by name."""
-    table = result.parent / "accepted.csv"
-    avmatch("export", result, "--to", "csv", "--only", "accepted", "-o", table)
+def listed(table: Path) -> dict[str, str]:
+    """The recording of each clip in a table, by name."""
     with table.open(newline="", encoding="utf-8") as file:
         return {Path(row["video"]).name: Path(row["audio"]).name for row in csv.DictReader(file)}
 
 
+def accepted(result: Path, avmatch: Callable[..., str]) -> dict[str, str]:
+    """The recording of each clip that `export --only accepted` writes, by name."""
+    table = result.parent / "accepted.csv"
+    avmatch("export", result, "--to", "csv", "--only", "accepted", "-o", table)
+    return listed(table)
+
+
 def truth(matched: Path) -> dict[str, str]:
     """The true recording of each clip, by name."""
-    with (matched / "clips" / "truth.csv").open(newline="", encoding="utf-8") as file:
-        return {Path(row["video"]).name: Path(row["audio"]).name for row in csv.DictReader(file)}
+    return listed(matched / "clips" / "truth.csv")
 
 
-def test_corrects_three_pairs_undoes_one_solves_and_exports(shoot, matched, reviewing, opened, avmatch) -> None:
+def test_corrects_three_pairs_undoes_one_solves_and_exports(shoot, matched, reviewing, opened) -> None:
     page = opened(reviewing(shoot))
     wait_for_count(page, "to check", 3)
     corrected = ["Choose a clip"]
@@ -61,7 +65,12 @@ def test_corrects_three_pairs_undoes_one_solves_and_exports(shoot, matched, revi
     wait_for_title(page, corrected[-1])
     page.click("#solve")
     page.wait_for_selector("#toasts >> text=/Solved again/")
-    assert accepted(shoot, avmatch) == {name: truth(matched)[name] for name in corrected[:2]}
+    page.click("#export")
+    page.select_option("dialog select", "csv")
+    page.check("dialog input[value=accepted]")
+    page.click("dialog button.primary")
+    page.wait_for_selector("dialog .written a")
+    assert listed(shoot / "timeline.csv") == {name: truth(matched)[name] for name in corrected[:2]}
 
 
 def test_the_keyboard_alone_does_the_whole_job(shoot, matched, reviewing, opened, avmatch) -> None:
@@ -100,6 +109,15 @@ def test_the_keyboard_alone_does_the_whole_job(shoot, matched, reviewing, opened
     press("Enter")
     page.wait_for_selector(f"#rows-decided >> text={first}")
     page.wait_for_selector("#rows-decided >> text=accepted, own offset")
+    open_dialog(page, "e")
+    press("Tab")  # which clips: accepted ones
+    press("Tab")
+    page.keyboard.type("by keys")
+    press("Enter")
+    target = shoot / "by keys" / "timeline.fcpxml"
+    page.wait_for_selector(f"dialog .written code:text-is('{target}')")
+    press("Escape")
+    assert target.stat().st_size
     assert accepted(shoot, avmatch) == {first: truth(matched)[first]}
 
 

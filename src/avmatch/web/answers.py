@@ -103,7 +103,7 @@ async def body_of(request: Request) -> Mapping[str, object]:
 
 
 def text_in(body: Mapping[str, object], name: str) -> str | None:
-    """A text in a body; None where it isn't there. Raises Refused."""
+    """A text in a body; None where it is missing. Raises Refused."""
     value = body.get(name)
     if value is not None and not isinstance(value, str):
         raise Refused(400, "bad_request", f"{name} must be text")

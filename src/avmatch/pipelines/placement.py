@@ -19,6 +19,7 @@ from avmatch.cues.evidence import Cue
 from avmatch.cues.mouth import looks_at_faces
 from avmatch.index.grid import HOP_SECONDS, Window
 from avmatch.matching.fusion import NO_FACTORS, refined_peaks, weight_of
+from avmatch.matching.shortlist import side_by_side
 
 #: Offsets are tried this far apart, as in `match`.
 STEP_SECONDS = 0.02
@@ -67,21 +68,28 @@ def placements(
     """Compare a picture with sounds, or a sound with pictures, each at the offsets of its span."""
     if isinstance(one, VideoFeatures) and not one.mouths:
         cues = [cue for cue in cues if not looks_at_faces(cue)]
-    order = sorted(range(len(others)), key=lambda number: spans[number].length_seconds)
     nats, offsets = np.zeros(len(others), np.float32), np.zeros(len(others), np.float32)
     parts = np.zeros((len(cues), len(others)), np.float32)
-    begin = 0
-    while begin < len(order):
-        longest = _num_lags(spans[order[begin]])
-        end = begin + 1
-        while end < len(order) and (end + 1 - begin) * max(longest, _num_lags(spans[order[end]])) <= BLOCK_VALUES:
-            longest = _num_lags(spans[order[end]])
-            end += 1
-        block = order[begin:end]
-        found = _block(cues, one, [others[number] for number in block], [spans[number] for number in block])
+    blocks = _blocks(spans)
+
+    def compare(number: int) -> None:
+        block = blocks[number]
+        found = _block(cues, one, [others[place] for place in block], [spans[place] for place in block])
         nats[block], offsets[block], parts[:, block] = found
-        begin = end
+
+    side_by_side(compare, range(len(blocks)), "places", None)
     return Placements(nats, offsets, parts, tuple(cue.name for cue in cues))
+
+
+def _blocks(spans: Sequence[Span]) -> list[list[int]]:
+    """Those with spans of similar length together, at most BLOCK_VALUES offsets at once."""
+    order = sorted(range(len(spans)), key=lambda number: spans[number].length_seconds)
+    blocks: list[list[int]] = []
+    for number in order:
+        if not blocks or (len(blocks[-1]) + 1) * _num_lags(spans[number]) > BLOCK_VALUES:
+            blocks.append([])
+        blocks[-1].append(number)
+    return blocks
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ def sound(events, seconds=SECONDS, start_seconds=0.0, seed=0, peak=0.5, colour=0
     for time in events:
         at = np.searchsorted(ticks, time)
         flux[at : at + 2] += 1.5
-        power += np.where(ticks >= time, np.exp(-(ticks - time) / 0.08), 0.0)
+        power += np.where(ticks >= time, np.exp(-np.maximum(ticks - time, 0.0) / 0.08), 0.0)
     level = np.log(power)[:, None] + rng.normal(0, 0.1, flux.shape) + colour * np.linspace(-1, 1, NUM_BANDS)
     flux, level = flux.astype(np.float16), level.astype(np.float16)
     return AudioFeatures(start_seconds, flux, level, seconds, peak, spectrum=np.repeat(level, 2, axis=1))

@@ -12,16 +12,15 @@ import numpy as np
 
 from avmatch.alignment.cuts import audio_between, between, joined_audio, joined_video
 from avmatch.analysis import store
-from avmatch.artifacts.model import shipped_models
+from avmatch.artifacts.model import VOICE
 from avmatch.core.features import BAND_RATE_HZ, TICK_RATE_HZ, AudioFeatures, VideoFeatures
 from avmatch.cues.evidence import Cue, PreparedCue, TimelessCue
 from avmatch.cues.pooled import PooledCue, PooledRows
 from avmatch.index.grid import HOP_SECONDS, WINDOW_SECONDS, windows
 from avmatch.index.library import PART_SECONDS, Content
 from avmatch.pipelines.models import Models, face_cues, motion_cues
-from avmatch.systems.voice.runtime import VoiceDetector, load_voice_detector
+from avmatch.systems.voice.runtime import load_voice_detector
 
-VOICE = "voice"
 #: Vectors of voices are kept of parts in which somebody speaks for so much of the time.
 LEAST_SPEECH = 0.02
 Features = AudioFeatures | VideoFeatures
@@ -60,9 +59,12 @@ class Comparison:
 def comparison(models: Models) -> Comparison:
     """By the cues that `match` has with these models."""
     cues = [*motion_cues(models, apart=False), *face_cues(models.towers, apart=False)]
-    voice: VoiceDetector | None = load_voice_detector(VOICE) if VOICE in shipped_models() else None
     pooled = tuple(cue for cue in cues if isinstance(cue, PooledCue))
-    return Comparison(models, PooledRows(pooled, voice), tuple(cue for cue in cues if not isinstance(cue, TimelessCue)))
+    return Comparison(
+        models,
+        PooledRows(pooled, load_voice_detector(VOICE)),
+        tuple(cue for cue in cues if not isinstance(cue, TimelessCue)),
+    )
 
 
 def end_seconds(features: Features) -> float:
@@ -131,7 +133,7 @@ def _speech(voice: np.ndarray) -> float:
 
 
 def features_of(parts: Sequence[bytes], kind: type[Features]) -> Features | None:
-    """Kept parts, as one; None where one is gone or damaged."""
+    """Kept parts of this kind, as one; None where one is gone or damaged."""
     found = [store.from_bytes(part, kind) for part in parts]
     videos = [part for part in found if isinstance(part, VideoFeatures)]
     audios = [part for part in found if isinstance(part, AudioFeatures)]

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 LIGHT := .light
 INSTALL := -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: check test test-avx2 light docs bench demo install clean
+.PHONY: check test test-all test-avx2 light docs bench demo install clean
 
 $(BIN)/.light: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -32,10 +32,14 @@ check: $(BIN)/.dev  ## style, types, layers
 	$(BIN)/lint-imports
 
 # The code is compiled once for all processes, though the environment may forbid it.
-test: export PYTHONDONTWRITEBYTECODE =
+test test-all: export PYTHONDONTWRITEBYTECODE =
 # Files in their order: the end-to-end tests come early, so no worker waits for one of them at the end.
-test: $(BIN)/.dev  ## every test; those marked `shared` skip where the clips are absent
-	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+test: $(BIN)/.dev  ## what doesn't train, render or open a browser: four minutes on 2 cores
+	$(PYTEST) -m "not slow"
+
+test-all: $(BIN)/.dev  ## every test; those marked `shared` skip where the clips are absent
+	$(PYTEST)
 
 # Backward passes of oneDNN differ by what the CPU can do (decision 0013): those of one without AVX-512.
 test-avx2: $(BIN)/.dev  ## the tests that train networks, as on a CPU without AVX-512

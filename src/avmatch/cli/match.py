@@ -14,7 +14,7 @@ from avmatch.cli.options import (
     Decisions,
     FaceDetector,
     FailOn,
-    MaxOffset,
+    MaxOffsetOrWider,
     Model,
     NoCache,
     cache_folder,
@@ -27,15 +27,16 @@ from avmatch.cli.options import (
 if TYPE_CHECKING:
     from avmatch.core.matches import MatchResult
 
+Out = Annotated[
+    Path | None, Option("-o", "--out", help="Folder for the tables and report.html (default: avmatch-DATE).")
+]
+
 
 def match(
     videos: Annotated[str, Argument(help="Folder, glob, file or CSV/Parquet manifest of silent videos.")],
     audios: Annotated[str, Argument(help="The same for the recordings; the sound of videos counts too.")],
-    out: Annotated[
-        Path | None,
-        Option("-o", "--out", help="Folder for the tables and report.html (default: avmatch-DATE)."),
-    ] = None,
-    max_offset: MaxOffset = 0.5,
+    out: Out = None,
+    max_offset: MaxOffsetOrWider = None,
     many: Annotated[bool, Option("--many", help="One recording may cover several videos.")] = False,
     complete: Annotated[bool, Option("--complete", help="Give every file a match, however unsure.")] = False,
     min_confidence: Annotated[float, Option(help="Pairs below this confidence are not made.")] = 0.5,
@@ -60,53 +61,58 @@ def match(
     no_cache: NoCache = False,
 ) -> None:
     """Match each video to its audio, and write tables and a report."""
-    from avmatch.matching.settings import MatchSettings
+    from avmatch.matching.settings import NEAR_SECONDS, MatchSettings
     from avmatch.pipelines import delivery
     from avmatch.pipelines.answers import match as run
-    from avmatch.reports.output import write_match
 
-    scratch, clock, order, latency = use_scratch and not no_scratch, not no_clock, not no_order, not no_latency
+    near, farther = (NEAR_SECONDS, True) if max_offset is None else (max_offset, False)
+    use = not no_clock, not no_order, not no_latency
     settings = MatchSettings(
-        max_offset, min_confidence, complete, many, not no_duration, scratch, top_k, clock, order, latency
+        near, min_confidence, complete, many, not no_duration, not no_scratch, top_k, *use, farther
     )
-    out = delivery.new_folder() if out is None else out
+    out = out or delivery.new_folder()
     delivery.check_match_outputs(out, mux, matrix, normalise, audio_codec)
     check_timeline(export, out)
     with progress_bars() as progress:
-        places = [folder for folder in (out, mux) if folder is not None]
-        folder = cache_folder(cache, no_cache)
         result = run(
             videos,
             audios,
             settings,
             model=model,
             face_detector=face_detector,
-            cache_dir=folder,
+            cache_dir=cache_folder(cache, no_cache),
             decisions=decisions,
-            leave_out=places,
+            leave_out=[folder for folder in (out, mux) if folder is not None],
             progress=progress,
         )
         if mux is not None:
             result = delivery.mux_matches(result, videos, mux, progress, audio_codec=audio_codec)
-    report = write_match(result, out)
     if matrix is not None:
         delivery.write_matrix(result, matrix, normalise)
-    _print(result, report, as_json=json)
+    _deliver(result, out, as_json=json)
     if result.videos:
         print_timeline(export, out, sys.stderr if json else None)
+    _end(result, fail_on)
+
+
+def _end(result: "MatchResult", fail_on: str | None) -> None:
+    """With what the exit codes say of a result."""
+    from avmatch.pipelines import delivery
+
     if not result.videos or not result.audio or any(failure.stage == "mux" for failure in result.failures):
         raise Exit(NOTHING_USABLE)
     check_failures(fail_on, failed=bool(result.failures), sure=delivery.is_sure(result))
 
 
-def _print(result: "MatchResult", report: Path, *, as_json: bool) -> None:
-    """The answer on stdout, the remarks on stderr."""
+def _deliver(result: "MatchResult", out: Path, *, as_json: bool) -> None:
+    """Write the folder; print the answer on stdout and the remarks on stderr."""
     from rich.console import Console
 
     from avmatch.pipelines import delivery
-    from avmatch.reports.output import match_table
+    from avmatch.reports.output import match_table, write_match
     from avmatch.reports.wording import remark_lines
 
+    report = write_match(result, out)
     if as_json:
         print(*delivery.match_lines(result), sep="\n")
     else:

@@ -37,7 +37,7 @@ MaxOffsetOrWider = Annotated[
     Option(
         parser=duration,
         metavar="DURATION",
-        help="Search offsets up to this: 90, 1:30, 250ms (default: 1 s, and farther where nothing fits).",
+        help="Search offsets up to this: 90, 1:30, 250ms (default: near, and farther where nothing fits).",
     ),
 ]
 FailOn = Annotated[

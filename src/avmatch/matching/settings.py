@@ -6,6 +6,8 @@ from avmatch.core.errors import UsageError
 
 #: A pair is made when it is more probable than not.
 MIN_CONFIDENCE = 0.5
+#: How far offsets are searched first.
+NEAR_SECONDS = 0.5
 #: What a setting may be, by the type of its default.
 _KINDS: dict[type, tuple[type, ...]] = {float: (float, int), int: (int,), bool: (bool,)}
 
@@ -25,9 +27,10 @@ class MatchSettings:
         use_clock: let the clocks of cameras and recorders count, where they turn out to run side by side.
         use_order: let the order of their files count, where it turns out to be the same.
         use_latency: let pairs of one camera and one recorder share what their offsets have in common.
+        search_farther: try what got no match in wider ranges, up to the length of the files (one-to-one work).
     """
 
-    max_offset_seconds: float = 0.5
+    max_offset_seconds: float = NEAR_SECONDS
     min_confidence: float = MIN_CONFIDENCE
     complete: bool = False
     many: bool = False
@@ -37,6 +40,7 @@ class MatchSettings:
     use_clock: bool = True
     use_order: bool = True
     use_latency: bool = True
+    search_farther: bool = False
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -26,6 +26,11 @@ def checked_path(path: object, name: str) -> Path:
     return Path(path)
 
 
+def path_or_none(path: object, name: str) -> Path | None:
+    """Raises UsageError if this is neither a path nor None."""
+    return None if path is None else checked_path(path, name)
+
+
 def one_file(path: object) -> str:
     """The path of a file that is to be used alone. Raises UsageError."""
     if checked_path(path, "path").is_dir():

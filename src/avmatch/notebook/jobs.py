@@ -20,6 +20,7 @@ from avmatch.notebook.arguments import (
     checked_path,
     names_of,
     one_file,
+    path_or_none,
 )
 from avmatch.reports.progress import progress_shown
 
@@ -57,16 +58,13 @@ def match(
 
     Args:
         videos, audios: a folder, a glob, a file, a CSV or Parquet file with a column `path`, or a list of these.
-        settings: what to search and how to decide; the keywords up to `top_k` change single fields of it.
-        model: a run, a model folder, or the name of a shipped model.
-        face_detector: a YuNet ONNX file, or `haar` for OpenCV's cascades.
-        decisions: what was decided of these files in a review (decisions.sqlite).
+        settings: what to search and how to decide; the keywords up to `top_k` change single fields of it. Without
+            it and without `max_offset_seconds`, what fits nothing near is tried farther apart.
+        model, face_detector, decisions, num_workers: as for pipelines.answers.match.
         cache, progress: see `avmatch.notebook`.
-        num_workers: files analysed at once; 0 = one a core.
 
     Raises:
-        UsageError: an argument names nothing, has a wrong type or is out of range.
-        ModelError: the model or the face detector can't be used.
+        UsageError, ModelError: an argument names nothing, has a wrong type, is out of range, or can't be used.
     """
     from avmatch.pipelines.answers import match as run
 
@@ -88,9 +86,9 @@ def match(
             _as_given(audios),
             _settings(settings, given),
             model=model,
-            face_detector=None if face_detector is None else checked_path(face_detector, "face_detector"),
+            face_detector=path_or_none(face_detector, "face_detector"),
             cache_dir=cache_folder(cache),
-            decisions=None if decisions is None else checked_path(decisions, "decisions"),
+            decisions=path_or_none(decisions, "decisions"),
             num_workers=num_workers,
             progress=update,
         )
@@ -160,10 +158,10 @@ def _synced(
     with progress_shown(progress) as update:
         results = run(
             files,
-            audio=None if audio is None else checked_path(audio, "audio"),
+            audio=path_or_none(audio, "audio"),
             max_offset_seconds=max_offset_seconds,
             model=model,
-            face_detector=None if face_detector is None else checked_path(face_detector, "face_detector"),
+            face_detector=path_or_none(face_detector, "face_detector"),
             cache_dir=cache_folder(cache),
             choice=choice or BEST,
             progress=update,
@@ -319,4 +317,5 @@ def _settings(settings: MatchSettings | None, given: Mapping[str, object]) -> Ma
             f"settings must be a MatchSettings, or keywords ({known}), got {settings!r} ({type(settings).__name__})"
         )
     changes = {name: value for name, value in given.items() if value is not None}
-    return replace(settings or MatchSettings(), **changes)  # type: ignore[arg-type]  # the settings check themselves
+    farther = settings is None and "max_offset_seconds" not in changes
+    return replace(settings or MatchSettings(search_farther=farther), **changes)  # type: ignore[arg-type]  # the settings check themselves

@@ -36,6 +36,7 @@ from avmatch.matching.shoot import with_shoot
 from avmatch.media.origins import read_origin, with_devices
 from avmatch.pipelines.arguments import Paths, left_out, listed, video_and_audio_paths
 from avmatch.pipelines.decided import Decided
+from avmatch.pipelines.farther import with_farther
 from avmatch.pipelines.groups import Alignments, same_takes, with_further, without_doubles
 from avmatch.pipelines.lessons import Lessons, learned_factors, lessons_of, scored, with_decided
 from avmatch.pipelines.models import Models, face_cues, models_with, motion_cues, open_for_match
@@ -91,22 +92,20 @@ def match(
     made = decide(video_paths, videos_there, audios_there, judge.scores, confidence, settings, known.given)
     result = with_measured(made, judge)
     result, shared = with_latency(result, judge, *origins) if settings.use_latency else (result, ())
+    result = with_farther(result, video_features, audio_features, judge.cues, settings, known.given, progress)
     result = with_offsets_of_matches(with_further(with_decided(result, known), judge, doubles, *origins))
+    remarks = (
+        *_notes(video_features, audio_features, settings),
+        *picture_notes(result, judge),
+        *jump_notes(result, judge),
+    )
+    missing = {item.video: _missing(item, video_features, audio_features) for item in result.matches}
     return replace(
         result,
-        matches=tuple(
-            replace(item, missing_share=_missing(item, video_features, audio_features)) for item in result.matches
-        ),
+        matches=tuple(replace(item, missing_share=missing[item.video]) for item in result.matches),
         settings={**result.settings, **_named(model=model, face_detector=face_detector)},
         failures=_failures((*video_answers, *audio_answers)),
-        notes=(
-            *left_out((videos, audios), leave_out),
-            *_notes(video_features, audio_features, settings),
-            *learned,
-            *shared,
-            *picture_notes(result, judge),
-            *jump_notes(result, judge),
-        ),
+        notes=(*left_out((videos, audios), leave_out), *result.notes, *remarks, *learned, *shared),
         previews=_previews(video_features, audio_features),
     )
 

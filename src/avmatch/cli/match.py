@@ -90,8 +90,7 @@ def match(
     if matrix is not None:
         delivery.write_matrix(result, matrix, normalise)
     _deliver(result, out, as_json=json)
-    if result.videos:
-        print_timeline(export, out, sys.stderr if json else None)
+    print_timeline(export if result.videos else None, out, sys.stderr if json else None)
     _end(result, fail_on)
 
 

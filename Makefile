@@ -35,7 +35,7 @@ check: $(BIN)/.dev  ## style, types, layers
 test test-all: export PYTHONDONTWRITEBYTECODE =
 # Files in their order: the end-to-end tests come early, so no worker waits for one of them at the end.
 PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
-test: $(BIN)/.dev  ## what doesn't train, render or open a browser: four minutes on 2 cores
+test: $(BIN)/.dev  ## all but the slow ones (tests/conftest.py)
 	$(PYTEST) -m "not slow"
 
 test-all: $(BIN)/.dev  ## every test; those marked `shared` skip where the clips are absent

@@ -26,9 +26,16 @@ hypothesis.settings.register_profile("explore", deadline=None, max_examples=3000
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 SHARED = SHARED_FOLDER / "data"
+#: Folders whose tests train, render, start programs or open a browser, but these files: `make test` leaves them out.
+SLOW_FOLDERS = frozenset({"end_to_end", "evaluation", "systems", "training", "web"})
+QUICK_FILES = frozenset({"end_to_end/test_import.py", "end_to_end/test_match.py", "end_to_end/test_sync.py"})
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        place = item.path.relative_to(Path(__file__).parent)
+        if place.parts[0] in SLOW_FOLDERS and place.as_posix() not in QUICK_FILES:
+            item.add_marker(pytest.mark.slow)
     if not SHARED.is_dir():
         for item in items:
             if item.get_closest_marker("shared"):

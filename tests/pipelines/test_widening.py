@@ -31,7 +31,15 @@ def said(status):
 
 @pytest.mark.parametrize(
     ("video_seconds", "sound_seconds", "expected"),
-    [(5, 5, [4]), (2, 2, []), (5, 30, [10, 29]), (5, 300, [10, 60, 299]), (9000, 5, [10, 60, 3600]), (5, 12, [10])],
+    [
+        (5, 5, [4]),
+        (2, 2, []),
+        (5, 30, [10, 29]),
+        (5, 300, [10, 60, 299]),
+        (5, 9000, [10, 60, 3600]),
+        (9000, 5, [10]),
+        (5, 12, [10]),
+    ],
 )
 def test_ranges_go_as_far_as_picture_and_sound_overlap(video_seconds, sound_seconds, expected):
     assert list(ranges(video_seconds, sound_seconds, 1.0)) == expected

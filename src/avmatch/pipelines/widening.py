@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 LADDER_SECONDS = (10.0, 60.0)
 #: So much of picture and sound lies side by side at the farthest offset; and no range is wider than this.
 LEAST_OVERLAP_SECONDS, MOST_SECONDS = 1.0, 3600.0
-#: A range that is hardly wider than the one before isn't worth a search.
-LEAST_GAIN = 1.5
+#: A range that is hardly wider than the one before isn't worth a search; nor one that takes minutes: the cost goes with
+#: the length of the picture times the range, and this much takes one.
+LEAST_GAIN, MOST_SQUARE_SECONDS = 1.5, 200_000.0
 
 
 def ranges(picture_seconds: float, sound_seconds: float, first_seconds: float) -> Iterator[float]:
@@ -31,7 +32,7 @@ def ranges(picture_seconds: float, sound_seconds: float, first_seconds: float) -
     whole = min(max(picture_seconds, sound_seconds) - LEAST_OVERLAP_SECONDS, MOST_SECONDS)
     reach = first_seconds
     for step in (*LADDER_SECONDS, whole):
-        if reach * LEAST_GAIN <= step <= whole:
+        if reach * LEAST_GAIN <= step <= whole and picture_seconds * step <= MOST_SQUARE_SECONDS:
             yield step
             reach = step
 

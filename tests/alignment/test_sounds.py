@@ -7,7 +7,7 @@ import pytest
 from scipy.signal import fftconvolve
 
 from avmatch.alignment.sounds import SAME_NATS, align_sounds, first_look, onsets
-from avmatch.analysis.features import SoundListener
+from avmatch.analysis.watching import SoundListener
 from avmatch.core.features import AudioFeatures, AudioSamples
 
 RATE_HZ = 16_000

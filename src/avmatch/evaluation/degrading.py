@@ -17,7 +17,8 @@ import numpy as np
 
 from avmatch.alignment.cuts import moved_audio
 from avmatch.analysis import store
-from avmatch.analysis.features import Analyser, PictureWatcher, analyse_all
+from avmatch.analysis.features import Analyser, analyse_all
+from avmatch.analysis.watching import PictureWatcher
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.features import AudioSamples, VideoFrames
 from avmatch.core.files import write_bytes_atomically

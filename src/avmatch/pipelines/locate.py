@@ -29,7 +29,7 @@ from avmatch.pipelines.models import models_with
 from avmatch.pipelines.sync import check_range, cues_for
 from avmatch.reports.plots import heated
 from avmatch.reports.wording import shown
-from avmatch.systems.events.runtime import heat
+from avmatch.systems.events.heat import heat
 
 #: Nats at which a cell is as hot as can be shown, in one window; less evidence glows less.
 HOT_NATS = 6.0

@@ -20,7 +20,7 @@ from avmatch.frontends.motion import GRID
 from avmatch.pipelines.locate import HOT_NATS
 from avmatch.pipelines.models import Models, models_with
 from avmatch.pipelines.sync import DEFAULT_MAX_OFFSET_SECONDS, cues_for, measured_pair
-from avmatch.systems.events.runtime import heat
+from avmatch.systems.events.heat import heat
 
 #: Heat and faces are given so many times a second.
 OVERLAY_RATE_HZ = 12.5

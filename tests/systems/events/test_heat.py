@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from avmatch.systems.events.runtime import heat, load_event_model
+from avmatch.systems.events.heat import heat
+from avmatch.systems.events.runtime import load_event_model
 from avmatch.systems.events.task import EventPairs, EventTowers
 from event_scenes import event_times, picture, sound, struck
 

@@ -17,7 +17,8 @@ recipe.py    the recipe
 task.py      accents and the worth of kinds, trained by gradients; validation and export
 kinds.py     the statistics on which kinds and classes are fitted (training/kinds.py)
 model.py     the filters, and their evidence with gradients
-runtime.py   the exported model, its two cues (EventCue, KindCue), and where in the picture the sound comes from (heat)
+runtime.py   the exported model and its two cues (EventCue, KindCue)
+heat.py      where in the picture the sound comes from
 evaluate.py  similarities of a gallery, offsets of moved sounds, layers for probes
 """
 

@@ -4,13 +4,12 @@ python examples/worst_offsets.py FOLDER
 """
 
 import sys
-from pathlib import Path
 
 import avmatch
 
-files = [str(path) for path in sorted(Path(sys.argv[1]).rglob("*.mp4"))]
-sure = [result for result in avmatch.sync_all(files) if result.status == "ok"]
+results = avmatch.sync_all(sys.argv[1])
+sure = [result for result in results if result.status == "ok"]
 for result in sorted(sure, key=lambda result: -abs(result.offset_seconds)):
     if result.verdict != "in_sync":
         print(f"{result.offset_ms:+7.0f} ms  {result.verdict:18s}  {result.path}")
-print(f"{len(sure)} of {len(files)} files could be measured with confidence")
+print(f"{len(sure)} of {len(results)} files could be measured with confidence")

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import groupby
 from pathlib import Path
 
 import events
@@ -43,20 +45,37 @@ def encoder(name: str, side: str, fold: int):
     return open_encoder(name.replace("{fold}", str(fold)), side)
 
 
-def vectors(piece: Piece, encoders: Encoders) -> tuple[np.ndarray, np.ndarray]:
+@dataclass(frozen=True, eq=False)
+class Material:
+    """What a piece's encoders take: frames about FRAME_SECONDS apart, and samples (1, S) at SAMPLE_RATE_HZ."""
+
+    frames: list[ColourFrames]
+    samples: np.ndarray
+
+
+@cache
+def material(chosen: tuple[Piece, ...]) -> list[Material]:
+    """Of each piece; every clip is decoded once."""
+    found: list[Material] = []
+    for path, some in groupby(chosen, key=lambda piece: piece.path):
+        blocks = list(decode_with_colour(str(path), FRAME_SECONDS))
+        frames = [one for one in blocks if isinstance(one, ColourFrames)]
+        samples = np.concatenate([one.data for one in blocks if isinstance(one, AudioSamples)], axis=1)
+        for piece in some:
+            begin, length = piece.begin_seconds, piece.length_seconds
+            own = [one for one in frames if 0.0 <= one.pts_seconds[0] - begin < length]
+            first, num = (round(seconds * SAMPLE_RATE_HZ) for seconds in (begin, length))
+            found.append(Material(own, samples[:, first : first + num]))
+    return found
+
+
+def vectors(taken: Material, encoders: Encoders) -> tuple[np.ndarray, np.ndarray]:
     """Of a piece's frames and of its windows of sound."""
-    looks, sounds = PictureEncoder(encoders.video), []
-    for block in decode_with_colour(str(piece.path), FRAME_SECONDS):
-        if isinstance(block, ColourFrames):
-            seconds = float(block.pts_seconds[0]) - piece.begin_seconds
-            if 0.0 <= seconds < piece.length_seconds:
-                looks.push(block)
-        elif isinstance(block, AudioSamples):
-            sounds.append(block.data)
-    begin, length = (round(one * SAMPLE_RATE_HZ) for one in (piece.begin_seconds, piece.length_seconds))
-    heard = SoundEncoder(encoders.audio)
-    heard.push(AudioSamples(np.concatenate(sounds, axis=1)[:, begin : begin + length], SAMPLE_RATE_HZ))
-    found = looks.finish(), heard.finish()
+    looks, sounds = PictureEncoder(encoders.video), SoundEncoder(encoders.audio)
+    for frame in taken.frames:
+        looks.push(frame)
+    sounds.push(AudioSamples(taken.samples, SAMPLE_RATE_HZ))
+    found = looks.finish(), sounds.finish()
     return tuple(np.zeros((0, 0), np.float32) if one is None else one.data.astype(np.float32) for one in found)
 
 
@@ -65,7 +84,7 @@ def encoded(work: Path, chosen: list[Piece], encoders: Encoders) -> list[tuple[n
     made_by = f"{encoders.video.fingerprint} {encoders.audio.fingerprint}"
     place = work / f"vectors-{hashlib.blake2b(made_by.encode(), digest_size=6).hexdigest()}.npz"
     if not place.is_file():
-        found = [vectors(piece, encoders) for piece in chosen]
+        found = [vectors(one, encoders) for one in material(tuple(chosen))]
         np.savez(place, **{f"{row}-{side}": one for row, both in enumerate(found) for side, one in enumerate(both)})
     with np.load(place) as kept:
         return [(kept[f"{row}-0"], kept[f"{row}-1"]) for row in range(len(chosen))]

@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
 
 from avmatch.artifacts.encoder import as_input, resized
 from avmatch.core.features import ColourFrames
@@ -33,7 +33,7 @@ DIM, SIDE_PX, TEACHER_PX, PLACES = 128, 112, 224, 7
 #: Between frames; crops of each besides the whole: of events, of talking people.
 FRAME_SECONDS, NUM_CROPS, NUM_CROPS_OTHER = 0.5, 4, 1
 OTHER = "other"
-_TEACHER_BATCH = 32
+_TEACHER_BATCH, _NORM_BATCHES = 32, 50
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,12 +130,12 @@ def _made(teacher: Teacher, frames: list[tuple[np.ndarray, str]]) -> dict[str, n
 class Schedule:
     """How long and how fast. The learning rate rises over `warmup_steps` and falls as a cosine."""
 
-    num_epochs: int = 8
-    batch_size: int = 128
-    learning_rate: float = 3e-3
+    num_epochs: int = 12
+    batch_size: int = 64
+    learning_rate: float = 2e-3
     weight_decay: float = 0.05
-    warmup_steps: int = 100
-    ema_decay: float = 0.995
+    warmup_steps: int = 150
+    ema_decay: float = 0.996
     places_share: float = 0.5
 
     def rate(self, step: int, num_steps: int) -> float:
@@ -202,6 +202,9 @@ def trained(pictures: Pictures, rows: np.ndarray, schedule: Schedule, kept: Path
                 f" after {time.monotonic() - begin:.0f} s",
                 flush=True,
             )
+    # Of averaged weights the features are spread otherwise than of those that were averaged.
+    batches = (batch_of(pictures, np.sort(rng.choice(rows, schedule.batch_size)), rng)[0] for _ in range(_NORM_BATCHES))
+    update_bn(batches, average.module)
     return average.module.eval()
 
 

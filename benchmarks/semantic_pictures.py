@@ -1,38 +1,51 @@
-"""The student for pictures of `semantic`: a small network of our own, trained from nothing to give EfficientNet-Lite0's
-vectors (semantic_students.py calls it).
+"""A trial: a student for pictures of `semantic` that holds nothing of its teacher's weights. It isn't what ships.
 
-Pictures are frames of the development clips, every half second, as they are and as crops in other light and colours.
-The teacher's last features, before they are averaged over the picture, lie on the same grid of 7 × 7 places as the
-student's: it learns each place's vector, besides their mean. So every picture teaches forty-nine times, and a picture
-with a rectangle of another one in it has goals without asking the teacher again (Yun et al., "CutMix", ICCV 2019).
+    python benchmarks/semantic_pictures.py WORK --lite0 WEIGHTS.pth [--only N]
+    python benchmarks/semantic.py WORK --video-encoder WORK/own-{fold}/video.onnx --audio-encoder …
 
-Letters in shapes: N pictures, S places a side, D components.
+A small residual network is trained from nothing to give EfficientNet-Lite0's vectors (WEIGHTS.pth as for
+semantic_students.py). Pictures are frames of the development clips, every half second, as they are and as crops in
+other light and colours. The teacher's last features, before they are averaged over the picture, lie on the same grid of
+7 × 7 places as the student's: it learns each place's vector, besides their mean. So every picture teaches forty-nine
+times, and a picture with a rectangle of another one in it has goals without asking the teacher again (Yun et al.,
+"CutMix", ICCV 2019). It explains half as much of recordings that it has not seen as the student that ships: some two
+hundred recordings are too few (docs/experiments/semantic.md).
+
+WORK/pictures.npz keeps pictures and goals; WORK/own-N is the encoder for fold N of benchmarks/events.py.
+
+Letters in shapes: N pictures, H rows, W columns, S places a side, D components.
 """
 
 from __future__ import annotations
 
+import argparse
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
+import events
 import numpy as np
 import torch
-from torch import Tensor
+from semantic_students import DIM, EVERYTHING, SIDE_PX, clips, write
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
 
 from avmatch.artifacts.encoder import as_input, resized
 from avmatch.core.features import ColourFrames
 from avmatch.media.decode import decode_with_colour
 from avmatch.systems.semantic.lite0 import checked
-from avmatch.systems.semantic.model import PictureStudent, folded, whole_lite0
+from avmatch.systems.semantic.model import Convolution, folded, whole_lite0
 from avmatch.training.closed_forms import whitening
 
-DIM, SIDE_PX, TEACHER_PX, PLACES = 128, 112, 224, 7
+TEACHER_PX, PLACES = 224, 7
+WIDTHS, SQUARE_PX = (32, 32, 64, 64, 120, 120, 120), 4
 #: Between frames; crops of each besides the whole: of events, of talking people.
-FRAME_SECONDS, NUM_CROPS, NUM_CROPS_OTHER = 0.5, 4, 1
-OTHER = "other"
+FRAME_SECONDS, NUM_CROPS, NUM_CROPS_TALKING = 0.5, 4, 1
+#: The group of clips that are no events (semantic_students.clips).
+TALKING = "other"
 _TEACHER_BATCH, _NORM_BATCHES = 32, 50
 
 
@@ -43,7 +56,7 @@ class Pictures:
     Attributes:
         looks: (N, SIDE_PX, SIDE_PX, 3) uint8.
         goals: (N, S², D) float16, in components of the teacher's vectors.
-        group: (N,) the recording of each, or OTHER.
+        group: (N,) the recording of each, or TALKING.
     """
 
     looks: np.ndarray
@@ -61,7 +74,7 @@ def frames_of(clips: Iterable[tuple[Path, str]]) -> Iterator[tuple[np.ndarray, s
             continue
         found = (one.data[0] for one in decode_with_colour(path, FRAME_SECONDS) if isinstance(one, ColourFrames))
         for place, frame in enumerate(found):
-            if group != OTHER or place == 1:
+            if group != TALKING or place == 1:
                 yield frame, group
 
 
@@ -79,6 +92,46 @@ def crop(frame: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     if rng.random() < 0.15:
         part = cv2.GaussianBlur(part, (0, 0), rng.uniform(0.5, 2.0))
     return np.ascontiguousarray(np.clip(part, 0, 255).astype(np.uint8))
+
+
+class Residual(nn.Module):
+    """Two 3 × 3 convolutions beside what comes in; where the width changes, at half the resolution.
+
+    He et al., "Deep residual learning", CVPR 2016; the shortcut as in He et al., "Bag of tricks", CVPR 2019.
+    """
+
+    def __init__(self, channels_in: int, channels: int) -> None:
+        super().__init__()
+        is_wider = channels != channels_in
+        first = Convolution(channels_in, channels, 3, 2 if is_wider else 1)
+        self.layers = nn.Sequential(first, Convolution(channels, channels, 3, is_last=True))
+        beside = nn.Sequential(nn.AvgPool2d(2), Convolution(channels_in, channels, 1, is_last=True))
+        self.shortcut = beside if is_wider else nn.Identity()
+
+    def forward(self, features: Tensor) -> Tensor:
+        return torch.relu(self.layers(features) + self.shortcut(features))
+
+
+class OwnStudent(nn.Module):
+    """Squares of 4 × 4 pixels, widths one after another, the picture's mean beside every place: 0.92 million weights,
+    0.17 billion operations a picture. A picture's vector is the mean of its places'."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        blocks = [Residual(before, after) for before, after in pairwise(WIDTHS)]
+        self.trunk = nn.Sequential(nn.PixelUnshuffle(SQUARE_PX), Convolution(3 * SQUARE_PX**2, WIDTHS[0], 3), *blocks)
+        self.context = nn.Linear(WIDTHS[-1], WIDTHS[-1])
+        self.output = nn.Conv2d(WIDTHS[-1], DIM, 1)
+
+    def places(self, pictures: Tensor) -> Tensor:
+        """(N, D, S, S), of red, green and blue (N, 3, H, W) in 0…1."""
+        features = self.trunk(4.0 * pictures - 2.0)
+        context = self.context(features.mean(dim=(2, 3)))
+        return self.output(torch.relu(features + context[:, :, None, None]))
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """(N, D)."""
+        return self.places(pictures).mean(dim=(2, 3))
 
 
 class Teacher:
@@ -117,7 +170,7 @@ def _made(teacher: Teacher, frames: list[tuple[np.ndarray, str]]) -> dict[str, n
     mean, directions = axes.mean.astype(np.float32), axes.directions.astype(np.float32)
     looks, goals, groups = [], [], []
     for frame, group in frames:
-        num = NUM_CROPS_OTHER if group == OTHER else NUM_CROPS
+        num = NUM_CROPS_TALKING if group == TALKING else NUM_CROPS
         shown = [frame, *(crop(frame, rng) for _ in range(num))]
         looks.append(np.stack([resized(one, SIDE_PX) for one in shown]))
         goals.append(((teacher.maps(shown) - mean) @ directions).astype(np.float16))
@@ -171,11 +224,11 @@ def loss_of(places: Tensor, goals: Tensor, spread: tuple[float, float], share: f
     return of_means + share * errors.square().sum(dim=3).mean() / spread[1]
 
 
-def trained(pictures: Pictures, rows: np.ndarray, schedule: Schedule, kept: Path) -> PictureStudent:
+def trained(pictures: Pictures, rows: np.ndarray, schedule: Schedule, kept: Path) -> OwnStudent:
     """The moving average of a network that is trained on these rows; `kept` holds the last epoch's weights."""
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
-    network = PictureStudent(DIM).to(memory_format=torch.channels_last)
+    network = OwnStudent().to(memory_format=torch.channels_last)
     average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(schedule.ema_decay), use_buffers=True)
     optimizer = torch.optim.AdamW(network.parameters(), schedule.learning_rate, weight_decay=schedule.weight_decay)
     spread = _spread(pictures.goals[rows[::10]].astype(np.float32))
@@ -211,3 +264,26 @@ def trained(pictures: Pictures, rows: np.ndarray, schedule: Schedule, kept: Path
 def _spread(goals: np.ndarray) -> tuple[float, float]:
     means = goals.mean(axis=1)
     return float(means.var(axis=0).sum()), float(goals.reshape(-1, goals.shape[2]).var(axis=0).sum())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--lite0", type=Path, required=True)
+    parser.add_argument("--only", nargs="+", metavar="N", help="folds, or all; otherwise each of them")
+    asked = parser.parse_args()
+    asked.work.mkdir(parents=True, exist_ok=True)
+    cv2.setNumThreads(1)
+    shown, fold_of = pictures(asked.work, asked.lite0, clips()), events.fold_of()
+    own = np.array([fold_of.get(group, -1) for group in shown.group])
+    for fold in (*range(events.FOLDS), EVERYTHING):
+        if asked.only and str(fold) not in asked.only:
+            continue
+        folder, rows = asked.work / f"own-{fold}", np.flatnonzero(own != fold)
+        folder.mkdir(parents=True, exist_ok=True)
+        write(folder, trained(shown, rows, Schedule(), folder / "video.pt"), "video", len(rows))
+        print(folder, flush=True)
+
+
+if __name__ == "__main__":
+    main()

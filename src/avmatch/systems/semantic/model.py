@@ -1,11 +1,10 @@
-"""The networks: two small students, and the EfficientNet-Lite0 that teaches the one for pictures.
+"""The networks: two small students, and the EfficientNet-Lite0 from which the one for pictures descends.
 
-*Pictures*: a residual network of our own, trained from nothing to give at each place of a picture, and in the mean,
-what EfficientNet-Lite0 gives there (benchmarks/semantic_pictures.py). *Sounds*: statistics of log-mel, and a kernel
-regression to the vectors of YAMNet, fitted in closed form (benchmarks/semantic_students.py).
-
-EfficientNet-Lite0 itself (Tan and Le, "EfficientNet", ICML 2019; the Lite variant of Google, 2020: no
-squeeze-and-excitation, ReLU6) is here for those who install it (lite0.py).
+*Pictures*: EfficientNet-Lite0 (Tan and Le, "EfficientNet", ICML 2019; the Lite variant of Google, 2020: no
+squeeze-and-excitation, ReLU6) as far as its sixth stage's first block, and a linear map to the vectors of all of it.
+*Sounds*: statistics of log-mel, and a kernel regression to the vectors of YAMNet. Both are fitted in closed form
+(benchmarks/semantic_students.py): there are some two hundred recordings with pictures to learn from, and a network of
+1.2 MB that was trained by gradients for ten minutes does worse (docs/experiments/semantic.md).
 
 Letters in shapes: N pictures or windows of sound, H rows, W columns, C channels, D dimensions.
 """
@@ -54,8 +53,8 @@ LITE0 = (
     Stage(1, 3, 1, 6, 320),
 )
 _STEM, _HEAD = 32, 1280
-#: Side of the squares of pixels that the student takes as one place.
-_SQUARE = 4
+#: The student: its first stages, and one block of the sixth.
+SHORT = (*LITE0[:5], Stage(1, 5, 2, 6, 192))
 
 
 class Convolution(nn.Sequential):
@@ -136,49 +135,24 @@ class Lite0(nn.Module):
         return found
 
 
-class Residual(nn.Module):
-    """Two 3 × 3 convolutions beside what comes in; where the width changes, at half the resolution."""
-
-    def __init__(self, channels_in: int, channels: int) -> None:
-        super().__init__()
-        is_wider = channels != channels_in
-        self.layers = nn.Sequential(
-            Convolution(channels_in, channels, 3, 2 if is_wider else 1),
-            Convolution(channels, channels, 3, is_last=True),
-        )
-        self.shortcut = (
-            nn.Sequential(nn.AvgPool2d(2), Convolution(channels_in, channels, 1, is_last=True))
-            if is_wider
-            else nn.Identity()
-        )
-
-    def forward(self, pictures: Float[Tensor, "N C H W"]) -> Float[Tensor, "N c h w"]:
-        """He et al., "Deep residual learning", CVPR 2016; the shortcut as in "Bag of tricks", CVPR 2019."""
-        found: Tensor = torch.relu(self.layers(pictures) + self.shortcut(pictures))
-        return found
-
-
 class PictureStudent(nn.Module):
-    """A residual network of our own: squares of 4 × 4 pixels, widths one after another, the picture's mean beside every
-    place, and a vector of each of the 7 × 7 places of a picture of 112 px. A picture's vector is their mean."""
+    """Means and maxima over the picture of what two blocks give, the last of the fifth stage and the one after it, and
+    a linear map of them, fitted in closed form."""
 
-    def __init__(self, dim: int = 128, widths: Sequence[int] = (32, 32, 64, 64, 120, 120, 120)) -> None:
+    def __init__(self, dim: int = 128) -> None:
         super().__init__()
-        blocks = [Residual(before, after) for before, after in pairwise(widths)]
-        self.trunk = nn.Sequential(nn.PixelUnshuffle(_SQUARE), Convolution(3 * _SQUARE**2, widths[0], 3), *blocks)
-        self.context = nn.Linear(widths[-1], widths[-1])
-        self.output = nn.Conv2d(widths[-1], dim, 1)
+        self.trunk = Trunk(SHORT)
+        self.output = nn.Linear(2 * (SHORT[-2].width + SHORT[-1].width), dim)
 
-    def places(self, pictures: Float[Tensor, "N 3 H W"]) -> Float[Tensor, "N D h w"]:
-        """A vector of each place, of red, green and blue in 0…1."""
-        features = self.trunk(4.0 * pictures - 2.0)
-        context = self.context(features.mean(dim=(2, 3)))
-        found: Tensor = self.output(torch.relu(features + context[:, :, None, None]))
-        return found
+    def pooled(self, pictures: Float[Tensor, "N 3 H W"]) -> Float[Tensor, "N F"]:
+        """What the map takes."""
+        parts = [part for one in self.trunk(pictures)[-2:] for part in (one.mean(dim=(2, 3)), one.amax(dim=(2, 3)))]
+        return torch.cat(parts, dim=1)
 
     def forward(self, pictures: Float[Tensor, "N 3 H W"]) -> Float[Tensor, "N D"]:
         """Of red, green and blue in 0…1."""
-        return self.places(pictures).mean(dim=(2, 3))
+        found: Tensor = self.output(self.pooled(pictures))
+        return found
 
 
 def take_lite0(trunk: Trunk, weights: dict[str, Tensor]) -> None:

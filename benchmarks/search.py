@@ -155,7 +155,8 @@ def searched(work: Path, fold: int, encoders: str | None, chosen: list[Piece], e
     folder = work / f"index-{fold}-{'semantic' if encoders else 'events'}"
     indexed(folder, by, [*list_audio(SHARED / "esc10"), *clips], cache)
     analyser = Analyser(cache, by.models.towers, 1, encoders=by.models.encoders)
-    videos = dict(zip(clips, usable(analyse_all(analyser.video, clips, "videos")), strict=True))
+    asked = list(dict.fromkeys(str(piece.path) for piece in own[::every]))
+    videos = dict(zip(asked, usable(analyse_all(analyser.video, asked, "videos")), strict=True))
     with Searcher(folder, by) as searcher:
         rows = dict(searcher.store._all("SELECT path, content FROM file"))
         labels = {rows[str(piece.path)]: piece for piece in own}

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Bool, Float, Float32
 
 from avmatch.alignment.cuts import moved_audio, moved_video, padded_audio
 from avmatch.core.features import BAND_RATE_HZ, AudioFeatures, VideoFeatures
@@ -64,9 +64,16 @@ def placements(
     one: VideoFeatures | AudioFeatures,
     others: Sequence[VideoFeatures | AudioFeatures],
     spans: Sequence[Span],
+    spoken: Sequence[bool] | None = None,
 ) -> Placements:
-    """Compare a picture with sounds, or a sound with pictures, each at the offsets of its span."""
-    if isinstance(one, VideoFeatures) and not one.mouths:
+    """Compare a picture with sounds, or a sound with pictures, each at the offsets of its span.
+
+    Args:
+        spoken: of each pair, whether its sound is speech; None = all. Faces are compared with speech alone: what they
+            say of cries and of music is wrong by far more than their evidence admits.
+    """
+    heard = np.ones(len(others), bool) if spoken is None else np.array(spoken, bool)
+    if not heard.any() or (isinstance(one, VideoFeatures) and not one.mouths):
         cues = [cue for cue in cues if not looks_at_faces(cue)]
     nats, offsets = np.zeros(len(others), np.float32), np.zeros(len(others), np.float32)
     parts = np.zeros((len(cues), len(others)), np.float32)
@@ -74,7 +81,7 @@ def placements(
 
     def compare(number: int) -> None:
         block = blocks[number]
-        found = _block(cues, one, [others[place] for place in block], [spans[place] for place in block])
+        found = _block(cues, one, [others[place] for place in block], [spans[place] for place in block], heard[block])
         nats[block], offsets[block], parts[:, block] = found
 
     side_by_side(compare, range(len(blocks)), "places", None)
@@ -142,6 +149,7 @@ def _block(
     one: VideoFeatures | AudioFeatures,
     others: Sequence[VideoFeatures | AudioFeatures],
     spans: Sequence[Span],
+    spoken: Bool[np.ndarray, " m"],
 ) -> tuple[Float32[np.ndarray, " m"], Float32[np.ndarray, " m"], Float32[np.ndarray, "C m"]]:
     """Of some others, each moved so that its span begins at 0."""
     lags = np.arange(max(map(_num_lags, spans))) * STEP_SECONDS
@@ -149,6 +157,8 @@ def _block(
     videos, audios = ([one], moved) if isinstance(one, VideoFeatures) else (moved, [one])
     curves = [weight_of(cue, NO_FACTORS) * cue.curves(videos, audios, lags).nats for cue in cues]  # type: ignore[arg-type]
     flat = np.stack([nats.reshape(len(others), len(lags)) for nats in curves])
+    faces = [place for place, cue in enumerate(cues) if looks_at_faces(cue)]
+    flat[np.ix_(np.array(faces, np.int64), np.flatnonzero(~spoken))] = 0.0
     posterior = flat.sum(axis=0) + np.stack([_log_prior(lags, span) for span in spans]).astype(np.float32)
     peak = posterior.argmax(axis=1)
     rows = np.arange(len(others))

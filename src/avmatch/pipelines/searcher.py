@@ -33,19 +33,20 @@ LISTED = 300
 BLOCK_ROWS = 1 << 16
 SPEECH = "speech"
 #: From this share on a window is speech.
-LEAST_SPEECH = 0.3
+LEAST_SPEECH = 0.2
 #: Places of one file closer than this share of what was asked for are one.
 APART_SHARE = 0.5
 ROWS = "rows"
 
 
 class Found(NamedTuple):
-    """A window, how well it goes with what was asked for, and its kind."""
+    """A window, how well it goes with what was asked for, its kind, and how much of it is speech, 0…1."""
 
     content: int
     number: int
     nats: float
     kind: str
+    speech: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,9 +146,9 @@ class Searcher:
         best = best[np.argsort(-nats[best], kind="stable")]
         places, rows = self._rows_at(best)
         return [
-            Found(content, number, value, name)
-            for (content, number), value, name in zip(
-                places.tolist(), nats[best].tolist(), self._kinds(rows), strict=True
+            Found(content, number, value, name, speech)
+            for (content, number), value, name, speech in zip(
+                places.tolist(), nats[best].tolist(), self._kinds(rows), self.by.rows.speech(rows).tolist(), strict=True
             )
         ]
 
@@ -208,7 +209,8 @@ class Searcher:
             return []
         query, compared = _together(query, others)
         spans = [place.span(is_sound=self.holds_sounds) for place in places]
-        at = placements(self.by.over_time, query, compared, spans)
+        spoken = [self._is_spoken(found, query) for found, _ in chosen]
+        at = placements(self.by.over_time, query, compared, spans, spoken)
         sign = 1.0 if self.holds_sounds else -1.0
         placed = [
             _placed(found, sign * offset, min(length, duration - sign * offset), nats, parts, at.cue_names)
@@ -217,6 +219,12 @@ class Searcher:
             )
         ]
         return one_a_place(sorted(placed, key=lambda item: -item.nats), APART_SHARE * length)
+
+    def _is_spoken(self, found: Found, query: Features) -> bool:
+        """Whether the sound of a pair is speech."""
+        if self.holds_sounds or isinstance(query, VideoFeatures):
+            return found.speech >= LEAST_SPEECH
+        return float(self.by.rows.speech(row_of(self.by, query)[None])[0]) >= LEAST_SPEECH
 
     def window(self, found: Found) -> Window:
         """Where a window lies in its file."""

@@ -27,7 +27,7 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatabl
 
 SHARED = SHARED_FOLDER / "data"
 #: Folders whose tests train, render, start programs or open a browser, but these files: `make test` leaves them out.
-SLOW_FOLDERS = frozenset({"end_to_end", "evaluation", "systems", "training", "web"})
+SLOW_FOLDERS = frozenset({"end_to_end", "evaluation", "synth", "systems", "training", "web"})
 QUICK_FILES = frozenset({"end_to_end/test_import.py", "end_to_end/test_match.py", "end_to_end/test_sync.py"})
 
 

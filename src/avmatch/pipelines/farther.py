@@ -9,6 +9,7 @@ so that its odds count a Mth (Bayes): of a hundred recordings one must be surer 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import product
 
 import numpy as np
 
@@ -45,23 +46,22 @@ def with_farther(
     """
     if settings.many or not settings.search_farther:
         return result
-    names, sounds = list(videos), list(audios)
-    closed = given.closed((len(names), len(sounds)), shared=False)
     left = [item.video for item in result.matches if item.audio is None and item.video in videos]
     free = [path for path in result.unmatched_audio if path in audios]
+    reach = f"±{settings.max_offset_seconds:g} s"
+    if len(left) * len(free) > MOST_PAIRS:
+        remark = f"{len(left)} videos fit nothing within {reach}; wider ranges are tried where --max-offset gives one"
+        return replace(result, notes=(*result.notes, remark))
+    rows, columns = ({path: place for place, path in enumerate(side)} for side in (videos, audios))
+    closed = given.closed((len(rows), len(columns)), shared=False)
     pairs = [
         (video, audio)
-        for video in left
-        for audio in free
-        if not closed[names.index(video), sounds.index(audio)]
-        and any(_ranges(videos[video], audios[audio], settings.max_offset_seconds))
+        for video, audio in product(left, free)
+        if not closed[rows[video], columns[audio]]
+        and _ranges(videos[video], audios[audio], settings.max_offset_seconds)
     ]
     if not pairs:
         return result
-    reach = f"±{settings.max_offset_seconds:g} s"
-    if len(pairs) > MOST_PAIRS:
-        remark = f"{len(left)} videos fit nothing within {reach}; wider ranges are tried where --max-offset gives one"
-        return replace(result, notes=(*result.notes, remark))
     by_name = {str(number): pair for number, pair in enumerate(pairs)}
 
     def tried(name: str) -> Measured:

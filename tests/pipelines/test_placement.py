@@ -1,13 +1,15 @@
 """Where something fits, each file within a range of its own."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from avmatch.alignment.cuts import audio_between, between, joined_audio, joined_video, moved_video, padded_audio
+from avmatch.core.features import Embeddings
 from avmatch.index.grid import Window, window, windows
-from avmatch.pipelines.placement import SLACK_SECONDS, Place, in_silence, place_in, placements
+from avmatch.pipelines.placement import SLACK_SECONDS, Place, Span, in_silence, place_in, placements
 from avmatch.systems.events.runtime import EventCue, load_event_model
 from event_scenes import event_times, picture, sound
 
@@ -50,6 +52,23 @@ def test_a_short_sound_is_laid_where_it_fits(cue):
     place = place_in(Window(0.0, 2.0), 2.0, 8.0)
     found = placements([cue], clip, [short], [place.span(is_sound=True)])
     assert found.offset_seconds[0] == pytest.approx(-3.7, abs=0.08)
+
+
+def test_silence_agrees_with_nothing(cue):
+    """Small numbers behind a sound that ends in digital silence; a picture is never laid there."""
+    clip = picture(event_times(5, 2.0), 2.0)
+    whole = sound(event_times(6, 10.0), 10.0)
+    level, flux, spectrum = whole.level.copy(), whole.flux.copy(), whole.spectrum.copy()
+    level[300:], flux[300:], spectrum[300:] = level[:300].min(), 0.0, np.log(1e-6)
+    quiet = replace(whole, level=level, flux=flux, spectrum=spectrum)
+    drift = np.linspace(0.0, 1e-2, len(flux), dtype=np.float16)[:, None] ** 2
+    accents = Embeddings(np.where(np.arange(1000)[:, None] < 300, 1.0, drift) * np.ones(4, np.float16), 100.0)
+    quiet = replace(quiet, embeddings={"events accents": accents})
+    found = placements([cue], clip, [quiet], [place_in(Window(0.0, 10.0), 10.0, 2.0).span(is_sound=True)])
+    assert found.nats[0] < 5.0
+    whole_clip = picture(event_times(6, 2.0), 2.0)
+    found = placements([cue], whole_clip, [replace(quiet, embeddings={})], [Span(-0.5, 8.5)])
+    assert found.offset_seconds[0] == pytest.approx(0.0, abs=0.06)
 
 
 def test_a_clip_and_a_file_lie_within_one_another():

@@ -14,7 +14,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32
 
 from avmatch.alignment.cuts import moved_audio, moved_video, padded_audio
-from avmatch.core.features import BAND_RATE_HZ, AudioFeatures, VideoFeatures
+from avmatch.alignment.measurement import SILENT_NATS
+from avmatch.core.features import BAND_RATE_HZ, TICK_RATE_HZ, AudioFeatures, VideoFeatures
 from avmatch.cues.evidence import Cue
 from avmatch.cues.mouth import looks_at_faces
 from avmatch.index.grid import HOP_SECONDS, Window
@@ -25,6 +26,8 @@ from avmatch.matching.shortlist import side_by_side
 STEP_SECONDS = 0.02
 #: Places may lie this far outside what fits, and so much more of a file is read.
 SLACK_SECONDS, MARGIN_SECONDS = 0.5, 0.5
+#: Of a picture, so much must have a sound, or half of all of a short one.
+HEARD_SHARE = 0.3
 #: Others times offsets that are looked at together.
 BLOCK_VALUES = 30_000
 
@@ -159,6 +162,12 @@ def _block(
     flat = np.stack([nats.reshape(len(others), len(lags)) for nats in curves])
     faces = [place for place, cue in enumerate(cues) if looks_at_faces(cue)]
     flat[np.ix_(np.array(faces, np.int64), np.flatnonzero(~spoken))] = 0.0
+    for place, other in enumerate(moved):
+        video, audio = (one, other) if isinstance(one, VideoFeatures) else (other, one)
+        assert isinstance(video, VideoFeatures)
+        assert isinstance(audio, AudioFeatures)
+        silent = ~_is_heard(video, audio, lags)
+        flat[:, place, silent] = np.minimum(flat[:, place, silent], 0.0)
     posterior = flat.sum(axis=0) + np.stack([_log_prior(lags, span) for span in spans]).astype(np.float32)
     peak = posterior.argmax(axis=1)
     rows = np.arange(len(others))
@@ -167,6 +176,20 @@ def _block(
     refined = refined_peaks(posterior[None], peak[None], lags)[0]
     firsts = np.array([span.first_seconds for span in spans], np.float32)
     return nats.astype(np.float32), (firsts + refined).astype(np.float32), flat[:, rows, peak]
+
+
+def _is_heard(
+    video: VideoFeatures, audio: AudioFeatures, lags_seconds: Float[np.ndarray, " L"]
+) -> Bool[np.ndarray, " L"]:
+    """At which offsets enough of a picture has a sound above its floor; what lies at the floor agrees with anything."""
+    level = audio.level.mean(axis=1, dtype=np.float32)
+    heard = level > level.min(initial=np.inf) + SILENT_NATS
+    num_heard = np.concatenate([[0], np.cumsum(heard)])
+    length = len(video.motion) / TICK_RATE_HZ
+    first = np.rint((lags_seconds + video.start_seconds - audio.start_seconds) * BAND_RATE_HZ).astype(int)
+    begin, end = (np.clip(at, 0, len(heard)) for at in (first, first + round(length * BAND_RATE_HZ)))
+    enough = min(HEARD_SHARE * length * BAND_RATE_HZ, 0.5 * float(num_heard[-1]))
+    return np.asarray(num_heard[end] - num_heard[begin] >= max(enough, 1.0))
 
 
 def _moved(other: VideoFeatures | AudioFeatures, first_seconds: float) -> VideoFeatures | AudioFeatures:

@@ -18,7 +18,7 @@ from avmatch.pipelines.pooled import Features
 from avmatch.pipelines.searcher import ROWS, Found, Placed, Searcher
 
 #: How far the evidence of a search may be believed (benchmarks/search.py).
-CONFIDENCE_SLOPE = 0.7
+CONFIDENCE_SLOPE = 2.4
 #: Cues that say less than this aren't named.
 LEAST_NATS = 0.05
 _WORDS = {ROWS: "of one kind"}

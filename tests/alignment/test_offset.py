@@ -20,7 +20,7 @@ from avmatch.core.features import AudioFeatures, Embeddings, VideoFeatures
 from avmatch.cues.evidence import Calibration, Curves
 from avmatch.cues.learned import EmbeddingCue
 
-VIDEO = VideoFeatures(0.0, np.zeros((1, 1, 1)), (), 25.0, 5.0)
+VIDEO = VideoFeatures(0.0, np.ones((1, 8, 1)), (), 25.0, 5.0)
 AUDIO = AudioFeatures(0.0, np.zeros((1, 1)), np.zeros((1, 1)), 5.0, 1.0)
 PLAIN = Calibration()
 
@@ -91,7 +91,7 @@ def test_nothing_in_the_curve_is_no_confidence():
 
 def test_both_halves_of_the_picture_have_to_agree():
     """The whole says the same of both pictures; one half of the second says something else."""
-    video = VideoFeatures(2.0, np.zeros((100, 1, 1)), (), 25.0, 4.0)
+    video = VideoFeatures(2.0, np.ones((100, 8, 1)), (), 25.0, 4.0)
 
     @dataclass(frozen=True)
     class Halved(FakeCue):
@@ -121,7 +121,7 @@ def test_what_the_event_is_counts_where_the_calibration_asks():
         def classes(self, video, audio):
             return (1.0, 0.0)
 
-    video = VideoFeatures(2.0, np.zeros((100, 1, 1)), (), 25.0, 4.0)
+    video = VideoFeatures(2.0, np.ones((100, 8, 1)), (), 25.0, 4.0)
     slopes = {"class_slopes": (-3.0, 0.0)}
     doubted, unasked, nameless = (
         estimate_offset((cue,), video, AUDIO, max_offset_seconds=1.0)

@@ -45,10 +45,10 @@ def test_former_options_are_translated(former, new):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_command_has_eight_options_at_most_and_none_is_hidden(name):
+def test_a_command_has_few_options_and_none_is_hidden(name):
     parameters = get_command(app).commands["evaluate"].commands[name].params
     options = [one for one in parameters if one.param_type_name == "option"]
-    assert len(options) <= 8
+    assert len(options) <= (9 if name == "sync" else 8)  # --per-file, for generated talking heads, is the ninth
     assert not any(option.hidden for option in options)
 
 

@@ -87,7 +87,7 @@ videos, audio, out, cache, stage, num = sys.argv[1:]
 def progress(name, done, total):
     if name == stage and done == int(num):
         os.kill(os.getpid(), signal.SIGKILL)
-write_match(match(videos, audio, cache_dir=Path(cache), progress=progress), out)
+write_match(match(videos, audio, cache=Path(cache), progress=progress), out)
 """
 
 

@@ -74,7 +74,7 @@ def talking(unit):
     track = MouthTrack(
         np.arange(len(unit)) / 25, np.zeros((len(unit), 4)), np.zeros((len(unit), 1)), {"m": Embeddings(unit, 25)}
     )
-    return VideoFeatures(0.0, np.zeros((len(unit), 1, 1)), (track,), 25.0, len(unit) / 25)
+    return VideoFeatures(0.0, np.ones((len(unit), 8, 1)), (track,), 25.0, len(unit) / 25)
 
 
 def sounding(unit):

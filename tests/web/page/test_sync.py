@@ -11,6 +11,8 @@ from review_sync import make_flash_clip, measure, write_beeps
 pytestmark = pytest.mark.slow
 #: The bar of the issue; half a frame at 25 fps.
 TOLERANCE_SECONDS = 0.020
+#: Share of the frames that must have been on the screen for a measurement.
+LEAST_SHOWN = 0.5
 
 
 @pytest.mark.parametrize(
@@ -18,7 +20,10 @@ TOLERANCE_SECONDS = 0.020
 )
 def test_flashes_and_beeps_are_together(tmp_path, reviewing, chromium, fps, offset_seconds) -> None:
     clip = make_flash_clip(tmp_path, seconds=14, fps=fps, offset_seconds=offset_seconds)
-    sync = measure(chromium, reviewing(clip.result), seconds=12)
+    for _ in range(3):  # a machine that shows a fraction of the frames can't say whether they are together
+        sync = measure(chromium, reviewing(clip.result), seconds=12)
+        if sync.num_shown >= LEAST_SHOWN * 12 * fps:
+            break
     assert len(sync.errors_seconds) >= 8
     assert sync.num_silent <= 1
     # The median: on a busy machine a single frame comes late, and a single flash with it.

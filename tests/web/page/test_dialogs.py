@@ -57,12 +57,18 @@ def test_a_dialog_is_not_answered_by_the_one_before(shoot, reviewing, opened) ->
     until(page, "document.querySelector('#subtitle').innerText.includes('device camera A')")
 
 
-def test_what_is_pressed_before_the_clip_is_there_waits_for_it(shoot, reviewing, opened) -> None:
-    page = opened(reviewing(shoot))
+def with_the_next_clip_held_back(page):
+    """The next clip is chosen, but what is known of it doesn't come until the answer is called."""
     first = wait_for_clip(page)
     release = holding(page, CLIP)
     page.keyboard.press("ArrowDown")
     until(page, f"document.querySelector('#title').innerText !== {first!r}")
+    return release
+
+
+def test_what_is_pressed_before_the_clip_is_there_waits_for_it(shoot, reviewing, opened) -> None:
+    page = opened(reviewing(shoot))
+    release = with_the_next_clip_held_back(page)
     open_dialog(page, "c")
     page.keyboard.press("Escape")
     page.keyboard.press("2")
@@ -74,10 +80,7 @@ def test_what_is_pressed_before_the_clip_is_there_waits_for_it(shoot, reviewing,
 
 def test_a_recording_from_the_whole_list_is_chosen_though_the_clip_comes_later(shoot, reviewing, opened) -> None:
     page = opened(reviewing(shoot))
-    first = wait_for_clip(page)
-    release = holding(page, CLIP)
-    page.keyboard.press("ArrowDown")
-    until(page, f"document.querySelector('#title').innerText !== {first!r}")
+    release = with_the_next_clip_held_back(page)
     open_dialog(page, "c")
     name = page.inner_text("dialog .found li:last-child .name")
     page.click("dialog .found li:last-child button")

@@ -34,7 +34,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 from scipy.stats import binomtest
 
-from avmatch.alignment.cuts import audio_between, between, moved_audio
+from avmatch.alignment.cuts import audio_between, between, moved_audio, moved_video
 from avmatch.alignment.offset import (
     OK_CONFIDENCE,
     UNRELATED_BELOW,
@@ -45,7 +45,7 @@ from avmatch.alignment.offset import (
 )
 from avmatch.analysis.features import Analyser, analyse_all
 from avmatch.artifacts.model import WEIGHTS
-from avmatch.core.features import AudioFeatures, Embeddings, VideoFeatures
+from avmatch.core.features import AudioFeatures, VideoFeatures
 from avmatch.core.results import Failure
 from avmatch.cues.evidence import Cue, PeakFigures
 from avmatch.metrics.intervals import bootstrap_interval
@@ -96,23 +96,6 @@ class Trial:
         """What the confidence is made of; of pairs for which no cue can tell, there are none."""
         assert self.estimate.figures is not None
         return self.estimate.figures
-
-
-def moved_video(video: VideoFeatures, seconds: float) -> VideoFeatures:
-    """The same of a picture."""
-    mouths = tuple(
-        replace(
-            track,
-            pts_seconds=track.pts_seconds + seconds,
-            embeddings={name: _moved(one, seconds) for name, one in track.embeddings.items()},
-        )
-        for track in video.mouths
-    )
-    return replace(video, start_seconds=video.start_seconds + seconds, mouths=mouths)
-
-
-def _moved(vectors: Embeddings, seconds: float) -> Embeddings:
-    return replace(vectors, start_seconds=vectors.start_seconds + seconds)
 
 
 def pieces(work: Path, family: str) -> list[Piece]:

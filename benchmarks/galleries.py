@@ -26,10 +26,10 @@ from typing import NamedTuple
 
 import events
 import numpy as np
-from belonging import MAX_OFFSET_SECONDS, Piece, fold_models, moved_video, pieces
+from belonging import MAX_OFFSET_SECONDS, Piece, fold_models, pieces
 from clips import gallery
 
-from avmatch.alignment.cuts import between
+from avmatch.alignment.cuts import between, moved_video
 from avmatch.alignment.offset import estimate_offset
 from avmatch.core.features import AudioFeatures, Embeddings, VideoFeatures
 from avmatch.cues.evidence import PeakFigures

@@ -9,8 +9,9 @@ import pytest
 
 from avmatch.core.errors import MediaError
 from avmatch.core.features import AudioSamples, ColourFrames, VideoFrames
-from avmatch.media.decode import BLOCK_FRAMES, decode, decode_colour, decode_sound, read_audio
+from avmatch.media.decode import decode, decode_colour, decode_sound, read_audio
 from avmatch.media.encode import write_audio, write_clip
+from avmatch.media.sinks import BLOCK_FRAMES
 from data.make_data import (
     CLICKS_SECONDS,
     DURATION_SECONDS,
@@ -449,7 +450,7 @@ def test_frames_that_cannot_be_converted_are_the_files_fault(media, monkeypatch,
     def odd(*_):
         raise ValueError("buffer is smaller than requested size")
 
-    monkeypatch.setattr(f"avmatch.media.decode.{converter}", odd)
+    monkeypatch.setattr(f"avmatch.media.sinks.{converter}", odd)
     with pytest.raises(MediaError, match=r"good.mp4: can't be converted \(ValueError: buffer is smaller") as caught:
         list(decode(media / "good.mp4", video=kind == "picture", audio=kind == "sound"))
     assert caught.value.reason == "unsupported"

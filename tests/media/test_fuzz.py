@@ -7,8 +7,9 @@ import pytest
 
 from avmatch.core.errors import MediaError
 from avmatch.core.features import VideoFrames
-from avmatch.media.decode import BLOCK_FRAMES, decode
+from avmatch.media.decode import decode
 from avmatch.media.encode import write_audio, write_clip
+from avmatch.media.sinks import BLOCK_FRAMES
 from data.make_data import FPS, clicks, flip_bytes, pictures
 
 NUM_CASES = 26

@@ -36,6 +36,7 @@ from avmatch.core.features import (
 )
 from avmatch.core.results import Failure, Progress
 from avmatch.frontends.faces import HAAR, FaceDetector, HaarDetector, YuNetDetector
+from avmatch.frontends.sound import SAMPLE_RATE_HZ
 from avmatch.media.choice import BEST, StreamChoice
 from avmatch.media.downmix import TIMECODE_ALONE
 from avmatch.media.source import Reading
@@ -207,13 +208,11 @@ class Analyser:
         watcher = self.watcher() if "video" in sides else None
         listener = self.listener() if "audio" in sides else None
         reading = Reading()
-        blocks = blocks_of(
-            path, {*sides, *to_encode}, self.num_threads, self.choice, reading, needs_colour=collector.needs_colour
-        )
+        blocks = blocks_of(path, {*sides, *to_encode}, self.num_threads, self.choice, reading, collector)
         for block in blocks:
             if isinstance(block, VideoFrames) and watcher is not None:
                 watcher.push(block)
-            elif isinstance(block, AudioSamples) and listener is not None:
+            elif isinstance(block, AudioSamples) and listener is not None and block.sample_rate_hz == SAMPLE_RATE_HZ:
                 listener.push(block)
             collector.push(block)
         found: Found = {}

@@ -10,14 +10,19 @@ shape; the second (N, window, 64) log-mel (frontends/sound.py), or with the inpu
 kHz in −1…1. Both give (N, dim). The rest of the description says what a model makes of the vectors
 (systems/semantic/runtime.py).
 
+Encoders that come from elsewhere (systems/pretrained) say more: how a picture gets its size (`fit`, `short_px`), how
+many frames make one vector (`num_frames`, then (N, T, 3, side_px, side_px) goes in) and how far apart they are
+(`frame_seconds`), the rate of samples (`sample_rate_hz`), and what becomes of a window that isn't full
+(artifacts/windows.py).
+
 Of a picture that lasts, one frame a second is taken up to MAX_FRAMES, then half as many, and so on: memory stays
 small. Windows of sound follow one another.
 
-Letters in shapes: N pictures or windows, D dimensions.
+Letters in shapes: N pictures or windows, T frames of one, D dimensions.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +33,7 @@ from jaxtyping import Float32, UInt8
 from avmatch.artifacts.model import SEMANTIC, Description, Graph, Model, open_graph, open_model
 from avmatch.core.errors import ModelError
 from avmatch.core.features import AudioSamples, ColourFrames, Embeddings
+from avmatch.frontends import resizing
 from avmatch.frontends.sound import HOP_SAMPLES, NUM_MELS, SAMPLE_RATE_HZ, LogMelClock, finite_samples, log_mel
 
 #: Frames in colour are wanted this far apart, the first half as late.
@@ -37,6 +43,7 @@ MAX_FRAMES = 64
 #: Pictures or windows that go through a graph at once.
 BATCH = 16
 INPUTS = {"video": ("colour",), "audio": ("logmel", "samples")}
+FITS = ("area", *resizing.FILTERS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +56,15 @@ class EncoderDescription(Description):
         window: frames of log-mel, or samples, of the sounds that it takes.
         class_share: of the nats of named classes.
         cosine_shares: how much of the cosine's nats counts where both are of that class; empty = all.
+        fit: how pictures get their size: one of FITS.
+        short_px: of the shorter side, before the middle is cut out; 0 = the whole picture becomes a square.
+        num_frames: of which one vector is.
+        frame_seconds: between frames.
+        sample_rate_hz: of samples.
+        hop_samples: windows may be shorter, by multiples of it; 0 = they mayn't.
+        repeats: a window that isn't full is filled by repeating what there is; else it is left out.
+        is_common: both sides' vectors lie in one space, so that no kind/ is needed.
+        scale, baseline: of the cosines of their means, where they do.
     """
 
     dim: int
@@ -56,12 +72,30 @@ class EncoderDescription(Description):
     window: int = 0
     class_share: float = 0.0
     cosine_shares: tuple[float, ...] = ()
+    fit: str = "area"
+    short_px: int = 0
+    num_frames: int = 1
+    frame_seconds: float = FRAME_SECONDS
+    sample_rate_hz: int = SAMPLE_RATE_HZ
+    hop_samples: int = 0
+    repeats: bool = False
+    is_common: bool = False
+    scale: float = 1.0
+    baseline: float = 0.0
 
     def __post_init__(self) -> None:
         if self.input not in INPUTS.get(self.side, ()):
             raise ValueError(f"side {self.side!r} with input {self.input!r}; known are {INPUTS}")
         if min(self.dim, self.side_px if self.side == "video" else self.window) < 1:
             raise ValueError(f"dim, and side_px or window, must be positive, got {self}")
+        if self.fit not in FITS or self.num_frames < 1 or self.frame_seconds <= 0 or self.sample_rate_hz < 1:
+            raise ValueError(f"fit is one of {', '.join(FITS)}, and numbers are positive, got {self}")
+        if self.input == "logmel" and self.sample_rate_hz != SAMPLE_RATE_HZ:
+            raise ValueError(f"log-mel is of {SAMPLE_RATE_HZ} Hz, got {self.sample_rate_hz}")
+
+
+#: What of a description changes the vectors, beside input and size.
+_PREPARATION = ("fit", "short_px", "num_frames", "frame_seconds", "sample_rate_hz", "hop_samples", "repeats")
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +109,13 @@ class Encoder:
     def fingerprint(self) -> str:
         """Follows what its vectors depend on."""
         described = self.description
-        return f"{self.graph.fingerprint}/{described.input}/{described.side_px}/{described.window}"
+        usual = {entry.name: entry.default for entry in fields(described) if entry.name in _PREPARATION}
+        others = "".join(
+            f"/{name} {getattr(described, name)}"
+            for name, default in usual.items()
+            if getattr(described, name) != default
+        )
+        return f"{self.graph.fingerprint}/{described.input}/{described.side_px}/{described.window}{others}"
 
     @property
     def window_samples(self) -> int:
@@ -87,8 +127,8 @@ class Encoder:
         described = self.description
         who = f"{described.model}: the {described.side} encoder"
         taken = self.graph.session.get_inputs()[0].shape
-        size = 1 if taken[0] == 1 else BATCH
-        given = items[:, None] if len(taken) == items.ndim + 1 else items  # a channel of its own
+        size = 1 if taken[0] == 1 else max(1, BATCH // described.num_frames)
+        given = items[:, None] if len(taken) == items.ndim + 1 else items  # a channel, or a frame, of its own
         parts = [self.graph.run(who, given[begin : begin + size]) for begin in range(0, len(given), size)]
         vectors = np.concatenate(parts) if parts else np.zeros((0, described.dim), np.float32)
         if vectors.shape != (len(items), described.dim) or not np.isfinite(vectors).all():
@@ -126,8 +166,8 @@ def open_encoder(name: str | Path, side: str) -> Encoder:
         ModelError: it can't be run, or takes something else.
     """
     if Path(name).suffix != ".onnx":
-        found = load_encoders(str(name))
-        return found.video if side == "video" else found.audio
+        graph = open_model(name, SEMANTIC).graph(side)
+        return Encoder(graph.description(EncoderDescription, side), graph)
     graph = open_graph(Path(name))
     if graph.is_described:
         return Encoder(graph.description(EncoderDescription, side), graph)
@@ -164,13 +204,24 @@ def resized(picture: UInt8[np.ndarray, "H W 3"], side_px: int) -> UInt8[np.ndarr
     return np.asarray(cv2.resize(picture, (side_px, side_px), interpolation=cv2.INTER_AREA))
 
 
-def as_input(pictures: UInt8[np.ndarray, "N h w 3"]) -> Float32[np.ndarray, "N 3 h w"]:
+def fitted(picture: UInt8[np.ndarray, "H W 3"], described: EncoderDescription) -> UInt8[np.ndarray, "h w 3"]:
+    """A square as the encoder takes it: all of the picture, whatever its shape was, or its middle."""
+    side = described.side_px
+    if described.fit == "area":
+        return resized(picture, side)
+    if not described.short_px:
+        return resizing.resized(picture, side, side, described.fit)
+    height, width = resizing.shorter_side(picture, described.short_px)
+    return resizing.cropped(resizing.resized(picture, height, width, described.fit), side)
+
+
+def as_input(pictures: UInt8[np.ndarray, "*N h w 3"]) -> Float32[np.ndarray, "*N 3 h w"]:
     """As an encoder takes them."""
-    return np.ascontiguousarray(pictures.transpose(0, 3, 1, 2), np.float32) / np.float32(255)
+    return np.ascontiguousarray(np.moveaxis(pictures, -1, -3), np.float32) / np.float32(255)
 
 
 class PictureEncoder:
-    """Collects frames in colour, about FRAME_SECONDS apart, and answers with a vector of each that is kept."""
+    """Collects frames in colour, about `frame_seconds` apart, and answers with a vector of each that is kept."""
 
     def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
@@ -183,7 +234,7 @@ class PictureEncoder:
         """Take the next block."""
         for picture, pts_seconds in zip(frames.data, frames.pts_seconds.tolist(), strict=True):
             if self._num_frames % self._step == 0:
-                self._pictures.append(resized(picture, self._encoder.description.side_px))
+                self._pictures.append(fitted(picture, self._encoder.description))
                 self._seconds.append(pts_seconds)
             self._num_frames += 1
             if len(self._pictures) > MAX_FRAMES:
@@ -194,7 +245,8 @@ class PictureEncoder:
         if not self._pictures:
             return None
         vectors = self._encoder.encode(as_input(np.stack(self._pictures)))
-        return Embeddings(vectors.astype(np.float16), 1.0 / (self._step * FRAME_SECONDS), self._seconds[0])
+        rate_hz = 1.0 / (self._step * self._encoder.description.frame_seconds)
+        return Embeddings(vectors.astype(np.float16), rate_hz, self._seconds[0])
 
 
 class SoundEncoder:

@@ -24,14 +24,11 @@ import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
 from avmatch.core.errors import ModelError
-
-if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
 
 #: Kinds of models; KINDS says what they are for.
 TOWERS, CLIP_TOWERS, EVENTS, SCENES = "towers", "clip_towers", "events", "scenes"
@@ -74,6 +71,20 @@ _METADATA_FIELD, _WITH_LENGTH = 14, 2
 D = TypeVar("D", bound=Description)
 
 
+@runtime_checkable
+class Session(Protocol):
+    """What runs a graph: ONNX Runtime's InferenceSession, or what stands in its place (systems/pretrained)."""
+
+    def get_inputs(self) -> Any:
+        """What goes in: `name` and `shape` of each."""
+
+    def run(self, output_names: Any, inputs: dict[str, np.ndarray]) -> Any:
+        """The outputs."""
+
+    def get_modelmeta(self) -> Any:
+        """What is said of it: `custom_metadata_map`."""
+
+
 @dataclass(frozen=True, eq=False)
 class Graph:
     """A loaded graph.
@@ -83,7 +94,7 @@ class Graph:
     """
 
     path: Path
-    session: InferenceSession
+    session: Session
     fingerprint: str
 
     @cached_property

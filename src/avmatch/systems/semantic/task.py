@@ -25,7 +25,7 @@ import torch
 from jaxtyping import Float32, Int, UInt8
 from torch import nn
 
-from avmatch.artifacts.encoder import Encoder, Encoders, as_input, open_encoder, resized, windows_of
+from avmatch.artifacts.encoder import Encoder, Encoders, as_input, fitted, open_encoder, windows_of
 from avmatch.artifacts.model import CLIP_TOWERS, SEMANTIC
 from avmatch.artifacts.tower import CLIP_INPUT
 from avmatch.core.errors import UsageError
@@ -183,8 +183,7 @@ def vectors_of(pairs: Pairs, row: int, encoders: Encoders) -> Statistics:
 
 
 def _looks(frames: UInt8[np.ndarray, "T H W 3"], encoder: Encoder) -> Float32[np.ndarray, "T D"]:
-    side = encoder.description.side_px
-    pictures = [resized(frame, side) for frame in frames]
+    pictures = [fitted(frame, encoder.description) for frame in frames]
     return (
         encoder.encode(as_input(np.stack(pictures))) if pictures else np.zeros((0, encoder.description.dim), np.float32)
     )

@@ -101,6 +101,43 @@ def test_what_is_not_the_same_is_not_found(kind):
     assert found is None or not found.is_same
 
 
+def odd(kind, num):
+    """Sounds with too little in them to be told from others."""
+    seconds = np.arange(num) / RATE_HZ
+    return {
+        "tone": 0.4 * np.sin(2 * np.pi * 1000 * seconds),
+        "hum": 0.3 * np.sign(np.sin(2 * np.pi * 50 * seconds)),
+        "clicks": np.where(np.arange(num) % (RATE_HZ // 2) == 0, 0.9, 0.0),
+        "offset": np.where(seconds < 0.1, 0.0, 0.3),
+        "silence": np.zeros(num),
+    }[kind]
+
+
+@pytest.mark.parametrize("kind", ["tone", "hum", "clicks", "offset", "silence"])
+def test_a_sound_with_nothing_in_it_is_like_no_other(kind):
+    own = heard(odd(kind, 160_000))
+    others = {
+        other: aligned(own, heard(odd(other, 190_000)[12_345:])) for other in ("tone", "hum", "clicks", "silence")
+    }
+    assert [other for other, found in others.items() if found is not None and found.is_same] == []
+
+
+@pytest.mark.parametrize("others_db", [None, -6.0])
+def test_a_sound_that_repeats_itself_says_where_only_by_what_is_not_repeated(others_db):
+    rng = np.random.default_rng(10)
+    beat = world(11, 2.0)[: RATE_HZ + 3_000]
+    repeated = np.tile(beat, 20)
+    if others_db is not None:
+        repeated = repeated + 10 ** (others_db / 20) * world(12, 30.0)[: len(repeated)]
+    begin = 5 * len(beat) - 1_000
+    own = repeated[begin : begin + 160_000]
+    own = own + 0.2 * own.std() * rng.normal(size=len(own))
+    found = aligned(heard(own), heard(repeated))
+    assert found.is_same == (others_db is not None)
+    if found.is_same:
+        assert found.offset_seconds == pytest.approx(begin / RATE_HZ, abs=1e-3)
+
+
 def test_its_signs_are_cut_anywhere():
     signs = heard(world(8, 2.0)).signs
     whole = signs.samples(0, len(signs))

@@ -105,6 +105,11 @@ def test_and_backwards():
     assert item.further == (FurtherAudio("Z1", "continues", 2.0),)
 
 
+def test_and_over_midnight():
+    (item,) = answered([86_398.0, 2.0], "ZZ", 0.5).matches
+    assert item.further == (FurtherAudio("Z1", "continues", -3.5),)
+
+
 @pytest.mark.parametrize(("times", "devices"), [([100.0, 106.0], "ZZ"), ([100.0, 104.0], "ZT"), ([None, None], "ZZ")])
 def test_other_recordings_do_not_go_on(times, devices):
     found = answered(times, devices, 0.0)
@@ -115,6 +120,6 @@ def test_other_recordings_do_not_go_on(times, devices):
 @pytest.mark.parametrize("columns", [(0, 1), (1, 0)])
 def test_a_second_recorder_is_placed_by_the_sound_of_the_first(columns):
     apart = 3.0 if columns == (0, 1) else -3.0
-    doubles = {columns: SoundAlignment(apart, 0.0, 100.0, (apart, apart), (0.0, 4.0))}
+    doubles = {columns: SoundAlignment(apart, 0.0, 100.0, 1, (apart, apart), (0.0, 4.0))}
     (item,) = answered([None, None], "ZT", 0.5, doubles).matches
     assert item.further == (FurtherAudio("T1", "also_fits", 3.5),)

@@ -17,12 +17,12 @@ Letters in shapes: T ticks, B bands, P pieces, L lags.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
 import scipy.fft
-from jaxtyping import Complex64, Float, Float32, Float64, Int
+from jaxtyping import Bool, Complex64, Float, Float32, Float64, Int
 from scipy.signal import resample_poly
 
 from avmatch.core.features import BAND_RATE_HZ, AudioFeatures, SoundSigns
@@ -41,8 +41,17 @@ MOST_DRIFT, ON_LINE_SECONDS, ELSEWHERE_SECONDS = 200e-6, 0.0005, 0.01
 BAND_HZ = (150.0, 3500.0)
 #: Samples depend on their neighbours: they count as this share of independent ones. No pair is surer than MAX_NATS.
 INDEPENDENT, MAX_NATS = 0.5, 300.0
-#: From this evidence on, sounds are the same. It has to be this much higher than that of the next best lags.
+#: From this evidence on, sounds are the same.
 SAME_NATS = 12.0
+#: With this share of the evidence of a piece at another lag, or in another recording, neither is the right one.
+RIVAL_SHARE = 0.5
+#: Sounds are of one moment when they share at least this part of the shorter.
+SHARED_PART = 0.5
+#: Of noise, this share lies within so many deviations. Where more lies beyond it, the peak stands among others.
+_TAIL_SHARE, _TAIL_DEVIATIONS = 0.9876, 2.5
+#: White noise fills its spectrum to 0.79, a camera that hums as loudly as it hears to 0.4, tones and hum to 0.01. Signs
+#: of speech change in every fourth sample or so, those of digital silence with a few clicks in one of a thousand.
+LEAST_FLATNESS, LEAST_CHANGES = 0.1, 0.01
 #: A drift is said where it is known to this.
 _DRIFT_KNOWN = 5e-6
 _LEAST_INTERVAL_SECONDS = 0.0005
@@ -57,21 +66,39 @@ class SoundAlignment:
     Attributes:
         offset_seconds: what is heard at t in the first is heard at t + offset in the second, at `at_seconds`.
         drift_ppm: how that grows, in microseconds a second; 0 where it isn't known.
-        nats: evidence that both are the same.
+        strength: evidence that both are the same, however high: of two recordings with the same music played back, that
+            which was there has more.
+        num_pieces: of the sounds, that were compared.
         interval_seconds: 95 % interval of the offset.
         span_seconds: from when on and until when, on the first's clock, both sounds run.
     """
 
     offset_seconds: float
     drift_ppm: float
-    nats: float
+    strength: float
+    num_pieces: int
     interval_seconds: tuple[float, float]
     span_seconds: tuple[float, float]
+
+    @property
+    def nats(self) -> float:
+        """Evidence that both are the same, as a cue's."""
+        return min(self.strength, MAX_NATS)
+
+    @property
+    def piece_nats(self) -> float:
+        """The strength of a piece."""
+        return self.strength / self.num_pieces
 
     @property
     def is_same(self) -> bool:
         """Whether both heard the same."""
         return self.nats >= SAME_NATS
+
+    def overlaps(self, other: "SoundAlignment") -> bool:
+        """Whether two alignments of the first sound are about the same part of it."""
+        (begin, end), (first, last) = self.span_seconds, other.span_seconds
+        return min(end, last) - max(begin, first) >= SHARED_PART * min(end - begin, last - first)
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,9 +176,17 @@ def _best_lags(
 def align_sounds(
     own: SoundSigns, other: SoundSigns, lags_seconds: Sequence[float], *, num_pieces: int = MOST_PIECES
 ) -> SoundAlignment | None:
-    """The best alignment near one of the lags; None where the sounds have too little in common."""
+    """The best alignment near one of the lags; None where the sounds have too little in common.
+
+    A sound that repeats itself fits at several lags: then nothing speaks for any of them.
+    """
     found = [alignment for lag in lags_seconds if (alignment := _aligned(own, other, lag, num_pieces)) is not None]
-    return max(found, key=lambda alignment: alignment.nats, default=None)
+    best = max(found, key=lambda alignment: alignment.strength, default=None)
+    if best is None:
+        return None
+    others = [item for item in found if abs(item.offset_seconds - best.offset_seconds) > ELSEWHERE_SECONDS]
+    repeats = any(item.is_same and item.piece_nats >= RIVAL_SHARE * best.piece_nats for item in others)
+    return replace(best, strength=0.0) if repeats else best
 
 
 def _aligned(own: SoundSigns, other: SoundSigns, lag_seconds: float, num_pieces: int) -> SoundAlignment | None:
@@ -173,28 +208,43 @@ def _aligned(own: SoundSigns, other: SoundSigns, lag_seconds: float, num_pieces:
         curves.append(_phat(own.samples(first, num_own), other.samples(middle - reach, num_own + 2 * reach), rate))
         firsts.append((middle - first) / rate - own.start_seconds + other.start_seconds)
     times = begins + 0.5 * length
-    place, slope, nats = _line(np.stack(curves), times, rate)
+    place, slope, strength = _line(np.stack(curves), times, rate)
     offset, drift, half = _fitted(np.stack(curves), times, rate, place, slope)
     middle_seconds = float(times.mean())
     offset += firsts[0] - REACH_SECONDS + drift * (begin - middle_seconds)
     interval = (offset - half, offset + half)
-    return SoundAlignment(offset, 1e6 * drift, nats, interval, (begin, end))
+    return SoundAlignment(offset, 1e6 * drift, strength, num, interval, (begin, end))
 
 
 def _phat(own: Float32[np.ndarray, " S"], other: Float32[np.ndarray, " R"], rate_hz: int) -> Float32[np.ndarray, " L"]:
-    """The correlation at all lags in reach, in units of its noise; lag 0 is the first."""
+    """The correlation at all lags in reach, in units of its noise; lag 0 is the first.
+
+    Nothing where a sound has next to nothing in it: the rest of a tone or of silence leaks from the piece's ends.
+    """
     size = scipy.fft.next_fast_len(len(other), real=True)
-    cross = np.conj(scipy.fft.rfft(own - own.mean(), size)) * scipy.fft.rfft(other - other.mean(), size)
-    cross *= _band(size, rate_hz) / np.maximum(np.abs(cross), 1e-9)
-    correlation = scipy.fft.irfft(cross, size)[: len(other) - len(own) + 1]
-    spread = 1.4826 * float(np.median(np.abs(correlation)))
+    spectra = [scipy.fft.rfft(sound - sound.mean(), size) for sound in (own, other)]
+    band, num_lags = _band(size, rate_hz), len(other) - len(own) + 1
+    flatness = min(_flatness(np.abs(spectrum[band])) for spectrum in spectra)
+    changes = min(np.count_nonzero(np.diff(sound)) / len(sound) for sound in (own, other))
+    if flatness < LEAST_FLATNESS or changes < LEAST_CHANGES:
+        return np.zeros(num_lags, np.float32)
+    cross = np.conj(spectra[0]) * spectra[1]
+    cross *= band / np.maximum(np.abs(cross), 1e-9)
+    correlation = scipy.fft.irfft(cross, size)[:num_lags]
+    sizes = np.abs(correlation)
+    spread = max(1.4826 * float(np.median(sizes)), float(np.quantile(sizes, _TAIL_SHARE)) / _TAIL_DEVIATIONS)
     return np.asarray(correlation / max(spread, 1e-12), np.float32)
 
 
+def _flatness(magnitudes: Float[np.ndarray, " K"]) -> float:
+    """The share of the frequencies that a spectrum fills: 1 where all are the same, 1 / K for a tone."""
+    return float(magnitudes.sum() ** 2 / max(len(magnitudes) * float((magnitudes**2).sum()), 1e-12))
+
+
 @lru_cache(maxsize=16)
-def _band(size: int, rate_hz: int) -> Float32[np.ndarray, " F"]:
+def _band(size: int, rate_hz: int) -> Bool[np.ndarray, " F"]:
     frequencies = np.fft.rfftfreq(size, 1.0 / rate_hz)
-    return ((frequencies >= BAND_HZ[0]) & (frequencies <= BAND_HZ[1])).astype(np.float32)
+    return np.asarray((frequencies >= BAND_HZ[0]) & (frequencies <= BAND_HZ[1]))
 
 
 def _line(
@@ -222,7 +272,7 @@ def _line(
     elsewhere = np.where(far, curves, 0.0).max(axis=1)
     above = np.maximum(_heights(highest, lags), 0.0) ** 2 - elsewhere**2
     nats = 0.5 * INDEPENDENT * float(np.maximum(above, 0.0).sum())
-    return best[0], best[1], min(nats, MAX_NATS)
+    return best[0], best[1], nats
 
 
 def _heights(curves: Float[np.ndarray, "P L"], lags: Float[np.ndarray, " P"]) -> Float[np.ndarray, " P"]:

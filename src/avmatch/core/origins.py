@@ -35,3 +35,9 @@ class Origin:
         """Folder and name with any number in the place of digits: what files of one device mostly share."""
         path = Path(self.path)
         return f"{path.parent.name}/{re.sub(r'[0-9]+', '#', path.name)}"
+
+    def is_of_another(self, other: "Origin") -> bool:
+        """Whether two files are of different devices; where few files say, by their folders and names."""
+        if self.is_known and other.is_known:
+            return self.device != other.device
+        return self.pattern != other.pattern

@@ -8,14 +8,16 @@ or by the recorder's clock, by which the one begins where the other ends.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import combinations
 
 import numpy as np
 
-from avmatch.alignment.sounds import SoundAlignment, align_sounds, first_look, onsets
+from avmatch.alignment.sounds import SHARED_PART, SoundAlignment, align_sounds, first_look, onsets
 from avmatch.core.features import AudioFeatures
 from avmatch.core.matches import FurtherAudio, Match, MatchResult, Role
 from avmatch.core.origins import Origin
+from avmatch.cues.clock import around_midnight
 from avmatch.matching.fusion import Scores
 from avmatch.pipelines.pairs import Pair, PairJudge
 from avmatch.pipelines.scratch import same_sound
@@ -30,8 +32,6 @@ NUM_LEADERS = 3
 SAME_PLACE_SECONDS, EXPECTED_NATS = 0.02, 3.0
 #: Below this, in deviations, onsets of two recorders aren't those of one take; two that are foreign reach 4 to 5.
 LEAST_HEIGHT = 6.0
-#: Recordings are of one take when they share at least this part of the shorter.
-LEAST_SHARE = 0.5
 #: A recording goes on where another ends when its clock says so to this; and it must add so much to the clip.
 GAP_SECONDS, LEAST_MORE_SECONDS = 0.5, 0.3
 
@@ -42,7 +42,7 @@ def same_takes(
     """Recordings of one take by different devices: where the first lies in the second, by their columns."""
     leaders = np.argsort(-scores.nats, axis=1, kind="stable")[:, :NUM_LEADERS]
     pairs = {pair for row in leaders.tolist() for pair in combinations(sorted(row), 2)}
-    differing = sorted(pair for pair in pairs if _differ(*(origins[column] for column in pair)))
+    differing = sorted(pair for pair in pairs if origins[pair[0]].is_of_another(origins[pair[1]]))
     looks = {column: onsets(audios[column]) for column in sorted({column for pair in differing for column in pair})}
     found = {}
     for first, second in differing:
@@ -52,16 +52,9 @@ def same_takes(
         if alignment is None:
             continue
         begin, end = alignment.span_seconds
-        if end - begin >= LEAST_SHARE * min(own.duration_seconds, other.duration_seconds):
+        if end - begin >= SHARED_PART * min(own.duration_seconds, other.duration_seconds):
             found[first, second] = alignment
     return found
-
-
-def _differ(first: Origin, second: Origin) -> bool:
-    """Whether two recordings are of different devices; where few files say, by their folders and names."""
-    if first.is_known and second.is_known:
-        return first.device != second.device
-    return first.pattern != second.pattern
 
 
 def without_doubles(scores: Scores, doubles: Alignments) -> Scores:
@@ -108,16 +101,18 @@ class _Finder:
     doubles: Alignments
     origins: Sequence[Origin]
 
+    @cached_property
+    def left_over(self) -> dict[int, str]:
+        """The recordings that no clip has, by their columns."""
+        left = set(self.result.unmatched_audio)
+        return {column: path for column, path in enumerate(self.result.audio) if path in left}
+
     def further(self, item: Match, taken: set[str]) -> Iterator[FurtherAudio]:
         """In order of time."""
         if item.audio is None or item.offset_seconds is None or item.video not in self.result.videos:
             return
         row, column = self.result.videos.index(item.video), self.result.audio.index(item.audio)
-        free = [
-            other
-            for other, path in enumerate(self.result.audio)
-            if path in self.result.unmatched_audio and path not in taken
-        ]
+        free = [other for other, path in self.left_over.items() if path not in taken]
         found = {
             other: FurtherAudio(self.result.audio[other], role, offset)
             for other, role, offset in (
@@ -135,11 +130,9 @@ class _Finder:
             alignment = self.judge.heard.get(Pair(row, other))
             if own is None or alignment is None:
                 continue
-            (begin, end), (first, last) = own.span_seconds, alignment.span_seconds
-            shared = max(0.0, min(end, last) - max(begin, first))
-            if shared < LEAST_SHARE * min(end - begin, last - first):
+            if not own.overlaps(alignment):
                 yield other, "continues", alignment.offset_seconds
-            elif _differ(self.origins[column], self.origins[other]):
+            elif self.origins[column].is_of_another(self.origins[other]):
                 yield other, "also_fits", alignment.offset_seconds
 
     def _doubled(self, column: int, offset: float, free: Sequence[int]) -> Iterator[_Found]:
@@ -175,7 +168,7 @@ class _Finder:
         the recorder, or by the video's own sound."""
         own, scratch = self.origins[column], self.judge.videos[row].scratch
         for other in free:
-            if _differ(own, self.origins[other]):
+            if own.is_of_another(self.origins[other]):
                 continue
             length = self.judge.audios[column if later else other].duration_seconds
             gapless = length if later else -length
@@ -200,4 +193,6 @@ def _goes_on(alignment: SoundAlignment, gapless_seconds: float) -> bool:
 def _apart(first: Origin, second: Origin) -> float | None:
     """How much later the second began by the clock of their recorder; None where it doesn't say, or who they are of."""
     begin, later = (origin.times_seconds.get("timecode") for origin in (first, second))
-    return later - begin if begin is not None and later is not None and first.is_known and second.is_known else None
+    if begin is None or later is None or not (first.is_known and second.is_known):
+        return None
+    return float(around_midnight(np.array([later - begin]))[0])

@@ -9,7 +9,7 @@ take the arrays as they are.
     load → encode → similarity → decide
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -41,7 +41,7 @@ from avmatch.pipelines.groups import Alignments, same_takes, with_further, witho
 from avmatch.pipelines.lessons import Lessons, learned_factors, lessons_of, scored, with_decided
 from avmatch.pipelines.models import Models, face_cues, models_with, motion_cues, open_for_match
 from avmatch.pipelines.pairs import PairJudge, jump_notes, with_measured, with_offsets_of_matches
-from avmatch.pipelines.scratch import heard_pairs, picture_notes, with_heard
+from avmatch.pipelines.scratch import heard_pairs, picture_notes, shared_notes, with_heard
 from avmatch.pipelines.shoot import with_latency
 from avmatch.pipelines.sync import cues_for as sync_cues_for
 
@@ -95,7 +95,8 @@ def match(
     result = with_farther(result, video_features, audio_features, judge.cues, settings, known.given, progress)
     result = with_offsets_of_matches(with_further(with_decided(result, known), judge, doubles, *origins))
     remarks = (
-        *_notes(video_features, audio_features, settings),
+        *_notes(video_features, audio_features, settings, {videos_there[pair.row] for pair in judge.heard}),
+        *shared_notes(result, judge),
         *picture_notes(result, judge),
         *jump_notes(result, judge),
     )
@@ -130,7 +131,7 @@ def judge_of(
     faces = [place for place, cue in enumerate(cues) if looks_at_faces(cue)]
     by_face = np.isin(scores.deciding, faces)
     heard = heard_pairs(videos, audios, num_workers, progress) if settings.use_scratch else {}
-    scores = with_heard(scores, heard, many=settings.many)
+    scores = with_heard(scores, heard, origins[1], many=settings.many)
     doubles = same_takes(scores, audios, origins[1])
     seconds = np.array([video.duration_seconds for video in videos])
     scores, learned = with_shoot(without_doubles(scores, doubles), by_face, *origins, settings, known.given, seconds)
@@ -282,15 +283,24 @@ def _lags(audios: Sequence[AudioFeatures], settings: MatchSettings, farthest_sec
 
 
 def _notes(
-    video_features: Mapping[str, VideoFeatures], audio_features: Mapping[str, AudioFeatures], settings: MatchSettings
+    video_features: Mapping[str, VideoFeatures],
+    audio_features: Mapping[str, AudioFeatures],
+    settings: MatchSettings,
+    heard: Set[str],
 ) -> Iterator[str]:
-    """Remarks for a person: lengths that differ, and files of which a part is missing."""
+    """Remarks for a person: lengths that differ, where no sound says the offset, and files of which a part is missing.
+
+    Args:
+        heard: the videos whose own sound is in a recording.
+    """
     if audio_features and not settings.many:
         lengths = np.array([audio.duration_seconds for audio in audio_features.values()])
-        gaps = [np.abs(lengths - video.duration_seconds).min() for video in video_features.values()]
+        gaps = [
+            np.abs(lengths - item.duration_seconds).min() for path, item in video_features.items() if path not in heard
+        ]
         if far := sum(gap > settings.max_offset_seconds for gap in gaps):
             yield (
-                f"{far} of {len(gaps)} videos have no recording of their own length (within "
+                f"{far} of {len(video_features)} videos have no recording of their own length (within "
                 f"{settings.max_offset_seconds:g} s). If recordings run longer than the pictures, use --many to place "
                 "each video inside its recording, or raise --max-offset."
             )

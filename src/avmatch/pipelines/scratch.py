@@ -10,13 +10,15 @@ picture that contradicts is reported, not believed: many a shot shows who listen
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
+from jaxtyping import Bool, Float64
 from scipy.optimize import linear_sum_assignment
 
 from avmatch.alignment.offset import TOLERANCE_SECONDS
-from avmatch.alignment.sounds import SoundAlignment, align_sounds, first_look, onsets
+from avmatch.alignment.sounds import MAX_NATS, RIVAL_SHARE, SoundAlignment, align_sounds, first_look, onsets
 from avmatch.analysis.features import analyse_all
 from avmatch.core.features import AudioFeatures, VideoFeatures
 from avmatch.core.matches import MatchResult
+from avmatch.core.origins import Origin
 from avmatch.core.results import Failure, Progress
 from avmatch.matching.fusion import Scores, placed, with_evidence
 from avmatch.pipelines.pairs import Pair, PairJudge
@@ -65,26 +67,59 @@ def same_sound(own: AudioFeatures, other: AudioFeatures, lags_seconds: Sequence[
     return found if found is not None and found.is_same else None
 
 
-def with_heard(scores: Scores, heard: Alignments, *, many: bool) -> Scores:
+def with_heard(scores: Scores, heard: Alignments, origins: Sequence[Origin], *, many: bool) -> Scores:
     """The scores with what was heard: of one recording for each video, since others of the same take say the same.
 
+    Where another take of the same recorder fits nearly as well, with the same music played back, sound can't tell
+    which: both have the evidence, and the rest decides.
+
     Args:
+        origins: where the recordings come from.
         many: a recording may serve several videos.
     """
     if not heard:
         return scores
-    nats = np.zeros(scores.nats.shape, np.float32)
+    strengths = np.zeros(scores.nats.shape)
     offsets = np.full(scores.nats.shape, np.nan)
     for pair, alignment in heard.items():
         begin, end = alignment.span_seconds
-        nats[pair] = alignment.nats * (1.0 + min(end - begin, 1000.0) / 1e4)  # of two that fit, that which covers more
+        covered = 1.0 + min(end - begin, 1000.0) / 1e4  # of two that fit, that which covers more
+        strengths[pair] = alignment.strength * covered
         offsets[pair] = alignment.offset_seconds
-    kept = np.zeros(nats.shape, bool)
-    if many:
-        kept[np.arange(len(nats)), nats.argmax(axis=1)] = True
-    else:
-        kept[linear_sum_assignment(nats, maximize=True)] = True
-    return placed(with_evidence(scores, NAME, np.where(kept, nats, np.float32(0.0))), offsets)
+    rows = np.arange(len(strengths))
+    chosen = (rows, strengths.argmax(axis=1)) if many else linear_sum_assignment(strengths, maximize=True)
+    kept = np.zeros(strengths.shape, bool)
+    kept[chosen] = True
+    nats = np.minimum(np.where(kept, strengths, 0.0), MAX_NATS)
+    for pair, best in _rivals(heard, kept, strengths, origins):
+        nats[pair] = nats[best]
+    return placed(with_evidence(scores, NAME, nats.astype(np.float32)), offsets)
+
+
+def _rivals(
+    heard: Alignments, kept: Bool[np.ndarray, "N M"], strengths: Float64[np.ndarray, "N M"], origins: Sequence[Origin]
+) -> Iterator[tuple[Pair, Pair]]:
+    """Pairs with another take of the same recorder that fits nearly as well as the one that is kept, and that one."""
+    best_of = {pair.row: pair for pair in heard if kept[pair]}
+    for pair, alignment in heard.items():
+        best = best_of.get(pair.row)
+        if best is None or best == pair or strengths[pair] < RIVAL_SHARE * strengths[best]:
+            continue
+        same_device = not origins[pair.column].is_of_another(origins[best.column])
+        if same_device and heard[best].overlaps(alignment):
+            yield pair, best
+
+
+def shared_notes(result: MatchResult, judge: PairJudge) -> Iterator[str]:
+    """A remark on videos that are left alone though they heard a recording: another video has it."""
+    has = {item.video: item.audio is not None for item in result.matches}
+    alone = {pair.row for pair in judge.heard if not has.get(result.videos[pair.row], False)}
+    if alone:
+        first = result.videos[min(alone)]
+        yield (
+            f"{first if len(alone) == 1 else f'{len(alone)} videos ({first}, …)'} heard a recording that another video "
+            "has or that nothing tells from its repeats; if several cameras ran in one take, use --many"
+        )
 
 
 def picture_notes(result: MatchResult, judge: PairJudge) -> Iterator[str]:

@@ -1,11 +1,11 @@
-# The five verbs, for people and CI alike, and the demo.
+# The verbs, for people and CI alike, and the demo.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 LIGHT := .light
 INSTALL := -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: check test test-all test-avx2 light docs bench demo install clean
+.PHONY: check test test-all test-avx2 coverage mutants light release audit docs bench demo install clean
 
 $(BIN)/.light: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -45,11 +45,40 @@ test-all: $(BIN)/.dev  ## every test; those marked `shared` skip where the clips
 test-avx2: $(BIN)/.dev  ## the tests that train networks, as on a CPU without AVX-512
 	ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 $(BIN)/python -m pytest $$(grep -lrw torch tests --include="test_*.py")
 
+coverage: $(BIN)/.dev  ## every test, and how much of src runs in them, with branches; about twice the time of test-all
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --fail-under 92
+
+mutants: $(BIN)/.dev  ## do the tests of matching, alignment and core notice 300 changes of the code?
+	$(BIN)/python benchmarks/mutants.py build/mutants
+
 light:  ## a bare install matches and measures without torch
 	rm -rf $(LIGHT)
 	$(PYTHON) -m venv $(LIGHT)
 	$(LIGHT)/bin/python $(INSTALL) .
 	$(LIGHT)/bin/python -I tests/light.py
+
+$(BIN)/.release: $(BIN)/.dev
+	$(BIN)/python $(INSTALL) --group release
+	touch $@
+
+release: $(BIN)/.release  ## dist/: wheel and sdist, checked and tried; licences and SBOM (build/) of what the wheel brings
+	rm -rf dist $(LIGHT)
+	mkdir -p build
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/check-wheel-contents dist/*.whl
+	$(PYTHON) -m venv $(LIGHT)
+	$(LIGHT)/bin/python $(INSTALL) dist/*.whl
+	$(LIGHT)/bin/python -I tests/light.py
+	$(BIN)/python docs/licences.py $(LIGHT)/bin/python
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-file build/sbom.cdx.json $(LIGHT)/bin/python
+
+audit: $(BIN)/.release  ## known weaknesses of what `make release` installed; asks PyPI
+	$(LIGHT)/bin/python -m pip freeze --exclude avmatch > build/requirements.txt
+	$(BIN)/pip-audit --strict --no-deps --disable-pip --requirement build/requirements.txt
 
 docs: $(BIN)/.dev  ## docs/commands.md says what --help says, links lead somewhere, examples run
 	$(BIN)/python docs/check.py

@@ -42,7 +42,7 @@ Names are loaded when they are first used: `import avmatch` costs nothing.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "avmatch.core.embedded": ("EmbedResult", "Embedded"),

@@ -131,8 +131,20 @@ def test_a_match_result_becomes_a_table():
 
 
 @pytest.mark.parametrize("result", [match_result(), sync_result()], ids=["match", "sync"])
+def test_the_same_table_by_each_library(result):
+    tables = [pytest.importorskip(name) and result.to_frame(name) for name in ("polars", "pyarrow", "pandas")]
+    by_polars, by_pyarrow, by_pandas = tables
+    assert type(by_polars).__module__.startswith("polars")
+    assert by_polars.columns == by_pyarrow.column_names == list(by_pandas.columns)
+    rows = by_polars.to_dicts()
+    assert rows == by_pyarrow.to_pylist()
+    assert any(value is None for row in rows for value in row.values())  # missing cells stay missing
+
+
+@pytest.mark.parametrize("result", [match_result(), sync_result()], ids=["match", "sync"])
 def test_tables_without_pandas_name_the_extra_or_are_those_of_another_library(monkeypatch, result):
-    monkeypatch.setitem(sys.modules, "pandas", None)
+    for library in ("pandas", "polars"):
+        monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(MissingExtraError, match=r"to_frame\(\) needs pandas: pip install 'avmatch\[pandas\]'"):
         result.to_frame("pandas")
     assert result.to_frame().num_columns > 10  # pyarrow's

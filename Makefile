@@ -67,7 +67,7 @@ $(BIN)/.release: $(BIN)/.dev
 release: $(BIN)/.release  ## dist/: wheel and sdist, checked and tried; licences and SBOM (build/) of what the wheel brings
 	rm -rf dist $(LIGHT)
 	mkdir -p build
-	$(BIN)/python -m build --outdir dist
+	$(BIN)/pyproject-build --outdir dist
 	$(BIN)/twine check --strict dist/*
 	$(BIN)/check-wheel-contents dist/*.whl
 	$(PYTHON) -m venv $(LIGHT)

@@ -145,6 +145,7 @@ def run_tests(mutant: Mutant, tree: Path, serial: int) -> None:
     module.write_bytes(source[: mutant.start] + mutant.new.encode() + source[mutant.end :])
     os.utime(module, (serial, serial))  # compiled files are kept by time and size
     os.environ["PYTHONPATH"] = str(tree)
+    sys.dont_write_bytecode = False  # the other modules are compiled once
     sys.path.insert(0, str(tree))
     own = f"test_{module.stem}.py"
     tests = sorted((ROOT / "tests" / mutant.room).glob("test_*.py"), key=lambda path: (path.name != own, path.name))

@@ -26,9 +26,10 @@ avmatch itself is under the [MIT licence](../LICENSE); the model `semantic` hold
 
 def main() -> None:
     command = [Path(sys.executable).parent / "pip-licenses", "--python", sys.argv[1], "--from", "mixed"]
-    options = ["--format", "json", "--order", "name", "--ignore-packages", *UNSHIPPED]
+    options = ["--format", "json", "--ignore-packages", *UNSHIPPED]
     done = subprocess.run([*command, *options], capture_output=True, text=True, check=True)
-    rows = [f"| {row['Name'].lower()} | {row['License']} |\n" for row in json.loads(done.stdout)]
+    packages = sorted(json.loads(done.stdout), key=lambda row: row["Name"].lower())
+    rows = [f"| {row['Name'].lower()} | {row['License']} |\n" for row in packages]
     (Path(__file__).parent / "licences.md").write_text(HEAD + "".join(rows), encoding="utf-8")
 
 

@@ -5,15 +5,20 @@
 Folds and models are those of benchmarks/events.py in the same WORK; with --encoders those of benchmarks/semantic.py as
 well, for which a map is fitted to the pieces of the other folds. So neither has learned from any recording of a fold.
 
-The library of a fold holds the 400 sounds of ESC-10 and the whole sound of each of its clips, up to 10 s. A query is
-the picture of 5 s of a clip, cut out of its features. *Own*: its own clip's sound among ESC-10's, other clips left out;
-the place is right within 80 ms. *Kinds*: the first ten sounds of other recordings of the fold; how many
-have the class of the query. Ties count against the system; intervals are over recordings.
+The library of a fold holds the 400 sounds of ESC-10 and the whole sound of each clip, up to 10 s. A query is the
+picture of 5 s of a clip, cut out of its features. *Own*: its own clip's sound among ESC-10's, other clips left out; the
+place is right within 80 ms. *Own among all*: among ESC-10's and the sounds of all other recordings of the collection,
+which other folds' models have learned from, so that only the own sound and those of its fold are new to the models.
+*Kinds*: the first ten sounds of other recordings of the fold; how many have the class of the query. Ties count against
+the system; intervals are over recordings.
+
+What is found is kept piece by piece in WORK/answers-FOLD.jsonl; a run that is broken off goes on from there.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,20 +51,51 @@ class Answer:
     """What was found for one piece.
 
     Attributes:
-        rank: of its own sound, by each of WAYS.
+        rank: of its own sound among ESC-10's, by each of WAYS.
+        rank_among_all: of its own sound among all, by each of WAYS.
         error_seconds: of its place; infinite where it wasn't compared over time.
         same_kind: share of the first ten of other recordings that have its class, by each of WAYS; NaN where there are
             fewer than ten.
         usual_kind: share of all sounds of other recordings.
-        nats: of its own sound, then of the others.
+        nats: of its own sound, then of ESC-10's.
     """
 
     piece: Piece
     rank: np.ndarray
+    rank_among_all: np.ndarray
     error_seconds: float
     same_kind: np.ndarray
     usual_kind: float
     nats: np.ndarray
+
+    def to_json(self) -> str:
+        """All but the piece."""
+        kept = {name: one for name, one in vars(self).items() if name != "piece"}
+        return json.dumps({name: one.tolist() if isinstance(one, np.ndarray) else one for name, one in kept.items()})
+
+    @classmethod
+    def of(cls, piece: Piece, text: str) -> Answer:
+        """Back."""
+        return cls(piece, **{k: np.array(v) if isinstance(v, list) else v for k, v in json.loads(text).items()})
+
+
+@dataclass(frozen=True)
+class Sounds:
+    """What lies in a fold's library.
+
+    Attributes:
+        contents: the content of each path.
+        labels: a piece of each content of the collection.
+        of_fold: the contents of the fold's own clips.
+    """
+
+    contents: dict[str, int]
+    labels: dict[int, Piece]
+    of_fold: frozenset[int]
+
+    def is_foreign(self, content: int, piece: Piece) -> bool:
+        """Whether it is of ESC-10, or of another recording."""
+        return content not in self.labels or self.labels[content].group != piece.group
 
 
 def compared(work: Path, fold: int, encoders: str | None, chosen: list[Piece]) -> Comparison:
@@ -115,19 +151,22 @@ def own_first(placed: list[Placed], own: int, way: str) -> tuple[int, np.ndarray
     return 1 + int((others >= ours).sum()), np.concatenate([[ours], others])
 
 
-def answered(searcher: Searcher, piece: Piece, query, contents: dict[str, int], labels: dict[int, Piece]) -> Answer:
+def answered(searcher: Searcher, piece: Piece, query, sounds: Sounds) -> Answer:
     """Search for one piece."""
-    own = contents[str(piece.path)]
+    own, labels = sounds.contents[str(piece.path)], sounds.labels
     listed = searcher.listed(query, num=1 << 20)
     among = [found for found in listed if found.content == own or found.content not in labels][:LISTED]
     placed = searcher.placed(query, among)
     ranks = [own_first(placed, own, way) for way in WAYS]
     at = next((item.at_seconds for item in placed if item.found.content == own), np.inf)
-    others = [found for found in listed if found.content in labels and labels[found.content].group != piece.group]
+    foreign = [found for found in listed if found.content == own or sounds.is_foreign(found.content, piece)][:LISTED]
+    among_all = [own_first(searcher.placed(query, foreign), own, way)[0] for way in WAYS]
+    others = [one for one in listed if one.content in sounds.of_fold and labels[one.content].group != piece.group]
     shares = [same_kind(rows, piece, labels) for rows in by_ways(searcher.placed(query, others), others)]
-    usual = [kind_of(labels[found.content]) == kind_of(piece) for found in others]
-    error = at - piece.begin_seconds
-    return Answer(piece, np.array([rank for rank, _ in ranks]), error, np.array(shares), np.mean(usual), ranks[-1][1])
+    usual = float(np.mean([kind_of(labels[found.content]) == kind_of(piece) for found in others]))
+    rank = np.array([rank for rank, _ in ranks])
+    error = float(at - piece.begin_seconds)
+    return Answer(piece, rank, np.array(among_all), error, np.array(shares), usual, ranks[-1][1])
 
 
 def by_ways(placed: list[Placed], listed: list[Found]) -> list[list[int]]:
@@ -151,20 +190,26 @@ def searched(work: Path, fold: int, encoders: str | None, chosen: list[Piece], e
     folds, cache = events.fold_of(), work / "cache"
     by = compared(work, fold, encoders, chosen)
     own = [piece for piece in chosen if folds[piece.group] == fold]
-    clips = list(dict.fromkeys(str(piece.path) for piece in own))
+    clips = list(dict.fromkeys(str(piece.path) for piece in chosen))
     folder = work / f"index-{fold}-{'semantic' if encoders else 'events'}"
     indexed(folder, by, [*list_audio(SHARED / "esc10"), *clips], cache)
     analyser = Analyser(cache, by.models.towers, 1, encoders=by.models.encoders)
-    asked = list(dict.fromkeys(str(piece.path) for piece in own[::every]))
-    videos = dict(zip(asked, usable(analyse_all(analyser.video, asked, "videos")), strict=True))
-    with Searcher(folder, by) as searcher:
+    log = work / f"answers-{fold}{'' if encoders else '-events'}.jsonl"
+    known = dict(line.split("\t", 1) for line in log.read_text().splitlines()) if log.is_file() else {}
+    with Searcher(folder, by) as searcher, log.open("a") as file:
         rows = dict(searcher.store._all("SELECT path, content FROM file"))
-        labels = {rows[str(piece.path)]: piece for piece in own}
+        labels = {rows[str(piece.path)]: piece for piece in chosen}
+        sounds = Sounds(rows, labels, frozenset(rows[str(piece.path)] for piece in own))
         found = []
         for piece in own[::every]:
             begin, end = piece.begin_seconds, piece.begin_seconds + piece.length_seconds
-            query = moved_video(between(videos[str(piece.path)], begin, end), -begin)
-            found.append(answered(searcher, piece, query, rows, labels))
+            name = f"{piece.path.name} {begin:g}"
+            if name not in known:
+                video = usable(analyse_all(analyser.video, [str(piece.path)], "videos"))[0]
+                query = moved_video(between(video, begin, end), -begin)
+                known[name] = answered(searcher, piece, query, sounds).to_json()
+                print(name, known[name], sep="\t", file=file, flush=True)
+            found.append(Answer.of(piece, known[name]))
     return found
 
 
@@ -189,6 +234,9 @@ def report(answers: list[Answer]) -> None:
             tops = "  ".join(f"top {top} {share(rank <= top, groups)}" for top in TOPS)
             same = np.array([answer.same_kind[place] for answer in some])
             print(f"  {way:10s} own {tops}   class precision@10 {share(same, groups)}")
+            rank = np.array([answer.rank_among_all[place] for answer in some])
+            tops = "  ".join(f"top {top} {share(rank <= top, groups)}" for top in TOPS)
+            print(f"  {'':10s} own among all {tops}")
         usual = 100 * np.mean([answer.usual_kind for answer in some])
         print("  chance     own " + "  ".join(f"top {top} {100 * top / 401:.1f}" for top in TOPS), end="")
         print(f"   class precision@10 {usual:.1f}")

@@ -10,6 +10,19 @@ from typing import Any
 #: Chromium shares two cores with other tests.
 PATIENCE_SECONDS = 120
 VIDEO = "document.querySelector('video')"
+SIZES = {"phone": (420, 900), "laptop": (1440, 900), "4k": (3840, 2160)}
+
+
+def faults(page: Any, axe: str) -> list[str]:
+    """What axe-core finds serious or critical."""
+    page.evaluate(axe)
+    found = page.evaluate("axe.run({ resultTypes: ['violations'] })")["violations"]
+    return [
+        f"{fault['id']}: {fault['help']}: {node['html'][:120]} ({node['failureSummary'][:300]})"
+        for fault in found
+        if fault["impact"] in ("serious", "critical")
+        for node in fault["nodes"]
+    ]
 
 
 def until(page: Any, expression: str) -> None:

@@ -9,12 +9,18 @@ from avmatch.cli.options import Cache, cache_folder
 
 
 def review(
-    result: Annotated[Path, Argument(help="The folder that `match` wrote.")],
+    result: Annotated[Path | None, Argument(help="The folder that `match` wrote; not needed with --in.")] = None,
+    index: Annotated[
+        Path | None, Option("--in", help="An index of sounds (`avmatch index`), to search for clips in the page.")
+    ] = None,
     port: Annotated[int, Option(help="The port of 127.0.0.1; 0 takes any free one.")] = 0,
     no_browser: Annotated[bool, Option("--no-browser", help="Only print the address.")] = False,
     cache: Cache = None,
 ) -> None:
-    """Show a match result in the browser: watch the doubtful first, decide, solve again. Ends with Ctrl-C."""
+    """Show a match result in the browser: watch the doubtful first, decide, solve again. Ends with Ctrl-C.
+
+    With --in INDEX the page also finds the sounds that go with a clip, and lays them under it; alone, only that.
+    """
     from avmatch.analysis.store import default_cache_dir
     from avmatch.web.server import serve
 
@@ -22,4 +28,4 @@ def review(
         print(address, flush=True)
 
     folder = cache_folder(cache) or default_cache_dir()
-    serve(result, folder, port=port, browser=not no_browser, say=say)
+    serve(result, folder, index=index, port=port, browser=not no_browser, say=say)

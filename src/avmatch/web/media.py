@@ -1,5 +1,6 @@
 """Pictures, sounds and waveforms as the page asks for them (docs/review.md)."""
 
+from dataclasses import dataclass
 from mimetypes import guess_type
 from pathlib import Path
 
@@ -9,8 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from avmatch.pipelines.review import Review, clip_id, on_disk
+from avmatch.pipelines.review import NotListedError, Review, clip_id, on_disk
 from avmatch.pipelines.review_media import MOST_BINS, PictureState, ReviewMedia
+from avmatch.pipelines.review_search import ReviewSearch
 from avmatch.reports.wording import folder_and_name, shown
 from avmatch.web import records
 from avmatch.web.answers import StrictJSON, number, seconds
@@ -21,11 +23,105 @@ from avmatch.web.records import Record
 _MOST_THREADS = 8
 
 
+@dataclass(frozen=True)
+class Shown:
+    """Which files may be seen and heard, by their opaque names, and what is made of them.
+
+    Attributes:
+        media: what is made of the review's files, and of sounds that were found.
+        review: lists clips and recordings.
+        search: keeps clips that were dropped, and lists sounds that were found.
+    """
+
+    media: ReviewMedia
+    review: Review | None = None
+    search: ReviewSearch | None = None
+
+    def video(self, name: str) -> tuple[ReviewMedia, Path]:
+        """A picture. Raises NotListedError."""
+        if self.search is not None and name.startswith("u"):
+            return self.search.media, self.search.dropped(name)
+        return self.media, on_disk(self._listed.video(name))
+
+    def sound(self, name: str) -> tuple[ReviewMedia, Path]:
+        """A sound. Raises NotListedError."""
+        if self.search is not None and name.startswith("s"):
+            return self.media, self.search.sound(name)
+        return self.media, on_disk(self._listed.path(name))
+
+    @property
+    def _listed(self) -> Review:
+        if self.review is None:
+            raise NotListedError("no result is reviewed here")
+        return self.review
+
+
 class MediaPages:
     """The routes that give what is seen and heard.
 
     Args:
-        review: which files there are.
+        shown: which files there are.
+    """
+
+    def __init__(self, shown: Shown) -> None:
+        self.shown = shown
+        self._limit = anyio.CapacityLimiter(_MOST_THREADS)
+
+    def routes(self) -> list[Route]:
+        """All of them."""
+        return [
+            Route("/api/pictures/{name}", self.state),
+            Route("/media/pictures/{name}", self.picture),
+            Route("/media/thumbnails/{name}", self.thumbnail),
+            Route("/media/sounds/{name}", self.sound),
+        ]
+
+    async def state(self, request: Request) -> Response:
+        """How far a picture can be played; what it needs is begun."""
+
+        def found() -> Record:
+            name = request.path_params["name"]
+            media, path = self.shown.video(name)
+            return picture_record(name, media.picture_state(path, start=True))
+
+        return StrictJSON(await anyio.to_thread.run_sync(found, limiter=self._limit))
+
+    async def picture(self, request: Request) -> Response:
+        """A picture, or a part of it."""
+
+        def found() -> FilePart:
+            media, path = self.shown.video(request.path_params["name"])
+            file = media.picture(path)
+            return FilePart(opened(file), _media_type(file))
+
+        return await anyio.to_thread.run_sync(found, limiter=self._limit)
+
+    async def thumbnail(self, request: Request) -> Response:
+        """A small picture."""
+
+        def found() -> FilePart:
+            media, path = self.shown.video(request.path_params["name"])
+            return FilePart(opened(media.thumbnail(path)), "image/jpeg", "private, max-age=3600")
+
+        return await anyio.to_thread.run_sync(found, limiter=self._limit)
+
+    async def sound(self, request: Request) -> Response:
+        """A piece of a sound."""
+        begin, length = seconds(request, "begin_seconds", 0.0), seconds(request, "seconds", 30.0)
+
+        def found() -> bytes:
+            media, path = self.shown.sound(request.path_params["name"])
+            return media.piece(path, begin, length)
+
+        content = await anyio.to_thread.run_sync(found, limiter=self._limit)
+        return Response(content, media_type="audio/wav")
+
+
+class RecordingPages:
+    """The routes that give a recording of the review as a whole.
+
+    Args:
+        review: which recordings there are.
         media: what is made of them.
     """
 
@@ -38,49 +134,7 @@ class MediaPages:
         return [
             Route("/api/recordings/{name}", self.recording),
             Route("/api/recordings/{name}/peaks", self.peaks),
-            Route("/api/pictures/{name}", self.state),
-            Route("/media/pictures/{name}", self.picture),
-            Route("/media/thumbnails/{name}", self.thumbnail),
-            Route("/media/sounds/{name}", self.sound),
         ]
-
-    async def state(self, request: Request) -> Response:
-        """How far a picture can be played; what it needs is begun."""
-
-        def found() -> Record:
-            name = request.path_params["name"]
-            state = self.media.picture_state(on_disk(self.review.video(name)), start=True)
-            return picture_record(name, state)
-
-        return StrictJSON(await anyio.to_thread.run_sync(found, limiter=self._limit))
-
-    async def picture(self, request: Request) -> Response:
-        """A picture, or a part of it."""
-
-        def found() -> FilePart:
-            file = self.media.picture(on_disk(self.review.video(request.path_params["name"])))
-            return FilePart(opened(file), _media_type(file))
-
-        return await anyio.to_thread.run_sync(found, limiter=self._limit)
-
-    async def thumbnail(self, request: Request) -> Response:
-        """A small picture."""
-
-        def found() -> FilePart:
-            file = self.media.thumbnail(on_disk(self.review.video(request.path_params["name"])))
-            return FilePart(opened(file), "image/jpeg", "private, max-age=3600")
-
-        return await anyio.to_thread.run_sync(found, limiter=self._limit)
-
-    async def sound(self, request: Request) -> Response:
-        """A piece of a sound."""
-        begin, length = seconds(request, "begin_seconds", 0.0), seconds(request, "seconds", 30.0)
-
-        def found() -> bytes:
-            return self.media.piece(on_disk(self.review.path(request.path_params["name"])), begin, length)
-
-        content = await anyio.to_thread.run_sync(found, limiter=self._limit)
-        return Response(content, media_type="audio/wav")
 
     async def recording(self, request: Request) -> Response:
         """All of one recording, and where in it clips lie."""

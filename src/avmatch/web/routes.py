@@ -3,7 +3,8 @@
 Whatever reads or writes a file runs in a thread, so that no request waits for another one's disk.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from functools import partial
 from importlib import resources
 from mimetypes import guess_type
@@ -32,8 +33,9 @@ from avmatch.web.events import Events
 from avmatch.web.evidence import EvidencePages
 from avmatch.web.exporting import ExportPages
 from avmatch.web.files import FilePart, opened
-from avmatch.web.media import MediaPages, picture_record
+from avmatch.web.media import MediaPages, RecordingPages, Shown, picture_record
 from avmatch.web.records import Record
+from avmatch.web.searching import SearchPages
 from avmatch.web.solving import Solver
 
 PAGE = Path(str(resources.files("avmatch.web").joinpath("page")))
@@ -57,8 +59,6 @@ class Pages:
     def routes(self) -> list[Route]:
         """All of them."""
         return [
-            Route("/", self.page),
-            Route("/page/{name:path}", self.page),
             Route("/api/result", self.result),
             Route("/api/queue", self.queue),
             Route("/api/clips/{name}", self.clip),
@@ -70,15 +70,6 @@ class Pages:
             Route("/api/solve", self.solve, methods=["POST"]),
             Route("/api/redo", partial(self.turn, again=True), methods=["POST"]),
         ]
-
-    async def page(self, request: Request) -> Response:
-        """A file of the page, which is part of the program."""
-        name = request.path_params.get("name", "index.html")
-        file = (PAGE / name.replace("\0", "")).resolve()
-        if not file.is_relative_to(PAGE.resolve()) or not file.is_file():
-            raise Refused(404, "not_found", "the page has no such file")
-        kind = guess_type(file.name)[0] or "application/octet-stream"
-        return FilePart(opened(file), f"{kind}; charset=utf-8" if kind.startswith("text/") else kind)
 
     async def result(self, _: Request) -> Response:
         """State, and what the result is."""
@@ -206,20 +197,44 @@ class Pages:
         return self.events.response()
 
 
-def application(review: Review, media: ReviewMedia, cache_dir: Path) -> Starlette:
-    """The routes, with errors as answers; not yet guarded. `state.events.end` ends what goes on for ever."""
+async def page(request: Request) -> Response:
+    """A file of the page, which is part of the program."""
+    name = request.path_params.get("name", "index.html")
+    file = (PAGE / name.replace("\0", "")).resolve()
+    if not file.is_relative_to(PAGE.resolve()) or not file.is_file():
+        raise Refused(404, "not_found", "the page has no such file")
+    kind = guess_type(file.name)[0] or "application/octet-stream"
+    return FilePart(opened(file), f"{kind}; charset=utf-8" if kind.startswith("text/") else kind)
+
+
+def application(shown: Shown, cache_dir: Path) -> Starlette:
+    """The routes of a review, of an index or of both, with errors as answers; not yet guarded.
+
+    `state.end` ends what goes on for ever. What was sent to be searched for is removed when the server ends.
+    """
     ours = (Refused, AvmatchError, FileNotFoundError, Exception)
-    pages = Pages(review, media, cache_dir)
+    review, search = shown.review, shown.search
+    routes = [Route("/", page), Route("/page/{name:path}", page), *MediaPages(shown).routes()]
+    routes += SearchPages(search, has_result=review is not None).routes()
+    pages = None if review is None else Pages(review, shown.media, cache_dir)
+    if pages is not None:
+        routes += pages.routes()
+        routes += RecordingPages(pages.review, shown.media).routes()
+        routes += EvidencePages(pages.review, cache_dir).routes()
+        routes += ExportPages(pages.review, pages.events.say).routes()
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        if search is not None:  # here, for a server that is told to end (SIGTERM) comes back to nobody
+            search.close()
+
     made = Starlette(
-        routes=[
-            *pages.routes(),
-            *MediaPages(review, media).routes(),
-            *EvidencePages(review, cache_dir).routes(),
-            *ExportPages(review, pages.events.say).routes(),
-        ],
+        routes=routes,
         exception_handlers={HTTPException: on_status, **dict.fromkeys(ours, on_refused)},
+        lifespan=lifespan,
     )
-    made.state.events = pages.events
+    made.state.end = (lambda: None) if pages is None else pages.events.end
     return made
 
 

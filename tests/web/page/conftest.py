@@ -91,13 +91,23 @@ def shoot(matched: Path, tmp_path: Path) -> Path:
     return result
 
 
+@pytest.fixture(scope="session")
+def sounds(avmatch: Callable[..., str], matched: Path) -> Path:
+    """An index of the recordings of the clips."""
+    folder = matched / "index"
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            avmatch("index", matched / "clips" / "audio", "-o", folder)
+    return folder
+
+
 @pytest.fixture
-def reviewing(environment: dict[str, str]) -> Iterator[Callable[[Path], str]]:
+def reviewing(environment: dict[str, str]) -> Iterator[Callable[..., str]]:
     """Starts `avmatch review`; returns the address of the page."""
     servers: list[subprocess.Popen[str]] = []
 
-    def start(result: Path) -> str:
-        command = [sys.executable, "-m", "avmatch", "review", str(result), "--no-browser"]
+    def start(*arguments: object) -> str:
+        command = [sys.executable, "-m", "avmatch", "review", *map(str, arguments), "--no-browser"]
         servers.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True))
         assert servers[-1].stdout is not None
         return servers[-1].stdout.readline().strip()

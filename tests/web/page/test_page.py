@@ -8,27 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 from subprocess import PIPE
-from typing import Any
 
 import pytest
 
 from avmatch.reports import wording
-from review_page import PATIENCE_SECONDS, VIDEO, open_dialog, until, wait_for_clip, wait_for_text
+from review_page import PATIENCE_SECONDS, SIZES, VIDEO, faults, open_dialog, until, wait_for_clip, wait_for_text
 
 pytestmark = pytest.mark.slow
-SIZES = {"phone": (420, 900), "laptop": (1440, 900), "4k": (3840, 2160)}
-
-
-def faults(page: Any, axe: str) -> list[str]:
-    """What axe-core finds serious or critical."""
-    page.evaluate(axe)
-    found = page.evaluate("axe.run({ resultTypes: ['violations'] })")["violations"]
-    return [
-        f"{fault['id']}: {fault['help']}: {node['html'][:120]} ({node['failureSummary'][:300]})"
-        for fault in found
-        if fault["impact"] in ("serious", "critical")
-        for node in fault["nodes"]
-    ]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -66,6 +66,10 @@ export const api = {
   redo: (revision) => post("/api/redo", { revision }),
   solve: () => post("/api/solve", {}),
   export: (wanted) => post("/api/export", wanted),
+  index: () => get("/api/index"),
+  search: (values, options) => get("/api/search", values, options),
+  sendClip: (file, options) =>
+    answerOf(`/api/search/clips?${query({ name: file.name })}`, { ...options, method: "POST", headers: { "Content-Type": "application/octet-stream" }, body: file }),
 };
 
 export const thumbnailUrl = (id) => `/media/thumbnails/${id}`;

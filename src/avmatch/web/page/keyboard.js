@@ -50,6 +50,7 @@ export const KEYS = {
     [["/"], "/", "search"],
     [["q"], "Q", "to the queue"],
     [["s"], "S", "solve again"],
+    [["g"], "G", "search an index for sounds (with --in INDEX)"],
     [["e"], "E", "export"],
     [["?"], "?", "this help"],
   ],

@@ -2,10 +2,11 @@
 
 import { api, ApiError, listen } from "./api.js";
 import { askDevices, askTake, chooseRecording, openHelp } from "./dialogs.js";
-import { byId, element, toast } from "./dom.js";
+import { byId, element, toast, visible } from "./dom.js";
 import { exportProgress, openExport } from "./export.js";
 import { listenToKeys } from "./keyboard.js";
 import { Queue } from "./queue.js";
+import { SearchBox } from "./search.js";
 import { Stage } from "./stage.js";
 import { counted, doneText, stepText } from "./wording.js";
 
@@ -21,11 +22,36 @@ class Review {
     this.queue = new Queue({ onChoose: (row) => this.choose(row), onFault: (error) => this.fault(error) });
     byId("back").addEventListener("click", () => this.showQueue());
     byId("note").addEventListener("change", () => this.decide("note", { text: byId("note").value }));
-    for (const [id, key] of [["undo", "u"], ["redo", "U"], ["solve", "s"], ["export", "e"], ["help", "?"]]) byId(id).dataset.key = key;
-    listenToKeys((key) => this.run(key));
+    for (const [id, key] of [["undo", "u"], ["redo", "U"], ["solve", "s"], ["find", "g"], ["export", "e"], ["help", "?"]]) byId(id).dataset.key = key;
   }
 
   async start() {
+    const { has_result: hasResult, index } = await api.index();
+    this.search = index && new SearchBox(index);
+    this.search?.listenToDrops(() => this.find());
+    if (!hasResult) return this.#startWithoutResult(index);
+    byId("find").hidden = !index;
+    return this.#startResult();
+  }
+
+  // Only an index to search in.
+  #startWithoutResult(index) {
+    document.body.dataset.view = "search";
+    byId("folder").textContent = visible(index.name);
+    byId("folder").title = visible(index.folder);
+    document.title = `${visible(index.name)} · avmatch search`;
+    byId("stage").replaceChildren(this.search.element);
+    byId("stage").removeAttribute("aria-labelledby");
+  }
+
+  find() {
+    if (!this.search || document.body.dataset.view === "search") return; // it is there already
+    this.stage.player.pause();
+    this.search.open(this.stage.row);
+  }
+
+  async #startResult() {
+    listenToKeys((key) => this.run(key));
     this.result = await this.refresh();
     byId("folder").textContent = this.result.name;
     byId("folder").title = this.result.folder;
@@ -276,6 +302,7 @@ class Review {
       "/": () => { this.showQueue(); byId("search").focus(); },
       q: () => this.showQueue(),
       s: () => this.solve(),
+      g: () => this.find(),
       e: () => this.result && openExport(this.result, this.state.counts),
       "?": () => openHelp(),
     };

@@ -12,6 +12,27 @@ const POLL_MILLISECONDS = 700;
 
 const paused = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
+class UnplayableError extends Error {}
+
+// A clip's picture once it can be played; `signal` ends the waiting for one that is still being made.
+export async function playable(clip, picture, signal, say) {
+  let now = picture;
+  while (now.state !== "ready") {
+    if (now.state === "failed") throw new UnplayableError(now.message || "The picture can't be shown.");
+    say(`Making a picture that browsers play … ${percent(now.share)}`);
+    now = await api.picture(clip.id, { signal });
+    if (now.state !== "ready") await paused(POLL_MILLISECONDS);
+    signal.throwIfAborted();
+  }
+  return now;
+}
+
+// A sound that is fetched piece by piece.
+export function soundFrom(context, id, endSeconds) {
+  const urlOf = (index) => soundUrl(id, index * SEGMENT_SECONDS, SEGMENT_SECONDS);
+  return new Recording(context, { durationSeconds: endSeconds, segmentSeconds: SEGMENT_SECONDS, urlOf });
+}
+
 export class Screen {
   #overlayKey = "";
   #wish = 0;
@@ -42,12 +63,11 @@ export class Screen {
     this.picture = clip.picture ?? null;
     if (!this.picture) return this.#say(clip.message || "This clip can't be shown.");
     this.#setLength();
-    while (this.picture.state !== "ready") {
-      if (this.picture.state === "failed") return this.#say(this.picture.message || "The picture can't be shown.");
-      this.#say(`Making a picture that browsers play … ${percent(this.picture.share)}`);
-      this.picture = await api.picture(clip.id, { signal });
-      if (this.picture.state !== "ready") await paused(POLL_MILLISECONDS);
-      signal.throwIfAborted();
+    try {
+      this.picture = await playable(clip, this.picture, signal, (text) => this.#say(text));
+    } catch (error) {
+      if (error instanceof UnplayableError) return this.#say(error.message);
+      throw error;
     }
     this.#say("");
     this.#setLength();
@@ -55,8 +75,7 @@ export class Screen {
   }
 
   recordingOf(id, endSeconds) {
-    const urlOf = (index) => soundUrl(id, index * SEGMENT_SECONDS, SEGMENT_SECONDS);
-    return new Recording(this.player.context, { durationSeconds: endSeconds, segmentSeconds: SEGMENT_SECONDS, urlOf });
+    return soundFrom(this.player.context, id, endSeconds);
   }
 
   show(kind) {

@@ -80,6 +80,7 @@ class Session:
     def readable(self, printed: bytes) -> str:
         """What stands on the screen in the end, without the names of this machine's folders."""
         text = printed.decode("utf-8", "replace").replace("\r\n", "\n").replace(str(self.home), "~")
+        text = re.sub(r".\x08", "", text)
         lines = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line.rpartition("\r")[2]).rstrip() for line in text.splitlines()]
         if len(lines) > MOST_LINES:
             half = MOST_LINES // 2

@@ -80,8 +80,13 @@ audit: $(BIN)/.release  ## known weaknesses of what `make release` installed; as
 	$(LIGHT)/bin/python -m pip freeze --exclude avmatch > build/requirements.txt
 	$(BIN)/pip-audit --strict --no-deps --disable-pip --requirement build/requirements.txt
 
-docs: $(BIN)/.dev  ## docs/commands.md says what --help says, links lead somewhere, examples run
+docs: export XDG_CACHE_HOME = $(CURDIR)/build/cache
+docs: $(BIN)/.dev  ## commands, links and tutorials hold; build/site/index.html is the site, its notebooks executed
 	$(BIN)/python docs/check.py
+	$(BIN)/python docs/run_tutorials.py
+	rm -rf build/site
+	$(BIN)/python -m sphinx -q -W --keep-going -j 2 -c docs -d build/doctrees . build/site
+	$(BIN)/python docs/check_site.py build/site
 
 bench: $(BIN)/.dev  ## every benchmark that needs no clips; benchmarks/README.md tells of the others
 	$(BIN)/python benchmarks/synthetic.py

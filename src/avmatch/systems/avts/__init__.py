@@ -10,7 +10,7 @@ train a classifier on top of a tower; `avmatch evaluate probe` fits a linear SVM
 
     avmatch train avts CLIPS -o RUN                                   any list of clips with sound (data/layouts.py)
     avmatch train sound_classes ESC-50 -o CLASSES --set task.front_end=RUN
-    avmatch evaluate probe RUN ESC-50 --subset esc10
+    avmatch evaluate probe RUN ESC-50 --split esc10
 
 Reached (docs/experiments.md, 46 recordings held back): sync accuracy 71.5 % ± 5.5 with easy negatives, 65.7 ± 3.8 with
 the curriculum; no variant tells a recording from itself at another time. ESC-10 by a linear SVM on `conv_5`: 84.2 to

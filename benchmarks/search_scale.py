@@ -1,6 +1,6 @@
 """A library of a million windows: what its store costs, and beside it other stores.
 
-    python benchmarks/search_scale.py WORK --from INDEX --clips CLIPS [--windows 1000000] [--queries 50]
+    python benchmarks/search_scale.py WORK --from INDEX --clips CLIPS [--windows 100000 300000 1000000] [--queries 50]
     python benchmarks/search_scale.py WORK --from INDEX --clips CLIPS --stores usearch faiss lancedb --windows 200000
 
 INDEX is one that `avmatch index` made. Its windows are real; the rest are drawn as mixtures of two of them of the same
@@ -8,10 +8,13 @@ library, with a little noise, so that neighbourhoods stay as they are. Vectors o
 of contents with five windows each; the second stage reads the features of the real ones, over and over, which stand
 for those of the simulated ones with the same remainder.
 
+INDEX may hold sounds, and CLIPS silent clips, or the other way round.
+
 Without --stores: build time, bytes a window, how long the first stage and the whole query take (from the features of
-the clip on), and the recall of the first stage, which is exact. With --stores: the same vectors in others, which search
-by an inner product that stands for the evidence: each part scaled by the root of its worth, the logarithm of a product
-of probabilities replaced by its bound Σ sound · log picture. Their recall is that of the twenty that are best by that
+the clip on), and the recall of the first stage, which is exact; of several sizes the exponents with which build, size
+and first stage grow, and what they say of ten million. With --stores: the same vectors in others, which search by an
+inner product that stands for the evidence: each part scaled by the root of its worth, the logarithm of a product of
+probabilities replaced by its bound Σ sound · log picture. Their recall is that of the twenty that are best by that
 product, and of the twenty that are best by the evidence, among their first 300.
 """
 
@@ -19,16 +22,19 @@ from __future__ import annotations
 
 import argparse
 import resource
+import shutil
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from avmatch.alignment.cuts import joined_audio, moved_audio
-from avmatch.core.features import BAND_RATE_HZ, VideoFeatures
+from avmatch.alignment.cuts import joined_audio, joined_video, moved_audio, moved_video
+from avmatch.data.inputs import list_audio, list_videos
 from avmatch.index.library import Library
 from avmatch.index.rows import write_rows
-from avmatch.pipelines.pooled import row_of, stretch
+from avmatch.pipelines.pooled import Features, row_of, stretch
+from avmatch.pipelines.pooled import end_seconds as end_seconds_of
 from avmatch.pipelines.searcher import LISTED, Searcher
 
 PER_CONTENT, NOISE, MIXED = 5, 0.05, 0.3
@@ -56,13 +62,12 @@ class Repeated(Searcher):
 
     def _read(self, content: int, begin_seconds: float, end_seconds: float):
         real = self.source._read(1 + content % self.num_real, 0.0, 10.0)
-        length = len(real.flux) / BAND_RATE_HZ
+        moved, joined = (moved_audio, joined_audio) if self.holds_sounds else (moved_video, joined_video)
+        length = end_seconds_of(real)
         first = begin_seconds // length
         num = int(np.ceil((end_seconds - first * length) / length))
         return stretch(
-            joined_audio([moved_audio(real, (first + place) * length) for place in range(num)]),
-            begin_seconds,
-            end_seconds,
+            joined([moved(real, (first + place) * length) for place in range(num)]), begin_seconds, end_seconds
         )
 
 
@@ -95,28 +100,51 @@ def spent(values: list[float]) -> str:
     return f"p50 {1000 * np.percentile(values, 50):.0f} ms, p95 {1000 * np.percentile(values, 95):.0f} ms"
 
 
-def own_table(work: Path, source: Searcher, clips: list[VideoFeatures], num: int) -> None:
-    """What our own store costs."""
+@dataclass(frozen=True)
+class Cost:
+    """What a library of so many windows costs."""
+
+    windows: int
+    build_seconds: float
+    num_bytes: int
+    first_stage_seconds: float
+
+
+def own_table(work: Path, source: Searcher, queries: list[Features], num: int) -> Cost:
+    """What our own store costs; the p95 of the first stage, of the processor."""
     folder = work / f"library-{num}"
-    if not (folder / "library.sqlite").is_file():
-        print(f"built in {built(folder, source, num):.0f} s (vectors; features of sounds not counted)")
+    shutil.rmtree(folder, ignore_errors=True)
+    build_seconds = built(folder, source, num)
+    print(f"\n{num} windows, built in {build_seconds:.1f} s (vectors; features of files not counted)")
     size = {file.name: file.stat().st_size for file in folder.rglob("*") if file.is_file()}
     print("bytes a window:", ", ".join(f"{name} {bytes_ / num:.0f}" for name, bytes_ in size.items()))
     with Repeated(folder, source.by) as searcher:
         searcher.source, searcher.num_real = source, source.store.counts().contents
         start = time.perf_counter()
         print(f"opened: {searcher.num_windows} windows in {time.perf_counter() - start:.2f} s")
-        searcher.listed(clips[0])  # the pages come in
+        searcher.listed(queries[0])  # the pages come in
+        worst = []
         for name, clock in (("on the wall", time.perf_counter), ("of the processor", time.process_time)):
             first, whole = [], []
-            for clip in clips:
+            for query in queries:
                 start = clock()
-                listed = searcher.listed(clip)
+                listed = searcher.listed(query)
                 first.append(clock() - start)
-                searcher.placed(clip, listed)
+                searcher.placed(query, listed)
                 whole.append(clock() - start)
             print(f"time {name}: first stage {spent(first)}; whole query {spent(whole)}", flush=True)
+            worst.append(float(np.percentile(first, 95)))
     print(f"memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB at most, mapped pages included")
+    return Cost(num, build_seconds, sum(size.values()), worst[1])
+
+
+def extrapolated(costs: list[Cost], num: int = 10_000_000) -> None:
+    """How costs grow, by a line through their logarithms, and what that makes of a larger library."""
+    windows = np.log([cost.windows for cost in costs])
+    print()
+    for name, unit in (("build_seconds", "s"), ("num_bytes", "bytes"), ("first_stage_seconds", "s (processor, p95)")):
+        exponent, origin = np.polyfit(windows, np.log([getattr(cost, name) for cost in costs]), 1)
+        print(f"{name} ~ windows^{exponent:.2f}; {num}: {np.exp(origin + exponent * np.log(num)):.3g} {unit}")
 
 
 def linear(source: Searcher, rows: np.ndarray, queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -224,21 +252,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=Path)
     parser.add_argument("--from", dest="source", type=Path, required=True, metavar="INDEX")
-    parser.add_argument("--clips", type=Path, required=True, help="a folder of silent clips to search for")
-    parser.add_argument("--windows", type=int, default=1_000_000)
+    parser.add_argument("--clips", type=Path, required=True, help="a folder of what is searched for")
+    parser.add_argument("--windows", type=int, nargs="+", default=[1_000_000])
     parser.add_argument("--queries", type=int, default=50)
     parser.add_argument("--stores", nargs="+", default=[], choices=sorted(STORES))
     asked = parser.parse_args()
     asked.work.mkdir(parents=True, exist_ok=True)
     with Searcher(asked.source) as source:
-        paths = sorted(asked.clips.glob("*.mp4"))
+        listing = list_videos if source.holds_sounds else list_audio
+        paths = listing(asked.clips)
         step = max(1, len(paths) // asked.queries)
-        clips = [source.query(path, asked.work / "cache") for path in paths[::step][: asked.queries]]
+        queries = [source.query(path, asked.work / "cache") for path in paths[::step][: asked.queries]]
         if asked.stores:
-            rows = np.stack([row_of(source.by, clip) for clip in clips])
-            others_table(asked.work, source, rows, asked.windows, asked.stores)
-        else:
-            own_table(asked.work, source, [clip for clip in clips if isinstance(clip, VideoFeatures)], asked.windows)
+            rows = np.stack([row_of(source.by, query) for query in queries])
+            others_table(asked.work, source, rows, asked.windows[0], asked.stores)
+            return
+        costs = [own_table(asked.work, source, queries, num) for num in asked.windows]
+        if len(costs) > 1:
+            extrapolated(costs)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,9 @@ Files are known by their content: one that was moved or copied isn't analysed ag
 more is dropped.
 """
 
+import errno
 import sqlite3
+import stat
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -58,8 +60,10 @@ class FileState:
 
     @classmethod
     def of(cls, path: str | Path) -> "FileState":
-        """As it is now. Raises OSError if it is gone."""
+        """As it is now. Raises OSError if it is gone, or is no file: to open a pipe may take for ever."""
         found = Path(path).stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise FileNotFoundError(errno.ENOENT, "is no file", str(path))
         return cls(found.st_size, found.st_mtime_ns)
 
 
@@ -161,17 +165,28 @@ class Library:
             except sqlite3.OperationalError as error:
                 self._undo()
                 raise AvmatchError(f"{self.path}: can't be read or written ({error}); nothing was changed") from error
+            except sqlite3.DatabaseError as error:
+                self._undo()
+                raise self._damaged(error) from error
             except BaseException:
                 self._undo()
                 raise
 
     def _undo(self) -> None:
-        with suppress(sqlite3.OperationalError):  # it was undone already
+        with suppress(sqlite3.DatabaseError):  # it was undone already
             self._connection.execute("ROLLBACK")
 
     def _all(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         with self._lock:
-            return self._connection.execute(query, values).fetchall()
+            try:
+                return self._connection.execute(query, values).fetchall()
+            except sqlite3.OperationalError as error:
+                raise AvmatchError(f"{self.path}: can't be read ({error}); try again") from error
+            except sqlite3.DatabaseError as error:
+                raise self._damaged(error) from error
+
+    def _damaged(self, error: sqlite3.DatabaseError) -> AvmatchError:
+        return AvmatchError(f"{self.path}: damaged ({error}); remove {self.folder} and run `avmatch index` again")
 
     def setting(self, name: str) -> str | None:
         """What was written of how it was made."""
@@ -276,9 +291,11 @@ def _locked(folder: Path) -> sqlite3.Connection:
         raise UsageError(f"{folder}: nothing can be written there ({error}); name another folder") from error
     try:
         connection.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError as error:
+    except sqlite3.DatabaseError as error:
         connection.close()
-        raise UsageError(f"{folder}: another `avmatch index` is writing there; wait until it is done") from error
+        if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+            raise UsageError(f"{folder}: another `avmatch index` is writing there; wait until it is done") from error
+        raise UsageError(f"{folder / LOCK}: can't be written ({error}); name another folder, or remove it") from error
     return connection
 
 

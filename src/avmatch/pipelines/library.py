@@ -17,7 +17,7 @@ from avmatch.core.files import content_hash
 from avmatch.core.library import IndexResult
 from avmatch.core.results import Failure, Progress
 from avmatch.data.inputs import list_audio, list_videos
-from avmatch.index.library import FileState, Library
+from avmatch.index.library import LIBRARY, FileState, Library
 from avmatch.index.rows import write_rows
 from avmatch.pipelines.arguments import Paths, listed
 from avmatch.pipelines.models import models_with
@@ -59,30 +59,58 @@ def build_index(
     if side not in ("audio", "video"):
         raise UsageError(f"side must be audio or video, got {side!r}")
     folder = Path(index)
+    if isinstance(library, str | Path) and (Path(library) / LIBRARY).is_file():
+        raise UsageError(f"{library}: is an index itself; name the folder of the sounds, or of the videos")
     paths = listed(library, list_audio if side == "audio" else list_videos, [folder])
     with Library(folder, writes=True) as store:
         states, failed = store.states(), store.failed()
-        wanted = {os.path.abspath(path): path for path in paths}  # noqa: PTH100  doesn't follow links
-        news = [path for path in wanted if _state(path) not in (states.get(path), failed.get(path))]
-        known = _take_all(store, news, side, model, cache_dir, num_workers, progress) if news else 0
-        gone = [path for path in states.keys() | failed.keys() if path not in wanted and _is_inside(path, library)]
+        wanted = {os.path.abspath(path): _state(path) for path in paths}  # noqa: PTH100  doesn't follow links
+        news = [path for path, state in wanted.items() if state not in (None, states.get(path), failed.get(path))]
+        taken = _take_all(store, news, side, model, cache_dir, num_workers, progress)
+        gone = [
+            path
+            for path in states.keys() | failed.keys()
+            if (wanted[path] is None if path in wanted else _is_inside(path, library))
+        ]
         if gone:
             store.drop(gone)
         if news or gone:
             store.drop(())  # contents that changed files held
             write_rows(store, int(store.setting("width") or 0), least_added=1)
         counts = store.counts()
-        failures = store.failures()
-        num_failed = sum(failure.path in set(news) for failure in failures)
+        missing = [
+            Failure(path, "open", "there is no such file, or it is a pipe")
+            for path, state in wanted.items()
+            if state is None
+        ]
         return IndexResult(
-            len(news) - known - num_failed,
-            known,
+            len(news) - taken.num_known - len(taken.failures),
+            taken.num_known,
             len(gone),
-            len(wanted) - len(news),
+            len(wanted) - len(news) - len(missing),
             counts.files,
             counts.seconds,
-            failures,
+            (*store.failures(), *(one for one in taken.failures if not taken.is_kept(one)), *missing),
         )
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What became of files that are new.
+
+    Attributes:
+        num_known: how many had a known content.
+        failures: those that can't be used.
+        kept: the paths of those of them that are not tried again until they change.
+    """
+
+    num_known: int
+    failures: tuple[Failure, ...]
+    kept: frozenset[str]
+
+    def is_kept(self, failure: Failure) -> bool:
+        """Whether the library has it."""
+        return failure.path in self.kept
 
 
 def _take_all(
@@ -93,17 +121,21 @@ def _take_all(
     cache_dir: Path | None,
     num_workers: int,
     progress: Progress | None,
-) -> int:
-    """Take files. Returns how many had a known content."""
+) -> _Outcome:
+    """Take files, if there are any. Raises UsageError if the index is of another side, version or model."""
     by = comparison(models_with(model))
     _check_settings(store, side, str(model), by)
     taken = _Taken(store, by, _analyse(by, side, cache_dir))
-    known = 0
+    outcomes = []
     for begin in range(0, len(paths), FILES_AT_ONCE):
         some = paths[begin : begin + FILES_AT_ONCE]
-        known += _take(taken, some, num_workers, _from(progress, begin, len(paths)))
+        outcomes.append(_take(taken, some, num_workers, _from(progress, begin, len(paths))))
         write_rows(store, by.rows.width)
-    return known
+    return _Outcome(
+        sum(one.num_known for one in outcomes),
+        tuple(failure for one in outcomes for failure in one.failures),
+        frozenset(path for one in outcomes for path in one.kept),
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,15 +163,20 @@ class _Taken:
         return False
 
 
-def _take(taken: _Taken, paths: Sequence[str], num_workers: int, progress: Progress | None) -> int:
-    """Take files, those that can't be used as failures. Returns how many had a known content."""
+def _take(taken: _Taken, paths: Sequence[str], num_workers: int, progress: Progress | None) -> _Outcome:
+    """Take files; the library keeps those as failures that can't be used as they are."""
     before = {path: _state(path) for path in paths}
     answers = analyse_all(taken, paths, "files", progress, num_workers)
+    failures, kept = [], set()
     for path, answer in zip(paths, answers, strict=True):
+        if not isinstance(answer, Failure):
+            continue
+        failures.append(answer)
         state = before[path]
-        if isinstance(answer, Failure) and state is not None and _state(path) == state:
+        if state is not None and _state(path) == state:
             taken.store.put_failure(answer, state)
-    return sum(answer is True for answer in answers)
+            kept.add(path)
+    return _Outcome(sum(answer is True for answer in answers), tuple(failures), frozenset(kept))
 
 
 def _analyse(by: Comparison, side: Side, cache_dir: Path | None) -> Callable[[str], object]:

@@ -15,7 +15,7 @@ from avmatch.core.library import Hit, SearchResult
 from avmatch.core.results import Progress
 from avmatch.media.mux import mux
 from avmatch.pipelines.pooled import Features
-from avmatch.pipelines.searcher import ROWS, Found, Placed, Searcher
+from avmatch.pipelines.searcher import LISTED, ROWS, Found, Placed, Searcher
 
 #: How far the evidence of a search may be believed (benchmarks/search.py).
 CONFIDENCE_SLOPE = 2.4
@@ -56,11 +56,13 @@ def search(
         raise UsageError("give a clip or a sound to search for, or --like without --preview")
     if top_k < 1:
         raise UsageError(f"top_k must be 1 or more, got {top_k}")
+    if preview_dir is not None and preview_dir.exists() and not preview_dir.is_dir():
+        raise UsageError(f"{preview_dir}: previews need a folder, and this is a file; name another one")
     with Searcher(index) as searcher:
         model = None if like is None else searcher.same(like, cache_dir)
         if path is None:
             assert model is not None
-            listed = searcher.alike(model, kind=kind)
+            listed = searcher.alike(model, kind=kind, num=max(LISTED, top_k))
             hits = hits_alike(searcher, listed, top_k)
         else:
             query = searcher.query(path, cache_dir)
@@ -74,7 +76,7 @@ def hits_for(
     searcher: Searcher, query: Features, top_k: int, *, kind: str = "", like: Features | None = None
 ) -> list[Hit]:
     """What goes best with something whose features are known."""
-    listed = searcher.listed(query, kind=kind)
+    listed = searcher.listed(query, kind=kind, num=max(LISTED, top_k))
     if like is not None:
         near = {(found.content, found.number) for found in searcher.alike(like, kind=kind)}
         listed = [found for found in listed if found[:2] in near]

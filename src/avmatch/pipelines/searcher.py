@@ -88,7 +88,7 @@ class Searcher:
         self.holds_sounds = self.store.setting("side") == "audio"
         if self.by.fingerprint != self.store.setting("fingerprint"):
             self.close()
-            raise UsageError(f"{index}: made by another version or model ({made_by}); index the library again")
+            raise UsageError(f"{index}: made by another version or model ({made_by}); remove it, and index again")
 
     def close(self) -> None:
         """Let go of it."""

@@ -30,6 +30,8 @@ from avmatch.frontends.event_signals import flattened
 
 #: Onsets are added up over so many ticks for the first look; so many lags are looked at then.
 POOLED_TICKS, NUM_LAGS = 2, 3
+#: Spectra are kept up to this size: 4 MB for 20 minutes.
+_LARGEST_KEPT = 1 << 17
 #: Lags closer than this are the same; a piece is looked for so far about its lag.
 SAME_SECONDS, REACH_SECONDS = 0.12, 0.25
 PIECE_SECONDS, MOST_PIECES = 4.0, 24
@@ -109,29 +111,32 @@ class Onsets:
         bands: (T, B) flattened onsets.
         start_seconds: time of the first.
         rate_hz: ticks a second.
+        keeps: whether the last spectrum is kept, where a few are compared again and again.
     """
 
     bands: Float32[np.ndarray, "T B"]
     start_seconds: float
     rate_hz: float = BAND_RATE_HZ / POOLED_TICKS
+    keeps: bool = False
     _kept: dict[int, Complex64[np.ndarray, "F B"]] = field(default_factory=dict)
 
     def spectrum(self, size: int) -> Complex64[np.ndarray, "F B"]:
-        """Of each band; that of the last size is kept."""
+        """Of each band."""
         found = self._kept.get(size)
         if found is None:
             found = np.asarray(scipy.fft.rfft(self.bands, size, axis=0), np.complex64)
-            self._kept.clear()
-            self._kept[size] = found
+            if self.keeps and size <= _LARGEST_KEPT:
+                self._kept.clear()
+                self._kept[size] = found
         return found
 
 
-def onsets(audio: AudioFeatures) -> Onsets:
+def onsets(audio: AudioFeatures, *, keeps: bool = False) -> Onsets:
     """Of a sound."""
     bands = flattened(np.log1p(audio.flux.astype(np.float32)), BAND_RATE_HZ)
     whole = len(bands) // POOLED_TICKS * POOLED_TICKS
     pooled = bands[:whole].reshape(-1, POOLED_TICKS, bands.shape[1]).sum(axis=1)
-    return Onsets(np.asarray(pooled - pooled.mean(axis=0), np.float32), audio.start_seconds)
+    return Onsets(np.asarray(pooled - pooled.mean(axis=0), np.float32), audio.start_seconds, keeps=keeps)
 
 
 def first_look(own: Onsets, others: Sequence[Onsets]) -> tuple[Float64[np.ndarray, " M"], list[list[float]]]:
@@ -152,9 +157,9 @@ def first_look(own: Onsets, others: Sequence[Onsets]) -> tuple[Float64[np.ndarra
         shifts = np.arange(size)
         shifts[shifts >= len(other.bands)] -= size
         overlap = np.minimum(len(own.bands), len(other.bands) - shifts) - np.maximum(0, -shifts)
-        correlation[overlap < LEAST_OVERLAP_SECONDS * own.rate_hz] = 0.0
-        scaled = correlation / np.sqrt(np.maximum(overlap, own.rate_hz))
-        scaled /= float(scaled.std()) or 1.0
+        possible = overlap >= LEAST_OVERLAP_SECONDS * own.rate_hz
+        scaled = np.where(possible, correlation / np.sqrt(np.maximum(overlap, own.rate_hz)), 0.0)
+        scaled /= float(np.sqrt((scaled**2).sum() / possible.sum())) or 1.0
         heights[place], lags = _best_lags(scaled, shifts, own.rate_hz)
         found.append([lag + other.start_seconds - own.start_seconds for lag in lags])
     return heights, found

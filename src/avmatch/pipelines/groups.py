@@ -30,8 +30,8 @@ Alignments = Mapping[tuple[int, int], SoundAlignment]
 NUM_LEADERS = 3
 #: Without a gap between them, the sound of the next file lies within this of its place, and needs this evidence.
 SAME_PLACE_SECONDS, EXPECTED_NATS = 0.02, 3.0
-#: Below this, in deviations, onsets of two recorders aren't those of one take; two that are foreign reach 4 to 5.
-LEAST_HEIGHT = 6.0
+#: Below this, in deviations, onsets of two recorders aren't those of one take; two that are foreign reach 3 to 4.
+LEAST_HEIGHT = 5.0
 #: A recording goes on where another ends when its clock says so to this; and it must add so much to the clip.
 GAP_SECONDS, LEAST_MORE_SECONDS = 0.5, 0.3
 

@@ -1,6 +1,6 @@
 """Scratch sound: where a camera recorded a sound of its own, it is looked for in the recordings, and decides.
 
-    onsets of every pair → the few recordings that stand out → both sounds, to the sample → evidence
+    coarse onsets of every pair → onsets of a few → the recordings that stand out, to the sample → evidence
 
 A sound that is noise, hum or silence, or that no recording has, stands out nowhere (alignment/sounds.py): then the
 picture alone decides, as it does for cameras without sound. What a video heard is enough for the pair and its offset; a
@@ -14,7 +14,8 @@ from jaxtyping import Bool, Float64
 from scipy.optimize import linear_sum_assignment
 
 from avmatch.alignment.offset import TOLERANCE_SECONDS
-from avmatch.alignment.sounds import MAX_NATS, RIVAL_SHARE, SoundAlignment, align_sounds, first_look, onsets
+from avmatch.alignment.onset_shortlist import coarse, heights
+from avmatch.alignment.sounds import MAX_NATS, RIVAL_SHARE, Onsets, SoundAlignment, align_sounds, first_look, onsets
 from avmatch.analysis.features import analyse_all
 from avmatch.core.features import AudioFeatures, VideoFeatures
 from avmatch.core.matches import MatchResult
@@ -24,7 +25,9 @@ from avmatch.matching.fusion import Scores, placed, with_evidence
 from avmatch.pipelines.pairs import Pair, PairJudge
 
 Alignments = Mapping[Pair, SoundAlignment]
-#: Of each video so many recordings are compared to the sample, at first in so few pieces; below this evidence no more.
+#: Of each video so many recordings are looked at.
+LOOKED_AT = 32
+#: So many of them are compared to the sample, at first in so few pieces; below this evidence no more.
 SHORTLIST, FEW_PIECES, LEAST_NATS = 8, 3, 2.0
 NAME = "scratch"
 
@@ -36,24 +39,41 @@ def heard_pairs(
     progress: Progress | None = None,
 ) -> dict[Pair, SoundAlignment]:
     """The pairs whose video heard what the recording has, and where."""
-    rows = [row for row, video in enumerate(videos) if video.scratch is not None and video.scratch.signs is not None]
-    if not rows:
+    sounds = {
+        row: video.scratch
+        for row, video in enumerate(videos)
+        if video.scratch is not None and video.scratch.signs is not None
+    }
+    if not sounds:
         return {}
-    looks = [onsets(audio) for audio in audios]
+    own = {row: onsets(scratch) for row, scratch in sounds.items()}
+    looks = [onsets(audio, keeps=len(audios) <= LOOKED_AT) for audio in audios]
+    columns = _looked_at(own, looks)
 
     def of_row(name: str) -> dict[Pair, SoundAlignment]:
-        scratch = videos[int(name)].scratch
-        assert scratch is not None
-        heights, lags = first_look(onsets(scratch), looks)
-        best = np.argsort(-heights, kind="stable")[:SHORTLIST].tolist()
-        found = {Pair(int(name), column): same_sound(scratch, audios[column], lags[column]) for column in best}
+        row = int(name)
+        stand_out, lags = first_look(own[row], [looks[column] for column in columns[row]])
+        best = np.argsort(-stand_out, kind="stable")[:SHORTLIST].tolist()
+        found = {
+            Pair(row, columns[row][place]): same_sound(sounds[row], audios[columns[row][place]], lags[place])
+            for place in best
+        }
         return {pair: alignment for pair, alignment in found.items() if alignment is not None}
 
     found: dict[Pair, SoundAlignment] = {}
-    for answer in analyse_all(of_row, list(map(str, rows)), "scratch", progress, num_workers):
+    for answer in analyse_all(of_row, list(map(str, sounds)), "scratch", progress, num_workers):
         if not isinstance(answer, Failure):
             found |= answer
     return found
+
+
+def _looked_at(own: Mapping[int, Onsets], looks: Sequence[Onsets]) -> dict[int, list[int]]:
+    """The columns of the recordings that each of these rows is compared with: all, or those that stand out most."""
+    if len(looks) <= LOOKED_AT:
+        return {row: list(range(len(looks))) for row in own}
+    found = heights([coarse(look) for look in own.values()], [coarse(look) for look in looks])
+    best = np.sort(np.argpartition(-found, LOOKED_AT, axis=1)[:, :LOOKED_AT], axis=1)
+    return dict(zip(own, best.tolist(), strict=True))
 
 
 def same_sound(own: AudioFeatures, other: AudioFeatures, lags_seconds: Sequence[float]) -> SoundAlignment | None:

@@ -54,6 +54,25 @@ def test_a_short_sound_is_laid_where_it_fits(cue):
     assert found.offset_seconds[0] == pytest.approx(-3.7, abs=0.08)
 
 
+@pytest.mark.parametrize("seconds", [0.04, 0.2, 0.8])
+def test_a_very_short_clip_lies_within_its_sound(cue, seconds):
+    clip = picture([], seconds)
+    place = place_in(Window(0.0, 3.0), 3.0, seconds)
+    found = placements([cue], clip, [sound([1.0], 3.0)], [place.span(is_sound=True)])
+    overlap = min(found.offset_seconds[0] + seconds, 3.0) - max(found.offset_seconds[0], 0.0)
+    assert overlap >= 0.4 * seconds
+
+
+def test_where_nothing_is_said_both_lie_in_the_middle(cue):
+    still = replace(picture([], 2.0), motion=np.zeros_like(picture([], 2.0).motion))
+    quiet = sound([], 6.0)
+    quiet = replace(quiet, flux=np.zeros_like(quiet.flux), level=np.full_like(quiet.level, -9.0))
+    place = place_in(Window(0.0, 6.0), 6.0, 2.0)
+    found = placements([cue], still, [quiet], [place.span(is_sound=True)])
+    assert found.offset_seconds[0] == pytest.approx(2.0, abs=0.03)
+    assert not found.parts.any()
+
+
 def test_silence_agrees_with_nothing(cue):
     """Small numbers behind a sound that ends in digital silence; a picture is never laid there."""
     clip = picture(event_times(5, 2.0), 2.0)

@@ -155,7 +155,7 @@ def test_without_an_index_there_is_nothing_to_search_in(tmp_path):
         assert client.post(SEND, params={"name": "x.mp4"}, content=b"x", headers=BYTES).status_code == 404
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="processes are told to end otherwise")
+@pytest.mark.skipif(sys.platform == "win32", reason="processes are ended otherwise")
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_an_index_alone_and_what_was_sent_is_removed(shoot, tmp_path, how):
     folder, videos, _ = shoot

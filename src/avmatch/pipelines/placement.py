@@ -51,7 +51,7 @@ class Placements:
 
     Attributes:
         nats: evidence, the place averaged out.
-        offset_seconds: where it is strongest.
+        offset_seconds: where it is strongest; the middle of the span where no cue says anything.
         parts: of each cue there.
         cue_names: their names.
     """
@@ -131,7 +131,8 @@ def place_in(window: Window, duration_seconds: float, length_seconds: float) -> 
     """
     spare = window.length_seconds - length_seconds
     is_whole = window.length_seconds >= duration_seconds
-    reach = (abs(spare) if is_whole else max(abs(spare), HOP_SECONDS)) / 2 + SLACK_SECONDS
+    slack = min(SLACK_SECONDS, length_seconds / 2, window.length_seconds / 2)  # something of both stays together
+    reach = (abs(spare) if is_whole else max(abs(spare), HOP_SECONDS)) / 2 + slack
     middle = window.begin_seconds + spare / 2
     first, last = middle - reach, middle + reach
     return Place(first, last, max(first - MARGIN_SECONDS, 0.0), last + length_seconds + MARGIN_SECONDS)
@@ -168,9 +169,13 @@ def _block(
         assert isinstance(audio, AudioFeatures)
         silent = ~_is_heard(video, audio, lags)
         flat[:, place, silent] = np.minimum(flat[:, place, silent], 0.0)
-    posterior = flat.sum(axis=0) + np.stack([_log_prior(lags, span) for span in spans]).astype(np.float32)
-    peak = posterior.argmax(axis=1)
-    rows = np.arange(len(others))
+    evidence = flat.sum(axis=0)
+    posterior = evidence + np.stack([_log_prior(lags, span) for span in spans]).astype(np.float32)
+    lengths = np.array([span.length_seconds for span in spans])
+    inside = lags <= lengths[:, None] + STEP_SECONDS / 2
+    says_nothing = ~(inside & (evidence != 0.0)).any(axis=1)
+    rows, middle = np.arange(len(others)), np.rint(lengths / (2 * STEP_SECONDS)).astype(int)
+    peak = np.where(says_nothing, middle, posterior.argmax(axis=1))
     height = posterior[rows, peak]
     nats = height + np.log(np.exp(posterior - height[:, None]).sum(axis=1))
     refined = refined_peaks(posterior[None], peak[None], lags)[0]

@@ -226,7 +226,7 @@ def application(shown: Shown, cache_dir: Path) -> Starlette:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
-        if search is not None:  # here, for a server that is told to end (SIGTERM) comes back to nobody
+        if search is not None:  # here: after SIGTERM the server comes back to nobody
             search.close()
 
     made = Starlette(

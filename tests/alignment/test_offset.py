@@ -14,6 +14,7 @@ from avmatch.alignment.offset import (
     estimate_offset,
     offset_interval,
     offset_lags,
+    with_prior,
 )
 from avmatch.core.errors import Reason
 from avmatch.core.features import AudioFeatures, Embeddings, VideoFeatures
@@ -269,3 +270,25 @@ def test_an_offset_outside_the_range_leaves_those_inside_it_unsure(max_offset_se
     low, high = offset_interval(found)
     assert low <= at + 0.05
     assert high >= at - 0.05
+
+
+def test_what_is_known_of_the_offset_chooses_between_peaks():
+    found = estimate(FakeCue(((-0.3, 12.0), (0.3, 12.0))))
+    usual = np.zeros(len(found.lags_seconds))
+    known = -0.5 * ((found.lags_seconds - 0.3) / 0.1) ** 2
+    chosen = with_prior(found, usual, known)
+    assert chosen.offset_seconds == pytest.approx(0.3, abs=0.01)
+    assert chosen.offset_confidence > 0.9 > found.offset_confidence
+    assert chosen.confidence >= found.confidence
+    other = with_prior(found, usual, known[::-1])
+    assert other.offset_seconds == pytest.approx(-0.3, abs=0.01)
+
+
+def test_nothing_new_known_of_the_offset_changes_nothing():
+    found = estimate(FakeCue(((0.257, 30.0),)))
+    usual = -np.abs(found.lags_seconds)
+    same = with_prior(found, usual, usual)
+    assert same.offset_seconds == found.offset_seconds
+    assert same.offset_confidence == pytest.approx(found.offset_confidence, abs=0.02)
+    nothing = estimate(FakeCue(video_reason="static_picture"))
+    assert with_prior(nothing, usual, usual) is nothing

@@ -51,6 +51,7 @@ def test_the_face_that_agrees_speaks(xs, place):
     assert (found.place, found.num_faces) == (place, len(xs))
     assert found.box == pytest.approx((xs[0], 0.3, 0.1, 0.2))
     assert found.lead_nats > 20
+    assert (found.begin_seconds, found.end_seconds) == (0.0, 3.96)
 
 
 def test_the_offset_counts():

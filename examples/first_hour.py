@@ -124,6 +124,8 @@ def main() -> None:
                 for command in ["make demo", "avmatch doctor", *PREPARED]:
                     session.type(command)
             for command in commands(page):
+                if command.startswith("git commit"):
+                    session.type("echo '- A first change.' >> CHANGELOG.md")
                 session.type(command)
         session.write(f"\n[{(time.monotonic() - session.started) / 60:.0f} minutes in all]\n")
 

@@ -9,7 +9,7 @@ from scipy.special import logsumexp
 from avmatch.core.features import AudioFeatures, VideoFeatures
 from avmatch.cues.evidence import Calibration, Curves
 from avmatch.matching import fusion
-from avmatch.matching.fusion import any_offset, fused_scores, refined_peaks, usual_offsets
+from avmatch.matching.fusion import any_offset, fused_scores, refined_peaks, usual_offsets, with_evidence
 
 LAGS = np.arange(-25, 26) * 0.02
 PLAIN = Calibration()
@@ -114,6 +114,17 @@ def test_the_deciding_cue_is_the_one_that_contributed_most_at_the_offset():
     np.testing.assert_array_equal(scores.deciding, [[0, 1, -1]])
     assert scores.cue_names == ("first", "second")
     assert scores.nats[0, 2] == pytest.approx(0.0, abs=1e-5)  # where no cue can tell, the score is zero
+
+
+def test_evidence_of_whole_clips_is_added_and_decides_where_it_says_most():
+    before = fused([bumps(2, 2)], 2, 2)
+    nats = np.array([[50.0, 0.5], [-50.0, 0.0]], np.float32)
+    after = with_evidence(before, "kind", nats)
+    np.testing.assert_allclose(after.nats, before.nats + nats)
+    np.testing.assert_array_equal(after.parts, [*before.parts, nats])
+    assert after.cue_names == ("bump", "kind")
+    assert after.deciding.tolist() == [[1, 0], [0, 0]]
+    np.testing.assert_array_equal(after.offset_seconds, before.offset_seconds)
 
 
 @pytest.mark.parametrize(("num_videos", "num_audio"), [(0, 0), (0, 3), (3, 0)])

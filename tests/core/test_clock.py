@@ -10,6 +10,7 @@ from avmatch.core.clock import (
     clock_text,
     frames_from_seconds,
     milliseconds_from_seconds,
+    offset_text,
     samples_from_seconds,
     seconds_from_milliseconds,
     seconds_from_samples,
@@ -77,3 +78,16 @@ def test_hardly_early_is_not_minus_nothing():
 def test_frames_keep_their_fractions():
     assert frames_from_seconds(0.12, 25.0) == pytest.approx(3.0)
     assert frames_from_seconds(-0.05, 30000 / 1001) == pytest.approx(-1.4985, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, "—"), (math.nan, "—"), (9.9994, "+9999 ms"), (10.0, "+0:00:10.000"), (-12.5, "−0:00:12.500")],
+)
+def test_offsets_are_milliseconds_below_ten_seconds_and_a_clock_from_there_on(seconds, text):
+    assert offset_text(seconds) == text
+
+
+def test_the_farther_end_of_the_interval_is_shown():
+    assert offset_text(0.1, (0.08, 0.15)) == "+100 ± 50 ms"
+    assert offset_text(83.4, (83.3, 83.45)) == "+0:01:23.400 ± 100 ms"

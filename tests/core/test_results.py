@@ -15,7 +15,7 @@ from pyarrow import parquet
 
 from avmatch.core.clock import itu_verdict
 from avmatch.core.errors import MediaError, MissingExtraError, UsageError
-from avmatch.core.matches import CANDIDATE_COLUMNS, MATCH_COLUMNS, Candidate, Match, MatchResult, Preview
+from avmatch.core.matches import CANDIDATE_COLUMNS, MATCH_COLUMNS, Candidate, FurtherAudio, Match, MatchResult, Preview
 from avmatch.core.results import FAILURE_COLUMNS, SYNC_COLUMNS, Failure, Piece, Rival, SyncResult, SyncResults, csv_text
 
 PAIRED = Match("v/a.mp4", "s/1.wav", 0.98765, 12.345678, 0.12, "motion", "s/2.wav", 3.00004)
@@ -104,6 +104,13 @@ def test_rows_fit_their_columns():
 
 def test_csv_has_a_header_and_empty_cells_for_none():
     assert csv_text(("a", "b"), [("x", None), (1, 0.5)]) == "a,b\nx,\n1,0.5\n"
+
+
+def test_further_recordings_have_rows_and_stand_in_the_json():
+    match = replace(PAIRED, further=(FurtherAudio("s/3.wav", "also_fits", -0.25),))
+    assert match.further_rows() == [("v/a.mp4", "s/3.wav", "also_fits", -250.0)]
+    assert match.record()["also_fits"] == [{"audio": "s/3.wav", "role": "also_fits", "offset_ms": -250.0}]
+    assert "also_fits" not in PAIRED.record()
 
 
 @given(cell=st.text(st.characters(exclude_characters="\r\n\0", exclude_categories=["Cs"])))

@@ -90,6 +90,22 @@ def test_offsets_are_found_between_the_steps():
     np.testing.assert_allclose(fused([cue], 2, 2).offset_seconds, cue.seconds, atol=1e-3)
 
 
+@pytest.mark.parametrize(("seconds", "share"), [((0.5, 0.52), 1.0), ((-2.0, 2.0), 0.5)])
+@pytest.mark.parametrize("chunk_lags", [40, 10_000])
+def test_how_much_of_the_probability_lies_around_the_offset(monkeypatch, chunk_lags, seconds, share):
+    monkeypatch.setattr(fusion, "CHUNK_LAGS", chunk_lags)
+    cues = [BumpCue(np.array([[12.0]]), np.array([[second]])) for second in seconds]
+
+    @dataclass(frozen=True)
+    class Either(BumpCue):
+        def curves(self, videos, audios, lags_seconds):
+            first, second = (cue.curves(videos, audios, lags_seconds) for cue in cues)
+            return Curves(np.maximum(first.nats, second.nats), first.video_reasons, first.audio_reasons)
+
+    scores = fused([Either(cues[0].heights, cues[0].seconds)], 1, 1, lags=np.arange(-150, 151) * 0.02)
+    assert scores.place_share[0, 0] == pytest.approx(share, abs=0.02)
+
+
 def test_cues_must_agree_on_when():
     """Two cues that peak together beat two higher ones that peak apart."""
     first = BumpCue(np.array([[4.0, 5.0]]), np.array([[0.1, 0.3]]))

@@ -10,12 +10,11 @@ picture that contradicts is reported, not believed: many a shot shows who listen
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float64
 from scipy.optimize import linear_sum_assignment
 
 from avmatch.alignment.offset import TOLERANCE_SECONDS
 from avmatch.alignment.onset_shortlist import coarse, heights
-from avmatch.alignment.sounds import MAX_NATS, RIVAL_SHARE, Onsets, SoundAlignment, align_sounds, first_look, onsets
+from avmatch.alignment.sounds import RIVAL_SHARE, Onsets, SoundAlignment, align_sounds, first_look, onsets
 from avmatch.analysis.features import analyse_all
 from avmatch.core.features import AudioFeatures, VideoFeatures
 from avmatch.core.matches import MatchResult
@@ -90,8 +89,8 @@ def same_sound(own: AudioFeatures, other: AudioFeatures, lags_seconds: Sequence[
 def with_heard(scores: Scores, heard: Alignments, origins: Sequence[Origin], *, many: bool) -> Scores:
     """The scores with what was heard: of one recording for each video, since others of the same take say the same.
 
-    Where another take of the same recorder fits nearly as well, with the same music played back, sound can't tell
-    which: both have the evidence, and the rest decides.
+    Of several takes of one recorder with the same music played back, that which was there stands out; where others fit
+    nearly as well, sound can't tell which it was: they have the same evidence, and the rest decides.
 
     Args:
         origins: where the recordings come from.
@@ -99,35 +98,40 @@ def with_heard(scores: Scores, heard: Alignments, origins: Sequence[Origin], *, 
     """
     if not heard:
         return scores
-    strengths = np.zeros(scores.nats.shape)
+    nats = np.zeros(scores.nats.shape)
     offsets = np.full(scores.nats.shape, np.nan)
+    rivals = _rivals(heard, origins)
     for pair, alignment in heard.items():
         begin, end = alignment.span_seconds
         covered = 1.0 + min(end - begin, 1000.0) / 1e4  # of two that fit, that which covers more
-        strengths[pair] = alignment.strength * covered
+        is_weaker = any(alignment.strength < RIVAL_SHARE * heard[rival].strength for rival in rivals[pair])
+        nats[pair] = 0.0 if is_weaker else alignment.nats * covered
         offsets[pair] = alignment.offset_seconds
-    rows = np.arange(len(strengths))
-    chosen = (rows, strengths.argmax(axis=1)) if many else linear_sum_assignment(strengths, maximize=True)
-    kept = np.zeros(strengths.shape, bool)
-    kept[chosen] = True
-    nats = np.minimum(np.where(kept, strengths, 0.0), MAX_NATS)
-    for pair, best in _rivals(heard, kept, strengths, origins):
-        nats[pair] = nats[best]
-    return placed(with_evidence(scores, NAME, nats.astype(np.float32)), offsets)
+    rows = np.arange(len(nats))
+    chosen = (rows, nats.argmax(axis=1)) if many else linear_sum_assignment(nats, maximize=True)
+    kept = np.zeros(nats.shape)
+    kept[chosen] = nats[chosen]
+    for best in [pair for pair in heard if kept[pair] > 0.0]:
+        for rival in rivals[best]:
+            kept[rival] = kept[best] if nats[rival] > 0.0 else 0.0
+    return placed(with_evidence(scores, NAME, kept.astype(np.float32)), offsets)
 
 
-def _rivals(
-    heard: Alignments, kept: Bool[np.ndarray, "N M"], strengths: Float64[np.ndarray, "N M"], origins: Sequence[Origin]
-) -> Iterator[tuple[Pair, Pair]]:
-    """Pairs with another take of the same recorder that fits nearly as well as the one that is kept, and that one."""
-    best_of = {pair.row: pair for pair in heard if kept[pair]}
-    for pair, alignment in heard.items():
-        best = best_of.get(pair.row)
-        if best is None or best == pair or strengths[pair] < RIVAL_SHARE * strengths[best]:
-            continue
-        same_device = not origins[pair.column].is_of_another(origins[best.column])
-        if same_device and heard[best].overlaps(alignment):
-            yield pair, best
+def _rivals(heard: Alignments, origins: Sequence[Origin]) -> dict[Pair, list[Pair]]:
+    """Of each pair the others of that video with another take of the same recorder, about the same part of it."""
+    by_row: dict[int, list[Pair]] = {}
+    for pair in heard:
+        by_row.setdefault(pair.row, []).append(pair)
+    return {
+        pair: [
+            other
+            for other in by_row[pair.row]
+            if other != pair
+            and heard[pair].overlaps(heard[other])
+            and not origins[pair.column].is_of_another(origins[other.column])
+        ]
+        for pair in heard
+    }
 
 
 def shared_notes(result: MatchResult, judge: PairJudge) -> Iterator[str]:

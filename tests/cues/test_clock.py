@@ -30,6 +30,14 @@ def test_offsets_count():
     assert fit.lines[0].ahead_seconds == pytest.approx(0.0, abs=0.01)
 
 
+def test_a_pair_whose_offset_is_not_known_has_that_of_the_others():
+    offsets = np.random.default_rng(3).uniform(-0.5, 0.5, (40, 40)).astype(np.float32)
+    offsets[tuple(SURE.T)] = 1.5
+    nats, _ = clock_nats(files(BEGAN), files(BEGAN - 1.5, "Z"), offsets, SURE)
+    assert np.diag(nats).min() > 3.0
+    assert nats[~np.eye(40, dtype=bool)].max() < -2.0
+
+
 def test_a_clock_that_drifts_is_followed():
     nats, (fit,) = clock_nats(files(BEGAN), files(BEGAN * (1 + 300e-6) + 100.0, "Z"), NO_OFFSETS, SURE)
     assert fit.lines[0].drift == pytest.approx(300e-6, rel=0.2)

@@ -11,6 +11,10 @@ A pair's evidence is the log-likelihood ratio of its difference: q · Laplace ab
 the density of the differences among files that don't match. Where clocks are frozen that density is as high, where they
 are random no line is found: both say nothing.
 
+The difference counts from where the sound lies in the picture. Of a pair whose content doesn't know that, it had better
+count from the beginnings of both files, as far as the devices were started together. So lines are fitted to both, and a
+pair is as likely as their mean.
+
 Letters in shapes: N videos, M audio files, S sure pairs.
 """
 
@@ -122,15 +126,14 @@ def clock_nats(
     fits = []
     for camera, rows, recorder, columns in device_pairs(videos, audios):
         own = sure[np.isin(sure[:, 0], rows) & np.isin(sure[:, 1], columns)]
-        block = _Block(videos, audios, offset_seconds, rows, columns, own)
-        found = [fit for sources in product(_SOURCES, _SOURCES) if (fit := block.fit(camera, recorder, sources))]
-        if not found:
-            continue
-        best = max(found, key=block.mean_nats)
-        if block.mean_nats(best) < LEAST_MEAN_NATS:
-            continue
-        nats[np.ix_(rows, columns)] = block.nats(best)
-        fits.append(best)
+        blocks = [
+            _Block(videos, audios, offsets, rows, columns, own) for offsets in (offset_seconds, np.zeros_like(nats))
+        ]
+        found = [(block, fit) for block in blocks if (fit := block.best(camera, recorder)) is not None]
+        if found:
+            said = np.stack([block.nats(fit) for block, fit in found])
+            nats[np.ix_(rows, columns)] = np.logaddexp.reduce(said) - np.log(len(found))
+            fits.append(found[0][1])
     return nats, tuple(fits)
 
 
@@ -155,6 +158,12 @@ class _Block:
     rows: Int[np.ndarray, " n"]
     columns: Int[np.ndarray, " m"]
     sure: Int[np.ndarray, "s 2"]
+
+    def best(self, camera: str, recorder: str) -> ClockFit | None:
+        """The two clocks that say most; None where all say too little."""
+        found = [fit for sources in product(_SOURCES, _SOURCES) if (fit := self.fit(camera, recorder, sources))]
+        best = max(found, key=self.mean_nats, default=None)
+        return None if best is None or self.mean_nats(best) < LEAST_MEAN_NATS else best
 
     def fit(self, camera: str, recorder: str, sources: tuple[TimeSource, TimeSource]) -> ClockFit | None:
         """The lines that sure pairs lie on; None where there are none."""

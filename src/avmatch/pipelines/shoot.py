@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from avmatch.alignment.latency import Latency, PairOffset, shared_offsets
+from avmatch.alignment.latency import RANGE_SECONDS, Latency, PairOffset, shared_offsets
 from avmatch.core.clock import milliseconds_from_seconds
 from avmatch.core.matches import Match, MatchResult
 from avmatch.core.origins import Origin
@@ -27,7 +27,7 @@ def with_latency(
     columns = {path: column for column, path in enumerate(result.audio)}
     groups: dict[tuple[str, str], list[int]] = {}
     for place, item in enumerate(result.matches):
-        if item.audio is None or item.offset_interval_seconds is None or item.offset_seconds is None:
+        if item.audio is None or item.offset_seconds is None:
             continue
         video, audio = videos[rows[item.video]], audios[columns[item.audio]]
         if video.is_known and audio.is_known:
@@ -54,8 +54,11 @@ def with_latency(
 
 
 def _offset(item: Match) -> PairOffset:
+    """Of a match; one that nothing speaks for may be anything."""
     assert item.offset_seconds is not None
-    assert item.offset_interval_seconds is not None
+    if item.offset_interval_seconds is None:
+        reach = (item.offset_seconds - RANGE_SECONDS / 2, item.offset_seconds + RANGE_SECONDS / 2)
+        return PairOffset(item.offset_seconds, reach, 0.0)
     return PairOffset(item.offset_seconds, item.offset_interval_seconds, item.offset_confidence or 0.0)
 
 

@@ -5,14 +5,16 @@ import shutil
 import sys
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
-from avmatch.core.errors import AvmatchError, UsageError
+from avmatch.core.errors import AvmatchError, MediaError, UsageError
 from avmatch.core.features import AudioSamples
 from avmatch.index.library import LIBRARY, LOCK, Library
 from avmatch.media.encode import write_audio
 from avmatch.pipelines import library as building
+from avmatch.pipelines import searcher
 from avmatch.pipelines.library import build_index
 from avmatch.pipelines.search import search
 
@@ -151,3 +153,24 @@ def test_previews_need_a_folder_and_leave_what_is_in_it(sounds, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="previews need a folder"):
         search(sounds / "a.wav", tmp_path / "index", preview_dir=tmp_path / "file")
+
+
+def test_what_is_searched_for_is_short(sounds, tmp_path, monkeypatch):
+    built(sounds, tmp_path / "index")
+    long = picture(tmp_path / "long.mp4", searcher.LONGEST_SECONDS + 1)
+    monkeypatch.setattr(searcher.Analyser, "video", lambda *_: pytest.fail("it is decoded first"))
+    with pytest.raises(MediaError, match="lasts 121 s, and a search compares 120 s at most; cut out"):
+        search(long, tmp_path / "index")
+
+
+def picture(path, seconds):
+    """A frame a second."""
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("mpeg4", rate=1)
+        stream.width, stream.height = 64, 64
+        for second in range(round(seconds)):
+            frame = av.VideoFrame(64, 64, "yuv420p")
+            frame.pts = second
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode())
+    return path

@@ -38,7 +38,7 @@ def search(
     """Find what goes with a silent clip in an index of sounds, or with a sound in an index of videos.
 
     Args:
-        path: the clip, or the sound; None = only what is like `like` is wanted.
+        path: the clip, or the sound, of two minutes at most; None = only what is like `like` is wanted.
         index: a folder that `build_index` made.
         top_k: so many hits, at most.
         kind: only windows of this kind: "speech", or part of the name of a class of the models.

@@ -18,11 +18,12 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
 from avmatch.analysis.features import Analyser
-from avmatch.core.errors import UsageError
+from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.features import TICK_RATE_HZ, AudioFeatures, VideoFeatures
 from avmatch.index.grid import Window, num_windows, window
 from avmatch.index.library import Library
 from avmatch.index.rows import Rows, read_rows
+from avmatch.media.info import read_info
 from avmatch.pipelines.models import models_with
 from avmatch.pipelines.placement import in_silence, place_in, placements
 from avmatch.pipelines.pooled import Comparison, Features, comparison, end_seconds, features_of, row_of, stretch
@@ -36,6 +37,8 @@ SPEECH = "speech"
 LEAST_SPEECH = 0.2
 #: Places of one file closer than this share of what was asked for are one.
 APART_SHARE = 0.5
+#: What is searched for lasts no longer: to compare it over time takes the square of its length.
+LONGEST_SECONDS = 120.0
 ROWS = "rows"
 
 
@@ -114,10 +117,16 @@ class Searcher:
         """The features of what is asked for: the picture of a clip in a library of sounds, the sound in one of videos.
 
         Raises:
-            MediaError: it can't be used.
+            MediaError: it can't be used, or is longer than LONGEST_SECONDS.
         """
+        found = read_info(Path(path))
+        side = found.picture if self.holds_sounds else found.sound
+        if side is not None:
+            _check_length(path, float(side.duration_seconds))
         analyser = Analyser(cache_dir, self.by.models.towers, encoders=self.by.models.encoders)
-        return analyser.video(str(path)) if self.holds_sounds else analyser.audio(str(path))
+        features = analyser.video(str(path)) if self.holds_sounds else analyser.audio(str(path))
+        _check_length(path, end_seconds(features))  # headers may say less
+        return features
 
     def same(self, path: str | Path, cache_dir: Path | None = None) -> Features:
         """The features of something that the library could hold itself. Raises MediaError."""
@@ -239,6 +248,13 @@ class Searcher:
         parts = self.store.parts(content, begin_seconds, end_seconds)
         found = features_of(parts, AudioFeatures if self.holds_sounds else VideoFeatures)
         return None if found is None else stretch(found, begin_seconds, end_seconds)
+
+
+def _check_length(path: str | Path, seconds: float) -> None:
+    if seconds > LONGEST_SECONDS:
+        most = f"a search compares {LONGEST_SECONDS:.0f} s at most"
+        message = f"lasts {seconds:.0f} s, and {most}; cut out the part in question"
+        raise MediaError(path, message, stage="open", reason="unsupported")
 
 
 def _together(query: Features, others: Sequence[Features]) -> tuple[Features, Sequence[Features]]:

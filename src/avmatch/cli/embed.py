@@ -18,6 +18,9 @@ def embed(
     format: Annotated[  # noqa: A002  the option's name
         Literal["npy", "parquet"], Option(help="npy: an array an item; parquet: two tables (extra parquet).")
     ] = "npy",
+    on: Annotated[
+        Literal["here", "ray"], Option(help="ray: by a cluster (extra ray; RAY_ADDRESS, or this machine's cores).")
+    ] = "here",
     cache: Cache = None,
     no_cache: NoCache = False,
 ) -> None:
@@ -27,7 +30,8 @@ def embed(
     from avmatch.reports.wording import remark_lines
 
     with progress_bars() as progress:
-        result = run(files, model=model, side=side, cache_dir=cache_folder(cache, no_cache), progress=progress)
+        folder = cache_folder(cache, no_cache)
+        result = run(files, model=model, side=side, on=on, cache_dir=folder, progress=progress)
     write_embeddings(result, out, format)
     for line in remark_lines((), result.failures):
         note(line)

@@ -76,6 +76,11 @@ class MissingExtraError(AvmatchError, ImportError):
 
     def __init__(self, library: str, extra: str, purpose: str) -> None:
         super().__init__(f"{purpose} needs {library}: pip install 'avmatch[{extra}]'")
+        self._said = (library, extra, purpose)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Lets the error travel between processes."""
+        return MissingExtraError, self._said
 
 
 def version_line() -> str:

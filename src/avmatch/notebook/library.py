@@ -99,6 +99,7 @@ def embed(
     *,
     model: PathLike = "semantic",
     side: Literal["video", "audio", "both"] = "both",
+    on: Literal["here", "ray"] = "here",
     cache: CacheLike | None = True,
     progress: bool | Progress = True,
     num_workers: int = 0,
@@ -109,6 +110,7 @@ def embed(
         files: a folder, a glob, a file, a table with a column `path`, or a list of files.
         model: a run, a model folder, or the name of a shipped model: semantic, events, lips.
         side: of the files that are embedded; both = whatever a file has.
+        on: here, or ray = on a cluster: that of RAY_ADDRESS, or the cores of this machine.
         cache, progress: see `avmatch.notebook`.
         num_workers: files analysed at once; 0 = one a core.
 
@@ -124,6 +126,7 @@ def embed(
             names[0] if len(names) == 1 else names,
             model=model,
             side=side,
+            on=on,
             cache_dir=cache_folder(cache),
             num_workers=num_workers,
             progress=update,

@@ -3,7 +3,8 @@
 decode → features → what the model makes of them → arrays with times, and one vector for all of it
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -22,9 +23,11 @@ from avmatch.data.inputs import list_audio, list_videos
 from avmatch.frontends.event_signals import EARLY_SECONDS
 from avmatch.pipelines.arguments import Paths, listed
 from avmatch.pipelines.installation import licence_of
-from avmatch.pipelines.models import Models, models_with
+from avmatch.pipelines.models import models_with
+from avmatch.pipelines.on_ray import NUM_TRIES, answers_on_ray
 from avmatch.pipelines.pooled import Features, comparison
 
+Where = Literal["here", "ray"]
 Side = Literal["video", "audio", "both"]
 FORMATS = ("npy", "parquet")
 INDEX, POOLED, VECTORS = "embeddings.jsonl", "pooled.npy", "vectors"
@@ -35,6 +38,7 @@ def embed(
     *,
     model: str | Path = SEMANTIC,
     side: Side = "both",
+    on: Where = "here",
     cache_dir: Path | None = None,
     num_workers: int = 0,
     progress: Progress | None = None,
@@ -50,6 +54,8 @@ def embed(
         files: a folder, a glob, a file, a manifest with a `path` column, or a list of files.
         model: a run, a model folder, or the name of a shipped model.
         side: of the files that are embedded; both = whatever a file has.
+        on: here = by threads of this process; ray = by processes of a cluster (on_ray.py), which must find the files,
+            the model and `cache_dir` under the same names. The vectors are the same.
         cache_dir: where features are kept between runs; None = nowhere.
         num_workers: files analysed at once; 0 = one a core.
         progress: called with (stage, done, total).
@@ -57,43 +63,77 @@ def embed(
     Raises:
         UsageError: there are no such files.
         ModelError: the model can't be used, or makes no vectors of media.
+        MissingExtraError: ray is needed.
     """
     if side not in ("video", "audio", "both"):
         raise UsageError(f"side must be video, audio or both, got {side!r}")
-    opened = open_model(model, TOWERS, EVENTS, SEMANTIC)
-    models = models_with(opened)
-    analyser = Analyser(cache_dir, models.towers, 1, encoders=models.encoders)
-    maker = _Maker(opened, models)
-
-    def made(path: str) -> list[Embedded]:
-        if side == "both":
-            found = analyser.sides(path)
-        else:
-            found = {side: analyser.video(path) if side == "video" else analyser.audio(path)}
-        return [item for one, features in found.items() for item in maker.of(path, one, features)]
-
+    task = EmbedTask(model, side, None if cache_dir is None else cache_dir.absolute())
+    maker = task.maker()
     paths = listed(files, list_videos if side == "video" else list_audio)
-    answers = analyse_all(made, paths, "files", progress, num_workers)
+    answers: list[list[Embedded] | Failure]
+    if on == "ray":
+        answers = answers_on_ray(task, paths, _crashed, "files", progress, num_workers)
+    else:
+        answers = analyse_all(maker.made, paths, "files", progress, num_workers)
     return EmbedResult(
         maker.name,
-        licence_of(opened.folder),
+        licence_of(maker.folder),
         tuple(item for answer in answers if not isinstance(answer, Failure) for item in answer),
         tuple(answer for answer in answers if isinstance(answer, Failure)),
     )
 
 
-class _Maker:
-    """Makes what a model gives of features."""
+@dataclass(frozen=True)
+class EmbedTask:
+    """What is made of each file, and with what."""
 
-    def __init__(self, model: Model, models: Models) -> None:
+    model: str | Path
+    side: Side
+    cache_dir: Path | None
+
+    def maker(self) -> "_Maker":
+        """With the models loaded. Raises ModelError."""
+        return _Maker(open_model(self.model, TOWERS, EVENTS, SEMANTIC), self)
+
+    def prepared(self) -> Callable[[str], list[Embedded] | Failure]:
+        """See on_ray.Task."""
+        made = self.maker().made
+        return lambda path: analyse_all(made, [path], "files", num_workers=1)[0]
+
+
+def _crashed(path: str) -> Failure:
+    message = (
+        f"left out: the process that read it died, {NUM_TRIES} times; its decoder crashes or needs more memory than "
+        "there is: convert it again"
+    )
+    return Failure(path, "decode", message)
+
+
+class _Maker:
+    """Makes what a model gives of files."""
+
+    def __init__(self, model: Model, task: EmbedTask) -> None:
+        models = models_with(model)
         by = comparison(models)
+        self.folder = model.folder
+        self._side = task.side
+        self._analyser = Analyser(task.cache_dir, models.towers, 1, encoders=models.encoders)
         names = {SEMANTIC: None if models.encoders is None else models.encoders.name}
         self._events = models.events if model.kind == EVENTS else None
         self.name = model.name if names.get(model.kind) is None else str(names[model.kind])
         cue_name = "kind" if model.kind == EVENTS else self.name
         self._cue: PooledCue | None = next((cue for cue in by.rows.cues if cue.name == cue_name), None)
 
-    def of(self, path: str, side: str, features: Features) -> Iterator[Embedded]:
+    def made(self, path: str) -> list[Embedded]:
+        """The items of a file. Raises MediaError."""
+        analyser, side = self._analyser, self._side
+        if side == "both":
+            found = analyser.sides(path)
+        else:
+            found = {side: analyser.video(path) if side == "video" else analyser.audio(path)}
+        return [item for one, features in found.items() for item in self._of(path, one, features)]
+
+    def _of(self, path: str, side: str, features: Features) -> Iterator[Embedded]:
         """The items of one side of a file."""
         pooled = self._pooled(features)
         for part, vectors in self._vectors(features):

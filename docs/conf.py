@@ -35,7 +35,15 @@ TOCTREES = {
     "docs/index": {
         "Tutorials": ("docs/tutorials/*",),
         "Notebooks": ("examples/README", "examples/notebooks/*"),
-        "Guides": ("docs/howto", "docs/review", "docs/timelines", "docs/copies", "docs/search", "docs/faq"),
+        "Guides": (
+            "docs/howto",
+            "docs/review",
+            "docs/timelines",
+            "docs/copies",
+            "docs/search",
+            "docs/cluster",
+            "docs/faq",
+        ),
         "Explanation": ("docs/footage", "docs/deciding", "docs/offsets", "docs/systems"),
         "Reference": ("docs/commands", "docs/python", "docs/formats", "docs/cases", "docs/licences", "docs/glossary"),
         "The project": (

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from typer import Argument, Exit, Option
 
@@ -33,7 +33,9 @@ Out = Annotated[
 
 
 def match(
-    videos: Annotated[str, Argument(help="Folder, glob, file or CSV/Parquet manifest of silent videos.")],
+    videos: Annotated[
+        str, Argument(help="Folder, glob, file or CSV/Parquet manifest of silent videos; or what embed wrote.")
+    ],
     audios: Annotated[str, Argument(help="The same for the recordings; the sound of videos counts too.")],
     out: Out = None,
     max_offset: MaxOffsetOrWider = None,
@@ -56,6 +58,7 @@ def match(
     top_k: Annotated[int, Option(help="Candidates listed for each video.")] = 10,
     json: Annotated[bool, Option("--json", help="One JSON object a video instead of the table.")] = False,
     fail_on: FailOn = None,
+    on: Annotated[Literal["here", "ray"], Option(help="ray: by a cluster, from what embed wrote.")] = "here",
     face_detector: FaceDetector = None,
     cache: Cache = None,
     no_cache: NoCache = False,
@@ -82,6 +85,7 @@ def match(
             face_detector=face_detector,
             cache_dir=cache_folder(cache, no_cache),
             decisions=decisions,
+            on=on,
             leave_out=[folder for folder in (out, mux) if folder is not None],
             progress=progress,
         )

@@ -53,12 +53,16 @@ class EmbedResult:
         licence: what its card says.
         items: in the order of the files.
         failures: the files that can't be used.
+        scale, baseline: what the product of two pooled vectors says: scale · (product − baseline) is the score of the
+            pair (glossary); None where they aren't compared as a whole.
     """
 
     model: str
     licence: str
     items: tuple[Embedded, ...]
     failures: tuple[Failure, ...] = ()
+    scale: float | None = None
+    baseline: float | None = None
 
     def __len__(self) -> int:
         return len(self.items)

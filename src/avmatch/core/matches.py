@@ -175,7 +175,7 @@ class MatchResult:
         unmatched_audio: the usable audio files that no video got, nor has as a further one.
         candidates: the best few audio files of each video, best first.
         videos, audio: the paths of the similarity matrix's rows and columns (usable files only).
-        similarity: (videos, audio) fused scores in nats.
+        similarity: (videos, audio) fused scores in nats; (0, 0) where there are too many to keep.
         failures: the inputs that could not be used.
         settings: cues and options of the run, as JSON can hold them.
         notes: remarks for a person (lengths that differ, and the like).
@@ -195,7 +195,7 @@ class MatchResult:
 
     def __post_init__(self) -> None:
         expected = (len(self.videos), len(self.audio))
-        if self.similarity.shape != expected:
+        if self.similarity.shape not in (expected, (0, 0)):
             raise ValueError(f"similarity must have shape {expected}, got {self.similarity.shape}")
 
     def __repr__(self) -> str:

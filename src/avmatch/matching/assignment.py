@@ -16,7 +16,7 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Float, Float64, Int
 from scipy.optimize import linear_sum_assignment
-from scipy.sparse import coo_array
+from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 from scipy.special import logit
 
@@ -42,13 +42,31 @@ def one_to_one(
         rows, columns = linear_sum_assignment(_log_odds(confidence), maximize=True)
         partner[rows] = columns
         return partner
-    possible, shape = np.argwhere(confidence >= min_confidence), confidence.shape
-    for rows, columns in _linked(possible[:, 0], possible[:, 1], (shape[0], shape[1])):
-        among = confidence[np.ix_(rows, columns)]
-        gain = np.maximum(_log_odds(among) - _log_odds(np.array([min_confidence])), 0.0)
+    rows, columns = np.nonzero(confidence >= min_confidence)
+    return one_to_one_of_pairs(
+        rows, columns, confidence[rows, columns], (len(partner), confidence.shape[1]), min_confidence=min_confidence
+    )
+
+
+def one_to_one_of_pairs(
+    rows: Int[np.ndarray, " E"],
+    columns: Int[np.ndarray, " E"],
+    confidence: Float[np.ndarray, " E"],
+    shape: tuple[int, int],
+    *,
+    min_confidence: float = MIN_CONFIDENCE,
+) -> Int[np.ndarray, " N"]:
+    """The same from those pairs alone that may be made, each once; the rest of (N, M) is less probable."""
+    partner = np.full(shape[0], -1)
+    may = confidence >= min_confidence
+    rows, columns, confidence = rows[may], columns[may], confidence[may]
+    known = csr_array((confidence, (rows, columns)), shape)
+    for some, others in _linked(rows, columns, shape):
+        among = known[some][:, others].toarray()
+        gain = np.where(among > 0.0, _log_odds(among) - _log_odds(np.array([min_confidence])), 0.0)
         chosen, given = linear_sum_assignment(gain, maximize=True)
         keep = among[chosen, given] >= min_confidence
-        partner[rows[chosen[keep]]] = columns[given[keep]]
+        partner[some[chosen[keep]]] = others[given[keep]]
     return partner
 
 

@@ -146,14 +146,40 @@ def figures(nats: Float[np.ndarray, "N M"], *, shared: bool = False) -> Float64[
 
 def _unmatched(scores: Float64[np.ndarray, "N M"]) -> tuple[Float64[np.ndarray, "N 1"], Float64[np.ndarray, "N 1"]]:
     """Median and spread of each row, shrunk to those of all rows, and these to the usual ones."""
-    num_audio = scores.shape[1]
     median, decile = np.quantile(scores, (0.5, 0.9), axis=1)
+    middle, spread = unmatched(median, decile, scores.shape[1])
+    return middle[:, None], spread[:, None]
+
+
+def unmatched(
+    median: Float64[np.ndarray, " N"], decile: Float64[np.ndarray, " N"], num_audio: int
+) -> tuple[Float64[np.ndarray, " N"], Float64[np.ndarray, " N"]]:
+    """The same from the medians and ninth deciles of all rows."""
     log_spread = np.log(np.maximum(decile - median, MIN_SPREAD))
-    pairs, usual = scores.size, np.log(USUAL_SPREAD)
+    pairs, usual = len(median) * num_audio, np.log(USUAL_SPREAD)
     pooled = (pairs * np.median(log_spread) + USUAL_PAIRS * usual) / (pairs + USUAL_PAIRS)
     spread = np.exp((num_audio * log_spread + USUAL_WEIGHT * pooled) / (num_audio + USUAL_WEIGHT))
     middle = (num_audio * median + USUAL_WEIGHT * USUAL_MEDIAN) / (num_audio + USUAL_WEIGHT)
-    return middle[:, None], spread[:, None]
+    return middle, spread
+
+
+def figures_of_pairs(
+    nats: Float64[np.ndarray, " E"],
+    middle: Float64[np.ndarray, " E"],
+    spread: Float64[np.ndarray, " E"],
+    rivals: tuple[Float64[np.ndarray, " E"], Float64[np.ndarray, " E"]],
+    num_pairs: int,
+) -> Float64[np.ndarray, "E 1 4"]:
+    """`figures` of some pairs.
+
+    Args:
+        middle, spread: of each one's row (`unmatched`).
+        rivals: the best other score of its row, and of its column, in units of their own rows; -inf without any.
+        num_pairs: N · M.
+    """
+    units, usual = (nats - middle) / spread, (USUAL_RIVAL - middle) / spread
+    leads = [_damped(units - np.maximum(rival, usual)) for rival in rivals]
+    return np.stack([_damped(nats), *leads, np.full(len(nats), 0.5 * np.log(num_pairs))], axis=1)[:, None]
 
 
 def _best_other(values: Float64[np.ndarray, "N M"]) -> Float64[np.ndarray, "N M"]:

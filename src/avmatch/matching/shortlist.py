@@ -250,11 +250,11 @@ def shortlist(nats: Float32[np.ndarray, "N M"]) -> Bool[np.ndarray, "N M"]:
     listed = np.zeros(nats.shape, bool)
     for scores, marks in ((nats, listed), (nats.T, listed.T)):
         for row, values in enumerate(scores):
-            marks[row, _leaders(values)] = True
+            marks[row, leaders(values)] = True
     return listed
 
 
-def _leaders(values: Float[np.ndarray, " M"]) -> Int[np.ndarray, " m"]:
+def leaders(values: Float[np.ndarray, " M"]) -> Int[np.ndarray, " m"]:
     """The places of those that come close to the largest."""
     most = min(MOST, len(values))
     order = np.argpartition(-values, most - 1)[:most]

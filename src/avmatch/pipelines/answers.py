@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 import avmatch
 from avmatch.analysis import store
@@ -46,13 +47,15 @@ def match(
     cache_dir: Path | None = None,
     leave_out: Sequence[Path] = (),
     decisions: Path | None = None,
+    on: Literal["here", "ray"] = "here",
     num_workers: int = 0,
     progress: Progress | None = None,
 ) -> MatchResult:
     """Say which audio belongs to which video.
 
     Args:
-        videos, audios: a folder, a glob, a file, a CSV/Parquet manifest with a `path` column, or a list of files.
+        videos, audios: a folder, a glob, a file, a CSV/Parquet manifest with a `path` column, or a list of files; or
+            two folders that `embed` wrote (embedded.py).
         settings: what to search and how to decide.
         model: a learned cue's towers: a run, an exported folder, or the name of a model that ships. With towers over
             clip features (artifacts/tower.py), `videos` and `audios` hold `.npy` files of such features.
@@ -60,6 +63,7 @@ def match(
         cache_dir: where features and answers are kept between runs; None = nowhere.
         leave_out: folders inside `videos` or `audios` that aren't searched, such as those of earlier results.
         decisions: what a person decided of these files in a review: the file that `avmatch review` keeps.
+        on: here, or ray = by a cluster, which takes folders that `embed` wrote.
         num_workers: files analysed at once; 0 = one a core.
         progress: called with (stage, done, total).
 
@@ -68,6 +72,13 @@ def match(
         ModelError: the model or the face detector can't be used.
     """
     settings = settings or MatchSettings()
+    if _are_embedded(videos, audios, on):
+        from avmatch.pipelines.embedded import match_embedded
+
+        if model is not None or decisions is not None:
+            raise UsageError(f"{videos} and {audios} hold vectors: leave out --model and --decisions")
+        asked_of = Path(str(videos)), Path(str(audios)), settings
+        return match_embedded(*asked_of, on=on, cache_dir=cache_dir, num_workers=num_workers, progress=progress)
     found = None if decisions is None else decided_of(decisions, videos, audios, leave_out)
     asked = (videos, audios, settings, model, face_detector, leave_out, found)
     before = None if cache_dir is None else _question(*asked)
@@ -93,6 +104,17 @@ def match(
     if place is not None and before is not None and not result.failures and before.states == _states(before.contents):
         _keep(place, result)
     return result
+
+
+def _are_embedded(videos: Paths, audios: Paths, on: str) -> bool:
+    """Whether both arguments are folders of vectors. Raises UsageError if one is, or a cluster is to match media."""
+    index = "embeddings.jsonl"
+    is_there = [isinstance(one, str | Path) and (Path(one) / index).is_file() for one in (videos, audios)]
+    if any(is_there) and not all(is_there):
+        raise UsageError(f"only one of {videos} and {audios} holds vectors of `embed`: embed the other one, too")
+    if on == "ray" and not all(is_there):
+        raise UsageError("--on ray matches folders of vectors: `avmatch embed VIDEOS -o EMB --on ray` first")
+    return all(is_there)
 
 
 def decided_of(decisions: Path, videos: Paths, audios: Paths, leave_out: Sequence[Path] = ()) -> Decided:

@@ -26,8 +26,13 @@ def write_matrix(result: MatchResult, path: str | Path, normalise: str = "sinkho
     Args:
         normalise: over the gallery: "sinkhorn" assumes that every file has exactly one match, "csls" assumes
             nothing, "raw" leaves the scores as they are (matching/galleries.py).
+
+    Raises:
+        UsageError: there are too many scores to keep.
     """
     check_normalisation(normalise)
+    if result.videos and result.audio and not result.similarity.size:
+        raise UsageError(f"--matrix: {len(result.videos)} × {len(result.audio)} scores are too many to keep")
     change = NORMALISATIONS[normalise]
     similarity = change(result.similarity) if change is not None and result.similarity.size else result.similarity
     write_array_atomically(Path(path), similarity.astype(np.float32))

@@ -80,6 +80,7 @@ def embed(
         licence_of(maker.folder),
         tuple(item for answer in answers if not isinstance(answer, Failure) for item in answer),
         tuple(answer for answer in answers if isinstance(answer, Failure)),
+        *maker.evidence,
     )
 
 
@@ -123,6 +124,14 @@ class _Maker:
         self.name = model.name if names.get(model.kind) is None else str(names[model.kind])
         cue_name = "kind" if model.kind == EVENTS else self.name
         self._cue: PooledCue | None = next((cue for cue in by.rows.cues if cue.name == cue_name), None)
+
+    @property
+    def evidence(self) -> tuple[float | None, float | None]:
+        """Scale and baseline of the product of two pooled vectors; None where they aren't compared as a whole."""
+        if self._cue is None:
+            return None, None
+        term = self._cue.terms[0]
+        return term.scale * self._cue.calibration.weight, term.baseline
 
     def made(self, path: str) -> list[Embedded]:
         """The items of a file. Raises MediaError."""
@@ -217,10 +226,11 @@ def _write_parquet(result: EmbedResult, out: Path) -> None:
     write_parquet(names, cells, out / "pooled.parquet")
 
 
-_RECORD = ("path", "side", "part", "model", "licence", "rate_hz", "num_vectors", "dim")
+_RECORD = ("path", "side", "part", "model", "licence", "rate_hz", "num_vectors", "dim", "scale", "baseline")
 
 
 def _record(result: EmbedResult, item: Embedded) -> dict[str, Cell]:
     num, dim = item.vectors.shape
-    values = (item.path, item.side, item.part, result.model, result.licence, item.rate_hz, num, dim)
+    named = (item.path, item.side, item.part, result.model, result.licence)
+    values = (*named, item.rate_hz, num, dim, result.scale, result.baseline)
     return dict(zip(_RECORD, values, strict=True))

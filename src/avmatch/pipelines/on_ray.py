@@ -194,7 +194,9 @@ def _cluster(num_workers: int) -> Iterator[Any]:
     try:
         ray.init(**(quiet if address else quiet | alone))
     except (ConnectionError, RuntimeError, ValueError) as error:
-        where = f"RAY_ADDRESS is {address}: start the cluster or unset it" if address else "it could not be started here"
+        where = (
+            f"RAY_ADDRESS is {address}: start the cluster or unset it" if address else "it could not be started here"
+        )
         raise AvmatchError(f"no Ray cluster ({where}): {error}") from error
     try:
         yield ray

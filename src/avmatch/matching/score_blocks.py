@@ -14,7 +14,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int
@@ -27,6 +27,7 @@ from avmatch.matching.shortlist import leaders
 BLOCK = 256
 
 
+@runtime_checkable
 class BlockTask(Protocol):
     """What is done to each block; its argument is the first row or column."""
 

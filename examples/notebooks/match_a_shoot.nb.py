@@ -10,45 +10,42 @@
 
 # %%
 import csv
+import os
 import tempfile
 from pathlib import Path
 
 import avmatch
 
-shoot = Path(tempfile.mkdtemp())
-pairs = avmatch.synthesise(shoot, avmatch.SynthConfig(6, extra_videos=1, extra_audio=1))
-
+os.chdir(tempfile.mkdtemp())
+pairs = avmatch.synthesise(Path(), avmatch.SynthConfig(6, extra_videos=1, extra_audio=1))
 # %% [markdown]
-# A result is a table with thumbnails: confidence, offset with its 95 % interval, and what decided.
+# A result is a table: confidence, offset with its 95 % interval, and what each cue says.
 
 # %%
-result = avmatch.match(shoot / "videos", shoot / "audio", progress=False)
+result = avmatch.match("videos", "audio", progress=False)
 result
 
 # %% [markdown]
-# It can be gone through, and has the reasons in words.
+# It can be gone through; and here the truth is known, so how many are right?
 
 # %%
-for item in result:
-    print(Path(item.video).name, "→", Path(item.audio).name if item.audio else "nothing", "|", item.why)
-
-# %% [markdown]
-# How many are right?
-
-# %%
-with (shoot / "truth.csv").open(newline="") as file:
-    truth = {Path(row["video"]).name: Path(row["audio"]).name for row in csv.DictReader(file) if row["video"]}
-answers = {Path(item.video).name: Path(item.audio).name if item.audio else "" for item in result}
-print(sum(answers[video] == truth[video] for video in truth), "of", len(truth), "as they should be")
+with Path("truth.csv").open(newline="") as file:
+    truth = {row["video"]: row["audio"] for row in csv.DictReader(file) if row["video"]}
+right = [item.video for item in result if (item.audio or "") == truth[item.video]]
+print(len(right), "of", len(truth), "clips are as they should be")
 
 # %% [markdown]
 # All pairs at once; rows are videos, columns are recordings.
 
 # %%
 result.plot()
+
 # %% [markdown]
-# The folder that the command writes, with `report.html`:
+# The folder that the command writes, with `report.html`; and the same as a table of pandas, polars or pyarrow.
 
 # %%
-avmatch.write_match(result, shoot / "out")
-sorted(path.name for path in (shoot / "out").iterdir())
+avmatch.write_match(result, "out")
+sorted(path.name for path in Path("out").iterdir())
+
+# %%
+result.to_frame("pandas")[["video", "audio", "confidence", "offset_ms", "cue"]]

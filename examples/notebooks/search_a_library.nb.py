@@ -9,17 +9,18 @@
 # [tutorial](../../docs/tutorials/search_a_library.md).
 
 # %%
+import os
 import tempfile
 from pathlib import Path
 
 import avmatch
 
-library = Path(tempfile.mkdtemp())
-pairs = avmatch.synthesise(library, avmatch.SynthConfig(6, seed=2))
-avmatch.build_index(library / "audio", library / "INDEX", progress=False)
+os.chdir(tempfile.mkdtemp())
+pairs = avmatch.synthesise(Path(), avmatch.SynthConfig(6, seed=2))
+avmatch.build_index("audio", "INDEX", progress=False)
 
 # %%
-hits = avmatch.search(library / pairs[0].video, library / "INDEX", top_k=3, progress=False)
+hits = avmatch.search(pairs[0].video, "INDEX", top_k=3, progress=False)
 for hit in hits.hits:
     print(
         hit.rank,
@@ -40,6 +41,6 @@ print(Path(first.path).name == Path(pairs[0].audio).name, f"{first.start_seconds
 # What sounds like a sound:
 
 # %%
-alike = avmatch.search(None, library / "INDEX", like=library / pairs[0].audio, top_k=3, progress=False)
+alike = avmatch.search(None, "INDEX", like=pairs[0].audio, top_k=3, progress=False)
 for hit in alike.hits:
     print(hit.rank, Path(hit.path).name, f"{hit.score:.2f}", hit.kind, sep=" | ")

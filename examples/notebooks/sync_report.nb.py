@@ -10,32 +10,36 @@
 # [tutorial](../../docs/tutorials/sync_report.md).
 
 # %%
+import os
 import tempfile
 from pathlib import Path
 
 import avmatch
 
-heads = Path(tempfile.mkdtemp())
+os.chdir(tempfile.mkdtemp())
 config = avmatch.SynthConfig(4, seed=3, duration_seconds=4.0, kinds=("face",), offset_seconds=0.12)
-pairs = avmatch.synthesise(heads, config)
+pairs = avmatch.synthesise(Path(), config)
 
 # %% [markdown]
 # One picture with its own voice, and with another one's. `belongs` is the probability that the voice is of this
 # picture at all; `confidence` that it is and the offset is right.
 
 # %%
-own = avmatch.sync(heads / pairs[0].video, audio=heads / pairs[0].audio)
-other = avmatch.sync(heads / pairs[0].video, audio=heads / pairs[2].audio)
-for name, answer in (("own", own), ("other", other)):
-    print(f"{name}: {answer.status}, offset {answer.offset_seconds:+.3f} s, belongs {answer.belongs:.2f}")
+own = avmatch.sync(pairs[0].video, audio=pairs[0].audio)
+other = avmatch.sync(pairs[0].video, audio=pairs[2].audio)
+for name, answer in (("own", own), ("another", other)):
+    print(f"{name}: {answer.status}, {answer.offset_seconds:+.3f} s, ", end="")
+    print(f"belongs {answer.belongs:.2f}, confidence {answer.confidence:.2f}")
 
 # %% [markdown]
-# A report of a folder needs files with sound. `match` pairs them, and each offset stands beside its interval.
+# The evidence over all offsets:
 
 # %%
-result = avmatch.match(heads / "videos", heads / "audio", max_offset_seconds=1.0, progress=False)
+own.plot()
+
+# %% [markdown]
+# Which voice belongs to which face, and how late is it? Files with their own sound would go to `avmatch.sync_all`.
+
+# %%
+result = avmatch.match("videos", "audio", max_offset_seconds=1.0, progress=False)
 result
-
-# %%
-for item in result:
-    print(f"{Path(item.video).name}: {item.offset_seconds:+.3f} s, sure {item.offset_confidence:.2f}")

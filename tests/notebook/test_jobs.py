@@ -63,6 +63,7 @@ def test_progress_is_shown_by_a_function_of_ones_own(clips):
 def test_results_are_plotted(clips):
     result = avmatch.match(clips / "videos", clips / "audio")
     assert result.plot().axes[0].images
+    assert result.plot()._repr_png_().startswith(b"\x89PNG")  # what a notebook shows, without pyplot
     measured = avmatch.sync(clips / "videos" / "v_0001.mp4", audio=next((clips / "audio").iterdir()))
     assert np.allclose(measured.plot().axes[0].lines[0].get_ydata(), measured.curve)
 

@@ -153,9 +153,9 @@ def _draw_curve(axes: Axes, result: SyncResult) -> None:
 
 def new_figure(size_inches: tuple[float, float]) -> Figure:
     """An empty figure."""
-    from matplotlib.figure import Figure
+    from avmatch.reports.figures import ShownFigure
 
-    return Figure(figsize=size_inches, layout="constrained")
+    return ShownFigure(figsize=size_inches, layout="constrained")
 
 
 def _shade(axes: Axes, range_seconds: tuple[float, float], colour: str, label: str) -> None:

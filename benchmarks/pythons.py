@@ -49,7 +49,9 @@ def tried(wheel: Path, python: str, work: Path) -> str:
         print(done.stdout[-500:], done.stderr[-2000:], file=sys.stderr)
     bare = processor_seconds([own, "-I", "-c", "pass"])
     times = [f"{1000 * (processor_seconds([own, '-I', *start]) - bare):.0f} ms" for start in STARTS.values()]
-    size = f"{megabytes(work, 'pip'):.0f} MB, of it avmatch {megabytes(next(work.rglob('avmatch'))):.1f} MB"
+    size = (
+        f"{megabytes(work, 'pip'):.0f} MB, of it avmatch {megabytes(next(work.rglob('site-packages/avmatch'))):.1f} MB"
+    )
     return " | ".join([f"| {version}", size, *times, f"{'passes' if done.returncode == 0 else 'FAILS'} |"])
 
 

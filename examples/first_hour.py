@@ -37,6 +37,8 @@ PREPARED = [
     "python make_clips.py  # their sound into them, as late as it is",
     "cp clips/v_0001.mp4 v.mp4; avmatch synth others --scenes 1 --seed 9 --kind face; cp others/audio/* other.wav",
 ]
+#: What the tutorials need beyond it.
+EXTRAS = "python -m pip install --quiet -c constraints.txt -e '.[edit,train]'"
 #: What isn't run, and why.
 LEFT_OUT = {"avmatch review": "serves until Ctrl-C", "../shared": "needs published data", "VFEAT": "needs features"}
 
@@ -120,11 +122,11 @@ def main() -> None:
             session.folder = clone if page.parent == clone else Path(folder, page.stem)
             session.folder.mkdir(exist_ok=True)
             session.write(f"\n\n## {page.relative_to(clone)}\n")
+            typed = commands(page)
             if page.name == "README.md":
                 (clone / "make_clips.py").write_text(MAKE_CLIPS, encoding="utf-8")
-                for command in ["make demo", "avmatch doctor", *PREPARED]:
-                    session.type(command)
-            for command in commands(page):
+                typed = ["make demo", "avmatch doctor", *PREPARED, *typed, EXTRAS]
+            for command in typed:
                 if command.startswith("git commit"):
                     session.type("echo '- A first change.' >> CHANGELOG.md")
                 session.type(command)

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -187,30 +188,37 @@ def kind_of(piece: Piece) -> str:
 
 def searched(work: Path, fold: int, encoders: str | None, chosen: list[Piece], every: int) -> list[Answer]:
     """All pieces of a fold."""
+    folds = events.fold_of()
+    asked = {f"{one.path.name} {one.begin_seconds:g}": one for one in chosen if folds[one.group] == fold}
+    asked = dict(list(asked.items())[::every])
+    log = work / f"answers-{fold}{'' if encoders else '-events'}.jsonl"
+    known = dict(line.split("\t", 1) for line in log.read_text().splitlines()) if log.is_file() else {}
+    missing = {name: piece for name, piece in asked.items() if name not in known}
+    if missing:
+        with log.open("a") as file:
+            for name, answer in zip(missing, found(work, fold, encoders, chosen, list(missing.values())), strict=True):
+                known[name] = answer.to_json()
+                print(name, known[name], sep="\t", file=file, flush=True)
+    return [Answer.of(piece, known[name]) for name, piece in asked.items()]
+
+
+def found(work: Path, fold: int, encoders: str | None, chosen: list[Piece], asked: list[Piece]) -> Iterator[Answer]:
+    """Search for pieces of a fold."""
     folds, cache = events.fold_of(), work / "cache"
     by = compared(work, fold, encoders, chosen)
-    own = [piece for piece in chosen if folds[piece.group] == fold]
     clips = list(dict.fromkeys(str(piece.path) for piece in chosen))
     folder = work / f"index-{fold}-{'semantic' if encoders else 'events'}"
     indexed(folder, by, [*list_audio(SHARED / "esc10"), *clips], cache)
     analyser = Analyser(cache, by.models.towers, 1, encoders=by.models.encoders)
-    log = work / f"answers-{fold}{'' if encoders else '-events'}.jsonl"
-    known = dict(line.split("\t", 1) for line in log.read_text().splitlines()) if log.is_file() else {}
-    with Searcher(folder, by) as searcher, log.open("a") as file:
+    with Searcher(folder, by) as searcher:
         rows = dict(searcher.store._all("SELECT path, content FROM file"))
         labels = {rows[str(piece.path)]: piece for piece in chosen}
-        sounds = Sounds(rows, labels, frozenset(rows[str(piece.path)] for piece in own))
-        found = []
-        for piece in own[::every]:
+        own = frozenset(rows[str(piece.path)] for piece in chosen if folds[piece.group] == fold)
+        for piece in asked:
             begin, end = piece.begin_seconds, piece.begin_seconds + piece.length_seconds
-            name = f"{piece.path.name} {begin:g}"
-            if name not in known:
-                video = usable(analyse_all(analyser.video, [str(piece.path)], "videos"))[0]
-                query = moved_video(between(video, begin, end), -begin)
-                known[name] = answered(searcher, piece, query, sounds).to_json()
-                print(name, known[name], sep="\t", file=file, flush=True)
-            found.append(Answer.of(piece, known[name]))
-    return found
+            video = usable(analyse_all(analyser.video, [str(piece.path)], "videos"))[0]
+            query = moved_video(between(video, begin, end), -begin)
+            yield answered(searcher, piece, query, Sounds(rows, labels, own))
 
 
 def share(values: np.ndarray, groups: list[str]) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from made_shoots import CUES, WITHOUT, made_shoot, right_pairs
 
+from avmatch.matching.fusion import no_scores, with_evidence
 from avmatch.matching.settings import MatchSettings
-from avmatch.matching.shoot import with_shoot
+from avmatch.matching.shoot import ORDER, TIME_CONFIDENCE, at_most_by_time, with_shoot
 
 
 def test_right_clocks_find_more_pairs():
@@ -31,3 +34,12 @@ def test_nothing_changes_where_nothing_is_consistent(clocks, seed):
     found, notes = with_shoot(scores, np.zeros(scores.nats.shape, bool), videos, audios, MatchSettings())
     assert found is scores
     assert notes == ()
+
+
+def test_no_pair_that_rests_on_time_alone_is_sure():
+    content = with_evidence(no_scores((), (1, 3)), "events", np.array([[0.5, 2.0, 0.5]], np.float32))
+    content = replace(content, nats=content.parts.sum(axis=0))
+    scores = with_evidence(content, ORDER, np.array([[3.0, 3.0, -2.0]], np.float32))
+    sure = np.full((1, 3), 0.99)
+    np.testing.assert_array_equal(at_most_by_time(sure, scores), [[TIME_CONFIDENCE, 0.99, 0.99]])
+    assert at_most_by_time(sure, content) is sure

@@ -12,18 +12,22 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Float64, Int
 
 from avmatch.core.origins import Origin
 from avmatch.cues.clock import ClockFit, clock_nats
-from avmatch.cues.order import order_nats
+from avmatch.cues.order import LEAST_OUTSIDE, order_nats
 from avmatch.matching.constraints import Constraints
 from avmatch.matching.decision import NOTHING_GIVEN, by_gallery, figures, partners
 from avmatch.matching.fusion import Scores, with_evidence
 from avmatch.matching.settings import MatchSettings
 
+TIME_CUES = CLOCK, ORDER = ("clock", "order")
 #: Pairs at least so probable by the gallery are learned from; and so often, each time with what was learned before.
 SURE_CONFIDENCE, NUM_ROUNDS = 0.9, 2
+#: A pair of which everything else says less than this rests on time alone. It is no surer than files are in order, and
+#: a clip whose recorder didn't run has its place among the others, too.
+LEAST_OTHER_NATS, TIME_CONFIDENCE = 1.0, 1.0 - LEAST_OUTSIDE
 
 
 def with_shoot(
@@ -53,6 +57,16 @@ def with_shoot(
         if found is scores:
             break
     return found, notes
+
+
+def at_most_by_time(confidence: Float64[np.ndarray, "N M"], scores: Scores) -> Float64[np.ndarray, "N M"]:
+    """The confidences, where those of pairs that rest on clocks and order alone are TIME_CONFIDENCE at most."""
+    by_time = [part for name, part in zip(scores.cue_names, scores.parts, strict=True) if name in TIME_CUES]
+    if not by_time:
+        return confidence
+    nats = np.sum(by_time, axis=0)
+    rests_on_time = (nats > 0.0) & (scores.nats - nats < LEAST_OTHER_NATS)
+    return np.where(rests_on_time, np.minimum(confidence, TIME_CONFIDENCE), confidence)
 
 
 def _sure_pairs(
@@ -86,13 +100,13 @@ def _learned(
         nats, fits = clock_nats(videos, audios, scores.offset_seconds, sure)
         if fits:
             by_time = nats != 0.0
-            found = with_evidence(found, "clock", nats)
+            found = with_evidence(found, CLOCK, nats)
             notes += map(_clock_note, fits)
     if settings.use_order:
         nats, orders = order_nats(videos, audios, sure)
         nats = np.where(by_time, np.float32(0.0), nats)
         if nats.any():
-            found = with_evidence(found, "order", nats)
+            found = with_evidence(found, ORDER, nats)
             notes += [f"files follow one another: {order}" for order in orders]
     return found, tuple(notes)
 

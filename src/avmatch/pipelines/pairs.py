@@ -37,6 +37,7 @@ from avmatch.matching.decision import (
     partners,
 )
 from avmatch.matching.fusion import Scores
+from avmatch.matching.shoot import at_most_by_time
 from avmatch.pipelines.sync import DEFAULT_MAX_OFFSET_SECONDS, Measured, expecting, measured_pair
 from avmatch.reports.wording import jumps_in_words
 
@@ -86,7 +87,8 @@ class PairJudge:
     measured: dict[Pair, Measured] = field(default_factory=dict)
 
     def settled(self) -> Float64[np.ndarray, "N M"]:
-        """The confidences by the gallery, but those of the pairs that are made with them by both."""
+        """The confidences by the gallery, but those of the pairs that are made with them by both; and none that rests
+        on time alone is sure."""
         found, share = self.by_gallery.copy(), USUAL_SHARE
         least = replace(self.settings, min_confidence=min(LEAST_CONFIDENCE, self.settings.min_confidence))
         tried: set[Pair] = set()
@@ -107,7 +109,9 @@ class PairJudge:
                     )
             if number == 0:
                 share = matched_share(np.array([found[pair] for pair in made if pair.row not in self.given.made]))
-        return adapted(found, share)
+        found = adapted(found, share)
+        decided = np.isin(np.arange(len(found)), list(self.given.made))[:, None]
+        return np.where(decided, found, at_most_by_time(found, self.scores))
 
     def _measure(self, pairs: Sequence[Pair]) -> dict[Pair, Measured]:
         """What `sync` says of each; a pair for which it can't be asked is left out."""

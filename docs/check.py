@@ -5,7 +5,7 @@
 3. README.md has at most 120 lines.
 4. Every command in a block or between backticks exists and has the options that it is given.
 5. Every Python block compiles, and what it calls of avmatch takes the arguments that it is given.
-6. docs/python.md lists what `avmatch` offers.
+6. docs/python.md lists what `avmatch` offers, and the pages of folders list their files.
 
 Tutorials are run as well, by docs/run_tutorials.py, and notebooks when the site is built.
 """
@@ -163,6 +163,15 @@ def missing_names() -> list[str]:
     return sorted(set(dir(avmatch)) - {"__version__", *listed})
 
 
+def missing_pages() -> Iterator[str]:
+    """What stands in a folder of pages and isn't linked from its page."""
+    for folder in ("decisions", "experiments", "systems"):
+        text = (ROOT / "docs" / f"{folder}.md").read_text(encoding="utf-8")
+        for page in sorted((ROOT / "docs" / folder).glob("*.md")):
+            if f"({folder}/{page.name})" not in text:
+                yield f"docs/{folder}.md: {page.name} is missing"
+
+
 def main() -> None:
     commands = ROOT / "docs" / "commands.md"
     text = commands_text()
@@ -170,6 +179,7 @@ def main() -> None:
         commands.write_text(text, encoding="utf-8")
     faults = [f"{document.relative_to(ROOT)}: {fault}" for document in documents() for fault in faults_of(document)]
     faults += [f"docs/python.md: {name} is missing" for name in missing_names()]
+    faults += missing_pages()
     if not commands.exists() or commands.read_text(encoding="utf-8") != text:
         faults.append("docs/commands.md is not what --help says: run docs/check.py --write")
     num_lines = len((ROOT / "README.md").read_text(encoding="utf-8").splitlines())

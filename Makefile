@@ -14,7 +14,7 @@ $(BIN)/.light: pyproject.toml constraints.txt
 
 $(BIN)/.dev: $(BIN)/.light
 	$(BIN)/python $(INSTALL) --upgrade "pip>=25.1"
-	$(BIN)/python $(INSTALL) -e ".[train]" --group dev
+	$(BIN)/python $(INSTALL) -e ".[train,pretrained]" --group dev
 	touch $@
 
 install: $(BIN)/.dev

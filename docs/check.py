@@ -37,6 +37,7 @@ COMMANDS = (
         "review",
         "solve",
         "export",
+        "export-onnx",
         "rename",
         "sync",
         "fix",

@@ -29,6 +29,6 @@ assert len(result.matches) == 3, result
 assert all(timeline.num_clips == 3 for timeline in timelines), timelines
 assert offset.status != "failed", offset
 assert {"lips", "events"} <= set(result.settings["cues"]), result.settings
-heavy = {"torch", "pandas", "pyarrow", "tensorflow", "jax"} & set(sys.modules)
+heavy = {"torch", "transformers", "pandas", "pyarrow", "tensorflow", "jax"} & set(sys.modules)
 assert not heavy, heavy
 print("light: one match and one sync without", ", ".join(["torch", "pandas", "pyarrow"]))

@@ -152,6 +152,13 @@ class Encoders:
 def load_encoders(model: str | Model) -> Encoders:
     """The encoders of a model. Raises ModelError if it is another model, or an encoder is missing."""
     opened = open_model(model, SEMANTIC)
+    if lacking := [
+        side for side in INPUTS if side not in opened.graphs and not (opened.folder / f"{side}.onnx").is_file()
+    ]:
+        raise ModelError(
+            f"{opened.name}: has no encoder for {lacking[0]}; fit a map to one that has: `avmatch train semantic LIST "
+            "-o RUN --video-encoder … --audio-encoder …`"
+        )
     graphs = {side: opened.graph(side) for side in INPUTS}
     return Encoders(*(Encoder(graph.description(EncoderDescription, side), graph) for side, graph in graphs.items()))
 

@@ -16,6 +16,7 @@ from avmatch.cli.classify import classify, collide
 from avmatch.cli.embed import embed
 from avmatch.cli.evaluate import evaluate
 from avmatch.cli.export import export
+from avmatch.cli.export_onnx import export_onnx
 from avmatch.cli.index import index
 from avmatch.cli.match import match
 from avmatch.cli.models import models
@@ -55,7 +56,7 @@ app = Typer(
     help="Match silent video to audio, measure and repair audio–video sync.",
     epilog=EXIT_CODES,
 )
-_COMMANDS = (match, review, solve, export, rename, sync, fix, locate, index, search, embed)
+_COMMANDS = (match, review, solve, export, export_onnx, rename, sync, fix, locate, index, search, embed)
 for command in (*_COMMANDS, classify, collide, robustness, train):
     app.command()(command)
 app.add_typer(evaluate, name="evaluate")

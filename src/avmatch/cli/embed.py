@@ -11,7 +11,7 @@ from avmatch.cli.options import NOTHING_USABLE, Cache, NoCache, cache_folder, no
 def embed(
     files: Annotated[str, Argument(help="Folder, glob, file or manifest of videos and recordings.")],
     out: Annotated[Path, Option("-o", "--out", help="Folder for the arrays and what says which is which.")],
-    model: Annotated[str, Option(help="A run, a model folder, or a shipped model's name.")] = "semantic",
+    model: Annotated[str, Option(help="A run, a model folder, a shipped model's name, or hf:PATH_OR_ID.")] = "semantic",
     side: Annotated[
         Literal["video", "audio", "both"], Option(help="Embed the picture, the sound, or what a file has.")
     ] = "both",

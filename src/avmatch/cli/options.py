@@ -26,7 +26,7 @@ def duration(text: str | float) -> float:
 NOTHING_USABLE, NOT_SURE = 1, 3
 UNLIMITED_WIDTH = 1000
 
-Model = Annotated[str | None, Option(help="A trained run, a model folder, or a shipped model's name.")]
+Model = Annotated[str | None, Option(help="A run, a model folder, a shipped model's name, or hf:PATH_OR_ID.")]
 FaceDetector = Annotated[Path | None, Option(help="haar for OpenCV's cascades, or a YuNet ONNX file.")]
 MaxOffset = Annotated[
     float, Option(parser=duration, metavar="DURATION", help="Search offsets up to this: 90, 1:30, 250ms.")

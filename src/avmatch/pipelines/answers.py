@@ -170,7 +170,7 @@ def _question(
         states = _states(paths)
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
             contents = dict(zip(paths, pool.map(store.content_hash, paths), strict=True))
-        others = [None if path is None else _content(Path(path)) for path in (model, face_detector)]
+        others = [None if path is None else _content(Path(path)) for path in (_in_folder(model), face_detector)]
     except (OSError, UsageError):  # whoever makes the answer says what is wrong
         return None
     notes = list(left_out((videos, audios), leave_out))
@@ -183,6 +183,15 @@ def _question(
 def _states(paths: Sequence[str] | dict[str, str]) -> tuple[tuple[int, int, int], ...]:
     found = [Path(path).stat() for path in paths]
     return tuple((state.st_size, state.st_mtime_ns, state.st_ino) for state in found)
+
+
+def _in_folder(model: str | Path | None) -> str | Path | None:
+    """Without the scheme of a model of others. Raises OSError where it lies in no folder that is named."""
+    scheme, colon, folder = str(model).partition(":")
+    if model is None or not colon or len(scheme) < 2:  # one letter is a drive
+        return model
+    Path(folder).stat()
+    return folder
 
 
 def _content(path: Path) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from avmatch.analysis.features import Analyser, analyse_all
-from avmatch.artifacts.model import EVENTS, SEMANTIC, TOWERS, Model, open_model
+from avmatch.artifacts.model import EVENTS, SEMANTIC, TOWERS, Model
 from avmatch.core.embedded import Embedded, EmbedResult
 from avmatch.core.errors import UsageError
 from avmatch.core.features import BAND_RATE_HZ, TICK_RATE_HZ, AudioFeatures, Embeddings, VideoFeatures
@@ -23,7 +23,7 @@ from avmatch.data.inputs import list_audio, list_videos
 from avmatch.frontends.event_signals import EARLY_SECONDS
 from avmatch.pipelines.arguments import Paths, listed
 from avmatch.pipelines.installation import licence_of
-from avmatch.pipelines.models import models_with
+from avmatch.pipelines.models import given_model, models_with
 from avmatch.pipelines.on_ray import NUM_TRIES, answers_on_ray
 from avmatch.pipelines.pooled import Features, comparison
 
@@ -94,7 +94,7 @@ class EmbedTask:
 
     def maker(self) -> "_Maker":
         """With the models loaded. Raises ModelError."""
-        return _Maker(open_model(self.model, TOWERS, EVENTS, SEMANTIC), self)
+        return _Maker(given_model(self.model, TOWERS, EVENTS, SEMANTIC), self)
 
     def prepared(self) -> Callable[[str], list[Embedded] | Failure]:
         """See on_ray.Task."""

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from avmatch.artifacts.cards import licence_of as licence_of
 from avmatch.artifacts.model import KINDS, SEMANTIC, WEIGHTS, open_model, user_models
 from avmatch.core.errors import MissingExtraError, UsageError
 from avmatch.systems.registry import offered
 
 #: Models that can be installed, and the systems' modules that do it.
 INSTALLABLE = {SEMANTIC: "lite0"}
-_LICENCE = "Licence: "
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,20 @@ def known_models() -> Iterator[KnownModel]:
             yield KnownModel(folder.name, title, licence, size, folder, place == WEIGHTS)
 
 
-def licence_of(folder: Path) -> str:
-    """What the card of a model says; "" if it says nothing, or there is none."""
-    card = folder / "card.md"
-    lines = card.read_text(encoding="utf-8").splitlines() if card.is_file() else []
-    return next((line.removeprefix(_LICENCE) for line in lines if line.startswith(_LICENCE)), "")
+def exported(model: str, folder: Path) -> tuple[Path, ...]:
+    """Write a model of others, `hf:PATH_OR_ID`, as ONNX into a folder.
+
+    Returns:
+        The files.
+
+    Raises:
+        UsageError: the model is one of ours.
+        MissingExtraError: transformers, torch or what exports isn't installed.
+        ModelError: it can't be found, loaded or exported.
+    """
+    from avmatch.systems.registry import exported as write
+
+    return write(model, folder)
 
 
 def install(name: str) -> Path:

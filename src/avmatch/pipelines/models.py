@@ -56,7 +56,7 @@ def models_with(model: str | Path | Model | None) -> Models:
     Raises:
         ModelError: it can't be used, or its vectors have no place in time.
     """
-    opened = None if model is None else open_model(model)
+    opened = None if model is None else given_model(model)
     if opened is not None and (cues := _own_cues(opened)):
         encoders = load_encoders(opened) if opened.kind == SEMANTIC else None
         return replace(models_with(None), others=tuple(cues(opened)), encoders=encoders)
@@ -67,9 +67,16 @@ def models_with(model: str | Path | Model | None) -> Models:
     return Models(_with_lips(given), _shipped_events(EVENTS) if EVENTS in shipped_models() else None)
 
 
+def given_model(model: str | Path | Model, *kinds: str) -> Model:
+    """What the user names, ours or of others. Raises ModelError and MissingExtraError as systems.registry.opened."""
+    from avmatch.systems.registry import opened
+
+    return opened(model, *kinds)
+
+
 def open_for_match(model: str | Path) -> Model:
     """A model that `match` takes. Raises ModelError if it is of another kind."""
-    opened = open_model(model)
+    opened = given_model(model)
     return opened if _own_cues(opened) else open_model(opened, TOWERS, ANY_SOUND, CLIP_TOWERS)
 
 

@@ -7,8 +7,10 @@ torch, or for the other systems.
     RECIPES   functions of recipe.py that return a complete configuration
     STAGED    functions of stages.py: configurations of several recipes, trained by its `train_system`
     KINDS     of models (artifacts/model.py) that it exports and runs
+    SCHEMES   beginnings of names of models that aren't ours, such as hf:
 
     runtime.py    cues(model) -> Sequence[Cue]                                  takes part in `match` and `sync`
+    opening.py    open_named(name) -> Model; export(name, folder)               of the SCHEMES
     evaluate.py   similarities(model, gallery, conditions, seed) -> matrices    takes part in `evaluate retrieval`
 """
 
@@ -17,9 +19,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from avmatch.core.errors import UsageError
+from avmatch.artifacts.model import Model, open_model
+from avmatch.core.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
     from avmatch.training.config import TrainConfig
@@ -35,6 +39,7 @@ SYSTEMS = {
     "voice": "avmatch.systems.voice",
     "semantic": "avmatch.systems.semantic",
     "faces": "avmatch.systems.faces",
+    "pretrained": "avmatch.systems.pretrained",
 }
 
 
@@ -79,6 +84,48 @@ def offered(kind: str, part: str, name: str) -> Callable[..., Any] | None:
     module = f"{_homes('KINDS').get(kind)}.{part}"
     found = kind in _homes("KINDS") and find_spec(module) is not None
     return getattr(import_module(module), name, None) if found else None
+
+
+def opened(model: str | Path | Model, *kinds: str) -> Model:
+    """A model as `open_model` opens it, or one that isn't ours, by the scheme of its name.
+
+    Raises:
+        ModelError: there is none, or it is of another kind.
+        MissingExtraError: what opens it isn't installed.
+    """
+    opening = None if isinstance(model, Model) else _opening(str(model))
+    return open_model(model if opening is None else opening.open_named(str(model)), *kinds)
+
+
+def exported(model: str, folder: Path) -> tuple[Path, ...]:
+    """Write a model that isn't ours as ONNX. Raises UsageError if its name has no scheme, and as `opened` does."""
+    opening = _opening(model)
+    if opening is None:
+        schemes = ", ".join(f"{scheme}PATH_OR_ID" for scheme in _homes("SCHEMES"))
+        raise UsageError(f"{model}: only models of others are exported ({schemes}); those of avmatch are ONNX already")
+    try:
+        written: tuple[Path, ...] = opening.export(model, folder)
+    except ModuleNotFoundError as error:
+        raise _missing(error, "pretrained,train", "to export a model") from error
+    return written
+
+
+def _opening(name: str) -> Any:
+    """The module that opens a name with this scheme; None if there is no such scheme."""
+    scheme = f"{name.partition(':')[0]}:"
+    home = _homes("SCHEMES").get(scheme)
+    if home is None:
+        return None
+    try:
+        return import_module(f"{home}.opening")
+    except ModuleNotFoundError as error:
+        raise _missing(error, "pretrained", f"a model by {scheme}") from error
+
+
+def _missing(error: ModuleNotFoundError, extra: str, purpose: str) -> Exception:
+    """As a missing extra; an error of ours stays one."""
+    name = error.name or ""
+    return error if not name or name.startswith("avmatch") else MissingExtraError(name, extra, purpose)
 
 
 def _no_recipe(name: str) -> UsageError:

@@ -43,6 +43,8 @@ HALF_TOLERANCE = 4e-3
 Sample = Tensor | tuple[Tensor, ...]
 #: Where the exporter notes the modules that an operation came from.
 NAME_SCOPES = "pkg.torch.onnx.name_scopes"
+#: Loggers of the exporter and its optimiser.
+_TALKATIVE = ("torch.onnx._internal.exporter._registration", "onnxscript.optimizer._constant_folding")
 #: Smaller arrays stay as they are: biases, norms.
 LEAST_HALVED = 1024
 #: Batches and lengths of samples for towers over time; the encoders' own batch of one, and a single tick, among them.
@@ -188,7 +190,7 @@ def _traced(exported: Exported) -> onnx.ModelProto:
         }
         for place, tensor in enumerate(first)
     )
-    with warnings.catch_warnings(), redirect_stdout(io.StringIO()), _without_torchvision():
+    with warnings.catch_warnings(), redirect_stdout(io.StringIO()), _quietly():
         warnings.simplefilter("ignore")  # the exporter's own, about its own code
         program = torch.onnx.export(
             exported.network,
@@ -219,18 +221,21 @@ def without_traces(graph: onnx.ModelProto) -> onnx.ModelProto:
 
 
 @contextmanager
-def _without_torchvision() -> Iterator[None]:
-    """The exporter's message that torchvision, which isn't needed here, isn't installed is not logged."""
+def _quietly() -> Iterator[None]:
+    """What the exporter says of torchvision, which isn't needed here, and of constants that stay, is not logged."""
 
     def is_logged(record: logging.LogRecord) -> bool:
-        return "torchvision is not installed" not in record.getMessage()
+        message = record.getMessage()
+        return "torchvision" not in message and "constant folding" not in message
 
-    logger = logging.getLogger("torch.onnx._internal.exporter._registration")
-    logger.addFilter(is_logged)
+    loggers = [logging.getLogger(name) for name in _TALKATIVE]
+    for logger in loggers:
+        logger.addFilter(is_logged)
     try:
         yield
     finally:
-        logger.removeFilter(is_logged)
+        for logger in loggers:
+            logger.removeFilter(is_logged)
 
 
 def _halve(graph: onnx.GraphProto) -> None:

@@ -2,6 +2,7 @@
 
     video.onnx, audio.onnx   encoders of frames in colour and of windows of sound   (artifacts/encoder.py)
     kind/                    two towers over their vectors (1, N, D) → a unit vector each, and scale and baseline
+                             (none where both encoders' vectors share a space: then the mean of their directions)
     classes/                 two more → probabilities of G named classes, the picture's divided by the classes' shares
 
     nats = scale · share · (cosine − baseline) + class_share · log Σ_g picture_g · sound_g
@@ -22,8 +23,8 @@ import numpy as np
 from jaxtyping import Float32
 
 from avmatch.artifacts.encoder import EncoderDescription, Encoders, load_encoders
-from avmatch.artifacts.model import SEMANTIC, Model, open_model
-from avmatch.artifacts.tower import ClipTower, ClipTowers, load_clip_towers
+from avmatch.artifacts.model import CLIP_TOWERS, SEMANTIC, Model, open_model
+from avmatch.artifacts.tower import CLIP_INPUT, ClipDescription, ClipTower, ClipTowers, load_clip_towers
 from avmatch.core.errors import ModelError, Reason
 from avmatch.core.features import AudioFeatures, Embeddings, VideoFeatures
 from avmatch.cues.evidence import Calibration, Cue, Curves, Lags
@@ -37,6 +38,30 @@ _AS_THEY_ARE = Calibration()
 
 
 @dataclass(frozen=True, eq=False)
+class MeanTower:
+    """Of vectors in a space that both sides share: the direction of the mean of their directions."""
+
+    description: ClipDescription
+
+    def encode(self, clips: Sequence[Float32[np.ndarray, "_ D"]]) -> Float32[np.ndarray, "N D"]:
+        """A unit vector for each clip."""
+        means = [_directions(clip).mean(axis=0) for clip in clips]
+        return _directions(np.stack(means) if means else np.zeros((0, self.description.dim), np.float32))
+
+
+def _directions(vectors: Float32[np.ndarray, "N D"]) -> Float32[np.ndarray, "N D"]:
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9), np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class CommonSpace:
+    """The towers of both sides where they share a space."""
+
+    video: MeanTower
+    audio: MeanTower
+
+
+@dataclass(frozen=True, eq=False)
 class SemanticModel:
     """Loaded graphs and what they say of themselves.
 
@@ -46,7 +71,7 @@ class SemanticModel:
 
     description: EncoderDescription
     encoders: Encoders
-    kinds: ClipTowers
+    kinds: ClipTowers | CommonSpace
     classes: ClipTowers | None = None
 
     @property
@@ -66,7 +91,28 @@ def load_semantic_model(model: str | Model) -> SemanticModel:
     num = 0 if classes is None else classes.video.description.dim
     if len(described.cosine_shares) not in (0, num):
         raise ModelError(f"{opened.folder}: {len(described.cosine_shares)} cosine_shares for {num} classes")
-    return SemanticModel(described, encoders, load_clip_towers(opened.part(KIND)), classes)
+    kinds = _common(encoders) if described.is_common else load_clip_towers(opened.part(KIND))
+    return SemanticModel(described, encoders, kinds, classes)
+
+
+def _common(encoders: Encoders) -> CommonSpace:
+    """Raises ModelError if the spaces can't be one."""
+    ours, theirs = encoders.video.description, encoders.audio.description
+    if (ours.dim, ours.is_common) != (theirs.dim, theirs.is_common):
+        raise ModelError(
+            f"{ours.model}: vectors of {ours.dim} and {theirs.dim} numbers share no space; export it again"
+        )
+    described = ClipDescription(
+        kind=CLIP_TOWERS,
+        model=ours.model,
+        side="video",
+        input=CLIP_INPUT,
+        num_features=ours.dim,
+        dim=ours.dim,
+        scale=ours.scale,
+        baseline=ours.baseline,
+    )
+    return CommonSpace(MeanTower(described), MeanTower(described))
 
 
 def cues(model: Model) -> Sequence[Cue]:
@@ -144,7 +190,7 @@ class SemanticCue:
         return nats + described.class_share * np.log(together)
 
 
-def _encoded(tower: ClipTower, files: Sequence[Embeddings]) -> Float32[np.ndarray, "N D"]:
+def _encoded(tower: ClipTower | MeanTower, files: Sequence[Embeddings]) -> Float32[np.ndarray, "N D"]:
     return tower.encode([one.data.astype(np.float32) for one in files])
 
 

@@ -16,19 +16,22 @@ Letters in shapes: N pieces, D dimensions, F statistics, K components.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import torch
 from jaxtyping import Float32, Int, UInt8
+from scipy.signal import resample_poly
 from torch import nn
 
 from avmatch.artifacts.encoder import Encoder, Encoders, as_input, fitted, open_encoder, windows_of
 from avmatch.artifacts.model import CLIP_TOWERS, SEMANTIC
 from avmatch.artifacts.tower import CLIP_INPUT
+from avmatch.artifacts.windows import FrameWindows, SampleWindows, takes_stretches
 from avmatch.core.errors import UsageError
+from avmatch.core.features import AudioSamples, ColourFrames, Embeddings
 from avmatch.core.files import write_bytes_atomically
 from avmatch.core.results import Progress
 from avmatch.data.items import Pairs
@@ -107,6 +110,7 @@ class SemanticPairs:
         said = {
             "kind": SEMANTIC,
             "model": description["recipe"],
+            "is_common": False,
             "class_share": self.class_share if shares else 0.0,
             "cosine_shares": shares if not all(shares) else [],
         }
@@ -116,7 +120,9 @@ class SemanticPairs:
             described_anew(path, asdict(encoder.description) | said)
 
     def _encoders(self) -> Encoders:
-        return Encoders(open_encoder(self.video_encoder, "video"), open_encoder(self.audio_encoder, "audio"))
+        video, audio = open_encoder(self.video_encoder, "video"), open_encoder(self.audio_encoder, "audio")
+        whole = replace(video.description, short_px=0)  # packed pictures are squares already
+        return Encoders(Encoder(whole, video.graph), audio)
 
     def _clips(self, pairs: Pairs) -> list[Statistics]:
         encoders = self._encoders()
@@ -174,7 +180,7 @@ def vectors_of(pairs: Pairs, row: int, encoders: Encoders) -> Statistics:
     found = [
         (
             _looks(frames[n * PIECE_SECONDS :][:PIECE_SECONDS], encoders.video),
-            encoders.audio.encode(windows_of(samples[n * length :][:length], encoders.audio)),
+            _sounds(samples[n * length :][:length], encoders.audio),
         )
         for n in range(num)
     ]
@@ -182,7 +188,26 @@ def vectors_of(pairs: Pairs, row: int, encoders: Encoders) -> Statistics:
     return together([(look.mean(axis=0, keepdims=True), sound.mean(axis=0, keepdims=True)) for look, sound in whole])
 
 
+def _sounds(samples: Float32[np.ndarray, " S"], encoder: Encoder) -> Float32[np.ndarray, "T D"]:
+    described = encoder.description
+    if not takes_stretches(described):
+        return encoder.encode(windows_of(samples, encoder))
+    stream = SampleWindows(encoder)
+    rate_hz = described.sample_rate_hz
+    heard = resample_poly(samples, rate_hz, SAMPLE_RATE_HZ) if rate_hz != SAMPLE_RATE_HZ else samples
+    stream.push(AudioSamples(heard.astype(np.float32)[None], rate_hz))
+    return _vectors(stream.finish(), encoder)
+
+
+def _vectors(found: Embeddings | None, encoder: Encoder) -> Float32[np.ndarray, "T D"]:
+    return np.zeros((0, encoder.description.dim), np.float32) if found is None else found.data.astype(np.float32)
+
+
 def _looks(frames: UInt8[np.ndarray, "T H W 3"], encoder: Encoder) -> Float32[np.ndarray, "T D"]:
+    if takes_stretches(encoder.description):
+        stream = FrameWindows(encoder)
+        stream.push(ColourFrames(frames, (np.arange(len(frames)) + 0.5) / PACKING.rate_hz))
+        return _vectors(stream.finish(), encoder)
     pictures = [fitted(frame, encoder.description) for frame in frames]
     return (
         encoder.encode(as_input(np.stack(pictures))) if pictures else np.zeros((0, encoder.description.dim), np.float32)

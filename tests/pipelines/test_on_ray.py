@@ -127,13 +127,19 @@ def embedding(clips, out, cache, *options, path=SOURCE):
     )
 
 
+def ended(process):
+    """Its exit code and what it said, once it is over."""
+    _, said = process.communicate(timeout=TIMEOUT_SECONDS)
+    return process.returncode, said
+
+
 def contents(folder):
     return {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 def test_embed_on_ray_writes_the_same_bytes_and_names_the_file_that_crashes(clips, tmp_path):
     here, there = tmp_path / "here", tmp_path / "there"
-    assert embedding(clips, here, tmp_path / "cache").wait(TIMEOUT_SECONDS) == 0
+    assert ended(embedding(clips, here, tmp_path / "cache"))[0] == 0
     crashing = tmp_path / "site"
     crashing.mkdir()
     (crashing / "sitecustomize.py").write_text(CRASHING)
@@ -142,9 +148,9 @@ def test_embed_on_ray_writes_the_same_bytes_and_names_the_file_that_crashes(clip
     process = embedding(
         clips, there, tmp_path / "other", "--on", "ray", path=os.pathsep.join([str(crashing), str(SOURCE)])
     )
-    _, said = process.communicate(timeout=TIMEOUT_SECONDS)
+    code, said = ended(process)
     crash.unlink()
-    assert process.returncode == 0, said
+    assert code == 0, said
     assert f"{crash}: left out: the process that read it died, 2 times" in said
     assert contents(there) == contents(here)
     assert contents(tmp_path / "other") == contents(tmp_path / "cache")
@@ -152,17 +158,14 @@ def test_embed_on_ray_writes_the_same_bytes_and_names_the_file_that_crashes(clip
 
 def test_eight_processes_on_one_cache_some_of_them_killed(clips, tmp_path):
     alone, cache = tmp_path / "alone", tmp_path / "cache"
-    assert embedding(clips, alone, tmp_path / "own").wait(TIMEOUT_SECONDS) == 0
+    assert ended(embedding(clips, alone, tmp_path / "own"))[0] == 0
     processes = [embedding(clips, tmp_path / f"out-{number}", cache) for number in range(8)]
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while not list(cache.rglob("*.npz")) and time.monotonic() < deadline:
         time.sleep(0.01)
     for process in processes[:3]:
         process.send_signal(signal.SIGKILL)
-    codes = []
-    for process in processes:
-        process.communicate(timeout=TIMEOUT_SECONDS)
-        codes.append(process.returncode)
+    codes = [ended(process)[0] for process in processes]
     assert codes == [-signal.SIGKILL] * 3 + [0] * 5
     for number in range(3, 8):
         assert contents(tmp_path / f"out-{number}") == contents(alone)

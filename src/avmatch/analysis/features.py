@@ -39,6 +39,7 @@ from avmatch.frontends.faces import HAAR, FaceDetector, HaarDetector, YuNetDetec
 from avmatch.frontends.sound import SAMPLE_RATE_HZ
 from avmatch.media.choice import BEST, StreamChoice
 from avmatch.media.downmix import TIMECODE_ALONE
+from avmatch.media.remote import is_url, local_copy
 from avmatch.media.source import Reading
 
 #: The features of a file, as far as it has any.
@@ -133,6 +134,16 @@ class Analyser:
         return SoundListener(self.models)
 
     def _analyse(self, path: str, *sides: Side) -> Found:
+        """The features of a file, or of a copy of a remote one."""
+        if not is_url(path):
+            return self._found(path, *sides)
+        with local_copy(path, None if self.cache_dir is None else self.cache_dir / "downloads") as copy:
+            try:
+                return self._found(str(copy), *sides)
+            except MediaError as error:
+                raise MediaError(path, error.message, stage=error.stage, reason=error.reason) from error
+
+    def _found(self, path: str, *sides: Side) -> Found:
         """Look into the cache, decode what is missing, and keep it."""
         entries = self.entries(path)
         places = self._vector_entries(path)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from avmatch.core.errors import UsageError
 from avmatch.data.paths import listed_path
+from avmatch.media.remote import is_url, list_urls
 
 VIDEO_SUFFIXES = frozenset(
     ".360 .3g2 .3gp .asf .avi .braw .crm .dav .divx .dv .f4v .flv .gif .gxf .insv .ivf .lrv .m1v .m2p .m2t .m2ts .m2v"
@@ -86,6 +87,8 @@ def in_order(paths: Iterable[Path]) -> list[Path]:
 def _listed(argument: str | Path, noun: str, suffixes: frozenset[str], leave_out: Sequence[Path]) -> tuple[str, ...]:
     """The files of a folder with one of these suffixes, or whatever else is named."""
     text = os.fspath(argument)
+    if is_url(text):
+        return tuple(sorted(sorted(list_urls(text, suffixes)), key=natural_key))
     path = Path(text)
     if path.is_dir():
         everything = list(_walk(text, leave_out))
@@ -148,10 +151,11 @@ def _manifest(path: Path) -> tuple[str, ...]:
     names = [row["path"] for row in rows if row["path"]]
     if not names:
         raise UsageError(f"{path}: the manifest names no file; it needs a column `path` with a file a row")
-    files = [listed_path(path.parent, name) for name in names]
-    if len(files) >= _MAX_MISSING and not any(os.path.lexists(file) for file in files[:_MAX_MISSING]):
+    files = [name if is_url(name) else os.fspath(listed_path(path.parent, name)) for name in names]
+    first = files[:_MAX_MISSING]
+    if len(files) >= _MAX_MISSING and not any(is_url(file) or os.path.lexists(file) for file in first):
         raise UsageError(
             f"{path}: the first {_MAX_MISSING} files that it names are missing, the first is {files[0]}; "
             f"paths are taken relative to the list's folder, {path.parent}"
         )
-    return tuple(dict.fromkeys(map(os.fspath, files)))
+    return tuple(dict.fromkeys(files))

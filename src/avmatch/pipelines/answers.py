@@ -30,6 +30,7 @@ from avmatch.core.matches import MatchResult
 from avmatch.core.results import Progress
 from avmatch.data.decision_store import DECISIONS, DecisionStore
 from avmatch.matching.settings import MatchSettings
+from avmatch.media.remote import is_url
 from avmatch.pipelines.arguments import Paths, left_out, video_and_audio_paths
 from avmatch.pipelines.decided import Decided, decided
 
@@ -112,6 +113,8 @@ def _are_embedded(videos: Paths, audios: Paths, on: str) -> bool:
     is_there = [isinstance(one, str | Path) and (Path(one) / index).is_file() for one in (videos, audios)]
     if any(is_there) and not all(is_there):
         raise UsageError(f"only one of {videos} and {audios} holds vectors of `embed`: embed the other one, too")
+    if remote := next((one for one in (videos, audios) if is_url(one)), None):
+        raise UsageError(f"{remote}: `avmatch embed {remote} -o EMB` reads remote files; then match what it wrote")
     if on == "ray" and not all(is_there):
         raise UsageError("--on ray matches folders of vectors: `avmatch embed VIDEOS -o EMB --on ray` first")
     return all(is_there)

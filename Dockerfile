@@ -4,7 +4,7 @@ FROM python:3.11.14-slim-bookworm
 WORKDIR /opt/avmatch
 COPY pyproject.toml constraints.txt README.md LICENSE CHANGELOG.md ./
 COPY src src
-RUN pip install --no-cache-dir -c constraints.txt '.[ray]' \
+RUN pip install --no-cache-dir -c constraints.txt '.[ray,remote]' \
     && useradd --create-home --uid 1000 avmatch
 
 USER 1000

@@ -12,12 +12,13 @@ import pytest
 
 import avmatch
 from avmatch.core.errors import MissingExtraError
+from avmatch.pipelines.embed import EmbedTask
 from avmatch.pipelines.on_ray import answers_on_ray
 from avmatch.synth import SynthConfig, synthesise
 
 pytestmark = pytest.mark.slow
 #: Nothing here takes nearly as long.
-TIMEOUT_SECONDS = 180
+TIMEOUT_SECONDS = 900
 SOURCE = Path(avmatch.__file__).parents[1]
 
 #: Jobs are numbers: 3 kills its worker each time, 5 the first time only.
@@ -176,4 +177,4 @@ def test_eight_processes_on_one_cache_some_of_them_killed(clips, tmp_path):
 def test_without_ray_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'avmatch\[ray\]'"):
-        answers_on_ray(None, [1], lambda job: job, "jobs")
+        answers_on_ray(EmbedTask("semantic", "both", None), ["a.mp4"], lambda job: job, "jobs")

@@ -19,7 +19,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from avmatch.core.errors import AvmatchError, MissingExtraError
 from avmatch.core.log import logger
@@ -38,6 +38,7 @@ Job_contra = TypeVar("Job_contra", contravariant=True)
 Answer_co = TypeVar("Answer_co", covariant=True)
 
 
+@runtime_checkable
 class Task(Protocol[Job_contra, Answer_co]):
     """What is to be done; it is sent to every worker, so it holds names and settings, and no models."""
 

@@ -100,11 +100,12 @@ def test_a_graph_of_another_shape_is_not_written(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_only_the_remark_on_torchvision_is_silenced(caplog: pytest.LogCaptureFixture) -> None:
+def test_only_remarks_on_torchvision_and_constants_are_silenced(caplog: pytest.LogCaptureFixture) -> None:
     logger = logging.getLogger("torch.onnx._internal.exporter._registration")
-    with exporting._without_torchvision():
+    with exporting._quietly():
         logger.warning("torchvision is not installed. Skipping %s", "torchvision::nms")
         logger.warning("something else")
+        logging.getLogger("onnxscript.optimizer._constant_folding").warning("Skipping constant folding for op Split")
     logger.warning("torchvision is not installed. Skipping %s", "afterwards")
     assert [record.getMessage() for record in caplog.records] == [
         "something else",

@@ -34,7 +34,7 @@ for row in csv.DictReader(open("late/truth.csv")):
 """
 PREPARED = [
     "avmatch synth late --scenes 4 --kind face,drums --offset-ms 120",
-    "python make_clips.py  # their sound into them, as late as it is",
+    "python ~/make_clips.py  # their sound into them, as late as it is",
     "cp clips/v_0001.mp4 v.mp4; avmatch synth others --scenes 1 --seed 9 --kind face; cp others/audio/* other.wav",
 ]
 #: What the tutorials need beyond it.
@@ -124,7 +124,7 @@ def main() -> None:
             session.write(f"\n\n## {page.relative_to(clone)}\n")
             typed = commands(page)
             if page.name == "README.md":
-                (clone / "make_clips.py").write_text(MAKE_CLIPS, encoding="utf-8")
+                Path(folder, "make_clips.py").write_text(MAKE_CLIPS, encoding="utf-8")
                 typed = ["make demo", "avmatch doctor", *PREPARED, *typed, EXTRAS]
             for command in typed:
                 if command.startswith("git commit"):

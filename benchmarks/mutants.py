@@ -3,8 +3,8 @@
     python benchmarks/mutants.py WORK [--number 300] [--seed 0] [--jobs 2]
 
 A sample of mutants of `matching`, `alignment` and `core`: a comparison, an operation, a number, a condition or a
-statement is changed, and the tests of its folder run until one fails. Each mutant runs in a process forked from one that
-has the libraries loaded already, on a copy of the sources in WORK; the working tree stays as it is. Every result is
+statement is changed, and the tests of its folder run until one fails. Each mutant runs in a process forked from one
+that has the libraries loaded already, on a copy of the sources in WORK; the working tree stays as it is. Each result is
 kept in WORK/mutants.jsonl at once, so a run that was interrupted goes on. Survivors are printed at the end.
 """
 

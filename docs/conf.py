@@ -41,6 +41,7 @@ TOCTREES = {
             "docs/timelines",
             "docs/copies",
             "docs/search",
+            "docs/pretrained",
             "docs/cluster",
             "docs/faq",
         ),

@@ -47,6 +47,7 @@ def test_each_video_gets_the_sound_whose_vector_is_its_own(sides, tmp_path, monk
     assert not list((tmp_path / "cache" / "scores").iterdir())
     assert result.similarity.shape == ((40, 36) if kept > 10 else (0, 0))
     assert "the scores of 40 × 36 pairs are not kept" in result.notes or kept > 10
+    assert "vectors alone" in result.notes[0]
     page = write_match(result, tmp_path / "out").read_text(encoding="utf-8")
     assert "one side has no usable file" not in page
     assert result.candidates[0].rank == 1

@@ -98,8 +98,17 @@ def match_embedded(
         similarity=scores,
         failures=tuple(failure for side in (pictures, sounds) for failure in _failures(side)),
         settings={"cues": [model], **asdict(settings)},
-        notes=() if scores.size else (f"the scores of {len(pictures.paths)} × {len(sounds.paths)} pairs are not kept",),
+        notes=tuple(_notes(pictures, sounds, is_kept=bool(scores.size))),
     )
+
+
+def _notes(pictures: Side, sounds: Side, *, is_kept: bool) -> Iterator[str]:
+    yield (
+        "vectors alone were compared: there are no offsets, and the confidence, which was fitted on all cues together, "
+        "says less"
+    )
+    if not is_kept:
+        yield f"the scores of {len(pictures.paths)} × {len(sounds.paths)} pairs are not kept"
 
 
 def read_side(folder: Path, side: str) -> Side:

@@ -39,7 +39,7 @@ from avmatch.pipelines.decided import Decided
 from avmatch.pipelines.farther import with_farther
 from avmatch.pipelines.groups import Alignments, same_takes, with_further, without_doubles
 from avmatch.pipelines.lessons import Lessons, learned_factors, lessons_of, scored, with_decided
-from avmatch.pipelines.models import Models, face_cues, models_with, motion_cues, open_for_match
+from avmatch.pipelines.models import Models, face_cues, models_with, motion_cues, open_for_match, unfitted_notes
 from avmatch.pipelines.pairs import PairJudge, jump_notes, with_measured, with_offsets_of_matches
 from avmatch.pipelines.scratch import heard_pairs, picture_notes, shared_notes, with_heard
 from avmatch.pipelines.shoot import with_latency
@@ -99,6 +99,7 @@ def match(
         *shared_notes(result, judge),
         *picture_notes(result, judge),
         *jump_notes(result, judge),
+        *unfitted_notes(models),
     )
     missing = {item.video: _missing(item, video_features, audio_features) for item in result.matches}
     return replace(

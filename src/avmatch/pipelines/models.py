@@ -8,7 +8,7 @@ mouths, given by the user. The mouth cue, which needs no training, then stays aw
 them as well. Among partners it still counts, for less: it knows faces that no model has seen, drawn ones among them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -78,6 +78,15 @@ def open_for_match(model: str | Path) -> Model:
     """A model that `match` takes. Raises ModelError if it is of another kind."""
     opened = given_model(model)
     return opened if _own_cues(opened) else open_model(opened, TOWERS, ANY_SOUND, CLIP_TOWERS)
+
+
+def unfitted_notes(models: Models) -> Iterator[str]:
+    """A remark on a model of others whose cosines nobody has fitted to clips."""
+    if models.encoders is not None and (described := models.encoders.video.description).is_common:
+        yield (
+            f"how much the vectors of {described.model} count was never fitted to clips: confidences that rest on them "
+            "are a guess (docs/pretrained.md)"
+        )
 
 
 def _own_cues(model: Model) -> Callable[[Model], Sequence[Cue]] | None:

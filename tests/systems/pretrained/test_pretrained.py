@@ -168,7 +168,7 @@ for name in (f"hf:{model}", "hf:me/tiny"):
         found[f"{name} {side}"] = [item.pooled.tolist() for item in result]
         found["licence"] = result.licence
 result = avmatch.match(f"{clips}/videos", f"{clips}/audio", model=f"hf:{model}")
-found["cues"] = list(result.settings["cues"])
+found["cues"], found["notes"] = list(result.settings["cues"]), list(result.notes)
 found["videos"] = [match.video for match in result.matches]
 avmatch.build_index(f"{clips}/audio", f"{out}/index", model=f"hf:{model}")
 hits = avmatch.search(next(item.video for item in result.matches), f"{out}/index")
@@ -212,6 +212,7 @@ def test_embed_match_and_search_offline(made, clips, tmp_path):
         np.testing.assert_array_equal(vectors, found[f"hf:me/tiny {side}"])
         assert len(np.unique(vectors.round(4), axis=0)) == 4
     assert "hf:tiny" in found["cues"]
+    assert any("never fitted" in note and "hf:tiny" in note for note in found["notes"])
     assert len(found["videos"]) == 4
     assert found["hits"] >= 1
     assert found["licence"] == "apache-2.0"

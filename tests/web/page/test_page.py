@@ -106,6 +106,7 @@ def test_five_thousand_rows_are_never_all_drawn(shoot, reviewing, opened) -> Non
     page.select_option("#view", "all")
     page.wait_for_selector(".all .row >> text=C0000.MP4")
     wait_for_text(page, ".all h2 small", "5,000")
+    page.wait_for_selector(".all .row[aria-selected='true']")  # the first clip has been chosen, and scrolled to
     page.evaluate("document.querySelector('#lists').scrollTop = 1e9")
     page.wait_for_selector(".row[data-index='4999']:has-text('C4999.MP4')")
     assert page.locator(".row").count() < 60

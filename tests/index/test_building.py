@@ -151,8 +151,19 @@ def test_a_damaged_index_says_so(sounds, tmp_path):
 def test_previews_need_a_folder_and_leave_what_is_in_it(sounds, tmp_path):
     built(sounds, tmp_path / "index")
     (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match="previews need a folder"):
-        search(sounds / "a.wav", tmp_path / "index", preview_dir=tmp_path / "file")
+    for folder in (tmp_path / "file", tmp_path / "file" / "inside"):
+        with pytest.raises(UsageError, match="previews need a folder"):
+            search(sounds / "a.wav", tmp_path / "index", preview_dir=folder)
+
+
+def test_of_files_with_the_same_content_one_that_is_there_is_named(sounds, tmp_path):
+    built(sounds, tmp_path / "index")
+    moved = sounds.rename(tmp_path / "to")
+    assert {Path(hit.path).parent.name for hit in search(None, tmp_path / "index", like=moved / "a.wav").hits} == {
+        "sounds"
+    }
+    built(moved, tmp_path / "index")
+    assert {Path(hit.path).parent.name for hit in search(None, tmp_path / "index", like=moved / "a.wav").hits} == {"to"}
 
 
 def test_what_is_searched_for_is_short(sounds, tmp_path, monkeypatch):

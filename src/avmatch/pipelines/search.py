@@ -56,8 +56,8 @@ def search(
         raise UsageError("give a clip or a sound to search for, or --like without --preview")
     if top_k < 1:
         raise UsageError(f"top_k must be 1 or more, got {top_k}")
-    if preview_dir is not None and preview_dir.exists() and not preview_dir.is_dir():
-        raise UsageError(f"{preview_dir}: previews need a folder, and this is a file; name another one")
+    if preview_dir is not None:
+        _make_folder(preview_dir)
     with Searcher(index) as searcher:
         model = None if like is None else searcher.same(like, cache_dir)
         if path is None:
@@ -130,6 +130,16 @@ def _hit(searcher: Searcher, rank: int, item: Placed, confidence: float) -> Hit:
     )
     found = item.found
     return Hit(rank, searcher.path(found), item.at_seconds, item.length_seconds, item.nats, confidence, found.kind, why)
+
+
+def _make_folder(preview_dir: Path) -> None:
+    try:
+        preview_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        what = error.strerror or error
+        raise UsageError(
+            f"{preview_dir}: previews need a folder, and it can't be made ({what}); name another"
+        ) from error
 
 
 def with_previews(

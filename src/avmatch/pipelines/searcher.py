@@ -8,6 +8,7 @@
 Letters in shapes: W numbers of a row, n rows.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -240,8 +241,9 @@ class Searcher:
         return window(found.number, self.store.duration_seconds(found.content))
 
     def path(self, found: Found) -> str:
-        """The first of the files that hold it."""
-        return next(iter(self.store.paths(found.content)), "")
+        """The first of the files that hold it, of those that are there: a library may have been moved."""
+        paths = self.store.paths(found.content)
+        return next(filter(os.path.exists, paths), next(iter(paths), ""))
 
     def _read(self, content: int, begin_seconds: float, end_seconds: float) -> Features | None:
         """A stretch of what is kept of a file; None where it is gone."""

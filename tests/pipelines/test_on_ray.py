@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import avmatch
-from avmatch.core.errors import MissingExtraError
+from avmatch.core.errors import AvmatchError, MissingExtraError
 from avmatch.pipelines.embed import EmbedTask
 from avmatch.pipelines.on_ray import answers_on_ray
 from avmatch.synth import SynthConfig, synthesise
@@ -178,3 +179,13 @@ def test_without_ray_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'avmatch\[ray\]'"):
         answers_on_ray(EmbedTask("semantic", "both", None), ["a.mp4"], lambda job: job, "jobs")
+
+
+@pytest.mark.parametrize("scheme", ["", "ray://"])
+def test_an_address_where_nobody_listens_is_named_at_once(monkeypatch, scheme):
+    pytest.importorskip("ray")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"{scheme}127.0.0.1:{server.getsockname()[1]}"
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(AvmatchError, match=f"RAY_ADDRESS is {address}: start the cluster or unset it"):
+        answers_on_ray(EmbedTask("semantic", "video", None), ["a.mp4"], str, "files")

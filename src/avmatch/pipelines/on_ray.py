@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import copy
 import os
+import re
+import socket
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -31,6 +33,9 @@ NUM_TRIES = 2
 MAX_FAILED_STARTS = 3
 #: What answers wait in until they are fetched: each is small, and fetched at once.
 OBJECT_STORE_BYTES = 256 << 20
+#: A head node that doesn't take a connection in this time is not there.
+CONNECT_SECONDS = 20.0
+_HOST_AND_PORT = re.compile(r"(ray://)?(?P<host>[^:/\[\]]+):(?P<port>\d+)")
 
 Job = TypeVar("Job")
 Answer = TypeVar("Answer")
@@ -170,6 +175,18 @@ class _Pool(Generic[Job, Answer]):
             self._answers[place] = self._given_up(self._jobs[place])
 
 
+def _check_answers(address: str | None) -> None:
+    """Raises AvmatchError if nobody listens at host:port. Ray itself asks such an address for many minutes."""
+    named = _HOST_AND_PORT.fullmatch(address or "")
+    if named is None:
+        return
+    try:
+        socket.create_connection((named["host"], int(named["port"])), timeout=CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        message = f"no Ray cluster (RAY_ADDRESS is {address}: start the cluster or unset it): {error}"
+        raise AvmatchError(message) from error
+
+
 @contextmanager
 def _cluster(num_workers: int) -> Iterator[Any]:
     """Ray, connected to the cluster of this process, of RAY_ADDRESS, or of this machine alone."""
@@ -185,6 +202,7 @@ def _cluster(num_workers: int) -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
+    _check_answers(address)
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
     alone: dict[str, Any] = {
         "address": "local",

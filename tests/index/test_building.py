@@ -185,3 +185,9 @@ def picture(path, seconds):
             file.mux(stream.encode(frame))
         file.mux(stream.encode())
     return path
+
+
+def test_remote_files_are_refused(tmp_path):
+    with pytest.raises(UsageError, match=r"http://127.0.0.1:1/a.wav: an index is of files on this machine"):
+        build_index("http://127.0.0.1:1/a.wav", tmp_path / "index")
+    assert not (tmp_path / "index").exists()

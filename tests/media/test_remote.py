@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 import wave
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import avmatch
 from avmatch.analysis.features import Analyser
 from avmatch.core.errors import MediaError, MissingExtraError, UsageError
 from avmatch.data.inputs import MEDIA_SUFFIXES, list_audio
+from avmatch.media import remote
 from avmatch.media.remote import is_url, list_urls, local_copy
 
 pytest.importorskip("fsspec")
@@ -87,6 +89,48 @@ def test_a_missing_file_is_named(web, tmp_path):
     url = f"{web[0]}/clip3.wav"
     with pytest.raises(MediaError, match=f"{url}: there is no such file in the store"), local_copy(url, tmp_path):
         pass
+
+
+class Odd(http.server.BaseHTTPRequestHandler):
+    """Answers by the name that is asked for."""
+
+    def do_GET(self):
+        if self.path == "/quiet.wav":
+            time.sleep(1)
+            return
+        self.send_response(302 if self.path == "/local.wav" else int(self.path[1:4]))
+        self.send_header("Location", "file:///etc/hostname")
+        self.end_headers()
+
+    do_HEAD = do_GET
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("404.wav", "there is no such file in the store"),
+        ("410.wav", "there is no such file in the store"),
+        ("401.wav", r"could not be fetched \(ClientResponseError: 401"),
+        ("503.wav", r"could not be fetched \(ClientResponseError: 503"),
+        ("local.wav", r"could not be fetched \(NonHttpUrlRedirectClientError"),
+        ("quiet.wav", r"could not be fetched \(\w*Timeout"),
+    ],
+)
+def test_what_a_server_says_is_passed_on(monkeypatch, tmp_path, name, message):
+    monkeypatch.setattr(remote, "QUIET_SECONDS", 0.2)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Odd) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        url = f"HTTP://127.0.0.1:{server.server_port}/{name}"
+        try:
+            with pytest.raises(MediaError, match=message), local_copy(url, tmp_path):
+                pass
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_features_are_those_of_the_file_and_errors_name_the_address(web, folder, tmp_path):

@@ -22,10 +22,14 @@ from avmatch.core.files import atomic_path
 
 #: Copies take up no more than this, but for those that are being read.
 MAX_BYTES = 10 << 30
+#: A web server that says nothing for so long is given up.
+QUIET_SECONDS = 60.0
 _URL = re.compile(r"(s3|gs|https?)://[^/]", re.IGNORECASE)
 _GLOB_SIGNS = re.compile(r"[*?\[]")
 #: What states the version of a file, by the stores' names for it.
 _VERSIONS = ("ETag", "etag", "Content-MD5", "Last-Modified", "LastModified", "generation", "mtime")
+#: What a web server says of files that it hasn't.
+_GONE = (404, 410)
 _CREDENTIALS = "credentials come from the environment (AWS_ACCESS_KEY_ID …, GOOGLE_APPLICATION_CREDENTIALS)"
 
 
@@ -103,10 +107,21 @@ def _store(url: str) -> tuple[Any, str]:
         import filelock  # noqa: F401  comes with the same extra
         import fsspec.core
 
-        store, path = fsspec.core.url_to_fs(url)
+        scheme, _, rest = url.partition("://")
+        options = _patience() if scheme.lower().startswith("http") else {}
+        store, path = fsspec.core.url_to_fs(f"{scheme.lower()}://{rest}", **options)
     except ImportError as error:
         raise MissingExtraError("fsspec and the library of the store", "remote", url) from error
     return store, str(path)
+
+
+def _patience() -> dict[str, Any]:
+    """A server may take long over a large file, but not long over nothing."""
+    from aiohttp import ClientTimeout
+
+    return {
+        "client_kwargs": {"timeout": ClientTimeout(total=None, sock_connect=QUIET_SECONDS, sock_read=QUIET_SECONDS)}
+    }
 
 
 def _fetched(store: Any, path: str, url: str, target: Path) -> Path:
@@ -138,7 +153,9 @@ def _make_room(folder: Path, needed: Path, max_bytes: int) -> None:
 
 
 def _not_there(url: str, error: Exception) -> MediaError:
-    if isinstance(error, FileNotFoundError):
+    if isinstance(error.__cause__, Exception) and url.lower().startswith("http"):
+        error = error.__cause__  # fsspec says of all that goes wrong with a web address that there is no such file
+    if isinstance(error, FileNotFoundError) or getattr(error, "status", None) in _GONE:
         message = "there is no such file in the store; check its name"
     else:
         message = f"could not be fetched ({_said(error)}); check the address and the network; {_CREDENTIALS}"

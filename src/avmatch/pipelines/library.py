@@ -19,6 +19,7 @@ from avmatch.core.results import Failure, Progress
 from avmatch.data.inputs import list_audio, list_videos
 from avmatch.index.library import LIBRARY, FileState, Library
 from avmatch.index.rows import write_rows
+from avmatch.media.remote import is_url
 from avmatch.pipelines.arguments import Paths, listed
 from avmatch.pipelines.models import models_with
 from avmatch.pipelines.pooled import Comparison, comparison, content_of
@@ -62,6 +63,8 @@ def build_index(
     if isinstance(library, str | Path) and (Path(library) / LIBRARY).is_file():
         raise UsageError(f"{library}: is an index itself; name the folder of the sounds, or of the videos")
     paths = listed(library, list_audio if side == "audio" else list_videos, [folder])
+    if remote := next((path for path in paths if is_url(path)), None):
+        raise UsageError(f"{remote}: an index is of files on this machine; fetch them first")
     with Library(folder, writes=True) as store:
         states, failed = store.states(), store.failed()
         wanted = {os.path.abspath(path): _state(path) for path in paths}  # noqa: PTH100  doesn't follow links

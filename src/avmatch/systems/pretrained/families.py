@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 import transformers
+from safetensors import SafetensorError
 from torch import nn
 from transformers.utils import logging
 
@@ -71,7 +72,7 @@ def load(source: Source) -> dict[str, Side]:
         raise
     except ImportError as error:
         raise MissingExtraError("timm and torchvision", "pretrained", f"{source.name} ({source.model_type})") from error
-    except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
         what = " ".join(str(error).split())
         raise ModelError(f"{source.name}: transformers can't load it ({what}); download it again") from error
 

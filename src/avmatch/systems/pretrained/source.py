@@ -53,6 +53,8 @@ def find(named: str) -> Source:
         ModelError: there is none, or it has no configuration or no weights in safetensors.
     """
     given = named.removeprefix(SCHEME)
+    if not given.strip():
+        raise ModelError(f"{named}: names no model; give a folder, or an ID such as facebook/pe-av-small-16-frame")
     folder = Path(given)
     name = f"{SCHEME}{folder.resolve().name if folder.is_dir() else given}"
     if not folder.is_dir():
@@ -66,8 +68,10 @@ def find(named: str) -> Source:
         raise ModelError(f"{given}: {_without_weights(folder)}")
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"{given}: its {CONFIG} isn't JSON ({error}); download it again") from error
+    if not isinstance(config, dict):
+        raise ModelError(f"{given}: its {CONFIG} holds no settings by their names; download it again")
     return Source(name, folder, config)
 
 

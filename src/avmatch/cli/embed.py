@@ -25,10 +25,12 @@ def embed(
     no_cache: NoCache = False,
 ) -> None:
     """Write the vectors of files: (T, D) with times, and one for each as a whole."""
+    from avmatch.pipelines.delivery import check_folders
     from avmatch.pipelines.embed import embed as run
     from avmatch.pipelines.embed import write_embeddings
     from avmatch.reports.wording import remark_lines
 
+    check_folders(out)
     with progress_bars() as progress:
         folder = cache_folder(cache, no_cache)
         result = run(files, model=model, side=side, on=on, cache_dir=folder, progress=progress)

@@ -74,7 +74,7 @@ def match(
         near, min_confidence, complete, many, not no_duration, not no_scratch, top_k, *use, farther
     )
     out = out or delivery.new_folder()
-    delivery.check_match_outputs(out, mux, matrix, normalise, audio_codec)
+    delivery.check_match_outputs(videos, out, mux, matrix, normalise, audio_codec)
     check_timeline(export, out)
     with progress_bars() as progress:
         result = run(

@@ -124,12 +124,19 @@ def _identity(path: Path) -> tuple[int, int] | None:
 def targets(paths: Sequence[str], argument: str, folder: Path) -> list[Path]:
     """Where each video goes: its path below what the user named, never outside `folder`."""
     folders = [os.path.dirname(os.path.abspath(path)) for path in paths]  # noqa: PTH100, PTH120
-    root = argument if argument and Path(argument).is_dir() else os.path.commonpath(folders or ["."])
+    root = os.path.commonpath(folders or ["."])
+    if argument and Path(argument).is_dir():
+        above = os.path.abspath(argument)  # noqa: PTH100
+        root = above if os.path.commonpath([above, root]) == above else root
     return [folder / os.path.relpath(path, root) for path in paths]
 
 
-def check_match_outputs(out: Path, mux: Path | None, matrix: Path | None, normalisation: str, audio_codec: str) -> None:
+def check_match_outputs(
+    videos: str, out: Path, mux: Path | None, matrix: Path | None, normalisation: str, audio_codec: str
+) -> None:
     """Raises UsageError if the result of a match couldn't be written so; ask before hours of matching."""
+    if mux is not None and (Path(videos) / "embeddings.jsonl").is_file():
+        raise UsageError(f"{videos}: vectors say no offsets to mux at; leave out --mux, or match the files")
     check_normalisation(normalisation)
     check_sound_codec(audio_codec)
     check_output(matrix, "--matrix", "similarity.npy")
@@ -137,10 +144,12 @@ def check_match_outputs(out: Path, mux: Path | None, matrix: Path | None, normal
 
 
 def check_folders(*folders: Path | None) -> None:
-    """Raises UsageError if one of them is a file."""
-    for folder in folders:
-        if folder is not None and folder.exists() and not folder.is_dir():
-            raise UsageError(f"{folder}: can't be used as the output folder (it is a file); name another one")
+    """Raises UsageError if one of them is a file, or lies below one."""
+    for folder in (folder for folder in folders if folder is not None):
+        for path in (folder, *folder.parents):
+            if path.exists() and not path.is_dir():
+                what = "it is a file" if path == folder else f"{path} is a file"
+                raise UsageError(f"{folder}: can't be used as the output folder ({what}); name another one")
 
 
 def check_output(path: Path | None, option: str, wanted: str) -> None:

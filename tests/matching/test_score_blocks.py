@@ -1,5 +1,7 @@
 """Scores in blocks on disk say what all scores at once say."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -68,3 +70,16 @@ def test_the_folder_follows_the_vectors():
     assert vectors.fingerprint == made(3, 4, 0.5).fingerprint
     other = Vectors(vectors.videos, vectors.audios, vectors.scale, 0.3)
     assert len({vectors.fingerprint, other.fingerprint, made(3, 4, 0.5, seed=1).fingerprint}) == 3
+
+
+def test_scores_that_another_process_has_removed_are_computed_again(tmp_path):
+    vectors = made(600, 300, 0.5)
+    whole = listed_pairs(vectors, tmp_path / "kept", here)
+
+    def removing(task, blocks, stage):
+        shutil.rmtree(tmp_path / "gone", ignore_errors=True)
+        return here(task, blocks, stage)
+
+    again = listed_pairs(vectors, tmp_path / "gone", removing)
+    np.testing.assert_array_equal(again.confidence, whole.confidence)
+    assert [path.name for path in kept(tmp_path / "gone")] == [path.name for path in kept(tmp_path / "kept")]

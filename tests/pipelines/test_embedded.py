@@ -75,6 +75,12 @@ def test_what_cannot_be_compared_is_refused(sides, tmp_path):
         match(written(tmp_path / "l", "video", np.eye(3, 16, dtype=np.float32), scale=None), audios)
     with pytest.raises(UsageError, match="leave out --model"):
         match(videos, audios, model="lips")
+    with pytest.raises(UsageError, match="leave out --model, --decisions and --face-detector"):
+        match(videos, audios, face_detector=tmp_path)
+    with pytest.raises(UsageError, match="without --max-offset, --no-clock: leave out"):
+        match(videos, audios, MatchSettings(max_offset_seconds=5.0, use_clock=False))
+    with pytest.raises(UsageError, match=r"vectors of 16 numbers, .* of 3"):
+        match(videos, written(tmp_path / "n", "audio", np.eye(3, dtype=np.float32)))
     with pytest.raises(UsageError, match="--on ray matches folders of vectors"):
         match(tmp_path, tmp_path, on="ray")
 
@@ -89,3 +95,61 @@ def test_what_embed_writes_is_taken(tmp_path):
     result = match(tmp_path / "v", tmp_path / "a")
     products = np.load(tmp_path / "v" / "pooled.npy") @ np.load(tmp_path / "a" / "pooled.npy").T
     np.testing.assert_allclose(result.similarity, line["scale"] * (products - line["baseline"]), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("pooled", "message"),
+    [
+        (np.eye(40, 16)[:2], "names 40 items, pooled.npy holds 2 vectors"),
+        (np.zeros(40), "must be a table of real numbers"),
+        (np.zeros((40, 16), complex), "must be a table of real numbers"),
+        (np.full((40, 16), 1e30), "numbers beyond 1000000"),
+        (b"", "can't be read"),
+        (b"PK\3\4 cut off", "can't be read"),
+    ],
+)
+def test_vectors_that_embed_did_not_write_are_refused(sides, pooled, message):
+    videos, audios, _ = sides
+    (videos / "pooled.npy").write_bytes(pooled if isinstance(pooled, bytes) else b"")
+    if not isinstance(pooled, bytes):
+        np.save(videos / "pooled.npy", pooled)
+    with pytest.raises(UsageError, match=message):
+        match(videos, audios)
+
+
+@pytest.mark.parametrize("change", [{"path": None}, {"path": ""}, {"scale": "2"}, {"scale": 1e300}, {"model": [1]}])
+def test_lines_that_embed_did_not_write_are_refused(sides, change):
+    videos, audios, _ = sides
+    lines = [json.loads(line) | change for line in (videos / "embeddings.jsonl").read_text().splitlines()]
+    (videos / "embeddings.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    with pytest.raises(UsageError, match=r"can't be read .*embed again"):
+        match(videos, audios)
+
+
+def test_names_may_hold_what_unicode_takes_for_the_end_of_a_line(tmp_path):
+    names = ["a\u2028b", "c\u0085d", "e\nf", "g\udcffh"]
+    vectors = np.eye(4, 16, dtype=np.float32)
+    items = [Embedded(name, "video", "", np.zeros(1), np.zeros((1, 2), np.float32), 1.0, vectors[0]) for name in names]
+    write_embeddings(EmbedResult("semantic", "none", tuple(items), (), 40.0, 0.2), tmp_path / "v")
+    result = match(tmp_path / "v", written(tmp_path / "a", "audio", vectors))
+    assert [item.video for item in result] == names
+
+
+def test_a_folder_that_was_written_half_is_no_folder_of_vectors(sides, tmp_path, monkeypatch):
+    videos, audios, _ = sides
+
+    def full(*_):
+        raise OSError("no space left")
+
+    monkeypatch.setattr("avmatch.pipelines.embed.write_array_atomically", full)
+    with pytest.raises(OSError, match="no space"):
+        written(videos, "video", np.eye(40, 16, dtype=np.float32))
+    with pytest.raises(UsageError, match="only one of"):
+        match(videos, audios)
+
+
+def test_vectors_as_parquet_are_named(sides, tmp_path):
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "pooled.parquet").touch()
+    with pytest.raises(UsageError, match=r"p: holds vectors as Parquet, .*--format npy"):
+        match(tmp_path / "p", sides[1])

@@ -12,6 +12,7 @@ Letters in shapes: N videos, M audio files, P numbers of a vector, E pairs, n an
 
 import hashlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -112,13 +113,7 @@ class RowTask:
         return self._block
 
     def _block(self, begin: int) -> _Best:
-        place = block_path(self.folder, begin)
-        if place.exists():
-            scores = np.load(place, allow_pickle=False)
-        else:
-            scores = self.vectors.scores(slice(begin, begin + BLOCK))
-            write_array_atomically(place, scores)
-        nats = scores.astype(np.float64)
+        nats = block_of(self.vectors, self.folder, begin).astype(np.float64)
         return _best(nats, nats, *np.quantile(nats, (0.5, 0.9), axis=1))
 
 
@@ -126,6 +121,7 @@ class RowTask:
 class ColumnTask:
     """What the blocks say of some columns, in units of the rows."""
 
+    vectors: Vectors
     folder: Path
     middle: Float64[np.ndarray, " N"]
     spread: Float64[np.ndarray, " N"]
@@ -135,8 +131,8 @@ class ColumnTask:
         return self._block
 
     def _block(self, begin: int) -> _Best:
-        places = (block_path(self.folder, row) for row in range(0, len(self.middle), BLOCK))
-        parts = [np.load(place, mmap_mode="r", allow_pickle=False)[:, begin : begin + BLOCK] for place in places]
+        blocks = (block_of(self.vectors, self.folder, row) for row in range(0, len(self.middle), BLOCK))
+        parts = [np.array(block[:, begin : begin + BLOCK]) for block in blocks]
         nats = np.concatenate(parts).astype(np.float64).T
         unused = np.zeros(len(nats))
         return _best((nats - self.middle) / self.spread, nats, unused, unused)
@@ -145,6 +141,20 @@ class ColumnTask:
 def block_path(folder: Path, begin: int) -> Path:
     """Where the block from this row on is kept."""
     return folder / f"{begin:09d}.npy"
+
+
+def block_of(vectors: Vectors, folder: Path, begin: int) -> Float32[np.ndarray, "n M"]:
+    """The scores of a block of rows: as they are kept, or computed, and kept.
+
+    Another process that is done with the same scores may remove the folder at any time.
+    """
+    place = block_path(folder, begin)
+    with suppress(FileNotFoundError):
+        return np.asarray(np.load(place, mmap_mode="r", allow_pickle=False))
+    scores = vectors.scores(slice(begin, begin + BLOCK))
+    with suppress(FileNotFoundError):
+        write_array_atomically(place, scores)
+    return scores
 
 
 def listed_pairs(vectors: Vectors, folder: Path, each: Each, *, shared: bool = False) -> Listed:
@@ -156,7 +166,7 @@ def listed_pairs(vectors: Vectors, folder: Path, each: Each, *, shared: bool = F
     num_rows, num_columns = vectors.shape
     in_rows = _joined(each(RowTask(vectors, folder), range(0, num_rows, BLOCK), "rows"))
     middle, spread = unmatched(in_rows.median, in_rows.decile, num_columns)
-    in_columns = _joined(each(ColumnTask(folder, middle, spread), range(0, num_columns, BLOCK), "columns"))
+    in_columns = _joined(each(ColumnTask(vectors, folder, middle, spread), range(0, num_columns, BLOCK), "columns"))
     lengths = [np.repeat(np.arange(len(one.listed)), list(map(len, one.listed))) for one in (in_rows, in_columns)]
     rows = np.concatenate([lengths[0], *in_columns.listed])
     columns = np.concatenate([*in_rows.listed, lengths[1]])

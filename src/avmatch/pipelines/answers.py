@@ -76,8 +76,8 @@ def match(
     if _are_embedded(videos, audios, on):
         from avmatch.pipelines.embedded import match_embedded
 
-        if model is not None or decisions is not None:
-            raise UsageError(f"{videos} and {audios} hold vectors: leave out --model and --decisions")
+        if model is not None or decisions is not None or face_detector is not None:
+            raise UsageError(f"{videos} and {audios} hold vectors: leave out --model, --decisions and --face-detector")
         asked_of = Path(str(videos)), Path(str(audios)), settings
         return match_embedded(*asked_of, on=on, cache_dir=cache_dir, num_workers=num_workers, progress=progress)
     found = None if decisions is None else decided_of(decisions, videos, audios, leave_out)
@@ -111,6 +111,9 @@ def _are_embedded(videos: Paths, audios: Paths, on: str) -> bool:
     """Whether both arguments are folders of vectors. Raises UsageError if one is, or a cluster is to match media."""
     index = "embeddings.jsonl"
     is_there = [isinstance(one, str | Path) and (Path(one) / index).is_file() for one in (videos, audios)]
+    tables = next((one for one in (videos, audios) if isinstance(one, str | Path) and _is_table(Path(one))), None)
+    if tables is not None:
+        raise UsageError(f"{tables}: holds vectors as Parquet, which match doesn't read: embed with --format npy")
     if any(is_there) and not all(is_there):
         raise UsageError(f"only one of {videos} and {audios} holds vectors of `embed`: embed the other one, too")
     if remote := next((one for one in (videos, audios) if is_url(one)), None):
@@ -118,6 +121,11 @@ def _are_embedded(videos: Paths, audios: Paths, on: str) -> bool:
     if on == "ray" and not all(is_there):
         raise UsageError("--on ray matches folders of vectors: `avmatch embed VIDEOS -o EMB --on ray` first")
     return all(is_there)
+
+
+def _is_table(folder: Path) -> bool:
+    """Whether `embed --format parquet` wrote it, and nothing else."""
+    return (folder / "pooled.parquet").is_file() and not (folder / "embeddings.jsonl").is_file()
 
 
 def decided_of(decisions: Path, videos: Paths, audios: Paths, leave_out: Sequence[Path] = ()) -> Decided:

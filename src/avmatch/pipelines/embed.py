@@ -196,6 +196,7 @@ def write_embeddings(result: EmbedResult, out: Path, kind: str = "npy") -> None:
 
 
 def _write_arrays(result: EmbedResult, out: Path) -> None:
+    (out / INDEX).unlink(missing_ok=True)  # it says that everything else is there
     lines = []
     for number, item in enumerate(result.items):
         names = {"vectors": f"{VECTORS}/{number:06d}.npy", "times": f"{VECTORS}/{number:06d}-times.npy"}

@@ -10,20 +10,20 @@ score_blocks.py), and the result has no matrix then.
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float32, Int
+from jaxtyping import Float, Float32, Int
 
 from avmatch.core.errors import AvmatchError, UsageError
 from avmatch.core.matches import Candidate, Match, MatchResult
 from avmatch.core.results import Failure, Progress
 from avmatch.matching.assignment import one_to_one_of_pairs
-from avmatch.matching.score_blocks import BLOCK, BlockTask, Each, Listed, Vectors, block_path, listed_pairs
+from avmatch.matching.score_blocks import BLOCK, BlockTask, Each, Listed, Vectors, block_of, listed_pairs
 from avmatch.matching.settings import MatchSettings
 from avmatch.matching.shortlist import side_by_side
 from avmatch.pipelines.embed import INDEX, POOLED
@@ -32,6 +32,17 @@ from avmatch.pipelines.on_ray import answers_on_ray
 Where = Literal["here", "ray"]
 #: Larger matrices aren't part of the result: as many values as 5,000 × 5,000 files have.
 MOST_KEPT = 25_000_000
+#: Numbers of a vector are smaller: those of encoders are about 1.
+_TOO_LARGE = 1e6
+#: Settings that say something of files only, and their options.
+_OF_FILES = {
+    "max_offset_seconds": "--max-offset",
+    "use_duration": "--no-duration",
+    "use_clock": "--no-clock",
+    "use_order": "--no-order",
+    "use_latency": "--no-latency",
+    "use_scratch": "--no-scratch",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +81,7 @@ def match_embedded(
     Raises:
         UsageError: the vectors can't be compared, or a setting asks for what vectors can't serve.
     """
-    if settings.complete:
-        raise UsageError("--complete needs all scores at once: match the media files, or lower --min-confidence")
+    _check_settings(settings)
     pictures, sounds = read_side(videos, "video"), read_side(audios, "audio")
     if pictures.evidence != sounds.evidence:
         raise UsageError(
@@ -79,12 +89,17 @@ def match_embedded(
             "calibrated differently: embed both with the same model"
         )
     model, scale, baseline = pictures.evidence
-    vectors = Vectors(pictures.pooled, sounds.pooled, scale, baseline)
-    if not vectors.videos.size or not vectors.audios.size:
+    if not pictures.pooled.size or not sounds.pooled.size:
         raise UsageError(f"{videos} and {audios}: no file of one side has a vector as a whole")
+    num_numbers, num_others = pictures.pooled.shape[1], sounds.pooled.shape[1]
+    if num_numbers != num_others:
+        raise UsageError(
+            f"{videos} holds vectors of {num_numbers} numbers, {audios} of {num_others}: embed both with the same model"
+        )
+    vectors = Vectors(pictures.pooled, sounds.pooled, scale, baseline)
     with _scratch(cache_dir, vectors.fingerprint) as folder:
         listed = listed_pairs(vectors, folder, _each(on, num_workers, progress), shared=settings.many)
-        scores = _matrix(folder, vectors.shape)
+        scores = _matrix(vectors, folder)
     table = _Table(model, pictures.paths, sounds.paths, listed)
     partner = table.partners(settings)
     taken = set(partner.tolist())
@@ -102,6 +117,16 @@ def match_embedded(
     )
 
 
+def _check_settings(settings: MatchSettings) -> None:
+    """Raises UsageError if a setting asks for what vectors can't serve."""
+    if settings.complete:
+        raise UsageError("--complete needs all scores at once: match the media files, or lower --min-confidence")
+    usual = MatchSettings()
+    unserved = [option for name, option in _OF_FILES.items() if getattr(settings, name) != getattr(usual, name)]
+    if unserved:
+        raise UsageError(f"vectors alone are compared, without {', '.join(unserved)}: leave out, or match the files")
+
+
 def _notes(pictures: Side, sounds: Side, *, is_kept: bool) -> Iterator[str]:
     yield (
         "vectors alone were compared: there are no offsets, and the confidence, which was fitted on all cues together, "
@@ -114,23 +139,54 @@ def _notes(pictures: Side, sounds: Side, *, is_kept: bool) -> Iterator[str]:
 def read_side(folder: Path, side: str) -> Side:
     """The vectors of one side. Raises UsageError if they can't be compared as a whole."""
     try:
-        lines = [json.loads(line) for line in (folder / INDEX).read_text(encoding="utf-8").splitlines()]
-        pooled = np.load(folder / POOLED, mmap_mode="r", allow_pickle=False)
+        # Not splitlines: names may hold what Unicode takes for the end of a line.
+        lines = [json.loads(line) for line in (folder / INDEX).read_text(encoding="utf-8").split("\n") if line]
+        pooled = _pooled(folder / POOLED)
         rows = [row for row, line in enumerate(lines) if line["side"] == side]
-        evidence = {(lines[row]["model"], lines[row].get("scale"), lines[row].get("baseline")) for row in rows}
-        paths = [lines[row]["path"] for row in rows]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        evidence = {_evidence(lines[row]) for row in rows}
+        paths = [_text(lines[row]["path"]) for row in rows]
+    except (OSError, ValueError, KeyError, TypeError, EOFError, RecursionError) as error:
         raise UsageError(f"{folder}: what `embed` wrote there can't be read ({error}); embed again") from error
-    if not rows or len(pooled) != len(lines):
+    if len(pooled) != len(lines):
+        raise UsageError(
+            f"{folder}: {INDEX} names {len(lines)} items, {POOLED} holds {len(pooled)} vectors; embed again"
+        )
+    if not rows:
         raise UsageError(f"{folder}: has no vectors of the side {side}; embed with --side {side} or both")
-    if len(evidence) > 1 or None in (found := next(iter(evidence))):
+    model, scale, baseline = next(iter(evidence))
+    if len(evidence) > 1 or scale is None or baseline is None:
         raise UsageError(
             f"{folder}: its vectors can't be compared as a whole: they are of several models, of one that compares "
             "over time (match the files themselves), or of an earlier avmatch (embed again)"
         )
     vectors = np.asarray(pooled[rows], np.float32)
+    if (np.abs(vectors[np.isfinite(vectors)]) > _TOO_LARGE).any():
+        raise UsageError(f"{folder}: {POOLED} holds numbers beyond {_TOO_LARGE:.0f}, as no model gives; embed again")
     known = np.flatnonzero(np.isfinite(vectors).all(axis=1)).tolist()
-    return Side(tuple(paths[row] for row in known), vectors[known], tuple(paths), found)
+    return Side(tuple(paths[row] for row in known), vectors[known], tuple(paths), (model, scale, baseline))
+
+
+def _pooled(path: Path) -> Float[np.ndarray, "N P"]:
+    """Raises ValueError if it holds anything but vectors of real numbers."""
+    found = np.lib.format.open_memmap(path, mode="r")  # np.load would take archives, too
+    if found.ndim != 2 or found.dtype.kind != "f":
+        raise ValueError(f"{POOLED} must be a table of real numbers, a row a vector")
+    return found
+
+
+def _evidence(line: Mapping[str, Any]) -> tuple[str, float | None, float | None]:
+    """Model, scale and baseline. Raises ValueError if they can't be those."""
+    scale, baseline = (line.get(name) for name in ("scale", "baseline"))
+    for value in (scale, baseline):
+        if value is not None and not (type(value) in (int, float) and abs(value) < _TOO_LARGE):
+            raise ValueError(f"scale and baseline must be numbers, got {value!r}")
+    return _text(line["model"]), scale, baseline
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"path and model must be text, got {value!r}")
+    return value
 
 
 def _failures(side: Side) -> Iterator[Failure]:
@@ -176,11 +232,12 @@ def _given_up(begin: int) -> Any:
     raise AvmatchError(f"the block from {begin} on killed two workers: is there memory for {BLOCK} rows of scores?")
 
 
-def _matrix(folder: Path, shape: tuple[int, int]) -> Float32[np.ndarray, "N M"]:
+def _matrix(vectors: Vectors, folder: Path) -> Float32[np.ndarray, "N M"]:
     """All scores, where there aren't too many; else none."""
-    if shape[0] * shape[1] > MOST_KEPT:
+    num_rows, num_columns = vectors.shape
+    if num_rows * num_columns > MOST_KEPT:
         return np.zeros((0, 0), np.float32)
-    return np.concatenate([np.load(block_path(folder, begin)) for begin in range(0, shape[0], BLOCK)])
+    return np.concatenate([block_of(vectors, folder, begin) for begin in range(0, num_rows, BLOCK)])
 
 
 class _Table:

@@ -24,6 +24,7 @@ from pathlib import Path
 
 from avmatch.synth import SynthConfig, synthesise
 
+#: Stands in for a decoder that crashes: `av.open` of a file of this name kills the process.
 CRASHING = """
 import os
 import signal

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from cluster import CRASHING
 
 import avmatch
 from avmatch.core.errors import AvmatchError, MissingExtraError
@@ -107,18 +108,6 @@ def clips(tmp_path_factory):
     folder = tmp_path_factory.mktemp("clips")
     synthesise(folder, SynthConfig(5, seed=3, duration_seconds=1.5, sizes=((96, 72),), kinds=("drums",)))
     return folder
-
-
-#: Stands in for a decoder that crashes: `av.open` of a file of this name kills the process.
-CRASHING = """
-import av, os, signal
-opened = av.open
-def crashing(file, *arguments, **options):
-    if "crash" in str(file):
-        os.kill(os.getpid(), signal.SIGSEGV)
-    return opened(file, *arguments, **options)
-av.open = crashing
-"""
 
 
 def embedding(clips, out, cache, *options, path=SOURCE):

@@ -16,7 +16,7 @@ import numpy as np
 import scipy.fft
 from jaxtyping import Complex64, Float32, Int
 
-from avmatch.alignment.sounds import LEAST_OVERLAP_SECONDS, Onsets
+from avmatch.alignment.sounds import LEAST_OVERLAP_SECONDS, Onsets, pooled
 
 #: Onsets are added up over so many ticks of the first look.
 COARSE_TICKS = 2
@@ -26,10 +26,7 @@ _BLOCK_VALUES = 1 << 21
 
 def coarse(look: Onsets) -> Onsets:
     """The same, pooled."""
-    whole = len(look.bands) // COARSE_TICKS * COARSE_TICKS
-    pooled = look.bands[:whole].reshape(-1, COARSE_TICKS, look.bands.shape[1]).sum(axis=1)
-    centred = pooled - pooled.mean(axis=0) if len(pooled) else pooled
-    return Onsets(np.asarray(centred, np.float32), look.start_seconds, look.rate_hz / COARSE_TICKS)
+    return Onsets(pooled(look.bands, COARSE_TICKS), look.start_seconds, look.rate_hz / COARSE_TICKS)
 
 
 def heights(cameras: Sequence[Onsets], recordings: Sequence[Onsets]) -> Float32[np.ndarray, "N M"]:

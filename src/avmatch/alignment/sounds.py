@@ -134,9 +134,14 @@ class Onsets:
 def onsets(audio: AudioFeatures, *, keeps: bool = False) -> Onsets:
     """Of a sound."""
     bands = flattened(np.log1p(audio.flux.astype(np.float32)), BAND_RATE_HZ)
-    whole = len(bands) // POOLED_TICKS * POOLED_TICKS
-    pooled = bands[:whole].reshape(-1, POOLED_TICKS, bands.shape[1]).sum(axis=1)
-    return Onsets(np.asarray(pooled - pooled.mean(axis=0), np.float32), audio.start_seconds, keeps=keeps)
+    return Onsets(pooled(bands, POOLED_TICKS), audio.start_seconds, keeps=keeps)
+
+
+def pooled(bands: Float[np.ndarray, "T B"], num_ticks: int) -> Float32[np.ndarray, "t B"]:
+    """Added up over so many ticks, about the mean of each band."""
+    whole = len(bands) // num_ticks * num_ticks
+    found = bands[:whole].reshape(-1, num_ticks, bands.shape[1]).sum(axis=1)
+    return np.asarray(found - found.mean(axis=0) if len(found) else found, np.float32)
 
 
 def first_look(own: Onsets, others: Sequence[Onsets]) -> tuple[Float64[np.ndarray, " M"], list[list[float]]]:

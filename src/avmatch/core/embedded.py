@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32, Float64
 
 from avmatch.core.results import Failure
+
+#: What is written into a folder: a line an item, last; one vector of each; or the latter as Parquet.
+INDEX, POOLED, POOLED_TABLE = "embeddings.jsonl", "pooled.npy", "pooled.parquet"
+
+
+def holds_vectors(folder: str | Path) -> bool:
+    """Whether `embed` wrote arrays there."""
+    return (Path(folder) / INDEX).is_file()
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -23,6 +23,7 @@ from typing import Literal
 import avmatch
 from avmatch.analysis import store
 from avmatch.artifacts.model import folder_of
+from avmatch.core.embedded import POOLED_TABLE, holds_vectors
 from avmatch.core.errors import UsageError
 from avmatch.core.files import strict_json
 from avmatch.core.log import logger
@@ -109,11 +110,10 @@ def match(
 
 def _are_embedded(videos: Paths, audios: Paths, on: str) -> bool:
     """Whether both arguments are folders of vectors. Raises UsageError if one is, or a cluster is to match media."""
-    index = "embeddings.jsonl"
-    is_there = [isinstance(one, str | Path) and (Path(one) / index).is_file() for one in (videos, audios)]
-    tables = next((one for one in (videos, audios) if isinstance(one, str | Path) and _is_table(Path(one))), None)
-    if tables is not None:
-        raise UsageError(f"{tables}: holds vectors as Parquet, which match doesn't read: embed with --format npy")
+    folders = [Path(one) for one in (videos, audios) if isinstance(one, str | Path)]
+    is_there = [isinstance(one, str | Path) and holds_vectors(one) for one in (videos, audios)]
+    if table := next((one for one in folders if (one / POOLED_TABLE).is_file() and not holds_vectors(one)), None):
+        raise UsageError(f"{table}: holds vectors as Parquet, which match doesn't read: embed with --format npy")
     if any(is_there) and not all(is_there):
         raise UsageError(f"only one of {videos} and {audios} holds vectors of `embed`: embed the other one, too")
     if remote := next((one for one in (videos, audios) if is_url(one)), None):
@@ -121,11 +121,6 @@ def _are_embedded(videos: Paths, audios: Paths, on: str) -> bool:
     if on == "ray" and not all(is_there):
         raise UsageError("--on ray matches folders of vectors: `avmatch embed VIDEOS -o EMB --on ray` first")
     return all(is_there)
-
-
-def _is_table(folder: Path) -> bool:
-    """Whether `embed --format parquet` wrote it, and nothing else."""
-    return (folder / "pooled.parquet").is_file() and not (folder / "embeddings.jsonl").is_file()
 
 
 def decided_of(decisions: Path, videos: Paths, audios: Paths, leave_out: Sequence[Path] = ()) -> Decided:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from avmatch.core.embedded import holds_vectors
 from avmatch.core.errors import MediaError, UsageError
 from avmatch.core.files import write_array_atomically, write_text_atomically
 from avmatch.core.matches import MatchResult
@@ -135,7 +136,7 @@ def check_match_outputs(
     videos: str, out: Path, mux: Path | None, matrix: Path | None, normalisation: str, audio_codec: str
 ) -> None:
     """Raises UsageError if the result of a match couldn't be written so; ask before hours of matching."""
-    if mux is not None and (Path(videos) / "embeddings.jsonl").is_file():
+    if mux is not None and holds_vectors(videos):
         raise UsageError(f"{videos}: vectors say no offsets to mux at; leave out --mux, or match the files")
     check_normalisation(normalisation)
     check_sound_codec(audio_codec)

@@ -12,7 +12,7 @@ import numpy as np
 
 from avmatch.analysis.features import Analyser, analyse_all
 from avmatch.artifacts.model import EVENTS, SEMANTIC, TOWERS, Model
-from avmatch.core.embedded import Embedded, EmbedResult
+from avmatch.core.embedded import INDEX, POOLED, POOLED_TABLE, Embedded, EmbedResult
 from avmatch.core.errors import UsageError
 from avmatch.core.features import BAND_RATE_HZ, TICK_RATE_HZ, AudioFeatures, Embeddings, VideoFeatures
 from avmatch.core.files import strict_json, write_array_atomically, write_text_atomically
@@ -30,7 +30,7 @@ from avmatch.pipelines.pooled import Features, comparison
 Where = Literal["here", "ray"]
 Side = Literal["video", "audio", "both"]
 FORMATS = ("npy", "parquet")
-INDEX, POOLED, VECTORS = "embeddings.jsonl", "pooled.npy", "vectors"
+VECTORS = "vectors"
 
 
 def embed(
@@ -224,7 +224,7 @@ def _write_parquet(result: EmbedResult, out: Path) -> None:
     names = (*_RECORD, "pooled")
     pooled = [None if item.pooled is None else item.pooled.tolist() for item in result.items]
     cells: list[tuple[Value, ...]] = [(*head.values(), one) for head, one in zip(heads, pooled, strict=True)]
-    write_parquet(names, cells, out / "pooled.parquet")
+    write_parquet(names, cells, out / POOLED_TABLE)
 
 
 _RECORD = ("path", "side", "part", "model", "licence", "rate_hz", "num_vectors", "dim", "scale", "baseline")

@@ -14,11 +14,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Float32, Int
 
+from avmatch.core.embedded import INDEX, POOLED
 from avmatch.core.errors import AvmatchError, UsageError
 from avmatch.core.matches import Candidate, Match, MatchResult
 from avmatch.core.results import Failure, Progress
@@ -26,10 +27,9 @@ from avmatch.matching.assignment import one_to_one_of_pairs
 from avmatch.matching.score_blocks import BLOCK, BlockTask, Each, Listed, Vectors, block_of, listed_pairs
 from avmatch.matching.settings import MatchSettings
 from avmatch.matching.shortlist import side_by_side
-from avmatch.pipelines.embed import INDEX, POOLED
+from avmatch.pipelines.embed import Where
 from avmatch.pipelines.on_ray import answers_on_ray
 
-Where = Literal["here", "ray"]
 #: Larger matrices aren't part of the result: as many values as 5,000 × 5,000 files have.
 MOST_KEPT = 25_000_000
 #: Numbers of a vector are smaller: those of encoders are about 1.

@@ -1,11 +1,14 @@
 """Where results may go."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from avmatch.core.errors import UsageError
-from avmatch.pipelines.delivery import check_folders, check_match_outputs, targets
+from avmatch.core.matches import Match, MatchResult
+from avmatch.pipelines.delivery import check_folders, check_match_outputs, mux_matches, targets
 
 
 def test_copies_stay_inside_their_folder(tmp_path):
@@ -36,3 +39,14 @@ def test_vectors_have_no_offsets_to_mux_at(tmp_path):
     check_match_outputs(str(tmp_path), Path("out"), None, None, "raw", "auto")
     with pytest.raises(UsageError, match="vectors say no offsets to mux at"):
         check_match_outputs(str(tmp_path), Path("out"), tmp_path / "mux", None, "raw", "auto")
+
+
+def test_a_copy_whose_offset_nobody_knows_is_named(media, tmp_path):
+    video, audio = str(media / "good.mp4"), str(media / "good.wav")
+    matched = Match(video, audio, 0.6, 1.0, None, "duration")
+    result = MatchResult((matched,), (), (), (video,), (audio,), np.ones((1, 1), np.float32), (), {})
+    copied = mux_matches(result, video, tmp_path)
+    assert copied.failures == ()
+    assert any("nothing says how late" in note for note in copied.notes)
+    known = replace(result, matches=(replace(matched, offset_seconds=0.0),))
+    assert not any("nothing says how late" in note for note in mux_matches(known, video, tmp_path).notes)

@@ -72,6 +72,9 @@ def new_folder() -> Path:
     return next(path for path in map(Path, names) if not path.exists())
 
 
+_UNKNOWN = "nothing says how late the sound is, so it begins with the picture"
+
+
 def mux_matches(
     result: MatchResult, videos: str, folder: Path, progress: Progress | None = None, *, audio_codec: str = "auto"
 ) -> MatchResult:
@@ -99,7 +102,8 @@ def mux_matches(
             if _identity(target) in originals:
                 raise UsageError(f"{target}: this would overwrite an original; choose another folder for --mux")
             offset = item.offset_seconds or 0.0
-            for note in mux(Path(item.video), Path(audio), target, offset_seconds=offset, audio_codec=audio_codec):
+            notes = mux(Path(item.video), Path(audio), target, offset_seconds=offset, audio_codec=audio_codec)
+            for note in (*notes, *([_UNKNOWN] if item.offset_seconds is None else [])):
                 differences.setdefault(note, []).append(str(target))
         except MediaError as error:
             failures.append(Failure.from_error(error))
@@ -107,10 +111,10 @@ def mux_matches(
             failures.append(Failure(item.video, "mux", f"not muxed: {error}"))
         if progress is not None:
             progress("mux", done, len(pairs))
-    notes = [
+    remarks = [
         f"{paths[0] if len(paths) == 1 else f'{len(paths)} muxed files'}: {note}" for note, paths in differences.items()
     ]
-    return replace(result, failures=(*result.failures, *failures), notes=(*result.notes, *notes))
+    return replace(result, failures=(*result.failures, *failures), notes=(*result.notes, *remarks))
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
